@@ -1,0 +1,1 @@
+//! eframe glue: dialogs, dropped files, saving, settings.

@@ -1,0 +1,1 @@
+//! The mathematics: noise, schedules, prediction types, guidance, samplers, the one sampling loop.

@@ -1,0 +1,1 @@
+//! Files ↔ values: pictures, embedded metadata, latents.

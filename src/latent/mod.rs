@@ -1,0 +1,1 @@
+//! What a latent is: shape, format, trajectory, statistics, linear maps to RGB.

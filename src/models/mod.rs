@@ -1,0 +1,1 @@
+//! Whole models: weights, tokenizer, text to embedding, denoiser, VAE.

@@ -1,0 +1,1 @@
+//! The operations the networks are made of.

@@ -1,0 +1,1 @@
+//! Latents ↔ GPU: pipelines, uniforms, paint callbacks.

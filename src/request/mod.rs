@@ -1,0 +1,1 @@
+//! What a person may ask: draft → validated request; model families and their capabilities.

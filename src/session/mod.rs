@@ -1,0 +1,1 @@
+//! What the window knows: draft, queue, timeline, results; pure updates, no egui.

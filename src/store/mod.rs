@@ -1,0 +1,1 @@
+//! Which models there are: built-in and folders; detection; recent models.
