@@ -1,15 +1,15 @@
 //! Safelight: a native desktop studio for latent diffusion.
 
-pub mod latent;
-pub mod request;
-pub mod diffusion;
-pub mod networks;
-pub mod formats;
-pub mod store;
-pub mod preview;
-pub mod models;
-pub mod engine;
-pub mod session;
-pub mod panels;
 pub mod app;
 pub mod cli;
+pub mod diffusion;
+pub mod engine;
+pub mod formats;
+pub mod latent;
+pub mod models;
+pub mod networks;
+pub mod panels;
+pub mod preview;
+pub mod request;
+pub mod session;
+pub mod store;

@@ -1,0 +1,200 @@
+//! From what a person typed to what the engine accepts.
+
+use super::{ImageSize, ModelChoice, ModelProfile, Picture, SamplerKind, ScheduleKind, Seed};
+
+/// The picture an image-to-image run starts from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InitImage {
+    /// The source, any size; it is scaled to cover the target and cropped in the middle.
+    pub picture: Picture,
+    /// How far to go: 0 keeps the source, 1 forgets it.
+    pub strength: f64,
+}
+
+/// What a person typed and set. May be wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GenerationDraft {
+    /// Which model draws.
+    pub model: ModelChoice,
+    /// What to draw; may be empty.
+    pub prompt: String,
+    /// What to avoid; may be empty.
+    pub negative_prompt: String,
+    /// Picture size.
+    pub size: ImageSize,
+    /// Sampling steps.
+    pub steps: usize,
+    /// Classifier-free guidance scale; 1 is off.
+    pub guidance_scale: f64,
+    /// The first picture's seed.
+    pub seed: Seed,
+    /// The step rule.
+    pub sampler: SamplerKind,
+    /// The noise levels.
+    pub schedule: ScheduleKind,
+    /// Source picture of an image-to-image run.
+    pub init_image: Option<InitImage>,
+}
+
+/// Why a draft is no request. Each says what to change.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum DraftError {
+    /// An edge is not a multiple of what the model draws, or out of bounds.
+    #[error(
+        "the size {size} does not fit: both edges must be multiples of {multiple} pixels from {multiple} to {max}"
+    )]
+    Size {
+        /// The size asked for.
+        size: ImageSize,
+        /// What edges must be multiples of.
+        multiple: usize,
+        /// The longest edge.
+        max: usize,
+    },
+    /// Too few or too many steps.
+    #[error("{steps} steps are not possible: choose from 1 to {max}")]
+    Steps {
+        /// The steps asked for.
+        steps: usize,
+        /// The most there can be.
+        max: usize,
+    },
+    /// A guidance scale that is not a number or out of bounds.
+    #[error("a guidance scale of {0} is not possible: choose from 0 to 50")]
+    GuidanceScale(f64),
+    /// A strength outside 0..=1.
+    #[error("a strength of {0} is not possible: choose from 0 to 1")]
+    Strength(f64),
+    /// So little strength that no step is left.
+    #[error("with strength {strength} none of {steps} steps is left: raise the strength or the steps")]
+    NothingToDo {
+        /// The strength asked for.
+        strength: f64,
+        /// The steps asked for.
+        steps: usize,
+    },
+}
+
+/// A request the engine can carry out. Only [`GenerationDraft::validate`] makes one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GenerationRequest(GenerationDraft);
+
+impl std::ops::Deref for GenerationRequest {
+    type Target = GenerationDraft;
+
+    fn deref(&self) -> &GenerationDraft {
+        &self.0
+    }
+}
+
+impl GenerationDraft {
+    /// The longest edge, pixels.
+    pub const MAX_EDGE_PX: usize = 8192;
+    /// The most steps: the training timesteps of every supported family.
+    pub const MAX_STEPS: usize = 1000;
+
+    /// A draft with a model's suggestions.
+    pub fn new(profile: &ModelProfile) -> Self {
+        let defaults = profile.defaults;
+        Self {
+            model: profile.choice.clone(),
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            size: defaults.size,
+            steps: defaults.steps,
+            guidance_scale: defaults.guidance_scale,
+            seed: Seed::random(),
+            sampler: defaults.sampler,
+            schedule: ScheduleKind::Model,
+            init_image: None,
+        }
+    }
+
+    /// Checks every value against what the model can do.
+    pub fn validate(self, profile: &ModelProfile) -> Result<GenerationRequest, DraftError> {
+        let multiple = profile.size_multiple.max(1);
+        let fits =
+            |edge: usize| edge >= multiple && edge.is_multiple_of(multiple) && edge <= Self::MAX_EDGE_PX;
+        if !fits(self.size.width) || !fits(self.size.height) {
+            return Err(DraftError::Size { size: self.size, multiple, max: Self::MAX_EDGE_PX });
+        }
+        if self.steps == 0 || self.steps > Self::MAX_STEPS {
+            return Err(DraftError::Steps { steps: self.steps, max: Self::MAX_STEPS });
+        }
+        if !(0.0..=50.0).contains(&self.guidance_scale) {
+            return Err(DraftError::GuidanceScale(self.guidance_scale));
+        }
+        if let Some(init) = &self.init_image {
+            if !(0.0..=1.0).contains(&init.strength) {
+                return Err(DraftError::Strength(init.strength));
+            }
+            if (self.steps as f64 * init.strength) < 1.0 {
+                return Err(DraftError::NothingToDo { strength: init.strength, steps: self.steps });
+            }
+        }
+        Ok(GenerationRequest(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ModelDefaults, ModelFamily, PredictionType};
+    use super::*;
+    use crate::latent::LatentFormat;
+
+    fn profile() -> ModelProfile {
+        ModelProfile {
+            choice: ModelChoice::Builtin,
+            name: "test".into(),
+            family: ModelFamily::StableDiffusion1,
+            format: LatentFormat::STABLE_DIFFUSION,
+            prediction: PredictionType::Epsilon,
+            size_multiple: 32,
+            defaults: ModelDefaults {
+                size: ImageSize::new(128, 128),
+                steps: 20,
+                guidance_scale: 4.0,
+                sampler: SamplerKind::Ddim,
+            },
+            uses_guidance: true,
+            parameters: 1,
+            vae_hash: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_models_own_suggestions_are_a_request() {
+        assert!(GenerationDraft::new(&profile()).validate(&profile()).is_ok());
+    }
+
+    #[test]
+    fn a_wrong_size_says_what_would_fit() {
+        let mut draft = GenerationDraft::new(&profile());
+        draft.size.width = 100;
+        assert_eq!(
+            draft.validate(&profile()).unwrap_err().to_string(),
+            "the size 100×128 does not fit: both edges must be multiples of 32 pixels from 32 to 8192"
+        );
+    }
+
+    #[test]
+    fn values_out_of_bounds_are_refused() {
+        let draft = GenerationDraft::new(&profile());
+        for wrong in [
+            GenerationDraft { steps: 0, ..draft.clone() },
+            GenerationDraft { steps: 1001, ..draft.clone() },
+            GenerationDraft { guidance_scale: f64::NAN, ..draft.clone() },
+            GenerationDraft { size: ImageSize::new(0, 128), ..draft.clone() },
+            GenerationDraft { size: ImageSize::new(8224, 128), ..draft.clone() },
+            GenerationDraft {
+                init_image: Some(InitImage {
+                    picture: Picture::new(1, 1, vec![0; 3]).unwrap(),
+                    strength: 0.01,
+                }),
+                ..draft
+            },
+        ] {
+            assert!(wrong.clone().validate(&profile()).is_err(), "{wrong:?}");
+        }
+    }
+}
