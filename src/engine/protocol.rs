@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::latent::{Latent, Trajectory};
-use crate::request::{DeviceChoice, DtypeChoice, GenerationRequest, ModelChoice, ModelProfile, Picture};
-
-use super::CancelToken;
+use crate::request::{
+    CancelToken, DeviceChoice, DtypeChoice, GenerationRequest, ModelChoice, ModelProfile, Picture,
+};
 
 /// The name of one job, unique within a session. Events of foreign jobs are dropped by clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

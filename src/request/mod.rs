@@ -3,6 +3,7 @@
 //! A draft may be wrong, a request cannot: [`GenerationDraft::validate`] is the only way to a
 //! [`GenerationRequest`].
 
+mod cancel;
 mod device_choice;
 mod draft;
 mod image_size;
@@ -12,6 +13,7 @@ mod sampler_kind;
 mod schedule_kind;
 mod seed;
 
+pub use cancel::CancelToken;
 pub use device_choice::{DeviceChoice, DtypeChoice};
 pub use draft::{DraftError, GenerationDraft, GenerationRequest, InitImage};
 pub use image_size::{ImageSize, fit_into_multiples};
