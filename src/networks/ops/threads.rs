@@ -20,7 +20,7 @@ fn build(count: usize) -> Option<Arc<ThreadPool>> {
         .thread_name(|i| format!("safelight-ops-{i}"))
         .build()
         .inspect_err(|error| {
-            log::error!("no threads of our own for the networks, using the caller's: {error}")
+            log::error!("no threads of our own for the networks, using the caller's: {error}");
         })
         .ok()
         .map(Arc::new)

@@ -1,0 +1,106 @@
+//! Parts that the UNet and the autoencoder share.
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::ops::{Conv2d, GroupNorm, LayerNorm, Linear, Padding, add_channels, silu};
+
+/// A convolution's weight and bias under one name.
+pub(super) fn conv(
+    vb: &VarBuilder<'_>,
+    [inputs, outputs, kernel]: [usize; 3],
+    stride: usize,
+    padding: Padding,
+) -> Result<Conv2d> {
+    let weight = vb.get((outputs, inputs, kernel, kernel), "weight")?;
+    Conv2d::new(&weight, Some(&vb.get(outputs, "bias")?), stride, padding)
+}
+
+/// A 3×3 convolution that keeps the size.
+pub(super) fn conv3x3(vb: &VarBuilder<'_>, inputs: usize, outputs: usize) -> Result<Conv2d> {
+    conv(vb, [inputs, outputs, 3], 1, Padding::Same(1))
+}
+
+/// A linear map with bias.
+pub(super) fn linear(vb: &VarBuilder<'_>, inputs: usize, outputs: usize) -> Result<Linear> {
+    Linear::new(&vb.get((outputs, inputs), "weight")?, Some(&vb.get(outputs, "bias")?))
+}
+
+/// A linear map without bias.
+pub(super) fn linear_no_bias(vb: &VarBuilder<'_>, inputs: usize, outputs: usize) -> Result<Linear> {
+    Linear::new(&vb.get((outputs, inputs), "weight")?, None)
+}
+
+/// A linear map that older files hold as a 1×1 convolution, `[O, I]` or `[O, I, 1, 1]`.
+pub(super) fn linear_or_conv1x1(vb: &VarBuilder<'_>, inputs: usize, outputs: usize) -> Result<Linear> {
+    let weight = match vb.get((outputs, inputs), "weight") {
+        Ok(weight) => weight,
+        Err(flat_error) => match vb.get((outputs, inputs, 1, 1), "weight") {
+            Ok(weight) => weight.reshape((outputs, inputs))?,
+            Err(_) => return Err(flat_error),
+        },
+    };
+    Linear::new(&weight, Some(&vb.get(outputs, "bias")?))
+}
+
+/// A group norm's weight and bias under one name.
+pub(super) fn group_norm(vb: &VarBuilder<'_>, channels: usize, groups: usize, eps: f64) -> Result<GroupNorm> {
+    GroupNorm::new(&vb.get(channels, "weight")?, &vb.get(channels, "bias")?, groups, eps)
+}
+
+/// A layer norm's weight and bias under one name.
+pub(super) fn layer_norm(vb: &VarBuilder<'_>, width: usize, eps: f64) -> Result<LayerNorm> {
+    LayerNorm::new(&vb.get(width, "weight")?, &vb.get(width, "bias")?, eps)
+}
+
+/// Two convolutions around a residual: diffusers' `ResnetBlock2D`.
+pub(super) struct ResnetBlock {
+    norm1: GroupNorm,
+    conv1: Conv2d,
+    time: Option<Linear>,
+    norm2: GroupNorm,
+    conv2: Conv2d,
+    shortcut: Option<Conv2d>,
+}
+
+/// Norm groups and epsilon.
+#[derive(Clone, Copy)]
+pub(super) struct NormConfig {
+    pub(super) groups: usize,
+    pub(super) eps: f64,
+}
+
+impl ResnetBlock {
+    /// `time_width`: the time embedding's width, where there is one.
+    pub(super) fn new(
+        vb: &VarBuilder<'_>,
+        inputs: usize,
+        outputs: usize,
+        time_width: Option<usize>,
+        norm: NormConfig,
+    ) -> Result<Self> {
+        Ok(Self {
+            norm1: group_norm(&vb.pp("norm1"), inputs, norm.groups, norm.eps)?,
+            conv1: conv3x3(&vb.pp("conv1"), inputs, outputs)?,
+            time: time_width.map(|width| linear(&vb.pp("time_emb_proj"), width, outputs)).transpose()?,
+            norm2: group_norm(&vb.pp("norm2"), outputs, norm.groups, norm.eps)?,
+            conv2: conv3x3(&vb.pp("conv2"), outputs, outputs)?,
+            shortcut: (inputs != outputs)
+                .then(|| conv(&vb.pp("conv_shortcut"), [inputs, outputs, 1], 1, Padding::Same(0)))
+                .transpose()?,
+        })
+    }
+
+    /// `[B, I, H, W] → [B, O, H, W]`; `time`: `[B, T]`.
+    pub(super) fn forward(&self, x: &Tensor, time: Option<&Tensor>) -> Result<Tensor> {
+        let mut hidden = self.conv1.forward(&self.norm1.forward_silu(x)?)?;
+        if let (Some(projection), Some(time)) = (&self.time, time) {
+            hidden = add_channels(&hidden, &projection.forward(&silu(time)?)?)?;
+        }
+        let hidden = self.norm2.forward_silu(&hidden)?;
+        match &self.shortcut {
+            Some(shortcut) => self.conv2.forward_add(&hidden, &shortcut.forward(x)?),
+            None => self.conv2.forward_add(&hidden, x),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Text to embedding: CLIP's text transformer (Radford et al. 2021), transformers' `CLIPTextModel`.
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::NetworkError;
+use super::blocks::{layer_norm, linear};
+use super::ops::{LayerNorm, Linear, Mask, attention, gelu, quick_gelu};
+
+/// The keys of `text_encoder/config.json` this network follows. Keys left out have transformers' defaults.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(default)]
+pub struct ClipTextConfig {
+    /// Words the tokenizer knows.
+    pub vocab_size: usize,
+    /// Width of an embedding.
+    pub hidden_size: usize,
+    /// Width of the feed-forward.
+    pub intermediate_size: usize,
+    /// Layers.
+    pub num_hidden_layers: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
+    /// Tokens of one chunk, with start and end.
+    pub max_position_embeddings: usize,
+    /// Activation: `quick_gelu` or `gelu`.
+    pub hidden_act: String,
+    /// Norm epsilon.
+    pub layer_norm_eps: f64,
+}
+
+impl Default for ClipTextConfig {
+    fn default() -> Self {
+        Self {
+            vocab_size: 49408,
+            hidden_size: 512,
+            intermediate_size: 2048,
+            num_hidden_layers: 12,
+            num_attention_heads: 8,
+            max_position_embeddings: 77,
+            hidden_act: "quick_gelu".to_owned(),
+            layer_norm_eps: 1e-5,
+        }
+    }
+}
+
+impl ClipTextConfig {
+    /// Refuses what this network cannot follow, naming key and value.
+    pub fn check(&self) -> std::result::Result<(), NetworkError> {
+        let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
+        if !matches!(self.hidden_act.as_str(), "quick_gelu" | "gelu") {
+            return refuse("hidden_act", self.hidden_act.clone(), "quick_gelu, gelu");
+        }
+        if self.num_attention_heads == 0 || !self.hidden_size.is_multiple_of(self.num_attention_heads) {
+            return refuse(
+                "num_attention_heads",
+                self.num_attention_heads.to_string(),
+                "a divisor of hidden_size",
+            );
+        }
+        if !(3..=4096).contains(&self.max_position_embeddings) {
+            let found = self.max_position_embeddings.to_string();
+            return refuse("max_position_embeddings", found, "3 to 4096");
+        }
+        if self.num_hidden_layers > 256 {
+            return refuse("num_hidden_layers", self.num_hidden_layers.to_string(), "at most 256");
+        }
+        Ok(())
+    }
+}
+
+struct Layer {
+    norm1: LayerNorm,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    out: Linear,
+    norm2: LayerNorm,
+    expand: Linear,
+    contract: Linear,
+}
+
+/// The text encoder.
+pub struct ClipText {
+    tokens: Tensor,
+    positions: Tensor,
+    layers: Vec<Layer>,
+    final_norm: LayerNorm,
+    config: ClipTextConfig,
+}
+
+impl ClipText {
+    /// Builds the network from its weights, named with or without the prefix `text_model.`.
+    pub fn new(vb: &VarBuilder<'_>, config: ClipTextConfig) -> std::result::Result<Self, NetworkError> {
+        config.check()?;
+        let prefixed = vb.pp("text_model");
+        let vb = if vb.contains_tensor("embeddings.token_embedding.weight") { vb } else { &prefixed };
+        let (width, eps) = (config.hidden_size, config.layer_norm_eps);
+        let layer = |i: usize| -> Result<Layer> {
+            let vb = vb.pp(format!("encoder.layers.{i}"));
+            let attention = vb.pp("self_attn");
+            Ok(Layer {
+                norm1: layer_norm(&vb.pp("layer_norm1"), width, eps)?,
+                query: linear(&attention.pp("q_proj"), width, width)?,
+                key: linear(&attention.pp("k_proj"), width, width)?,
+                value: linear(&attention.pp("v_proj"), width, width)?,
+                out: linear(&attention.pp("out_proj"), width, width)?,
+                norm2: layer_norm(&vb.pp("layer_norm2"), width, eps)?,
+                expand: linear(&vb.pp("mlp.fc1"), width, config.intermediate_size)?,
+                contract: linear(&vb.pp("mlp.fc2"), config.intermediate_size, width)?,
+            })
+        };
+        let embeddings = vb.pp("embeddings");
+        Ok(Self {
+            tokens: embeddings.get((config.vocab_size, width), "token_embedding.weight")?,
+            positions: embeddings
+                .get((config.max_position_embeddings, width), "position_embedding.weight")?,
+            layers: (0..config.num_hidden_layers).map(layer).collect::<Result<_>>()?,
+            final_norm: layer_norm(&vb.pp("final_layer_norm"), width, eps)?,
+            config,
+        })
+    }
+
+    /// The last hidden states after the final norm, `[B, N, C]`, of token ids `[B, N]`.
+    pub fn forward(&self, ids: &Tensor) -> Result<Tensor> {
+        let (batch, length) = ids.dims2()?;
+        let words = self.tokens.index_select(&ids.flatten_all()?, 0)?;
+        let words = words.reshape((batch, length, self.config.hidden_size))?;
+        let mut x = words.broadcast_add(&self.positions.narrow(0, 0, length)?)?;
+        let heads = self.config.num_attention_heads;
+        for layer in &self.layers {
+            let normed = layer.norm1.forward(&x)?;
+            let (query, key) = (layer.query.forward(&normed)?, layer.key.forward(&normed)?);
+            let attended = attention(&query, &key, &layer.value.forward(&normed)?, heads, Mask::Causal)?;
+            x = layer.out.forward_add(&attended, &x)?;
+            let wide = layer.expand.forward(&layer.norm2.forward(&x)?)?;
+            let active = if self.config.hidden_act == "gelu" { gelu(&wide)? } else { quick_gelu(&wide)? };
+            x = layer.contract.forward_add(&active, &x)?;
+        }
+        self.final_norm.forward(&x)
+    }
+}
