@@ -1,0 +1,267 @@
+//! Picture files → [`Picture`]: 8-bit sRGB, upright, without transparency.
+
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbaImage};
+use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
+
+use crate::formats::metadata::{GenerationFacts, facts_from_bytes};
+use crate::request::Picture;
+
+/// How a picture is read, and how large it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The colour behind transparent pixels, sRGB.
+    pub background: [u8; 3],
+    /// The most pixels; a file that claims more is not decoded.
+    pub max_pixels: u64,
+    /// The longest file, bytes; a longer one is not read.
+    pub max_file_bytes: u64,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        // 8192 × 8192 pixels take 256 MiB while they are decoded.
+        Self { background: [255; 3], max_pixels: 8192 * 8192, max_file_bytes: 512 << 20 }
+    }
+}
+
+/// A picture and what its file says about it.
+#[derive(Clone, Debug)]
+pub struct ReadPicture {
+    /// The pixels.
+    pub picture: Picture,
+    /// The file's format for people, such as "PNG".
+    pub format: &'static str,
+    /// Bits of each colour value in the file.
+    pub bits_per_channel: u8,
+    /// Whether the file has transparency, now laid over the background.
+    pub had_transparency: bool,
+    /// Whether colours were converted from an embedded profile.
+    pub converted_profile: bool,
+    /// The settings it was generated with, where the file holds them.
+    pub facts: Option<GenerationFacts>,
+}
+
+/// A picture that could not be read. Each says why and what to try.
+#[derive(Debug, thiserror::Error)]
+pub enum PictureError {
+    /// The file cannot be opened or read.
+    #[error("could not read the picture: {source}: {}", path.display())]
+    Read {
+        /// What the operating system said.
+        source: std::io::Error,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Nothing in it.
+    #[error("the picture file is empty: it may not have been copied or downloaded completely")]
+    Empty,
+    /// No known format.
+    #[error(
+        "this is not a picture of a known format: use PNG, JPEG, WebP, BMP, TIFF or GIF{}",
+        hint.map(|h| format!(" ({h})")).unwrap_or_default()
+    )]
+    UnknownFormat {
+        /// What it looks like instead.
+        hint: Option<&'static str>,
+    },
+    /// Longer than the limit.
+    #[error("the file has {bytes} bytes, more than the {limit} that are read: save it smaller first")]
+    TooManyBytes {
+        /// The file's length.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// More pixels than the limit.
+    #[error(
+        "the picture claims {width}×{height} pixels, more than the {limit} that are decoded: scale it down first"
+    )]
+    TooManyPixels {
+        /// Width, pixels.
+        width: u32,
+        /// Height, pixels.
+        height: u32,
+        /// The limit.
+        limit: u64,
+    },
+    /// The decoder gave up.
+    #[error(
+        "the {format} file is damaged or of an unsupported kind: {reason} (open it in an image editor and save it again)"
+    )]
+    Damaged {
+        /// The file's format.
+        format: &'static str,
+        /// What the decoder said.
+        reason: String,
+    },
+}
+
+/// Reads a picture file of any supported format; its content counts, not its name.
+pub fn read_picture(path: &Path, options: &ReadOptions) -> Result<ReadPicture, PictureError> {
+    let failed = |source| PictureError::Read { source, path: path.to_owned() };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(failed(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let limit = options.max_file_bytes;
+    if metadata.len() > limit {
+        return Err(PictureError::TooManyBytes { bytes: metadata.len(), limit });
+    }
+    let mut bytes = Vec::new();
+    // A device or a growing file may give more than its length says.
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    picture_from_bytes(&bytes, options)
+}
+
+/// Reads a picture from a file's bytes: what was pasted or dropped.
+pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPicture, PictureError> {
+    if bytes.is_empty() {
+        return Err(PictureError::Empty);
+    }
+    if bytes.len() as u64 > options.max_file_bytes {
+        return Err(PictureError::TooManyBytes { bytes: bytes.len() as u64, limit: options.max_file_bytes });
+    }
+    let Some((kind, format)) = image::guess_format(bytes).ok().and_then(|f| Some((f, format_name(f)?)))
+    else {
+        return Err(PictureError::UnknownFormat { hint: foreign_hint(bytes) });
+    };
+    let damaged = |e: image::ImageError| PictureError::Damaged { format, reason: e.to_string() };
+
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
+    let mut limits = Limits::default();
+    // The pixels at up to 16 bytes each (f32 RGBA), and as much again for a decoder's own buffers.
+    limits.max_alloc = Some(options.max_pixels.saturating_mul(16).max(1 << 20));
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    let color = decoder.color_type();
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > options.max_pixels {
+        return Err(PictureError::TooManyPixels { width, height, limit: options.max_pixels });
+    }
+    if pixels == 0 {
+        return Err(PictureError::Damaged { format, reason: "it has no pixels".to_owned() });
+    }
+    // Broken orientation or profile data does not make the pixels unreadable.
+    let orientation = decoder.orientation().ok();
+    let profile = decoder.icc_profile().ok().flatten();
+    let mut pixels = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    if let Some(orientation) = orientation {
+        pixels.apply_orientation(orientation);
+    }
+    let converted = profile.and_then(|icc| srgb_from_profile(&pixels, &icc));
+    let converted_profile = converted.is_some();
+    let rgb = match converted {
+        Some(rgba) => over_background(rgba, options.background),
+        None if color.has_alpha() => over_background(pixels.into_rgba8(), options.background),
+        None => pixels.into_rgb8().into_raw(),
+    };
+    // Turned by a quarter, width and height change places.
+    let (width, height) = match orientation {
+        Some(o) if o.to_exif() >= 5 => (height, width),
+        _ => (width, height),
+    };
+    let picture = Picture::new(width as usize, height as usize, rgb)
+        .map_err(|e| PictureError::Damaged { format, reason: e.to_string() })?;
+    Ok(ReadPicture {
+        picture,
+        format,
+        bits_per_channel: bits_per_channel(color),
+        had_transparency: color.has_alpha(),
+        converted_profile,
+        // Settings that cannot be read are settings that are not there: the picture is what was asked for.
+        facts: facts_from_bytes(bytes),
+    })
+}
+
+/// The name for people of a format that is read.
+fn format_name(format: ImageFormat) -> Option<&'static str> {
+    match format {
+        ImageFormat::Png => Some("PNG"),
+        ImageFormat::Jpeg => Some("JPEG"),
+        ImageFormat::WebP => Some("WebP"),
+        ImageFormat::Bmp => Some("BMP"),
+        ImageFormat::Tiff => Some("TIFF"),
+        ImageFormat::Gif => Some("GIF"),
+        _ => None,
+    }
+}
+
+/// What a file that is no picture looks like.
+fn foreign_hint(bytes: &[u8]) -> Option<&'static str> {
+    let starts = |magic: &[u8]| bytes.starts_with(magic);
+    if bytes.get(4..8) == Some(b"ftyp") {
+        Some("this looks like AVIF, HEIC or a video: convert it first")
+    } else if starts(b"%PDF") {
+        Some("this looks like a PDF")
+    } else if starts(b"PK\x03\x04") {
+        Some("this looks like a ZIP archive: unpack it first")
+    } else if starts(b"<svg") || starts(b"<?xml") {
+        Some("this looks like SVG or XML text")
+    } else {
+        None
+    }
+}
+
+fn bits_per_channel(color: ColorType) -> u8 {
+    (color.bits_per_pixel() / u16::from(color.channel_count())) as u8
+}
+
+/// Colours of an embedded ICC profile as sRGB, or `None` where the profile is broken, of another
+/// colour space than the pixels (a CMYK JPEG is already RGB when it arrives here), or sRGB itself.
+fn srgb_from_profile(pixels: &DynamicImage, icc: &[u8]) -> Option<RgbaImage> {
+    let profile = ColorProfile::new_from_slice(icc).ok()?;
+    let srgb = ColorProfile::new_srgb();
+    let (width, height) = (pixels.width(), pixels.height());
+    let options = TransformOptions::default();
+    let is_grey = !pixels.color().has_color();
+    match profile.color_space {
+        DataColorSpace::Rgb if bits_per_channel(pixels.color()) == 8 => {
+            let source = pixels.to_rgba8();
+            let transform = profile.create_transform_8bit(Layout::Rgba, &srgb, Layout::Rgba, options).ok()?;
+            let mut converted = vec![0; source.len()];
+            transform.transform(&source, &mut converted).ok()?;
+            RgbaImage::from_raw(width, height, converted)
+        }
+        DataColorSpace::Rgb => {
+            let source = pixels.to_rgba16();
+            let transform =
+                profile.create_transform_16bit(Layout::Rgba, &srgb, Layout::Rgba, options).ok()?;
+            let mut converted = vec![0; source.len()];
+            transform.transform(&source, &mut converted).ok()?;
+            RgbaImage::from_raw(width, height, converted.iter().map(|&v| eight_bits(v)).collect())
+        }
+        DataColorSpace::Gray if is_grey => {
+            let source = pixels.to_luma_alpha16();
+            let transform =
+                profile.create_transform_16bit(Layout::GrayAlpha, &srgb, Layout::Rgba, options).ok()?;
+            let mut converted = vec![0; source.len() / 2 * 4];
+            transform.transform(&source, &mut converted).ok()?;
+            RgbaImage::from_raw(width, height, converted.iter().map(|&v| eight_bits(v)).collect())
+        }
+        _ => None,
+    }
+}
+
+/// 16 bits to 8, rounded.
+fn eight_bits(value: u16) -> u8 {
+    ((u32::from(value) * 255 + 32_767) / 65_535) as u8
+}
+
+/// Transparent pixels laid over one colour, blended in the display's encoding as browsers do.
+fn over_background(rgba: RgbaImage, background: [u8; 3]) -> Vec<u8> {
+    rgba.as_raw()
+        .chunks_exact(4)
+        .flat_map(|pixel| {
+            let alpha = u32::from(pixel[3]);
+            std::array::from_fn::<u8, 3, _>(|i| {
+                let mixed = u32::from(pixel[i]) * alpha + u32::from(background[i]) * (255 - alpha);
+                ((mixed + 127) / 255) as u8
+            })
+        })
+        .collect()
+}
