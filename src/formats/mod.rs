@@ -5,7 +5,9 @@
 //! written appears whole or not at all ([`atomic`]).
 
 pub mod atomic;
+pub mod latent_file;
 pub mod metadata;
+pub mod metrics;
 pub mod picture;
 
 mod file_kind;
