@@ -3,14 +3,20 @@
 //! A latent here is plain data, never a device tensor: it is what crosses threads, what files
 //! hold and what the preview shaders draw.
 
+mod adjustments;
 mod format;
+mod posterior;
+mod principal;
 mod rgb_projection;
 mod statistics;
 mod trajectory;
 
 use std::sync::Arc;
 
+pub use adjustments::{Blend, BlendMode, ChannelAdjustment, ChannelAdjustments};
 pub use format::{Compression, LatentFormat, LatentSpace};
+pub use posterior::{kl_map, posterior_sigma};
+pub use principal::{PrincipalComponents, principal_components};
 pub use rgb_projection::{PatchProjection, ProjectionQuality, RgbProjection};
 pub use statistics::{ChannelStatistics, Histogram, channel_statistics, first_non_finite};
 pub use trajectory::{Trajectory, TrajectoryStep};

@@ -1,0 +1,39 @@
+# Safelight's commands. `make run` and `make test` do all set-up themselves.
+
+PYTHON ?= python3
+
+.PHONY: run test bench dist setup-run setup-test lint check doc recipe-test screenshots
+
+run: setup-run ## open the window on the built-in model
+	cargo run --release --locked
+
+test: setup-test lint check doc ## everything that must hold, headless
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+check:
+	cargo test --locked
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+bench: setup-test ## the operations, the previews, and every stage of a picture
+	cargo bench --locked
+	cargo run --release --locked -- bench
+
+dist: setup-run ## a stripped, optimised program in target/dist
+	cargo build --profile dist --locked
+
+recipe-test: ## every stage of the built-in model's recipe at toy size
+	cd assets/builtin-model && $(PYTHON) -m recipe.smoke
+
+screenshots: setup-test ## remake the pictures of the window in README
+	packaging/screenshots.sh
+
+setup-run:
+	packaging/setup.sh run
+
+setup-test:
+	packaging/setup.sh test
