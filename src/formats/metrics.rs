@@ -63,7 +63,9 @@ fn windowed_means(values: &[f64], width: usize, height: usize) -> Vec<f64> {
     let mut weights: [f64; WINDOW] =
         std::array::from_fn(|i| (-(i as f64 - 5.0).powi(2) / (2.0 * SIGMA * SIGMA)).exp());
     let total: f64 = weights.iter().sum();
-    weights.iter_mut().for_each(|w| *w /= total);
+    for weight in &mut weights {
+        *weight /= total;
+    }
     let inner = width - WINDOW + 1;
     let rows: Vec<f64> = values
         .chunks_exact(width)

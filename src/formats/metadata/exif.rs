@@ -62,7 +62,7 @@ fn comment_text(comment: &[u8], big_endian: bool) -> Option<String> {
         let (own, other) = (decoded(big_endian), decoded(!big_endian));
         if ascii(&other) > ascii(&own) { other } else { own }
     } else {
-        String::from_utf8_lossy(if code.iter().all(|b| b.is_ascii()) { text } else { comment }).into_owned()
+        String::from_utf8_lossy(if code.is_ascii() { text } else { comment }).into_owned()
     };
     let text = text.trim_matches(['\0', ' ', '\u{feff}']);
     (!text.is_empty()).then(|| text.to_owned())

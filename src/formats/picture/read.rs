@@ -156,8 +156,8 @@ pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPic
     let converted = profile.and_then(|icc| srgb_from_profile(&pixels, &icc));
     let converted_profile = converted.is_some();
     let rgb = match converted {
-        Some(rgba) => over_background(rgba, options.background),
-        None if color.has_alpha() => over_background(pixels.into_rgba8(), options.background),
+        Some(rgba) => over_background(&rgba, options.background),
+        None if color.has_alpha() => over_background(&pixels.into_rgba8(), options.background),
         None => pixels.into_rgb8().into_raw(),
     };
     // Turned by a quarter, width and height change places.
@@ -253,7 +253,7 @@ fn eight_bits(value: u16) -> u8 {
 }
 
 /// Transparent pixels laid over one colour, blended in the display's encoding as browsers do.
-fn over_background(rgba: RgbaImage, background: [u8; 3]) -> Vec<u8> {
+fn over_background(rgba: &RgbaImage, background: [u8; 3]) -> Vec<u8> {
     rgba.as_raw()
         .chunks_exact(4)
         .flat_map(|pixel| {
