@@ -17,7 +17,7 @@ pub fn embedded_texts(bytes: &[u8]) -> Vec<(String, String)> {
     } else if bytes.starts_with(&[0xff, 0xd8]) {
         jpeg_exif(bytes).and_then(comment).into_iter().collect()
     } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
-        webp_exif(bytes).and_then(comment).into_iter().collect()
+        webp_chunk(bytes, *b"EXIF").and_then(comment).into_iter().collect()
     } else {
         Vec::new()
     };
@@ -111,14 +111,14 @@ fn jpeg_exif(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The EXIF chunk of a WebP.
-fn webp_exif(bytes: &[u8]) -> Option<&[u8]> {
+/// The content of a WebP's first chunk of this name, if it is whole.
+pub(in crate::formats) fn webp_chunk(bytes: &[u8], name: [u8; 4]) -> Option<&[u8]> {
     let mut rest = bytes.get(12..)?;
     loop {
         let (header, after) = rest.split_at_checked(8)?;
         let len = u32::from_le_bytes(header[4..8].try_into().ok()?) as usize;
         let content = after.get(..len)?;
-        if &header[..4] == b"EXIF" {
+        if header[..4] == name {
             return Some(content);
         }
         rest = after.get(len + len % 2..)?;

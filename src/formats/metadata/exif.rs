@@ -1,4 +1,4 @@
-//! The user comment of an EXIF block.
+//! TIFF structures: the user comment of an EXIF block, and whether a TIFF file's lists fit in it.
 
 /// Reads numbers at offsets of a TIFF structure, in its byte order; `None` beyond its end.
 struct Tiff<'a> {
@@ -6,7 +6,16 @@ struct Tiff<'a> {
     big_endian: bool,
 }
 
-impl Tiff<'_> {
+impl<'a> Tiff<'a> {
+    fn new(bytes: &'a [u8]) -> Option<Self> {
+        let big_endian = match bytes.get(..4)? {
+            b"MM\0\x2a" => true,
+            b"II\x2a\0" => false,
+            _ => return None,
+        };
+        Some(Self { bytes, big_endian })
+    }
+
     fn u16(&self, at: usize) -> Option<u16> {
         let bytes: [u8; 2] = self.bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
         Some(if self.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
@@ -25,18 +34,32 @@ impl Tiff<'_> {
     }
 }
 
+/// Whether every list of a TIFF file's first directory is as long as it says: a decoder may make room for
+/// what an entry claims before it looks. `None` if the file is no plain TIFF.
+pub(in crate::formats) fn lists_fit(bytes: &[u8]) -> Option<bool> {
+    /// Bytes of one value of the types 1 to 13 (TIFF 6.0, section 2, and IFD).
+    const SIZES: [usize; 14] = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4];
+    let tiff = Tiff::new(bytes)?;
+    let directory = tiff.u32(4)?;
+    let entries = usize::from(tiff.u16(directory)?);
+    let fits = |i: usize| {
+        let at = directory + 2 + 12 * i;
+        let kind = usize::from(tiff.u16(at + 2)?);
+        let len = tiff.u32(at + 4)?.checked_mul(SIZES.get(kind).copied().unwrap_or(1))?;
+        // Up to four bytes stand in the entry itself.
+        let offset = if len <= 4 { at + 8 } else { tiff.u32(at + 8)? };
+        Some(offset.checked_add(len)? <= bytes.len())
+    };
+    Some((0..entries).all(|i| fits(i) == Some(true)))
+}
+
 /// The `UserComment` of an EXIF block, with or without the `Exif\0\0` before it.
 pub(super) fn user_comment(exif: &[u8]) -> Option<String> {
     let bytes = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
-    let big_endian = match bytes.get(..4)? {
-        b"MM\0\x2a" => true,
-        b"II\x2a\0" => false,
-        _ => return None,
-    };
-    let tiff = Tiff { bytes, big_endian };
+    let tiff = Tiff::new(bytes)?;
     let (_, exif_directory) = tiff.entry(tiff.u32(4)?, 0x8769)?;
     let (len, offset) = tiff.entry(exif_directory, 0x9286)?;
-    comment_text(bytes.get(offset..offset.checked_add(len)?)?, big_endian)
+    comment_text(bytes.get(offset..offset.checked_add(len)?)?, tiff.big_endian)
 }
 
 /// The comment behind its 8-byte character code. UTF-16 has no agreed byte order: piexif and we write

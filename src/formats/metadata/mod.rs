@@ -11,6 +11,8 @@ use std::path::Path;
 use crate::request::{GenerationDraft, ImageSize, SamplerKind, ScheduleKind, Seed};
 
 pub use container::embedded_texts;
+pub(in crate::formats) use container::webp_chunk;
+pub(in crate::formats) use exif::lists_fit;
 
 /// The longest embedded text that is looked at, bytes. Longer ones are not settings.
 pub const MAX_TEXT_LEN: usize = 1 << 20;

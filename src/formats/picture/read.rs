@@ -3,10 +3,11 @@
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbaImage};
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 
-use crate::formats::metadata::{GenerationFacts, facts_from_bytes};
+use crate::formats::metadata::{GenerationFacts, facts_from_bytes, lists_fit, webp_chunk};
 use crate::request::Picture;
 
 /// How a picture is read, and how large it may be.
@@ -131,6 +132,10 @@ pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPic
     };
     let damaged = |e: image::ImageError| PictureError::Damaged { format, reason: e.to_string() };
 
+    if kind == ImageFormat::Tiff && lists_fit(bytes) != Some(true) {
+        let reason = "its directory does not fit into it, or it is a BigTIFF".to_owned();
+        return Err(PictureError::Damaged { format, reason });
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
     let mut limits = Limits::default();
     // The pixels at up to 16 bytes each (f32 RGBA), and as much again for a decoder's own buffers.
@@ -147,8 +152,14 @@ pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPic
         return Err(PictureError::Damaged { format, reason: "it has no pixels".to_owned() });
     }
     // Broken orientation or profile data does not make the pixels unreadable.
-    let orientation = decoder.orientation().ok();
-    let profile = decoder.icc_profile().ok().flatten();
+    let (orientation, profile) = if kind == ImageFormat::WebP {
+        // The decoder would make room for what a chunk claims before it looks.
+        let exif = webp_chunk(bytes, *b"EXIF");
+        let exif = exif.map(|block| block.strip_prefix(b"Exif\0\0").unwrap_or(block));
+        (exif.and_then(Orientation::from_exif_chunk), webp_chunk(bytes, *b"ICCP").map(<[u8]>::to_vec))
+    } else {
+        (decoder.orientation().ok(), decoder.icc_profile().ok().flatten())
+    };
     let mut pixels = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     if let Some(orientation) = orientation {
         pixels.apply_orientation(orientation);
