@@ -263,6 +263,19 @@ fn settings_are_found_in_png_jpeg_and_webp_of_other_programs() {
 }
 
 #[test]
+fn comfyui_graphs_are_followed_in_png_and_webp() {
+    for name in ["comfy.png", "comfy.webp"] {
+        let facts = read_facts(&fixture(name)).unwrap_or_else(|| panic!("{name} has a graph"));
+        assert_eq!(facts.prompt.as_deref(), Some("눈 속의 여우"), "{name}");
+        assert_eq!((facts.seed, facts.steps, facts.guidance_scale), (Some(Seed(31)), Some(9), Some(4.5)));
+        assert_eq!(
+            (facts.sampler_kind(), facts.schedule_kind()),
+            (Some(SamplerKind::Euler), Some(ScheduleKind::Karras))
+        );
+    }
+}
+
+#[test]
 fn a_text_that_inflates_without_end_is_left_out() {
     let bytes = fixture_bytes("text_bomb.png");
     LARGEST.set(0);
@@ -350,6 +363,17 @@ fn the_extension_chooses_the_format_and_a_missing_one_is_png() {
 }
 
 #[test]
+fn a_picture_without_pixels_or_too_large_for_its_format_is_an_error() {
+    let nothing = Picture::new(0, 0, Vec::new()).unwrap();
+    let wide = Picture::new(70_000, 1, vec![0; 210_000]).unwrap();
+    for format in PictureFormat::ALL {
+        let encode = |picture| encode_picture(picture, format, Some(&facts()), &WriteOptions::default());
+        assert!(encode(&nothing).is_err(), "{format:?}");
+        assert_eq!(encode(&wide).is_ok(), format == PictureFormat::Png, "{format:?}");
+    }
+}
+
+#[test]
 fn a_prompt_too_long_for_a_jpeg_segment_does_not_break_the_file() {
     let facts = GenerationFacts { prompt: Some("long ".repeat(20_000)), ..facts() };
     let file = encode_picture(&ramp(), PictureFormat::Jpeg, Some(&facts), &WriteOptions::default()).unwrap();
@@ -405,6 +429,7 @@ fn a_folder_nobody_may_write_to_is_an_error_that_says_so() {
 fn latents_of_other_programs_are_read() {
     let comfy = read_latent(&fixture("comfy.latent")).unwrap();
     assert_eq!((&comfy.latent, comfy.space), (&latent(), Some(LatentSpace::Vae)));
+    assert_eq!(comfy.facts.generation.and_then(|facts| facts.seed), Some(Seed(31)));
     let old = read_latent(&fixture("comfy_old.latent")).unwrap();
     assert_eq!(old.space, Some(LatentSpace::Vae));
     // Two roundings of f32 at values below 4.
@@ -560,7 +585,7 @@ proptest! {
     #[test]
     fn a_damaged_picture_is_an_error_or_a_picture(
         bytes in damaged(&[
-            "latin1.png", "ztxt.png", "itxt_zipped.png", "orientation_6.png", "grey16.png", "alpha.png", "palette.png",
+            "latin1.png", "ztxt.png", "itxt_zipped.png", "comfy.png", "comfy.webp", "orientation_6.png", "grey16.png", "alpha.png", "palette.png",
             "comment_be.jpg", "comment_le.webp", "lossy.webp", "progressive.jpg", "orientation_8.webp",
             "plain.bmp", "plain.tiff", "two_frames.gif",
         ])

@@ -1,5 +1,7 @@
 //! How far one picture is from another: PSNR, SSIM, and where; and a JPEG of a given length for scale.
 
+use rayon::prelude::*;
+
 use crate::formats::picture::{
     PictureFormat, ReadOptions, WriteOptions, encode_picture, picture_from_bytes, scale,
 };
@@ -29,36 +31,49 @@ pub fn ssim(a: &Picture, b: &Picture) -> Option<f64> {
     if width < WINDOW || height < WINDOW {
         return None;
     }
-    let plane = |p: &Picture, channel: usize| -> Vec<f64> {
-        p.rgb().iter().skip(channel).step_by(3).map(|&v| f64::from(v)).collect()
-    };
-    let product = |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a * b).collect() };
-    let mut sum = 0.0;
-    for channel in 0..3 {
-        let (a, b) = (plane(a, channel), plane(b, channel));
-        let windows = |values: &[f64]| windowed_means(values, width, height);
-        let (mean_a, mean_b) = (windows(&a), windows(&b));
-        let (mean_aa, mean_bb, mean_ab) =
-            (windows(&product(&a, &a)), windows(&product(&b, &b)), windows(&product(&a, &b)));
-        let c1 = (0.01f64 * 255.0).powi(2);
-        let c2 = (0.03f64 * 255.0).powi(2);
-        let mut of_channel = 0.0;
-        for i in 0..mean_a.len() {
-            let (ma, mb) = (mean_a[i], mean_b[i]);
-            let (var_a, var_b, cov) = (mean_aa[i] - ma * ma, mean_bb[i] - mb * mb, mean_ab[i] - ma * mb);
-            of_channel +=
-                ((2.0 * ma * mb + c1) * (2.0 * cov + c2)) / ((ma * ma + mb * mb + c1) * (var_a + var_b + c2));
-        }
-        sum += of_channel / mean_a.len() as f64;
-    }
-    Some(sum / 3.0)
+    // In bands, so that a large picture needs little memory and every core helps; the sum keeps its order.
+    let rows = height - WINDOW + 1;
+    let bands: Vec<(usize, usize)> =
+        (0..3).flat_map(|c| (0..rows).step_by(BAND).map(move |y| (c, y))).collect();
+    let sums: Vec<f64> = bands
+        .into_par_iter()
+        .map(|(channel, y)| {
+            let end = (y + BAND).min(rows) + WINDOW - 1;
+            ssim_sum(&plane(a, channel, y, end), &plane(b, channel, y, end), width)
+        })
+        .collect();
+    Some(sums.iter().sum::<f64>() / (3 * rows * (width - WINDOW + 1)) as f64)
 }
 
+/// One channel of the rows `from..to`.
+fn plane(picture: &Picture, channel: usize, from: usize, to: usize) -> Vec<f64> {
+    let rows = &picture.rgb()[from * picture.width() * 3..to * picture.width() * 3];
+    rows.iter().skip(channel).step_by(3).map(|&v| f64::from(v)).collect()
+}
+
+/// The sum of the similarity over all windows of two planes.
+fn ssim_sum(a: &[f64], b: &[f64], width: usize) -> f64 {
+    let c1 = (0.01f64 * 255.0).powi(2);
+    let c2 = (0.03f64 * 255.0).powi(2);
+    let product = |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a * b).collect() };
+    let means = |values: &[f64]| windowed_means(values, width);
+    let (mean_a, mean_b) = (means(a), means(b));
+    let (mean_aa, mean_bb, mean_ab) = (means(&product(a, a)), means(&product(b, b)), means(&product(a, b)));
+    let similarity = |i: usize| {
+        let (ma, mb) = (mean_a[i], mean_b[i]);
+        let (var_a, var_b, cov) = (mean_aa[i] - ma * ma, mean_bb[i] - mb * mb, mean_ab[i] - ma * mb);
+        ((2.0 * ma * mb + c1) * (2.0 * cov + c2)) / ((ma * ma + mb * mb + c1) * (var_a + var_b + c2))
+    };
+    (0..mean_a.len()).map(similarity).sum()
+}
+
+/// Rows of windows worked on at once.
+const BAND: usize = 64;
 /// The edge of SSIM's window, pixels.
 const WINDOW: usize = 11;
 
-/// Gaussian means of all windows inside the picture: `[H − 10, W − 10]`.
-fn windowed_means(values: &[f64], width: usize, height: usize) -> Vec<f64> {
+/// Gaussian means of all windows inside a plane: `[H − 10, W − 10]`.
+fn windowed_means(values: &[f64], width: usize) -> Vec<f64> {
     const SIGMA: f64 = 1.5;
     let mut weights: [f64; WINDOW] =
         std::array::from_fn(|i| (-(i as f64 - 5.0).powi(2) / (2.0 * SIGMA * SIGMA)).exp());
@@ -71,7 +86,7 @@ fn windowed_means(values: &[f64], width: usize, height: usize) -> Vec<f64> {
         .chunks_exact(width)
         .flat_map(|row| row.windows(WINDOW).map(|w| w.iter().zip(&weights).map(|(v, g)| v * g).sum::<f64>()))
         .collect();
-    let mut means = vec![0.0; inner * (height - WINDOW + 1)];
+    let mut means = vec![0.0; inner * (values.len() / width - WINDOW + 1)];
     for (y, mean_row) in means.chunks_exact_mut(inner).enumerate() {
         for (i, weight) in weights.iter().enumerate() {
             let row = &rows[(y + i) * inner..][..inner];

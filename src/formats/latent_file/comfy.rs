@@ -14,7 +14,7 @@ use safetensors::{Dtype, serialize};
 
 use super::{LatentFacts, LatentFileError, LatentQuantity, ReadLatent, first_latent, latent_shape};
 use crate::formats::atomic::{WriteFileError, write_atomically};
-use crate::formats::metadata::a1111;
+use crate::formats::metadata::{a1111, comfyui};
 use crate::latent::{Latent, LatentSpace};
 
 const LATENT_KEY: &str = "latent_tensor";
@@ -66,7 +66,10 @@ fn facts_of(metadata: &HashMap<String, String>) -> LatentFacts {
         quantity: text("safelight.quantity")
             .and_then(|id| LatentQuantity::ALL.into_iter().find(|q| q.id() == id)),
         vae_hash: text("safelight.vae_hash"),
-        generation: metadata.get("parameters").map(|text| a1111::parse(text)),
+        generation: match metadata.get("parameters") {
+            Some(text) => Some(a1111::parse(text)),
+            None => metadata.get("prompt").and_then(|graph| comfyui::parse(graph)),
+        },
     }
 }
 

@@ -3,26 +3,34 @@
 use std::io::Cursor;
 
 use super::MAX_TEXT_LEN;
-use super::exif::user_comment;
+use super::exif::{comfyui_prompt, user_comment};
 
 /// All text chunks of a PNG together, as they stand in the file; more is left out.
 const MAX_CHUNKS_LEN: usize = 4 * MAX_TEXT_LEN;
 
-/// The embedded texts with their keywords: PNG's text chunks as they are named, the EXIF comment of
-/// JPEG and WebP as `UserComment`. Texts longer than [`MAX_TEXT_LEN`] are left out.
+/// The embedded texts with their keywords: PNG's text chunks as they are named, the EXIF comment as
+/// `UserComment`, ComfyUI's graph in EXIF as `prompt`. Texts longer than [`MAX_TEXT_LEN`] are left out.
 pub fn embedded_texts(bytes: &[u8]) -> Vec<(String, String)> {
-    let comment = |exif: &[u8]| user_comment(exif).map(|text| ("UserComment".to_owned(), text));
     let mut texts = if let Some(chunks) = bytes.strip_prefix(PNG_SIGNATURE) {
         png_texts(chunks)
     } else if bytes.starts_with(&[0xff, 0xd8]) {
-        jpeg_exif(bytes).and_then(comment).into_iter().collect()
+        jpeg_exif(bytes).map(exif_texts).unwrap_or_default()
     } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
-        webp_chunk(bytes, *b"EXIF").and_then(comment).into_iter().collect()
+        webp_chunk(bytes, *b"EXIF").map(exif_texts).unwrap_or_default()
     } else {
         Vec::new()
     };
     texts.retain(|(_, text)| text.len() <= MAX_TEXT_LEN);
     texts
+}
+
+/// The texts of an EXIF block: the comment, and ComfyUI's graph under the name it has in PNGs.
+fn exif_texts(exif: &[u8]) -> Vec<(String, String)> {
+    let named = |name: &str, text: Option<String>| Some((name.to_owned(), text?));
+    [named("prompt", comfyui_prompt(exif)), named("UserComment", user_comment(exif))]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -75,7 +83,7 @@ fn png_texts(chunks: &[u8]) -> Vec<(String, String)> {
             }
         }
     }
-    texts.extend(exif.and_then(user_comment).map(|text| ("UserComment".to_owned(), text)));
+    texts.extend(exif.map(exif_texts).unwrap_or_default());
     texts
 }
 

@@ -62,6 +62,15 @@ pub(super) fn user_comment(exif: &[u8]) -> Option<String> {
     comment_text(bytes.get(offset..offset.checked_add(len)?)?, tiff.big_endian)
 }
 
+/// ComfyUI's graph in a WebP: the `Model` of the first directory, behind `prompt:`.
+pub(super) fn comfyui_prompt(exif: &[u8]) -> Option<String> {
+    let bytes = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
+    let tiff = Tiff::new(bytes)?;
+    let (len, offset) = tiff.entry(tiff.u32(4)?, 0x0110)?;
+    let text = std::str::from_utf8(bytes.get(offset..offset.checked_add(len)?)?).ok()?;
+    text.strip_prefix("prompt:").map(|graph| graph.trim_end_matches('\0').to_owned())
+}
+
 /// The comment behind its 8-byte character code. UTF-16 has no agreed byte order: piexif and we write
 /// big-endian, others the block's own.
 fn comment_text(comment: &[u8], big_endian: bool) -> Option<String> {

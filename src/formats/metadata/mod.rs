@@ -1,6 +1,7 @@
 //! What a picture was generated with: as a value, as text in files, and back into a draft.
 
 pub mod a1111;
+pub mod comfyui;
 
 mod container;
 mod exif;
@@ -170,10 +171,75 @@ pub fn read_facts(path: &Path) -> Option<GenerationFacts> {
 /// The facts in a picture file's bytes: PNG, JPEG or WebP.
 pub fn facts_from_bytes(bytes: &[u8]) -> Option<GenerationFacts> {
     let texts = embedded_texts(bytes);
-    if let Some((_, text)) = texts.iter().find(|(keyword, _)| keyword == "parameters") {
-        return Some(a1111::parse(text));
+    let text =
+        |wanted: &str| texts.iter().find(|(keyword, _)| keyword == wanted).map(|(_, text)| text.as_str());
+    // A JSON object under this name is another program's own format.
+    if let Some(parameters) = text("parameters").filter(|text| !text.trim_start().starts_with('{')) {
+        return Some(a1111::parse(parameters));
+    }
+    if let Some(facts) = text("prompt").and_then(comfyui::parse) {
+        return Some(facts);
     }
     // Cameras write comments too: without settings it is no one's prompt.
-    let (_, comment) = texts.iter().find(|(keyword, _)| keyword == "UserComment")?;
-    Some(a1111::parse(comment)).filter(GenerationFacts::has_settings)
+    Some(a1111::parse(text("UserComment")?)).filter(GenerationFacts::has_settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{InitImage, ModelChoice, Picture};
+
+    fn draft() -> GenerationDraft {
+        let picture = Picture::new(1, 1, vec![0; 3]).unwrap();
+        GenerationDraft {
+            model: ModelChoice::Builtin,
+            prompt: "a fox".into(),
+            negative_prompt: "blur".into(),
+            size: ImageSize::new(96, 64),
+            steps: 7,
+            guidance_scale: 3.5,
+            seed: Seed(11),
+            sampler: SamplerKind::Heun,
+            schedule: ScheduleKind::Exponential,
+            init_image: Some(InitImage { picture, strength: 0.4 }),
+        }
+    }
+
+    #[test]
+    fn a_request_comes_back_through_the_text_of_its_picture() {
+        let wanted = draft();
+        let text = a1111::write(&GenerationFacts::of_request(&wanted, "Built-in"));
+        let mut restored = GenerationDraft {
+            prompt: String::new(),
+            negative_prompt: "left over".into(),
+            size: ImageSize::new(8, 8),
+            steps: 1,
+            guidance_scale: 1.0,
+            seed: Seed(0),
+            sampler: SamplerKind::Ddim,
+            schedule: ScheduleKind::Model,
+            ..draft()
+        };
+        restored.init_image.as_mut().unwrap().strength = 1.0;
+        assert_eq!(a1111::parse(&text).apply_to(&mut restored), []);
+        assert_eq!(restored, wanted);
+    }
+
+    #[test]
+    fn what_cannot_be_restored_is_named_and_leaves_the_draft_as_it_was() {
+        let text = "x\nSteps: 3, Sampler: DPM++ SDE, Schedule type: Align Your Steps, Clip skip: 2, \
+                    Denoising strength: 0.5, Size: 8x8";
+        let mut restored = GenerationDraft { init_image: None, ..draft() };
+        assert_eq!(
+            a1111::parse(text).apply_to(&mut restored),
+            [
+                Unrestored::Sampler("DPM++ SDE".into()),
+                Unrestored::Schedule("Align Your Steps".into()),
+                Unrestored::InitImage,
+                Unrestored::ClipSkip(2)
+            ]
+        );
+        assert_eq!((restored.sampler, restored.schedule), (SamplerKind::Heun, ScheduleKind::Exponential));
+        assert_eq!((restored.steps, restored.negative_prompt.as_str()), (3, ""));
+    }
 }

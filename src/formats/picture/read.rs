@@ -2,10 +2,11 @@
 
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use image::metadata::Orientation;
-use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbaImage};
-use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use moxcms::{ColorProfile, DataColorSpace, Layout, TransformExecutor, TransformOptions};
 
 use crate::formats::metadata::{GenerationFacts, facts_from_bytes, lists_fit, webp_chunk};
 use crate::request::Picture;
@@ -164,11 +165,11 @@ pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPic
     if let Some(orientation) = orientation {
         pixels.apply_orientation(orientation);
     }
-    let converted = profile.and_then(|icc| srgb_from_profile(&pixels, &icc));
-    let converted_profile = converted.is_some();
-    let rgb = match converted {
-        Some(rgba) => over_background(&rgba, options.background),
-        None if color.has_alpha() => over_background(&pixels.into_rgba8(), options.background),
+    let transform = profile.and_then(|icc| SrgbTransform::new(&icc, color));
+    let converted_profile = transform.is_some();
+    let rgb = match transform {
+        Some(transform) => over_background(transform.rgba_from(pixels), options.background),
+        None if color.has_alpha() => over_background(pixels.into_rgba8().into_raw(), options.background),
         None => pixels.into_rgb8().into_raw(),
     };
     // Turned by a quarter, width and height change places.
@@ -222,57 +223,89 @@ fn bits_per_channel(color: ColorType) -> u8 {
     (color.bits_per_pixel() / u16::from(color.channel_count())) as u8
 }
 
-/// Colours of an embedded ICC profile as sRGB, or `None` where the profile is broken, of another
-/// colour space than the pixels (a CMYK JPEG is already RGB when it arrives here), or sRGB itself.
-fn srgb_from_profile(pixels: &DynamicImage, icc: &[u8]) -> Option<RgbaImage> {
-    let profile = ColorProfile::new_from_slice(icc).ok()?;
-    let srgb = ColorProfile::new_srgb();
-    let (width, height) = (pixels.width(), pixels.height());
-    let options = TransformOptions::default();
-    let is_grey = !pixels.color().has_color();
-    match profile.color_space {
-        DataColorSpace::Rgb if bits_per_channel(pixels.color()) == 8 => {
-            let source = pixels.to_rgba8();
-            let transform = profile.create_transform_8bit(Layout::Rgba, &srgb, Layout::Rgba, options).ok()?;
-            let mut converted = vec![0; source.len()];
-            transform.transform(&source, &mut converted).ok()?;
-            RgbaImage::from_raw(width, height, converted)
+/// The way from an embedded ICC profile to sRGB, for the pixels as they were decoded.
+enum SrgbTransform {
+    Rgb8(Arc<dyn TransformExecutor<u8> + Send + Sync>),
+    Rgb16(Arc<dyn TransformExecutor<u16> + Send + Sync>),
+    Grey16(Arc<dyn TransformExecutor<u16> + Send + Sync>),
+}
+
+impl SrgbTransform {
+    /// `None` where the profile is broken or of another colour space than the pixels (a CMYK JPEG is
+    /// already RGB when it arrives here).
+    fn new(icc: &[u8], color: ColorType) -> Option<Self> {
+        let profile = ColorProfile::new_from_slice(icc).ok()?;
+        let srgb = ColorProfile::new_srgb();
+        let (options, rgba) = (TransformOptions::default(), Layout::Rgba);
+        match profile.color_space {
+            DataColorSpace::Rgb if bits_per_channel(color) == 8 => {
+                profile.create_transform_8bit(rgba, &srgb, rgba, options).ok().map(Self::Rgb8)
+            }
+            DataColorSpace::Rgb => {
+                profile.create_transform_16bit(rgba, &srgb, rgba, options).ok().map(Self::Rgb16)
+            }
+            DataColorSpace::Gray if !color.has_color() => {
+                profile.create_transform_16bit(Layout::GrayAlpha, &srgb, rgba, options).ok().map(Self::Grey16)
+            }
+            _ => None,
         }
-        DataColorSpace::Rgb => {
-            let source = pixels.to_rgba16();
-            let transform =
-                profile.create_transform_16bit(Layout::Rgba, &srgb, Layout::Rgba, options).ok()?;
-            let mut converted = vec![0; source.len()];
-            transform.transform(&source, &mut converted).ok()?;
-            RgbaImage::from_raw(width, height, converted.iter().map(|&v| eight_bits(v)).collect())
+    }
+
+    /// The pixels as sRGB with transparency, 8 bits: `[H, W, 4]`. Row by row, so that a large picture is not
+    /// held twice.
+    fn rgba_from(&self, pixels: DynamicImage) -> Vec<u8> {
+        let row_len = pixels.width() as usize * 4;
+        match self {
+            Self::Rgb8(transform) => {
+                let mut rgba = pixels.into_rgba8().into_raw();
+                let mut converted = vec![0; row_len];
+                for row in rgba.chunks_exact_mut(row_len) {
+                    // Fails only on lengths that do not match; the row then keeps its colours.
+                    if transform.transform(row, &mut converted).is_ok() {
+                        row.copy_from_slice(&converted);
+                    }
+                }
+                rgba
+            }
+            Self::Rgb16(transform) => {
+                eight_bit_rows(transform.as_ref(), &pixels.into_rgba16(), row_len, row_len)
+            }
+            Self::Grey16(transform) => {
+                eight_bit_rows(transform.as_ref(), &pixels.into_luma_alpha16(), row_len / 2, row_len)
+            }
         }
-        DataColorSpace::Gray if is_grey => {
-            let source = pixels.to_luma_alpha16();
-            let transform =
-                profile.create_transform_16bit(Layout::GrayAlpha, &srgb, Layout::Rgba, options).ok()?;
-            let mut converted = vec![0; source.len() / 2 * 4];
-            transform.transform(&source, &mut converted).ok()?;
-            RgbaImage::from_raw(width, height, converted.iter().map(|&v| eight_bits(v)).collect())
-        }
-        _ => None,
     }
 }
 
-/// 16 bits to 8, rounded.
-fn eight_bits(value: u16) -> u8 {
-    ((u32::from(value) * 255 + 32_767) / 65_535) as u8
+/// Rows of 16-bit values converted and rounded to 8 bits.
+fn eight_bit_rows(
+    transform: &(dyn TransformExecutor<u16> + Send + Sync),
+    source: &[u16],
+    source_row_len: usize,
+    row_len: usize,
+) -> Vec<u8> {
+    let mut converted = vec![0u16; row_len];
+    let mut rgba = Vec::with_capacity(source.len() / source_row_len * row_len);
+    for row in source.chunks_exact(source_row_len) {
+        // Fails only on lengths that do not match, and those are fixed above.
+        if transform.transform(row, &mut converted).is_err() {
+            converted.fill(0);
+        }
+        rgba.extend(converted.iter().map(|&v| ((u32::from(v) * 255 + 32_767) / 65_535) as u8));
+    }
+    rgba
 }
 
-/// Transparent pixels laid over one colour, blended in the display's encoding as browsers do.
-fn over_background(rgba: &RgbaImage, background: [u8; 3]) -> Vec<u8> {
-    rgba.as_raw()
-        .chunks_exact(4)
-        .flat_map(|pixel| {
-            let alpha = u32::from(pixel[3]);
-            std::array::from_fn::<u8, 3, _>(|i| {
-                let mixed = u32::from(pixel[i]) * alpha + u32::from(background[i]) * (255 - alpha);
-                ((mixed + 127) / 255) as u8
-            })
-        })
-        .collect()
+/// Transparent pixels laid over one colour, blended in the display's encoding as browsers do. In place.
+fn over_background(mut rgba: Vec<u8>, background: [u8; 3]) -> Vec<u8> {
+    let pixels = rgba.len() / 4;
+    for at in 0..pixels {
+        let alpha = u32::from(rgba[at * 4 + 3]);
+        for (channel, &behind) in background.iter().enumerate() {
+            let mixed = u32::from(rgba[at * 4 + channel]) * alpha + u32::from(behind) * (255 - alpha);
+            rgba[at * 3 + channel] = ((mixed + 127) / 255) as u8;
+        }
+    }
+    rgba.truncate(pixels * 3);
+    rgba
 }
