@@ -73,7 +73,7 @@ fn quoted(value: &str) -> String {
 pub fn parse(text: &str) -> GenerationFacts {
     let text = clipped(text);
     // stable-diffusion.cpp ends with its own JSON, unquoted; all we restore stands before it.
-    let text = text.find("SDCPP: {").map_or(text, |at| text[..at].trim_end_matches([' ', ',']));
+    let text = text.find(", SDCPP: {").map_or(text, |at| &text[..at]);
     let text = with_plain_newlines(text);
     let (body, last) = text.rsplit_once('\n').unwrap_or(("", &text));
     let pairs = pairs_of(last);
@@ -88,6 +88,12 @@ pub fn parse(text: &str) -> GenerationFacts {
     if is_settings {
         for (key, value) in pairs {
             set(&mut facts, key, value);
+        }
+        // With a second, larger pass this is that pass's strength, and the picture started from noise.
+        if facts.other.iter().any(|(key, _)| key.starts_with("Hires"))
+            && let Some(strength) = facts.denoising_strength.take()
+        {
+            facts.other.push(("Denoising strength".to_owned(), strength.to_string()));
         }
     }
     facts
@@ -115,6 +121,9 @@ fn split_prompts(body: &str) -> (String, Option<String>) {
 
 /// One pair into its field, or among the others.
 fn set(facts: &mut GenerationFacts, key: String, value: String) {
+    if value.is_empty() {
+        return;
+    }
     let number = || value.parse::<f64>().ok().filter(|v| v.is_finite());
     let understood = match key.as_str() {
         "Steps" => fill(&mut facts.steps, value.parse().ok()),
@@ -231,9 +240,11 @@ mod tests {
     fn stable_diffusion_cpp_text_is_read() {
         let facts = parse(concat!(
             "a lovely cat\nNegative prompt: dog\n",
-            "Steps: 20, CFG scale: 7.000000, Guidance: 3.500000, Eta: 0.000000, Skip layers: [7, 8, 9], ",
-            "Seed: 42, Size: 512x512, Model: v1-5.safetensors, RNG: cuda, Sampler: euler karras, ",
-            "Version: stable-diffusion.cpp, SDCPP: {\"seed\":7,\"prompt\":\"x: y, z\\n\"}"
+            "Steps: 20, CFG scale: 7.000000, SLG scale: 2.500000, Skip layers: [7, 8, 9, ], Guidance: 3.500000, ",
+            "Eta: 0.000000, Seed: 42, Size: 512x512, Model: , RNG: cuda, Sampler: euler karras, ",
+            "Unet: z.gguf, Hires upscale: Latent, Hires scale: 2.000000, Denoising strength: 0.700000, ",
+            "Version: stable-diffusion.cpp, SDCPP: {\"schema\":\"sdcpp.image.params/v1\",\"seed\":7,",
+            "\"prompt\":{\"positive\":\"Steps: 1, Seed: 2, Size: 3x3\\n\"}}"
         ));
         assert_eq!((facts.steps, facts.seed, facts.guidance_scale), (Some(20), Some(Seed(42)), Some(7.0)));
         assert_eq!(
@@ -242,6 +253,7 @@ mod tests {
         );
         assert_eq!(facts.version.as_deref(), Some("stable-diffusion.cpp"));
         assert_eq!(facts.negative_prompt.as_deref(), Some("dog"));
+        assert_eq!((facts.model, facts.denoising_strength), (None, None));
     }
 
     #[test]
