@@ -86,9 +86,9 @@ fn rotate(matrix: &mut [Vec<f64>], vectors: &mut [Vec<f64>], p: usize, q: usize)
         let (x, y) = (row[p], row[q]);
         (row[p], row[q]) = (cosine * x - sine * y, sine * x + cosine * y);
     }
-    for k in 0..matrix.len() {
-        let (x, y) = (matrix[p][k], matrix[q][k]);
-        (matrix[p][k], matrix[q][k]) = (cosine * x - sine * y, sine * x + cosine * y);
+    let (above, below) = matrix.split_at_mut(q);
+    for (x, y) in above[p].iter_mut().zip(&mut below[0]) {
+        (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
     }
     for row in vectors {
         let (x, y) = (row[p], row[q]);

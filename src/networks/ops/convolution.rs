@@ -1,0 +1,114 @@
+//! Two-dimensional convolution.
+
+use candle_core::{Result, Tensor};
+
+use super::cpu::convolution::{Batch, Convolution};
+use super::{channels_last, feature_map, is_fast, with_values};
+
+/// Zeros around the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// So many pixels on every side.
+    Same(usize),
+    /// One row below and one column to the right: the VAE encoder's downsampling.
+    BottomRight,
+}
+
+impl Padding {
+    fn before_and_after(self) -> [usize; 2] {
+        match self {
+            Self::Same(pixels) => [pixels, pixels],
+            Self::BottomRight => [0, 1],
+        }
+    }
+}
+
+enum Kernel {
+    Fast(Convolution),
+    Plain { weight: Tensor, bias: Option<Tensor> },
+}
+
+/// A convolution with its weights.
+pub struct Conv2d {
+    kernel: Kernel,
+    channels_in: usize,
+    channels_out: usize,
+    stride: usize,
+    padding: Padding,
+}
+
+impl Conv2d {
+    /// `weight`: `[O, I, k, k]`, `bias`: `[O]`.
+    pub fn new(weight: &Tensor, bias: Option<&Tensor>, stride: usize, padding: Padding) -> Result<Self> {
+        let (channels_out, channels_in, size, _) = weight.dims4()?;
+        let kernel = if is_fast(weight) {
+            let bias = bias.map(super::plain_values).transpose()?;
+            let sizes = [channels_out, channels_in, size];
+            let pad = padding.before_and_after();
+            Kernel::Fast(Convolution::new(super::plain_values(weight)?, bias, sizes, stride, pad))
+        } else {
+            Kernel::Plain { weight: weight.clone(), bias: bias.cloned() }
+        };
+        Ok(Self { kernel, channels_in, channels_out, stride, padding })
+    }
+
+    /// `[B, I, H, W] → [B, O, H', W']`.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.run(x, false, None)
+    }
+
+    /// The convolution plus `residual` of its shape.
+    pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        self.run(x, false, Some(residual))
+    }
+
+    /// The convolution of `x` doubled by repeating each pixel.
+    pub fn forward_upsampled(&self, x: &Tensor) -> Result<Tensor> {
+        self.run(x, true, None)
+    }
+
+    fn run(&self, x: &Tensor, upsample: bool, residual: Option<&Tensor>) -> Result<Tensor> {
+        let (batch, channels, height, width) = x.dims4()?;
+        if channels != self.channels_in {
+            let message = format!("a convolution of {} channels got {channels}", self.channels_in);
+            return Err(candle_core::Error::Msg(message));
+        }
+        match &self.kernel {
+            Kernel::Fast(kernel) => {
+                let shift = usize::from(upsample);
+                let [out_height, out_width] = kernel.output_size(height << shift, width << shift);
+                let run = |residual: Option<&[f32]>| {
+                    with_values(&channels_last(x)?, |values| {
+                        kernel.forward(Batch { values, pictures: batch, height, width }, upsample, residual)
+                    })
+                };
+                let out = match residual {
+                    Some(residual) => with_values(&channels_last(residual)?, |r| run(Some(r)))??,
+                    None => run(None)?,
+                };
+                feature_map(out, [batch, self.channels_out, out_height, out_width], x)
+            }
+            Kernel::Plain { weight, bias } => {
+                let mut x = x.contiguous()?;
+                if upsample {
+                    x = x.upsample_nearest2d(2 * height, 2 * width)?;
+                }
+                let padding = match self.padding {
+                    Padding::Same(pixels) => pixels,
+                    Padding::BottomRight => {
+                        x = x.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?;
+                        0
+                    }
+                };
+                let mut out = x.conv2d(weight, padding, self.stride, 1, 1)?;
+                if let Some(bias) = bias {
+                    out = out.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
+                }
+                match residual {
+                    Some(residual) => out + residual,
+                    None => Ok(out),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The fast f32 kernels. Feature maps here are `[B, H, W, C]` slices.
+
+#![allow(clippy::inline_always, reason = "an inlined body takes on its caller's instruction set")]
+#![allow(clippy::needless_range_loop, reason = "tiles are filled across two axes at once")]
+
+pub(super) mod activation;
+pub(super) mod attention;
+pub(super) mod convolution;
+pub(super) mod gemm;
+pub(super) mod norm;
+mod simd;
+pub(super) mod winograd;
+
+/// Work on fewer values than this is not worth handing to other threads.
+const PARALLEL_VALUES: usize = 1 << 15;

@@ -1,0 +1,106 @@
+//! Activations, sums, and the ways between feature maps and tokens.
+
+use candle_core::{D, Result, Tensor};
+
+use super::cpu::activation::{self, Activation, add_assign};
+use super::{channels_last, feature_map, is_fast, with_values};
+
+fn apply(x: &Tensor, kind: Activation) -> Result<Tensor> {
+    let mut values = with_values(x, <[f32]>::to_vec)?;
+    activation::apply(kind, &mut values);
+    Tensor::from_vec(values, x.dims(), x.device())
+}
+
+/// `x · sigmoid(x)`.
+pub fn silu(x: &Tensor) -> Result<Tensor> {
+    if is_fast(x) { apply(x, Activation::Silu) } else { x.silu() }
+}
+
+/// `x · Φ(x)` with the exact normal distribution function, as PyTorch's default.
+pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    if is_fast(x) { apply(x, Activation::GeluErf) } else { x.gelu_erf() }
+}
+
+/// `x · sigmoid(1.702·x)` (OpenAI's CLIP).
+pub fn quick_gelu(x: &Tensor) -> Result<Tensor> {
+    if is_fast(x) {
+        return apply(x, Activation::QuickGelu);
+    }
+    let denominator = ((x * -1.702)?.exp()? + 1.0)?;
+    x / denominator
+}
+
+/// `value · gelu(gate)` of `[.., 2C]`, the values first (Shazeer 2020): `[.., C]`.
+pub fn geglu(x: &Tensor) -> Result<Tensor> {
+    let half = x.dim(D::Minus1)? / 2;
+    if is_fast(x) {
+        let out = with_values(x, |values| activation::geglu(values, half))?;
+        let mut shape = x.dims().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = half;
+        }
+        return Tensor::from_vec(out, shape, x.device());
+    }
+    x.narrow(D::Minus1, 0, half)? * x.narrow(D::Minus1, half, half)?.gelu_erf()?
+}
+
+/// The sum of two feature maps of one shape.
+pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if !is_fast(a) || a.dims().len() != 4 || a.dims() != b.dims() {
+        return a + b;
+    }
+    let (batch, c, h, w) = a.dims4()?;
+    let mut sum = with_values(&channels_last(a)?, <[f32]>::to_vec)?;
+    with_values(&channels_last(b)?, |b| add_assign(&mut sum, b))?;
+    feature_map(sum, [batch, c, h, w], a)
+}
+
+/// A feature map `[B, C, H, W]` plus a vector `[B, C]` at every pixel.
+pub fn add_channels(x: &Tensor, vector: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    if !is_fast(x) {
+        return x.broadcast_add(&vector.reshape((b, c, 1, 1))?);
+    }
+    let mut sum = with_values(&channels_last(x)?, <[f32]>::to_vec)?;
+    with_values(vector, |vector| {
+        for (picture, vector) in sum.chunks_exact_mut(c * h * w).zip(vector.chunks_exact(c)) {
+            for pixel in picture.chunks_exact_mut(c) {
+                add_assign(pixel, vector);
+            }
+        }
+    })?;
+    feature_map(sum, [b, c, h, w], x)
+}
+
+/// Two feature maps' channels one after another.
+pub fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if !is_fast(a) {
+        return Tensor::cat(&[a, b], 1);
+    }
+    let ((batch, ca, h, w), (_, cb, ..)) = (a.dims4()?, b.dims4()?);
+    if b.dims() != [batch, cb, h, w] {
+        return Err(candle_core::Error::Msg(format!("cannot join {:?} and {:?}", a.dims(), b.dims())));
+    }
+    let mut out = Vec::with_capacity(batch * (ca + cb) * h * w);
+    with_values(&channels_last(a)?, |a| {
+        with_values(&channels_last(b)?, |b| {
+            for (a, b) in a.chunks_exact(ca).zip(b.chunks_exact(cb)) {
+                out.extend_from_slice(a);
+                out.extend_from_slice(b);
+            }
+        })
+    })??;
+    feature_map(out, [batch, ca + cb, h, w], a)
+}
+
+/// `[B, C, H, W] → [B, H·W, C]`, free where the memory is channels last.
+pub fn to_tokens(x: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    channels_last(x)?.reshape((b, h * w, c))
+}
+
+/// `[B, H·W, C] → [B, C, H, W]`.
+pub fn from_tokens(tokens: &Tensor, height: usize, width: usize) -> Result<Tensor> {
+    let (b, _, c) = tokens.dims3()?;
+    tokens.reshape((b, height, width, c))?.permute((0, 3, 1, 2))
+}

@@ -1,0 +1,52 @@
+//! The threads the operations share.
+//!
+//! A pool of our own, so that the window's thread keeps its share and the number can be chosen.
+
+use std::sync::{Arc, LazyLock, RwLock};
+
+use rayon::ThreadPool;
+
+static POOL: LazyLock<RwLock<Option<Arc<ThreadPool>>>> =
+    LazyLock::new(|| RwLock::new(build(default_count())));
+
+/// One thread for each processor the program may use.
+pub fn default_count() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn build(count: usize) -> Option<Arc<ThreadPool>> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(count.max(1))
+        .thread_name(|i| format!("safelight-ops-{i}"))
+        .build()
+        .inspect_err(|error| {
+            log::error!("no threads of our own for the networks, using the caller's: {error}")
+        })
+        .ok()
+        .map(Arc::new)
+}
+
+/// Chooses how many threads the operations use from now on; `None` is one for each processor.
+pub fn set_count(count: Option<usize>) {
+    let count = count.unwrap_or_else(default_count);
+    if self::count() != count {
+        *POOL.write().unwrap_or_else(std::sync::PoisonError::into_inner) = build(count);
+    }
+}
+
+/// How many threads the operations use.
+pub fn count() -> usize {
+    pool().map_or(1, |pool| pool.current_num_threads())
+}
+
+fn pool() -> Option<Arc<ThreadPool>> {
+    POOL.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+}
+
+/// Runs `work` on the pool. Wrap a whole network call, so that its operations need not cross threads.
+pub fn run<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    match pool() {
+        Some(pool) => pool.install(work),
+        None => work(),
+    }
+}
