@@ -28,7 +28,7 @@ pub fn write(facts: &GenerationFacts) -> String {
     pair("CFG scale", facts.guidance_scale.map(|v| v.to_string()));
     pair("Seed", facts.seed.map(|v| v.to_string()));
     pair("Size", facts.size.map(|s| format!("{}x{}", s.width, s.height)));
-    pair("Model", facts.model.as_deref().map(without_folders));
+    pair("Model", facts.model.as_deref().map(without_folders).filter(|name| !name.is_empty()));
     pair("Denoising strength", facts.denoising_strength.map(|v| v.to_string()));
     pair("Clip skip", facts.clip_skip.map(|v| v.to_string()));
     for (key, value) in &facts.other {
