@@ -101,6 +101,21 @@ fn a_decompression_bomb_is_refused_before_memory_is_taken() {
 }
 
 #[test]
+fn a_webp_frame_larger_than_its_picture_is_refused_before_memory_is_taken() {
+    // The lossy file is `RIFF`, length, `WEBP` and one chunk, whose frame's size stands 6 bytes in.
+    let mut frame = fixture_bytes("lossy.webp").split_off(12);
+    frame[14..18].copy_from_slice(&[0xff, 0x3f, 0xff, 0x3f]);
+    let mut webp = b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x0f\0\0\x07\0\0".to_vec();
+    webp.extend(frame);
+    let len = (webp.len() - 8) as u32;
+    webp[4..8].copy_from_slice(&len.to_le_bytes());
+    LARGEST.set(0);
+    let error = picture_from_bytes(&webp, &ReadOptions::default()).unwrap_err();
+    assert!(matches!(error, PictureError::TooManyPixels { width: 16_383, height: 16_383, .. }), "{error}");
+    assert!(LARGEST.get() < 1 << 20, "{}", LARGEST.get());
+}
+
+#[test]
 fn a_text_that_inflates_without_end_is_left_out() {
     let bytes = fixture_bytes("text_bomb.png");
     LARGEST.set(0);

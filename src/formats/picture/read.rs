@@ -137,6 +137,11 @@ pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPic
         let reason = "its directory does not fit into it, or it is a BigTIFF".to_owned();
         return Err(PictureError::Damaged { format, reason });
     }
+    if let Some((width, height)) = webp_frame_size(bytes).filter(|_| kind == ImageFormat::WebP)
+        && u64::from(width) * u64::from(height) > options.max_pixels
+    {
+        return Err(PictureError::TooManyPixels { width, height, limit: options.max_pixels });
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
     let mut limits = Limits::default();
     // The pixels at up to 16 bytes each (f32 RGBA), and as much again for a decoder's own buffers.
@@ -188,6 +193,17 @@ pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPic
         // Settings that cannot be read are settings that are not there: the picture is what was asked for.
         facts: facts_from_bytes(bytes),
     })
+}
+
+/// The size that a lossy WebP's first frame itself claims (RFC 6386, 9.1). An extended file has a size of its
+/// own, and the decoder compares the two only after decoding.
+fn webp_frame_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    // A chunk's search starts 12 bytes in, and an animation's frame has 16 bytes before its chunks.
+    let first_frame = webp_chunk(bytes, *b"ANMF").and_then(|frame| frame.get(4..));
+    let frame = webp_chunk(first_frame.unwrap_or(bytes), *b"VP8 ")?;
+    let edge =
+        |at: usize| Some(u32::from(u16::from_le_bytes([*frame.get(at)?, *frame.get(at + 1)?]) & 0x3fff));
+    Some((edge(6)?, edge(8)?))
 }
 
 /// The name for people of a format that is read.
