@@ -1,1 +1,15 @@
 //! Files ↔ values: pictures, embedded metadata, latents.
+//!
+//! What a file says is never trusted: sizes are checked before memory is taken, text and profiles
+//! have limits, and a broken file is an error that says what, why and what to try. Everything
+//! written appears whole or not at all ([`atomic`]).
+
+pub mod atomic;
+pub mod latent_file;
+pub mod metadata;
+pub mod metrics;
+pub mod picture;
+
+mod file_kind;
+
+pub use file_kind::{FileKind, file_kind};

@@ -1,0 +1,143 @@
+//! safetensors: ComfyUI's `.latent`, ours, and single tensors as diffusers' users save them.
+//!
+//! ComfyUI reads `latent_tensor` as VAE space if the empty tensor `latent_format_version_0` is there,
+//! else as values of an older version, multiplied by 0.18215 (its `LoadLatent`). Ours is the same file
+//! with metadata strings that ComfyUI passes over. Its own `prompt` and `workflow` hold JSON graphs and
+//! are left to it; our text stands under `parameters`, as in pictures.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+use safetensors::tensor::{SafeTensors, TensorView};
+use safetensors::{Dtype, serialize};
+
+use super::{LatentFacts, LatentFileError, LatentQuantity, ReadLatent, first_latent, latent_shape};
+use crate::formats::atomic::{WriteFileError, write_atomically};
+use crate::formats::metadata::{a1111, comfyui};
+use crate::latent::{Latent, LatentSpace};
+
+const LATENT_KEY: &str = "latent_tensor";
+const MARKER_KEY: &str = "latent_format_version_0";
+/// What ComfyUI multiplies values by that an older version of it wrote.
+const OLD_VERSION_FACTOR: f32 = 1.0 / 0.18215;
+
+/// Writes a latent in **VAE space** as ComfyUI does, whole or not at all.
+pub fn write_latent(path: &Path, latent: &Latent, facts: &LatentFacts) -> Result<(), WriteFileError> {
+    let shape = latent.shape();
+    let bytes: Vec<u8> = latent.values().iter().flat_map(|v| v.to_le_bytes()).collect();
+    let view = |shape: Vec<usize>, bytes| {
+        TensorView::new(Dtype::F32, shape, bytes).expect("the bytes fill the shape")
+    };
+    let tensors = [
+        (LATENT_KEY, view(vec![1, shape.channels, shape.height, shape.width], &bytes)),
+        (MARKER_KEY, view(vec![0], &[])),
+    ];
+    let file = serialize(tensors, Some(metadata_of(facts))).expect("two named tensors can be laid out");
+    write_atomically(path, |writer| writer.write_all(&file))
+}
+
+/// Our facts as metadata strings.
+fn metadata_of(facts: &LatentFacts) -> HashMap<String, String> {
+    let pairs = [
+        ("safelight.version", Some(env!("CARGO_PKG_VERSION").to_owned())),
+        ("safelight.space", Some("vae".to_owned())),
+        ("safelight.family", facts.family.clone()),
+        ("safelight.scaling", facts.scaling.map(|v| v.to_string())),
+        ("safelight.shift", facts.shift.map(|v| v.to_string())),
+        ("safelight.step", facts.step.map(|v| v.to_string())),
+        ("safelight.sigma", facts.sigma.map(|v| v.to_string())),
+        ("safelight.quantity", facts.quantity.map(|v| v.id().to_owned())),
+        ("safelight.vae_hash", facts.vae_hash.clone()),
+        ("parameters", facts.generation.as_ref().map(a1111::write)),
+    ];
+    pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}
+
+fn facts_of(metadata: &HashMap<String, String>) -> LatentFacts {
+    let text = |key: &str| metadata.get(key).cloned();
+    let number = |key: &str| text(key)?.parse().ok().filter(|v: &f64| v.is_finite());
+    LatentFacts {
+        family: text("safelight.family"),
+        scaling: number("safelight.scaling"),
+        shift: number("safelight.shift"),
+        step: text("safelight.step").and_then(|v| v.parse().ok()),
+        sigma: number("safelight.sigma"),
+        quantity: text("safelight.quantity")
+            .and_then(|id| LatentQuantity::ALL.into_iter().find(|q| q.id() == id)),
+        vae_hash: text("safelight.vae_hash"),
+        generation: match metadata.get("parameters") {
+            Some(text) => Some(a1111::parse(text)),
+            None => metadata.get("prompt").and_then(|graph| comfyui::parse(graph)),
+        },
+    }
+}
+
+/// Reads a latent from safetensors: ComfyUI's, ours, or the only tensor of 3 or 4 dimensions.
+pub fn latent_from_safetensors(bytes: &[u8]) -> Result<ReadLatent, LatentFileError> {
+    let damaged = |e: safetensors::SafeTensorError| LatentFileError::Damaged {
+        format: "safetensors",
+        reason: e.to_string(),
+    };
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let no_metadata = HashMap::new();
+    let metadata = header.metadata().as_ref().unwrap_or(&no_metadata);
+    let facts = facts_of(metadata);
+    if let Ok(tensor) = tensors.tensor(LATENT_KEY) {
+        let (latent, batch) = latent_of(&tensor)?;
+        let latent = if tensors.tensor(MARKER_KEY).is_ok() {
+            latent
+        } else {
+            latent.map(|_, v| v * OLD_VERSION_FACTOR)
+        };
+        return Ok(ReadLatent { latent, space: Some(LatentSpace::Vae), batch, facts });
+    }
+    let is_latent = |shape: &[usize]| latent_shape(shape).is_ok();
+    let mut candidates = tensors.iter().filter(|(_, tensor)| is_latent(tensor.shape()));
+    match (candidates.next(), candidates.next()) {
+        (Some((_, tensor)), None) => {
+            let (latent, batch) = latent_of(&tensor)?;
+            let space = match metadata.get("safelight.space").map(String::as_str) {
+                Some("vae") => Some(LatentSpace::Vae),
+                Some("model") => Some(LatentSpace::Model),
+                _ => None,
+            };
+            Ok(ReadLatent { latent, space, batch, facts })
+        }
+        _ => Err(LatentFileError::NoLatent { found: contents(&tensors) }),
+    }
+}
+
+/// The first tensors' names and shapes, for the error.
+fn contents(tensors: &SafeTensors<'_>) -> String {
+    const SHOWN: usize = 4;
+    const LONGEST_NAME: usize = 60;
+    let mut names: Vec<String> = tensors
+        .iter()
+        .map(|(name, t)| format!("{} {:?}", name.chars().take(LONGEST_NAME).collect::<String>(), t.shape()))
+        .collect();
+    names.sort();
+    match names.len() {
+        0 => "no tensor at all".to_owned(),
+        1..=SHOWN => names.join(", "),
+        n => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+    }
+}
+
+fn latent_of(tensor: &TensorView<'_>) -> Result<(Latent, usize), LatentFileError> {
+    let (shape, batch) = latent_shape(tensor.shape())?;
+    let bytes = tensor.data();
+    let latent = match tensor.dtype() {
+        Dtype::F32 => first_latent(shape, bytes, f32::from_le_bytes),
+        Dtype::F16 => first_latent(shape, bytes, |b| half::f16::from_le_bytes(b).to_f32()),
+        Dtype::BF16 => first_latent(shape, bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
+        Dtype::F64 => first_latent(shape, bytes, |b| f64::from_le_bytes(b) as f32),
+        other => return Err(LatentFileError::Dtype { found: format!("{other:?}") }),
+    };
+    let latent = latent.ok_or_else(|| LatentFileError::Damaged {
+        format: "safetensors",
+        reason: "the values do not fill the shape".to_owned(),
+    })?;
+    Ok((latent, batch))
+}

@@ -1,0 +1,193 @@
+//! ComfyUI's `prompt`: the graph of nodes that made the picture, as JSON.
+//!
+//! `{"3": {"class_type": "KSampler", "inputs": {"seed": 1, "positive": ["6", 0], …}}, …}`: an input is a
+//! value or a link to another node's output. Only what leads to the sampler is looked at.
+
+use serde_json::{Map, Value};
+
+use super::{GenerationFacts, MAX_TEXT_LEN};
+use crate::request::{ImageSize, Seed};
+
+/// Nodes followed from one to the next: longer chains are not prompts, or go in a circle.
+const MAX_LINKS: usize = 32;
+
+/// The facts of a graph, `None` if the text is none or has no sampler.
+pub fn parse(text: &str) -> Option<GenerationFacts> {
+    if text.len() > MAX_TEXT_LEN {
+        return None;
+    }
+    let graph = Graph(serde_json::from_str(text).ok()?);
+    let sampler = graph.first_sampler()?;
+    let number = |input: &str| graph.find(sampler, input).and_then(Value::as_f64);
+    let whole = |input: &str| graph.find(sampler, input).and_then(Value::as_u64);
+    let word = |input: &str| graph.find(sampler, input).and_then(Value::as_str).map(str::to_owned);
+    let latent = graph.linked(sampler, "latent_image");
+    let edge = |input: &str| graph.find(latent?, input).and_then(Value::as_u64).map(|v| v as usize);
+    let model = ["ckpt_name", "unet_name"].into_iter().find_map(|name| graph.along_models(sampler, name));
+    Some(GenerationFacts {
+        prompt: graph.prompt(sampler, &["positive", "conditioning"]),
+        negative_prompt: graph.prompt(sampler, &["negative"]).filter(|text| !text.is_empty()),
+        steps: whole("steps").and_then(|v| usize::try_from(v).ok()),
+        sampler: word("sampler_name"),
+        schedule: word("scheduler"),
+        guidance_scale: number("cfg").filter(|v| v.is_finite()),
+        seed: whole("seed").or_else(|| whole("noise_seed")).map(Seed),
+        size: edge("width").zip(edge("height")).map(|(width, height)| ImageSize::new(width, height)),
+        model: model.map(|name| {
+            let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+            file.strip_suffix(".safetensors").unwrap_or(file).to_owned()
+        }),
+        // 1 is a run from noise alone.
+        denoising_strength: number("denoise").filter(|&strength| strength < 1.0),
+        clip_skip: None,
+        version: Some("ComfyUI".to_owned()),
+        other: Vec::new(),
+    })
+}
+
+/// The value of a node's input.
+fn value<'a>(node: &'a Value, input: &str) -> Option<&'a Value> {
+    node.get("inputs")?.get(input).filter(|v| !v.is_array())
+}
+
+/// The nodes by their names.
+struct Graph(Map<String, Value>);
+
+impl Graph {
+    /// The node that samples: the one that starts from an empty latent, else the first.
+    fn first_sampler(&self) -> Option<&Value> {
+        let class = |node: &Value| node.get("class_type").and_then(Value::as_str).unwrap_or("").to_owned();
+        let is_sampler = |node: &&Value| {
+            let class = class(node);
+            (class.starts_with("KSampler") && class != "KSamplerSelect") || class.starts_with("SamplerCustom")
+        };
+        let starts_empty =
+            |node: &&Value| self.linked(node, "latent_image").is_some_and(|l| class(l).starts_with("Empty"));
+        let mut samplers = self.0.values().filter(is_sampler);
+        samplers.clone().find(starts_empty).or_else(|| samplers.next())
+    }
+
+    /// The node a node's input is linked to.
+    fn linked(&self, node: &Value, input: &str) -> Option<&Value> {
+        self.0.get(node.get("inputs")?.get(input)?.get(0)?.as_str()?)
+    }
+
+    /// A value of the node itself or of one that is linked to an input which only passes such values on:
+    /// custom samplers get seed, schedule and guidance from nodes of their own.
+    fn find<'a>(&'a self, node: &'a Value, input: &str) -> Option<&'a Value> {
+        if let Some(value) = value(node, input) {
+            return Some(value);
+        }
+        // A value linked to a node of its own, such as a seed's.
+        if let Some(source) = self.linked(node, input) {
+            return ["value", "int", "float", input].iter().find_map(|name| value(source, name));
+        }
+        ["noise", "sampler", "sigmas", "guider"]
+            .iter()
+            .find_map(|part| value(self.linked(node, part)?, input))
+    }
+
+    /// The text that a conditioning comes from.
+    fn prompt(&self, sampler: &Value, inputs: &[&str]) -> Option<String> {
+        let guider = self.linked(sampler, "guider");
+        let mut node = inputs
+            .iter()
+            .find_map(|input| self.linked(sampler, input).or_else(|| self.linked(guider?, input)))?;
+        for _ in 0..MAX_LINKS {
+            for name in ["text", "text_g", "value", "string"] {
+                if let Some(text) = value(node, name).and_then(Value::as_str) {
+                    return Some(text.trim().to_owned());
+                }
+            }
+            // On through nodes that change a conditioning or pass a text on.
+            let names = ["text", "conditioning", "conditioning_1", "conditioning_to", "value", "string"];
+            node = inputs.iter().chain(&names).find_map(|name| self.linked(node, name))?;
+        }
+        None
+    }
+
+    /// A name given by one of the nodes that the sampler's model comes through.
+    fn along_models(&self, sampler: &Value, name: &str) -> Option<&str> {
+        let guider = self.linked(sampler, "guider");
+        let mut node = self.linked(sampler, "model").or_else(|| self.linked(guider?, "model"))?;
+        for _ in 0..MAX_LINKS {
+            if let Some(name) = value(node, name).and_then(Value::as_str) {
+                return Some(name);
+            }
+            node = self.linked(node, "model")?;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{SamplerKind, ScheduleKind};
+
+    #[test]
+    fn a_plain_graph_is_followed_from_its_sampler() {
+        let facts = parse(
+            r#"{
+            "3": {"class_type": "KSampler", "inputs": {"seed": 8566257, "steps": 20, "cfg": 8.0,
+                "sampler_name": "dpmpp_2m", "scheduler": "karras", "denoise": 1.0, "model": ["10", 0],
+                "positive": ["6", 0], "negative": ["7", 0], "latent_image": ["5", 0]}},
+            "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd/dream.safetensors"}},
+            "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 768, "batch_size": 1}},
+            "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a glass bottle ", "clip": ["4", 1]}},
+            "7": {"class_type": "CLIPTextEncode", "inputs": {"text": ["8", 0], "clip": ["4", 1]}},
+            "8": {"class_type": "PrimitiveString", "inputs": {"value": "watermark"}},
+            "10": {"class_type": "LoraLoader", "inputs": {"lora_name": "x", "model": ["4", 0]}}
+            }"#,
+        )
+        .unwrap();
+        assert_eq!(facts.prompt.as_deref(), Some("a glass bottle"));
+        assert_eq!(facts.negative_prompt.as_deref(), Some("watermark"));
+        assert_eq!(
+            (facts.steps, facts.seed, facts.guidance_scale),
+            (Some(20), Some(Seed(8566257)), Some(8.0))
+        );
+        assert_eq!(
+            (facts.sampler_kind(), facts.schedule_kind()),
+            (Some(SamplerKind::Dpmpp2m), Some(ScheduleKind::Karras))
+        );
+        assert_eq!((facts.size, facts.denoising_strength), (Some(ImageSize::new(512, 768)), None));
+        assert_eq!(facts.model.as_deref(), Some("dream"));
+    }
+
+    #[test]
+    fn a_custom_sampler_gets_its_settings_from_nodes_around_it() {
+        let facts = parse(
+            r#"{
+            "1": {"class_type": "SamplerCustomAdvanced", "inputs": {"noise": ["2", 0], "guider": ["3", 0],
+                "sampler": ["4", 0], "sigmas": ["5", 0], "latent_image": ["9", 0]}},
+            "2": {"class_type": "RandomNoise", "inputs": {"noise_seed": 7}},
+            "3": {"class_type": "BasicGuider", "inputs": {"model": ["6", 0], "conditioning": ["7", 0]}},
+            "4": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}},
+            "5": {"class_type": "BasicScheduler", "inputs": {"scheduler": "simple", "steps": 4, "denoise": 0.6}},
+            "6": {"class_type": "UNETLoader", "inputs": {"unet_name": "flux"}},
+            "7": {"class_type": "FluxGuidance", "inputs": {"guidance": 3.5, "conditioning": ["8", 0]}},
+            "8": {"class_type": "CLIPTextEncode", "inputs": {"text": "fox"}}
+            }"#,
+        )
+        .unwrap();
+        assert_eq!((facts.prompt.as_deref(), facts.model.as_deref()), (Some("fox"), Some("flux")));
+        assert_eq!((facts.steps, facts.seed, facts.denoising_strength), (Some(4), Some(Seed(7)), Some(0.6)));
+        assert_eq!(
+            (facts.sampler_kind(), facts.schedule_kind()),
+            (Some(SamplerKind::Euler), Some(ScheduleKind::Trailing))
+        );
+    }
+
+    #[test]
+    fn a_circle_and_other_json_end_without_facts_or_text() {
+        let circle = r#"{"1": {"class_type": "KSampler", "inputs": {"positive": ["2", 0], "model": ["2", 0]}},
+            "2": {"class_type": "X", "inputs": {"conditioning": ["2", 0], "model": ["2", 0]}}}"#;
+        let facts = parse(circle).unwrap();
+        assert_eq!((facts.prompt, facts.model), (None, None));
+        for text in ["", "[]", "{}", "null", r#"{"1": 3}"#, r#"{"1": {"class_type": "SaveImage"}}"#] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+        assert_eq!(parse(&"[".repeat(100_000)), None);
+    }
+}

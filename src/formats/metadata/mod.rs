@@ -1,0 +1,245 @@
+//! What a picture was generated with: as a value, as text in files, and back into a draft.
+
+pub mod a1111;
+pub mod comfyui;
+
+mod container;
+mod exif;
+mod names;
+
+use std::path::Path;
+
+use crate::request::{GenerationDraft, ImageSize, SamplerKind, ScheduleKind, Seed};
+
+pub use container::embedded_texts;
+pub(in crate::formats) use container::webp_chunk;
+pub(in crate::formats) use exif::lists_fit;
+
+/// The longest embedded text that is looked at, bytes. Longer ones are not settings.
+pub const MAX_TEXT_LEN: usize = 1 << 20;
+
+/// What a file says about how its picture was made. Everything is optional, as files are.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct GenerationFacts {
+    /// What was asked for.
+    pub prompt: Option<String>,
+    /// What was to be avoided.
+    pub negative_prompt: Option<String>,
+    /// Sampling steps.
+    pub steps: Option<usize>,
+    /// The sampler's name as the program wrote it; [`Self::sampler_kind`] understands it.
+    pub sampler: Option<String>,
+    /// The schedule's name as the program wrote it; [`Self::schedule_kind`] understands it.
+    pub schedule: Option<String>,
+    /// Classifier-free guidance scale.
+    pub guidance_scale: Option<f64>,
+    /// The seed.
+    pub seed: Option<Seed>,
+    /// Picture size as generated.
+    pub size: Option<ImageSize>,
+    /// The model's name, never its path.
+    pub model: Option<String>,
+    /// Strength of an image-to-image run; its presence says that there was a source picture.
+    pub denoising_strength: Option<f64>,
+    /// Layers left out at the end of the text encoder plus one: 1 leaves out none.
+    pub clip_skip: Option<u32>,
+    /// The program and its version.
+    pub version: Option<String>,
+    /// Further pairs of the text, in order.
+    pub other: Vec<(String, String)>,
+}
+
+/// Something a file says that this program cannot set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unrestored {
+    /// A sampler that is not here.
+    Sampler(String),
+    /// A schedule that is not here.
+    Schedule(String),
+    /// The text encoder was cut short by this many layers plus one.
+    ClipSkip(u32),
+    /// The source picture of an image-to-image run, which no file holds.
+    InitImage,
+}
+
+impl GenerationFacts {
+    /// The facts of a request of this program, for a model with this name.
+    pub fn of_request(request: &GenerationDraft, model_name: &str) -> Self {
+        Self {
+            prompt: Some(request.prompt.clone()),
+            negative_prompt: (!request.negative_prompt.is_empty()).then(|| request.negative_prompt.clone()),
+            steps: Some(request.steps),
+            sampler: Some(request.sampler.name().to_owned()),
+            schedule: Some(request.schedule.name().to_owned()),
+            guidance_scale: Some(request.guidance_scale),
+            seed: Some(request.seed),
+            size: Some(request.size),
+            model: Some(model_name.to_owned()),
+            denoising_strength: request.init_image.as_ref().map(|init| init.strength),
+            clip_skip: None,
+            version: Some(concat!("Safelight ", env!("CARGO_PKG_VERSION")).to_owned()),
+            // The noise is PyTorch's CPU generator's, whatever the device.
+            other: vec![("RNG".to_owned(), "CPU".to_owned())],
+        }
+    }
+
+    /// Whether the text held settings, and not only some words.
+    pub fn has_settings(&self) -> bool {
+        self.steps.is_some() || self.sampler.is_some() || self.seed.is_some()
+    }
+
+    /// The sampler, if it is one of ours.
+    pub fn sampler_kind(&self) -> Option<SamplerKind> {
+        names::sampler_and_schedule(self.sampler.as_deref()?).0
+    }
+
+    /// The schedule, if it is one of ours; from the sampler's name where that says it
+    /// ("DPM++ 2M Karras", "euler karras").
+    pub fn schedule_kind(&self) -> Option<ScheduleKind> {
+        let by_sampler = self.sampler.as_deref().and_then(|name| names::sampler_and_schedule(name).1);
+        let Some(schedule) = self.schedule.as_deref() else { return by_sampler };
+        // AUTOMATIC1111's "Automatic" is Karras for this one sampler (its `sd_samplers_kdiffusion.py`).
+        if names::is_automatic(schedule)
+            && self.sampler_kind() == Some(SamplerKind::Dpmpp2m)
+            && !self.is_ours()
+        {
+            return Some(ScheduleKind::Karras);
+        }
+        names::schedule(schedule).or(by_sampler)
+    }
+
+    /// Whether this program wrote the facts.
+    pub fn is_ours(&self) -> bool {
+        self.version.as_deref().is_some_and(|v| v.starts_with("Safelight"))
+    }
+
+    /// Sets in a draft all that is known; the draft keeps its model and whatever the facts do not say.
+    /// Returns what could not be set.
+    pub fn apply_to(&self, draft: &mut GenerationDraft) -> Vec<Unrestored> {
+        let mut unrestored = Vec::new();
+        if let Some(prompt) = &self.prompt {
+            draft.prompt.clone_from(prompt);
+            // A text without that line had none.
+            draft.negative_prompt = self.negative_prompt.clone().unwrap_or_default();
+        }
+        if let Some(steps) = self.steps {
+            draft.steps = steps;
+        }
+        if let Some(guidance_scale) = self.guidance_scale {
+            draft.guidance_scale = guidance_scale;
+        }
+        if let Some(seed) = self.seed {
+            draft.seed = seed;
+        }
+        if let Some(size) = self.size {
+            draft.size = size;
+        }
+        match (self.sampler_kind(), &self.sampler) {
+            (Some(kind), _) => {
+                draft.sampler = kind;
+                draft.schedule = self.schedule_kind().unwrap_or_default();
+            }
+            (None, Some(name)) => unrestored.push(Unrestored::Sampler(name.clone())),
+            (None, None) => {}
+        }
+        if let Some(name) = &self.schedule
+            && self.schedule_kind().is_none()
+        {
+            unrestored.push(Unrestored::Schedule(name.clone()));
+        }
+        if let Some(strength) = self.denoising_strength {
+            match &mut draft.init_image {
+                Some(init) => init.strength = strength,
+                None => unrestored.push(Unrestored::InitImage),
+            }
+        }
+        if let Some(clip_skip) = self.clip_skip.filter(|&skip| skip > 1) {
+            unrestored.push(Unrestored::ClipSkip(clip_skip));
+        }
+        unrestored
+    }
+}
+
+/// The facts in a picture file, `None` where it holds none or cannot be read.
+pub fn read_facts(path: &Path) -> Option<GenerationFacts> {
+    /// Longer files are not searched: a picture of this length holds no settings that matter more than memory.
+    const MAX_FILE_BYTES: u64 = 512 << 20;
+    let is_short = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() <= MAX_FILE_BYTES);
+    facts_from_bytes(&is_short.then(|| std::fs::read(path).ok())??)
+}
+
+/// The facts in a picture file's bytes: PNG, JPEG or WebP.
+pub fn facts_from_bytes(bytes: &[u8]) -> Option<GenerationFacts> {
+    let texts = embedded_texts(bytes);
+    let text =
+        |wanted: &str| texts.iter().find(|(keyword, _)| keyword == wanted).map(|(_, text)| text.as_str());
+    // A JSON object under this name is another program's own format.
+    if let Some(parameters) = text("parameters").filter(|text| !text.trim_start().starts_with('{')) {
+        return Some(a1111::parse(parameters));
+    }
+    if let Some(facts) = text("prompt").and_then(comfyui::parse) {
+        return Some(facts);
+    }
+    // Cameras write comments too: without settings it is no one's prompt.
+    Some(a1111::parse(text("UserComment")?)).filter(GenerationFacts::has_settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{InitImage, ModelChoice, Picture};
+
+    fn draft() -> GenerationDraft {
+        let picture = Picture::new(1, 1, vec![0; 3]).unwrap();
+        GenerationDraft {
+            model: ModelChoice::Builtin,
+            prompt: "a fox".into(),
+            negative_prompt: "blur".into(),
+            size: ImageSize::new(96, 64),
+            steps: 7,
+            guidance_scale: 3.5,
+            seed: Seed(11),
+            sampler: SamplerKind::Heun,
+            schedule: ScheduleKind::Exponential,
+            init_image: Some(InitImage { picture, strength: 0.4 }),
+        }
+    }
+
+    #[test]
+    fn a_request_comes_back_through_the_text_of_its_picture() {
+        let wanted = draft();
+        let text = a1111::write(&GenerationFacts::of_request(&wanted, "Built-in"));
+        let mut restored = GenerationDraft {
+            prompt: String::new(),
+            negative_prompt: "left over".into(),
+            size: ImageSize::new(8, 8),
+            steps: 1,
+            guidance_scale: 1.0,
+            seed: Seed(0),
+            sampler: SamplerKind::Ddim,
+            schedule: ScheduleKind::Model,
+            ..draft()
+        };
+        restored.init_image.as_mut().unwrap().strength = 1.0;
+        assert_eq!(a1111::parse(&text).apply_to(&mut restored), []);
+        assert_eq!(restored, wanted);
+    }
+
+    #[test]
+    fn what_cannot_be_restored_is_named_and_leaves_the_draft_as_it_was() {
+        let text = "x\nSteps: 3, Sampler: DPM++ SDE, Schedule type: Align Your Steps, Clip skip: 2, \
+                    Denoising strength: 0.5, Size: 8x8";
+        let mut restored = GenerationDraft { init_image: None, ..draft() };
+        assert_eq!(
+            a1111::parse(text).apply_to(&mut restored),
+            [
+                Unrestored::Sampler("DPM++ SDE".into()),
+                Unrestored::Schedule("Align Your Steps".into()),
+                Unrestored::InitImage,
+                Unrestored::ClipSkip(2)
+            ]
+        );
+        assert_eq!((restored.sampler, restored.schedule), (SamplerKind::Heun, ScheduleKind::Exponential));
+        assert_eq!((restored.steps, restored.negative_prompt.as_str()), (3, ""));
+    }
+}

@@ -1,0 +1,177 @@
+//! [`Picture`] → picture files, with or without what they were made with.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::webp::WebPEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+
+use super::embed::{CREATOR_TOOL, exif_with_user_comment, jpeg_with, webp_with, xmp_packet};
+use crate::formats::atomic::{WriteFileError, write_atomically};
+use crate::formats::metadata::{GenerationFacts, a1111};
+use crate::request::Picture;
+
+/// A format pictures are written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PictureFormat {
+    /// Lossless.
+    #[default]
+    Png,
+    /// Lossy.
+    Jpeg,
+    /// Lossless here.
+    Webp,
+}
+
+impl PictureFormat {
+    /// Every format, in the order a chooser shows them.
+    pub const ALL: [Self; 3] = [Self::Png, Self::Jpeg, Self::Webp];
+
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Png => "PNG",
+            Self::Jpeg => "JPEG",
+            Self::Webp => "WebP",
+        }
+    }
+
+    /// File name extensions, the usual one first.
+    pub const fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Png => &["png"],
+            Self::Jpeg => &["jpg", "jpeg"],
+            Self::Webp => &["webp"],
+        }
+    }
+
+    /// The format a file name asks for, and the name with `.png` added where it asks for none.
+    pub fn of_path(path: &Path) -> Result<(Self, PathBuf), WritePictureError> {
+        let Some(extension) = path.extension().map(|e| e.to_string_lossy().to_lowercase()) else {
+            let mut with_extension = path.as_os_str().to_owned();
+            with_extension.push(".png");
+            return Ok((Self::Png, with_extension.into()));
+        };
+        let format = Self::ALL.into_iter().find(|f| f.extensions().contains(&extension.as_str()));
+        format
+            .map(|f| (f, path.to_owned()))
+            .ok_or(WritePictureError::UnknownExtension { extension, path: path.to_owned() })
+    }
+}
+
+/// How a picture is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// JPEG quality, 1..=100.
+    pub jpeg_quality: u8,
+    /// Whether the facts go into the file.
+    pub metadata: bool,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self { jpeg_quality: 92, metadata: true }
+    }
+}
+
+/// A picture that was not written. An older file of the name is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum WritePictureError {
+    /// An extension that names no known format.
+    #[error("cannot write pictures as ‘.{extension}’: use .png, .jpg or .webp: {}", path.display())]
+    UnknownExtension {
+        /// The extension, lower case.
+        extension: String,
+        /// The whole path.
+        path: PathBuf,
+    },
+    /// The encoder refuses the picture, such as one with more than 16 384 pixels at an edge as WebP.
+    #[error("could not encode the picture as {format}: {reason} (try PNG)")]
+    Encode {
+        /// The format.
+        format: &'static str,
+        /// What the encoder said.
+        reason: String,
+    },
+    /// The file could not be written.
+    #[error(transparent)]
+    File(#[from] WriteFileError),
+}
+
+/// Writes a picture in the format its extension names, whole or not at all; returns the path written,
+/// which has `.png` added if it had no extension.
+///
+/// With `facts` and [`WriteOptions::metadata`]: AUTOMATIC1111's text and XMP with IPTC's source type.
+pub fn write_picture(
+    path: &Path,
+    picture: &Picture,
+    facts: Option<&GenerationFacts>,
+    options: &WriteOptions,
+) -> Result<PathBuf, WritePictureError> {
+    let (format, path) = PictureFormat::of_path(path)?;
+    let bytes = encode_picture(picture, format, facts, options)?;
+    write_atomically(&path, |file| file.write_all(&bytes))?;
+    Ok(path)
+}
+
+/// A picture as the bytes of a file.
+pub fn encode_picture(
+    picture: &Picture,
+    format: PictureFormat,
+    facts: Option<&GenerationFacts>,
+    options: &WriteOptions,
+) -> Result<Vec<u8>, WritePictureError> {
+    let facts = facts.filter(|_| options.metadata);
+    let failed = |reason: String| WritePictureError::Encode { format: format.name(), reason };
+    let (width, height) = (picture.width() as u32, picture.height() as u32);
+    let mut bytes = Vec::new();
+    match format {
+        PictureFormat::Png => {
+            encode_png(&mut bytes, picture, facts).map_err(|e| failed(e.to_string()))?;
+            return Ok(bytes);
+        }
+        PictureFormat::Jpeg => JpegEncoder::new_with_quality(&mut bytes, options.jpeg_quality.clamp(1, 100))
+            .write_image(picture.rgb(), width, height, ExtendedColorType::Rgb8),
+        PictureFormat::Webp => WebPEncoder::new_lossless(&mut bytes).write_image(
+            picture.rgb(),
+            width,
+            height,
+            ExtendedColorType::Rgb8,
+        ),
+    }
+    .map_err(|e| failed(e.to_string()))?;
+    let Some(facts) = facts else { return Ok(bytes) };
+    let exif = exif_with_user_comment(&a1111::write(facts));
+    let xmp = xmp_packet(facts);
+    Ok(match format {
+        PictureFormat::Jpeg => jpeg_with(&bytes, &exif, &xmp),
+        _ => webp_with(&bytes, picture.width(), picture.height(), &exif, &xmp),
+    })
+}
+
+/// PNG with its text chunks before the pixels, where readers that stop early still find them.
+fn encode_png(
+    bytes: &mut Vec<u8>,
+    picture: &Picture,
+    facts: Option<&GenerationFacts>,
+) -> Result<(), png::EncodingError> {
+    let mut encoder = png::Encoder::new(bytes, picture.width() as u32, picture.height() as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
+    if let Some(facts) = facts {
+        // Pillow's rule, which AUTOMATIC1111's pictures follow: tEXt if the text is Latin-1, else iTXt.
+        let (keyword, text) = ("parameters".to_owned(), a1111::write(facts));
+        if text.chars().all(|c| u32::from(c) < 256) {
+            encoder.add_text_chunk(keyword, text)?;
+        } else {
+            encoder.add_itxt_chunk(keyword, text)?;
+        }
+        encoder.add_text_chunk("Software".to_owned(), CREATOR_TOOL.to_owned())?;
+        encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), xmp_packet(facts))?;
+    }
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(picture.rgb())?;
+    writer.finish()
+}
