@@ -1,0 +1,126 @@
+//! What the built-in model's recipe left beside its weights: its words and its preview projections.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use crate::latent::{PatchProjection, ProjectionQuality, RgbProjection};
+
+/// The words of the built-in model's world.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+pub struct Vocabulary {
+    /// Prompts it draws well.
+    pub examples: Vec<String>,
+    /// How to compose a prompt.
+    pub grammar: Grammar,
+    /// Every word it knows, sorted.
+    pub words: Vec<String>,
+}
+
+/// Templates with `{list}` in them, and the lists.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+pub struct Grammar {
+    /// Such as `{terrain} {time}, {sky}`.
+    pub templates: Vec<String>,
+    /// What may stand for each name.
+    pub lists: BTreeMap<String, Vec<String>>,
+}
+
+impl Vocabulary {
+    /// A prompt composed from the grammar; `dice` gives a number for each choice.
+    pub fn compose(&self, mut dice: impl FnMut() -> u64) -> String {
+        let mut pick = |from: &[String]| -> String {
+            if from.is_empty() { String::new() } else { from[(dice() % from.len() as u64) as usize].clone() }
+        };
+        let mut prompt = String::new();
+        let template = pick(&self.grammar.templates);
+        for (i, part) in template.split(['{', '}']).enumerate() {
+            // Every second part stood between braces.
+            match self.grammar.lists.get(part) {
+                Some(list) if i % 2 == 1 => prompt.push_str(&pick(list)),
+                _ => prompt.push_str(part),
+            }
+        }
+        prompt
+    }
+
+    /// Whether the model was trained on this word.
+    pub fn knows(&self, word: &str) -> bool {
+        let word = word.to_lowercase();
+        self.words.binary_search_by(|w| w.as_str().cmp(&word)).is_ok()
+    }
+
+    /// Known words that begin like this, at most `most`.
+    pub fn completions(&self, start: &str, most: usize) -> Vec<&str> {
+        let start = start.to_lowercase();
+        let from = self.words.partition_point(|w| w.as_str() < start.as_str());
+        self.words[from..]
+            .iter()
+            .take_while(|w| w.starts_with(&start))
+            .take(most)
+            .map(String::as_str)
+            .collect()
+    }
+}
+
+/// The projections the recipe fitted to the built-in VAE.
+#[derive(Clone, Debug)]
+pub struct PreviewFits {
+    /// One matrix for each latent pixel.
+    pub linear: RgbProjection,
+    /// Its held-out agreement with the decode.
+    pub linear_quality: ProjectionQuality,
+    /// 3×3 neighbourhood to patch.
+    pub patch: PatchProjection,
+    /// Its held-out agreement with the decode.
+    pub patch_quality: ProjectionQuality,
+}
+
+/// The built-in model's words; empty if the recipe left none.
+pub fn builtin_vocabulary() -> &'static Vocabulary {
+    static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
+    VOCABULARY.get_or_init(|| {
+        let mut vocabulary: Vocabulary =
+            serde_json::from_str(include_str!("../../assets/builtin-model/vocabulary.json"))
+                .unwrap_or_default();
+        vocabulary.words.sort();
+        vocabulary
+    })
+}
+
+/// The built-in model's preview projections, `None` if the file beside the weights is damaged.
+pub fn builtin_previews() -> Option<&'static PreviewFits> {
+    #[derive(serde::Deserialize)]
+    struct File {
+        linear: Linear,
+        patch: Patch,
+    }
+    #[derive(serde::Deserialize)]
+    struct Linear {
+        #[serde(flatten)]
+        projection: RgbProjection,
+        #[serde(flatten)]
+        quality: ProjectionQuality,
+    }
+    #[derive(serde::Deserialize)]
+    struct Patch {
+        #[serde(flatten)]
+        projection: PatchProjection,
+        #[serde(flatten)]
+        quality: ProjectionQuality,
+    }
+    static FITS: OnceLock<Option<PreviewFits>> = OnceLock::new();
+    FITS.get_or_init(|| {
+        let file: File =
+            serde_json::from_str(include_str!("../../assets/builtin-model/previews.json")).ok()?;
+        let (linear, patch) = (file.linear, file.patch);
+        (patch.projection.weight.len() == patch.projection.rows() * patch.projection.columns()).then_some(
+            PreviewFits {
+                linear: linear.projection,
+                linear_quality: linear.quality,
+                patch: patch.projection,
+                patch_quality: patch.quality,
+            },
+        )
+    })
+    .as_ref()
+}

@@ -1,0 +1,181 @@
+//! Whole models against diffusers, on small checkpoints with random weights in the real layouts.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use candle_core::{Device, Tensor};
+use safelight::diffusion::{Branch, GuidedDenoiser, NoiseSource, Schedule, Start, sample};
+use safelight::latent::{Latent, LatentShape};
+use safelight::models::{LatentDiffusionModel, ModelSettings, PromptTokenizer, load};
+use safelight::request::{CancelToken, DeviceChoice, ModelChoice, Picture, SamplerKind, ScheduleKind, Seed};
+use safelight::store::ModelFiles;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn folder(name: &str) -> ModelChoice {
+    ModelChoice::Folder(root().join("tests/fixtures").join(name))
+}
+
+fn model(choice: &ModelChoice) -> Box<dyn LatentDiffusionModel> {
+    let settings = ModelSettings { device: DeviceChoice::Cpu, ..ModelSettings::default() };
+    load(choice, settings, &mut |_, _, _| {}, &CancelToken::new()).unwrap()
+}
+
+type Tensors = HashMap<String, (Vec<usize>, Vec<f32>)>;
+
+fn recorded(file: PathBuf) -> Tensors {
+    let bytes = std::fs::read(file).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let values =
+        |data: &[u8]| data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    tensors
+        .iter()
+        .map(|(name, view)| (name.to_owned(), (view.shape().to_vec(), values(view.data()))))
+        .collect()
+}
+
+fn relative_l2(found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let error: f64 = found.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    let size: f64 = expected.iter().map(|b| f64::from(*b).powi(2)).sum();
+    (error / size).sqrt()
+}
+
+/// f32 in another order of summation; the transforms of Winograd's convolutions add the most.
+const NETWORK: f64 = 2e-5;
+
+#[track_caller]
+fn close(what: &str, found: &[f32], expected: &[f32], tolerance: f64) {
+    let error = relative_l2(found, expected);
+    println!("{what}: relative L2 {error:.1e}");
+    assert!(error <= tolerance, "{what}: relative L2 {error:e}");
+}
+
+fn latent(tensor: &(Vec<usize>, Vec<f32>)) -> Latent {
+    let [_, c, h, w] = tensor.0[..] else { panic!("{:?}", tensor.0) };
+    Latent::new(LatentShape::new(c, h, w), tensor.1.clone()).unwrap()
+}
+
+fn guided_run(
+    model: &mut dyn LatentDiffusionModel,
+    [prompt, negative]: [&str; 2],
+    sampler: SamplerKind,
+    steps: usize,
+    seed: u64,
+    shape: LatentShape,
+) -> Latent {
+    let config = model.scheduler_config().clone();
+    let prediction = model.profile().prediction;
+    let device = model.device().clone();
+    let cancel = CancelToken::new();
+    let mut predictor = model.condition(prompt, negative, &cancel).unwrap();
+    let mut denoiser = GuidedDenoiser { predictor: &mut *predictor, prediction, guidance_scale: 4.0 };
+    let schedule = Schedule::new(&config, sampler, ScheduleKind::Model, steps).unwrap();
+    let mut noise = NoiseSource::new(Seed(seed));
+    let start = Start::Noise(shape);
+    sample(&mut denoiser, &config, sampler, &schedule, &start, &mut noise, &device, &cancel, &mut |_| {})
+        .unwrap()
+        .latent
+}
+
+fn worst_difference(picture: &Picture, expected: &[f32]) -> u8 {
+    let bytes = expected.iter().map(|v| (v * 255.0).round_ties_even() as u8);
+    picture.rgb().iter().zip(bytes).map(|(a, b)| a.abs_diff(b)).max().unwrap()
+}
+
+fn agrees_with_diffusers(name: &str) {
+    let mut model = model(&folder(name));
+    let expected = recorded(root().join("tests/fixtures").join(name).join("expected.safetensors"));
+    let cancel = CancelToken::new();
+    let format = model.profile().format;
+
+    let start = &expected["latent"];
+    let noisy = Tensor::from_slice(&start.1, &start.0[..], &Device::Cpu).unwrap();
+    let output =
+        model.condition("a red fox in the snow", "", &cancel).unwrap().predict(&noisy, 801.0, Branch::Both);
+    let output: Vec<f32> = output.unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    close("UNet and text embeddings", &output, &expected["unet"].1, NETWORK);
+
+    // The decoder's own values are not public; a picture holds them to half of 1/255.
+    let decoded = model.decode(&format.model_from_vae(&latent(start)), &cancel).unwrap().picture;
+    let (shape, values) = &expected["decoded"];
+    let (h, w) = (shape[2], shape[3]);
+    for (y, x, c) in (0..h).flat_map(|y| (0..w).flat_map(move |x| (0..3).map(move |c| (y, x, c)))) {
+        let exact = (values[(c * h + y) * w + x] / 2.0 + 0.5).clamp(0.0, 1.0) * 255.0;
+        let found = f32::from(decoded.pixel(x, y)[c]);
+        assert!((found - exact).abs() <= 0.51, "{name}: pixel {x}, {y}: {found} for {exact}");
+    }
+
+    let (shape, values) = &expected["picture"];
+    let (h, w) = (shape[2], shape[3]);
+    let bytes: Vec<u8> = (0..h * w * 3)
+        .map(|i| ((values[(i % 3) * h * w + i / 3] + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8)
+        .collect();
+    let encoded = model.encode(&Picture::new(w, h, bytes).unwrap(), &cancel).unwrap();
+    // The picture was rounded to bytes here and not there: 1/510 of its range, amplified by random weights.
+    close("encoder's mean", format.vae_from_model(&encoded.mean).values(), &expected["mean"].1, 2e-2);
+    close("encoder's log-variance", encoded.log_variance.values(), &expected["logvar"].1, 2e-2);
+
+    for sampler in [SamplerKind::Ddim, SamplerKind::Euler] {
+        let shape = LatentShape::new(4, 8, 8);
+        let run = guided_run(&mut *model, ["a red fox in the snow", "night"], sampler, 5, 7, shape);
+        let key = format!("{}_latent", sampler.id());
+        close(&key, run.values(), &expected[&key].1, 1e-3);
+        let picture = model.decode(&run, &cancel).unwrap().picture;
+        let worst = worst_difference(&picture, &expected[&format!("{}_picture", sampler.id())].1);
+        assert!(worst <= 2, "{name}: {worst}/255");
+    }
+}
+
+#[test]
+fn an_sd1_like_model_agrees_with_diffusers() {
+    agrees_with_diffusers("sd1");
+}
+
+#[test]
+fn an_sd2_like_model_in_f16_shards_agrees_with_diffusers() {
+    agrees_with_diffusers("sd2");
+}
+
+#[test]
+fn token_ids_are_transformers() {
+    for name in ["sd1", "sd2"] {
+        let tokenizer = PromptTokenizer::open(&ModelFiles::open(&folder(name)).unwrap()).unwrap();
+        let file = root().join("tests/fixtures").join(name).join("expected.json");
+        let expected: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        for (text, ids) in expected["ids"].as_object().unwrap() {
+            let ids: Vec<u32> =
+                ids.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+            assert_eq!(tokenizer.ids(text).unwrap(), ids, "{text}");
+        }
+    }
+}
+
+#[test]
+fn long_weighted_and_empty_prompts_work() {
+    let mut model = model(&folder("sd1"));
+    let shape = LatentShape::new(4, 8, 8);
+    let mut run = |prompt: &str| guided_run(&mut *model, [prompt, ""], SamplerKind::Ddim, 2, 1, shape);
+    let plain = run("a red fox");
+    assert_eq!(run("a red fox"), plain, "the same seed is the same latent");
+    assert_ne!(run("a (red:1.4) fox"), plain);
+    assert_ne!(run(&"very long prompt ".repeat(60)), run(&"very long prompt ".repeat(20)));
+    assert!(run("").values().iter().all(|v| v.is_finite()));
+}
+
+#[test]
+fn a_bad_folder_says_what_is_wrong() {
+    let says = |choice: ModelChoice| safelight::models::profile(&choice).unwrap_err().to_string();
+    assert!(says(ModelChoice::Folder("/nowhere".into())).contains("there is no folder"));
+    let temporary = tempfile::tempdir().unwrap();
+    let empty = ModelChoice::Folder(temporary.path().to_owned());
+    assert!(says(empty.clone()).contains("model_index.json"));
+    std::fs::write(temporary.path().join("model_index.json"), r#"{"_class_name": "FluxPipeline"}"#).unwrap();
+    assert!(says(empty.clone()).contains("FluxPipeline models are not supported yet"));
+    let pickle = temporary.path().join("model.ckpt");
+    std::fs::write(&pickle, b"x").unwrap();
+    assert!(says(ModelChoice::Folder(pickle)).contains("pickled"));
+}
