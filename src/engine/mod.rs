@@ -1,5 +1,128 @@
 //! One thread: commands in, events out.
+//!
+//! [`Engine::send`] and [`Engine::try_next`] never block. Events wait in a bounded channel: a step's
+//! preview is dropped when the client is slow, everything else waits for the client. Dropping the
+//! handle stops the running job and joins the thread.
 
+mod failure;
+mod host;
+mod job;
 mod protocol;
+mod worker;
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use crate::request::CancelToken;
+
+pub use host::{DiskHost, ModelHost};
 pub use protocol::{Command, EngineSettings, Event, Failure, JobId, Stage};
+
+/// Commands that may wait. A client sends a few and keeps its own queue.
+const MAX_COMMANDS: usize = 64;
+/// Events that may wait.
+const MAX_EVENTS: usize = 256;
+/// Tokens of the newest commands, for stopping them when the handle goes.
+const MAX_TOKENS: usize = MAX_COMMANDS + 1;
+
+/// A command that could not be taken.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SendError {
+    /// Too many commands wait already.
+    #[error("the engine has {MAX_COMMANDS} commands waiting already")]
+    Full,
+    /// The engine's thread is gone.
+    #[error("the engine has ended")]
+    Gone,
+}
+
+/// The handle of the engine's thread.
+pub struct Engine {
+    commands: Option<Sender<Command>>,
+    events: Option<Receiver<Event>>,
+    tokens: Mutex<VecDeque<CancelToken>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Starts the engine with models from disk and the built-in one.
+    ///
+    /// `waker` is called on the engine's thread after each event, for clients that sleep.
+    pub fn start(
+        settings: EngineSettings,
+        waker: impl Fn() + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        Self::start_with(Box::new(DiskHost), settings, waker)
+    }
+
+    /// Starts the engine with another source of models.
+    pub fn start_with(
+        host: Box<dyn ModelHost>,
+        settings: EngineSettings,
+        waker: impl Fn() + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let (commands, received) = bounded(MAX_COMMANDS);
+        let (sent, events) = bounded(MAX_EVENTS);
+        let outbox = worker::Outbox::new(sent, Arc::new(waker));
+        let thread = std::thread::Builder::new()
+            .name("safelight-engine".to_owned())
+            .spawn(move || worker::Worker::new(host, settings, outbox).run(&received))?;
+        Ok(Self {
+            commands: Some(commands),
+            events: Some(events),
+            tokens: Mutex::new(VecDeque::new()),
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands a command over without waiting.
+    pub fn send(&self, command: Command) -> Result<(), SendError> {
+        let token = match &command {
+            Command::LoadModel { cancel, .. }
+            | Command::Generate { cancel, .. }
+            | Command::Encode { cancel, .. }
+            | Command::Decode { cancel, .. } => Some(cancel.clone()),
+            Command::Configure(_) => None,
+        };
+        let commands = self.commands.as_ref().ok_or(SendError::Gone)?;
+        commands.try_send(command).map_err(|error| match error {
+            TrySendError::Full(_) => SendError::Full,
+            TrySendError::Disconnected(_) => SendError::Gone,
+        })?;
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.extend(token);
+        while tokens.len() > MAX_TOKENS {
+            tokens.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The next event, if one waits.
+    pub fn try_next(&self) -> Option<Event> {
+        self.events.as_ref()?.try_recv().ok()
+    }
+
+    /// The next event; waits for it. `None` once the engine has ended.
+    pub fn next_event(&self) -> Option<Event> {
+        self.events.as_ref()?.recv().ok()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        for token in self.tokens.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            token.stop();
+        }
+        // Without receiver a waiting event is given up; without sender the worker's loop ends.
+        self.events = None;
+        self.commands = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the engine's thread panicked while it ended");
+        }
+    }
+}

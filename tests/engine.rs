@@ -1,0 +1,313 @@
+//! The engine's protocol: order of events, stops, failures, panics, slow clients.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use candle_core::{Device, Tensor};
+use safelight::diffusion::{Branch, DiffusionError, NoisePredictor, SchedulerConfig};
+use safelight::engine::{Command, Engine, EngineSettings, Event, JobId, ModelHost, Stage};
+use safelight::latent::{Latent, LatentFormat, first_non_finite};
+use safelight::models::{DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings};
+use safelight::request::{
+    CancelToken, GenerationDraft, GenerationRequest, ImageSize, InitImage, ModelChoice, ModelDefaults,
+    ModelFamily, ModelProfile, Picture, PredictionType, SamplerKind, Seed,
+};
+
+fn profile() -> ModelProfile {
+    ModelProfile {
+        choice: ModelChoice::Builtin,
+        name: "Fake".into(),
+        family: ModelFamily::StableDiffusion1,
+        format: LatentFormat::STABLE_DIFFUSION,
+        prediction: PredictionType::V,
+        size_multiple: 8,
+        defaults: ModelDefaults {
+            size: ImageSize::new(64, 64),
+            steps: 5,
+            guidance_scale: 2.0,
+            sampler: SamplerKind::Euler,
+        },
+        uses_guidance: true,
+        parameters: 1,
+        vae_hash: "fake".into(),
+    }
+}
+
+/// A model whose behaviour the prompt chooses, whose network looks at the stop switch as real ones do.
+struct FakeModel {
+    profile: ModelProfile,
+    config: SchedulerConfig,
+    calls: Arc<AtomicUsize>,
+}
+
+struct FakeNetwork<'a> {
+    behaviour: String,
+    cancel: &'a CancelToken,
+    calls: Arc<AtomicUsize>,
+}
+
+impl NoisePredictor for FakeNetwork<'_> {
+    fn predict(&mut self, noisy: &Tensor, _: f64, branch: Branch) -> Result<Tensor, DiffusionError> {
+        let calls = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        assert!(self.behaviour != "panic", "a fault of the fake");
+        if self.behaviour == "endless" {
+            while !self.cancel.is_stopped() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            return Err(DiffusionError::Cancelled);
+        }
+        if self.behaviour == "slow" {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let factor = if self.behaviour == "nan" && calls == 2 { f64::NAN } else { 0.1 };
+        let output = noisy.affine(factor, 0.0)?;
+        Ok(if branch == Branch::Both { Tensor::cat(&[&output, &output], 0)? } else { output })
+    }
+}
+
+impl LatentDiffusionModel for FakeModel {
+    fn profile(&self) -> &ModelProfile {
+        &self.profile
+    }
+    fn device(&self) -> &Device {
+        &Device::Cpu
+    }
+    fn device_name(&self) -> String {
+        "Fake".into()
+    }
+    fn scheduler_config(&self) -> &SchedulerConfig {
+        &self.config
+    }
+    fn condition<'a>(
+        &'a mut self,
+        prompt: &str,
+        _: &str,
+        cancel: &'a CancelToken,
+    ) -> Result<Box<dyn NoisePredictor + 'a>, ModelError> {
+        self.calls.store(0, Ordering::SeqCst);
+        Ok(Box::new(FakeNetwork { behaviour: prompt.to_owned(), cancel, calls: Arc::clone(&self.calls) }))
+    }
+    fn decode(&self, latent: &Latent, _: &CancelToken) -> Result<DecodedPicture, ModelError> {
+        if first_non_finite(latent).is_some() {
+            return Err(ModelError::NotANumber);
+        }
+        let (w, h) = self.profile.format.image_size_px(latent.shape());
+        Ok(DecodedPicture { picture: Picture::new(w, h, vec![7; w * h * 3]).unwrap(), notice: None })
+    }
+    fn encode(&self, picture: &Picture, _: &CancelToken) -> Result<Encoded, ModelError> {
+        let latent = Latent::zeros(self.profile.format.latent_shape(picture.width(), picture.height()));
+        Ok(Encoded { mean: latent.clone(), log_variance: latent })
+    }
+}
+
+struct FakeHost(Arc<AtomicUsize>);
+
+impl ModelHost for FakeHost {
+    fn load(
+        &mut self,
+        choice: &ModelChoice,
+        _: ModelSettings,
+        progress: &mut dyn FnMut(&str, usize, usize),
+        _: &CancelToken,
+    ) -> Result<Box<dyn LatentDiffusionModel>, ModelError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        progress("unet", 0, 1);
+        match choice {
+            ModelChoice::Builtin => Ok(Box::new(FakeModel {
+                profile: profile(),
+                config: SchedulerConfig::default(),
+                calls: Arc::default(),
+            })),
+            ModelChoice::Folder(folder) => {
+                Err(ModelError::Weights { reason: "the file is too short".into(), path: folder.clone() })
+            }
+        }
+    }
+}
+
+fn engine() -> (Engine, Arc<AtomicUsize>) {
+    let loads = Arc::new(AtomicUsize::new(0));
+    let host = Box::new(FakeHost(Arc::clone(&loads)));
+    (Engine::start_with(host, EngineSettings::default(), || {}).unwrap(), loads)
+}
+
+fn request(behaviour: &str, change: impl FnOnce(&mut GenerationDraft)) -> Box<GenerationRequest> {
+    let mut draft = GenerationDraft::new(&profile());
+    draft.prompt = behaviour.to_owned();
+    draft.seed = Seed(3);
+    change(&mut draft);
+    Box::new(draft.validate(&profile()).unwrap())
+}
+
+fn generate(engine: &Engine, id: u64, behaviour: &str) -> CancelToken {
+    let cancel = CancelToken::new();
+    let request = request(behaviour, |_| {});
+    engine.send(Command::Generate { job: JobId(id), request, cancel: cancel.clone() }).unwrap();
+    cancel
+}
+
+fn name(event: &Event) -> String {
+    match event {
+        Event::ModelLoaded { .. } => "loaded".into(),
+        Event::StageChanged { stage: Stage::Loading { .. }, .. } => "loading".into(),
+        Event::StageChanged { stage, .. } => format!("{stage:?}"),
+        Event::StepFinished { step, .. } => format!("step {step}"),
+        Event::Sampled { trajectory, finished_early, .. } => {
+            format!("sampled {}{}", trajectory.steps.len(), if *finished_early { " early" } else { "" })
+        }
+        Event::Decoded { picture, .. } => format!("decoded {}", picture.width()),
+        Event::Encoded { .. } => "encoded".into(),
+        Event::Failed { failure, .. } => format!("failed: {failure}"),
+        Event::Cancelled { .. } => "cancelled".into(),
+        Event::Restarted { .. } => "restarted".into(),
+    }
+}
+
+/// The names of events up to and with the first that ends a job.
+fn until_end(engine: &Engine) -> Vec<String> {
+    let mut names = Vec::new();
+    loop {
+        let event = engine.next_event().expect("the engine lives");
+        names.push(name(&event));
+        if matches!(
+            event,
+            Event::Decoded { .. } | Event::Encoded { .. } | Event::Failed { .. } | Event::Cancelled { .. }
+        ) {
+            return names;
+        }
+    }
+}
+
+#[test]
+fn a_picture_s_events_come_in_order() {
+    let (engine, loads) = engine();
+    generate(&engine, 1, "a fox");
+    let mut expected = vec!["loading", "loaded", "EncodingPrompt", "Sampling"];
+    expected.extend([
+        "step 1",
+        "step 2",
+        "step 3",
+        "step 4",
+        "step 5",
+        "sampled 5",
+        "Decoding",
+        "decoded 64",
+    ]);
+    assert_eq!(until_end(&engine), expected);
+    generate(&engine, 2, "a fox");
+    assert_eq!(until_end(&engine), expected[2..], "the model is kept");
+    assert_eq!(loads.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn image_to_image_encodes_first_and_takes_fewer_steps() {
+    let (engine, _) = engine();
+    let picture = Picture::new(30, 20, vec![9; 1800]).unwrap();
+    let request = request("a fox", |draft| draft.init_image = Some(InitImage { picture, strength: 0.6 }));
+    engine.send(Command::Generate { job: JobId(1), request, cancel: CancelToken::new() }).unwrap();
+    let names = until_end(&engine);
+    assert_eq!(names[2], "EncodingPicture");
+    assert!(names.contains(&"sampled 3".to_owned()), "{names:?}");
+}
+
+#[test]
+fn a_stop_inside_the_network_ends_the_job_without_a_result() {
+    let (engine, _) = engine();
+    let cancel = generate(&engine, 1, "endless");
+    std::thread::sleep(Duration::from_millis(50));
+    let clock = Instant::now();
+    cancel.stop();
+    assert_eq!(until_end(&engine).last().unwrap(), "cancelled");
+    // A block of the fake takes a millisecond; a second is a loaded machine's patience.
+    assert!(clock.elapsed() < Duration::from_secs(1));
+    generate(&engine, 2, "a fox");
+    assert_eq!(until_end(&engine).last().unwrap(), "decoded 64");
+}
+
+#[test]
+fn finishing_decodes_the_present_estimate() {
+    let (engine, _) = engine();
+    let cancel = generate(&engine, 1, "slow");
+    loop {
+        if matches!(engine.next_event().unwrap(), Event::StepFinished { step: 2, .. }) {
+            break;
+        }
+    }
+    cancel.finish();
+    let names = until_end(&engine);
+    assert!(names.iter().any(|n| n.starts_with("sampled") && n.ends_with("early")), "{names:?}");
+    assert_eq!(names.last().unwrap(), "decoded 64");
+}
+
+#[test]
+fn a_failed_load_says_why_and_the_engine_goes_on() {
+    let (engine, _) = engine();
+    let model = ModelChoice::Folder(PathBuf::from("/models/broken"));
+    engine.send(Command::LoadModel { job: JobId(1), model, cancel: CancelToken::new() }).unwrap();
+    let failed = until_end(&engine).pop().unwrap();
+    assert!(failed.contains("too short") && failed.contains("/models/broken"), "{failed}");
+    generate(&engine, 2, "a fox");
+    assert_eq!(until_end(&engine).last().unwrap(), "decoded 64");
+}
+
+#[test]
+fn values_that_are_no_numbers_fail_with_the_step() {
+    let (engine, _) = engine();
+    generate(&engine, 1, "nan");
+    let failed = until_end(&engine).pop().unwrap();
+    assert!(failed.contains("step 2 of 5"), "{failed}");
+}
+
+#[test]
+fn a_panic_loses_the_job_and_not_the_engine() {
+    let (engine, loads) = engine();
+    generate(&engine, 1, "panic");
+    let failed = until_end(&engine).pop().unwrap();
+    assert!(failed.contains("a fault of the fake"), "{failed}");
+    assert_eq!(name(&engine.next_event().unwrap()), "restarted");
+    generate(&engine, 2, "a fox");
+    assert_eq!(until_end(&engine).last().unwrap(), "decoded 64");
+    assert_eq!(loads.load(Ordering::SeqCst), 2, "the model is loaded anew");
+}
+
+#[test]
+fn dropping_a_busy_engine_does_not_wait_for_the_job() {
+    let (engine, _) = engine();
+    generate(&engine, 1, "endless");
+    generate(&engine, 2, "endless");
+    std::thread::sleep(Duration::from_millis(50));
+    let clock = Instant::now();
+    drop(engine);
+    assert!(clock.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_slow_client_loses_previews_and_nothing_else() {
+    let (engine, _) = engine();
+    for id in 0..50 {
+        generate(&engine, id, "a fox");
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let mut ends = 0;
+    while ends < 50 {
+        let names = until_end(&engine);
+        assert!(names.contains(&"sampled 5".to_owned()), "{names:?}");
+        ends += 1;
+    }
+}
+
+#[test]
+fn encode_and_decode_are_jobs_too() {
+    let (engine, _) = engine();
+    let picture = Picture::new(64, 64, vec![9; 64 * 64 * 3]).unwrap();
+    let (model, cancel) = (ModelChoice::Builtin, CancelToken::new());
+    engine
+        .send(Command::Encode { job: JobId(1), model: model.clone(), picture, cancel: cancel.clone() })
+        .unwrap();
+    assert_eq!(until_end(&engine).last().unwrap(), "encoded");
+    let latent = Latent::zeros(LatentFormat::STABLE_DIFFUSION.latent_shape(64, 64));
+    engine.send(Command::Decode { job: JobId(2), model, latent, cancel }).unwrap();
+    assert_eq!(until_end(&engine).last().unwrap(), "decoded 64");
+}
