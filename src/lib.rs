@@ -23,7 +23,7 @@
 //! | 4 | [`session`] | what the window knows; pure updates, no egui | `latent`, `request`, `engine`, `formats`, `store` |
 //! | 5 | [`panels`] | how the window looks | `latent`, `request`, `session`, `preview` |
 //! | 6 | [`app`] | eframe glue, dialogs, dropped files, saving, settings | all but `diffusion`, `networks`, `models` |
-//! | 6 | [`cli`] | the same engine without a window | `latent`, `request`, `engine`, `formats`, `store` |
+//! | 6 | [`cli`] | the same engine without a window | `latent`, `request`, `models`, `engine`, `formats`, `store` |
 //!
 //! # Message flow
 //!

@@ -1,0 +1,86 @@
+//! `safelight bench`: every stage of a picture, timed from outside the engine.
+
+use std::time::Instant;
+
+use anyhow::bail;
+use serde_json::json;
+
+use super::{EngineArguments, output, run};
+use crate::engine::{Command, Event, JobId, Stage};
+use crate::request::{CancelToken, GenerationDraft, Picture, Seed};
+
+pub(super) fn run(arguments: &EngineArguments, steps: usize, as_json: bool) -> anyhow::Result<()> {
+    let engine = run::start(arguments)?;
+    let (profile, device, load_secs) = run::load(&engine, arguments)?;
+    let mut draft = GenerationDraft::new(&profile);
+    draft.prompt = "snowy mountains over a lake at night".into();
+    draft.seed = Seed(0);
+    draft.steps = steps;
+    let size = draft.size;
+    // The first run prepares weights; the second is timed.
+    let mut stages = Vec::new();
+    let mut step_secs = Vec::new();
+    for round in 0..2 {
+        stages.clear();
+        step_secs.clear();
+        let request = Box::new(draft.clone().validate(&profile)?);
+        let command = Command::Generate { job: JobId(round), request, cancel: CancelToken::new() };
+        let end = run::to_the_end(&engine, command, &output::progress(), |event| match event {
+            Event::StageChanged { stage, .. } => stages.push((stage.clone(), Instant::now())),
+            Event::StepFinished { elapsed_secs, .. } => step_secs.push(*elapsed_secs),
+            _ => {}
+        })?;
+        if !matches!(end, Event::Decoded { .. }) {
+            bail!("an unexpected answer of the engine: {end:?}");
+        }
+        stages.push((Stage::Decoding, Instant::now()));
+    }
+    let lasting = |wanted: &Stage| {
+        let begun = stages.iter().position(|(stage, _)| stage == wanted);
+        begun.map_or(0.0, |i| (stages[i + 1].1 - stages[i].1).as_secs_f64())
+    };
+    let (prompt_secs, decode_secs) = (lasting(&Stage::EncodingPrompt), lasting(&Stage::Decoding));
+    step_secs.sort_by(f64::total_cmp);
+    let step = step_secs.get(step_secs.len() / 2).copied().unwrap_or_default();
+    let grey = Picture::new(size.width, size.height, vec![128; size.width * size.height * 3])?;
+    let cancel = CancelToken::new();
+    let command = Command::Encode { job: JobId(2), model: arguments.choice(), picture: grey, cancel };
+    let Event::Encoded { elapsed_secs: encode_secs, .. } =
+        run::to_the_end(&engine, command, &output::progress(), |_| {})?
+    else {
+        bail!("the picture could not be encoded");
+    };
+    let threads =
+        arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let peak_mib = peak_memory_mib();
+    if as_json {
+        let result = json!({
+            "model": profile.name, "device": device, "size": size.to_string(), "threads": threads,
+            "load_secs": load_secs, "prompt_secs": prompt_secs, "step_secs": step,
+            "decode_secs": decode_secs, "encode_secs": encode_secs, "peak_mib": peak_mib,
+        });
+        output::line(&result.to_string());
+        return Ok(());
+    }
+    output::line(&format!("{} at {size} on {device}, {threads} threads", profile.name));
+    for (name, secs) in [
+        ("load", load_secs),
+        ("encode prompt", prompt_secs),
+        ("one step", step),
+        ("decode", decode_secs),
+        ("encode picture", encode_secs),
+    ] {
+        output::line(&format!("  {name:16}{:9.1} ms", secs * 1e3));
+    }
+    if let Some(peak) = peak_mib {
+        output::line(&format!("  {:16}{peak:9} MiB", "peak memory"));
+    }
+    Ok(())
+}
+
+/// The most memory this process has held, where the system says.
+fn peak_memory_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
+}

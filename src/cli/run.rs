@@ -1,0 +1,72 @@
+//! Runs one engine job to its end.
+
+use anyhow::{Context as _, bail};
+use indicatif::ProgressBar;
+
+use super::EngineArguments;
+use super::output;
+use crate::engine::{Command, Engine, Event, Stage};
+use crate::request::{CancelToken, ModelProfile};
+
+/// An engine without a client that sleeps.
+pub(super) fn start(arguments: &EngineArguments) -> anyhow::Result<Engine> {
+    Engine::start(arguments.settings(), || {}).context("the engine's thread could not be started")
+}
+
+/// Sends a command and follows its events to the end, which is given. Every event passes `watch`.
+pub(super) fn to_the_end(
+    engine: &Engine,
+    command: Command,
+    bar: &ProgressBar,
+    mut watch: impl FnMut(&Event),
+) -> anyhow::Result<Event> {
+    let loads_only = matches!(command, Command::LoadModel { .. });
+    engine.send(command)?;
+    loop {
+        let event = engine.next_event().context("the engine has ended")?;
+        watch(&event);
+        match event {
+            Event::StageChanged { stage, .. } => bar.set_message(stage_name(&stage)),
+            Event::StepFinished { step, steps, .. } => {
+                bar.set_length(steps as u64);
+                bar.set_position(step as u64);
+            }
+            Event::Failed { failure, .. } => {
+                bar.finish_and_clear();
+                bail!("{failure}");
+            }
+            Event::Cancelled { .. } => bail!("stopped"),
+            Event::ModelLoaded { .. } if loads_only => return Ok(event),
+            Event::Decoded { .. } | Event::Encoded { .. } => {
+                bar.finish_and_clear();
+                return Ok(event);
+            }
+            Event::ModelLoaded { .. } | Event::Sampled { .. } | Event::Restarted { .. } => {}
+        }
+    }
+}
+
+fn stage_name(stage: &Stage) -> String {
+    match stage {
+        Stage::Loading { part, .. } => format!("loading {part}"),
+        Stage::EncodingPrompt => "encoding the prompt".to_owned(),
+        Stage::EncodingPicture => "encoding the picture".to_owned(),
+        Stage::Sampling => "sampling".to_owned(),
+        Stage::Decoding => "decoding".to_owned(),
+    }
+}
+
+/// Loads the model, for its profile.
+pub(super) fn load(
+    engine: &Engine,
+    arguments: &EngineArguments,
+) -> anyhow::Result<(ModelProfile, String, f64)> {
+    let job = crate::engine::JobId(0);
+    let command = Command::LoadModel { job, model: arguments.choice(), cancel: CancelToken::new() };
+    match to_the_end(engine, command, &output::progress(), |_| {})? {
+        Event::ModelLoaded { profile, device, elapsed_secs, .. } => {
+            Ok(((*profile).clone(), device, elapsed_secs))
+        }
+        other => bail!("an unexpected answer of the engine: {other:?}"),
+    }
+}
