@@ -1,0 +1,32 @@
+// One channel as colours: diverging around the middle of low..high, or grey from low to high.
+// Twin: `channel` in src/preview/reference.rs.
+
+// ColorBrewer 2.0 (Brewer & Harrower), RdBu of five classes, blue to red; safe for colour-blind eyes.
+const STOPS = array<vec3<f32>, 5>(
+    vec3<f32>(5.0, 113.0, 176.0),
+    vec3<f32>(146.0, 197.0, 222.0),
+    vec3<f32>(247.0, 247.0, 247.0),
+    vec3<f32>(244.0, 165.0, 130.0),
+    vec3<f32>(202.0, 0.0, 32.0),
+);
+
+fn diverging(share: f32) -> vec3<f32> {
+    let at = share * 4.0;
+    let below = min(u32(at), 3u);
+    // Constant arrays cannot be indexed by variables everywhere.
+    var stops = STOPS;
+    return mix(stops[below], stops[below + 1u], at - f32(below)) / 255.0;
+}
+
+@fragment
+fn decode(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
+    let value = sampled_value(position.xy, params.channel);
+    if !is_number(value) {
+        return vec4<f32>(ERROR_COLOUR, 1.0);
+    }
+    let share = clamp((value - params.low) / (params.high - params.low), 0.0, 1.0);
+    if (params.flags & DIVERGING) != 0u {
+        return vec4<f32>(diverging(share), 1.0);
+    }
+    return vec4<f32>(vec3<f32>(share), 1.0);
+}

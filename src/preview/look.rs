@@ -1,0 +1,65 @@
+//! The ways to see a latent.
+
+use std::sync::Arc;
+
+use crate::latent::{PatchProjection, RgbProjection};
+
+/// How a channel's values become colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ColourMap {
+    /// Blue below the middle, white at it, red above.
+    #[default]
+    Diverging,
+    /// Black to white.
+    Grey,
+}
+
+/// One way to see a latent.
+#[derive(Clone, Debug)]
+pub enum Look {
+    /// Through one matrix for each latent pixel.
+    Linear {
+        /// The matrix.
+        projection: Arc<RgbProjection>,
+        /// Whether colours flow between latent pixels (Catmull–Rom).
+        smooth: bool,
+    },
+    /// Through a map from 3×3 neighbourhoods to patches.
+    Patch {
+        /// The map.
+        projection: Arc<PatchProjection>,
+    },
+    /// One channel alone.
+    Channel {
+        /// Which.
+        index: usize,
+        /// Its colours.
+        map: ColourMap,
+        /// The value of the first colour, latent units.
+        low: f32,
+        /// The value of the last colour.
+        high: f32,
+        /// Whether values flow between latent pixels.
+        smooth: bool,
+    },
+}
+
+/// What makes two looks the same picture. Projections are compared by address: whoever caches keeps them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum LookKey {
+    Linear(usize, bool),
+    Patch(usize),
+    Channel(usize, ColourMap, u32, u32, bool),
+}
+
+impl Look {
+    pub(super) fn key(&self) -> LookKey {
+        match self {
+            Self::Linear { projection, smooth } => LookKey::Linear(Arc::as_ptr(projection) as usize, *smooth),
+            Self::Patch { projection } => LookKey::Patch(Arc::as_ptr(projection) as usize),
+            Self::Channel { index, map, low, high, smooth } => {
+                LookKey::Channel(*index, *map, low.to_bits(), high.to_bits(), *smooth)
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What the shaders compute, on the processor: their twins in tests, and the pictures the command line draws.
+
+use crate::latent::{Latent, RgbProjection};
+
+use super::ColourMap;
+
+/// Pixels under a latent pixel.
+const SCALE: usize = 8;
+
+/// The colour of a value that is no number.
+const ERROR_COLOUR: [f32; 3] = [1.0, 0.0, 1.0];
+
+/// ColorBrewer 2.0 (Brewer & Harrower), RdBu of five classes, blue to red.
+const STOPS: [[f32; 3]; 5] = [
+    [5.0, 113.0, 176.0],
+    [146.0, 197.0, 222.0],
+    [247.0, 247.0, 247.0],
+    [244.0, 165.0, 130.0],
+    [202.0, 0.0, 32.0],
+];
+
+fn value_at(latent: &Latent, x: isize, y: isize, channel: usize) -> f32 {
+    let shape = latent.shape();
+    let x = x.clamp(0, shape.width as isize - 1) as usize;
+    let y = y.clamp(0, shape.height as isize - 1) as usize;
+    latent.channel(channel)[y * shape.width + x]
+}
+
+/// Catmull–Rom weights of the four neighbours of a point `t` past the second.
+fn cubic(t: f32) -> [f32; 4] {
+    let (t2, t3) = (t * t, t * t * t);
+    [-t3 + 2.0 * t2 - t, 3.0 * t3 - 5.0 * t2 + 2.0, -3.0 * t3 + 4.0 * t2 + t, t3 - t2].map(|w| 0.5 * w)
+}
+
+/// A channel's value at a point in latent units, pixel centres at halves.
+fn sampled(latent: &Latent, at: [f32; 2], channel: usize, smooth: bool) -> f32 {
+    if !smooth {
+        return value_at(latent, at[0].floor() as isize, at[1].floor() as isize, channel);
+    }
+    let base = at.map(|v| (v - 0.5).floor());
+    let (wx, wy) = (cubic(at[0] - 0.5 - base[0]), cubic(at[1] - 0.5 - base[1]));
+    let mut sum = 0.0;
+    for (dy, wy) in wy.iter().enumerate() {
+        for (dx, wx) in wx.iter().enumerate() {
+            let (x, y) = (base[0] as isize + dx as isize - 1, base[1] as isize + dy as isize - 1);
+            sum += wx * wy * value_at(latent, x, y, channel);
+        }
+    }
+    sum
+}
+
+/// Points in latent units under each pixel's centre, row after row.
+fn points(latent: &Latent) -> impl Iterator<Item = [f32; 2]> {
+    let shape = latent.shape();
+    let centre = |pixel: usize| (pixel as f32 + 0.5) / SCALE as f32;
+    (0..shape.height * SCALE).flat_map(move |y| (0..shape.width * SCALE).map(move |x| [centre(x), centre(y)]))
+}
+
+/// The linear preview: RGB in 0..=1, `[8·H, 8·W]`.
+pub fn linear(latent: &Latent, projection: &RgbProjection, smooth: bool) -> Vec<[f32; 3]> {
+    let channels = latent.shape().channels;
+    points(latent)
+        .map(|at| {
+            let vector: Vec<f32> = (0..channels).map(|c| sampled(latent, at, c, smooth)).collect();
+            let rgb = projection.rgb_from_vector(&vector);
+            if rgb.iter().all(|v| v.is_finite()) {
+                rgb.map(|v| (v * 0.5 + 0.5).clamp(0.0, 1.0))
+            } else {
+                ERROR_COLOUR
+            }
+        })
+        .collect()
+}
+
+/// One channel through a colour map: RGB in 0..=1, `[8·H, 8·W]`.
+pub fn channel(
+    latent: &Latent,
+    index: usize,
+    map: ColourMap,
+    [low, high]: [f32; 2],
+    smooth: bool,
+) -> Vec<[f32; 3]> {
+    points(latent)
+        .map(|at| {
+            let value = sampled(latent, at, index, smooth);
+            if !value.is_finite() {
+                return ERROR_COLOUR;
+            }
+            let share = ((value - low) / (high - low)).clamp(0.0, 1.0);
+            match map {
+                ColourMap::Grey => [share; 3],
+                ColourMap::Diverging => {
+                    let place = share * 4.0;
+                    let below = (place as usize).min(3);
+                    let t = place - below as f32;
+                    std::array::from_fn(|k| (STOPS[below][k] * (1.0 - t) + STOPS[below + 1][k] * t) / 255.0)
+                }
+            }
+        })
+        .collect()
+}

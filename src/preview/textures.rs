@@ -1,0 +1,66 @@
+//! Decoded latents as textures of the window.
+
+use std::collections::HashMap;
+
+use egui_wgpu::RenderState;
+use egui_wgpu::wgpu;
+
+use super::look::LookKey;
+use super::{Decoder, Look};
+use crate::latent::Latent;
+
+/// Most decoded latents that are kept: a strip, a timeline and a sheet of channels at once.
+const MAX_TEXTURES: usize = 160;
+
+/// A decoded latent. Latent and look are kept, so that their addresses stay theirs.
+struct Decoded {
+    id: egui::TextureId,
+    used: u64,
+    _latent: Latent,
+    _look: Look,
+}
+
+/// Decodes latents when they are first drawn and keeps the textures while they are used.
+pub struct LatentTextures {
+    state: RenderState,
+    decoder: Decoder,
+    decoded: HashMap<(usize, LookKey), Decoded>,
+    clock: u64,
+}
+
+impl LatentTextures {
+    /// For the window's device.
+    pub fn new(state: &RenderState) -> Self {
+        let decoder = Decoder::new(&state.device, &state.queue);
+        Self { state: state.clone(), decoder, decoded: HashMap::new(), clock: 0 }
+    }
+
+    /// The texture of a latent seen in this way, `None` where the look does not fit the latent.
+    pub fn texture(&mut self, latent: &Latent, look: &Look) -> Option<egui::TextureId> {
+        self.clock += 1;
+        let key = (latent.values().as_ptr() as usize, look.key());
+        if let Some(decoded) = self.decoded.get_mut(&key) {
+            decoded.used = self.clock;
+            return Some(decoded.id);
+        }
+        let texture = self.decoder.decode(latent, look)?;
+        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
+        let smooth =
+            !matches!(look, Look::Linear { smooth: false, .. } | Look::Channel { smooth: false, .. });
+        let filter = if smooth { wgpu::FilterMode::Linear } else { wgpu::FilterMode::Nearest };
+        let id = self.state.renderer.write().register_native_texture(&self.state.device, &view, filter);
+        let decoded = Decoded { id, used: self.clock, _latent: latent.clone(), _look: look.clone() };
+        self.decoded.insert(key, decoded);
+        self.forget_the_oldest();
+        Some(id)
+    }
+
+    fn forget_the_oldest(&mut self) {
+        while self.decoded.len() > MAX_TEXTURES {
+            let Some((&key, _)) = self.decoded.iter().min_by_key(|(_, d)| d.used) else { return };
+            if let Some(old) = self.decoded.remove(&key) {
+                self.state.renderer.write().free_texture(&old.id);
+            }
+        }
+    }
+}

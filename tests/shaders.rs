@@ -1,0 +1,172 @@
+//! The preview shaders on a software adapter against their references on the processor.
+
+use std::sync::Arc;
+
+use safelight::latent::{Latent, LatentShape, PatchProjection, RgbProjection};
+use safelight::preview::{ColourMap, Decoder, Look, channel_reference, linear_reference, shader_sources};
+
+/// A byte of the target is 1/255; both sides round, and filter weights are sums of f32 products.
+const TOLERANCE: f32 = 1.0 / 255.0;
+
+struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    decoder: Decoder,
+}
+
+fn gpu() -> Gpu {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapter = pollster_block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default()))
+        .expect("no graphics adapter: packaging/setup.sh test installs a software one");
+    let (device, queue) = pollster_block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+        required_limits: wgpu::Limits::downlevel_webgl2_defaults().using_resolution(adapter.limits()),
+        ..wgpu::DeviceDescriptor::default()
+    }))
+    .expect("a device");
+    let decoder = Decoder::new(&device, &queue);
+    Gpu { device, queue, decoder }
+}
+
+/// wgpu's native futures are ready when first asked.
+fn pollster_block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+        std::thread::yield_now();
+    }
+}
+
+fn draw(gpu: &Gpu, latent: &Latent, look: &Look) -> (usize, Vec<[f32; 3]>) {
+    let texture = gpu.decoder.decode(latent, look).expect("the look fits");
+    let (width, height) = (texture.width(), texture.height());
+    let row = (width * 4).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
+    let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: u64::from(row * height),
+        usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+        mapped_at_creation: false,
+    });
+    let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    encoder.copy_texture_to_buffer(
+        texture.as_image_copy(),
+        wgpu::TexelCopyBufferInfo {
+            buffer: &buffer,
+            layout: wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(row), rows_per_image: None },
+        },
+        texture.size(),
+    );
+    gpu.queue.submit([encoder.finish()]);
+    buffer.map_async(wgpu::MapMode::Read, .., |result| result.expect("mapped"));
+    gpu.device.poll(wgpu::PollType::wait_indefinitely()).expect("the device answers");
+    let bytes = buffer.get_mapped_range(..).expect("mapped");
+    let pixels = (0..height as usize)
+        .flat_map(|y| (0..width as usize).map(move |x| y * row as usize + x * 4))
+        .map(|at| std::array::from_fn(|k| f32::from(bytes[at + k]) / 255.0))
+        .collect();
+    (width as usize, pixels)
+}
+
+fn made_up(shape: LatentShape, salt: u32) -> Latent {
+    let mut state = salt.wrapping_mul(2_654_435_761).wrapping_add(1);
+    let values: Vec<f32> = (0..shape.len())
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((state >> 8) as f32 / 8_388_608.0 - 1.0) * 3.0
+        })
+        .collect();
+    Latent::new(shape, values).unwrap()
+}
+
+#[track_caller]
+fn close(what: &str, found: &[[f32; 3]], expected: &[[f32; 3]]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+        for k in 0..3 {
+            assert!((f[k] - e[k]).abs() <= TOLERANCE, "{what}: pixel {i}: {f:?} for {e:?}");
+        }
+    }
+}
+
+#[test]
+fn every_shader_is_valid() {
+    for (name, source) in shader_sources() {
+        let module =
+            naga::front::wgsl::parse_str(&source).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&source)));
+        let flags = naga::valid::ValidationFlags::all();
+        let mut validator = naga::valid::Validator::new(flags, naga::valid::Capabilities::empty());
+        validator.validate(&module).unwrap_or_else(|e| panic!("{name}: {e:?}"));
+    }
+}
+
+#[test]
+fn the_linear_preview_is_its_reference() {
+    let gpu = gpu();
+    for (channels, width, height) in [(4, 16, 16), (4, 7, 13), (16, 5, 3), (32, 4, 9), (1, 1, 1)] {
+        let latent = made_up(LatentShape::new(channels, height, width), 1);
+        let weight: Vec<[f32; 3]> =
+            (0..channels).map(|c| [0.1 + c as f32 * 0.01, -0.2, 0.3 - c as f32 * 0.02]).collect();
+        let projection = Arc::new(RgbProjection { weight, bias: [0.1, -0.1, 0.2] });
+        for smooth in [true, false] {
+            let (_, found) =
+                draw(&gpu, &latent, &Look::Linear { projection: Arc::clone(&projection), smooth });
+            close("linear", &found, &linear_reference(&latent, &projection, smooth));
+        }
+    }
+}
+
+#[test]
+fn the_patch_preview_is_its_reference() {
+    let gpu = gpu();
+    for (channels, width, height, downscale) in [(4, 9, 5, 8), (16, 4, 6, 8), (4, 3, 3, 2)] {
+        let latent = made_up(LatentShape::new(channels, height, width), 2);
+        let rows = 9 * channels + 1;
+        let weight = made_up(LatentShape::new(1, rows, downscale * downscale * 3), 3);
+        let weight = weight.values().iter().map(|w| w * 0.05).collect();
+        let projection = Arc::new(PatchProjection { channels, downscale, weight });
+        let (found_width, found) = draw(&gpu, &latent, &Look::Patch { projection: Arc::clone(&projection) });
+        assert_eq!(found_width, width * downscale);
+        let expected: Vec<[f32; 3]> = projection
+            .rgb_from_latent(&latent)
+            .into_iter()
+            .map(|rgb| rgb.map(|v| (v * 0.5 + 0.5).clamp(0.0, 1.0)))
+            .collect();
+        close("patch", &found, &expected);
+    }
+}
+
+#[test]
+fn every_colour_map_of_a_channel_is_its_reference() {
+    let gpu = gpu();
+    let latent = made_up(LatentShape::new(16, 6, 11), 4);
+    for map in [ColourMap::Diverging, ColourMap::Grey] {
+        for smooth in [true, false] {
+            for (index, low, high) in [(0, -3.0, 3.0), (15, -0.5, 1.5)] {
+                let (_, found) = draw(&gpu, &latent, &Look::Channel { index, map, low, high, smooth });
+                close("channel", &found, &channel_reference(&latent, index, map, [low, high], smooth));
+            }
+        }
+    }
+}
+
+#[test]
+fn values_that_are_no_numbers_have_the_error_colour() {
+    let gpu = gpu();
+    let latent = Latent::new(LatentShape::new(1, 1, 3), vec![0.0, f32::NAN, f32::INFINITY]).unwrap();
+    let look = Look::Channel { index: 0, map: ColourMap::Grey, low: -1.0, high: 1.0, smooth: false };
+    let (_, found) = draw(&gpu, &latent, &look);
+    assert_eq!(found[12], [1.0, 0.0, 1.0]);
+    assert_eq!(found[20], [1.0, 0.0, 1.0]);
+}
+
+#[test]
+fn a_look_that_does_not_fit_gives_nothing() {
+    let gpu = gpu();
+    let latent = made_up(LatentShape::new(4, 2, 2), 5);
+    let three = Arc::new(RgbProjection { weight: vec![[0.0; 3]; 3], bias: [0.0; 3] });
+    assert!(gpu.decoder.decode(&latent, &Look::Linear { projection: three, smooth: true }).is_none());
+    let channel = Look::Channel { index: 4, map: ColourMap::Grey, low: 0.0, high: 1.0, smooth: true };
+    assert!(gpu.decoder.decode(&latent, &channel).is_none());
+}
