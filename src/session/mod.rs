@@ -1,1 +1,182 @@
-//! What the window knows: draft, queue, timeline, results; pure updates, no egui.
+//! What the window knows: draft, queue, results, notices; pure updates, no egui.
+//!
+//! The window applies [`Action`]s and the engine's events; both leave [`Effect`]s for the window to
+//! carry out. Nothing here draws, waits or touches a file.
+
+mod action;
+mod events;
+mod inspector;
+mod notice;
+mod queue;
+mod result;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::engine::JobId;
+use crate::request::{CancelToken, GenerationDraft, ModelChoice, ModelProfile, Seed};
+
+pub use crate::store::builtin_vocabulary;
+pub use action::{Action, Effect};
+pub use inspector::{Inspector, InspectorOptions, Limits};
+pub use notice::{Notice, Severity};
+pub use queue::{Queued, Running, RunningStep};
+pub use result::{Outcome, ResultItem};
+
+/// How the model is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelState {
+    /// Being loaded: the part, parts done, parts in all.
+    Loading(String, usize, usize),
+    /// Ready on this device.
+    Ready(String),
+    /// It could not be loaded.
+    Failed(String),
+}
+
+/// What the canvas shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// The running job, or nothing yet.
+    #[default]
+    Live,
+    /// A result of the strip.
+    Result(usize),
+}
+
+/// Everything the window knows.
+pub struct Session {
+    /// What is typed and set.
+    pub draft: GenerationDraft,
+    /// Pictures of the next batch.
+    pub batch: u64,
+    /// Whether the seed stays after a batch.
+    pub seed_locked: bool,
+    /// What is known of the loaded model.
+    pub profile: Option<Arc<ModelProfile>>,
+    /// How it is.
+    pub model_state: ModelState,
+    /// Folders of models used before, newest first.
+    pub recent_models: Vec<PathBuf>,
+    /// Jobs that wait.
+    pub queue: Vec<Queued>,
+    /// The job the engine has.
+    pub running: Option<Running>,
+    /// Pictures of this session, oldest first.
+    pub results: Vec<ResultItem>,
+    /// What the canvas shows.
+    pub shown: Shown,
+    /// The step of the shown result that is looked at, `None` for its picture.
+    pub scrubbed: Option<usize>,
+    /// Whether previews show x_t instead of x̂₀.
+    pub show_noisy: bool,
+    /// Messages, oldest first.
+    pub notices: Vec<Notice>,
+    /// The latent view.
+    pub inspector: Inspector,
+    next_job: u64,
+    next_notice: u64,
+    load_job: Option<(JobId, CancelToken)>,
+    effects: Vec<Effect>,
+}
+
+/// Most folders that are remembered.
+const MAX_RECENT: usize = 8;
+
+impl Session {
+    /// A session that begins to load `model`.
+    pub fn new(model: ModelChoice, recent_models: Vec<PathBuf>) -> Self {
+        let draft = GenerationDraft {
+            model: model.clone(),
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            size: crate::request::ImageSize::new(128, 128),
+            steps: 20,
+            guidance_scale: 4.0,
+            seed: Seed::random(),
+            sampler: crate::request::SamplerKind::default(),
+            schedule: crate::request::ScheduleKind::default(),
+            init_image: None,
+        };
+        let mut session = Self {
+            draft,
+            batch: 1,
+            seed_locked: false,
+            profile: None,
+            model_state: ModelState::Loading(String::new(), 0, 1),
+            recent_models,
+            queue: Vec::new(),
+            running: None,
+            results: Vec::new(),
+            shown: Shown::Live,
+            scrubbed: None,
+            show_noisy: false,
+            notices: Vec::new(),
+            inspector: Inspector::default(),
+            next_job: 1,
+            next_notice: 1,
+            load_job: None,
+            effects: Vec::new(),
+        };
+        session.load_model(model);
+        session
+    }
+
+    /// What the window is to carry out, oldest first; the list is empty afterwards.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The result on the canvas.
+    pub fn shown_result(&self) -> Option<&ResultItem> {
+        match self.shown {
+            Shown::Result(index) => self.results.get(index),
+            Shown::Live => None,
+        }
+    }
+
+    /// Whether the built-in model is chosen, whose words are known.
+    pub fn is_builtin(&self) -> bool {
+        self.draft.model == ModelChoice::Builtin
+    }
+
+    /// Whether a model is loaded and jobs can start.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.model_state, ModelState::Ready(_)) && self.profile.is_some()
+    }
+
+    fn new_job(&mut self) -> JobId {
+        self.next_job += 1;
+        JobId(self.next_job - 1)
+    }
+
+    /// Adds a message.
+    pub fn notify(&mut self, severity: Severity, what: impl Into<String>, why: impl Into<String>) {
+        self.notices.push(Notice { id: self.next_notice, severity, what: what.into(), why: why.into() });
+        self.next_notice += 1;
+    }
+
+    fn load_model(&mut self, model: ModelChoice) {
+        if let Some((_, cancel)) = self.load_job.take() {
+            cancel.stop();
+        }
+        if let ModelChoice::Folder(folder) = &model {
+            self.recent_models.retain(|known| known != folder);
+            self.recent_models.insert(0, folder.clone());
+            self.recent_models.truncate(MAX_RECENT);
+        }
+        self.draft.model = model.clone();
+        self.model_state = ModelState::Loading(String::new(), 0, 1);
+        let (job, cancel) = (self.new_job(), CancelToken::new());
+        self.load_job = Some((job, cancel.clone()));
+        self.effects.push(Effect::Send(crate::engine::Command::LoadModel { job, model, cancel }));
+    }
+}
+
+/// Held-out agreement of the built-in model's linear and patch previews with its true decode.
+pub fn builtin_preview_figures() -> Option<[crate::latent::ProjectionQuality; 2]> {
+    crate::store::builtin_previews().map(|fits| [fits.linear_quality, fits.patch_quality])
+}
+
+#[cfg(test)]
+mod tests;

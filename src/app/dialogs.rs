@@ -1,0 +1,80 @@
+//! File dialogs, each on a thread of its own: the window never waits for one.
+
+use std::path::{Path, PathBuf};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::engine::JobId;
+use crate::latent::Latent;
+
+/// What a dialog was opened for.
+#[derive(Clone, Debug)]
+pub(super) enum Purpose {
+    SavePicture(JobId),
+    SaveLatent(Latent),
+    Open,
+    OpenModel,
+}
+
+/// What a person chose; no path is a cancelled dialog, or none that could be shown.
+pub(super) struct Answer {
+    pub(super) purpose: Purpose,
+    pub(super) path: Option<PathBuf>,
+    /// How long the dialog was there, seconds: one that could not be shown ends at once.
+    pub(super) shown_secs: f64,
+}
+
+/// Dialogs that are open.
+pub(super) struct Dialogs {
+    answers: Receiver<Answer>,
+    answered: Sender<Answer>,
+    open: usize,
+    ctx: egui::Context,
+}
+
+impl Dialogs {
+    pub(super) fn new(ctx: &egui::Context) -> Self {
+        let (answered, answers) = bounded(8);
+        Self { answers, answered, open: 0, ctx: ctx.clone() }
+    }
+
+    /// Shows a dialog, one at a time.
+    pub(super) fn ask(&mut self, purpose: Purpose, folder: Option<&Path>, name: &str) {
+        if self.open > 0 {
+            return;
+        }
+        let mut dialog = rfd::FileDialog::new();
+        if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
+            dialog = dialog.set_directory(folder);
+        }
+        let (answered, ctx, name) = (self.answered.clone(), self.ctx.clone(), name.to_owned());
+        let show = move || {
+            let clock = std::time::Instant::now();
+            let path = match &purpose {
+                Purpose::SavePicture(_) => dialog
+                    .add_filter("PNG", &["png"])
+                    .add_filter("JPEG", &["jpg", "jpeg"])
+                    .add_filter("WebP", &["webp"])
+                    .set_file_name(name)
+                    .save_file(),
+                Purpose::SaveLatent(_) => {
+                    dialog.add_filter("Latent", &["latent"]).set_file_name(name).save_file()
+                }
+                Purpose::Open => dialog.pick_file(),
+                Purpose::OpenModel => dialog.pick_folder(),
+            };
+            let _ = answered.send(Answer { purpose, path, shown_secs: clock.elapsed().as_secs_f64() });
+            ctx.request_repaint();
+        };
+        if std::thread::Builder::new().name("safelight-dialog".to_owned()).spawn(show).is_ok() {
+            self.open += 1;
+        }
+    }
+
+    /// The next answer, if there is one.
+    pub(super) fn answer(&mut self) -> Option<Answer> {
+        let answer = self.answers.try_recv().ok()?;
+        self.open = self.open.saturating_sub(1);
+        Some(answer)
+    }
+}

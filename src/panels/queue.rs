@@ -1,0 +1,79 @@
+//! The button that begins it all, progress, the three stops, and what waits.
+
+use egui::{RichText, Ui};
+
+use super::{Desk, Text, theme};
+use crate::engine::Stage;
+use crate::session::{Action, Running, Session};
+
+pub(super) fn generate_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Action>) {
+    let text = look.text;
+    let dark = ui.visuals().dark_mode;
+    ui.add_space(8.0);
+    if let Some(running) = &session.running {
+        let bar = egui::ProgressBar::new(running.progress()).desired_height(6.0).fill(theme::accent(dark));
+        ui.add(bar);
+        ui.label(RichText::new(progress_text(running, text)).small().color(theme::quiet(dark)));
+        ui.horizontal(|ui| {
+            if ui.button(text.stop).on_hover_text("Esc").clicked() {
+                actions.push(Action::StopNow);
+            }
+            if ui.button(text.finish).clicked() {
+                actions.push(Action::FinishNow);
+            }
+            if ui.add_enabled(!session.queue.is_empty(), egui::Button::new(text.stop_after)).clicked() {
+                actions.push(Action::StopAfter);
+            }
+        });
+    }
+    let label = RichText::new(text.generate).family(theme::strong()).size(15.0).color(theme::on_accent());
+    let button =
+        egui::Button::new(label).fill(theme::accent(dark)).min_size(egui::vec2(ui.available_width(), 38.0));
+    let response = ui.add_enabled(session.is_ready(), button).on_hover_text("Ctrl+Enter");
+    if response.clicked() {
+        actions.push(Action::Generate);
+    }
+}
+
+fn progress_text(running: &Running, text: &Text) -> String {
+    match &running.stage {
+        None => text.preparing.to_owned(),
+        Some(Stage::Loading { part, .. }) => format!("{} {part}", text.loading),
+        Some(Stage::EncodingPrompt) => text.encoding_prompt.to_owned(),
+        Some(Stage::EncodingPicture) => text.encoding_picture.to_owned(),
+        Some(Stage::Decoding) => text.decoding.to_owned(),
+        Some(Stage::Sampling) => match (&running.newest, running.step_secs, running.seconds_left()) {
+            (Some(step), Some(secs), Some(left)) => {
+                let pace = if secs < 1.0 { format!("{:.1}/s", 1.0 / secs) } else { format!("{secs:.1} s") };
+                format!("{} {}/{} · {pace} · {left:.0} s {}", text.step, step.step, step.steps, text.left)
+            }
+            _ => text.preparing.to_owned(),
+        },
+    }
+}
+
+pub(super) fn queue_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Action>) {
+    if session.queue.is_empty() {
+        return;
+    }
+    let text = look.text;
+    ui.add_space(8.0);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(format!("{} ({})", text.queue, session.queue.len())).family(theme::strong()));
+        if ui.small_button(text.remove).clicked() {
+            actions.push(Action::StopAfter);
+        }
+    });
+    for queued in &session.queue {
+        ui.horizontal(|ui| {
+            if ui.small_button("↑").on_hover_text(text.earlier).clicked() {
+                actions.push(Action::PromoteQueued(queued.id));
+            }
+            if ui.small_button("×").on_hover_text(text.remove).clicked() {
+                actions.push(Action::RemoveQueued(queued.id));
+            }
+            let line = format!("{} · {}", queued.request.seed, queued.request.prompt);
+            ui.add(egui::Label::new(RichText::new(line).small()).truncate());
+        });
+    }
+}

@@ -1,0 +1,148 @@
+//! Size, steps, guidance, seed, sampler, schedule, batch, source picture.
+
+use egui::{RichText, Slider, Ui};
+
+use super::{Text, named, theme};
+use crate::request::{GenerationDraft, ImageSize, SamplerKind, ScheduleKind, Seed, fit_into_multiples};
+use crate::session::{Action, Session};
+
+/// Aspect ratios that are offered.
+const ASPECTS: [(&str, f64); 5] =
+    [("1:1", 1.0), ("4:3", 4.0 / 3.0), ("3:4", 3.0 / 4.0), ("16:9", 16.0 / 9.0), ("9:16", 9.0 / 16.0)];
+
+pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, text: &Text, actions: &mut Vec<Action>) {
+    let mut draft = session.draft.clone();
+    let (mut batch, mut locked) = (session.batch, session.seed_locked);
+    let multiple = session.profile.as_ref().map_or(8, |profile| profile.size_multiple);
+    let native = session.profile.as_ref().map_or(128, |profile| profile.defaults.size.width);
+    ui.add_space(4.0);
+    egui::Grid::new("sampling").num_columns(2).spacing([10.0, 8.0]).min_col_width(92.0).show(ui, |ui| {
+        row(ui, text.size, |ui| size_ui(ui, &mut draft.size, native, multiple, text));
+        row(ui, text.steps, |ui| {
+            let slider = Slider::new(&mut draft.steps, 1..=100)
+                .logarithmic(true)
+                .clamping(egui::SliderClamping::Never);
+            ui.add(slider)
+        });
+        let guided = session.profile.as_ref().is_none_or(|profile| profile.uses_guidance);
+        row(ui, text.guidance, |ui| {
+            let slider = Slider::new(&mut draft.guidance_scale, 1.0..=15.0).fixed_decimals(1);
+            ui.add_enabled(guided, slider.clamping(egui::SliderClamping::Never))
+                .on_disabled_hover_text(text.guidance_off)
+        });
+        row(ui, text.seed, |ui| seed_ui(ui, &mut draft.seed, &mut locked, text, actions));
+        row(ui, text.batch, |ui| ui.add(egui::DragValue::new(&mut batch).range(1..=1000)));
+    });
+    ui.collapsing(text.more, |ui| {
+        egui::Grid::new("more").num_columns(2).spacing([10.0, 8.0]).min_col_width(84.0).show(ui, |ui| {
+            row(ui, text.sampler, |ui| {
+                let names = SamplerKind::ALL.map(|kind| (kind, kind.name()));
+                choose(ui, "sampler", &mut draft.sampler, &names)
+            });
+            row(ui, text.schedule, |ui| {
+                let names = ScheduleKind::ALL.map(|kind| (kind, kind.name()));
+                choose(ui, "schedule", &mut draft.schedule, &names)
+            });
+        });
+        source_ui(ui, &mut draft, text, actions);
+    });
+    if draft != session.draft {
+        actions.push(Action::Edit(Box::new(draft)));
+    }
+    if (batch, locked) != (session.batch, session.seed_locked) {
+        actions.push(Action::SetBatch(batch, locked));
+    }
+}
+
+/// A label and the control it names.
+fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response) {
+    let label = ui.label(RichText::new(name).color(theme::quiet(ui.visuals().dark_mode)));
+    let response = control(ui).labelled_by(label.id);
+    named(&response, name);
+    ui.end_row();
+}
+
+fn choose<T: Copy + PartialEq>(ui: &mut Ui, id: &str, value: &mut T, names: &[(T, &str)]) -> egui::Response {
+    let shown = names.iter().find(|(kind, _)| kind == value).map_or("", |(_, name)| name);
+    egui::ComboBox::from_id_salt(id)
+        .width(170.0)
+        .selected_text(shown)
+        .show_ui(ui, |ui| {
+            for (kind, name) in names {
+                ui.selectable_value(value, *kind, *name);
+            }
+        })
+        .response
+}
+
+fn size_ui(ui: &mut Ui, size: &mut ImageSize, native: usize, multiple: usize, text: &Text) -> egui::Response {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let edge = |ui: &mut Ui, value: &mut usize, name: &str| {
+            let drag = egui::DragValue::new(value)
+                .range(multiple..=GenerationDraft::MAX_EDGE_PX)
+                .speed(multiple as f64 / 4.0)
+                .update_while_editing(false);
+            named(&ui.add(drag), name);
+            *value = (*value).div_ceil(multiple).max(1) * multiple;
+        };
+        edge(ui, &mut size.width, text.width);
+        ui.label("×");
+        edge(ui, &mut size.height, text.height);
+        let fitted = |aspect: f64| fit_into_multiples(native, aspect, multiple);
+        let shown = ASPECTS.iter().find(|(_, a)| fitted(*a) == *size).map_or("…", |(name, _)| name);
+        let aspect = egui::ComboBox::from_id_salt("aspect")
+            .width(56.0)
+            .selected_text(shown)
+            .show_ui(ui, |ui| {
+                for (name, aspect) in ASPECTS {
+                    ui.selectable_value(size, fitted(aspect), name);
+                }
+            })
+            .response;
+        named(&aspect, text.aspect);
+    })
+    .response
+}
+
+fn seed_ui(
+    ui: &mut Ui,
+    seed: &mut Seed,
+    locked: &mut bool,
+    text: &Text,
+    actions: &mut Vec<Action>,
+) -> egui::Response {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let drag = egui::DragValue::new(&mut seed.0).range(0..=u64::from(u32::MAX)).speed(1.0);
+        named(&ui.add_sized([92.0, 28.0], drag), text.seed);
+        if ui.button(text.new_seed).clicked() {
+            actions.push(Action::RandomSeed);
+        }
+        ui.checkbox(locked, text.lock_seed);
+    })
+    .response
+}
+
+fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, text: &Text, actions: &mut Vec<Action>) {
+    ui.add_space(4.0);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(text.source).color(theme::quiet(ui.visuals().dark_mode)));
+        let Some(init) = &draft.init_image else {
+            if ui.button(text.source_choose).clicked() {
+                actions.push(Action::Open);
+            }
+            return;
+        };
+        ui.label(format!("{}×{}", init.picture.width(), init.picture.height()));
+        if ui.button(text.source_clear).clicked() {
+            draft.init_image = None;
+        }
+    });
+    if let Some(init) = &mut draft.init_image {
+        ui.horizontal(|ui| {
+            let label = ui.label(RichText::new(text.strength).color(theme::quiet(ui.visuals().dark_mode)));
+            ui.add(Slider::new(&mut init.strength, 0.0..=1.0).fixed_decimals(2)).labelled_by(label.id);
+        });
+    }
+}

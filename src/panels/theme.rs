@@ -1,0 +1,134 @@
+//! The darkroom: all colours, fonts and distances of the window.
+
+use std::sync::Arc;
+
+use egui::{
+    Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Stroke, TextStyle, Theme,
+};
+
+/// The lamp's red, used sparingly: what makes a picture, and what is under way.
+pub fn accent(dark: bool) -> Color32 {
+    if dark { rgb(0xd9, 0x4a, 0x38) } else { rgb(0xb8, 0x36, 0x26) }
+}
+
+/// Text on the accent.
+pub fn on_accent() -> Color32 {
+    rgb(0xff, 0xf6, 0xf2)
+}
+
+/// Text of less weight.
+pub fn quiet(dark: bool) -> Color32 {
+    if dark { rgb(0x9a, 0x90, 0x8c) } else { rgb(0x6d, 0x63, 0x5f) }
+}
+
+/// The ground behind a picture.
+pub fn easel(dark: bool) -> Color32 {
+    if dark { rgb(0x10, 0x0d, 0x0d) } else { rgb(0xdd, 0xd8, 0xd4) }
+}
+
+/// Behind a chip over the picture.
+pub fn chip() -> Color32 {
+    Color32::from_black_alpha(170)
+}
+
+/// Text of a chip.
+pub fn on_chip() -> Color32 {
+    rgb(0xf2, 0xe9, 0xe4)
+}
+
+/// The line under a word the model does not know.
+pub fn unknown_word(dark: bool) -> Color32 {
+    if dark { rgb(0xb0, 0x8a, 0x4a) } else { rgb(0x94, 0x6a, 0x1e) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "colours live here")]
+const fn rgb(r: u8, g: u8, b: u8) -> Color32 {
+    Color32::from_rgb(r, g, b)
+}
+
+/// A colour from a picture's bytes.
+pub fn of_bytes([r, g, b]: [u8; 3]) -> Color32 {
+    rgb(r, g, b)
+}
+
+/// Sets fonts, sizes and both themes.
+pub fn install(ctx: &Context) {
+    ctx.set_fonts(fonts());
+    ctx.all_styles_mut(|style| {
+        style.text_styles = [
+            (TextStyle::Small, 12.0),
+            (TextStyle::Body, 14.0),
+            (TextStyle::Button, 14.0),
+            (TextStyle::Monospace, 13.0),
+        ]
+        .into_iter()
+        .map(|(name, size)| (name, FontId::proportional(size)))
+        .chain([(TextStyle::Heading, FontId::new(17.0, strong()))])
+        .collect();
+        style.spacing.item_spacing = egui::vec2(8.0, 8.0);
+        style.spacing.button_padding = egui::vec2(10.0, 5.0);
+        style.spacing.interact_size.y = 28.0;
+        style.spacing.combo_width = 120.0;
+        // A blinking cursor would redraw the window for ever.
+        style.visuals.text_cursor.blink = false;
+    });
+    ctx.style_mut_of(Theme::Dark, |style| paint(&mut style.visuals, true));
+    ctx.style_mut_of(Theme::Light, |style| paint(&mut style.visuals, false));
+}
+
+/// The heavier cut of the interface's font.
+pub fn strong() -> FontFamily {
+    FontFamily::Name("strong".into())
+}
+
+fn fonts() -> FontDefinitions {
+    let mut fonts = FontDefinitions::default();
+    let mut add = |name: &str, bytes: &'static [u8]| {
+        fonts.font_data.insert(name.to_owned(), Arc::new(FontData::from_static(bytes)));
+    };
+    add("Pretendard", include_bytes!("../../assets/fonts/Pretendard-Regular.otf"));
+    add("Pretendard SemiBold", include_bytes!("../../assets/fonts/Pretendard-SemiBold.otf"));
+    let fallback = fonts.families.get(&FontFamily::Proportional).cloned().unwrap_or_default();
+    let family = |first: &str| std::iter::once(first.to_owned()).chain(fallback.clone()).collect::<Vec<_>>();
+    fonts.families.insert(FontFamily::Proportional, family("Pretendard"));
+    fonts.families.insert(strong(), family("Pretendard SemiBold"));
+    fonts
+}
+
+fn paint(visuals: &mut egui::Visuals, dark: bool) {
+    *visuals = if dark { egui::Visuals::dark() } else { egui::Visuals::light() };
+    visuals.text_cursor.blink = false;
+    let shade =
+        |dark_value: [u8; 3], light_value: [u8; 3]| of_bytes(if dark { dark_value } else { light_value });
+    let ground = shade([0x19, 0x15, 0x15], [0xf5, 0xf1, 0xee]);
+    visuals.panel_fill = ground;
+    visuals.window_fill = shade([0x22, 0x1d, 0x1c], [0xfb, 0xf8, 0xf6]);
+    visuals.extreme_bg_color = shade([0x11, 0x0e, 0x0e], [0xff, 0xff, 0xff]);
+    visuals.faint_bg_color = shade([0x1f, 0x1a, 0x19], [0xee, 0xe9, 0xe5]);
+    visuals.selection.bg_fill = accent(dark).gamma_multiply(if dark { 0.55 } else { 0.28 });
+    visuals.selection.stroke = Stroke::new(1.0, shade([0xff, 0xe6, 0xde], [0x5a, 0x16, 0x0c]));
+    visuals.hyperlink_color = accent(dark);
+    let corner = CornerRadius::same(6);
+    let line = shade([0x3a, 0x32, 0x30], [0xd3, 0xcb, 0xc6]);
+    let ink = shade([0xe6, 0xdc, 0xd7], [0x2b, 0x24, 0x22]);
+    let widgets = &mut visuals.widgets;
+    for (widget, fill) in [
+        (&mut widgets.noninteractive, ground),
+        (&mut widgets.inactive, shade([0x2c, 0x26, 0x24], [0xe7, 0xe1, 0xdc])),
+        (&mut widgets.hovered, shade([0x38, 0x30, 0x2e], [0xdd, 0xd5, 0xcf])),
+        (&mut widgets.active, shade([0x45, 0x3a, 0x37], [0xd1, 0xc7, 0xc0])),
+        (&mut widgets.open, shade([0x32, 0x2b, 0x29], [0xe2, 0xdb, 0xd6])),
+    ] {
+        widget.corner_radius = corner;
+        widget.bg_fill = fill;
+        widget.weak_bg_fill = fill;
+        widget.bg_stroke = Stroke::NONE;
+        widget.fg_stroke = Stroke::new(1.0, ink);
+        widget.expansion = 0.0;
+    }
+    widgets.noninteractive.bg_stroke = Stroke::new(1.0, line);
+    widgets.hovered.bg_stroke = Stroke::new(1.0, line);
+    widgets.active.bg_stroke = Stroke::new(1.0, accent(dark));
+    visuals.window_corner_radius = CornerRadius::same(10);
+    visuals.window_stroke = Stroke::new(1.0, line);
+}
