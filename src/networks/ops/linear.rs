@@ -64,14 +64,12 @@ impl Linear {
         }
         match &self.kernel {
             Kernel::Fast(weights) => {
-                let mut out = vec![0.0; shape.iter().product()];
-                with_values(x, |values| {
+                let out = with_values(x, |values| {
                     let rows = Rows::plain(values, values.len() / self.inputs, self.inputs);
-                    let Some(residual) = residual else {
-                        weights.multiply(rows, None, &mut out);
-                        return Ok(());
-                    };
-                    with_values(residual, |r| weights.multiply(rows, Some(r), &mut out))
+                    match residual {
+                        Some(residual) => with_values(residual, |r| weights.multiply(rows, Some(r))),
+                        None => Ok(weights.multiply(rows, None)),
+                    }
                 })??;
                 Tensor::from_vec(out, shape, x.device())
             }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::super::threads;
 use super::gemm::{Extra, Packed, Rows, Source, pack_into, packed_columns, product};
+use super::scratch::Scratch;
 use super::simd::{exp2, multiversioned};
 
 /// Queries of one tile: a whole number of register tiles.
@@ -88,9 +89,23 @@ pub(in super::super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: Attent
         return out;
     }
     let share = threads::count() > 1 && out.len() * keys >= PARALLEL_MULTIPLICATIONS;
-    let key_tiles = keys.div_ceil(KEYS);
-    let heads_packed: Vec<PackedHead> =
-        each(share, batch * heads, |head| PackedHead::new(k, v, shape, head, key_tiles));
+    let [mut packed_keys, mut packed_values] =
+        packed_lens(keys, head_width).map(|len| Scratch::new(batch * heads * len));
+    let [keys_len, values_len] = packed_lens(keys, head_width);
+    let pack = |(head, (keys, values)): (usize, (&mut [f32], &mut [f32]))| {
+        pack_head(k, v, shape, head, keys, values);
+    };
+    if share {
+        let keys = packed_keys.par_chunks_exact_mut(keys_len);
+        keys.zip(packed_values.par_chunks_exact_mut(values_len)).enumerate().for_each(pack);
+    } else {
+        let keys = packed_keys.chunks_exact_mut(keys_len);
+        keys.zip(packed_values.chunks_exact_mut(values_len)).enumerate().for_each(pack);
+    }
+    let head_of = |b: usize, head: usize| PackedHead {
+        keys: &packed_keys[(b * heads + head) * keys_len..][..keys_len],
+        values: &packed_values[(b * heads + head) * values_len..][..values_len],
+    };
     // A band of queries of one picture, all heads, is a slice of the result of its own.
     let bands = queries.div_ceil(QUERIES);
     let per_head = batch * bands < 3 * threads::count();
@@ -100,8 +115,7 @@ pub(in super::super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: Attent
             pieces.push((b, band * QUERIES, out));
         }
     }
-    let head_of = |b: usize, head: usize| &heads_packed[b * heads + head];
-    let run = |scratch: &mut Scratch, (b, first, out): &mut (usize, usize, &mut [f32])| {
+    let run = |scratch: &mut Tile, (b, first, out): &mut (usize, usize, &mut [f32])| {
         for head in 0..heads {
             let q = &q[(*b * queries + *first) * width + head * head_width..];
             scratch.attend(q, head_of(*b, head), *first, out.len() / width, shape);
@@ -109,18 +123,18 @@ pub(in super::super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: Attent
         }
     };
     if !share {
-        let mut scratch = Scratch::default();
+        let mut scratch = Tile::default();
         for piece in &mut pieces {
             run(&mut scratch, piece);
         }
     } else if !per_head {
-        pieces.par_iter_mut().for_each_init(Scratch::default, run);
+        pieces.par_iter_mut().for_each_init(Tile::default, run);
     } else {
         // Few bands: heads are shared among the threads too, and written afterwards.
         for (b, first, out) in pieces {
             let rows = out.len() / width;
-            let done: Vec<Scratch> = each(true, heads, |head| {
-                let mut scratch = Scratch::default();
+            let done: Vec<Tile> = each(true, heads, |head| {
+                let mut scratch = Tile::default();
                 let q = &q[(b * queries + first) * width + head * head_width..];
                 scratch.attend(q, head_of(b, head), first, rows, shape);
                 scratch
@@ -139,31 +153,38 @@ fn each<T: Send>(share: bool, count: usize, f: impl Fn(usize) -> T + Sync + Send
 }
 
 /// One head's keys and values, packed for products, tile by tile of keys.
-struct PackedHead {
+#[derive(Clone, Copy)]
+struct PackedHead<'a> {
     /// For each tile `[D, keys]`.
-    keys: Vec<f32>,
+    keys: &'a [f32],
     /// For each tile `[keys, D]`.
-    values: Vec<f32>,
+    values: &'a [f32],
 }
 
-impl PackedHead {
-    fn new(k: &[f32], v: &[f32], shape: AttentionShape, head: usize, tiles: usize) -> Self {
-        let AttentionShape { keys, heads, head_width, .. } = shape;
-        let width = heads * head_width;
-        let begin = head / heads * keys * width + head % heads * head_width;
-        let mut packed = Self {
-            keys: vec![0.0; head_width * packed_columns(keys)],
-            values: vec![0.0; keys * packed_columns(head_width)],
-        };
-        for tile in 0..tiles {
-            let (first, count) = (tile * KEYS, KEYS.min(keys - tile * KEYS));
-            let [keys_at, values_at] = packed_ranges(first, count, head_width);
-            let source = Source { values: &k[begin + first * width..], row: |d| d, column_stride: width };
-            pack_into(&mut packed.keys[keys_at], [head_width, count], &source);
-            let source = Source { values: &v[begin + first * width..], row: |m| m * width, column_stride: 1 };
-            pack_into(&mut packed.values[values_at], [count, head_width], &source);
-        }
-        packed
+/// How many values one head's packed keys and values take.
+fn packed_lens(keys: usize, head_width: usize) -> [usize; 2] {
+    [packed_columns(keys) * head_width, keys * packed_columns(head_width)]
+}
+
+/// Packs the keys and values of a head of the batch into a [`PackedHead`]'s memory.
+fn pack_head(
+    k: &[f32],
+    v: &[f32],
+    shape: AttentionShape,
+    head: usize,
+    packed_keys: &mut [f32],
+    packed_values: &mut [f32],
+) {
+    let AttentionShape { keys, heads, head_width, .. } = shape;
+    let width = heads * head_width;
+    let begin = head / heads * keys * width + head % heads * head_width;
+    for first in (0..keys).step_by(KEYS) {
+        let count = KEYS.min(keys - first);
+        let [keys_at, values_at] = packed_ranges(first, count, head_width);
+        let source = Source { values: &k[begin + first * width..], row: |d| d, column_stride: width };
+        pack_into(&mut packed_keys[keys_at], [head_width, count], &source);
+        let source = Source { values: &v[begin + first * width..], row: |m| m * width, column_stride: 1 };
+        pack_into(&mut packed_values[values_at], [count, head_width], &source);
     }
 }
 
@@ -176,7 +197,7 @@ fn packed_ranges(first: usize, count: usize, head_width: usize) -> [std::ops::Ra
 
 /// What one thread needs for one tile of queries of one head.
 #[derive(Default)]
-struct Scratch {
+struct Tile {
     queries: Vec<f32>,
     scores: Vec<f32>,
     /// `[rows, D]`, before the division by the weights' sums.
@@ -184,9 +205,9 @@ struct Scratch {
     running: Vec<Running>,
 }
 
-impl Scratch {
+impl Tile {
     /// Attention of `rows` queries of a head, from query number `first` on; `q` begins with them.
-    fn attend(&mut self, q: &[f32], head: &PackedHead, first: usize, rows: usize, shape: AttentionShape) {
+    fn attend(&mut self, q: &[f32], head: PackedHead<'_>, first: usize, rows: usize, shape: AttentionShape) {
         let AttentionShape { keys, heads, head_width, causal, .. } = shape;
         let width = heads * head_width;
         // Scores in powers of two: one multiplication fewer for each weight.

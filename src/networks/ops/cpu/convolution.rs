@@ -108,15 +108,19 @@ impl Convolution {
     /// `[B, H', W', C_out]` with H' and W'.
     pub(in super::super) fn forward(&self, x: Batch<'_>, residual: Option<&[f32]>) -> (Vec<f32>, [usize; 2]) {
         let [out_height, out_width] = self.output_size(x.doubled_size());
-        let mut out = vec![0.0; x.pictures * out_height * out_width * self.c_out];
-        if out.is_empty() || x.values.is_empty() {
-            return (out, [out_height, out_width]);
+        let len = x.pictures * out_height * out_width * self.c_out;
+        if len == 0 || x.values.is_empty() {
+            return (vec![0.0; len], [out_height, out_width]);
         }
-        match self.form(x.pictures * out_height.div_ceil(4) * out_width.div_ceil(4)) {
-            Form::Winograd(weights) => weights.convolve(x, residual, &mut out),
+        let out = match self.form(x.pictures * out_height.div_ceil(4) * out_width.div_ceil(4)) {
+            Form::Winograd(weights) => {
+                let mut out = vec![0.0; len];
+                weights.convolve(x, residual, &mut out);
+                out
+            }
             Form::Direct(weights) if self.kernel == 1 && self.stride == 1 && !x.upsample => {
                 let pixels = x.pictures * x.height * x.width;
-                weights.multiply(Rows::plain(x.values, pixels, self.c_in), residual, &mut out);
+                weights.multiply(Rows::plain(x.values, pixels, self.c_in), residual)
             }
             Form::Direct(weights) => {
                 let (padded, [height, width]) = self.padded(x);
@@ -133,9 +137,9 @@ impl Convolution {
                     segments: self.kernel,
                     segment_stride: line,
                 };
-                weights.multiply(rows, residual, &mut out);
+                weights.multiply(rows, residual)
             }
-        }
+        };
         (out, [out_height, out_width])
     }
 

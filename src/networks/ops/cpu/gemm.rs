@@ -4,6 +4,8 @@
 //! bias and residual. The loops are Goto & van de Geijn's (2008): a block of left rows stays in the
 //! second-level cache, a panel of the right matrix in the first, the sums in registers.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::super::threads;
@@ -107,11 +109,19 @@ impl Weights {
         Self { values, bias: packed_bias(bias), depth, columns }
     }
 
-    /// `out = rows · weights + bias (+ residual)`. `out`, `residual`: `[rows, columns]`.
-    pub(in super::super) fn multiply(&self, rows: Rows<'_>, residual: Option<&[f32]>, out: &mut [f32]) {
+    /// `rows · weights + bias (+ residual)`: `[rows, columns]`, as `residual`.
+    pub(in super::super) fn multiply(&self, rows: Rows<'_>, residual: Option<&[f32]>) -> Vec<f32> {
         let packed = Packed { values: &self.values, depth: self.depth, columns: self.columns };
         let extra = Extra { accumulate: false, bias: &self.bias, residual };
-        product(rows, packed, extra, out, self.columns, true);
+        let len = rows.count() * self.columns;
+        let mut out: Vec<f32> = Vec::with_capacity(len);
+        product_into(rows, packed, extra, &mut out.spare_capacity_mut()[..len], self.columns, true);
+        #[expect(unsafe_code, reason = "zeros that are overwritten cost up to a tenth of a product")]
+        // SAFETY: a product that does not accumulate writes each of the `rows · columns` values.
+        unsafe {
+            out.set_len(len);
+        }
+        out
     }
 }
 
@@ -145,6 +155,10 @@ impl<'a> Rows<'a> {
         }
     }
 
+    fn count(&self) -> usize {
+        self.pictures * self.lines * self.length
+    }
+
     /// One more than the last index read, for rows of `depth` values in all.
     fn end(&self, depth: usize) -> usize {
         (self.pictures - 1) * self.picture_stride
@@ -170,7 +184,7 @@ pub(super) struct Extra<'a> {
 struct Shared(*mut f32);
 
 #[expect(unsafe_code, reason = "threads share one result, tile by tile")]
-// SAFETY: `product` gives every tile to one thread.
+// SAFETY: `product_into` gives every tile to one thread.
 unsafe impl Sync for Shared {}
 
 /// `out = rows · rhs` plus `extra`; rows of `out` are `out_stride` apart. On the pool if `parallel` and
@@ -183,8 +197,24 @@ pub(super) fn product(
     out_stride: usize,
     parallel: bool,
 ) {
+    #[expect(unsafe_code, reason = "a product writes values, and only values")]
+    // SAFETY: `MaybeUninit<f32>` lies in memory as `f32`, and `product_into` writes no value back to
+    // being uninitialised.
+    let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<f32>]) };
+    product_into(rows, rhs, extra, out, out_stride, parallel);
+}
+
+/// [`product`] into memory that, without `extra.accumulate`, need not hold values yet.
+fn product_into(
+    rows: Rows<'_>,
+    rhs: Packed<'_>,
+    extra: Extra<'_>,
+    out: &mut [MaybeUninit<f32>],
+    out_stride: usize,
+    parallel: bool,
+) {
     let lines = rows.pictures * rows.lines;
-    let count = lines * rows.length;
+    let count = rows.count();
     if count == 0 || rhs.columns == 0 {
         return;
     }
@@ -215,7 +245,7 @@ pub(super) fn product(
         let groups = panels.min((3 * threads).div_ceil(blocks));
         (blocks.max((3 * threads).div_ceil(groups)).min(tiles), groups)
     };
-    let out = Shared(out.as_mut_ptr());
+    let out = Shared(out.as_mut_ptr().cast());
     let piece = |index: usize| {
         let (block, group) = (index / groups, index % groups);
         let tiles = block * tiles / blocks..(block + 1) * tiles / blocks;
@@ -281,8 +311,11 @@ impl Work<'_> {
                         Some(residual) if is_last => residual[at..].as_ptr(),
                         _ => std::ptr::null(),
                     };
-                    #[expect(unsafe_code, reason = "tiles are pointers into slices checked by `product`")]
-                    // SAFETY: `product` asserted that the last row, panel and result lie inside their
+                    #[expect(
+                        unsafe_code,
+                        reason = "tiles are pointers into slices checked by `product_into`"
+                    )]
+                    // SAFETY: `product_into` asserted that the last row, panel and result lie inside their
                     // slices; this tile's rows and columns of the result belong to this call alone.
                     unsafe {
                         kernel::compute(&Tile {

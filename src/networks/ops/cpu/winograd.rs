@@ -10,6 +10,7 @@ use super::super::threads;
 use super::convolution::Batch;
 use super::gemm::{Extra, Packed, Rows, packed_bias, packed_columns, product};
 use super::kernel::PANEL;
+use super::scratch::Scratch;
 use super::simd::multiversioned;
 
 /// Edge of an output tile.
@@ -112,8 +113,8 @@ impl Weights {
         let in_stride = POSITIONS * c_in + SKEW;
         let bands_at_once = (BLOCK_TILES / columns).clamp(1, bands.len());
         let most = bands_at_once * columns;
-        let mut inputs = vec![0.0_f32; most * in_stride];
-        let mut products = vec![0.0_f32; POSITIONS * most * c_out];
+        let mut inputs = Scratch::new(most * in_stride);
+        let mut products = Scratch::new(POSITIONS * most * c_out);
         let plane = c_in * packed_columns(c_out);
         for bands in bands.chunks_mut(bands_at_once) {
             let tiles = bands.len() * columns;
