@@ -25,7 +25,7 @@ impl Linear {
             let bias = bias.map(plain_values).transpose()?;
             let pack = |values: &[f32]| {
                 let source = Source { values, row: |k| k, column_stride: inputs };
-                Weights::new([inputs, outputs], bias.as_deref(), &source)
+                Weights::new([inputs, outputs], bias.as_deref(), &source, true)
             };
             Kernel::Fast(with_values(weight, pack)?)
         } else {

@@ -16,6 +16,7 @@ pub mod threads;
 
 pub use attention::{Mask, attention};
 pub use convolution::{Conv2d, Padding};
+pub use cpu::bf16::{Precision, matrix_precision, set_matrix_precision};
 #[doc(hidden)]
 pub use cpu::simd::{Level, limit};
 pub use elementwise::{

@@ -8,7 +8,8 @@ use std::f32::consts::LOG2_E;
 use rayon::prelude::*;
 
 use super::super::threads;
-use super::gemm::{Extra, Packed, Rows, Source, pack_into, packed_columns, product};
+use super::bf16::{Precision, matrix_precision, pair_neighbours};
+use super::gemm::{Extra, Packed, Rows, Source, pack_into, packed_columns, paired_into, product};
 use super::scratch::Scratch;
 use super::simd::{exp2, multiversioned};
 
@@ -32,6 +33,8 @@ pub(in super::super) struct AttentionShape {
     pub(in super::super) heads: usize,
     pub(in super::super) head_width: usize,
     pub(in super::super) causal: bool,
+    /// Whether the products are of pairs of bf16 values: set by [`attention`].
+    pub(in super::super) pairs: bool,
 }
 
 /// Running figures of one query's softmax: the largest score so far (in powers of two) and the sum
@@ -83,6 +86,9 @@ multiversioned! {
 /// `softmax(q·kᵀ / √D)·v` for each head. `q`: `[B, N, H·D]`, `k`, `v`: `[B, M, H·D]` → `[B, N, H·D]`.
 pub(in super::super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: AttentionShape) -> Vec<f32> {
     let AttentionShape { batch, queries, keys, heads, head_width, .. } = shape;
+    // An odd depth has no pairs; such calls (77 tokens of text) are small.
+    let even = keys.is_multiple_of(2) && head_width.is_multiple_of(2);
+    let shape = AttentionShape { pairs: even && matrix_precision() == Precision::Bf16, ..shape };
     let width = heads * head_width;
     let mut out = vec![0.0; batch * queries * width];
     if out.is_empty() || keys == 0 {
@@ -90,8 +96,8 @@ pub(in super::super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: Attent
     }
     let share = threads::count() > 1 && out.len() * keys >= PARALLEL_MULTIPLICATIONS;
     let [mut packed_keys, mut packed_values] =
-        packed_lens(keys, head_width).map(|len| Scratch::new(batch * heads * len));
-    let [keys_len, values_len] = packed_lens(keys, head_width);
+        packed_lens(shape).map(|len| Scratch::new(batch * heads * len));
+    let [keys_len, values_len] = packed_lens(shape);
     let pack = |(head, (keys, values)): (usize, (&mut [f32], &mut [f32]))| {
         pack_head(k, v, shape, head, keys, values);
     };
@@ -162,8 +168,8 @@ struct PackedHead<'a> {
 }
 
 /// How many values one head's packed keys and values take.
-fn packed_lens(keys: usize, head_width: usize) -> [usize; 2] {
-    [packed_columns(keys) * head_width, keys * packed_columns(head_width)]
+fn packed_lens(shape: AttentionShape) -> [usize; 2] {
+    packed_ranges(0, shape.keys, shape).map(|range| range.len())
 }
 
 /// Packs the keys and values of a head of the batch into a [`PackedHead`]'s memory.
@@ -180,19 +186,30 @@ fn pack_head(
     let begin = head / heads * keys * width + head % heads * head_width;
     for first in (0..keys).step_by(KEYS) {
         let count = KEYS.min(keys - first);
-        let [keys_at, values_at] = packed_ranges(first, count, head_width);
-        let source = Source { values: &k[begin + first * width..], row: |d| d, column_stride: width };
-        pack_into(&mut packed_keys[keys_at], [head_width, count], &source);
-        let source = Source { values: &v[begin + first * width..], row: |m| m * width, column_stride: 1 };
-        pack_into(&mut packed_values[values_at], [count, head_width], &source);
+        let [keys_at, values_at] = packed_ranges(first, count, shape);
+        let (packed_keys, packed_values) = (&mut packed_keys[keys_at], &mut packed_values[values_at]);
+        let keys = Source { values: &k[begin + first * width..], row: |d| d, column_stride: width };
+        let values = Source { values: &v[begin + first * width..], row: |m| m * width, column_stride: 1 };
+        if shape.pairs {
+            let mut exact = Scratch::new(2 * packed_keys.len());
+            pack_into(&mut exact, [head_width, count], &keys);
+            paired_into(&exact, [head_width, count], packed_keys);
+            let mut exact = Scratch::new(2 * packed_values.len());
+            pack_into(&mut exact, [count, head_width], &values);
+            paired_into(&exact, [count, head_width], packed_values);
+        } else {
+            pack_into(packed_keys, [head_width, count], &keys);
+            pack_into(packed_values, [count, head_width], &values);
+        }
     }
 }
 
 /// Where a tile of keys lies among a head's packed keys and values.
-fn packed_ranges(first: usize, count: usize, head_width: usize) -> [std::ops::Range<usize>; 2] {
-    let keys = first * head_width..(first + packed_columns(count)) * head_width;
-    let values = first * packed_columns(head_width)..(first + count) * packed_columns(head_width);
-    [keys, values]
+fn packed_ranges(first: usize, count: usize, shape: AttentionShape) -> [std::ops::Range<usize>; 2] {
+    let (head_width, halves) = (shape.head_width, if shape.pairs { 2 } else { 1 });
+    let keys = [first, first + packed_columns(count)].map(|column| column * head_width / halves);
+    let values = [first, first + count].map(|row| row * packed_columns(head_width) / halves);
+    [keys[0]..keys[1], values[0]..values[1]]
 }
 
 /// What one thread needs for one tile of queries of one head.
@@ -200,6 +217,8 @@ fn packed_ranges(first: usize, count: usize, head_width: usize) -> [std::ops::Ra
 struct Tile {
     queries: Vec<f32>,
     scores: Vec<f32>,
+    /// Queries, then weights, as pairs of bf16 values.
+    pairs: Vec<f32>,
     /// `[rows, D]`, before the division by the weights' sums.
     out: Vec<f32>,
     running: Vec<Running>,
@@ -208,8 +227,9 @@ struct Tile {
 impl Tile {
     /// Attention of `rows` queries of a head, from query number `first` on; `q` begins with them.
     fn attend(&mut self, q: &[f32], head: PackedHead<'_>, first: usize, rows: usize, shape: AttentionShape) {
-        let AttentionShape { keys, heads, head_width, causal, .. } = shape;
+        let AttentionShape { keys, heads, head_width, causal, pairs, .. } = shape;
         let width = heads * head_width;
+        let depth = if pairs { head_width / 2 } else { head_width };
         // Scores in powers of two: one multiplication fewer for each weight.
         let scale = LOG2_E / (head_width as f32).sqrt();
         self.queries.resize(rows * head_width, 0.0);
@@ -226,11 +246,17 @@ impl Tile {
         self.scores.resize(rows * stride, 0.0);
         for begin in (0..seen).step_by(KEYS) {
             let packed_count = KEYS.min(keys - begin);
-            let [keys_at, values_at] = packed_ranges(begin, packed_count, head_width);
-            let values = &head.keys[keys_at];
-            let packed = Packed { values, depth: head_width, columns: packed_count };
-            let q = Rows::plain(&self.queries, rows, head_width);
-            product(q, packed, Extra::default(), &mut self.scores, stride, false);
+            let [keys_at, values_at] = packed_ranges(begin, packed_count, shape);
+            let packed = Packed { values: &head.keys[keys_at], depth, columns: packed_count, pairs };
+            let q = if pairs {
+                self.pairs.resize(rows * stride.max(head_width) / 2, 0.0);
+                pair_neighbours(&self.queries, &mut self.pairs);
+                &self.pairs
+            } else {
+                &self.queries
+            };
+            let extra = Extra::default();
+            product(Rows::plain(q, rows, depth), packed, extra, &mut self.scores, stride, false);
             for (row, scores) in self.scores.chunks_exact_mut(stride).enumerate() {
                 let visible = if causal {
                     (first + row + 1).saturating_sub(begin).min(packed_count)
@@ -249,10 +275,16 @@ impl Tile {
                     scores[visible..packed_count].fill(0.0);
                 }
             }
-            let values = &head.values[values_at];
-            let packed = Packed { values, depth: packed_count, columns: head_width };
+            let (weights, stride, depth) = if pairs {
+                // A row of scores is a whole number of vectors long.
+                pair_neighbours(&self.scores, &mut self.pairs);
+                (&self.pairs, stride / 2, packed_count / 2)
+            } else {
+                (&self.scores, stride, packed_count)
+            };
+            let packed = Packed { values: &head.values[values_at], depth, columns: head_width, pairs };
             let extra = Extra { accumulate: begin > 0, ..Extra::default() };
-            product(Rows::plain(&self.scores, rows, stride), packed, extra, &mut self.out, head_width, false);
+            product(Rows::plain(weights, rows, stride), packed, extra, &mut self.out, head_width, false);
         }
     }
 

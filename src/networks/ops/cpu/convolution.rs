@@ -100,7 +100,12 @@ impl Convolution {
             // (tap, input channel) of the product's depth in `[C_out, C_in, k, k]`.
             let row = |k: usize| (k % self.c_in) * taps + k / self.c_in;
             let source = Source { values: &raw, row, column_stride: self.c_in * taps };
-            Form::Direct(Weights::new([taps * self.c_in, self.c_out], bias, &source))
+            Form::Direct(Weights::new(
+                [taps * self.c_in, self.c_out],
+                bias,
+                &source,
+                self.c_in.is_multiple_of(2),
+            ))
         })
     }
 

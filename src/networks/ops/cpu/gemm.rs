@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use super::super::threads;
+use super::bf16::{self, Precision, matrix_precision};
 use super::kernel::{self, HALF_PANEL, PANEL, ROWS, Tile};
 
 /// Depth of one pass: a panel of it is 32 KiB, which the first-level cache holds.
@@ -79,6 +80,8 @@ pub(super) struct Packed<'a> {
     pub(super) values: &'a [f32],
     pub(super) depth: usize,
     pub(super) columns: usize,
+    /// Whether the values are pairs of bf16 ([`super::bf16`]), and so are the left rows'.
+    pub(super) pairs: bool,
 }
 
 /// A bias with zeros for the columns that packing adds; empty if there is none.
@@ -88,6 +91,18 @@ pub(super) fn packed_bias(bias: Option<&[f32]>) -> Vec<f32> {
     bias
 }
 
+/// A packed matrix of even depth as pairs of bf16 values, which take half the room.
+pub(super) fn paired_into(values: &[f32], [depth, columns]: [usize; 2], pairs: &mut [f32]) {
+    assert_eq!(pairs.len(), depth / 2 * packed_columns(columns), "room for the packed matrix");
+    for (values, pairs) in values.chunks(depth * PANEL).zip(pairs.chunks_mut(depth / 2 * PANEL)) {
+        let width = values.len() / depth;
+        for (values, pairs) in values.chunks_exact(2 * width).zip(pairs.chunks_exact_mut(width)) {
+            let (even, odd) = values.split_at(width);
+            bf16::pair_rows(even, odd, pairs);
+        }
+    }
+}
+
 /// Weights packed once, with their bias.
 pub(in super::super) struct Weights {
     values: Vec<f32>,
@@ -95,24 +110,37 @@ pub(in super::super) struct Weights {
     bias: Vec<f32>,
     depth: usize,
     columns: usize,
+    pairs: bool,
 }
 
 impl Weights {
-    /// Packs a matrix `[depth, columns]` and its bias `[columns]`.
+    /// Packs a matrix `[depth, columns]` and its bias `[columns]`, in the chosen [`Precision`] if all
+    /// strides of the left rows will be even (`even_rows`).
     pub(in super::super) fn new(
         [depth, columns]: [usize; 2],
         bias: Option<&[f32]>,
         source: &Source<'_, impl Fn(usize) -> usize + Sync>,
+        even_rows: bool,
     ) -> Self {
         let mut values = vec![0.0; depth * packed_columns(columns)];
         pack_into(&mut values, [depth, columns], source);
-        Self { values, bias: packed_bias(bias), depth, columns }
+        let pairs = even_rows && depth.is_multiple_of(2) && matrix_precision() == Precision::Bf16;
+        if pairs {
+            let mut halved = vec![0.0; depth / 2 * packed_columns(columns)];
+            paired_into(&values, [depth, columns], &mut halved);
+            values = halved;
+        }
+        let depth = if pairs { depth / 2 } else { depth };
+        Self { values, bias: packed_bias(bias), depth, columns, pairs }
     }
 
     /// `rows · weights + bias (+ residual)`: `[rows, columns]`, as `residual`.
     pub(in super::super) fn multiply(&self, rows: Rows<'_>, residual: Option<&[f32]>) -> Vec<f32> {
-        let packed = Packed { values: &self.values, depth: self.depth, columns: self.columns };
-        let extra = Extra { accumulate: false, bias: &self.bias, residual };
+        let Self { values, bias, depth, columns, pairs } = self;
+        let packed = Packed { values, depth: *depth, columns: *columns, pairs: *pairs };
+        let as_pairs = pairs.then(|| bf16::pairs_of(rows.values));
+        let rows = as_pairs.as_ref().map_or(rows, |values| rows.halved(values));
+        let extra = Extra { accumulate: false, bias, residual };
         let len = rows.count() * self.columns;
         let mut out: Vec<f32> = Vec::with_capacity(len);
         product_into(rows, packed, extra, &mut out.spare_capacity_mut()[..len], self.columns, true);
@@ -152,6 +180,18 @@ impl<'a> Rows<'a> {
             row_stride: stride,
             segments: 1,
             segment_stride: 0,
+        }
+    }
+
+    /// The same rows as pairs of bf16 values, which are half as many.
+    fn halved(self, values: &'a [f32]) -> Self {
+        Self {
+            values,
+            picture_stride: self.picture_stride / 2,
+            line_stride: self.line_stride / 2,
+            row_stride: self.row_stride / 2,
+            segment_stride: self.segment_stride / 2,
+            ..self
         }
     }
 
@@ -333,6 +373,7 @@ impl Work<'_> {
                             accumulate: self.extra.accumulate || pass > 0,
                             bias,
                             residual,
+                            pairs: rhs.pairs,
                         });
                     }
                 }

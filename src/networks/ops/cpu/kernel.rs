@@ -39,6 +39,9 @@ pub(super) struct Tile {
     pub(super) bias: *const f32,
     /// Null, or values added, with `out_stride`.
     pub(super) residual: *const f32,
+    /// Whether `lhs` and `panel` hold pairs of bf16 values, depth by depth, in place of f32 values:
+    /// only where [`super::bf16::is_available`].
+    pub(super) pairs: bool,
 }
 
 /// Computes a tile with the widest instructions of this processor.
@@ -51,6 +54,12 @@ pub(super) struct Tile {
 #[expect(unsafe_code, reason = "tiles are pointers, and instructions are chosen at run time")]
 pub(super) unsafe fn compute(tile: &Tile) {
     debug_assert!(tile.rows <= ROWS && tile.columns <= tile.panel_width);
+    #[cfg(target_arch = "x86_64")]
+    if tile.pairs {
+        // SAFETY: pairs are packed only where the processor multiplies them; the rest is the caller's
+        // promise.
+        return unsafe { bf16::compute(tile) };
+    }
     match level() {
         // SAFETY: `level` found the instructions on this processor; the rest is the caller's promise.
         #[cfg(target_arch = "x86_64")]
@@ -192,6 +201,33 @@ mod avx512 {
         #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
         __m512, lanes 16, rows 12, vectors 2,
         zero _mm512_setzero_ps, load _mm512_loadu_ps, splat _mm512_set1_ps, fma _mm512_fmadd_ps,
+        add _mm512_add_ps, store _mm512_storeu_ps, counts [1 2 3 4 5 6 7 8 9 10 11 12]
+    }
+}
+
+/// Two products and two additions in each lane, in f32 (`vdpbf16ps`).
+#[cfg(target_arch = "x86_64")]
+mod bf16 {
+    use std::arch::x86_64::{
+        __m512, __m512bh, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_set1_ps,
+        _mm512_setzero_ps, _mm512_storeu_ps,
+    };
+
+    use super::Tile;
+
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    #[inline]
+    #[expect(unsafe_code, reason = "the vectors hold pairs of bf16 values")]
+    fn dot(a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: both are 64 bytes of plain numbers.
+        let pairs = |v: __m512| unsafe { std::mem::transmute::<__m512, __m512bh>(v) };
+        _mm512_dpbf16_ps(c, pairs(a), pairs(b))
+    }
+
+    kernels! {
+        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+        __m512, lanes 16, rows 12, vectors 2,
+        zero _mm512_setzero_ps, load _mm512_loadu_ps, splat _mm512_set1_ps, fma dot,
         add _mm512_add_ps, store _mm512_storeu_ps, counts [1 2 3 4 5 6 7 8 9 10 11 12]
     }
 }

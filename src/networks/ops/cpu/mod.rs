@@ -5,6 +5,7 @@
 
 pub(super) mod activation;
 pub(super) mod attention;
+pub(super) mod bf16;
 pub(super) mod convolution;
 pub(super) mod gemm;
 mod kernel;

@@ -132,7 +132,7 @@ impl Weights {
             let multiply = |(position, to): (usize, &mut [f32])| {
                 let rows = Rows::plain(&inputs[position * c_in..], tiles, in_stride);
                 let values = &self.values[position * plane..][..plane];
-                let weights = Packed { values, depth: c_in, columns: c_out };
+                let weights = Packed { values, depth: c_in, columns: c_out, pairs: false };
                 product(rows, weights, Extra::default(), to, c_out, false);
             };
             let products = &mut products[..POSITIONS * tiles * c_out];
