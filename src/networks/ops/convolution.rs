@@ -75,14 +75,17 @@ impl Conv2d {
         }
         match &self.kernel {
             Kernel::Fast(kernel) => {
-                let shift = usize::from(upsample);
-                let [out_height, out_width] = kernel.output_size(height << shift, width << shift);
+                let fits = |r: &Tensor| r.dims() == kernel.output_shape([batch, height, width], upsample);
+                if let Some(residual) = residual.filter(|r| !fits(r)) {
+                    let message = format!("a residual of {:?} does not fit a convolution", residual.dims());
+                    return Err(candle_core::Error::Msg(message));
+                }
                 let run = |residual: Option<&[f32]>| {
                     with_values(&channels_last(x)?, |values| {
-                        kernel.forward(Batch { values, pictures: batch, height, width }, upsample, residual)
+                        kernel.forward(Batch { values, pictures: batch, height, width, upsample }, residual)
                     })
                 };
-                let out = match residual {
+                let (out, [out_height, out_width]) = match residual {
                     Some(residual) => with_values(&channels_last(residual)?, |r| run(Some(r)))??,
                     None => run(None)?,
                 };

@@ -21,6 +21,11 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
     if is_fast(x) { apply(x, Activation::GeluErf) } else { x.gelu_erf() }
 }
 
+/// The approximation of [`gelu`] with tanh (`gelu_new` in transformers).
+pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
+    if is_fast(x) { apply(x, Activation::GeluTanh) } else { x.gelu() }
+}
+
 /// `x · sigmoid(1.702·x)` (OpenAI's CLIP).
 pub fn quick_gelu(x: &Tensor) -> Result<Tensor> {
     if is_fast(x) {

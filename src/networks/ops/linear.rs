@@ -2,21 +2,17 @@
 
 use candle_core::{D, Result, Tensor};
 
-use super::cpu::activation::add_assign;
-use super::cpu::gemm::{Matrix, product};
+use super::cpu::gemm::{Rows, Source, Weights};
 use super::{is_fast, plain_values, with_values};
 
-enum Weight {
-    /// `[O, I]`, row by row.
-    Fast(Vec<f32>),
-    Plain(Tensor),
+enum Kernel {
+    Fast(Weights),
+    Plain { weight: Tensor, bias: Option<Tensor> },
 }
 
 /// `x·Wᵀ + b`.
 pub struct Linear {
-    weight: Weight,
-    bias: Option<Tensor>,
-    bias_values: Vec<f32>,
+    kernel: Kernel,
     inputs: usize,
     outputs: usize,
 }
@@ -25,13 +21,17 @@ impl Linear {
     /// `weight`: `[O, I]`, `bias`: `[O]`.
     pub fn new(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
         let (outputs, inputs) = weight.dims2()?;
-        let fast = is_fast(weight);
-        let bias_values = match bias {
-            Some(bias) if fast => plain_values(bias)?,
-            _ => Vec::new(),
+        let kernel = if is_fast(weight) && inputs > 0 {
+            let bias = bias.map(plain_values).transpose()?;
+            let pack = |values: &[f32]| {
+                let source = Source { values, row: |k| k, column_stride: inputs };
+                Weights::new([inputs, outputs], bias.as_deref(), &source, true)
+            };
+            Kernel::Fast(with_values(weight, pack)?)
+        } else {
+            Kernel::Plain { weight: weight.clone(), bias: bias.cloned() }
         };
-        let weight = if fast { Weight::Fast(plain_values(weight)?) } else { Weight::Plain(weight.clone()) };
-        Ok(Self { weight, bias: bias.cloned(), bias_values, inputs, outputs })
+        Ok(Self { kernel, inputs, outputs })
     }
 
     /// `[.., I] → [.., O]`.
@@ -56,29 +56,27 @@ impl Linear {
         if let Some(last) = shape.last_mut() {
             *last = self.outputs;
         }
-        match &self.weight {
-            Weight::Fast(weight) => {
-                let mut out = match residual {
-                    Some(residual) => with_values(residual, <[f32]>::to_vec)?,
-                    None => vec![0.0; shape.iter().product()],
-                };
-                if !self.bias_values.is_empty() {
-                    for row in out.chunks_exact_mut(self.outputs) {
-                        add_assign(row, &self.bias_values);
+        if let Some(residual) = residual
+            && residual.dims() != shape
+        {
+            let found = residual.dims();
+            return Err(candle_core::Error::Msg(format!("a residual of {found:?} does not fit {shape:?}")));
+        }
+        match &self.kernel {
+            Kernel::Fast(weights) => {
+                let out = with_values(x, |values| {
+                    let rows = Rows::plain(values, values.len() / self.inputs, self.inputs);
+                    match residual {
+                        Some(residual) => with_values(residual, |r| weights.multiply(rows, Some(r))),
+                        None => Ok(weights.multiply(rows, None)),
                     }
-                }
-                with_values(x, |values| {
-                    let sizes = [values.len() / self.inputs, self.outputs, self.inputs];
-                    let (lhs, rhs) =
-                        (Matrix::rows(values, self.inputs), Matrix::transposed(weight, self.inputs));
-                    product(sizes, lhs, rhs, &mut out, self.outputs, true, true);
-                })?;
+                })??;
                 Tensor::from_vec(out, shape, x.device())
             }
-            Weight::Plain(weight) => {
+            Kernel::Plain { weight, bias } => {
                 let rows = x.elem_count() / self.inputs;
                 let mut out = x.reshape((rows, self.inputs))?.matmul(&weight.t()?)?;
-                if let Some(bias) = &self.bias {
+                if let Some(bias) = bias {
                     out = out.broadcast_add(bias)?;
                 }
                 let out = out.reshape(shape)?;

@@ -3,22 +3,24 @@
 use rayon::prelude::*;
 
 use super::PARALLEL_VALUES;
-use super::simd::{exp, gelu_erf, multiversioned, silu};
+use super::simd::{exp, gelu_erf, gelu_tanh, multiversioned, silu};
 
 /// A function of one value.
 #[derive(Clone, Copy)]
 pub(in super::super) enum Activation {
     Silu,
     GeluErf,
+    GeluTanh,
     QuickGelu,
 }
 
 multiversioned! {
-    fn apply_chunk(kind: Activation, values: &mut [f32]) {
+    fn apply_chunk<const FMA: bool>(kind: Activation, values: &mut [f32]) {
         match kind {
-            Activation::Silu => for v in values { *v = silu(*v); },
-            Activation::GeluErf => for v in values { *v = gelu_erf(*v); },
-            Activation::QuickGelu => for v in values { *v /= 1.0 + exp(-1.702 * *v); },
+            Activation::Silu => for v in values { *v = silu::<FMA>(*v); },
+            Activation::GeluErf => for v in values { *v = gelu_erf::<FMA>(*v); },
+            Activation::GeluTanh => for v in values { *v = gelu_tanh::<FMA>(*v); },
+            Activation::QuickGelu => for v in values { *v /= 1.0 + exp::<FMA>(-1.702 * *v); },
         }
     }
 }
@@ -33,11 +35,11 @@ pub(in super::super) fn apply(kind: Activation, values: &mut [f32]) {
 }
 
 multiversioned! {
-    fn geglu_rows(rows: &[f32], half: usize, out: &mut [f32]) {
+    fn geglu_rows<const FMA: bool>(rows: &[f32], half: usize, out: &mut [f32]) {
         for (row, out) in rows.chunks_exact(2 * half).zip(out.chunks_exact_mut(half)) {
             let (value, gate) = row.split_at(half);
             for ((out, value), gate) in out.iter_mut().zip(value).zip(gate) {
-                *out = value * gelu_erf(*gate);
+                *out = value * gelu_erf::<FMA>(*gate);
             }
         }
     }

@@ -1,85 +1,383 @@
-//! Matrix products through the `gemm` crate, which chooses its instructions when the program runs.
+//! Matrix products with a packed right side: weights packed once, keys and values once a call.
+//!
+//! Why not the `gemm` crate: it packs both sides at every call, and its result needs another pass for
+//! bias and residual. The loops are Goto & van de Geijn's (2008): a block of left rows stays in the
+//! second-level cache, a panel of the right matrix in the first, the sums in registers.
 
-use gemm::Parallelism;
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
 
 use super::super::threads;
+use super::bf16::{self, Precision, matrix_precision};
+use super::kernel::{self, HALF_PANEL, PANEL, ROWS, Tile};
 
-/// A matrix in a slice: element `(r, c)` is at `r · row_stride + c · column_stride`.
-#[derive(Clone, Copy)]
-pub(in super::super) struct Matrix<'a> {
-    pub(in super::super) values: &'a [f32],
-    pub(in super::super) row_stride: usize,
-    pub(in super::super) column_stride: usize,
-}
-
-impl<'a> Matrix<'a> {
-    /// Rows one after another, `row_stride` apart (rows may overlap).
-    pub(in super::super) fn rows(values: &'a [f32], row_stride: usize) -> Self {
-        Self { values, row_stride, column_stride: 1 }
-    }
-
-    /// The transpose of rows one after another.
-    pub(in super::super) fn transposed(values: &'a [f32], row_stride: usize) -> Self {
-        Self { values, row_stride: 1, column_stride: row_stride }
-    }
-
-    fn holds(&self, rows: usize, columns: usize) -> bool {
-        rows == 0
-            || columns == 0
-            || (rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.values.len()
-    }
-}
-
+/// Depth of one pass: a panel of it is 32 KiB, which the first-level cache holds.
+const DEPTH: usize = 256;
+/// Left rows of one block: with [`DEPTH`] 384 KiB of the second-level cache.
+const BLOCK_ROWS: usize = 384;
+/// Panels of one group: their results of a block, 192 KiB, stay in the second-level cache from pass
+/// to pass.
+const GROUP_PANELS: usize = 4;
 /// Products of fewer multiplications than this stay on one thread.
 const PARALLEL_MULTIPLICATIONS: usize = 1 << 20;
 
-/// `out = lhs · rhs`, or `out += lhs · rhs` with `accumulate`. `lhs`: `[m, k]`, `rhs`: `[k, n]`,
-/// `out`: `[m, n]` with rows `out_stride` apart. Uses the pool when `parallel` and worth it.
-pub(in super::super) fn product(
-    [m, n, k]: [usize; 3],
-    lhs: Matrix<'_>,
-    rhs: Matrix<'_>,
+/// How a `[k, n]` matrix lies in panels: full ones of [`PANEL`] columns, the last of [`HALF_PANEL`] if
+/// that is enough. Missing columns are zeros.
+pub(super) fn packed_columns(columns: usize) -> usize {
+    let rest = columns % PANEL;
+    columns - rest + if rest == 0 { 0 } else { rest.next_multiple_of(HALF_PANEL) }
+}
+
+/// A matrix `[depth, columns]` in some memory: element `(k, n)` is at `row(k) + n · column_stride`.
+pub(in super::super) struct Source<'a, Row> {
+    pub(in super::super) values: &'a [f32],
+    pub(in super::super) row: Row,
+    pub(in super::super) column_stride: usize,
+}
+
+/// Packs a matrix into `packed` (`depth · packed_columns`).
+pub(super) fn pack_into(
+    packed: &mut [f32],
+    [depth, columns]: [usize; 2],
+    source: &Source<'_, impl Fn(usize) -> usize + Sync>,
+) {
+    let rows: Vec<usize> = (0..depth).map(&source.row).collect();
+    let fill = |(panel, values): (usize, &mut [f32])| {
+        let first = panel * PANEL;
+        let width = values.len() / depth;
+        let inside = width.min(columns - first);
+        for (rows, values) in rows.chunks(DEPTH).zip(values.chunks_mut(DEPTH * width)) {
+            if source.column_stride == 1 {
+                for (from, row) in rows.iter().zip(values.chunks_exact_mut(width)) {
+                    row[..inside].copy_from_slice(&source.values[from + first..][..inside]);
+                }
+            } else {
+                // Column by column, along which the source usually lies.
+                for n in 0..inside {
+                    let from = &source.values[(first + n) * source.column_stride..];
+                    for (k, row) in rows.iter().zip(values.chunks_exact_mut(width)) {
+                        row[n] = from[*k];
+                    }
+                }
+            }
+            for row in values.chunks_exact_mut(width) {
+                row[inside..].fill(0.0);
+            }
+        }
+    };
+    assert_eq!(packed.len(), depth * packed_columns(columns), "room for the packed matrix");
+    if packed.len() >= 1 << 18 && threads::count() > 1 {
+        packed.par_chunks_mut(depth * PANEL).enumerate().for_each(fill);
+    } else {
+        packed.chunks_mut(depth * PANEL).enumerate().for_each(fill);
+    }
+}
+
+/// A right matrix `[depth, columns]` in panels.
+#[derive(Clone, Copy)]
+pub(super) struct Packed<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) depth: usize,
+    pub(super) columns: usize,
+    /// Whether the values are pairs of bf16 ([`super::bf16`]), and so are the left rows'.
+    pub(super) pairs: bool,
+}
+
+/// A bias with zeros for the columns that packing adds; empty if there is none.
+pub(super) fn packed_bias(bias: Option<&[f32]>) -> Vec<f32> {
+    let mut bias = bias.map_or_else(Vec::new, <[f32]>::to_vec);
+    bias.resize(packed_columns(bias.len()), 0.0);
+    bias
+}
+
+/// A packed matrix of even depth as pairs of bf16 values, which take half the room.
+pub(super) fn paired_into(values: &[f32], [depth, columns]: [usize; 2], pairs: &mut [f32]) {
+    assert_eq!(pairs.len(), depth / 2 * packed_columns(columns), "room for the packed matrix");
+    for (values, pairs) in values.chunks(depth * PANEL).zip(pairs.chunks_mut(depth / 2 * PANEL)) {
+        let width = values.len() / depth;
+        for (values, pairs) in values.chunks_exact(2 * width).zip(pairs.chunks_exact_mut(width)) {
+            let (even, odd) = values.split_at(width);
+            bf16::pair_rows(even, odd, pairs);
+        }
+    }
+}
+
+/// Weights packed once, with their bias.
+pub(in super::super) struct Weights {
+    values: Vec<f32>,
+    /// Empty, or one value for each packed column.
+    bias: Vec<f32>,
+    depth: usize,
+    columns: usize,
+    pairs: bool,
+}
+
+impl Weights {
+    /// Packs a matrix `[depth, columns]` and its bias `[columns]`, in the chosen [`Precision`] if all
+    /// strides of the left rows will be even (`even_rows`).
+    pub(in super::super) fn new(
+        [depth, columns]: [usize; 2],
+        bias: Option<&[f32]>,
+        source: &Source<'_, impl Fn(usize) -> usize + Sync>,
+        even_rows: bool,
+    ) -> Self {
+        let mut values = vec![0.0; depth * packed_columns(columns)];
+        pack_into(&mut values, [depth, columns], source);
+        let pairs = even_rows && depth.is_multiple_of(2) && matrix_precision() == Precision::Bf16;
+        if pairs {
+            let mut halved = vec![0.0; depth / 2 * packed_columns(columns)];
+            paired_into(&values, [depth, columns], &mut halved);
+            values = halved;
+        }
+        let depth = if pairs { depth / 2 } else { depth };
+        Self { values, bias: packed_bias(bias), depth, columns, pairs }
+    }
+
+    /// `rows · weights + bias (+ residual)`: `[rows, columns]`, as `residual`.
+    pub(in super::super) fn multiply(&self, rows: Rows<'_>, residual: Option<&[f32]>) -> Vec<f32> {
+        let Self { values, bias, depth, columns, pairs } = self;
+        let packed = Packed { values, depth: *depth, columns: *columns, pairs: *pairs };
+        let as_pairs = pairs.then(|| bf16::pairs_of(rows.values));
+        let rows = as_pairs.as_ref().map_or(rows, |values| rows.halved(values));
+        let extra = Extra { accumulate: false, bias, residual };
+        let len = rows.count() * self.columns;
+        let mut out: Vec<f32> = Vec::with_capacity(len);
+        product_into(rows, packed, extra, &mut out.spare_capacity_mut()[..len], self.columns, true);
+        #[expect(unsafe_code, reason = "zeros that are overwritten cost up to a tenth of a product")]
+        // SAFETY: a product that does not accumulate writes each of the `rows · columns` values.
+        unsafe {
+            out.set_len(len);
+        }
+        out
+    }
+}
+
+/// Left rows where they lie: `pictures × lines × length` rows, each of `segments` runs of values.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Rows<'a> {
+    pub(in super::super) values: &'a [f32],
+    pub(in super::super) pictures: usize,
+    pub(in super::super) picture_stride: usize,
+    pub(in super::super) lines: usize,
+    pub(in super::super) line_stride: usize,
+    pub(in super::super) length: usize,
+    pub(in super::super) row_stride: usize,
+    pub(in super::super) segments: usize,
+    pub(in super::super) segment_stride: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// `count` rows, `stride` apart.
+    pub(in super::super) fn plain(values: &'a [f32], count: usize, stride: usize) -> Self {
+        Self {
+            values,
+            pictures: 1,
+            picture_stride: 0,
+            lines: 1,
+            line_stride: 0,
+            length: count,
+            row_stride: stride,
+            segments: 1,
+            segment_stride: 0,
+        }
+    }
+
+    /// The same rows as pairs of bf16 values, which are half as many.
+    fn halved(self, values: &'a [f32]) -> Self {
+        Self {
+            values,
+            picture_stride: self.picture_stride / 2,
+            line_stride: self.line_stride / 2,
+            row_stride: self.row_stride / 2,
+            segment_stride: self.segment_stride / 2,
+            ..self
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.pictures * self.lines * self.length
+    }
+
+    /// One more than the last index read, for rows of `depth` values in all.
+    fn end(&self, depth: usize) -> usize {
+        (self.pictures - 1) * self.picture_stride
+            + (self.lines - 1) * self.line_stride
+            + (self.length - 1) * self.row_stride
+            + (self.segments - 1) * self.segment_stride
+            + depth / self.segments
+    }
+}
+
+/// What is added to a product.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Extra<'a> {
+    /// What is in the result already.
+    pub(super) accumulate: bool,
+    /// Empty, or a value for each packed column.
+    pub(super) bias: &'a [f32],
+    /// `[rows, columns]` with the result's stride.
+    pub(super) residual: Option<&'a [f32]>,
+}
+
+/// A result that several threads write, each its own tiles.
+struct Shared(*mut f32);
+
+#[expect(unsafe_code, reason = "threads share one result, tile by tile")]
+// SAFETY: `product_into` gives every tile to one thread.
+unsafe impl Sync for Shared {}
+
+/// `out = rows · rhs` plus `extra`; rows of `out` are `out_stride` apart. On the pool if `parallel` and
+/// worth it.
+pub(super) fn product(
+    rows: Rows<'_>,
+    rhs: Packed<'_>,
+    extra: Extra<'_>,
     out: &mut [f32],
     out_stride: usize,
-    accumulate: bool,
     parallel: bool,
 ) {
-    if m == 0 || n == 0 {
+    #[expect(unsafe_code, reason = "a product writes values, and only values")]
+    // SAFETY: `MaybeUninit<f32>` lies in memory as `f32`, and `product_into` writes no value back to
+    // being uninitialised.
+    let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<f32>]) };
+    product_into(rows, rhs, extra, out, out_stride, parallel);
+}
+
+/// [`product`] into memory that, without `extra.accumulate`, need not hold values yet.
+fn product_into(
+    rows: Rows<'_>,
+    rhs: Packed<'_>,
+    extra: Extra<'_>,
+    out: &mut [MaybeUninit<f32>],
+    out_stride: usize,
+    parallel: bool,
+) {
+    let lines = rows.pictures * rows.lines;
+    let count = rows.count();
+    if count == 0 || rhs.columns == 0 {
         return;
     }
-    assert!(lhs.holds(m, k) && rhs.holds(k, n), "a matrix product reads outside its operands");
-    assert!((m - 1) * out_stride + n <= out.len(), "a matrix product writes outside its result");
-    assert!(out_stride >= n || m == 1, "a matrix product's rows overlap");
-    let threads = threads::count();
-    let parallelism = if parallel && threads > 1 && m * n * k >= PARALLEL_MULTIPLICATIONS {
-        Parallelism::Rayon(threads)
+    assert!(rhs.depth > 0 && rhs.depth.is_multiple_of(rows.segments), "segments of equal depth");
+    assert!(rows.end(rhs.depth) <= rows.values.len(), "a matrix product reads outside its rows");
+    assert!(rhs.values.len() >= rhs.depth * packed_columns(rhs.columns), "a packed matrix is too short");
+    assert!((count - 1) * out_stride + rhs.columns <= out.len(), "a matrix product's result is too short");
+    assert!(out_stride >= rhs.columns || count == 1, "a matrix product's rows overlap");
+    assert!(
+        extra.bias.is_empty() || extra.bias.len() == packed_columns(rhs.columns),
+        "a bias for each column"
+    );
+    assert!(
+        extra.residual.is_none_or(|r| r.len() >= (count - 1) * out_stride + rhs.columns),
+        "residual too short"
+    );
+
+    let tiles_of_line = rows.length.div_ceil(ROWS);
+    let tiles = lines * tiles_of_line;
+    let panels = rhs.columns.div_ceil(PANEL);
+    let threads = if parallel { threads::count() } else { 1 };
+    let share = threads > 1 && count * rhs.columns * rhs.depth >= PARALLEL_MULTIPLICATIONS;
+    let blocks = count.div_ceil(BLOCK_ROWS).min(tiles);
+    // Several pieces for each thread, so that a thread that is late does not hold up the rest.
+    let (blocks, groups) = if !share || blocks >= 3 * threads {
+        (blocks, 1)
     } else {
-        Parallelism::None
+        let groups = panels.min((3 * threads).div_ceil(blocks));
+        (blocks.max((3 * threads).div_ceil(groups)).min(tiles), groups)
     };
-    #[expect(unsafe_code, reason = "the crate takes pointers")]
-    // SAFETY: the assertions above keep every access of `[m, k]`, `[k, n]` and `[m, n]` inside the
-    // slices; `out` is borrowed mutably, so it overlaps neither operand.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out.as_mut_ptr(),
-            1,
-            out_stride as isize,
-            accumulate,
-            lhs.values.as_ptr(),
-            lhs.column_stride as isize,
-            lhs.row_stride as isize,
-            rhs.values.as_ptr(),
-            rhs.column_stride as isize,
-            rhs.row_stride as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            parallelism,
-        );
+    let out = Shared(out.as_mut_ptr().cast());
+    let piece = |index: usize| {
+        let (block, group) = (index / groups, index % groups);
+        let tiles = block * tiles / blocks..(block + 1) * tiles / blocks;
+        let panels = group * panels / groups..(group + 1) * panels / groups;
+        let work = Work { rows, rhs, extra, out: &out, out_stride, tiles_of_line };
+        work.run(tiles, panels);
+    };
+    if share {
+        (0..blocks * groups).into_par_iter().for_each(piece);
+    } else {
+        (0..blocks * groups).for_each(piece);
+    }
+}
+
+struct Work<'a> {
+    rows: Rows<'a>,
+    rhs: Packed<'a>,
+    extra: Extra<'a>,
+    out: &'a Shared,
+    out_stride: usize,
+    tiles_of_line: usize,
+}
+
+impl Work<'_> {
+    /// Computes some tiles of rows for some panels.
+    fn run(&self, tiles: std::ops::Range<usize>, panels: std::ops::Range<usize>) {
+        let (rows, rhs) = (self.rows, self.rhs);
+        let segment_depth = rhs.depth / rows.segments;
+        let whole = rhs.depth <= DEPTH + DEPTH / 2;
+        let chunks = segment_depth.div_ceil(DEPTH);
+        let passes = if whole { 1 } else { rows.segments * chunks };
+        let groups = panels.clone().step_by(GROUP_PANELS);
+        for (group, pass) in groups.flat_map(|group| (0..passes).map(move |pass| (group, pass))) {
+            // A pass is the whole depth, or a part of one segment.
+            let (segment, chunk) = (pass / chunks, pass % chunks);
+            let from = if whole { 0 } else { chunk * segment_depth / chunks };
+            let to = if whole { segment_depth } else { (chunk + 1) * segment_depth / chunks };
+            let segments = if whole { rows.segments } else { 1 };
+            let segment = if whole { 0 } else { segment };
+            let lhs_offset = segment * rows.segment_stride + from;
+            let rhs_row = segment * segment_depth + from;
+            let is_last = pass + 1 == passes;
+            for panel in group..panels.end.min(group + GROUP_PANELS) {
+                let column = panel * PANEL;
+                let width = PANEL.min(packed_columns(rhs.columns) - column);
+                let rhs_offset = panel * PANEL * rhs.depth + rhs_row * width;
+                for tile in tiles.clone() {
+                    let (line, part) = (tile / self.tiles_of_line, tile % self.tiles_of_line);
+                    let first = part * rows.length / self.tiles_of_line;
+                    let end = (part + 1) * rows.length / self.tiles_of_line;
+                    let (picture, line_of_picture) = (line / rows.lines, line % rows.lines);
+                    let lhs = picture * rows.picture_stride
+                        + line_of_picture * rows.line_stride
+                        + first * rows.row_stride
+                        + lhs_offset;
+                    let at = (line * rows.length + first) * self.out_stride + column;
+                    let bias = if is_last && !self.extra.bias.is_empty() {
+                        self.extra.bias[column..].as_ptr()
+                    } else {
+                        std::ptr::null()
+                    };
+                    let residual = match self.extra.residual {
+                        Some(residual) if is_last => residual[at..].as_ptr(),
+                        _ => std::ptr::null(),
+                    };
+                    #[expect(
+                        unsafe_code,
+                        reason = "tiles are pointers into slices checked by `product_into`"
+                    )]
+                    // SAFETY: `product_into` asserted that the last row, panel and result lie inside their
+                    // slices; this tile's rows and columns of the result belong to this call alone.
+                    unsafe {
+                        kernel::compute(&Tile {
+                            lhs: rows.values.as_ptr().add(lhs),
+                            row_stride: rows.row_stride,
+                            segments,
+                            segment_stride: rows.segment_stride,
+                            depth: to - from,
+                            panel: rhs.values.as_ptr().add(rhs_offset),
+                            panel_width: width,
+                            out: self.out.0.add(at),
+                            out_stride: self.out_stride,
+                            rows: end - first,
+                            columns: width.min(rhs.columns - column),
+                            accumulate: self.extra.accumulate || pass > 0,
+                            bias,
+                            residual,
+                            pairs: rhs.pairs,
+                        });
+                    }
+                }
+            }
+        }
     }
 }

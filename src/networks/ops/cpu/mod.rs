@@ -5,11 +5,14 @@
 
 pub(super) mod activation;
 pub(super) mod attention;
+pub(super) mod bf16;
 pub(super) mod convolution;
 pub(super) mod gemm;
+mod kernel;
 pub(super) mod norm;
-mod simd;
-pub(super) mod winograd;
+mod scratch;
+pub(super) mod simd;
+mod winograd;
 
 /// Work on fewer values than this is not worth handing to other threads.
 const PARALLEL_VALUES: usize = 1 << 15;

@@ -33,13 +33,13 @@ multiversioned! {
 }
 
 multiversioned! {
-    fn scale_and_shift(rows: &[f32], scale: &[f32], shift: &[f32], with_silu: bool, out: &mut [f32]) {
+    fn scale_and_shift<const FMA: bool>(rows: &[f32], scale: &[f32], shift: &[f32], with_silu: bool, out: &mut [f32]) {
         let channels = scale.len();
         for (row, out) in rows.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
             let inputs = row.iter().zip(scale).zip(shift);
             if with_silu {
                 for (out, ((v, scale), shift)) in out.iter_mut().zip(inputs) {
-                    *out = silu(v * scale + shift);
+                    *out = silu::<FMA>(v * scale + shift);
                 }
             } else {
                 for (out, ((v, scale), shift)) in out.iter_mut().zip(inputs) {

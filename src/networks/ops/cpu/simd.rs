@@ -1,8 +1,11 @@
 //! One body, compiled for the instruction sets a processor may have, chosen when the program runs.
 
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+
 /// The widest instruction set this processor has of those the loops are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
+pub enum Level {
     /// What every processor of the architecture has: SSE2 or NEON.
     Baseline,
     /// AVX2 with FMA.
@@ -13,43 +16,81 @@ pub(super) enum Level {
     Avx512,
 }
 
-/// This processor's level.
-pub(super) fn level() -> Level {
-    static LEVEL: std::sync::LazyLock<Level> = std::sync::LazyLock::new(|| {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let all = |features: &[bool]| features.iter().all(|f| *f);
-            let avx2 = [is_x86_feature_detected!("avx2"), is_x86_feature_detected!("fma")];
-            let avx512 = [
-                is_x86_feature_detected!("avx512f"),
-                is_x86_feature_detected!("avx512bw"),
-                is_x86_feature_detected!("avx512dq"),
-                is_x86_feature_detected!("avx512vl"),
-            ];
-            if all(&avx2) {
-                return if all(&avx512) { Level::Avx512 } else { Level::Avx2 };
-            }
+impl Level {
+    /// The levels this processor has, the widest last.
+    pub fn available() -> Vec<Self> {
+        let all = [
+            Self::Baseline,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512,
+        ];
+        all.into_iter().filter(|level| *level <= *WIDEST).collect()
+    }
+}
+
+static WIDEST: LazyLock<Level> = LazyLock::new(|| {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let all = |features: &[bool]| features.iter().all(|f| *f);
+        let avx2 = [is_x86_feature_detected!("avx2"), is_x86_feature_detected!("fma")];
+        let avx512 = [
+            is_x86_feature_detected!("avx512f"),
+            is_x86_feature_detected!("avx512bw"),
+            is_x86_feature_detected!("avx512dq"),
+            is_x86_feature_detected!("avx512vl"),
+        ];
+        if all(&avx2) {
+            return if all(&avx512) { Level::Avx512 } else { Level::Avx2 };
         }
-        Level::Baseline
-    });
-    *LEVEL
+    }
+    Level::Baseline
+});
+
+/// The level chosen by [`limit`], as its number; `u8::MAX` is no limit.
+static LIMIT: AtomicU8 = AtomicU8::new(u8::MAX);
+
+/// Keeps the loops from using wider instructions than this: for tests and measurements. All levels
+/// read the same packed weights, so it may change between calls.
+pub fn limit(level: Option<Level>) {
+    LIMIT.store(level.map_or(u8::MAX, |level| level as u8), Ordering::Relaxed);
+}
+
+/// The level the loops use.
+pub(super) fn level() -> Level {
+    let widest = *WIDEST;
+    match LIMIT.load(Ordering::Relaxed) {
+        limit if limit >= widest as u8 => widest,
+        #[cfg(target_arch = "x86_64")]
+        limit if limit == Level::Avx2 as u8 => Level::Avx2,
+        _ => Level::Baseline,
+    }
 }
 
 /// Defines a function whose body is compiled once for each [`Level`]. Everything the body calls in
-/// its loops must be `#[inline(always)]`, or it keeps the baseline's instructions.
+/// its loops must be `#[inline(always)]`, or it keeps the baseline's instructions. With
+/// `<const FMA: bool>` the body knows whether a fused multiplication and addition is one instruction.
 macro_rules! multiversioned {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
+    (@yes $fma:ident) => { true };
+    (@maybe $fma:ident) => { cfg!(target_arch = "aarch64") };
+    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<const $fma:ident: bool>)?
+     ($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$meta])*
         $vis fn $name($($argument: $type),*) $(-> $result)? {
             #[inline(always)]
-            fn body($($argument: $type),*) $(-> $result)? $body
+            fn body<$(const $fma: bool)?>($($argument: $type),*) $(-> $result)? $body
 
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2,fma")]
-                fn avx2($($argument: $type),*) $(-> $result)? { body($($argument),*) }
+                fn avx2($($argument: $type),*) $(-> $result)? {
+                    body$(::<{ multiversioned!(@yes $fma) }>)?($($argument),*)
+                }
                 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-                fn avx512($($argument: $type),*) $(-> $result)? { body($($argument),*) }
+                fn avx512($($argument: $type),*) $(-> $result)? {
+                    body$(::<{ multiversioned!(@yes $fma) }>)?($($argument),*)
+                }
                 match $crate::networks::ops::cpu::simd::level() {
                     #[expect(unsafe_code, reason = "instructions the compiler cannot know to be there")]
                     // SAFETY: `level` found every feature of the set on this processor.
@@ -60,46 +101,92 @@ macro_rules! multiversioned {
                     $crate::networks::ops::cpu::simd::Level::Baseline => {}
                 }
             }
-            body($($argument),*)
+            body$(::<{ multiversioned!(@maybe $fma) }>)?($($argument),*)
         }
     };
 }
 pub(super) use multiversioned;
 
+/// `a·b + c`, rounded once where that is one instruction.
+#[inline(always)]
+fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// 1.5 · 2²³: what is added to it loses its fraction, and its low bits are the nearest whole number.
+const ROUND: f32 = 12_582_912.0;
+
+/// 2^n for the whole number n in the low bits of a sum with [`ROUND`], −127 ≤ n ≤ 127 (−127 gives 0).
+#[inline(always)]
+fn power_of_two(rounded: f32) -> f32 {
+    f32::from_bits(rounded.to_bits().wrapping_add(127) << 23)
+}
+
 /// e^x to about 1e-7 relative, in a form compilers vectorise.
 ///
 /// Source: Cephes `expf`: Cody–Waite reduction by ln 2 in two parts and a polynomial of degree 5.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 · 2^23: adding and taking it away rounds to whole numbers.
+pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
     let x = x.clamp(-87.3, 88.0);
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
-    let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
-    let p = 1.987_569_1e-4_f32;
-    let p = p * r + 1.398_199_9e-3;
-    let p = p * r + 8.333_452e-3;
-    let p = p * r + 4.166_579_6e-2;
-    let p = p * r + 0.166_666_66;
-    let p = p * r + 0.5;
-    let p = p * r * r + r + 1.0;
-    p * f32::from_bits(((n as i32 + 127) << 23) as u32)
+    let rounded = fused::<FMA>(x, std::f32::consts::LOG2_E, ROUND);
+    let n = rounded - ROUND;
+    let r = fused::<FMA>(n, 2.121_944_4e-4, fused::<FMA>(n, -0.693_359_4, x));
+    let p = fused::<FMA>(1.987_569_1e-4, r, 1.398_199_9e-3);
+    let p = fused::<FMA>(p, r, 8.333_452e-3);
+    let p = fused::<FMA>(p, r, 4.166_579_6e-2);
+    let p = fused::<FMA>(p, r, 0.166_666_66);
+    let p = fused::<FMA>(p, r, 0.5);
+    let p = fused::<FMA>(p * r, r, r) + 1.0;
+    p * power_of_two(rounded)
+}
+
+/// 2^x for x ≤ 127 to about 1e-7 relative, in a form compilers vectorise; 0 below −126.5.
+///
+/// Source: 2^n·2^r with n the nearest whole number, and the Taylor polynomial of e^(r·ln 2), of
+/// degree 7 (|r| ≤ ½: the next term is below 6e-9).
+#[inline(always)]
+pub(super) fn exp2<const FMA: bool>(x: f32) -> f32 {
+    let x = if x < -126.9 { -126.9 } else { x };
+    let rounded = x + ROUND;
+    let r = x - (rounded - ROUND);
+    let p = fused::<FMA>(1.525_273_4e-5, r, 1.540_353e-4);
+    let p = fused::<FMA>(p, r, 1.333_355_8e-3);
+    let p = fused::<FMA>(p, r, 9.618_129e-3);
+    let p = fused::<FMA>(p, r, 5.550_411e-2);
+    let p = fused::<FMA>(p, r, 0.240_226_5);
+    let p = fused::<FMA>(p, r, std::f32::consts::LN_2);
+    let p = fused::<FMA>(p, r, 1.0);
+    p * power_of_two(rounded)
 }
 
 /// The logistic function times x.
 #[inline(always)]
-pub(super) fn silu(x: f32) -> f32 {
-    x / (1.0 + exp(-x))
+pub(super) fn silu<const FMA: bool>(x: f32) -> f32 {
+    x / (1.0 + exp::<FMA>(-x))
 }
 
 /// x times the normal distribution function.
 ///
 /// Source: Abramowitz & Stegun 7.1.26, absolute error of erf below 1.5e-7.
 #[inline(always)]
-pub(super) fn gelu_erf(x: f32) -> f32 {
+pub(super) fn gelu_erf<const FMA: bool>(x: f32) -> f32 {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
-    let t = 1.0 / (1.0 + 0.327_591_1 * z);
-    let polynomial =
-        ((((1.061_405_4 * t - 1.453_152) * t + 1.421_413_8) * t - 0.284_496_74) * t + 0.254_829_6) * t;
-    let erf = 1.0 - polynomial * exp(-z * z);
+    let t = 1.0 / fused::<FMA>(0.327_591_1, z, 1.0);
+    let p = fused::<FMA>(1.061_405_4, t, -1.453_152);
+    let p = fused::<FMA>(p, t, 1.421_413_8);
+    let p = fused::<FMA>(p, t, -0.284_496_74);
+    let p = fused::<FMA>(p, t, 0.254_829_6);
+    let erf = 1.0 - p * t * exp::<FMA>(-z * z);
     0.5 * x * (1.0 + erf.copysign(x))
+}
+
+/// x times the normal distribution function as many networks approximate it.
+///
+/// Source: Hendrycks & Gimpel 2016: ½x·(1 + tanh(u)) with u = √(2/π)·(x + 0.044715·x³), which is
+/// x·sigmoid(2u).
+#[inline(always)]
+pub(super) fn gelu_tanh<const FMA: bool>(x: f32) -> f32 {
+    const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769;
+    let u = TWICE_SQRT_2_OVER_PI * x * fused::<FMA>(0.044_715 * x, x, 1.0);
+    x / (1.0 + exp::<FMA>(-u))
 }

@@ -1,0 +1,176 @@
+//! The operations at the sizes of Stable Diffusion 1.5 and of the built-in model, beside candle's own.
+//!
+//! One thread by default; `SAFELIGHT_THREADS` for more. Pin the process (`taskset -c 0`): threads may
+//! share a core otherwise.
+#![allow(missing_docs, reason = "criterion's macros make public functions")]
+#![allow(clippy::unwrap_used, reason = "a measurement that cannot go on stops")]
+
+use std::hint::black_box;
+
+use candle_core::{D, Device, Tensor};
+use criterion::{Criterion, criterion_group, criterion_main};
+use safelight::networks::ops::{
+    Conv2d, GroupNorm, LayerNorm, Linear, Mask, Padding, attention, geglu, threads,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Values in −1..1 that depend on shape and salt only.
+fn made_up(shape: &[usize], salt: u32) -> Tensor {
+    let mut state = salt.wrapping_mul(2_654_435_761).wrapping_add(1);
+    let values: Vec<f32> = (0..shape.iter().product::<usize>())
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        })
+        .collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// A feature map whose memory is channels last, as between our operations.
+fn feature_map(shape: [usize; 4]) -> Tensor {
+    let [b, c, h, w] = shape;
+    made_up(&[b, h, w, c], 3).permute((0, 3, 1, 2)).unwrap()
+}
+
+/// Measures our operation, on its own threads, and candle's.
+fn both(
+    criterion: &mut Criterion,
+    name: &str,
+    ours: impl Fn() -> candle_core::Result<Tensor> + Sync,
+    candles: impl Fn() -> candle_core::Result<Tensor>,
+) {
+    let mut group = criterion.benchmark_group(name);
+    group.sample_size(10);
+    group.bench_function("safelight", |bencher| {
+        // Inside the pool, as whole networks run; only the time of the loop counts.
+        bencher.iter_custom(|rounds| {
+            threads::run(|| {
+                let start = std::time::Instant::now();
+                for _ in 0..rounds {
+                    black_box(ours().unwrap());
+                }
+                start.elapsed()
+            })
+        });
+    });
+    group.bench_function("candle", |bencher| bencher.iter(|| black_box(candles().unwrap())));
+    group.finish();
+}
+
+fn convolutions(criterion: &mut Criterion) {
+    let sizes = [
+        (1, 320, 320, 64, 3, 1),
+        (1, 640, 640, 32, 3, 1),
+        (1, 1280, 1280, 16, 3, 1),
+        (1, 1280, 1280, 8, 3, 1),
+        (1, 320, 320, 64, 3, 2),
+        (1, 256, 256, 256, 3, 1),
+        (2, 64, 64, 16, 3, 1),
+        (2, 128, 128, 8, 3, 1),
+        (2, 192, 192, 4, 3, 1),
+        (2, 64, 128, 16, 1, 1),
+        (1, 32, 32, 128, 3, 1),
+    ];
+    for (batch, inputs, outputs, edge, kernel, stride) in sizes {
+        let (weight, bias) = (made_up(&[outputs, inputs, kernel, kernel], 1), made_up(&[outputs], 2));
+        let fast = Conv2d::new(&weight, Some(&bias), stride, Padding::Same(kernel / 2)).unwrap();
+        let x = feature_map([batch, inputs, edge, edge]);
+        let contiguous = x.contiguous().unwrap();
+        let bias = bias.reshape((1, outputs, 1, 1)).unwrap();
+        let name =
+            format!("convolution {batch}x{inputs}x{edge}x{edge} to {outputs}, {kernel}x{kernel}/{stride}");
+        both(
+            criterion,
+            &name,
+            || fast.forward(&x),
+            || contiguous.conv2d(&weight, kernel / 2, stride, 1, 1)?.broadcast_add(&bias),
+        );
+    }
+}
+
+fn linear_maps(criterion: &mut Criterion) {
+    let sizes = [
+        (4096, 320, 2560),
+        (4096, 1280, 320),
+        (1024, 640, 5120),
+        (256, 1280, 10240),
+        (64, 1280, 1280),
+        (77, 768, 3072),
+        (2, 1280, 1280),
+        (128, 128, 128),
+        (32, 192, 192),
+    ];
+    for (rows, inputs, outputs) in sizes {
+        let (weight, bias, x) =
+            (made_up(&[outputs, inputs], 1), made_up(&[outputs], 2), made_up(&[rows, inputs], 3));
+        let fast = Linear::new(&weight, Some(&bias)).unwrap();
+        let name = format!("linear {rows}x{inputs} to {outputs}");
+        let plain = || x.matmul(&weight.t()?)?.broadcast_add(&bias);
+        both(criterion, &name, || fast.forward(&x), plain);
+    }
+}
+
+fn attentions(criterion: &mut Criterion) {
+    let sizes = [
+        (1, 4096, 4096, 8, 40),
+        (1, 4096, 77, 8, 40),
+        (1, 1024, 1024, 8, 80),
+        (1, 4096, 4096, 1, 512),
+        (2, 64, 64, 4, 32),
+        (2, 64, 48, 4, 32),
+    ];
+    for (batch, queries, keys, heads, head_width) in sizes {
+        let width = heads * head_width;
+        let (q, k, v) = (
+            made_up(&[batch, queries, width], 1),
+            made_up(&[batch, keys, width], 2),
+            made_up(&[batch, keys, width], 3),
+        );
+        let split = |x: &Tensor| x.reshape((batch, (), heads, head_width))?.transpose(1, 2)?.contiguous();
+        let name = format!("attention {batch}x{queries}x{keys}, {heads} heads of {head_width}");
+        both(
+            criterion,
+            &name,
+            || attention(&q, &k, &v, heads, Mask::None),
+            || {
+                let scores = (split(&q)?.matmul(&split(&k)?.t()?)? * (head_width as f64).sqrt().recip())?;
+                let weights = candle_nn::ops::softmax(&scores, D::Minus1)?;
+                weights.matmul(&split(&v)?)?.transpose(1, 2)?.reshape((batch, queries, width))
+            },
+        );
+    }
+}
+
+fn norms_and_activations(criterion: &mut Criterion) {
+    for (batch, channels, edge) in [(1, 320, 64), (1, 128, 512), (2, 64, 16)] {
+        let (weight, bias) = (made_up(&[channels], 1), made_up(&[channels], 2));
+        let fast = GroupNorm::new(&weight, &bias, 32, 1e-5).unwrap();
+        let plain = candle_nn::GroupNorm::new(weight, bias, channels, 32, 1e-5).unwrap();
+        let x = feature_map([batch, channels, edge, edge]);
+        let contiguous = x.contiguous().unwrap();
+        let name = format!("group norm and SiLU {batch}x{channels}x{edge}x{edge}");
+        let candles = || candle_nn::Module::forward(&plain, &contiguous)?.silu();
+        both(criterion, &name, || fast.forward_silu(&x), candles);
+    }
+    for (tokens, channels) in [(4096, 320), (128, 128)] {
+        let (weight, bias) = (made_up(&[channels], 1), made_up(&[channels], 2));
+        let x = made_up(&[1, tokens, channels], 3);
+        let fast = LayerNorm::new(&weight, &bias, 1e-5).unwrap();
+        let candles = || candle_nn::ops::layer_norm(&x, &weight, &bias, 1e-5);
+        both(criterion, &format!("layer norm {tokens}x{channels}"), || fast.forward(&x), candles);
+        let x = made_up(&[1, tokens, 8 * channels], 3);
+        let half = 4 * channels;
+        let candles = || x.narrow(D::Minus1, 0, half)? * x.narrow(D::Minus1, half, half)?.gelu_erf()?;
+        both(criterion, &format!("geglu {tokens}x{half}"), || geglu(&x), candles);
+    }
+}
+
+fn one_thread(_: &mut Criterion) {
+    let wanted = std::env::var("SAFELIGHT_THREADS").ok().and_then(|n| n.parse().ok());
+    threads::set_count(Some(wanted.unwrap_or(1)));
+}
+
+criterion_group!(benches, one_thread, convolutions, linear_maps, attentions, norms_and_activations);
+criterion_main!(benches);

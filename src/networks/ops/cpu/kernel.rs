@@ -1,0 +1,302 @@
+//! The innermost loops of matrix products: a few rows times a panel of packed columns, in registers.
+//!
+//! Left rows are read where they lie, one value broadcast at a time; the right matrix comes in panels
+//! of up to [`PANEL`] columns, each row of a panel next to the one before. Sums stay in registers for
+//! the whole depth: 12 rows × 32 columns with AVX-512 (24 of 32 registers), 6 × 16 with AVX2.
+
+use super::simd::{Level, level};
+
+/// Columns of a full panel.
+pub(super) const PANEL: usize = 32;
+/// Columns of the last panel where 16 are enough.
+pub(super) const HALF_PANEL: usize = 16;
+/// Most rows of one tile, on any processor.
+pub(super) const ROWS: usize = 12;
+
+/// One tile: `rows × columns` results of a product. Pointers, because rows of the left matrix may
+/// overlap (convolutions) and tiles of one result are written by several threads.
+#[derive(Clone, Copy)]
+pub(super) struct Tile {
+    /// First value of the first left row.
+    pub(super) lhs: *const f32,
+    /// Values from one left row to the next.
+    pub(super) row_stride: usize,
+    /// Each row is `segments` runs of `depth` values, `segment_stride` apart.
+    pub(super) segments: usize,
+    pub(super) segment_stride: usize,
+    pub(super) depth: usize,
+    /// `[segments · depth, panel_width]`.
+    pub(super) panel: *const f32,
+    pub(super) panel_width: usize,
+    pub(super) out: *mut f32,
+    pub(super) out_stride: usize,
+    pub(super) rows: usize,
+    /// Columns of the panel that are part of the result.
+    pub(super) columns: usize,
+    /// Whether what is in `out` is added.
+    pub(super) accumulate: bool,
+    /// Null, or `panel_width` values added to each row.
+    pub(super) bias: *const f32,
+    /// Null, or values added, with `out_stride`.
+    pub(super) residual: *const f32,
+    /// Whether `lhs` and `panel` hold pairs of bf16 values, depth by depth, in place of f32 values:
+    /// only where [`super::bf16::is_available`].
+    pub(super) pairs: bool,
+}
+
+/// Computes a tile with the widest instructions of this processor.
+///
+/// # Safety
+/// `lhs` must be readable at `r · row_stride + s · segment_stride + k` for every row, segment and
+/// depth; `panel` in full; `bias`, if not null, for `panel_width` values; `out` and `residual` (if not
+/// null) at `r · out_stride + c` for every row and column, and nobody else may use those of `out`.
+/// `rows` is at most [`ROWS`], `panel_width` [`PANEL`] or [`HALF_PANEL`].
+#[expect(unsafe_code, reason = "tiles are pointers, and instructions are chosen at run time")]
+pub(super) unsafe fn compute(tile: &Tile) {
+    debug_assert!(tile.rows <= ROWS && tile.columns <= tile.panel_width);
+    #[cfg(target_arch = "x86_64")]
+    if tile.pairs {
+        // SAFETY: pairs are packed only where the processor multiplies them; the rest is the caller's
+        // promise.
+        return unsafe { bf16::compute(tile) };
+    }
+    match level() {
+        // SAFETY: `level` found the instructions on this processor; the rest is the caller's promise.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => unsafe { avx512::compute(tile) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => unsafe { avx2::compute(tile) },
+        // SAFETY: the caller's promise.
+        Level::Baseline => unsafe { baseline::compute(tile) },
+    }
+}
+
+/// A loop over constants, written out: the sums stay in registers only if they are never indexed by
+/// a variable, and compilers do not unroll loops of this size by themselves.
+macro_rules! unrolled {
+    ($index:ident < $end:ident, $body:block) => {
+        unrolled!(@ $index $end $body 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    (@ $index:ident $end:ident $body:block $($number:literal)*) => {
+        $(if $number < $end {
+            let $index: usize = $number;
+            $body
+        })*
+    };
+}
+
+/// Defines `compute` over vectors of one kind. Tiles of more rows or columns than `$rows` and
+/// `$vectors` fill the registers with are computed in pieces.
+macro_rules! kernels {
+    ($(#[$feature:meta])* $vector:ty, lanes $lanes:literal, rows $rows:literal, vectors $vectors:literal,
+     zero $zero:path, load $load:path, splat $splat:path, fma $fma:path, add $add:path, store $store:path,
+     counts [$($count:literal)*]) => {
+        /// See [`super::compute`].
+        $(#[$feature])*
+        #[expect(unsafe_code, reason = "tiles are pointers")]
+        pub(super) unsafe fn compute(tile: &Tile) {
+            const COLUMNS: usize = $lanes * $vectors;
+            let pieces = tile.rows.div_ceil($rows);
+            for piece in 0..pieces {
+                let first = piece * tile.rows / pieces;
+                let rows = (piece + 1) * tile.rows / pieces - first;
+                let mut column = 0;
+                while column < tile.columns {
+                    let wide = tile.panel_width - column >= COLUMNS;
+                    // SAFETY: rows `first..first + rows` and the columns from `column` are the caller's.
+                    unsafe {
+                        match (rows, wide) {
+                            $(($count, true) => columns::<$count, $vectors>(tile, first, column),
+                              ($count, false) => columns::<$count, 1>(tile, first, column),)*
+                            _ => unreachable!("a tile of {rows} rows"),
+                        }
+                    }
+                    column += if wide { COLUMNS } else { $lanes };
+                }
+            }
+        }
+
+        /// `MR` rows from `first` times `NV` vectors of columns from `column`.
+        $(#[$feature])*
+        #[inline]
+        #[expect(unsafe_code, reason = "reads and writes through the tile's pointers")]
+        // SAFETY: called by `compute` above for rows and columns inside the tile.
+        unsafe fn columns<const MR: usize, const NV: usize>(tile: &Tile, first: usize, column: usize) {
+            let mut sums: [[$vector; NV]; MR] = [[$zero(); NV]; MR];
+            // SAFETY: every access is at a row, segment, depth and column of the tile; whole vectors of
+            // `out` and `residual` only where all their columns are part of the result.
+            unsafe {
+                let mut panel = tile.panel.add(column);
+                for segment in 0..tile.segments {
+                    let mut lhs = tile.lhs.add(first * tile.row_stride + segment * tile.segment_stride);
+                    for _ in 0..tile.depth {
+                        let mut rhs = [$zero(); NV];
+                        unrolled!(j < NV, { rhs[j] = $load(panel.add(j * $lanes)) });
+                        unrolled!(i < MR, {
+                            let value = $splat(*lhs.add(i * tile.row_stride));
+                            unrolled!(j < NV, { sums[i][j] = $fma(value, rhs[j], sums[i][j]) });
+                        });
+                        panel = panel.add(tile.panel_width);
+                        lhs = lhs.add(1);
+                    }
+                }
+                if !tile.bias.is_null() {
+                    unrolled!(j < NV, {
+                        let bias = $load(tile.bias.add(column + j * $lanes));
+                        unrolled!(i < MR, { sums[i][j] = $add(sums[i][j], bias) });
+                    });
+                }
+                let out = tile.out.add(first * tile.out_stride + column);
+                let residual = tile.residual.wrapping_add(first * tile.out_stride + column);
+                let inside = tile.columns - column;
+                if inside >= NV * $lanes {
+                    for (from, add) in [(out.cast_const(), tile.accumulate), (residual, !tile.residual.is_null())] {
+                        if add {
+                            unrolled!(i < MR, {
+                                unrolled!(j < NV, {
+                                    let value = $load(from.add(i * tile.out_stride + j * $lanes));
+                                    sums[i][j] = $add(sums[i][j], value);
+                                });
+                            });
+                        }
+                    }
+                    unrolled!(i < MR, {
+                        unrolled!(j < NV, { $store(out.add(i * tile.out_stride + j * $lanes), sums[i][j]) });
+                    });
+                } else {
+                    let mut values = [[[0.0_f32; $lanes]; NV]; MR];
+                    unrolled!(i < MR, {
+                        unrolled!(j < NV, { $store(values[i][j].as_mut_ptr(), sums[i][j]) });
+                    });
+                    for (i, row) in values.iter().enumerate() {
+                        for (c, value) in row.as_flattened().iter().enumerate().take(inside) {
+                            let at = i * tile.out_stride + c;
+                            let mut value = *value;
+                            if tile.accumulate {
+                                value += *out.add(at);
+                            }
+                            if !tile.residual.is_null() {
+                                value += *residual.add(at);
+                            }
+                            *out.add(at) = value;
+                        }
+                    }
+                }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::{
+        __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
+        _mm512_storeu_ps,
+    };
+
+    use super::Tile;
+
+    kernels! {
+        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+        __m512, lanes 16, rows 12, vectors 2,
+        zero _mm512_setzero_ps, load _mm512_loadu_ps, splat _mm512_set1_ps, fma _mm512_fmadd_ps,
+        add _mm512_add_ps, store _mm512_storeu_ps, counts [1 2 3 4 5 6 7 8 9 10 11 12]
+    }
+}
+
+/// Two products and two additions in each lane, in f32 (`vdpbf16ps`).
+#[cfg(target_arch = "x86_64")]
+mod bf16 {
+    use std::arch::x86_64::{
+        __m512, __m512bh, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_set1_ps,
+        _mm512_setzero_ps, _mm512_storeu_ps,
+    };
+
+    use super::Tile;
+
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    #[inline]
+    #[expect(unsafe_code, reason = "the vectors hold pairs of bf16 values")]
+    fn dot(a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: both are 64 bytes of plain numbers.
+        let pairs = |v: __m512| unsafe { std::mem::transmute::<__m512, __m512bh>(v) };
+        _mm512_dpbf16_ps(c, pairs(a), pairs(b))
+    }
+
+    kernels! {
+        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+        __m512, lanes 16, rows 12, vectors 2,
+        zero _mm512_setzero_ps, load _mm512_loadu_ps, splat _mm512_set1_ps, fma dot,
+        add _mm512_add_ps, store _mm512_storeu_ps, counts [1 2 3 4 5 6 7 8 9 10 11 12]
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{
+        __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps,
+        _mm256_storeu_ps,
+    };
+
+    use super::Tile;
+
+    kernels! {
+        #[target_feature(enable = "avx2,fma")]
+        __m256, lanes 8, rows 6, vectors 2,
+        zero _mm256_setzero_ps, load _mm256_loadu_ps, splat _mm256_set1_ps, fma _mm256_fmadd_ps,
+        add _mm256_add_ps, store _mm256_storeu_ps, counts [1 2 3 4 5 6]
+    }
+}
+
+/// Four lanes that compilers keep in one SSE or NEON register.
+mod baseline {
+    use super::Tile;
+
+    type Lanes = [f32; 4];
+
+    #[inline(always)]
+    fn zero() -> Lanes {
+        [0.0; 4]
+    }
+
+    #[inline(always)]
+    fn splat(value: f32) -> Lanes {
+        [value; 4]
+    }
+
+    #[inline(always)]
+    fn add(a: Lanes, b: Lanes) -> Lanes {
+        [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
+    }
+
+    /// Fused where that is one instruction: a call to a library on x86-64's baseline.
+    #[inline(always)]
+    fn fma(a: Lanes, b: Lanes, c: Lanes) -> Lanes {
+        let one = |i: usize| {
+            if cfg!(target_arch = "aarch64") { a[i].mul_add(b[i], c[i]) } else { a[i] * b[i] + c[i] }
+        };
+        [one(0), one(1), one(2), one(3)]
+    }
+
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "reads through a pointer, as the wider vectors' loads")]
+    // SAFETY: four values from `from` must be readable.
+    unsafe fn load(from: *const f32) -> Lanes {
+        // SAFETY: the caller's promise.
+        unsafe { from.cast::<Lanes>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "writes through a pointer, as the wider vectors' stores")]
+    // SAFETY: four values from `to` must be writable.
+    unsafe fn store(to: *mut f32, values: Lanes) {
+        // SAFETY: the caller's promise.
+        unsafe { to.cast::<Lanes>().write_unaligned(values) }
+    }
+
+    kernels! {
+        Lanes, lanes 4, rows 4, vectors 2,
+        zero zero, load load, splat splat, fma fma, add add, store store, counts [1 2 3 4]
+    }
+}
