@@ -1,5 +1,7 @@
 //! The engine's protocol: order of events, stops, failures, panics, slow clients.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -135,7 +137,7 @@ fn engine() -> (Engine, Arc<AtomicUsize>) {
 
 fn request(behaviour: &str, change: impl FnOnce(&mut GenerationDraft)) -> Box<GenerationRequest> {
     let mut draft = GenerationDraft::new(&profile());
-    draft.prompt = behaviour.to_owned();
+    draft.prompt = behaviour.into();
     draft.seed = Seed(3);
     change(&mut draft);
     Box::new(draft.validate(&profile()).unwrap())

@@ -1,5 +1,7 @@
 //! Holds the sources to the table of layers in the crate's documentation.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

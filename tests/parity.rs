@@ -1,5 +1,7 @@
 //! Whole models against diffusers, on small checkpoints with random weights in the real layouts.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -178,4 +180,62 @@ fn a_bad_folder_says_what_is_wrong() {
     let pickle = temporary.path().join("model.ckpt");
     std::fs::write(&pickle, b"x").unwrap();
     assert!(says(ModelChoice::Folder(pickle)).contains("pickled"));
+}
+
+/// The record that the recipe left of the built-in model.
+fn builtin_record() -> Tensors {
+    recorded(root().join("assets/builtin-model/parity.safetensors"))
+}
+
+#[test]
+fn the_builtin_model_agrees_with_diffusers() {
+    let mut model = model(&ModelChoice::Builtin);
+    let expected = builtin_record();
+    let text = std::fs::read_to_string(root().join("assets/builtin-model/parity.json")).unwrap();
+    let facts: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let prompt = facts["prompt"].as_str().unwrap();
+    let noise = NoiseSource::new(Seed(0)).normal(4 * 16 * 16);
+    close("noise", &noise, &expected["noise"].1, 1e-6);
+    let cancel = CancelToken::new();
+    let start = &expected["noise"];
+    let noisy = Tensor::from_slice(&start.1, &start.0[..], &Device::Cpu).unwrap();
+    let output = model.condition(prompt, "", &cancel).unwrap().predict(&noisy, 999.0, Branch::Both).unwrap();
+    let output: Vec<f32> = output.flatten_all().unwrap().to_vec1().unwrap();
+    close("built-in UNet", &output, &expected["unet_output"].1, NETWORK);
+    let shape = LatentShape::new(4, 16, 16);
+    let steps = facts["steps"].as_u64().unwrap() as usize;
+    let run = guided_run(&mut *model, [prompt, ""], SamplerKind::Ddim, steps, 0, shape);
+    // Ten guided steps amplify the rounding of each.
+    close("built-in latent", run.values(), &expected["latent"].1, 1e-3);
+    let picture = model.decode(&run, &cancel).unwrap().picture;
+    let (shape, values) = &expected["picture"];
+    let plane = shape[1] * shape[2];
+    let rows: Vec<f32> = (0..plane * 3).map(|i| values[(i % 3) * plane + i / 3]).collect();
+    assert!(worst_difference(&picture, &rows) <= 2);
+}
+
+#[test]
+fn the_builtin_tokenizer_agrees_on_500_captions() {
+    let tokenizer = PromptTokenizer::open(&ModelFiles::open(&ModelChoice::Builtin).unwrap()).unwrap();
+    let text = std::fs::read_to_string(root().join("assets/builtin-model/captions.json")).unwrap();
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    assert_eq!(rows.len(), 500);
+    for row in rows {
+        let ids: Vec<u32> =
+            row["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+        assert_eq!(tokenizer.ids(row["text"].as_str().unwrap()).unwrap(), ids, "{}", row["text"]);
+    }
+}
+
+#[test]
+fn night_is_darker_than_noon() {
+    let mut model = model(&ModelChoice::Builtin);
+    let mut light = |prompt: &str| {
+        let run =
+            guided_run(&mut *model, [prompt, ""], SamplerKind::Ddim, 10, 3, LatentShape::new(4, 16, 16));
+        let picture = model.decode(&run, &CancelToken::new()).unwrap().picture;
+        picture.rgb().iter().map(|v| f64::from(*v)).sum::<f64>() / picture.rgb().len() as f64
+    };
+    let (night, noon) = (light("green hills at night, stars"), light("green hills at noon, clear sky"));
+    assert!(night + 40.0 < noon, "night {night:.0}, noon {noon:.0}");
 }

@@ -1,5 +1,7 @@
 //! Noise, schedules and samplers against PyTorch's and diffusers' own figures, and against mathematics.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -30,7 +32,7 @@ impl Denoiser for MadeUpNetwork {
 }
 
 /// The configuration the fixtures were made with.
-fn config(sampler: SamplerKind, extra: serde_json::Value) -> SchedulerConfig {
+fn config(sampler: SamplerKind, extra: &serde_json::Value) -> SchedulerConfig {
     let mut keys = serde_json::json!({
         "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1,
         "clip_sample": false,
@@ -87,7 +89,7 @@ fn every_step_of_every_sampler_is_diffusers() {
         let spread = matches!(kind, ScheduleKind::Karras | ScheduleKind::Exponential);
         let extra =
             if spread { serde_json::json!({"timestep_spacing": "linspace"}) } else { serde_json::json!({}) };
-        let config = config(sampler, extra);
+        let config = config(sampler, &extra);
         let schedule = Schedule::new(&config, sampler, kind, 7).unwrap();
         let shape = LatentShape::new(4, 4, 4);
         let source =
@@ -217,7 +219,7 @@ fn run_with(
     cancel: &CancelToken,
     on_step: &mut dyn FnMut(usize),
 ) -> Result<(usize, bool), String> {
-    let config = config(SamplerKind::Euler, serde_json::json!({}));
+    let config = config(SamplerKind::Euler, &serde_json::json!({}));
     let schedule = Schedule::new(&config, SamplerKind::Euler, ScheduleKind::Model, 6).unwrap();
     sample(
         denoiser,

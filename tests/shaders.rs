@@ -1,5 +1,7 @@
 //! The preview shaders on a software adapter against their references on the processor.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+
 use std::sync::Arc;
 
 use safelight::latent::{Latent, LatentShape, PatchProjection, RgbProjection};

@@ -264,7 +264,10 @@ impl eframe::App for Window {
         let actions = window_ui(ui, &mut self.session, &mut self.desk);
         let ctx = ui.ctx().clone();
         self.questions_ui(&ctx);
-        for action in actions {
+        // What was typed in this frame counts for what was asked in it.
+        let (edits, others): (Vec<_>, Vec<_>) =
+            actions.into_iter().partition(|action| matches!(action, Action::Edit(_) | Action::SetBatch(..)));
+        for action in edits.into_iter().chain(others) {
             self.session.apply(action);
         }
         self.carry_out(&ctx);

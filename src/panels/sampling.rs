@@ -16,7 +16,7 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, text: &Text, actions: 
     let multiple = session.profile.as_ref().map_or(8, |profile| profile.size_multiple);
     let native = session.profile.as_ref().map_or(128, |profile| profile.defaults.size.width);
     ui.add_space(4.0);
-    egui::Grid::new("sampling").num_columns(2).spacing([10.0, 8.0]).min_col_width(92.0).show(ui, |ui| {
+    egui::Grid::new("sampling").num_columns(2).spacing([10.0, 8.0]).min_col_width(88.0).show(ui, |ui| {
         row(ui, text.size, |ui| size_ui(ui, &mut draft.size, native, multiple, text));
         row(ui, text.steps, |ui| {
             let slider = Slider::new(&mut draft.steps, 1..=100)
@@ -115,7 +115,7 @@ fn seed_ui(
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         let drag = egui::DragValue::new(&mut seed.0).range(0..=u64::from(u32::MAX)).speed(1.0);
-        named(&ui.add_sized([92.0, 28.0], drag), text.seed);
+        named(&ui.add_sized([84.0, 28.0], drag), text.seed);
         if ui.button(text.new_seed).clicked() {
             actions.push(Action::RandomSeed);
         }

@@ -1,0 +1,146 @@
+//! A display without a screen, and the program in it.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes on a loaded two-core machine.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Waits until `found` gives a value; panics with `what` when patience ends.
+pub(crate) fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = found() {
+            return value;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {} s in vain for {what}", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// An X server of its own, a window manager, and a home folder nothing else uses.
+pub(crate) struct Desktop {
+    server: Child,
+    manager: Option<Child>,
+    name: String,
+    home: tempfile::TempDir,
+}
+
+impl Desktop {
+    /// Starts Xvfb on a free display with this screen size.
+    pub(crate) fn start(width: u32, height: u32) -> Self {
+        let mut server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", &format!("{width}x{height}x24")])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("Xvfb does not start: run packaging/setup.sh test");
+        let mut number = Vec::new();
+        let stdout = server.stdout.as_mut().expect("piped above");
+        for byte in std::io::BufReader::new(stdout).bytes() {
+            match byte.expect("Xvfb says its display") {
+                b'\n' => break,
+                digit => number.push(digit),
+            }
+        }
+        let name = format!(":{}", String::from_utf8(number).expect("digits"));
+        let mut desktop =
+            Self { server, manager: None, name, home: tempfile::tempdir().expect("a home folder") };
+        desktop.manager = Some(desktop.command("openbox").spawn().expect("openbox starts"));
+        desktop
+    }
+
+    /// The display's name, such as `:7`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A folder for this test's files; the program's settings live in it too.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// A command that sees this display, this home, and no session bus (so dialogs are zenity's).
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("DISPLAY", &self.name)
+            .env("HOME", self.home())
+            .env("XDG_RUNTIME_DIR", self.home())
+            .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
+            .env("LANG", "C.UTF-8")
+            .env("GTK_USE_PORTAL", "0")
+            .env_remove("WAYLAND_DISPLAY")
+            .env_remove("XDG_CONFIG_HOME")
+            .env_remove("XDG_DATA_HOME")
+            .env_remove("XDG_CACHE_HOME")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+
+    /// Runs xdotool and gives what it printed, or nothing when it failed.
+    pub(crate) fn xdotool(&self, arguments: &[&str]) -> Option<String> {
+        let output =
+            self.command("xdotool").args(arguments).stdout(Stdio::piped()).output().expect("xdotool runs");
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// The window whose title contains this, once it is there.
+    pub(crate) fn window(&self, title: &str) -> String {
+        wait_for(&format!("a window named {title}"), || {
+            self.xdotool(&["search", "--onlyvisible", "--name", title])?.lines().next().map(str::to_owned)
+        })
+    }
+
+    /// Gives a window the keyboard.
+    pub(crate) fn focus(&self, window: &str) {
+        wait_for("the window to take the focus", || {
+            self.xdotool(&["windowfocus", "--sync", window])?;
+            (self.xdotool(&["getwindowfocus"])? == window).then_some(())
+        });
+    }
+
+    /// Presses keys such as `ctrl+Return`.
+    pub(crate) fn press(&self, keys: &str) {
+        self.xdotool(&["key", "--clearmodifiers", keys]).expect("keys are pressed");
+    }
+
+    /// Types ASCII text.
+    pub(crate) fn type_text(&self, text: &str) {
+        self.xdotool(&["type", "--delay", "25", text]).expect("text is typed");
+    }
+
+    /// What a window shows, as PNG bytes decoded to RGB.
+    pub(crate) fn screenshot(&self, window: &str) -> image::RgbImage {
+        let file = self.home().join("screenshot.png");
+        let done = self.command("import").args(["-window", window]).arg(&file).status().expect("import runs");
+        assert!(done.success(), "no screenshot of window {window}");
+        if let Some(folder) = std::env::var_os("SAFELIGHT_SCREENSHOTS") {
+            let _ = std::fs::copy(&file, PathBuf::from(folder).join("last.png"));
+        }
+        image::open(&file).expect("a PNG").to_rgb8()
+    }
+}
+
+impl Drop for Desktop {
+    fn drop(&mut self) {
+        for child in self.manager.iter_mut().chain([&mut self.server]) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The program, ended when dropped.
+pub(crate) struct Program(pub(crate) Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

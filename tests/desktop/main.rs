@@ -1,0 +1,75 @@
+//! The real program in a real window: Xvfb, software Vulkan, real keys, a real drop, a real dialog.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod display;
+mod drag_and_drop;
+
+use display::{Desktop, Program, wait_for};
+
+fn start(desktop: &Desktop) -> (Program, String) {
+    let program =
+        Program(desktop.command(env!("CARGO_BIN_EXE_safelight")).spawn().expect("the program starts"));
+    let window = desktop.window("Safelight");
+    desktop.focus(&window);
+    (program, window)
+}
+
+/// How many pixels differ clearly between two pictures of the same window.
+fn changed_pixels(a: &image::RgbImage, b: &image::RgbImage) -> usize {
+    a.pixels().zip(b.pixels()).filter(|(a, b)| a.0.iter().zip(b.0).any(|(a, b)| a.abs_diff(b) > 24)).count()
+}
+
+#[test]
+fn a_typed_prompt_becomes_a_saved_picture() {
+    let desktop = Desktop::start(1280, 800);
+    let (_program, window) = start(&desktop);
+    desktop.type_text("snowy mountains over a lake at night, two moons");
+    desktop.press("ctrl+Return");
+
+    // The latent develops: the window shows clearly different pictures one after another.
+    let mut last = desktop.screenshot(&window);
+    let mut changes = 0;
+    wait_for("the preview to change three times", || {
+        let now = desktop.screenshot(&window);
+        if changed_pixels(&last, &now) > 2_000 {
+            changes += 1;
+        }
+        last = now;
+        (changes >= 3).then_some(())
+    });
+
+    // The dialog opens once there is a picture to save.
+    let dialog = wait_for("the save dialog", || {
+        desktop.press("ctrl+s");
+        std::thread::sleep(std::time::Duration::from_millis(800));
+        desktop.xdotool(&["search", "--onlyvisible", "--class", "zenity"])?.lines().next().map(str::to_owned)
+    });
+    desktop.focus(&dialog);
+    let file = desktop.home().join("saved picture");
+    desktop.press("ctrl+a");
+    desktop.type_text(file.to_str().expect("an ASCII path"));
+    desktop.press("Return");
+
+    let saved = file.with_extension("png");
+    let picture = wait_for("the saved file", || image::open(&saved).ok());
+    assert_eq!((picture.width(), picture.height()), (128, 128));
+    let facts = safelight::formats::metadata::read_facts(&saved).expect("facts are embedded");
+    assert_eq!(facts.prompt.as_deref(), Some("snowy mountains over a lake at night, two moons"));
+    assert!(facts.seed.is_some() && facts.steps.is_some(), "{facts:?}");
+}
+
+#[test]
+fn a_dropped_picture_with_an_awkward_name_opens() {
+    let desktop = Desktop::start(1280, 800);
+    let (_program, window) = start(&desktop);
+    let file = desktop.home().join("my picture é.png");
+    image::RgbImage::from_fn(160, 128, |x, y| image::Rgb([x as u8, y as u8, 200]))
+        .save(&file)
+        .expect("a file");
+    let before = desktop.screenshot(&window);
+    drag_and_drop::drop_files(desktop.name(), window.parse().expect("a number"), &[&file]);
+    wait_for("the window to show the picture", || {
+        (changed_pixels(&before, &desktop.screenshot(&window)) > 3_000).then_some(())
+    });
+}
