@@ -17,6 +17,7 @@ fn harness<'a>(change: impl FnOnce(&mut Settings)) -> Harness<'a, Window> {
     change(&mut settings);
     let mut harness = Harness::builder()
         .with_size([1280.0, 800.0])
+        .with_theme(if settings.theme == ThemeChoice::Light { egui::Theme::Light } else { egui::Theme::Dark })
         .wgpu()
         .build_eframe(|context| Window::new(context, settings, None).unwrap());
     wait(&mut harness, "the model", |window| window.session.is_ready());
@@ -129,4 +130,31 @@ fn the_first_start_in_korean_and_light_looks_as_designed() {
     harness.run_ok();
     harness.get_by_label("생성");
     harness.snapshot("first_start_korean_light");
+}
+
+/// Also remakes README's pictures where `SAFELIGHT_SCREENSHOTS` names a folder.
+#[test]
+fn pictures_of_the_readme() {
+    let mut harness = harness(|_| {});
+    harness.state_mut().session.draft.prompt =
+        "green hills on a bright day, clouds, a red hot air balloon".into();
+    harness.state_mut().session.draft.seed = safelight::request::Seed(4);
+    harness.state_mut().session.batch = 6;
+    harness.state_mut().session.apply(Action::Generate);
+    wait(&mut harness, "pictures", |window| {
+        window.session.results.len() == 6 && window.session.running.is_none()
+    });
+    harness.run_ok();
+    let shoot = |harness: &mut Harness<'_, Window>, name: &str| {
+        let picture = harness.render().unwrap();
+        let colours: std::collections::HashSet<_> = picture.pixels().map(|pixel| pixel.0).collect();
+        assert!(colours.len() > 500, "{name}: only {} colours", colours.len());
+        if let Some(folder) = std::env::var_os("SAFELIGHT_SCREENSHOTS") {
+            picture.save(std::path::Path::new(&folder).join(name)).unwrap();
+        }
+    };
+    shoot(&mut harness, "window.png");
+    harness.get_by_label("Latent").click();
+    harness.run_ok();
+    shoot(&mut harness, "latent.png");
 }

@@ -224,8 +224,8 @@ impl Window {
 
     /// Language and theme, in the corner of the controls.
     fn corner_ui(&mut self, ui: &mut egui::Ui) {
-        let frame = egui::Frame::NONE.inner_margin(egui::Margin::symmetric(14, 6));
-        egui::Panel::top("corner").frame(frame).show_separator_line(false).show(ui, |ui| {
+        let frame = egui::Frame::side_top_panel(ui.style()).inner_margin(egui::Margin::symmetric(14, 6));
+        egui::Panel::top("corner").frame(frame).show(ui, |ui| {
             ui.horizontal(|ui| {
                 ui.heading("Safelight");
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
