@@ -1,0 +1,42 @@
+"""One command for each stage: `python -m recipe.run STAGE WORK [--minutes N] [--small-minutes N] [--count N]`.
+
+Stages in order: render, tokenizer, vae, latents, unet, export, evaluate. Each reads what the one before
+left in WORK; vae and unet resume from their checkpoints.
+"""
+import argparse
+from pathlib import Path
+
+import torch
+
+from . import evaluate, export, pictures, tokenizer, unet, vae
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", choices=["render", "tokenizer", "vae", "latents", "unet", "export", "evaluate"])
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--small-minutes", type=float, default=0)
+    parser.add_argument("--count", type=int, default=44_000)
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    asked.work.mkdir(parents=True, exist_ok=True)
+    if asked.stage == "render":
+        pictures.render(asked.work / "train", 128, asked.count, 0)
+    elif asked.stage == "tokenizer":
+        tokenizer.train(asked.work / "tok")
+    elif asked.stage == "vae":
+        vae.train(asked.work, asked.minutes)
+    elif asked.stage == "latents":
+        unet.latents(asked.work, [(asked.work / "train.npy", 0)])
+    elif asked.stage == "unet":
+        unet.train(asked.work, asked.minutes, asked.small_minutes)
+    elif asked.stage == "export":
+        export.main(asked.work)
+    else:
+        evaluate.main(asked.work)
+
+
+if __name__ == "__main__":
+    main()

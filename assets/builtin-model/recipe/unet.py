@@ -1,0 +1,121 @@
+"""The denoiser and its text encoder, trained together on the linear code of renders.
+
+First the text encoder learns to name a caption's attributes, so that its states tell words apart; then
+both learn on 8x8 latents (64 px), four times cheaper, and at last on 16x16 (128 px). v-prediction, ten
+percent of captions dropped for guidance, averaged weights.
+"""
+import os
+import time
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from transformers import CLIPTokenizer
+
+from . import attributes, networks, vae, world
+from .pictures import as_tensor
+
+
+def latents(work, sources):
+    """Codes all pictures but the held-out combinations; `sources`: pairs of array path and first seed."""
+    code = vae.encoder_of(work / "pca.npz")
+    large, small, seeds = [], [], []
+    for path, first in sources:
+        pictures = np.load(path, mmap_mode="r")
+        for i in range(0, len(pictures), 256):
+            kept = [j for j in range(i, min(i + 256, len(pictures))) if not world.held_out(world.scene(first + j))]
+            x = as_tensor(pictures[kept])
+            large.append(code(x).half())
+            small.append(code(F.avg_pool2d(x, 2)).half())
+            seeds += [first + j for j in kept]
+    captions = [world.caption(world.scene(s), s) for s in seeds]
+    torch.save(dict(z128=torch.cat(large), z64=torch.cat(small), seeds=seeds, caps=captions), work / "lat.pt")
+
+
+def learn_words(text, ids, seeds, minutes):
+    """Trains the text encoder to name the attributes of the scene a caption describes."""
+    labels = [attributes.labels(world.scene(s)) for s in seeds]
+    classes = {k: torch.tensor([l[0][k] for l in labels]) for k in attributes.HEADS}
+    colours, shapes = (torch.tensor(np.stack([l[i] for l in labels])) for i in (1, 2))
+    heads = nn.ModuleDict({k: nn.Linear(networks.TEXT_WIDTH, len(v)) for k, v in attributes.HEADS.items()})
+    heads["colours"], heads["shapes"] = nn.Linear(networks.TEXT_WIDTH, 10), nn.Linear(networks.TEXT_WIDTH, 5)
+    optimizer = torch.optim.AdamW([*text.parameters(), *heads.parameters()], 1e-3)
+    end = time.time() + 60 * minutes
+    while time.time() < end:
+        i = torch.randint(0, len(ids), (64,))
+        states = text(ids[i]).last_hidden_state.mean(1)
+        loss = sum(F.cross_entropy(heads[k](states), classes[k][i], ignore_index=-1) for k in classes)
+        loss = loss + 3 * F.binary_cross_entropy_with_logits(heads["colours"](states), colours[i])
+        loss = loss + 3 * F.binary_cross_entropy_with_logits(heads["shapes"](states), shapes[i])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def train(work, minutes, small_minutes, rate=1e-3, word_minutes=2.0):
+    """Trains for so many minutes in all, `small_minutes` of them at 64 px; resumes from WORK/unet.pt."""
+    torch.manual_seed(0)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    data = torch.load(work / "lat.pt", weights_only=False)
+    tokenizer = CLIPTokenizer.from_pretrained(work / "tok")
+    tokens = lambda texts: torch.tensor(tokenizer(
+        texts, padding="max_length", max_length=networks.TOKENS, truncation=True).input_ids)
+    ids, nothing = tokens(data["caps"]), tokens([""])
+    text, unet = networks.text_encoder(tokenizer), networks.unet()
+    begun, step = time.time(), 0
+    state = None
+    if (work / "unet.pt").exists():
+        state = torch.load(work / "unet.pt", weights_only=False)
+        unet.load_state_dict(state["un"])
+        text.load_state_dict(state["te"])
+        step = state["it"]
+    else:
+        learn_words(text, ids, data["seeds"], word_minutes)
+    text.to(device), unet.to(device)
+    parameters = [*unet.parameters(), *text.parameters()]
+    optimizer = torch.optim.AdamW(
+        [dict(params=list(unet.parameters())), dict(params=list(text.parameters()))], rate, betas=(0.9, 0.99), weight_decay=1e-2)
+    mean = [p.detach().clone() for p in parameters]
+    if state:
+        optimizer.load_state_dict(state["o"])
+        mean = [m.to(device) for m in state["ema"]]
+    generator = torch.Generator().manual_seed(step)
+    betas = torch.linspace(0.00085 ** 0.5, 0.02 ** 0.5, 1000, dtype=torch.float64) ** 2
+    signal = torch.cumprod(1 - betas, 0).float()
+    saved = time.time()
+    while (spent := (time.time() - begun) / 60) < minutes:
+        codes, batch = (data["z64"], 48) if spent < small_minutes else (data["z128"], 24)
+        share = spent / minutes
+        decay = 1 if share < 0.5 else 0.5 * (1 + np.cos(np.pi * (share - 0.5) / 0.5)) * 0.97 + 0.03
+        for group, factor in zip(optimizer.param_groups, (1.0, 0.5)):
+            group["lr"] = float(rate * factor * min(1, (step + 1) / 150) * decay)
+        i = torch.randint(0, len(codes), (batch,), generator=generator)
+        dropped = torch.rand(batch, 1, generator=generator) < 0.1
+        t = torch.randint(0, 1000, (batch,), generator=generator)
+        clean = codes[i].float()
+        noise = torch.randn(clean.shape, generator=generator)
+        alpha, sigma = signal[t].view(-1, 1, 1, 1).sqrt(), (1 - signal[t]).view(-1, 1, 1, 1).sqrt()
+        noisy, target = alpha * clean + sigma * noise, alpha * noise - sigma * clean
+        words = torch.where(dropped, nothing, ids[i]).to(device)
+        with torch.autocast(device, torch.bfloat16):
+            output = unet(noisy.to(device), t.to(device), text(words).last_hidden_state).sample
+        loss = (output.float() - target.to(device)).pow(2).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        step += 1
+        torch._foreach_lerp_(mean, [p.detach() for p in parameters], 1 - min(0.9985, (1 + step) / (30 + step)))
+        if step % 100 == 0:
+            print(f"unet step {step} minutes {spent:.1f} loss {loss.item():.4f}", flush=True)
+        if time.time() - saved > 150:
+            save(work, unet, text, optimizer, mean, step)
+            saved = time.time()
+    save(work, unet, text, optimizer, mean, step)
+
+
+def save(work, unet, text, optimizer, mean, step):
+    """Writes the checkpoint whole or not at all."""
+    torch.save(dict(un=unet.state_dict(), te=text.state_dict(), o=optimizer.state_dict(), ema=mean, it=step), work / "unet.tmp")
+    os.replace(work / "unet.tmp", work / "unet.pt")
