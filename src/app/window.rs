@@ -51,7 +51,8 @@ impl Window {
         if let Some(notice) = notice {
             session.notify(Severity::Error, "The settings file was damaged and set aside", notice);
         }
-        let desk = Desk::new(latents, settings.language, fits);
+        let mut desk = Desk::new(latents, settings.language, fits);
+        desk.save_metadata = settings.save_metadata;
         let dialogs = Dialogs::new(&ctx);
         let mut window = Self { session, desk, engine, dialogs, settings, typed_path: None, offered: None };
         window.carry_out(&ctx);
@@ -120,7 +121,7 @@ impl Window {
                 let Some(item) = self.session.results.iter_mut().find(|item| item.job == *job) else {
                     return;
                 };
-                let done = files::save_picture(path, item, self.settings.save_metadata);
+                let done = files::save_picture(path, item, self.desk.save_metadata);
                 item.saved |= done.is_ok();
                 done
             }
@@ -278,6 +279,7 @@ impl eframe::App for Window {
 
     fn on_exit(&mut self) {
         self.settings.model = self.session.draft.model.clone();
+        self.settings.save_metadata = self.desk.save_metadata;
         self.settings.recent_models.clone_from(&self.session.recent_models);
         if let Err(error) = self.settings.save() {
             log::error!("the settings could not be saved: {error:#}");

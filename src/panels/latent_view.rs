@@ -52,6 +52,11 @@ pub(super) fn latent_ui(ui: &mut Ui, session: &mut Session, look: &mut Desk, act
                 text.compression
             );
             ui.label(RichText::new(line).color(theme::quiet(dark)));
+            if let Some([psnr, ssim]) = session.inspector.fidelity {
+                let figures =
+                    format!("{} → {}: PSNR {psnr:.1} dB · SSIM {ssim:.3}", text.original, text.decoded);
+                ui.label(RichText::new(figures).color(theme::quiet(dark)));
+            }
             pictures_ui(ui, &session.inspector, look, &latent, &seen);
             ui.add_space(8.0);
             channels_ui(ui, &mut session.inspector, look, &latent, &seen, actions);
@@ -91,6 +96,17 @@ fn options_ui(ui: &mut Ui, inspector: &mut Inspector, look: &Desk, actions: &mut
         if changed {
             actions.push(Action::DecodeInspected);
         }
+        ui.separator();
+        if let Some(picture) = inspector.original.as_ref().or(inspector.decoded.as_ref())
+            && ui.button(text.use_as_source).clicked()
+        {
+            actions.push(Action::UsePicture(picture.clone()));
+        }
+        if ui.button(text.save_latent).clicked()
+            && let Some(latent) = inspector.adjusted()
+        {
+            actions.push(Action::SaveThisLatent(latent));
+        }
     });
 }
 
@@ -107,6 +123,21 @@ fn pictures_ui(ui: &mut Ui, inspector: &Inspector, look: &mut Desk, latent: &Lat
     tiles.push((text.preview, look.latents.as_mut().and_then(|latents| latents.texture(latent, seen))));
     if let Some(decoded) = &inspector.decoded {
         tiles.push((text.decoded, Some(look.picture(ui, decoded))));
+    }
+    if let Some((_, along)) = &inspector.components {
+        let three = look.components_look();
+        tiles.push((
+            text.components,
+            look.latents.as_mut().and_then(|latents| latents.texture(along, &three)),
+        ));
+    }
+    if let Some(divergence) = &inspector.divergence {
+        let most = divergence.values().iter().copied().fold(1e-6, f32::max);
+        let seen = Look::Channel { index: 0, map: ColourMap::Grey, low: 0.0, high: most, smooth: false };
+        tiles.push((
+            text.divergence,
+            look.latents.as_mut().and_then(|latents| latents.texture(divergence, &seen)),
+        ));
     }
     ui.horizontal_wrapped(|ui| {
         for (name, texture) in tiles {

@@ -37,6 +37,8 @@ pub struct Desk {
     pub(crate) second_view: canvas::View,
     /// Whether the patch projection is used where there is one.
     pub use_patch: bool,
+    /// Whether saved pictures hold their settings.
+    pub save_metadata: bool,
     /// Set once: the prompt takes the keyboard at the start.
     pub(crate) focus_prompt: bool,
     projections: HashMap<usize, Arc<RgbProjection>>,
@@ -71,6 +73,7 @@ impl Desk {
             view: canvas::View::default(),
             second_view: canvas::View::default(),
             use_patch: true,
+            save_metadata: true,
             focus_prompt: true,
             projections: HashMap::new(),
             builtin: builtin.map(|(linear, patch)| (Arc::new(linear), Arc::new(patch))),
@@ -98,6 +101,13 @@ impl Desk {
             })
         });
         Look::Linear { projection: Arc::clone(projection), smooth: true }
+    }
+
+    /// Three principal components as red, green and blue.
+    fn components_look(&mut self) -> Look {
+        let projection =
+            self.projections.entry(3).or_insert_with(|| Arc::new(RgbProjection::first_channels(3)));
+        Look::Linear { projection: Arc::clone(projection), smooth: false }
     }
 
     /// A picture as a texture, made when it is first drawn.
@@ -133,7 +143,7 @@ pub fn window_ui(ui: &mut Ui, session: &mut Session, look: &mut Desk) -> Vec<Act
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.set_width(ui.available_width() - 6.0);
             prompt::prompt_ui(ui, session, look, &mut actions);
-            sampling::sampling_ui(ui, session, look.text, &mut actions);
+            sampling::sampling_ui(ui, session, look, &mut actions);
             queue::queue_ui(ui, session, look, &mut actions);
         });
     });

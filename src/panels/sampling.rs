@@ -2,7 +2,7 @@
 
 use egui::{RichText, Slider, Ui};
 
-use super::{Text, named, theme};
+use super::{Desk, Text, named, theme};
 use crate::request::{GenerationDraft, ImageSize, SamplerKind, ScheduleKind, Seed, fit_into_multiples};
 use crate::session::{Action, Session};
 
@@ -10,7 +10,8 @@ use crate::session::{Action, Session};
 const ASPECTS: [(&str, f64); 5] =
     [("1:1", 1.0), ("4:3", 4.0 / 3.0), ("3:4", 3.0 / 4.0), ("16:9", 16.0 / 9.0), ("9:16", 9.0 / 16.0)];
 
-pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, text: &Text, actions: &mut Vec<Action>) {
+pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions: &mut Vec<Action>) {
+    let text = look.text;
     let mut draft = session.draft.clone();
     let (mut batch, mut locked) = (session.batch, session.seed_locked);
     let multiple = session.profile.as_ref().map_or(8, |profile| profile.size_multiple);
@@ -45,6 +46,7 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, text: &Text, actions: 
             });
         });
         source_ui(ui, &mut draft, text, actions);
+        ui.checkbox(&mut look.save_metadata, text.metadata);
     });
     if draft != session.draft {
         actions.push(Action::Edit(Box::new(draft)));

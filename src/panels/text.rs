@@ -116,6 +116,8 @@ texts! {
     preview: "Preview", "미리보기";
     decoded: "Decoded", "디코딩 결과";
     original: "Original", "원본";
+    divergence: "What the encoder had to say (KL)", "인코더의 정보량 (KL)";
+    metadata: "Save settings in pictures", "그림에 설정 저장";
     compression: "smaller", "배 작음";
     settings_restored: "Settings restored", "설정을 복원했습니다";
     language: "한국어", "English";

@@ -63,6 +63,8 @@ pub enum Action {
     Save,
     /// Asks where to save the shown latent.
     SaveLatent,
+    /// Asks where to save a latent in model space.
+    SaveThisLatent(Latent),
     /// Copies the shown picture.
     Copy,
     /// Asks for a picture, latent or settings to open.
@@ -155,6 +157,7 @@ impl Session {
                     self.effects.push(Effect::AskSaveLatent(latent));
                 }
             }
+            Action::SaveThisLatent(latent) => self.effects.push(Effect::AskSaveLatent(latent)),
             Action::Copy => {
                 if let Some(picture) = self.shown_result().and_then(|item| item.picture().cloned()) {
                     self.effects.push(Effect::Copy(picture));
@@ -302,7 +305,9 @@ impl Session {
         let picture = self.scrubbed.is_none().then(|| self.shown_result()?.picture().cloned()).flatten();
         if let (Some(latent), Some(format)) = (self.shown_latent(), format) {
             self.inspector.open(latent, format);
-            self.inspector.decoded = picture.or_else(|| self.inspector.decoded.take());
+            if let Some(picture) = picture {
+                self.inspector.set_decoded(picture);
+            }
         }
     }
 

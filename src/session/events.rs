@@ -40,7 +40,7 @@ impl Session {
                 }
                 if self.inspector.pending == Some(job) {
                     self.inspector.pending = None;
-                    self.inspector.decoded = Some(picture);
+                    self.inspector.set_decoded(picture);
                 } else if let Some(index) = self.results.iter().rposition(|item| item.job == job) {
                     self.results[index].outcome = Outcome::Decoded(picture);
                     self.results[index].elapsed_secs = elapsed_secs;
@@ -57,7 +57,7 @@ impl Session {
                     let original = self.inspector.original.take();
                     self.inspector.open(mean, profile.format);
                     self.inspector.original = original;
-                    self.inspector.log_variance = Some(log_variance);
+                    self.inspector.set_posterior(log_variance, profile.format);
                     self.apply(super::Action::DecodeInspected);
                 }
             }

@@ -1,9 +1,10 @@
 //! The latent under the lamp: which one, how it is seen, what is done to it.
 
 use crate::engine::JobId;
+use crate::formats::metrics::{psnr, ssim};
 use crate::latent::{
     ChannelAdjustments, ChannelStatistics, Latent, LatentFormat, PrincipalComponents, channel_statistics,
-    principal_components,
+    kl_map, principal_components,
 };
 use crate::request::Picture;
 
@@ -32,6 +33,8 @@ pub struct InspectorOptions {
 
 /// How many undone states are kept.
 const MAX_UNDO: usize = 100;
+/// Pictures of more bytes are not measured.
+const MAX_MEASURED: usize = 3 << 20;
 
 /// The latent view's state.
 #[derive(Default)]
@@ -54,8 +57,12 @@ pub struct Inspector {
     pub options: InspectorOptions,
     /// Figures of each channel of the latent as it came.
     pub statistics: Vec<ChannelStatistics>,
-    /// Its principal components.
-    pub components: Option<PrincipalComponents>,
+    /// Its principal components, and the latent seen along them: three channels.
+    pub components: Option<(PrincipalComponents, Latent)>,
+    /// The encoder's divergence from N(0, 1) at each latent pixel, nats.
+    pub divergence: Option<Latent>,
+    /// PSNR (dB) and SSIM of the decode against the original, while nothing is adjusted.
+    pub fidelity: Option<[f64; 2]>,
     adjusted: Option<(ChannelAdjustments, Latent)>,
     undo: Vec<ChannelAdjustments>,
     redo: Vec<ChannelAdjustments>,
@@ -73,15 +80,37 @@ impl Inspector {
             return;
         }
         let options = self.options;
+        let components = principal_components(&latent);
+        let along = components.project(&latent);
         *self = Self {
             statistics: channel_statistics(&latent),
-            components: Some(principal_components(&latent)),
+            components: Some((components, along)),
             adjustments: ChannelAdjustments::none(latent.shape().channels),
             format: Some(format),
             latent: Some(latent),
             options,
             ..Self::default()
         };
+    }
+
+    /// What the encoder said beside the mean, VAE space; `format` is the latent's.
+    pub fn set_posterior(&mut self, log_variance: Latent, format: LatentFormat) {
+        if let Some(latent) = &self.latent {
+            self.divergence = Some(kl_map(&format.vae_from_model(latent), &log_variance));
+        }
+        self.log_variance = Some(log_variance);
+    }
+
+    /// The true decode of the latent as it is adjusted.
+    pub fn set_decoded(&mut self, picture: Picture) {
+        self.fidelity = match &self.original {
+            // The figures of larger pictures take longer than a frame.
+            Some(original) if self.adjustments.is_none() && original.rgb().len() <= MAX_MEASURED => {
+                psnr(original, &picture).zip(ssim(original, &picture)).map(|(psnr, ssim)| [psnr, ssim])
+            }
+            _ => None,
+        };
+        self.decoded = Some(picture);
     }
 
     /// The latent after the adjustments.

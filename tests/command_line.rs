@@ -1,0 +1,110 @@
+//! The real program, without its window.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn safelight(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_safelight")).args(arguments).output().unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[track_caller]
+fn fails_with(arguments: &[&str], sentence: &str) {
+    let output = safelight(arguments);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
+    assert!(error.contains(sentence), "{error}");
+    assert!(!error.contains("panicked"), "{error}");
+}
+
+#[test]
+fn the_same_seed_is_the_same_file_and_its_latent_decodes_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second, again] = ["a.png", "b.png", "c.png"].map(|name| folder.path().join(name));
+    let latent = folder.path().join("a.latent");
+    let run = |output: &Path, more: &[&str]| {
+        let mut arguments =
+            vec!["generate", "--prompt", "green hills", "--steps", "3", "--seed", "5", "--json"];
+        arguments.extend(["--output", text(output)]);
+        arguments.extend(more);
+        let output = safelight(&arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let answer: serde_json::Value =
+        serde_json::from_slice(&run(&first, &["--save-latent", text(&latent)])).unwrap();
+    assert_eq!((answer["seed"].as_u64(), answer["width"].as_u64()), (Some(5), Some(128)));
+    run(&second, &[]);
+    assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap());
+    let facts = safelight::formats::metadata::read_facts(&first).unwrap();
+    assert_eq!((facts.prompt.as_deref(), facts.steps), (Some("green hills"), Some(3)));
+
+    assert!(safelight(&["decode", text(&latent), "--output", text(&again)]).status.success());
+    let pixels = |path: &Path| image::open(path).unwrap().to_rgb8();
+    assert_eq!(pixels(&again), pixels(&first));
+}
+
+#[test]
+fn a_picture_is_encoded_and_everything_is_inspected() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("p.png");
+    image::RgbImage::from_fn(70, 64, |x, y| image::Rgb([x as u8 * 3, y as u8 * 3, 90]))
+        .save(&picture)
+        .unwrap();
+    let latent = folder.path().join("p.latent");
+    let encoded = safelight(&["encode", text(&picture), "--output", text(&latent), "--json"]);
+    assert!(encoded.status.success(), "{}", String::from_utf8_lossy(&encoded.stderr));
+    let answer: serde_json::Value = serde_json::from_slice(&encoded.stdout).unwrap();
+    assert_eq!(answer["shape"], serde_json::json!([4, 8, 8]));
+    let inspected = safelight(&["inspect", "--json", "builtin", text(&picture), text(&latent)]);
+    let kinds: Vec<String> = String::from_utf8(inspected.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(kinds, ["model", "picture", "latent"]);
+}
+
+#[test]
+fn image_to_image_begins_at_the_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, output) = (folder.path().join("s.png"), folder.path().join("o.png"));
+    image::RgbImage::from_pixel(128, 128, image::Rgb([210, 40, 40])).save(&source).unwrap();
+    let mut arguments =
+        vec!["generate", "--prompt", "", "--steps", "10", "--seed", "1", "--guidance-scale", "1"];
+    arguments.extend(["--init-image", text(&source), "--strength", "0.2", "--output", text(&output)]);
+    assert!(safelight(&arguments).status.success());
+    let drawn = image::open(&output).unwrap().to_rgb8();
+    let mean = |k: usize| drawn.pixels().map(|p| f64::from(p.0[k])).sum::<f64>() / (128.0 * 128.0);
+    assert!(mean(0) > mean(1) + 40.0 && mean(0) > mean(2) + 40.0, "{} {} {}", mean(0), mean(1), mean(2));
+}
+
+#[test]
+fn what_cannot_be_done_is_said_in_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("x.png");
+    let generate = |more: &[&'static str]| {
+        let mut arguments = vec!["generate", "--prompt", "x", "--steps", "1", "--output"];
+        arguments.push(Box::leak(text(&output).to_owned().into_boxed_str()));
+        arguments.extend(more);
+        arguments
+    };
+    fails_with(&generate(&["--model", "/nowhere"]), "there is no folder /nowhere");
+    fails_with(&generate(&["--width", "100"]), "must be multiples of");
+    fails_with(&generate(&["--sampler", "magic"]), "is not a sampler");
+    fails_with(&generate(&["--device", "cuda"]), "this build has no CUDA");
+    fails_with(&["generate", "--prompt", "x", "--output", "x.gif"], "use .png, .jpg or .webp");
+    fails_with(
+        &["generate", "--prompt", "x", "--steps", "1", "--output", "/nowhere/x.png"],
+        "/nowhere/x.png",
+    );
+    fails_with(&["inspect", "/nowhere"], "there is no such file or folder");
+    assert!(!output.exists());
+}
