@@ -107,7 +107,7 @@ fn profile_of(choice: &ModelChoice, configs: &Configs, index_name: &str, paramet
             guidance_scale: if distilled {
                 1.0
             } else if builtin {
-                4.0
+                3.0
             } else {
                 7.5
             },

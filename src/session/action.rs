@@ -126,9 +126,18 @@ impl Session {
                 }
             }
             Action::SetModel(model) => self.load_model(model),
-            Action::Show(shown) => (self.shown, self.scrubbed) = (shown, None),
-            Action::Scrub(step) => self.scrubbed = step,
-            Action::ShowNoisy(noisy) => self.show_noisy = noisy,
+            Action::Show(shown) => {
+                (self.shown, self.scrubbed) = (shown, None);
+                self.follow_canvas();
+            }
+            Action::Scrub(step) => {
+                self.scrubbed = step;
+                self.follow_canvas();
+            }
+            Action::ShowNoisy(noisy) => {
+                self.show_noisy = noisy;
+                self.follow_canvas();
+            }
             Action::RestoreSettings(index) => {
                 if let Some(item) = self.results.get(index) {
                     self.draft =
@@ -295,6 +304,7 @@ impl Session {
             LatentSpace::Vae => profile.format.model_from_vae(&latent),
             LatentSpace::Model => latent,
         };
+        self.inspector.follows_canvas = false;
         self.inspector.open(latent, profile.format);
         self.decode_inspected();
     }
@@ -304,10 +314,18 @@ impl Session {
             self.shown_result().map(|item| item.format).or_else(|| self.profile.as_ref().map(|p| p.format));
         let picture = self.scrubbed.is_none().then(|| self.shown_result()?.picture().cloned()).flatten();
         if let (Some(latent), Some(format)) = (self.shown_latent(), format) {
+            self.inspector.follows_canvas = true;
             self.inspector.open(latent, format);
             if let Some(picture) = picture {
                 self.inspector.set_decoded(picture);
             }
+        }
+    }
+
+    /// Keeps the latent view on what the canvas shows, if it was opened from there.
+    pub(super) fn follow_canvas(&mut self) {
+        if self.inspector.follows_canvas {
+            self.inspect_shown();
         }
     }
 

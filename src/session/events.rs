@@ -16,6 +16,9 @@ impl Session {
                     let mean = running.step_secs.map_or(elapsed_secs, |mean| 0.7 * mean + 0.3 * elapsed_secs);
                     running.step_secs = Some(mean);
                     running.newest = Some(RunningStep { step, steps, sigma, noisy, denoised });
+                    if self.shown == Shown::Live {
+                        self.follow_canvas();
+                    }
                 }
             }
             Event::Sampled { job, latent, trajectory, finished_early } => {
@@ -46,6 +49,7 @@ impl Session {
                     self.results[index].elapsed_secs = elapsed_secs;
                     if self.shown == Shown::Live {
                         self.shown = Shown::Result(index);
+                        self.follow_canvas();
                     }
                 }
                 self.end_job(job);

@@ -49,6 +49,8 @@ pub struct Inspector {
     pub log_variance: Option<Latent>,
     /// The true decode of the latent as it is adjusted.
     pub decoded: Option<Picture>,
+    /// Whether it shows what the canvas shows, step by step.
+    pub follows_canvas: bool,
     /// The encoding or decoding under way.
     pub pending: Option<JobId>,
     /// What is done to the channels.
@@ -89,6 +91,7 @@ impl Inspector {
             format: Some(format),
             latent: Some(latent),
             options,
+            follows_canvas: self.follows_canvas,
             ..Self::default()
         };
     }

@@ -175,3 +175,27 @@ fn adjustments_can_be_undone() {
     session.inspector.redo();
     assert_eq!(session.inspector.adjustments.channels[0].gain, 2.0);
 }
+
+#[test]
+fn a_latent_view_opened_from_the_canvas_follows_the_steps() {
+    let mut session = ready();
+    session.apply(Action::Generate);
+    let job = sent_job(&mut session).unwrap();
+    let step = |step, value: f32| Event::StepFinished {
+        job,
+        step,
+        steps: 4,
+        sigma: 1.0,
+        noisy: latent(),
+        denoised: latent().map(|_, _| value),
+        elapsed_secs: 0.1,
+    };
+    session.apply_event(step(1, 1.0));
+    session.apply(Action::InspectShown);
+    session.apply_event(step(2, 2.0));
+    assert_eq!(session.inspector.latent.as_ref().unwrap().values()[0], 2.0);
+    let other = latent().map(|_, _| 9.0);
+    session.apply(Action::InspectLatent(other.clone(), crate::latent::LatentSpace::Model));
+    session.apply_event(step(3, 3.0));
+    assert_eq!(session.inspector.latent, Some(other), "a latent opened from a file stays");
+}

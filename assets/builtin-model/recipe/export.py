@@ -22,12 +22,12 @@ SCALE = 0.18215
 SCHEDULER = dict(beta_start=0.00085, beta_end=0.02, beta_schedule="scaled_linear", prediction_type="v_prediction",
                  timestep_spacing="trailing", clip_sample=False, set_alpha_to_one=False, steps_offset=0)
 EXAMPLES = [
-    "snowy mountains over a lake at night, two moons, stars", "green hills on a bright day, clouds, a red hot air balloon",
-    "a red sphere on a blue cube, wooden floor, sunset", "sand dunes in the desert at sunset, a ringed planet",
-    "city skyline over the ocean at night, aurora", "a pine forest at dawn, fog, the sun",
-    "a volcano by a lake at dusk, stormy sky", "a white cottage, flower meadow, at noon, a rainbow",
-    "green islands by the sea at sunset, a white sailboat", "mesas in the desert at noon, a green cactus, clear sky",
-    "a shiny green cylinder next to a yellow cone, checkered floor, daytime", "rolling hills at midnight, a crescent moon, many stars",
+    "green hills on a bright day, clouds, a red hot air balloon", "a red sphere on a blue cube, wooden floor, sunset",
+    "a green cylinder next to a yellow cone, checkered floor, daytime", "sand dunes in the desert at sunset, a ringed planet",
+    "city skyline over the ocean at night, aurora", "a volcano by a lake at dusk, stormy sky",
+    "green islands by the sea at sunset, a white sailboat", "snowy mountains over a lake at night, two moons, stars",
+    "mesas in the desert at noon, a green cactus, clear sky", "a white cottage, flower meadow, at noon, a rainbow",
+    "a pine forest at dawn, fog, the sun", "rolling hills at midnight, a crescent moon, many stars",
 ]
 
 
