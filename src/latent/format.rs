@@ -60,6 +60,13 @@ impl LatentFormat {
     }
 
     /// How much smaller the latent is than the picture above it.
+    ///
+    /// ```
+    /// use safelight::latent::LatentFormat;
+    ///
+    /// let format = LatentFormat::STABLE_DIFFUSION;
+    /// assert_eq!(format.compression(format.latent_shape(1024, 1024)).ratio(), 48.0);
+    /// ```
     pub const fn compression(&self, shape: LatentShape) -> Compression {
         let (width, height) = self.image_size_px(shape);
         Compression { pixel_values: width * height * 3, latent_values: shape.len() }
