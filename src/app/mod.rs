@@ -20,7 +20,7 @@ pub fn run() -> anyhow::Result<()> {
         .with_title("Safelight")
         .with_app_id("safelight")
         .with_inner_size(settings.window_size)
-        .with_min_inner_size([760.0, 520.0])
+        .with_min_inner_size([840.0, 540.0])
         .with_drag_and_drop(true);
     let mut options = eframe::NativeOptions { viewport, ..eframe::NativeOptions::default() };
     if let WgpuSetup::CreateNew(setup) = &mut options.wgpu_options.wgpu_setup {

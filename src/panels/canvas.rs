@@ -50,6 +50,9 @@ impl View {
     }
 }
 
+/// What the bar's files and both zoom buttons need, points.
+const NARROW: f32 = 460.0;
+
 const WHOLE: Rect = Rect { min: Pos2::ZERO, max: Pos2 { x: 1.0, y: 1.0 } };
 
 /// Tabs on the left, what can be done with the picture on the right.
@@ -66,12 +69,15 @@ pub(super) fn bar_ui(ui: &mut Ui, session: &mut Session, look: &mut Desk, action
                     }
                 }
             }
-            ui.separator();
-            if ui.button(text.fit).clicked() {
-                look.view = View::default();
-            }
-            if ui.button(text.one_to_one).clicked() {
-                look.view = View { zoom: Some(1.0 / ui.ctx().pixels_per_point()), ..View::default() };
+            // A narrow window has no room for these; a double click fits too.
+            if ui.available_width() > NARROW {
+                ui.separator();
+                if ui.button(text.fit).clicked() {
+                    look.view = View::default();
+                }
+                if ui.button(text.one_to_one).clicked() {
+                    look.view = View { zoom: Some(1.0 / ui.ctx().pixels_per_point()), ..View::default() };
+                }
             }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let has_picture = session.shown_result().is_some_and(|item| item.picture().is_some());
