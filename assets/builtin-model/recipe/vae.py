@@ -1,8 +1,10 @@
 """The autoencoder, bootstrapped from the best linear code.
 
-A VAE trained from nothing takes long to learn hue. So the code is given first: the whitened principal
-components of 8x8 pixel patches. The decoder learns to decode that code (with a little noise), the encoder
-to give it; the latents the denoiser learns on are then known before the VAE is finished.
+A VAE trained from nothing takes long to learn hue. So the code is given first ("boot"): the whitened
+principal components of 8x8 pixel patches. The decoder learns to decode that code (with a little noise), the
+encoder to give it. Then both are trained together ("joint"): the code may leave the linear one, which edges
+need, but is held near it, so that a denoiser of the linear code keeps most of what it knows. Last the encoder is
+frozen and the decoder alone learns on whole pictures ("decoder").
 """
 import os
 import time
@@ -14,7 +16,12 @@ import torch.nn.functional as F
 from . import networks
 from .pictures import as_tensor
 
-CROP = 64
+PHASES = {
+    # crop in pixels, pictures in a batch
+    "boot": (64, 8),
+    "joint": (64, 8),
+    "decoder": (128, 3),
+}
 
 
 def linear_code(pictures, path):
@@ -53,9 +60,26 @@ def psnr(vae, pictures):
     return float((-10 * torch.log10(((y - x) / 2).pow(2).mean((1, 2, 3)))).mean())
 
 
-def train(work, minutes, batch=8, rate=1.5e-3):
-    """Trains for so many minutes on WORK/train.npy; resumes from WORK/vae.pt."""
+def phase_loss(phase, vae, code, x):
+    """The loss of one batch, f32 [N, 3, H, W] in -1..1."""
+    if phase == "decoder":
+        with torch.no_grad():
+            posterior = vae.encode(x).latent_dist
+        return reconstruction_loss(vae.decode(posterior.mean + 0.05 * torch.randn_like(posterior.mean)).sample, x)
+    posterior = vae.encode(x).latent_dist
+    target = code(x)
+    distance = (posterior.mean - target).pow(2).mean()
+    spread = 0.02 * (posterior.logvar + 6).pow(2).mean()
+    if phase == "boot":
+        decoded = vae.decode(target + 0.04 * torch.randn_like(target)).sample
+        return reconstruction_loss(decoded, x) + 0.5 * distance + spread
+    return reconstruction_loss(vae.decode(posterior.sample()).sample, x) + 0.05 * distance + spread
+
+
+def train(work, minutes, phase, rate=1.5e-3):
+    """Trains one of PHASES for so many minutes on WORK/train.npy; resumes from WORK/vae.pt."""
     torch.manual_seed(0)
+    crop_size, batch = PHASES[phase]
     pictures = np.load(work / "train.npy", mmap_mode="r")
     if not (work / "pca.npz").exists():
         linear_code(pictures, work / "pca.npz")
@@ -77,27 +101,22 @@ def train(work, minutes, batch=8, rate=1.5e-3):
             group["lr"] = rate * min(1, (step + 1) / 60) * decay
         crops = []
         for i in rng.integers(0, len(pictures), batch):
-            y, x = rng.integers(0, pictures.shape[1] - CROP + 1, 2)
-            crop = pictures[i, y:y + CROP, x:x + CROP]
+            y, x = rng.integers(0, pictures.shape[1] - crop_size + 1, 2)
+            crop = pictures[i, y:y + crop_size, x:x + crop_size]
             crops.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
-        x = as_tensor(np.stack(crops))
-        posterior = vae.encode(x).latent_dist
-        target = code(x)
-        decoded = vae.decode(target + 0.04 * torch.randn_like(target)).sample
-        loss = reconstruction_loss(decoded, x) + 0.5 * (posterior.mean - target).pow(2).mean()
-        loss = loss + 0.02 * (posterior.logvar + 6).pow(2).mean()
+        loss = phase_loss(phase, vae, code, as_tensor(np.stack(crops)))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         step += 1
         with torch.no_grad():
-            keep = min(0.995, (1 + step) / (20 + step))
+            keep = min(0.998, (1 + step) / (20 + step))
             for (_, value), average in zip(vae.state_dict().items(), mean.values()):
                 average.lerp_(value, 1 - keep)
         if step % 300 == 0:
             save(work, vae, optimizer, mean, step)
-            print(f"vae step {step} loss {loss.item():.4f}", flush=True)
+            print(f"vae {phase} step {step} minutes {share * minutes:.1f} loss {loss.item():.4f}", flush=True)
     save(work, vae, optimizer, mean, step)
 
 
