@@ -17,12 +17,13 @@ struct Params {
     high: f32,
     // Channel views: which channel.
     channel: u32,
-    // Bit 0: smooth (Catmull-Rom), else nearest. Bit 1: diverging colour map, else grey.
+    // Bit 0: smooth (Catmull-Rom), else nearest. Bit 1: diverging colour map; bit 2: heat; else grey.
     flags: u32,
 }
 
 const SMOOTH: u32 = 1u;
 const DIVERGING: u32 = 2u;
+const HEAT: u32 = 4u;
 // What is drawn where a value is not a number.
 const ERROR_COLOUR: vec3<f32> = vec3<f32>(1.0, 0.0, 1.0);
 

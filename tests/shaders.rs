@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use safelight::latent::{Latent, LatentShape, PatchProjection, RgbProjection};
-use safelight::preview::{ColourMap, Decoder, Look, channel_reference, linear_reference, shader_sources};
+use safelight::latent::{ColourMap, Latent, LatentShape, PatchProjection, RgbProjection};
+use safelight::preview::{Decoder, Look, channel_reference, linear_reference, shader_sources};
 
 /// A byte of the target is 1/255; both sides round, and filter weights are sums of f32 products.
 const TOLERANCE: f32 = 1.0 / 255.0;
@@ -143,7 +143,7 @@ fn the_patch_preview_is_its_reference() {
 fn every_colour_map_of_a_channel_is_its_reference() {
     let gpu = gpu();
     let latent = made_up(LatentShape::new(16, 6, 11), 4);
-    for map in [ColourMap::Diverging, ColourMap::Grey] {
+    for map in [ColourMap::Diverging, ColourMap::Grey, ColourMap::Heat] {
         for smooth in [true, false] {
             for (index, low, high) in [(0, -3.0, 3.0), (15, -0.5, 1.5)] {
                 let (_, found) = draw(&gpu, &latent, &Look::Channel { index, map, low, high, smooth });

@@ -4,8 +4,10 @@
 //! hold and what the preview shaders draw.
 
 mod adjustments;
+mod colour_map;
 mod format;
 mod posterior;
+mod preview_fit;
 mod principal;
 mod rgb_projection;
 mod statistics;
@@ -14,8 +16,10 @@ mod trajectory;
 use std::sync::Arc;
 
 pub use adjustments::{Blend, BlendMode, ChannelAdjustment, ChannelAdjustments};
+pub use colour_map::{ColourMap, ERROR_COLOUR};
 pub use format::{Compression, LatentFormat, LatentSpace};
 pub use posterior::{kl_map, posterior_sigma};
+pub use preview_fit::{PreviewFit, RidgeRegression, patch_rows, rgb_rows};
 pub use principal::{PrincipalComponents, principal_components};
 pub use rgb_projection::{PatchProjection, ProjectionQuality, RgbProjection};
 pub use statistics::{ChannelStatistics, Histogram, channel_statistics, first_non_finite};

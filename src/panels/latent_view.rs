@@ -5,8 +5,8 @@ use std::sync::Arc;
 use egui::{Color32, Pos2, Rect, RichText, Sense, Ui, Vec2};
 
 use super::{Desk, named, theme};
-use crate::latent::{Histogram, Latent, RgbProjection};
-use crate::preview::{ColourMap, Look};
+use crate::latent::{ColourMap, Histogram, Latent, RgbProjection};
+use crate::preview::Look;
 use crate::session::{Action, Inspector, Limits, Session};
 
 const WHOLE: Rect = Rect { min: Pos2::ZERO, max: Pos2 { x: 1.0, y: 1.0 } };

@@ -1,8 +1,8 @@
 //! The decoding passes: a latent and a look to a texture.
 
-use crate::latent::Latent;
+use crate::latent::{ColourMap, Latent};
 
-use super::{ColourMap, Look};
+use super::Look;
 
 /// Uniforms of every pass; the twin of `Params` in `shaders/latent.wgsl`.
 #[repr(C)]
@@ -20,6 +20,7 @@ struct Params {
 
 const SMOOTH: u32 = 1;
 const DIVERGING: u32 = 2;
+const HEAT: u32 = 4;
 /// Pixels under a latent pixel where the look does not say.
 const SCALE: usize = 8;
 /// The result: display-encoded bytes, as egui takes textures.
@@ -257,8 +258,12 @@ fn params(shape: crate::latent::LatentShape, look: &Look, scale: usize) -> Param
         Look::Patch { .. } => {}
         Look::Channel { index, map, low: from, high: to, smooth } => {
             (low, high, channel) = (*from, *to, *index as u32);
-            flags =
-                if *smooth { SMOOTH } else { 0 } | if *map == ColourMap::Diverging { DIVERGING } else { 0 };
+            let colours = match map {
+                ColourMap::Diverging => DIVERGING,
+                ColourMap::Grey => 0,
+                ColourMap::Heat => HEAT,
+            };
+            flags = colours | if *smooth { SMOOTH } else { 0 };
         }
     }
     Params {

@@ -2,17 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::latent::{PatchProjection, RgbProjection};
-
-/// How a channel's values become colours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ColourMap {
-    /// Blue below the middle, white at it, red above.
-    #[default]
-    Diverging,
-    /// Black to white.
-    Grey,
-}
+use crate::latent::{ColourMap, PatchProjection, RgbProjection};
 
 /// One way to see a latent.
 #[derive(Clone, Debug)]

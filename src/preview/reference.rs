@@ -1,23 +1,9 @@
-//! What the shaders compute, on the processor: their twins in tests, and the pictures the command line draws.
+//! What the shaders compute, on the processor: their twins in tests.
 
-use crate::latent::{Latent, RgbProjection};
-
-use super::ColourMap;
+use crate::latent::{ColourMap, ERROR_COLOUR, Latent, RgbProjection};
 
 /// Pixels under a latent pixel.
 const SCALE: usize = 8;
-
-/// The colour of a value that is no number.
-const ERROR_COLOUR: [f32; 3] = [1.0, 0.0, 1.0];
-
-/// ColorBrewer 2.0 (Brewer & Harrower), RdBu of five classes, blue to red.
-const STOPS: [[f32; 3]; 5] = [
-    [5.0, 113.0, 176.0],
-    [146.0, 197.0, 222.0],
-    [247.0, 247.0, 247.0],
-    [244.0, 165.0, 130.0],
-    [202.0, 0.0, 32.0],
-];
 
 fn value_at(latent: &Latent, x: isize, y: isize, channel: usize) -> f32 {
     let shape = latent.shape();
@@ -77,25 +63,8 @@ pub fn channel(
     latent: &Latent,
     index: usize,
     map: ColourMap,
-    [low, high]: [f32; 2],
+    limits: [f32; 2],
     smooth: bool,
 ) -> Vec<[f32; 3]> {
-    points(latent)
-        .map(|at| {
-            let value = sampled(latent, at, index, smooth);
-            if !value.is_finite() {
-                return ERROR_COLOUR;
-            }
-            let share = ((value - low) / (high - low)).clamp(0.0, 1.0);
-            match map {
-                ColourMap::Grey => [share; 3],
-                ColourMap::Diverging => {
-                    let place = share * 4.0;
-                    let below = (place as usize).min(3);
-                    let t = place - below as f32;
-                    std::array::from_fn(|k| (STOPS[below][k] * (1.0 - t) + STOPS[below + 1][k] * t) / 255.0)
-                }
-            }
-        })
-        .collect()
+    points(latent).map(|at| map.colour(sampled(latent, at, index, smooth), limits)).collect()
 }

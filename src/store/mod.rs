@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 pub use detect::{ModelIndex, detect};
 pub use model_files::{ModelFiles, WeightBytes, WeightFile};
-pub use vocabulary::{PreviewFits, Vocabulary, builtin_previews, builtin_vocabulary};
+pub use vocabulary::{Vocabulary, builtin_previews, builtin_vocabulary};
 
 /// Why a model's files cannot be used. Each says what to try.
 #[derive(Debug, thiserror::Error)]

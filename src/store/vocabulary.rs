@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use crate::latent::{PatchProjection, ProjectionQuality, RgbProjection};
+use crate::latent::{PatchProjection, PreviewFit, ProjectionQuality, RgbProjection};
 
 /// The words of the built-in model's world.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
@@ -62,19 +62,6 @@ impl Vocabulary {
     }
 }
 
-/// The projections the recipe fitted to the built-in VAE.
-#[derive(Clone, Debug)]
-pub struct PreviewFits {
-    /// One matrix for each latent pixel.
-    pub linear: RgbProjection,
-    /// Its held-out agreement with the decode.
-    pub linear_quality: ProjectionQuality,
-    /// 3×3 neighbourhood to patch.
-    pub patch: PatchProjection,
-    /// Its held-out agreement with the decode.
-    pub patch_quality: ProjectionQuality,
-}
-
 /// The built-in model's words; empty if the recipe left none.
 pub fn builtin_vocabulary() -> &'static Vocabulary {
     static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
@@ -88,7 +75,7 @@ pub fn builtin_vocabulary() -> &'static Vocabulary {
 }
 
 /// The built-in model's preview projections, `None` if the file beside the weights is damaged.
-pub fn builtin_previews() -> Option<&'static PreviewFits> {
+pub fn builtin_previews() -> Option<&'static PreviewFit> {
     #[derive(serde::Deserialize)]
     struct File {
         linear: Linear,
@@ -108,13 +95,13 @@ pub fn builtin_previews() -> Option<&'static PreviewFits> {
         #[serde(flatten)]
         quality: ProjectionQuality,
     }
-    static FITS: OnceLock<Option<PreviewFits>> = OnceLock::new();
+    static FITS: OnceLock<Option<PreviewFit>> = OnceLock::new();
     FITS.get_or_init(|| {
         let file: File =
             serde_json::from_str(include_str!("../../assets/builtin-model/previews.json")).ok()?;
         let (linear, patch) = (file.linear, file.patch);
         (patch.projection.weight.len() == patch.projection.rows() * patch.projection.columns()).then_some(
-            PreviewFits {
+            PreviewFit {
                 linear: linear.projection,
                 linear_quality: linear.quality,
                 patch: patch.projection,
