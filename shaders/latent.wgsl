@@ -3,7 +3,7 @@
 // The latent, [C, H, W] in model space, lies in a texture of one f32 for each value, `width` columns
 // and `height * channels` rows, channel under channel. Textures of f32 cannot be filtered everywhere,
 // so values are loaded and weighted here.
-// The Rust twins are in src/preview/reference.rs; the uniforms' twin is `Params` in src/preview/decoder.rs.
+// The Rust twins are in src/latent/drawn.rs; the uniforms' twin is `Params` in src/preview/decoder.rs.
 
 struct Params {
     // Latent columns, rows and channels.

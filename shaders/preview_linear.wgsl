@@ -1,5 +1,5 @@
 // A preview through one matrix for each latent pixel: rgb = bias + sum of weight * channel.
-// Twin: `linear` in src/preview/reference.rs.
+// Twin: `drawn_linear` in src/latent/drawn.rs.
 
 @fragment
 fn decode(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {

@@ -21,7 +21,7 @@
 //! | 2 | [`models`] | whole models: weights, tokenizer, text to embedding, denoiser, VAE | `latent`, `request`, `diffusion`, `networks`, `store` |
 //! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `request`, `diffusion`, `networks` (threads), `models`, `formats`, `store` |
 //! | 4 | [`session`] | what the window knows; pure updates, no egui | `latent`, `request`, `engine`, `formats`, `store` |
-//! | 5 | [`panels`] | how the window looks | `latent`, `request`, `engine` (stages), `session`, `preview` |
+//! | 5 | [`panels`] | how the window looks | `latent`, `request`, `engine` (stages, failures), `formats` (facts), `session`, `preview` |
 //! | 6 | [`app`] | eframe glue, dialogs, dropped files, saving, settings | all but `diffusion`, `networks`, `models` |
 //! | 6 | [`cli`] | the same engine without a window | `latent`, `request`, `models`, `engine`, `formats`, `store` |
 //!

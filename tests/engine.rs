@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use candle_core::{Device, Tensor};
 use safelight::diffusion::{Branch, DiffusionError, NoisePredictor, SchedulerConfig};
 use safelight::engine::{Command, Engine, EngineSettings, Event, JobId, ModelHost, Stage};
-use safelight::latent::{Latent, LatentFormat, first_non_finite};
+use safelight::latent::{Latent, LatentFormat, PreviewFit, first_non_finite};
 use safelight::models::{DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings};
 use safelight::request::{
     CancelToken, GenerationDraft, GenerationRequest, ImageSize, InitImage, ModelChoice, ModelDefaults,
@@ -163,6 +163,7 @@ fn name(event: &Event) -> String {
         Event::Encoded { .. } => "encoded".into(),
         Event::Failed { failure, .. } => format!("failed: {failure}"),
         Event::Cancelled { .. } => "cancelled".into(),
+        Event::PreviewFitted { .. } => "fitted".into(),
         Event::Restarted { .. } => "restarted".into(),
     }
 }
@@ -312,4 +313,67 @@ fn encode_and_decode_are_jobs_too() {
     let latent = Latent::zeros(LatentFormat::STABLE_DIFFUSION.latent_shape(64, 64));
     engine.send(Command::Decode { job: JobId(2), model, latent, cancel }).unwrap();
     assert_eq!(until_end(&engine).last().unwrap(), "decoded 64");
+}
+
+/// The events of a fit of the built-in model's previews, and the fit.
+fn fit_builtin(engine: &Engine, folder: &Path, may_compute: bool) -> (Vec<String>, Option<Arc<PreviewFit>>) {
+    let load = Command::LoadModel { job: JobId(1), model: ModelChoice::Builtin, cancel: CancelToken::new() };
+    engine.send(load).unwrap();
+    let (model, folder, cancel) = (ModelChoice::Builtin, Some(folder.to_owned()), CancelToken::new());
+    engine.send(Command::FitPreview { job: JobId(2), model, folder, may_compute, cancel }).unwrap();
+    let mut names = Vec::new();
+    loop {
+        let event = engine.next_event().expect("the engine lives");
+        names.push(name(&event));
+        match event {
+            Event::PreviewFitted { fit, .. } => return (names, Some(fit)),
+            Event::Cancelled { .. } | Event::Failed { .. } => return (names, None),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn previews_fitted_to_a_vae_beat_its_linear_map_are_kept_and_learn_from_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || Engine::start(EngineSettings::default(), || {}).unwrap();
+    let engine = start();
+    let (names, none) = fit_builtin(&engine, folder.path(), false);
+    assert!(none.is_none() && names.last().is_some_and(|n| n == "cancelled"), "{names:?}");
+    let (names, fit) = fit_builtin(&engine, folder.path(), true);
+    let fit = fit.unwrap();
+    assert!(names.iter().any(|n| n.starts_with("FittingPreview")), "{names:?}");
+    println!("linear {:?}, patch {:?}", fit.linear_quality, fit.patch_quality);
+    assert!(fit.patch_is_better() && fit.patch_quality.ssim > fit.linear_quality.ssim);
+    drop(engine);
+
+    let engine = start();
+    let (names, again) = fit_builtin(&engine, folder.path(), false);
+    assert!(!names.iter().any(|n| n.starts_with("FittingPreview")), "it was kept: {names:?}");
+    assert_eq!(again.unwrap(), fit);
+    let profile = safelight::models::profile(&ModelChoice::Builtin).unwrap();
+    let mut draft = GenerationDraft::new(&profile);
+    (draft.prompt, draft.steps) = ("green hills".into(), 2);
+    let request = Box::new(draft.validate(&profile).unwrap());
+    engine.send(Command::Generate { job: JobId(3), request, cancel: CancelToken::new() }).unwrap();
+    loop {
+        if let Event::PreviewFitted { fit: learned, .. } = engine.next_event().expect("the engine lives") {
+            assert_ne!(learned.patch, fit.patch, "a picture's rows were added");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_fit_stops_when_it_is_told_to() {
+    let (engine, _) = engine();
+    generate(&engine, 1, "");
+    until_end(&engine);
+    let cancel = CancelToken::new();
+    cancel.stop();
+    let model = ModelChoice::Builtin;
+    engine
+        .send(Command::FitPreview { job: JobId(2), model, folder: None, may_compute: true, cancel })
+        .unwrap();
+    assert_eq!(until_end(&engine).last().unwrap(), "cancelled");
 }

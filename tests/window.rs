@@ -106,9 +106,9 @@ fn an_opened_file_that_is_nothing_known_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("broken.png");
     std::fs::write(&file, b"\x89PNG\r\n\x1a\nnot really").unwrap();
-    harness.state_mut().session.apply(Action::OpenPath(file));
-    harness.step();
-    harness.step();
+    harness.state_mut().session.apply(Action::OpenPaths(vec![file]));
+    wait(&mut harness, "the notice", |window| !window.session.notices.is_empty());
+    harness.run_ok();
     harness.get_by_label("This could not be opened");
 }
 

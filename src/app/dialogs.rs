@@ -6,20 +6,23 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::engine::JobId;
 use crate::latent::Latent;
+use crate::session::Export;
 
 /// What a dialog was opened for.
 #[derive(Clone, Debug)]
 pub(super) enum Purpose {
     SavePicture(JobId),
     SaveLatent(Latent),
+    Export(Export),
     Open,
+    OpenSource,
     OpenModel,
 }
 
 /// What a person chose; no path is a cancelled dialog, or none that could be shown.
 pub(super) struct Answer {
     pub(super) purpose: Purpose,
-    pub(super) path: Option<PathBuf>,
+    pub(super) paths: Vec<PathBuf>,
     /// How long the dialog was there, seconds: one that could not be shown ends at once.
     pub(super) shown_secs: f64,
 }
@@ -43,27 +46,15 @@ impl Dialogs {
         if self.open > 0 {
             return;
         }
-        let mut dialog = rfd::FileDialog::new();
+        let mut dialog = rfd::FileDialog::new().set_file_name(name);
         if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
             dialog = dialog.set_directory(folder);
         }
-        let (answered, ctx, name) = (self.answered.clone(), self.ctx.clone(), name.to_owned());
+        let (answered, ctx) = (self.answered.clone(), self.ctx.clone());
         let show = move || {
             let clock = std::time::Instant::now();
-            let path = match &purpose {
-                Purpose::SavePicture(_) => dialog
-                    .add_filter("PNG", &["png"])
-                    .add_filter("JPEG", &["jpg", "jpeg"])
-                    .add_filter("WebP", &["webp"])
-                    .set_file_name(name)
-                    .save_file(),
-                Purpose::SaveLatent(_) => {
-                    dialog.add_filter("Latent", &["latent"]).set_file_name(name).save_file()
-                }
-                Purpose::Open => dialog.pick_file(),
-                Purpose::OpenModel => dialog.pick_folder(),
-            };
-            let _ = answered.send(Answer { purpose, path, shown_secs: clock.elapsed().as_secs_f64() });
+            let paths = chosen(dialog, &purpose);
+            let _ = answered.send(Answer { purpose, paths, shown_secs: clock.elapsed().as_secs_f64() });
             ctx.request_repaint();
         };
         if std::thread::Builder::new().name("safelight-dialog".to_owned()).spawn(show).is_ok() {
@@ -77,4 +68,25 @@ impl Dialogs {
         self.open = self.open.saturating_sub(1);
         Some(answer)
     }
+}
+
+fn chosen(dialog: rfd::FileDialog, purpose: &Purpose) -> Vec<PathBuf> {
+    let pictures = |dialog: rfd::FileDialog| {
+        dialog.add_filter("PNG", &["png"]).add_filter("JPEG", &["jpg", "jpeg"]).add_filter("WebP", &["webp"])
+    };
+    let saved = match purpose {
+        Purpose::Open => return dialog.pick_files().unwrap_or_default(),
+        Purpose::OpenSource => dialog.pick_file(),
+        Purpose::OpenModel => dialog.pick_folder(),
+        Purpose::SavePicture(_) | Purpose::Export(Export::Reconstruction) => pictures(dialog).save_file(),
+        Purpose::SaveLatent(_) => dialog.add_filter("Latent", &["latent"]).save_file(),
+        Purpose::Export(Export::Sheet | Export::ChannelPngs) => {
+            dialog.add_filter("PNG", &["png"]).save_file()
+        }
+        Purpose::Export(Export::Channel(_)) => {
+            dialog.add_filter("PNG", &["png"]).add_filter("NumPy", &["npy"]).save_file()
+        }
+        Purpose::Export(Export::Npy) => dialog.add_filter("NumPy", &["npy"]).save_file(),
+    };
+    saved.into_iter().collect()
 }

@@ -60,6 +60,11 @@ fn file() -> Option<PathBuf> {
     Some(ProjectDirs::from("", "", "safelight")?.config_dir().join("settings.json"))
 }
 
+/// Where previews fitted to VAEs are kept.
+pub(super) fn fits_folder() -> Option<PathBuf> {
+    Some(ProjectDirs::from("", "", "safelight")?.cache_dir().join("previews"))
+}
+
 impl Settings {
     /// Reads the settings. A damaged file is set aside, and the second value says so.
     pub fn load() -> (Self, Option<String>) {

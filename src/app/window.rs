@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use super::background::{Background, Finished, Use};
 use super::dialogs::{Answer, Dialogs, Purpose};
 use super::files::{self, Opened};
 use super::settings::{Settings, ThemeChoice};
 use crate::engine::{Engine, EngineSettings};
-use crate::panels::{Desk, Language, Tab, Text, theme, window_ui};
+use crate::formats::compare;
+use crate::panels::{Desk, Language, Tab, theme, window_ui};
 use crate::preview::LatentTextures;
-use crate::session::{Action, Effect, Session, Severity};
-use crate::store::builtin_previews;
+use crate::request::{ModelChoice, Picture};
+use crate::session::{Action, Effect, Export, Message, Session};
 
 /// The program's window.
 pub struct Window {
@@ -19,6 +21,7 @@ pub struct Window {
     pub desk: Desk,
     engine: Engine,
     dialogs: Dialogs,
+    background: Background,
     settings: Settings,
     /// A path that is typed because no dialog could be shown.
     typed_path: Option<(Purpose, String)>,
@@ -46,15 +49,16 @@ impl Window {
         let waker = ctx.clone();
         let engine = Engine::start(EngineSettings::default(), move || waker.request_repaint())?;
         let latents = context.wgpu_render_state.as_ref().map(LatentTextures::new);
-        let fits = builtin_previews().map(|fits| (fits.linear.clone(), fits.patch.clone()));
         let mut session = Session::new(settings.model.clone(), settings.recent_models.clone());
         if let Some(notice) = notice {
-            session.notify(Severity::Error, "The settings file was damaged and set aside", notice);
+            session.notify(Message::SettingsDamaged(notice));
         }
-        let mut desk = Desk::new(latents, settings.language, fits);
+        let mut desk = Desk::new(latents, settings.language);
         desk.save_metadata = settings.save_metadata;
-        let dialogs = Dialogs::new(&ctx);
-        let mut window = Self { session, desk, engine, dialogs, settings, typed_path: None, offered: None };
+        session.fits_folder = super::settings::fits_folder();
+        let (dialogs, background) = (Dialogs::new(&ctx), Background::new(&ctx));
+        let (typed_path, offered) = (None, None);
+        let mut window = Self { session, desk, engine, dialogs, background, settings, typed_path, offered };
         window.carry_out(&ctx);
         Ok(window)
     }
@@ -64,11 +68,7 @@ impl Window {
             match effect {
                 Effect::Send(command) => {
                     if let Err(error) = self.engine.send(command) {
-                        self.session.notify(
-                            Severity::Error,
-                            "The engine did not take the job",
-                            error.to_string(),
-                        );
+                        self.session.notify(Message::NotTaken(error.to_string()));
                     }
                 }
                 Effect::AskSavePicture(job) => {
@@ -79,7 +79,9 @@ impl Window {
                     let name = format!("safelight-{}.latent", self.shown_seed());
                     self.ask(Purpose::SaveLatent(latent), &name);
                 }
+                Effect::AskExport(what) => self.ask(Purpose::Export(what), &self.export_name(what)),
                 Effect::AskOpen => self.ask(Purpose::Open, ""),
+                Effect::AskSource => self.ask(Purpose::OpenSource, ""),
                 Effect::AskOpenModel => self.ask(Purpose::OpenModel, ""),
                 Effect::Copy(picture) => {
                     ctx.copy_image(egui::ColorImage::from_rgb(
@@ -87,8 +89,33 @@ impl Window {
                         picture.rgb(),
                     ));
                 }
-                Effect::Read(path) => self.read(&path),
+                Effect::Read(path) => self.read(path, Use::Inspect),
+                Effect::Compare { job, original, decoded, downscale, latent_bytes } => {
+                    self.background.begin(move || {
+                        let found = compare(&original, &decoded, downscale, latent_bytes);
+                        Finished::Compared(job, found.map(Box::new))
+                    });
+                }
+                Effect::FindModels(channels) => {
+                    let folders = self.session.recent_models.iter().cloned().map(ModelChoice::Folder);
+                    let known = std::iter::once(ModelChoice::Builtin).chain(folders).collect();
+                    self.background
+                        .begin(move || Finished::ModelsFound(files::fitting_models(known, channels)));
+                }
             }
+        }
+    }
+
+    fn export_name(&self, what: Export) -> String {
+        let name = &self.session.inspector.name;
+        let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let stem = stem.unwrap_or_else(|| format!("safelight-{}", self.shown_seed()));
+        match what {
+            Export::Sheet => format!("{stem}-channels.png"),
+            Export::ChannelPngs => format!("{stem}-channel.png"),
+            Export::Channel(index) => format!("{stem}-channel-{index}.png"),
+            Export::Npy => format!("{stem}.npy"),
+            Export::Reconstruction => format!("{stem}-decoded.png"),
         }
     }
 
@@ -101,73 +128,106 @@ impl Window {
     }
 
     fn answered(&mut self, answer: Answer) {
-        match answer.path {
-            Some(path) => self.path_chosen(&answer.purpose, &path),
-            None if answer.shown_secs < NEVER_SHOWN => {
-                self.typed_path = Some((answer.purpose, String::new()))
-            }
-            None => {}
+        if !answer.paths.is_empty() {
+            self.paths_chosen(answer.purpose, answer.paths);
+        } else if answer.shown_secs < NEVER_SHOWN {
+            self.typed_path = Some((answer.purpose, String::new()));
         }
     }
 
-    fn path_chosen(&mut self, purpose: &Purpose, path: &Path) {
+    fn paths_chosen(&mut self, purpose: Purpose, paths: Vec<PathBuf>) {
+        let Some(path) = paths.first().cloned() else { return };
         self.settings.last_folder = path.parent().map(Path::to_owned);
-        let done = match purpose {
-            Purpose::Open | Purpose::OpenModel => {
-                self.read(path);
-                return;
-            }
+        match purpose {
+            Purpose::Open => self.session.apply(Action::OpenPaths(paths)),
+            Purpose::OpenSource => self.read(path, Use::Source),
+            Purpose::OpenModel => self.session.apply(Action::SetModel(ModelChoice::Folder(path))),
             Purpose::SavePicture(job) => {
-                let Some(item) = self.session.results.iter_mut().find(|item| item.job == *job) else {
-                    return;
-                };
-                let done = files::save_picture(path, item, self.desk.save_metadata);
-                item.saved |= done.is_ok();
-                done
+                let item = self.session.results.iter().find(|item| item.job == job).cloned();
+                let metadata = self.desk.save_metadata;
+                self.background.begin(move || {
+                    let written = match &item {
+                        Some(item) => files::save_picture(&path, item, metadata),
+                        None => Err(anyhow::anyhow!("the picture was removed")),
+                    };
+                    Finished::Written { job: Some(job), written }
+                });
             }
             Purpose::SaveLatent(latent) => {
                 let Some(profile) = self.session.profile.clone() else { return };
-                files::save_latent(path, latent, &profile)
+                self.background.begin(move || {
+                    let written = files::save_latent(&path, &latent, &profile);
+                    Finished::Written { job: None, written }
+                });
             }
-        };
-        match done {
-            Ok(path) => self.session.notify(Severity::Info, "Saved", path.display().to_string()),
-            Err(error) => self.session.notify(Severity::Error, "Not saved", format!("{error:#}")),
+            Purpose::Export(what) => {
+                let inspector = &self.session.inspector;
+                let (Some(latent), Some(format)) = (inspector.adjusted(), inspector.format) else { return };
+                let decoded = inspector.decoded.clone();
+                self.background.begin(move || {
+                    let written = files::export(&path, what, &latent, &format, decoded.as_ref());
+                    Finished::Written { job: None, written }
+                });
+            }
         }
     }
 
-    fn read(&mut self, path: &Path) {
-        match files::open(path) {
+    fn read(&mut self, path: PathBuf, wanted_for: Use) {
+        let background = self.session.open_options.background;
+        self.background.begin(move || {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Finished::Opened { wanted_for, name, opened: files::open(&path, background) }
+        });
+    }
+
+    fn finished(&mut self, finished: Finished) {
+        match finished {
+            Finished::Opened { wanted_for, name, opened } => self.opened(wanted_for, name, opened),
+            Finished::Written { job, written: Ok(path) } => {
+                if let Some(item) = self.session.results.iter_mut().find(|item| Some(item.job) == job) {
+                    item.saved = true;
+                }
+                self.session.notify(Message::Saved(path));
+            }
+            Finished::Written { written: Err(error), .. } => {
+                self.session.notify(Message::NotSaved(format!("{error:#}")));
+            }
+            Finished::Compared(job, Some(comparison)) => {
+                self.session.apply(Action::Compared(job, comparison));
+            }
+            Finished::Compared(_, None) => {}
+            Finished::ModelsFound(models) => self.session.apply(Action::ModelsFound(models)),
+        }
+    }
+
+    fn opened(&mut self, wanted_for: Use, name: String, opened: anyhow::Result<Opened>) {
+        match opened {
             Ok(Opened::Model(model)) => self.session.apply(Action::SetModel(model)),
-            Ok(Opened::Picture { picture, facts, scaled }) => {
+            Ok(Opened::Picture { picture, facts, scaled, transparent }) => {
                 if scaled {
-                    let why = format!("{}×{} pixels are used.", picture.width(), picture.height());
-                    self.session.notify(Severity::Info, "The picture was large and was scaled down", why);
+                    self.session.notify(Message::ScaledDown(picture.width(), picture.height()));
+                }
+                if wanted_for == Use::Source {
+                    self.session.apply(Action::UsePicture(picture));
+                    return;
                 }
                 self.offered = facts;
-                self.picture_opened(picture);
+                self.desk.tab = Tab::Latent;
+                self.session.apply(Action::InspectPicture { picture, name, transparent });
             }
             Ok(Opened::Latent { latent, space }) => {
                 self.desk.tab = Tab::Latent;
-                self.session.apply(Action::InspectLatent(latent, space));
+                self.session.apply(Action::InspectLatent { latent, space, name });
             }
-            Err(error) => {
-                self.session.notify(Severity::Error, "This could not be opened", format!("{error:#}"))
-            }
+            Err(error) => self.session.notify(Message::NotOpened(format!("{error:#}"))),
         }
-    }
-
-    /// A picture is laid open, and is at hand as a source.
-    fn picture_opened(&mut self, picture: crate::request::Picture) {
-        self.desk.tab = Tab::Latent;
-        self.session.apply(Action::InspectPicture(picture));
     }
 
     fn dropped_and_pasted(&mut self, ctx: &egui::Context) {
         let paths: Vec<PathBuf> =
             ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect());
-        for path in paths {
-            self.read(&path);
+        if !paths.is_empty() {
+            self.session.apply(Action::OpenPaths(paths));
         }
         let pasted = ctx.input(|input| {
             input.events.iter().find_map(|event| match event {
@@ -177,20 +237,23 @@ impl Window {
         });
         if let Some(image) = pasted {
             let rgb: Vec<u8> = image.pixels.iter().flat_map(|p| [p.r(), p.g(), p.b()]).collect();
-            if let Ok(picture) = crate::request::Picture::new(image.size[0], image.size[1], rgb) {
-                self.picture_opened(picture);
+            if let Ok(picture) = Picture::new(image.size[0], image.size[1], rgb) {
+                self.desk.tab = Tab::Latent;
+                let name = self.desk.text.pasted.to_owned();
+                self.session.apply(Action::InspectPicture { picture, name, transparent: false });
             }
         }
     }
 
     /// A field for a path where no dialog could be shown, and the offer of a picture's settings.
     fn questions_ui(&mut self, ctx: &egui::Context) {
-        let text: &'static Text = self.desk.text;
+        let text = self.desk.text;
         if let Some((purpose, mut path)) = self.typed_path.take() {
             let (mut done, mut open) = (false, true);
-            egui::Window::new(text.open).collapsible(false).resizable(false).open(&mut open).show(
+            egui::Window::new(text.path_title).collapsible(false).resizable(false).open(&mut open).show(
                 ctx,
                 |ui| {
+                    ui.label(text.path_question);
                     let field = egui::TextEdit::singleline(&mut path)
                         .hint_text("/…/picture.png")
                         .desired_width(420.0);
@@ -199,7 +262,7 @@ impl Window {
                 },
             );
             if done && !path.is_empty() {
-                self.path_chosen(&purpose, Path::new(&path));
+                self.paths_chosen(purpose, vec![PathBuf::from(path)]);
             } else if open && !done {
                 self.typed_path = Some((purpose, path));
             }
@@ -235,7 +298,7 @@ impl Window {
                             Language::English => Language::Korean,
                             Language::Korean => Language::English,
                         };
-                        self.desk.text = Text::of(self.settings.language);
+                        self.desk.speak(self.settings.language);
                     }
                     if ui.small_button(self.desk.text.theme_toggle).clicked() {
                         let dark = ui.visuals().dark_mode;
@@ -256,13 +319,16 @@ impl eframe::App for Window {
         while let Some(answer) = self.dialogs.answer() {
             self.answered(answer);
         }
+        while let Some(finished) = self.background.next() {
+            self.finished(finished);
+        }
         self.dropped_and_pasted(ctx);
         self.carry_out(ctx);
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
         self.corner_ui(ui);
-        let actions = window_ui(ui, &mut self.session, &mut self.desk);
+        let actions = window_ui(ui, &self.session, &mut self.desk);
         let ctx = ui.ctx().clone();
         self.questions_ui(&ctx);
         // What was typed in this frame counts for what was asked in it.

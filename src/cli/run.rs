@@ -41,7 +41,10 @@ pub(super) fn to_the_end(
                 bar.finish_and_clear();
                 return Ok(event);
             }
-            Event::ModelLoaded { .. } | Event::Sampled { .. } | Event::Restarted { .. } => {}
+            Event::ModelLoaded { .. }
+            | Event::Sampled { .. }
+            | Event::PreviewFitted { .. }
+            | Event::Restarted { .. } => {}
         }
     }
 }
@@ -53,6 +56,7 @@ fn stage_name(stage: &Stage) -> String {
         Stage::EncodingPicture => "encoding the picture".to_owned(),
         Stage::Sampling => "sampling".to_owned(),
         Stage::Decoding => "decoding".to_owned(),
+        Stage::FittingPreview { .. } => "fitting the preview".to_owned(),
     }
 }
 

@@ -3,23 +3,23 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::failure::JobError;
+use super::failure::{JobError, Task};
 use super::protocol::{Event, JobId, Stage};
 use super::worker::Outbox;
 use crate::diffusion::{GuidedDenoiser, NoiseSource, Schedule, Start, sample};
 use crate::formats::picture::cover;
 use crate::latent::Latent;
 use crate::models::LatentDiffusionModel;
-use crate::request::{CancelToken, GenerationRequest};
+use crate::request::{CancelToken, GenerationRequest, Picture};
 
-/// Draws one picture with a loaded model. The latent is handed over before it is decoded.
+/// Draws one picture with a loaded model; gives latent and picture. The latent is handed over before it is decoded.
 pub(super) fn generate(
     model: &mut dyn LatentDiffusionModel,
     job: JobId,
     request: &GenerationRequest,
     cancel: &CancelToken,
     outbox: &Outbox,
-) -> Result<(), JobError> {
+) -> Result<(Latent, Picture), JobError> {
     let clock = Instant::now();
     let stage = |stage| outbox.send(Event::StageChanged { job, stage });
     let config = model.scheduler_config().clone();
@@ -37,7 +37,7 @@ pub(super) fn generate(
     let run = {
         let mut predictor = model
             .condition(&request.prompt, &request.negative_prompt, cancel)
-            .map_err(|error| JobError::from_model("The prompt could not be encoded", error))?;
+            .map_err(|error| JobError::from_model(Task::EncodePrompt, error))?;
         let mut denoiser =
             GuidedDenoiser { predictor: &mut *predictor, prediction, guidance_scale: request.guidance_scale };
         stage(Stage::Sampling);
@@ -71,10 +71,11 @@ pub(super) fn generate(
         trajectory: Arc::new(run.trajectory),
         finished_early: run.finished_early,
     });
-    decode(model, job, &run.latent, cancel, outbox, clock)
+    let picture = decode(model, job, &run.latent, cancel, outbox, clock)?;
+    Ok((run.latent, picture))
 }
 
-/// Decodes a latent and hands the picture over.
+/// Decodes a latent, hands the picture over and gives it.
 pub(super) fn decode(
     model: &dyn LatentDiffusionModel,
     job: JobId,
@@ -82,18 +83,16 @@ pub(super) fn decode(
     cancel: &CancelToken,
     outbox: &Outbox,
     clock: Instant,
-) -> Result<(), JobError> {
+) -> Result<Picture, JobError> {
     outbox.send(Event::StageChanged { job, stage: Stage::Decoding });
-    let decoded = model
-        .decode(latent, cancel)
-        .map_err(|error| JobError::from_model("The latent could not be decoded", error))?;
+    let decoded = model.decode(latent, cancel).map_err(|error| JobError::from_model(Task::Decode, error))?;
     outbox.send(Event::Decoded {
         job,
-        picture: decoded.picture,
+        picture: decoded.picture.clone(),
         notice: decoded.notice,
         elapsed_secs: clock.elapsed().as_secs_f64(),
     });
-    Ok(())
+    Ok(decoded.picture)
 }
 
 /// The latent an image-to-image run starts from: the encoder's mean, without its noise.
@@ -107,6 +106,6 @@ fn source_latent(
     stage(Stage::EncodingPicture);
     let encoded = model
         .encode(&cover(&init.picture, request.size), cancel)
-        .map_err(|error| JobError::from_model("The source picture could not be encoded", error))?;
+        .map_err(|error| JobError::from_model(Task::EncodeSource, error))?;
     Ok(Some(encoded.mean))
 }

@@ -7,6 +7,7 @@
 mod failure;
 mod host;
 mod job;
+mod preview_fit;
 mod protocol;
 mod worker;
 
@@ -18,8 +19,9 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::request::CancelToken;
 
+pub use failure::{Advice, Failure, Task};
 pub use host::{DiskHost, ModelHost};
-pub use protocol::{Command, EngineSettings, Event, Failure, JobId, Stage};
+pub use protocol::{Command, EngineSettings, Event, JobId, Stage};
 
 /// Commands that may wait. A client sends a few and keeps its own queue.
 const MAX_COMMANDS: usize = 64;
@@ -84,7 +86,8 @@ impl Engine {
             Command::LoadModel { cancel, .. }
             | Command::Generate { cancel, .. }
             | Command::Encode { cancel, .. }
-            | Command::Decode { cancel, .. } => Some(cancel.clone()),
+            | Command::Decode { cancel, .. }
+            | Command::FitPreview { cancel, .. } => Some(cancel.clone()),
             Command::Configure(_) => None,
         };
         let commands = self.commands.as_ref().ok_or(SendError::Gone)?;

@@ -1,8 +1,10 @@
 //! What crosses between the engine's thread and its clients: plain data only.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::latent::{Latent, Trajectory};
+use super::failure::Failure;
+use crate::latent::{Latent, PreviewFit, Trajectory};
 use crate::request::{
     CancelToken, DeviceChoice, DtypeChoice, GenerationRequest, ModelChoice, ModelProfile, Picture,
 };
@@ -65,6 +67,19 @@ pub enum Command {
         /// Stops the job.
         cancel: CancelToken,
     },
+    /// Fit previews to the loaded model's VAE, if it is this model's.
+    FitPreview {
+        /// The job's name.
+        job: JobId,
+        /// The model that is thought to be loaded.
+        model: ModelChoice,
+        /// The folder fits are kept in.
+        folder: Option<PathBuf>,
+        /// Whether a fit may be computed where none is kept.
+        may_compute: bool,
+        /// Stops the job.
+        cancel: CancelToken,
+    },
     /// Change device, number format or threads.
     Configure(EngineSettings),
 }
@@ -89,24 +104,13 @@ pub enum Stage {
     Sampling,
     /// Latent to picture.
     Decoding,
-}
-
-/// Why a job failed, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// What failed, a short sentence.
-    pub what: String,
-    /// Why: the chain of causes.
-    pub why: String,
-    /// What to try.
-    pub advice: String,
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.what, self.why)?;
-        if self.advice.is_empty() { Ok(()) } else { write!(f, " ({})", self.advice) }
-    }
+    /// Encoding and decoding what previews are fitted to: pictures done, and pictures in all.
+    FittingPreview {
+        /// Pictures finished.
+        done: usize,
+        /// Pictures in all.
+        total: usize,
+    },
 }
 
 /// What the engine tells its client. Only [`Event::StepFinished`] may be dropped when the client is slow.
@@ -179,6 +183,15 @@ pub enum Event {
         log_variance: Latent,
         /// Seconds for the whole job.
         elapsed_secs: f64,
+    },
+    /// Previews were fitted, or fitted better after a further picture; a `FitPreview` job is over.
+    PreviewFitted {
+        /// The job, of whatever kind.
+        job: JobId,
+        /// The model.
+        model: ModelChoice,
+        /// The projections.
+        fit: Arc<PreviewFit>,
     },
     /// A job is over without a result.
     Failed {

@@ -2,18 +2,23 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::failure::JobError;
+use super::failure::{Advice, Failure, JobError, Task};
 use super::host::ModelHost;
 use super::job;
-use super::protocol::{Command, EngineSettings, Event, Failure, JobId, Stage};
+use super::preview_fit;
+use super::protocol::{Command, EngineSettings, Event, JobId, Stage};
+use crate::formats::atomic::write_atomically;
+use crate::latent::Latent;
 use crate::models::{LatentDiffusionModel, ModelSettings};
 use crate::networks::ops::threads;
-use crate::request::{CancelToken, ModelChoice};
+use crate::request::{CancelToken, ModelChoice, Picture};
+use crate::store::PreviewRows;
 
 /// The way to the client.
 pub(super) struct Outbox {
@@ -45,6 +50,8 @@ struct Loaded {
     choice: ModelChoice,
     settings: ModelSettings,
     model: Box<dyn LatentDiffusionModel>,
+    /// What its previews are fitted to, and the folder that is kept in.
+    rows: Option<(PreviewRows, Option<PathBuf>)>,
 }
 
 pub(super) struct Worker {
@@ -72,7 +79,8 @@ impl Worker {
                 Command::LoadModel { job, .. }
                 | Command::Generate { job, .. }
                 | Command::Encode { job, .. }
-                | Command::Decode { job, .. } => *job,
+                | Command::Decode { job, .. }
+                | Command::FitPreview { job, .. } => *job,
             };
             match catch_unwind(AssertUnwindSafe(|| self.carry_out(command))) {
                 Ok(Ok(())) => {}
@@ -96,11 +104,7 @@ impl Worker {
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "unknown".to_owned());
         self.loaded = None;
-        let failure = Failure {
-            what: "The engine stopped unexpectedly".to_owned(),
-            why: reason.clone(),
-            advice: "It was started again; this is a fault of the program, please report it.".to_owned(),
-        };
+        let failure = Failure { task: Task::Run, why: reason.clone(), advice: Some(Advice::Report) };
         self.outbox.send(Event::Failed { job, failure });
         self.outbox.send(Event::Restarted { reason });
     }
@@ -113,18 +117,26 @@ impl Worker {
             Command::Generate { job, request, cancel } => {
                 self.model(job, &request.model, &cancel)?;
                 let Some(loaded) = &mut self.loaded else { return Ok(()) };
-                job::generate(&mut *loaded.model, job, &request, &cancel, &self.outbox)
+                let (latent, picture) =
+                    job::generate(&mut *loaded.model, job, &request, &cancel, &self.outbox)?;
+                self.learn(job, &latent, &picture);
+                Ok(())
             }
             Command::Decode { job, model, latent, cancel } => {
                 let (model, outbox) = self.model(job, &model, &cancel)?;
-                job::decode(model, job, &latent, &cancel, outbox, clock)
+                let picture = job::decode(model, job, &latent, &cancel, outbox, clock)?;
+                self.learn(job, &latent, &picture);
+                Ok(())
+            }
+            Command::FitPreview { job, model, folder, may_compute, cancel } => {
+                self.fit_preview(job, &model, folder, may_compute, &cancel)
             }
             Command::Encode { job, model, picture, cancel } => {
                 let (model, outbox) = self.model(job, &model, &cancel)?;
                 outbox.send(Event::StageChanged { job, stage: Stage::EncodingPicture });
                 let encoded = model
                     .encode(&picture, &cancel)
-                    .map_err(|error| JobError::from_model("The picture could not be encoded", error))?;
+                    .map_err(|error| JobError::from_model(Task::EncodePicture, error))?;
                 outbox.send(Event::Encoded {
                     job,
                     mean: encoded.mean,
@@ -133,6 +145,61 @@ impl Worker {
                 });
                 Ok(())
             }
+        }
+    }
+
+    /// Fits previews to the loaded VAE, or takes the fit that is kept.
+    fn fit_preview(
+        &mut self,
+        job: JobId,
+        choice: &ModelChoice,
+        folder: Option<PathBuf>,
+        may_compute: bool,
+        cancel: &CancelToken,
+    ) -> Result<(), JobError> {
+        let Some(loaded) = self.loaded.as_mut().filter(|loaded| loaded.choice == *choice) else {
+            return Err(JobError::Cancelled);
+        };
+        if loaded.rows.is_none() {
+            let profile = loaded.model.profile();
+            let kept = folder
+                .as_deref()
+                .and_then(|folder| std::fs::read(PreviewRows::path(folder, &profile.vae_hash)).ok())
+                .and_then(|bytes| PreviewRows::from_bytes(&bytes))
+                .filter(|rows| {
+                    (rows.channels, rows.downscale) == (profile.format.channels, profile.format.downscale)
+                });
+            let rows = match kept {
+                Some(rows) => rows,
+                None if may_compute => {
+                    let rows = preview_fit::gather(&*loaded.model, job, cancel, &self.outbox)?;
+                    keep(&rows, folder.as_deref(), &profile.vae_hash);
+                    rows
+                }
+                None => return Err(JobError::Cancelled),
+            };
+            loaded.rows = Some((rows, folder));
+        }
+        self.tell_fit(job);
+        Ok(())
+    }
+
+    /// Lets the fit of the loaded VAE learn from a picture it made.
+    fn learn(&mut self, job: JobId, latent: &Latent, picture: &Picture) {
+        let Some(loaded) = &mut self.loaded else { return };
+        let Some((rows, folder)) = &mut loaded.rows else { return };
+        if preview_fit::learn(rows, latent, picture) {
+            keep(rows, folder.as_deref(), &loaded.model.profile().vae_hash);
+            self.tell_fit(job);
+        }
+    }
+
+    fn tell_fit(&self, job: JobId) {
+        let Some(loaded) = &self.loaded else { return };
+        let fit = loaded.rows.as_ref().and_then(|(rows, _)| preview_fit::solve(rows));
+        if let Some(fit) = fit {
+            let model = loaded.choice.clone();
+            self.outbox.send(Event::PreviewFitted { job, model, fit: Arc::new(fit) });
         }
     }
 
@@ -156,18 +223,35 @@ impl Worker {
             let model = self
                 .host
                 .load(choice, self.settings, &mut progress, cancel)
-                .map_err(|error| JobError::from_model("The model could not be loaded", error))?;
+                .map_err(|error| JobError::from_model(Task::LoadModel, error))?;
             outbox.send(Event::ModelLoaded {
                 job,
                 profile: Arc::new(model.profile().clone()),
                 device: model.device_name(),
                 elapsed_secs: clock.elapsed().as_secs_f64(),
             });
-            self.loaded = Some(Loaded { choice: choice.clone(), settings: self.settings, model });
+            self.loaded = Some(Loaded { choice: choice.clone(), settings: self.settings, model, rows: None });
         }
         match &self.loaded {
             Some(loaded) => Ok((&*loaded.model, &self.outbox)),
             None => Err(JobError::Cancelled),
         }
     }
+}
+
+/// Writes what a fit is made from. A folder that cannot be written costs a fit at the next start, no more.
+fn keep(rows: &PreviewRows, folder: Option<&Path>, vae_hash: &str) {
+    let Some(folder) = folder else { return };
+    let written = std::fs::create_dir_all(folder).map_err(sentence).and_then(|()| {
+        let bytes = rows.to_bytes().map_err(sentence)?;
+        let path = PreviewRows::path(folder, vae_hash);
+        write_atomically(&path, |file| std::io::Write::write_all(file, &bytes)).map_err(sentence)
+    });
+    if let Err(reason) = written {
+        log::warn!("the fitted preview could not be kept: {reason}");
+    }
+}
+
+fn sentence(error: impl std::fmt::Display) -> String {
+    error.to_string()
 }

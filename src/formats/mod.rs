@@ -10,6 +10,10 @@ pub mod metadata;
 pub mod metrics;
 pub mod picture;
 
+mod channel_sheet;
+mod comparison;
 mod file_kind;
 
+pub use channel_sheet::{SheetError, channel_sheet};
+pub use comparison::{Comparison, compare};
 pub use file_kind::{FileKind, file_kind};

@@ -37,6 +37,14 @@ impl LatentFormat {
     /// FLUX.1: 16 channels, scale 0.3611, shift 0.1159.
     pub const FLUX: Self = Self { channels: 16, downscale: 8, scale: 0.3611, shift: 0.1159 };
 
+    /// The formats above by their families' names.
+    pub const KNOWN: [(&'static str, Self); 4] = [
+        ("Stable Diffusion 1, 2", Self::STABLE_DIFFUSION),
+        ("Stable Diffusion XL", Self::SDXL),
+        ("Stable Diffusion 3", Self::SD3),
+        ("FLUX.1", Self::FLUX),
+    ];
+
     /// The shape of the latent of a picture of this size in pixels, rounded down.
     pub const fn latent_shape(&self, image_width_px: usize, image_height_px: usize) -> LatentShape {
         LatentShape::new(self.channels, image_height_px / self.downscale, image_width_px / self.downscale)

@@ -5,6 +5,7 @@
 
 mod adjustments;
 mod colour_map;
+mod drawn;
 mod format;
 mod posterior;
 mod preview_fit;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use adjustments::{Blend, BlendMode, ChannelAdjustment, ChannelAdjustments};
 pub use colour_map::{ColourMap, ERROR_COLOUR};
+pub use drawn::{drawn_channel, drawn_linear};
 pub use format::{Compression, LatentFormat, LatentSpace};
 pub use posterior::{kl_map, posterior_sigma};
 pub use preview_fit::{PreviewFit, RidgeRegression, patch_rows, rgb_rows};

@@ -3,17 +3,19 @@
 //! In closed form: the normal equations are summed in f64, `(XᵀX + λI)·W = XᵀY`, and solved by Cholesky's
 //! decomposition (Golub & Van Loan, 4.2). The ridge stands on inputs only, not on the bias.
 
+use std::sync::Arc;
+
 use super::{Latent, PatchProjection, ProjectionQuality, RgbProjection};
 
 /// Projections fitted to one VAE, and how well they agree with its decode on latents the fit did not see.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PreviewFit {
     /// One matrix for each latent pixel.
-    pub linear: RgbProjection,
+    pub linear: Arc<RgbProjection>,
     /// Its held-out agreement with the decode.
     pub linear_quality: ProjectionQuality,
     /// 3×3 neighbourhood to patch.
-    pub patch: PatchProjection,
+    pub patch: Arc<PatchProjection>,
     /// Its held-out agreement with the decode.
     pub patch_quality: ProjectionQuality,
 }

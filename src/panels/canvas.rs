@@ -4,24 +4,15 @@ use egui::{Color32, Pos2, Rect, RichText, Sense, Ui, Vec2};
 
 use super::{Desk, Tab, theme};
 use crate::preview::Look;
-use crate::session::builtin_vocabulary;
-use crate::session::{Action, ModelState, Outcome, Session, Shown};
+use crate::session::{Action, ModelState, Outcome, Session, Shown, builtin_vocabulary};
 
 /// Zoom and pan of a canvas.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct View {
     /// Screen points for each picture pixel; `None` fits.
     zoom: Option<f32>,
     /// The picture's centre, points from the canvas' centre.
     offset: Vec2,
-    pub(crate) undo_wanted: bool,
-    pub(crate) redo_wanted: bool,
-}
-
-impl Default for View {
-    fn default() -> Self {
-        Self { zoom: None, offset: Vec2::ZERO, undo_wanted: false, redo_wanted: false }
-    }
 }
 
 impl View {
@@ -56,7 +47,7 @@ const NARROW: f32 = 460.0;
 const WHOLE: Rect = Rect { min: Pos2::ZERO, max: Pos2 { x: 1.0, y: 1.0 } };
 
 /// Tabs on the left, what can be done with the picture on the right.
-pub(super) fn bar_ui(ui: &mut Ui, session: &mut Session, look: &mut Desk, actions: &mut Vec<Action>) {
+pub(super) fn bar_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions: &mut Vec<Action>) {
     let text = look.text;
     let frame = egui::Frame::NONE.inner_margin(egui::Margin::symmetric(14, 8));
     egui::Panel::top("bar").frame(frame).show_separator_line(false).show(ui, |ui| {
@@ -100,7 +91,7 @@ pub(super) fn bar_ui(ui: &mut Ui, session: &mut Session, look: &mut Desk, action
     });
 }
 
-pub(super) fn canvas_ui(ui: &mut Ui, session: &mut Session, look: &mut Desk, actions: &mut Vec<Action>) {
+pub(super) fn canvas_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions: &mut Vec<Action>) {
     let canvas = ui.available_rect_before_wrap();
     let response = ui.allocate_rect(canvas, Sense::click_and_drag());
     let dark = ui.visuals().dark_mode;
@@ -140,9 +131,9 @@ fn draw_subject(
     let size = Vec2::new(width as f32, height as f32);
     let rect = look.view.place(ui, canvas, response, size);
     let seen = look.preview_look(session, format);
-    let method = if matches!(seen, Look::Patch { .. }) { "patch" } else { "linear" };
+    let method = if matches!(seen, Look::Patch { .. }) { look.text.patch } else { look.text.linear };
     let quantity = if session.show_noisy { "x_t" } else { "x̂₀" };
-    let Some(texture) = look.latents.as_mut().and_then(|latents| latents.texture(&latent, &seen)) else {
+    let Some(texture) = look.texture(&latent, &seen) else {
         return Some((size, Some(look.text.no_gpu.to_owned())));
     };
     painter.image(texture, rect, WHOLE, Color32::WHITE);

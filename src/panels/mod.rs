@@ -1,26 +1,28 @@
 //! How the window looks: one function for each panel. A panel draws the session and asks for changes
-//! by [`Action`]s; it changes nothing itself but what it remembers for drawing.
+//! by [`Action`]s; the session is only read, and what is remembered for drawing lies on the [`Desk`].
 
 mod canvas;
 mod latent_view;
 mod notices;
 mod prompt;
+mod question;
 mod queue;
 mod sampling;
 mod strip;
 mod text;
 pub mod theme;
 mod timeline;
+mod words;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use egui::{TextureHandle, TextureOptions, Ui};
+use egui::{TextureHandle, TextureId, TextureOptions, Ui};
 
-use crate::latent::{LatentFormat, PatchProjection, RgbProjection};
+use crate::latent::{Latent, LatentFormat, LatentSpace, PreviewFit, RgbProjection};
 use crate::preview::{LatentTextures, Look};
-use crate::request::Picture;
-use crate::session::{Action, Session};
+use crate::request::{ModelChoice, Picture};
+use crate::session::{Action, Session, Touch, builtin_fit};
 
 pub use text::{Language, Text};
 
@@ -28,13 +30,18 @@ pub use text::{Language, Text};
 pub struct Desk {
     /// Decodes latents on the GPU; absent where there is none.
     pub latents: Option<LatentTextures>,
-    /// The interface's words.
+    /// The interface's language.
+    pub language: Language,
+    /// Its words.
     pub text: &'static Text,
     /// Which view the canvas has.
     pub tab: Tab,
     /// Zoom and pan of the canvas.
     pub(crate) view: canvas::View,
-    pub(crate) second_view: canvas::View,
+    /// What the latent view remembers.
+    pub(crate) latent: latent_view::LatentDesk,
+    /// What is being answered of a latent: its space and the place of its family in the list.
+    pub(crate) latent_kind: (LatentSpace, usize),
     /// Whether the patch projection is used where there is one.
     pub use_patch: bool,
     /// Whether saved pictures hold their settings.
@@ -42,7 +49,7 @@ pub struct Desk {
     /// Set once: the prompt takes the keyboard at the start.
     pub(crate) focus_prompt: bool,
     projections: HashMap<usize, Arc<RgbProjection>>,
-    builtin: Option<(Arc<RgbProjection>, Arc<PatchProjection>)>,
+    builtin: Option<PreviewFit>,
     pictures: HashMap<usize, (Picture, TextureHandle)>,
 }
 
@@ -61,38 +68,56 @@ const MAX_PICTURES: usize = 64;
 
 impl Desk {
     /// Nothing drawn yet.
-    pub fn new(
-        latents: Option<LatentTextures>,
-        language: Language,
-        builtin: Option<(RgbProjection, PatchProjection)>,
-    ) -> Self {
+    pub fn new(latents: Option<LatentTextures>, language: Language) -> Self {
         Self {
             latents,
+            language,
             text: Text::of(language),
             tab: Tab::Picture,
             view: canvas::View::default(),
-            second_view: canvas::View::default(),
+            latent: latent_view::LatentDesk::default(),
+            latent_kind: (LatentSpace::Vae, 0),
             use_patch: true,
             save_metadata: true,
             focus_prompt: true,
             projections: HashMap::new(),
-            builtin: builtin.map(|(linear, patch)| (Arc::new(linear), Arc::new(patch))),
+            builtin: builtin_fit(),
             pictures: HashMap::new(),
         }
     }
 
-    /// The way previews are seen: the built-in model's fitted maps, a family's table, or plain channels.
+    /// Speaks another language.
+    pub fn speak(&mut self, language: Language) {
+        (self.language, self.text) = (language, Text::of(language));
+    }
+
+    /// A model's name for people.
+    fn model_name(&self, model: &ModelChoice) -> String {
+        match model {
+            ModelChoice::Builtin => self.text.builtin_model.to_owned(),
+            ModelChoice::Folder(_) => model.short_name(),
+        }
+    }
+
+    /// Previews fitted to the loaded VAE, where there are some.
+    fn fit<'a>(&'a self, session: &'a Session) -> Option<&'a PreviewFit> {
+        if session.is_builtin() { self.builtin.as_ref() } else { session.preview_fit.as_deref() }
+    }
+
+    /// The way previews are seen: fitted maps, a family's table, or plain channels.
     fn preview_look(&mut self, session: &Session, format: LatentFormat) -> Look {
-        if session.is_builtin()
-            && let Some((linear, patch)) = &self.builtin
-        {
-            return if self.use_patch {
-                Look::Patch { projection: Arc::clone(patch) }
+        if let Some(fit) = self.fit(session).filter(|fit| fit.linear.channels() == format.channels) {
+            return if self.use_patch && fit.patch_is_better() {
+                Look::Patch { projection: Arc::clone(&fit.patch) }
             } else {
-                Look::Linear { projection: Arc::clone(linear), smooth: true }
+                Look::Linear { projection: Arc::clone(&fit.linear), smooth: true }
             };
         }
-        let channels = format.channels;
+        Look::Linear { projection: self.table(format.channels), smooth: true }
+    }
+
+    /// The best linear map known for so many channels without a fit.
+    fn table(&mut self, channels: usize) -> Arc<RgbProjection> {
         let projection = self.projections.entry(channels).or_insert_with(|| {
             Arc::new(if channels == 4 {
                 RgbProjection::stable_diffusion()
@@ -100,18 +125,32 @@ impl Desk {
                 RgbProjection::first_channels(channels)
             })
         });
-        Look::Linear { projection: Arc::clone(projection), smooth: true }
+        Arc::clone(projection)
+    }
+
+    /// The linear map beside a look: what one channel alone does to the picture.
+    fn linear_projection(&mut self, seen: &Look, channels: usize) -> Arc<RgbProjection> {
+        match (seen, &self.builtin) {
+            (Look::Linear { projection, .. }, _) => Arc::clone(projection),
+            (Look::Patch { projection }, Some(fit)) if Arc::ptr_eq(projection, &fit.patch) => {
+                Arc::clone(&fit.linear)
+            }
+            _ => self.table(channels),
+        }
+    }
+
+    /// A latent as a texture, where there is a graphics adapter.
+    fn texture(&mut self, latent: &Latent, look: &Look) -> Option<TextureId> {
+        self.latents.as_mut()?.texture(latent, look)
     }
 
     /// Three principal components as red, green and blue.
     fn components_look(&mut self) -> Look {
-        let projection =
-            self.projections.entry(3).or_insert_with(|| Arc::new(RgbProjection::first_channels(3)));
-        Look::Linear { projection: Arc::clone(projection), smooth: false }
+        Look::Linear { projection: self.table(3), smooth: false }
     }
 
     /// A picture as a texture, made when it is first drawn.
-    fn picture(&mut self, ui: &Ui, picture: &Picture) -> egui::TextureId {
+    fn picture(&mut self, ui: &Ui, picture: &Picture) -> TextureId {
         let key = picture.rgb().as_ptr() as usize;
         if let Some((_, texture)) = self.pictures.get(&key) {
             return texture.id();
@@ -131,7 +170,7 @@ impl Desk {
 }
 
 /// Draws the whole window and gives what the person did.
-pub fn window_ui(ui: &mut Ui, session: &mut Session, look: &mut Desk) -> Vec<Action> {
+pub fn window_ui(ui: &mut Ui, session: &Session, look: &mut Desk) -> Vec<Action> {
     let mut actions = Vec::new();
     shortcuts(ui, session, look, &mut actions);
     let frame = |ui: &Ui| egui::Frame::side_top_panel(ui.style()).inner_margin(egui::Margin::same(14));
@@ -166,7 +205,8 @@ pub fn window_ui(ui: &mut Ui, session: &mut Session, look: &mut Desk) -> Vec<Act
             Tab::Latent => latent_view::latent_ui(ui, session, look, &mut actions),
         }
     });
-    notices::notices_ui(ui, session, look.text, &mut actions);
+    notices::notices_ui(ui, session, look, &mut actions);
+    question::question_ui(ui, session, look, &mut actions);
     actions
 }
 
@@ -177,7 +217,7 @@ fn named(response: &egui::Response, name: impl Into<String>) {
 }
 
 /// Keys that work everywhere.
-fn shortcuts(ui: &Ui, session: &Session, look: &mut Desk, actions: &mut Vec<Action>) {
+fn shortcuts(ui: &Ui, session: &Session, look: &Desk, actions: &mut Vec<Action>) {
     use egui::{Key, Modifiers};
     let typing = ui.ctx().egui_wants_keyboard_input();
     ui.ctx().input_mut(|input| {
@@ -198,11 +238,8 @@ fn shortcuts(ui: &Ui, session: &Session, look: &mut Desk, actions: &mut Vec<Acti
             press(command, Key::C, Action::Copy);
         }
         if !typing && look.tab == Tab::Latent {
-            if input.consume_key(command | Modifiers::SHIFT, Key::Z) {
-                look.second_view.redo_wanted = true;
-            } else if input.consume_key(command, Key::Z) {
-                look.second_view.undo_wanted = true;
-            }
+            press(command | Modifiers::SHIFT, Key::Z, Action::Touch(Touch::Redo));
+            press(command, Key::Z, Action::Touch(Touch::Undo));
         }
     });
 }

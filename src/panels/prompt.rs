@@ -5,8 +5,7 @@ use egui::{RichText, TextFormat, Ui};
 
 use super::{Desk, named, theme};
 use crate::request::{GenerationDraft, ModelChoice};
-use crate::session::builtin_vocabulary;
-use crate::session::{Action, ModelState, Session};
+use crate::session::{Action, ModelState, Session, builtin_vocabulary};
 
 pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions: &mut Vec<Action>) {
     model_ui(ui, session, look, actions);
@@ -111,10 +110,7 @@ fn marked_words(text: &str, width: f32, marks: bool, dark: bool, ink: egui::Colo
 
 fn model_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Action>) {
     let text = look.text;
-    let name = |model: &ModelChoice| match model {
-        ModelChoice::Builtin => text.builtin_model.to_owned(),
-        ModelChoice::Folder(_) => model.short_name(),
-    };
+    let name = |model: &ModelChoice| look.model_name(model);
     let label = ui.label(RichText::new(text.model).family(theme::strong()));
     egui::ComboBox::from_id_salt("model")
         .width(ui.available_width())
@@ -140,7 +136,11 @@ fn model_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Actio
             let share = *done as f32 / (*total).max(1) as f32;
             let bar = egui::ProgressBar::new(share).desired_height(4.0).fill(theme::accent(dark));
             ui.add(bar);
-            ui.label(RichText::new(format!("{} {part}", text.loading)).small().color(theme::quiet(dark)));
+            ui.label(
+                RichText::new(format!("{} · {}", text.loading, text.part(part)))
+                    .small()
+                    .color(theme::quiet(dark)),
+            );
         }
         ModelState::Ready(device) => {
             let detail = session.profile.as_ref().map(|profile| {

@@ -40,10 +40,11 @@ pub(super) fn generate_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: 
 fn progress_text(running: &Running, text: &Text) -> String {
     match &running.stage {
         None => text.preparing.to_owned(),
-        Some(Stage::Loading { part, .. }) => format!("{} {part}", text.loading),
+        Some(Stage::Loading { part, .. }) => format!("{} · {}", text.loading, text.part(part)),
         Some(Stage::EncodingPrompt) => text.encoding_prompt.to_owned(),
         Some(Stage::EncodingPicture) => text.encoding_picture.to_owned(),
         Some(Stage::Decoding) => text.decoding.to_owned(),
+        Some(Stage::FittingPreview { done, total }) => format!("{} {done}/{total}", text.fitting),
         Some(Stage::Sampling) => match (&running.newest, running.step_secs, running.seconds_left()) {
             (Some(step), Some(secs), Some(left)) => {
                 let pace = if secs < 1.0 { format!("{:.1}/s", 1.0 / secs) } else { format!("{secs:.1} s") };

@@ -10,8 +10,8 @@ use crate::session::{Action, Session};
 const ASPECTS: [(&str, f64); 5] =
     [("1:1", 1.0), ("4:3", 4.0 / 3.0), ("3:4", 3.0 / 4.0), ("16:9", 16.0 / 9.0), ("9:16", 9.0 / 16.0)];
 
-pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions: &mut Vec<Action>) {
-    let text = look.text;
+pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
+    let text = desk.text;
     let mut draft = session.draft.clone();
     let (mut batch, mut locked) = (session.batch, session.seed_locked);
     let multiple = session.profile.as_ref().map_or(8, |profile| profile.size_multiple);
@@ -33,6 +33,7 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actio
         });
         row(ui, text.seed, |ui| seed_ui(ui, &mut draft.seed, &mut locked, text, actions));
         row(ui, text.batch, |ui| ui.add(egui::DragValue::new(&mut batch).range(1..=1000)));
+        source_ui(ui, &mut draft, desk, actions);
     });
     ui.collapsing(text.more, |ui| {
         egui::Grid::new("more").num_columns(2).spacing([10.0, 8.0]).min_col_width(84.0).show(ui, |ui| {
@@ -45,8 +46,7 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actio
                 choose(ui, "schedule", &mut draft.schedule, &names)
             });
         });
-        source_ui(ui, &mut draft, text, actions);
-        ui.checkbox(&mut look.save_metadata, text.metadata);
+        ui.checkbox(&mut desk.save_metadata, text.metadata);
     });
     if draft != session.draft {
         actions.push(Action::Edit(Box::new(draft)));
@@ -117,7 +117,7 @@ fn seed_ui(
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         let drag = egui::DragValue::new(&mut seed.0).range(0..=u64::from(u32::MAX)).speed(1.0);
-        named(&ui.add_sized([84.0, 28.0], drag), text.seed);
+        named(&ui.add_sized([88.0, 28.0], drag), text.seed);
         if ui.button(text.new_seed).clicked() {
             actions.push(Action::RandomSeed);
         }
@@ -126,25 +126,37 @@ fn seed_ui(
     .response
 }
 
-fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, text: &Text, actions: &mut Vec<Action>) {
-    ui.add_space(4.0);
-    ui.horizontal(|ui| {
-        ui.label(RichText::new(text.source).color(theme::quiet(ui.visuals().dark_mode)));
-        let Some(init) = &draft.init_image else {
-            if ui.button(text.source_choose).clicked() {
-                actions.push(Action::Open);
+/// The picture to start from, and how far to go.
+fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let quiet = theme::quiet(ui.visuals().dark_mode);
+    let Some(init) = &draft.init_image else {
+        row(ui, text.source, |ui| {
+            let choose = ui.button(text.source_choose);
+            if choose.clicked() {
+                actions.push(Action::ChooseSource);
             }
-            return;
-        };
-        ui.label(format!("{}×{}", init.picture.width(), init.picture.height()));
-        if ui.button(text.source_clear).clicked() {
-            draft.init_image = None;
-        }
-    });
-    if let Some(init) = &mut draft.init_image {
-        ui.horizontal(|ui| {
-            let label = ui.label(RichText::new(text.strength).color(theme::quiet(ui.visuals().dark_mode)));
-            ui.add(Slider::new(&mut init.strength, 0.0..=1.0).fixed_decimals(2)).labelled_by(label.id);
+            choose
         });
+        return;
+    };
+    let picture = init.picture.clone();
+    let mut kept = true;
+    row(ui, text.source, |ui| {
+        ui.horizontal(|ui| {
+            let (width, height) = (picture.width() as f32, picture.height() as f32);
+            let scale = (72.0 / width).min(48.0 / height);
+            let texture = desk.picture(ui, &picture);
+            ui.add(egui::Image::new((texture, egui::vec2(width, height) * scale)).corner_radius(3.0));
+            ui.label(RichText::new(format!("{width}×{height}")).small().color(quiet));
+            kept = !ui.button(text.source_clear).clicked();
+        })
+        .response
+    });
+    if !kept {
+        draft.init_image = None;
+    }
+    if let Some(init) = &mut draft.init_image {
+        row(ui, text.strength, |ui| ui.add(Slider::new(&mut init.strength, 0.0..=1.0).fixed_decimals(2)));
     }
 }

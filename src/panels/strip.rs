@@ -7,7 +7,7 @@ use crate::session::{Action, Outcome, Session, Shown};
 
 const THUMBNAIL: f32 = 84.0;
 
-pub(super) fn strip_ui(ui: &mut Ui, session: &mut Session, look: &mut Desk, actions: &mut Vec<Action>) {
+pub(super) fn strip_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions: &mut Vec<Action>) {
     let text = look.text;
     egui::ScrollArea::horizontal().stick_to_right(true).show(ui, |ui| {
         ui.horizontal(|ui| {
@@ -27,7 +27,7 @@ pub(super) fn strip_ui(ui: &mut Ui, session: &mut Session, look: &mut Desk, acti
                     Outcome::Decoded(picture) => Some(look.picture(ui, picture)),
                     Outcome::Decoding | Outcome::Failed(_) => {
                         let seen = look.preview_look(session, item.format);
-                        look.latents.as_mut().and_then(|latents| latents.texture(&item.latent, &seen))
+                        look.texture(&item.latent, &seen)
                     }
                 };
                 if let Some(texture) = texture {

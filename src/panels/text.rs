@@ -85,14 +85,12 @@ texts! {
     decoding: "Decoding", "디코딩 중";
     step: "step", "단계";
     left: "left", "남음";
-    noisy: "Show x_t", "x_t 보기";
-    patch_preview: "Fine preview", "정밀 미리보기";
     timeline: "Steps", "단계";
     final_picture: "Final picture", "최종 그림";
     restore: "Use these settings", "이 설정 사용";
     decode_failed: "Not decoded; the latent is kept", "디코딩 실패, 잠재는 보존됨";
     dismiss: "Dismiss", "닫기";
-    latent_empty: "Drop a picture or a latent here, or generate one", "그림이나 잠재 파일을 여기에 놓거나, 그림을 생성하세요";
+    latent_empty: "Drop pictures or latents here, or generate one", "그림이나 잠재 파일을 여기에 놓거나, 그림을 생성하세요";
     inspect_source: "Open a picture…", "그림 열기…";
     channel: "Channel", "채널";
     mean: "mean", "평균";
@@ -112,20 +110,90 @@ texts! {
     limits_fixed: "±3", "±3";
     smooth: "Smooth", "부드럽게";
     grey: "Grey", "회색조";
-    components: "Strongest components", "주성분";
     preview: "Preview", "미리보기";
     decoded: "Decoded", "디코딩 결과";
     original: "Original", "원본";
-    divergence: "What the encoder had to say (KL)", "인코더의 정보량 (KL)";
-    metadata: "Save settings in pictures", "그림에 설정 저장";
+    denoised: "Denoised estimate (x̂₀)", "노이즈 제거 추정 (x̂₀)";
+    noisy: "Noisy latent (x_t)", "노이즈 잠재 (x_t)";
+    preview_menu: "Preview ⏷", "미리보기 ⏷";
+    linear: "linear", "선형";
+    patch: "patch", "패치";
+    linear_table: "Linear, from a table; a fit to this VAE follows in a quiet moment", "표에 따른 선형. 한가할 때 이 VAE에 맞춥니다";
+    patch_worse: "It agrees less with this VAE than the linear map", "이 VAE에서는 선형보다 덜 맞습니다";
+    held_out_hint: "Agreement with the true decode, on latents the fit never saw", "보지 않은 잠재에서 실제 디코딩과의 일치도";
+    fitting: "Fitting the preview", "미리보기 맞추는 중";
+    components: "Principal components", "주성분";
+    divergence: "Information (KL)", "정보량 (KL)";
+    divergence_hint: "How far the encoder's posterior is from N(0, 1) at each latent pixel: where it had most to say", "잠재 픽셀마다 인코더의 사후분포가 N(0, 1)에서 떨어진 정도";
     compression: "smaller", "배 작음";
-    settings_restored: "Settings restored", "설정을 복원했습니다";
+    metadata: "Save settings in pictures", "그림에 설정 저장";
+    error_map: "Error", "오차";
+    heat: "heat", "열지도";
+    worst_patch: "Most is lost at latent pixel", "손실이 가장 큰 잠재 픽셀";
+    jpeg_hint: "A JPEG in the bytes of the 16-bit latent: quality, scale", "16비트 잠재와 같은 바이트의 JPEG: 품질, 배율";
+    wipe: "Wipe between original and decode", "원본과 디코딩 비교";
+    latent_pixel: "Latent pixel", "잠재 픽셀";
+    probe_hint: "Point at a picture or a channel: the pixel, its patch and the latent vector appear here. Ctrl+scroll zooms all tiles, dragging moves them, a double click shows the whole.", "그림이나 채널을 가리키면 픽셀과 패치, 잠재 벡터가 여기에 나타납니다. Ctrl+스크롤은 확대, 끌기는 이동, 두 번 클릭은 전체 보기.";
+    beyond: "beyond 3σ", "3σ 밖";
+    posterior: "posterior", "사후";
+    swatch_hint: "What +1 σ of this channel adds to grey", "이 채널의 +1 σ가 회색에 더하는 색";
+    blend: "Blend with", "섞기";
+    blend_none: "Nothing", "없음";
+    blend_hint: "Keep a latent of this size, or generate a picture of this size", "같은 크기의 잠재를 보관하거나 생성하세요";
+    blend_amount: "Share of the second", "두 번째의 비율";
+    lerp: "Straight", "직선";
+    slerp: "Spherical", "구면";
+    hold: "Keep this latent", "이 잠재 보관";
+    hold_hint: "To blend it into others", "다른 잠재에 섞기 위해";
+    held: "Kept", "보관한";
+    save_view: "Save ⏷", "저장 ⏷";
+    save_sheet: "Channel sheet…", "채널 시트…";
+    save_npy: "All channels as .npy…", "모든 채널 .npy…";
+    save_channels: "Channels as 16-bit PNG…", "채널별 16비트 PNG…";
+    save_channel: "Save this channel…", "이 채널 저장…";
+    save_decoded: "Decoded picture…", "디코딩한 그림…";
+    previous_file: "Previous file", "이전 파일";
+    next_file: "Next file", "다음 파일";
+    crop: "Crop", "자르기";
+    pad: "Pad", "여백 채우기";
+    background: "Behind transparency", "투명 배경";
+    white: "White", "흰색";
+    middle_grey: "Grey", "회색";
+    black: "Black", "검정";
+    latent_question: "About this latent", "이 잠재에 대해";
+    space_question: "Its file does not say what its numbers are.", "파일에 수치의 종류가 적혀 있지 않습니다.";
+    space_vae: "VAE space, as ComfyUI and diffusers' encode give", "VAE 공간 (ComfyUI, diffusers encode)";
+    space_model: "Model space: scaled, as samplers see it", "모델 공간 (샘플러가 보는 배율)";
+    family_question: "Scaled for", "배율 기준";
+    loaded_model: "The loaded model", "현재 모델";
+    open_this: "Open", "열기";
+    other_channels: "Its channels do not fit the loaded model's VAE:", "채널 수가 현재 VAE와 다릅니다:";
+    no_fitting_model: "None of the models used before fits.", "이전에 쓴 모델 중 맞는 것이 없습니다.";
+    part_text_encoder: "text encoder", "텍스트 인코더";
+    part_unet: "denoiser (UNet)", "디노이저 (UNet)";
+    part_vae: "autoencoder (VAE)", "오토인코더 (VAE)";
+    path_question: "No file dialog could be shown. Type a path:", "파일 대화상자를 열 수 없습니다. 경로를 입력하세요:";
+    pasted: "Pasted picture", "붙여넣은 그림";
+    path_title: "File", "파일";
     language: "한국어", "English";
     theme_toggle: "Light or dark", "밝게/어둡게";
     no_gpu: "No graphics adapter: previews are off", "그래픽 어댑터 없음: 미리보기 꺼짐";
 }
 
 impl Text {
+    /// The name of a part of a model; a name that is not known stays as it is.
+    pub(super) fn part<'a>(&self, part: &'a str) -> &'a str
+    where
+        'static: 'a,
+    {
+        match part {
+            "text_encoder" => self.part_text_encoder,
+            "unet" => self.part_unet,
+            "vae" => self.part_vae,
+            other => other,
+        }
+    }
+
     /// The words of a language.
     pub fn of(language: Language) -> &'static Self {
         match language {

@@ -26,6 +26,12 @@ pub fn easel(dark: bool) -> Color32 {
     if dark { rgb(0x10, 0x0d, 0x0d) } else { rgb(0xdd, 0xd8, 0xd4) }
 }
 
+/// Text on a colour of a picture: dark on light, light on dark (Rec. 709 luma).
+pub fn ink_on([r, g, b]: [u8; 3]) -> Color32 {
+    let luma = 0.2126 * f32::from(r) + 0.7152 * f32::from(g) + 0.0722 * f32::from(b);
+    if luma > 128.0 { rgb(0x1a, 0x14, 0x12) } else { rgb(0xff, 0xf6, 0xf2) }
+}
+
 /// Behind a chip over the picture.
 pub fn chip() -> Color32 {
     Color32::from_black_alpha(170)

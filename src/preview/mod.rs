@@ -6,10 +6,8 @@
 
 mod decoder;
 mod look;
-mod reference;
 mod textures;
 
 pub use decoder::{Decoder, shader_sources};
 pub use look::Look;
-pub use reference::{channel as channel_reference, linear as linear_reference};
 pub use textures::LatentTextures;

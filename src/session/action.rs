@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::{Inspector, Queued, Running, Session, Severity, Shown};
+use super::{Message, OpenOptions, Queued, Running, Session, Shown, Touch};
 use crate::engine::{Command, JobId};
-use crate::formats::metadata::{GenerationFacts, Unrestored};
-use crate::formats::picture::crop_to_multiple;
-use crate::latent::{Latent, LatentSpace};
+use crate::formats::Comparison;
+use crate::formats::metadata::GenerationFacts;
+use crate::latent::{Latent, LatentFormat, LatentSpace};
 use crate::request::{CancelToken, GenerationDraft, ImageSize, InitImage, ModelChoice, Picture, Seed};
 use crate::store::builtin_vocabulary;
 
@@ -50,9 +50,39 @@ pub enum Action {
     /// Starts from a picture.
     UsePicture(Picture),
     /// Lays a picture's latent open.
-    InspectPicture(Picture),
-    /// Lays a latent open; the space is the file's, VAE where it did not say.
-    InspectLatent(Latent, LatentSpace),
+    InspectPicture {
+        /// The picture.
+        picture: Picture,
+        /// Its file's name.
+        name: String,
+        /// Whether it had transparent pixels, which lie on the background now.
+        transparent: bool,
+    },
+    /// Lays a latent open.
+    InspectLatent {
+        /// The latent.
+        latent: Latent,
+        /// The space of its values, where the file says.
+        space: Option<LatentSpace>,
+        /// Its file's name.
+        name: String,
+    },
+    /// Changes how files are opened.
+    SetOpenOptions(OpenOptions),
+    /// Goes on or back among the files that were opened together.
+    TurnRoll(isize),
+    /// Says what a latent's numbers are.
+    AnswerKind(LatentSpace, LatentFormat),
+    /// Models that fit the latent in question were looked for.
+    ModelsFound(Vec<ModelChoice>),
+    /// Chooses the model for the latent in question.
+    AnswerModel(ModelChoice),
+    /// Lets a question go.
+    DropQuestion,
+    /// Changes how the latent is seen or what is done to it.
+    Touch(Touch),
+    /// What the VAE kept was measured.
+    Compared(JobId, Box<Comparison>),
     /// Lays what the canvas shows open.
     InspectShown,
     /// Truly decodes the latent as it is adjusted.
@@ -67,12 +97,31 @@ pub enum Action {
     SaveThisLatent(Latent),
     /// Copies the shown picture.
     Copy,
-    /// Asks for a picture, latent or settings to open.
+    /// Asks where to save something of the latent view.
+    Export(Export),
+    /// Asks for pictures, latents or settings to open.
     Open,
+    /// Asks for the source of an image-to-image run.
+    ChooseSource,
     /// Asks for a model's folder.
     OpenModel,
-    /// A file or folder was dropped or named.
-    OpenPath(PathBuf),
+    /// Files or folders were dropped or named.
+    OpenPaths(Vec<PathBuf>),
+}
+
+/// What can be saved of the latent view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Export {
+    /// All channels, labelled, as one PNG.
+    Sheet,
+    /// Every channel as a 16-bit PNG of its own.
+    ChannelPngs,
+    /// One channel as a 16-bit PNG or `.npy`.
+    Channel(usize),
+    /// The whole latent as `.npy`.
+    Npy,
+    /// The true decode as a picture.
+    Reconstruction,
 }
 
 /// What the window must do.
@@ -86,8 +135,27 @@ pub enum Effect {
     AskSaveLatent(Latent),
     /// Copies a picture.
     Copy(Picture),
+    /// Shows the save dialog for something of the latent view.
+    AskExport(Export),
     /// Shows the open dialog for files.
     AskOpen,
+    /// Shows the open dialog for a source picture.
+    AskSource,
+    /// Measures what the VAE kept, in the background.
+    Compare {
+        /// The decode's job.
+        job: JobId,
+        /// The original.
+        original: Picture,
+        /// The decode.
+        decoded: Picture,
+        /// Pixels under the edge of a latent pixel.
+        downscale: usize,
+        /// Bytes of the latent at 16 bits a value.
+        latent_bytes: usize,
+    },
+    /// Looks for known models whose VAE has so many channels.
+    FindModels(usize),
     /// Shows the open dialog for a model's folder.
     AskOpenModel,
     /// Reads a file or folder.
@@ -151,8 +219,26 @@ impl Session {
                 let strength = self.draft.init_image.as_ref().map_or(0.75, |init| init.strength);
                 self.draft.init_image = Some(InitImage { picture, strength });
             }
-            Action::InspectPicture(picture) => self.inspect_picture(&picture),
-            Action::InspectLatent(latent, space) => self.inspect_latent(latent, space),
+            Action::InspectPicture { picture, name, transparent } => {
+                self.inspect_picture(picture, name, transparent);
+            }
+            Action::InspectLatent { latent, space, name } => self.inspect_latent(latent, space, name),
+            Action::SetOpenOptions(options) => self.set_open_options(options),
+            Action::TurnRoll(by) => self.turn_roll(by),
+            Action::AnswerKind(space, format) => self.answer_kind(space, format),
+            Action::ModelsFound(models) => self.models_found(models),
+            Action::AnswerModel(model) => self.answer_model(model),
+            Action::DropQuestion => self.question = None,
+            Action::Touch(touch) => {
+                if self.inspector.touch(touch) {
+                    self.decode_inspected();
+                }
+            }
+            Action::Compared(job, comparison) => {
+                if self.inspector.compared == Some(job) {
+                    self.inspector.comparison = Some(comparison);
+                }
+            }
             Action::InspectShown => self.inspect_shown(),
             Action::DecodeInspected => self.decode_inspected(),
             Action::Dismiss(id) => self.notices.retain(|notice| notice.id != id),
@@ -172,9 +258,11 @@ impl Session {
                     self.effects.push(Effect::Copy(picture));
                 }
             }
+            Action::Export(what) => self.effects.push(Effect::AskExport(what)),
             Action::Open => self.effects.push(Effect::AskOpen),
+            Action::ChooseSource => self.effects.push(Effect::AskSource),
             Action::OpenModel => self.effects.push(Effect::AskOpenModel),
-            Action::OpenPath(path) => self.effects.push(Effect::Read(path)),
+            Action::OpenPaths(paths) => self.open_paths(paths),
         }
     }
 
@@ -202,7 +290,7 @@ impl Session {
                     self.queue.push(Queued { id, request });
                 }
                 Err(error) => {
-                    self.notify(Severity::Error, "This cannot be drawn", error.to_string());
+                    self.notify(Message::NotDrawable(error));
                     return;
                 }
             }
@@ -219,6 +307,7 @@ impl Session {
         if self.running.is_some() || self.queue.is_empty() {
             return;
         }
+        self.interrupt_fit();
         let Queued { id, request } = self.queue.remove(0);
         let cancel = CancelToken::new();
         let command =
@@ -257,56 +346,7 @@ impl Session {
             self.draft.size = ImageSize::new(fit(self.draft.size.width), fit(self.draft.size.height));
         }
         self.seed_locked = facts.seed.is_some();
-        let missing: Vec<String> = missing
-            .into_iter()
-            .map(|what| match what {
-                Unrestored::Sampler(name) => format!("the sampler {name}"),
-                Unrestored::Schedule(name) => format!("the schedule {name}"),
-                Unrestored::ClipSkip(n) => format!("CLIP skip {n}"),
-                Unrestored::InitImage => "the source picture".to_owned(),
-            })
-            .collect();
-        let why =
-            if missing.is_empty() { String::new() } else { format!("Not restored: {}.", missing.join(", ")) };
-        self.notify(Severity::Info, "Settings restored", why);
-    }
-
-    fn inspect_picture(&mut self, picture: &Picture) {
-        let Some(profile) = self.profile.clone() else { return };
-        let Some((cropped, _)) = crop_to_multiple(picture, profile.format.downscale) else {
-            let why = format!("It is smaller than one latent pixel ({0}×{0}).", profile.format.downscale);
-            self.notify(Severity::Error, "This picture cannot be encoded", why);
-            return;
-        };
-        if cropped != *picture {
-            let why = format!("{}×{} pixels are encoded.", cropped.width(), cropped.height());
-            self.notify(Severity::Info, "The picture was cropped to whole latent pixels", why);
-        }
-        let job = self.new_job();
-        self.inspector = Inspector::awaiting(cropped.clone(), job, self.inspector.options);
-        let model = self.draft.model.clone();
-        let cancel = CancelToken::new();
-        self.effects.push(Effect::Send(Command::Encode { job, model, picture: cropped, cancel }));
-    }
-
-    fn inspect_latent(&mut self, latent: Latent, space: LatentSpace) {
-        let Some(profile) = self.profile.clone() else { return };
-        if latent.shape().channels != profile.format.channels {
-            let why = format!(
-                "It has {} channels, and the loaded model's VAE has {}. Choose a model that fits.",
-                latent.shape().channels,
-                profile.format.channels
-            );
-            self.notify(Severity::Error, "This latent does not fit the model", why);
-            return;
-        }
-        let latent = match space {
-            LatentSpace::Vae => profile.format.model_from_vae(&latent),
-            LatentSpace::Model => latent,
-        };
-        self.inspector.follows_canvas = false;
-        self.inspector.open(latent, profile.format);
-        self.decode_inspected();
+        self.notify(Message::Restored(missing));
     }
 
     fn inspect_shown(&mut self) {
@@ -317,7 +357,7 @@ impl Session {
             self.inspector.follows_canvas = true;
             self.inspector.open(latent, format);
             if let Some(picture) = picture {
-                self.inspector.set_decoded(picture);
+                self.inspector.decoded = Some(picture);
             }
         }
     }
@@ -329,10 +369,11 @@ impl Session {
         }
     }
 
-    fn decode_inspected(&mut self) {
+    pub(super) fn decode_inspected(&mut self) {
         let Some(latent) = self.inspector.adjusted() else { return };
         let job = self.new_job();
         self.inspector.pending = Some(job);
+        self.interrupt_fit();
         let model = self.draft.model.clone();
         self.effects.push(Effect::Send(Command::Decode { job, model, latent, cancel: CancelToken::new() }));
     }

@@ -1,6 +1,6 @@
 //! What the engine tells.
 
-use super::{ModelState, Outcome, ResultItem, RunningStep, Session, Severity, Shown};
+use super::{Effect, Message, ModelState, Outcome, ResultItem, RunningStep, Session, Shown};
 use crate::engine::{Event, JobId, Stage};
 use crate::request::{GenerationDraft, ModelProfile};
 
@@ -39,11 +39,12 @@ impl Session {
             }
             Event::Decoded { job, picture, notice, elapsed_secs } => {
                 if let Some(notice) = notice {
-                    self.notify(Severity::Info, notice, "");
+                    self.notify(Message::Decoder(notice));
                 }
                 if self.inspector.pending == Some(job) {
                     self.inspector.pending = None;
-                    self.inspector.set_decoded(picture);
+                    self.inspector.decoded = Some(picture.clone());
+                    self.compare(job, picture);
                 } else if let Some(index) = self.results.iter().rposition(|item| item.job == job) {
                     self.results[index].outcome = Outcome::Decoded(picture);
                     self.results[index].elapsed_secs = elapsed_secs;
@@ -58,15 +59,11 @@ impl Session {
                 if self.inspector.pending == Some(job)
                     && let Some(profile) = self.profile.clone()
                 {
-                    let original = self.inspector.original.take();
-                    self.inspector.open(mean, profile.format);
-                    self.inspector.original = original;
-                    self.inspector.set_posterior(log_variance, profile.format);
-                    self.apply(super::Action::DecodeInspected);
+                    self.inspector.set_encoded(mean, log_variance, profile.format);
+                    self.decode_inspected();
                 }
             }
             Event::Failed { job, failure } => {
-                let why = [failure.why.as_str(), failure.advice.as_str()].join(" ");
                 if self.load_job.as_ref().is_some_and(|(id, _)| *id == job) {
                     self.load_job = None;
                     self.model_state = ModelState::Failed(failure.why.clone());
@@ -77,10 +74,18 @@ impl Session {
                 if self.inspector.pending == Some(job) {
                     self.inspector.pending = None;
                 }
-                self.notify(Severity::Error, failure.what, why.trim());
+                self.fit_ended(job, true);
+                self.notify(Message::Failed(failure));
                 self.end_job(job);
             }
+            Event::PreviewFitted { job, model, fit } => {
+                self.fit_ended(job, true);
+                if model == self.draft.model {
+                    self.preview_fit = Some(fit);
+                }
+            }
             Event::Cancelled { job } => {
+                self.fit_ended(job, false);
                 if self.load_job.as_ref().is_some_and(|(id, _)| *id == job) {
                     self.load_job = None;
                 }
@@ -94,7 +99,28 @@ impl Session {
         }
     }
 
+    /// Has the decode measured against the original, where nothing was changed in between.
+    fn compare(&mut self, job: JobId, decoded: crate::request::Picture) {
+        self.inspector.comparison = None;
+        self.inspector.compared = Some(job);
+        let Some(format) = self.inspector.format else { return };
+        if let (Some(original), Some(latent), true) =
+            (&self.inspector.original, &self.inspector.latent, self.inspector.adjustments.is_none())
+        {
+            self.effects.push(Effect::Compare {
+                job,
+                original: original.clone(),
+                decoded,
+                downscale: format.downscale,
+                latent_bytes: latent.values().len() * 2,
+            });
+        }
+    }
+
     fn stage_changed(&mut self, job: JobId, stage: Stage) {
+        if let Stage::FittingPreview { done, total } = stage {
+            self.fit_progress = Some((done, total));
+        }
         let loads = self.load_job.as_ref().is_some_and(|(id, _)| *id == job);
         let runs = self.running.as_ref().is_some_and(|running| running.id == job);
         if let (true, Stage::Loading { part, done, total }) = (loads || runs, &stage) {
@@ -125,6 +151,10 @@ impl Session {
         }
         self.profile = Some(profile);
         self.model_state = ModelState::Ready(device);
+        if is_new {
+            self.begin_fitting();
+        }
+        self.open_awaited();
     }
 
     fn end_job(&mut self, job: JobId) {
@@ -132,5 +162,6 @@ impl Session {
             self.running = None;
             self.start_next();
         }
+        self.fit_in_quiet();
     }
 }

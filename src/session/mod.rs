@@ -5,8 +5,10 @@
 
 mod action;
 mod events;
+mod fitting;
 mod inspector;
 mod notice;
+mod opening;
 mod queue;
 mod result;
 
@@ -14,12 +16,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::engine::JobId;
+use crate::latent::PreviewFit;
 use crate::request::{CancelToken, GenerationDraft, ModelChoice, ModelProfile, Seed};
 
 pub use crate::store::builtin_vocabulary;
-pub use action::{Action, Effect};
-pub use inspector::{Inspector, InspectorOptions, Limits};
-pub use notice::{Notice, Severity};
+pub use action::{Action, Effect, Export};
+pub use inspector::{Inspector, InspectorOptions, Limits, Touch};
+pub use notice::{Message, Notice, Severity};
+pub use opening::{Framing, OpenOptions, Question};
 pub use queue::{Queued, Running, RunningStep};
 pub use result::{Outcome, ResultItem};
 
@@ -74,6 +78,22 @@ pub struct Session {
     pub notices: Vec<Notice>,
     /// The latent view.
     pub inspector: Inspector,
+    /// How files are opened.
+    pub open_options: OpenOptions,
+    /// Files that were opened together.
+    pub roll: Vec<PathBuf>,
+    /// Which of them is open.
+    pub roll_at: usize,
+    /// What only the person knows.
+    pub question: Option<Question>,
+    /// Previews fitted to the loaded VAE; the built-in model's come with it.
+    pub preview_fit: Option<Arc<PreviewFit>>,
+    /// Pictures done and in all of a fit under way.
+    pub fit_progress: Option<(usize, usize)>,
+    /// Where fits are kept.
+    pub fits_folder: Option<PathBuf>,
+    fitting: fitting::Fitting,
+    awaited: Option<opening::Awaited>,
     next_job: u64,
     next_notice: u64,
     load_job: Option<(JobId, CancelToken)>,
@@ -113,6 +133,15 @@ impl Session {
             show_noisy: false,
             notices: Vec::new(),
             inspector: Inspector::default(),
+            open_options: OpenOptions::default(),
+            roll: Vec::new(),
+            roll_at: 0,
+            question: None,
+            preview_fit: None,
+            fit_progress: None,
+            fits_folder: None,
+            fitting: fitting::Fitting::Done,
+            awaited: None,
             next_job: 1,
             next_notice: 1,
             load_job: None,
@@ -151,8 +180,8 @@ impl Session {
     }
 
     /// Adds a message.
-    pub fn notify(&mut self, severity: Severity, what: impl Into<String>, why: impl Into<String>) {
-        self.notices.push(Notice { id: self.next_notice, severity, what: what.into(), why: why.into() });
+    pub fn notify(&mut self, message: Message) {
+        self.notices.push(Notice { id: self.next_notice, message });
         self.next_notice += 1;
     }
 
@@ -160,6 +189,7 @@ impl Session {
         if let Some((_, cancel)) = self.load_job.take() {
             cancel.stop();
         }
+        self.interrupt_fit();
         if let ModelChoice::Folder(folder) = &model {
             self.recent_models.retain(|known| known != folder);
             self.recent_models.insert(0, folder.clone());
@@ -173,9 +203,9 @@ impl Session {
     }
 }
 
-/// Held-out agreement of the built-in model's linear and patch previews with its true decode.
-pub fn builtin_preview_figures() -> Option<[crate::latent::ProjectionQuality; 2]> {
-    crate::store::builtin_previews().map(|fits| [fits.linear_quality, fits.patch_quality])
+/// The built-in model's preview projections, fitted by its recipe.
+pub fn builtin_fit() -> Option<PreviewFit> {
+    crate::store::builtin_previews().cloned()
 }
 
 #[cfg(test)]

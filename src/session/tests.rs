@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::engine::{Command, Event, Failure};
-use crate::latent::{Latent, LatentFormat, LatentShape, Trajectory};
+use crate::engine::{Advice, Command, Event, Failure, Task};
+use crate::latent::{
+    Blend, BlendMode, ChannelAdjustment, Latent, LatentFormat, LatentShape, LatentSpace, Trajectory,
+};
 use crate::request::{ImageSize, ModelDefaults, ModelFamily, Picture, PredictionType, SamplerKind};
 
 fn profile() -> Arc<ModelProfile> {
@@ -131,7 +133,7 @@ fn a_failed_decode_keeps_the_latent() {
     let job = sent_job(&mut session).unwrap();
     let trajectory = Arc::new(Trajectory::default());
     session.apply_event(Event::Sampled { job, latent: latent(), trajectory, finished_early: false });
-    let failure = Failure { what: "no picture".into(), why: "NaN".into(), advice: String::new() };
+    let failure = Failure { task: Task::Decode, why: "NaN".into(), advice: Some(Advice::OtherVae) };
     session.apply_event(Event::Failed { job, failure });
     assert_eq!(session.results[0].latent, latent());
     assert!(matches!(session.results[0].outcome, Outcome::Failed(_)));
@@ -144,14 +146,16 @@ fn a_wrong_draft_is_a_notice_and_no_job() {
     session.draft.size = ImageSize::new(33, 64);
     session.apply(Action::Generate);
     assert!(session.running.is_none() && sent_job(&mut session).is_none());
-    assert!(session.notices[0].why.contains("33×64"));
+    assert!(
+        matches!(&session.notices[0].message, Message::NotDrawable(error) if error.to_string().contains("33×64"))
+    );
 }
 
 #[test]
 fn an_inspected_picture_is_encoded_and_decoded_again() {
     let mut session = ready();
     let picture = Picture::new(70, 66, vec![0; 70 * 66 * 3]).unwrap();
-    session.apply(Action::InspectPicture(picture));
+    session.apply(Action::InspectPicture { picture, name: "a.png".into(), transparent: false });
     let Some(Effect::Send(Command::Encode { job, picture, .. })) = session.take_effects().pop() else {
         panic!()
     };
@@ -161,18 +165,23 @@ fn an_inspected_picture_is_encoded_and_decoded_again() {
     session.apply_event(Event::Decoded { job, picture, notice: None, elapsed_secs: 0.1 });
     assert!(session.inspector.original.is_some() && session.inspector.decoded.is_some());
     assert_eq!(session.results.len(), 0);
+    assert_eq!(session.inspector.name, "a.png");
+    assert_eq!(session.inspector.posterior_sigma, [1.0; 4], "a log-variance of 0");
+    let compares =
+        |effect: &Effect| matches!(effect, Effect::Compare { downscale: 8, latent_bytes: 512, .. });
+    assert!(session.take_effects().iter().any(compares));
 }
 
 #[test]
 fn adjustments_can_be_undone() {
     let mut session = ready();
     session.inspector.open(latent().map(|_, _| 1.0), LatentFormat::STABLE_DIFFUSION);
-    session.inspector.remember();
-    session.inspector.adjustments.channels[0].gain = 2.0;
+    let doubled = ChannelAdjustment { gain: 2.0, ..ChannelAdjustment::default() };
+    session.apply(Action::Touch(Touch::Channel { index: 0, adjustment: doubled, begins: true }));
     assert_eq!(session.inspector.adjusted().unwrap().values()[0], 2.0);
-    session.inspector.undo();
+    session.apply(Action::Touch(Touch::Undo));
     assert_eq!(session.inspector.adjusted().unwrap().values()[0], 1.0);
-    session.inspector.redo();
+    session.apply(Action::Touch(Touch::Redo));
     assert_eq!(session.inspector.adjustments.channels[0].gain, 2.0);
 }
 
@@ -195,7 +204,121 @@ fn a_latent_view_opened_from_the_canvas_follows_the_steps() {
     session.apply_event(step(2, 2.0));
     assert_eq!(session.inspector.latent.as_ref().unwrap().values()[0], 2.0);
     let other = latent().map(|_, _| 9.0);
-    session.apply(Action::InspectLatent(other.clone(), crate::latent::LatentSpace::Model));
+    let space = Some(LatentSpace::Model);
+    session.apply(Action::InspectLatent { latent: other.clone(), space, name: "a.npy".into() });
     session.apply_event(step(3, 3.0));
     assert_eq!(session.inspector.latent, Some(other), "a latent opened from a file stays");
+}
+
+#[test]
+fn a_picture_that_is_no_multiple_can_be_padded_instead() {
+    let mut session = ready();
+    let picture = Picture::new(70, 66, vec![0; 70 * 66 * 3]).unwrap();
+    session.apply(Action::InspectPicture { picture, name: String::new(), transparent: false });
+    session.take_effects();
+    let padded = OpenOptions { framing: Framing::Pad, ..OpenOptions::default() };
+    session.apply(Action::SetOpenOptions(padded));
+    let Some(Effect::Send(Command::Encode { picture, .. })) = session.take_effects().pop() else { panic!() };
+    assert_eq!((picture.width(), picture.height()), (72, 72));
+}
+
+#[test]
+fn files_opened_together_are_turned_one_by_one() {
+    let mut session = ready();
+    session.apply(Action::OpenPaths(vec!["a".into(), "b".into()]));
+    let read = |session: &mut Session| match session.take_effects().pop() {
+        Some(Effect::Read(path)) => path.display().to_string(),
+        _ => String::new(),
+    };
+    assert_eq!(read(&mut session), "a");
+    session.apply(Action::TurnRoll(1));
+    assert_eq!((read(&mut session).as_str(), session.roll_at), ("b", 1));
+    session.apply(Action::TurnRoll(1));
+    assert_eq!(read(&mut session), "", "there is no third");
+}
+
+#[test]
+fn a_latent_that_does_not_say_its_space_is_asked_about() {
+    let mut session = ready();
+    let ones = latent().map(|_, _| 1.0);
+    session.apply(Action::InspectLatent { latent: ones.clone(), space: None, name: "a.npy".into() });
+    assert!(matches!(session.question, Some(Question::LatentKind { .. })));
+    assert!(session.inspector.latent.is_none());
+    // In SDXL's model space: 1 / 0.13025 in VAE space, times 0.18215 in this model's.
+    session.apply(Action::AnswerKind(LatentSpace::Model, LatentFormat::SDXL));
+    let opened = session.inspector.latent.as_ref().unwrap().values()[0];
+    assert!((opened - 0.18215 / 0.13025).abs() < 1e-6);
+    assert!(session.question.is_none());
+}
+
+#[test]
+fn a_latent_of_other_channels_waits_for_a_model_that_fits() {
+    let mut session = ready();
+    let sixteen = Latent::zeros(LatentShape::new(16, 8, 8));
+    session.apply(Action::InspectLatent {
+        latent: sixteen.clone(),
+        space: Some(LatentSpace::Vae),
+        name: "f".into(),
+    });
+    assert!(matches!(session.take_effects()[..], [Effect::FindModels(16)]));
+    let flux = ModelChoice::Folder("/models/flux".into());
+    session.apply(Action::ModelsFound(vec![flux.clone()]));
+    session.apply(Action::AnswerModel(flux.clone()));
+    let Some(Effect::Send(Command::LoadModel { job, .. })) = session.take_effects().pop() else { panic!() };
+    let other = ModelProfile { choice: flux, format: LatentFormat::FLUX, ..(*profile()).clone() };
+    let loaded =
+        Event::ModelLoaded { job, profile: Arc::new(other), device: "CPU".into(), elapsed_secs: 0.1 };
+    session.apply_event(loaded);
+    assert_eq!(session.inspector.latent.as_ref().unwrap().shape(), sixteen.shape());
+}
+
+#[test]
+fn a_blend_is_one_of_the_touches_and_the_kept_latent_survives_the_next_file() {
+    let mut session = ready();
+    session.inspector.open(latent().map(|_, _| 2.0), LatentFormat::STABLE_DIFFUSION);
+    session.apply(Action::Touch(Touch::Hold));
+    let zeros = latent();
+    session.apply(Action::InspectLatent { latent: zeros, space: Some(LatentSpace::Model), name: "z".into() });
+    let (_, held) = session.inspector.held.clone().unwrap();
+    let blend = Some(Blend { with: held, amount: 0.25, mode: BlendMode::Lerp });
+    session.apply(Action::Touch(Touch::Blend { blend, begins: true }));
+    assert_eq!(session.inspector.adjusted().unwrap().values()[0], 0.5);
+    session.apply(Action::Touch(Touch::Reset));
+    assert_eq!(session.inspector.adjusted().unwrap().values()[0], 0.0);
+}
+
+#[test]
+fn a_preview_is_fitted_after_the_first_picture_and_gives_way_to_the_next() {
+    let mut session = ready();
+    let other = ModelChoice::Folder("/models/other".into());
+    session.apply(Action::SetModel(other.clone()));
+    let Some(Effect::Send(Command::LoadModel { job, .. })) = session.take_effects().pop() else { panic!() };
+    let theirs = ModelProfile { choice: other, ..(*profile()).clone() };
+    let loaded =
+        Event::ModelLoaded { job, profile: Arc::new(theirs), device: "CPU".into(), elapsed_secs: 0.1 };
+    session.apply_event(loaded);
+    let fit = |session: &mut Session| {
+        session.take_effects().into_iter().find_map(|effect| match effect {
+            Effect::Send(Command::FitPreview { job, may_compute, cancel, .. }) => {
+                Some((job, may_compute, cancel))
+            }
+            _ => None,
+        })
+    };
+    let (job, may_compute, _) = fit(&mut session).expect("a kept fit is looked for");
+    assert!(!may_compute);
+    session.apply_event(Event::Cancelled { job });
+    assert!(fit(&mut session).is_none(), "never before the first picture");
+    session.apply(Action::Generate);
+    let job = sent_job(&mut session).unwrap();
+    finish(&mut session, job);
+    let (job, may_compute, cancel) = fit(&mut session).expect("a quiet moment");
+    assert!(may_compute && !cancel.is_stopped());
+    session.apply(Action::Generate);
+    assert!(cancel.is_stopped(), "the person comes first");
+    let drawing = sent_job(&mut session).unwrap();
+    session.apply_event(Event::Cancelled { job });
+    assert!(fit(&mut session).is_none(), "not while a picture is drawn");
+    finish(&mut session, drawing);
+    assert!(fit(&mut session).is_some());
 }

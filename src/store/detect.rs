@@ -1,6 +1,7 @@
 //! What kind of model a folder holds.
 
 use super::{ModelFiles, StoreError};
+use crate::request::ModelChoice;
 
 /// `model_index.json`, as far as it matters here.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -32,5 +33,32 @@ pub fn detect(files: &ModelFiles) -> Result<ModelIndex, StoreError> {
             supported: "Stable Diffusion 1.x and 2.x are",
             path: files.path("model_index.json"),
         })
+    }
+}
+
+/// Channels of a model's latents, from its autoencoder's configuration alone.
+pub fn latent_channels(choice: &ModelChoice) -> Result<usize, StoreError> {
+    #[derive(serde::Deserialize)]
+    struct Config {
+        /// diffusers' default.
+        #[serde(default = "four")]
+        latent_channels: usize,
+    }
+    const fn four() -> usize {
+        4
+    }
+    let files = ModelFiles::open(choice)?;
+    detect(&files)?;
+    Ok(files.json::<Config>("vae/config.json")?.latent_channels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_model_has_four_channels_and_a_missing_folder_is_an_error() {
+        assert_eq!(latent_channels(&ModelChoice::Builtin).unwrap(), 4);
+        assert!(latent_channels(&ModelChoice::Folder("/nowhere at all".into())).is_err());
     }
 }

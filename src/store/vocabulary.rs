@@ -102,9 +102,9 @@ pub fn builtin_previews() -> Option<&'static PreviewFit> {
         let (linear, patch) = (file.linear, file.patch);
         (patch.projection.weight.len() == patch.projection.rows() * patch.projection.columns()).then_some(
             PreviewFit {
-                linear: linear.projection,
+                linear: linear.projection.into(),
                 linear_quality: linear.quality,
-                patch: patch.projection,
+                patch: patch.projection.into(),
                 patch_quality: patch.quality,
             },
         )

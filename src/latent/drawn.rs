@@ -1,9 +1,6 @@
-//! What the shaders compute, on the processor: their twins in tests.
+//! What the preview shaders draw, on the processor: their twins in tests, and the measure of a fit.
 
-use crate::latent::{ColourMap, ERROR_COLOUR, Latent, RgbProjection};
-
-/// Pixels under a latent pixel.
-const SCALE: usize = 8;
+use super::{ColourMap, ERROR_COLOUR, Latent, RgbProjection};
 
 fn value_at(latent: &Latent, x: isize, y: isize, channel: usize) -> f32 {
     let shape = latent.shape();
@@ -36,16 +33,21 @@ fn sampled(latent: &Latent, at: [f32; 2], channel: usize, smooth: bool) -> f32 {
 }
 
 /// Points in latent units under each pixel's centre, row after row.
-fn points(latent: &Latent) -> impl Iterator<Item = [f32; 2]> {
+fn points(latent: &Latent, scale: usize) -> impl Iterator<Item = [f32; 2]> {
     let shape = latent.shape();
-    let centre = |pixel: usize| (pixel as f32 + 0.5) / SCALE as f32;
-    (0..shape.height * SCALE).flat_map(move |y| (0..shape.width * SCALE).map(move |x| [centre(x), centre(y)]))
+    let centre = move |pixel: usize| (pixel as f32 + 0.5) / scale as f32;
+    (0..shape.height * scale).flat_map(move |y| (0..shape.width * scale).map(move |x| [centre(x), centre(y)]))
 }
 
-/// The linear preview: RGB in 0..=1, `[8·H, 8·W]`.
-pub fn linear(latent: &Latent, projection: &RgbProjection, smooth: bool) -> Vec<[f32; 3]> {
+/// The linear preview: RGB in 0..=1, `[H · scale, W · scale]`; `smooth`: Catmull–Rom between latent pixels.
+pub fn drawn_linear(
+    latent: &Latent,
+    projection: &RgbProjection,
+    scale: usize,
+    smooth: bool,
+) -> Vec<[f32; 3]> {
     let channels = latent.shape().channels;
-    points(latent)
+    points(latent, scale)
         .map(|at| {
             let vector: Vec<f32> = (0..channels).map(|c| sampled(latent, at, c, smooth)).collect();
             let rgb = projection.rgb_from_vector(&vector);
@@ -58,13 +60,14 @@ pub fn linear(latent: &Latent, projection: &RgbProjection, smooth: bool) -> Vec<
         .collect()
 }
 
-/// One channel through a colour map: RGB in 0..=1, `[8·H, 8·W]`.
-pub fn channel(
+/// One channel through a colour map: RGB in 0..=1, `[H · scale, W · scale]`.
+pub fn drawn_channel(
     latent: &Latent,
     index: usize,
     map: ColourMap,
     limits: [f32; 2],
+    scale: usize,
     smooth: bool,
 ) -> Vec<[f32; 3]> {
-    points(latent).map(|at| map.colour(sampled(latent, at, index, smooth), limits)).collect()
+    points(latent, scale).map(|at| map.colour(sampled(latent, at, index, smooth), limits)).collect()
 }

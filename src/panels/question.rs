@@ -1,0 +1,72 @@
+//! What only the person knows, asked over the window.
+
+use egui::{RichText, Ui};
+
+use super::{Desk, theme};
+use crate::latent::{LatentFormat, LatentSpace};
+use crate::session::{Action, Question, Session};
+
+pub(super) fn question_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
+    let Some(question) = &session.question else { return };
+    let text = desk.text;
+    let quiet = theme::quiet(ui.visuals().dark_mode);
+    let mut open = true;
+    let (Question::LatentKind { latent, name } | Question::OtherModel { latent, name, .. }) = question;
+    egui::Window::new(text.latent_question)
+        .collapsible(false)
+        .resizable(false)
+        .anchor(egui::Align2::CENTER_CENTER, [0.0, 0.0])
+        .open(&mut open)
+        .show(ui.ctx(), |ui| {
+            ui.set_width(400.0);
+            ui.label(RichText::new(format!("{name} · {}", latent.shape())).color(quiet));
+            match question {
+                Question::LatentKind { .. } => kind_ui(ui, session, desk, latent.shape().channels, actions),
+                Question::OtherModel { fitting, .. } => {
+                    let found = fitting.as_deref();
+                    let own = session.profile.as_ref().map_or(0, |profile| profile.format.channels);
+                    ui.label(format!("{} {} ≠ {own}", text.other_channels, latent.shape().channels));
+                    for model in found.unwrap_or_default() {
+                        if ui.button(desk.model_name(model)).clicked() {
+                            actions.push(Action::AnswerModel(model.clone()));
+                        }
+                    }
+                    if found.is_some_and(<[_]>::is_empty) {
+                        ui.label(RichText::new(text.no_fitting_model).color(quiet));
+                    }
+                    if ui.button(text.open_model).clicked() {
+                        actions.push(Action::DropQuestion);
+                        actions.push(Action::OpenModel);
+                    }
+                }
+            }
+        });
+    if !open {
+        actions.push(Action::DropQuestion);
+    }
+}
+
+fn kind_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, channels: usize, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    ui.label(text.space_question);
+    let (space, family) = &mut desk.latent_kind;
+    ui.radio_value(space, LatentSpace::Vae, text.space_vae);
+    ui.radio_value(space, LatentSpace::Model, text.space_model);
+    let own = session.profile.as_ref().map(|profile| (text.loaded_model, profile.format));
+    let known = LatentFormat::KNOWN.into_iter().filter(|(_, format)| format.channels == channels);
+    let formats: Vec<(&str, LatentFormat)> = own.into_iter().chain(known).collect();
+    // Values in VAE space need no scale: the family matters for the others.
+    ui.add_enabled_ui(*space == LatentSpace::Model, |ui| {
+        ui.label(text.family_question);
+        for (index, (name, format)) in formats.iter().enumerate() {
+            ui.radio_value(family, index, format!("{name} (× {})", format.scale));
+        }
+    });
+    ui.add_space(6.0);
+    if ui.button(text.open_this).clicked()
+        && let Some((_, format)) = formats.get(*family).or(formats.first())
+    {
+        actions.push(Action::AnswerKind(*space, *format));
+        *family = 0;
+    }
+}

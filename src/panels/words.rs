@@ -1,0 +1,155 @@
+//! The words of messages, in both languages.
+
+use super::Language;
+use crate::engine::{Advice, Failure, Task};
+use crate::formats::metadata::Unrestored;
+use crate::request::DraftError;
+use crate::session::Message;
+
+/// A message's title and what is said under it.
+pub(super) fn message_words(message: &Message, language: Language) -> [String; 2] {
+    let pick = |english: &str, korean: &str| match language {
+        Language::English => english.to_owned(),
+        Language::Korean => korean.to_owned(),
+    };
+    match message {
+        Message::Saved(path) => [pick("Saved", "저장했습니다"), path.display().to_string()],
+        Message::NotSaved(why) => [pick("Not saved", "저장하지 못했습니다"), why.clone()],
+        Message::NotOpened(why) => [pick("This could not be opened", "열지 못했습니다"), why.clone()],
+        Message::NotTaken(why) => {
+            [pick("The engine did not take the job", "엔진이 작업을 받지 못했습니다"), why.clone()]
+        }
+        Message::SettingsDamaged(why) => [
+            pick("The settings file was damaged and set aside", "설정 파일이 손상되어 따로 보관했습니다"),
+            why.clone(),
+        ],
+        Message::NotDrawable(error) => {
+            [pick("This cannot be drawn", "그릴 수 없습니다"), draft_words(error, language)]
+        }
+        Message::Restored(missing) => {
+            let missing: Vec<String> = missing.iter().map(|what| unrestored_words(what, language)).collect();
+            let why = if missing.is_empty() {
+                String::new()
+            } else {
+                format!("{} {}", pick("Not restored:", "복원하지 못한 것:"), missing.join(", "))
+            };
+            [pick("Settings restored", "설정을 복원했습니다"), why]
+        }
+        Message::TooSmall(edge) => [
+            pick("This picture cannot be encoded", "이 그림은 인코딩할 수 없습니다"),
+            match language {
+                Language::English => {
+                    format!(
+                        "It is smaller than one latent pixel ({edge}×{edge}). Choose to pad it, or a larger one."
+                    )
+                }
+                Language::Korean => {
+                    format!(
+                        "잠재 픽셀 하나({edge}×{edge})보다 작습니다. 여백 채우기를 고르거나 더 큰 그림을 여세요."
+                    )
+                }
+            },
+        ],
+        Message::ScaledDown(width, height) => [
+            pick("The picture was large and was scaled down", "그림이 커서 축소했습니다"),
+            match language {
+                Language::English => format!("{width}×{height} pixels are used."),
+                Language::Korean => format!("{width}×{height} 픽셀을 사용합니다."),
+            },
+        ],
+        Message::NoModel => [
+            pick("No model is loaded yet", "아직 모델이 없습니다"),
+            pick(
+                "Wait until it is loaded, or choose another one.",
+                "불러올 때까지 기다리거나 다른 모델을 고르세요.",
+            ),
+        ],
+        Message::Failed(failure) => failure_words(failure, language),
+        Message::Decoder(what) => [pick("Decoded again", "다시 디코딩했습니다"), what.clone()],
+    }
+}
+
+fn failure_words(failure: &Failure, language: Language) -> [String; 2] {
+    let advice = failure.advice.map(|advice| match language {
+        Language::English => advice.to_string(),
+        Language::Korean => korean_advice(advice).to_owned(),
+    });
+    let title = match language {
+        Language::English => failure.task.to_string(),
+        Language::Korean => korean_task(failure.task).to_owned(),
+    };
+    [title, [failure.why.clone(), advice.unwrap_or_default()].join("\n").trim().to_owned()]
+}
+
+fn korean_task(task: Task) -> &'static str {
+    match task {
+        Task::LoadModel => "모델을 불러오지 못했습니다",
+        Task::EncodePrompt => "프롬프트를 읽지 못했습니다",
+        Task::EncodePicture => "그림을 인코딩하지 못했습니다",
+        Task::EncodeSource => "원본 그림을 인코딩하지 못했습니다",
+        Task::Sample => "샘플링에 실패했습니다",
+        Task::Decode => "잠재를 디코딩하지 못했습니다",
+        Task::FitPreview => "미리보기를 맞추지 못했습니다",
+        Task::Run => "엔진이 예기치 않게 멈췄습니다",
+    }
+}
+
+fn korean_advice(advice: Advice) -> &'static str {
+    match advice {
+        Advice::ChooseFolderAgain => "모델 폴더가 옮겨졌거나 지워졌습니다. 다시 고르세요.",
+        Advice::ChooseModelFolder => "model_index.json이 든 폴더를 고르고, 내려받기가 끝났는지 확인하세요.",
+        Advice::CheckFile => "파일이 있는지, 읽을 권한이 있는지 확인하세요.",
+        Advice::DownloadAgain => "모델을 다시 내려받거나 다른 모델을 고르세요.",
+        Advice::OtherDevice => "설정에서 다른 장치를 고르세요.",
+        Advice::OtherVae => "잠재는 남아 있습니다. 저장한 뒤 다른 VAE로 시도하세요.",
+        Advice::ChooseFitting => "맞는 모델을 고르거나 크기를 바꾸세요.",
+        Advice::GentlerSampling => "f32, 더 낮은 가이던스, 또는 다른 샘플러를 써 보세요.",
+        Advice::ChangeSampling => "샘플러, 스케줄, 단계 수를 바꾸세요.",
+        Advice::SmallerPicture => "더 작은 그림으로 시도하세요. 또 실패하면 모델이 손상되었을 수 있습니다.",
+        Advice::Report => "다시 시작했습니다. 프로그램의 오류이니 알려 주세요.",
+    }
+}
+
+fn draft_words(error: &DraftError, language: Language) -> String {
+    if language == Language::English {
+        return error.to_string();
+    }
+    match error {
+        DraftError::Size { size, multiple, max } => {
+            format!("크기 {size}: 두 변은 {multiple}부터 {max}까지 {multiple}의 배수여야 합니다.")
+        }
+        DraftError::Steps { steps, max } => format!("단계 {steps}: 1부터 {max}까지 고르세요."),
+        DraftError::GuidanceScale(scale) => format!("가이던스 {scale}: 0부터 50까지 고르세요."),
+        DraftError::Strength(strength) => format!("강도 {strength}: 0부터 1까지 고르세요."),
+        DraftError::NothingToDo { strength, steps } => {
+            format!("강도 {strength}에서는 {steps}단계 중 남는 단계가 없습니다. 강도나 단계를 올리세요.")
+        }
+    }
+}
+
+fn unrestored_words(what: &Unrestored, language: Language) -> String {
+    match (what, language) {
+        (Unrestored::Sampler(name), Language::English) => format!("the sampler {name}"),
+        (Unrestored::Sampler(name), Language::Korean) => format!("샘플러 {name}"),
+        (Unrestored::Schedule(name), Language::English) => format!("the schedule {name}"),
+        (Unrestored::Schedule(name), Language::Korean) => format!("스케줄 {name}"),
+        (Unrestored::ClipSkip(n), _) => format!("CLIP skip {n}"),
+        (Unrestored::InitImage, Language::English) => "the source picture".to_owned(),
+        (Unrestored::InitImage, Language::Korean) => "원본 그림".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_why_and_what_to_try_in_both_languages() {
+        let failure = Failure { task: Task::Decode, why: "NaN".into(), advice: Some(Advice::OtherVae) };
+        let [title, text] = message_words(&Message::Failed(failure.clone()), Language::English);
+        assert_eq!(title, "The latent could not be decoded");
+        assert!(text.starts_with("NaN\n") && text.contains("another VAE"));
+        let [title, text] = message_words(&Message::Failed(failure), Language::Korean);
+        assert!(title.contains("디코딩") && text.contains("다른 VAE"));
+    }
+}

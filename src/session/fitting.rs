@@ -1,0 +1,61 @@
+//! When previews are fitted: after the first picture, while nothing else is to do.
+
+use super::{Effect, Session};
+use crate::engine::{Command, JobId};
+use crate::request::{CancelToken, ModelChoice};
+
+/// How far the fit of the loaded model's previews is.
+#[derive(Debug, Default)]
+pub(super) enum Fitting {
+    /// Nothing is wanted: the built-in model brings its own, or it is done.
+    #[default]
+    Done,
+    /// It waits for a first picture and a quiet moment.
+    Wanted,
+    /// The engine looks for a kept one, or computes one.
+    Asked(JobId, CancelToken),
+}
+
+impl Session {
+    /// A model was loaded: forgets the other one's fit and looks for a kept one.
+    pub(super) fn begin_fitting(&mut self) {
+        (self.preview_fit, self.fit_progress, self.fitting) = (None, None, Fitting::Done);
+        if self.draft.model != ModelChoice::Builtin {
+            self.ask_fit(false);
+        }
+    }
+
+    /// Computes the fit if it is wanted, a picture was made, and the engine is free.
+    pub(super) fn fit_in_quiet(&mut self) {
+        let free = self.running.is_none() && self.queue.is_empty() && self.inspector.pending.is_none();
+        let seen = !self.results.is_empty() || self.inspector.decoded.is_some();
+        if free && seen && self.is_ready() && matches!(self.fitting, Fitting::Wanted) {
+            self.ask_fit(true);
+        }
+    }
+
+    /// Stops a fit: something the person asked for comes first. It begins again later.
+    pub(super) fn interrupt_fit(&mut self) {
+        if let Fitting::Asked(_, cancel) = &self.fitting {
+            cancel.stop();
+        }
+    }
+
+    /// Whether this job is the fit's; if so, it was stopped or nothing was kept.
+    pub(super) fn fit_ended(&mut self, job: JobId, failed: bool) -> bool {
+        let own = matches!(&self.fitting, Fitting::Asked(id, _) if *id == job);
+        if own {
+            self.fitting = if failed { Fitting::Done } else { Fitting::Wanted };
+            self.fit_progress = None;
+        }
+        own
+    }
+
+    fn ask_fit(&mut self, may_compute: bool) {
+        let (job, cancel) = (self.new_job(), CancelToken::new());
+        self.fitting = Fitting::Asked(job, cancel.clone());
+        let (model, folder) = (self.draft.model.clone(), self.fits_folder.clone());
+        let command = Command::FitPreview { job, model, folder, may_compute, cancel };
+        self.effects.push(Effect::Send(command));
+    }
+}
