@@ -8,7 +8,10 @@ use egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use safelight::app::{Settings, ThemeChoice, Window};
+use safelight::engine::{Event, Stage};
+use safelight::latent::{Latent, LatentFormat, LatentShape};
 use safelight::panels::{Language, Tab};
+use safelight::request::{InitImage, ModelChoice};
 use safelight::session::{Action, Shown};
 
 fn harness<'a>(change: impl FnOnce(&mut Settings)) -> Harness<'a, Window> {
@@ -130,6 +133,152 @@ fn the_first_start_in_korean_and_light_looks_as_designed() {
     harness.run_ok();
     harness.get_by_label("생성");
     harness.snapshot("first_start_korean_light");
+}
+
+/// A picture with smooth and sharp parts, as a file.
+fn picture_file(folder: &std::path::Path, width: u32, height: u32) -> std::path::PathBuf {
+    let path = folder.join("hills.png");
+    image::RgbImage::from_fn(width, height, |x, y| {
+        let (u, v) = (x as f32 / width as f32, y as f32 / height as f32);
+        if (u - 0.3).hypot(v - 0.3) < 0.15 {
+            image::Rgb([230, 60, 40])
+        } else if v > 0.6 + 0.1 * (u * 7.0).sin() {
+            image::Rgb([(60.0 + 60.0 * u) as u8, 140, 60])
+        } else {
+            image::Rgb([(120.0 * v) as u8 + 90, (150.0 * v) as u8 + 90, 220])
+        }
+    })
+    .save(&path)
+    .unwrap();
+    path
+}
+
+fn open_picture(harness: &mut Harness<'_, Window>, width: u32, height: u32) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = picture_file(folder.path(), width, height);
+    harness.state_mut().session.apply(Action::OpenPaths(vec![file]));
+    wait(harness, "the comparison", |window| window.session.inspector.comparison.is_some());
+    harness.run_ok();
+}
+
+#[test]
+fn an_opened_picture_shows_what_the_vae_kept_and_can_be_padded() {
+    let mut harness = harness(|_| {});
+    open_picture(&mut harness, 130, 130);
+    let comparison = harness.state().session.inspector.comparison.as_ref().unwrap();
+    assert!(comparison.psnr > 15.0, "{}", comparison.psnr);
+    assert!(comparison.jpeg.is_some());
+    harness.get_by_label("hills.png");
+    harness.get_by_label("130×130 → 128×128");
+    harness.get_by_label("Pad").click();
+    harness.run_ok();
+    wait(&mut harness, "the padded picture", |window| {
+        window.session.inspector.original.as_ref().is_some_and(|picture| picture.width() == 136)
+            && window.session.inspector.comparison.is_some()
+    });
+}
+
+#[test]
+fn an_opened_picture_looks_as_designed() {
+    let mut harness = harness(|_| {});
+    open_picture(&mut harness, 128, 128);
+    harness.hover_at(egui::pos2(420.0, 330.0));
+    harness.run_ok();
+    harness.run_ok();
+    harness.snapshot("latent_of_a_picture");
+}
+
+/// A latent of 16 channels needs another model: only the view is drawn.
+#[test]
+fn sixteen_channels_lay_out_well() {
+    let mut harness = harness(|settings| settings.theme = ThemeChoice::Light);
+    let shape = LatentShape::new(16, 16, 24);
+    let values: Vec<f32> = (0..shape.len())
+        .map(|i| {
+            let (c, y, x) = (i / 384, i % 384 / 24, i % 24);
+            ((x as f32 * 0.3 + c as f32).sin() + (y as f32 * 0.4 - c as f32 * 0.7).cos())
+                * (1.0 + c as f32 * 0.1)
+        })
+        .collect();
+    let latent = Latent::new(shape, values).unwrap();
+    harness.state_mut().session.inspector.open(latent, LatentFormat::FLUX);
+    harness.state_mut().desk.tab = Tab::Latent;
+    harness.run_ok();
+    harness.get_by_label("Channel 15");
+    harness.snapshot("latent_of_16_channels_light");
+}
+
+#[test]
+fn a_latent_that_does_not_say_its_space_is_asked_about() {
+    let mut harness = harness(|_| {});
+    let latent = Latent::zeros(LatentShape::new(4, 16, 16));
+    harness.state_mut().session.apply(Action::InspectLatent {
+        latent,
+        space: None,
+        name: "from numpy.npy".into(),
+    });
+    harness.run_ok();
+    harness.get_by_label("About this latent");
+    harness.get_by_label("Open").click();
+    harness.run_ok();
+    assert!(harness.state().session.question.is_none());
+    assert_eq!(harness.state().session.inspector.name, "from numpy.npy");
+}
+
+#[test]
+fn a_failed_load_says_what_why_and_what_to_try_in_korean() {
+    let mut harness = harness(|settings| settings.language = Language::Korean);
+    harness.state_mut().session.apply(Action::SetModel(ModelChoice::Folder("/nowhere/a model".into())));
+    wait(&mut harness, "the failure", |window| !window.session.notices.is_empty());
+    harness.run_ok();
+    harness.get_by_label("모델을 불러오지 못했습니다");
+    harness.snapshot("failed_load_korean");
+}
+
+/// A running job as the engine would report it, so that every start draws the same.
+#[test]
+fn sampling_looks_as_designed() {
+    let mut harness = harness(|_| {});
+    let session = &mut harness.state_mut().session;
+    session.draft.prompt = "snowy mountains over a lake at night, two moons, and a very long prompt that goes on \
+        about clouds, boats, lighthouses, islands and the light on the water until nobody can see its end any more, \
+        because a field for prompts has to hold what people type into it"
+        .into();
+    session.draft.seed = safelight::request::Seed(4_294_967_295);
+    session.draft.init_image = Some(InitImage {
+        picture: safelight::request::Picture::new(160, 90, [90, 120, 160].repeat(160 * 90)).unwrap(),
+        strength: 0.6,
+    });
+    session.batch = 3;
+    session.apply(Action::Generate);
+    session.take_effects();
+    let job = session.running.as_ref().unwrap().id;
+    let shape = LatentShape::new(4, 16, 16);
+    let denoised: Vec<f32> =
+        (0..shape.len()).map(|i| ((i % 16) as f32 * 0.2 - (i / 16 % 16) as f32 * 0.1).sin()).collect();
+    let denoised = Latent::new(shape, denoised).unwrap();
+    session.apply_event(Event::StageChanged { job, stage: Stage::Sampling });
+    let noisy = denoised.clone();
+    session.apply_event(Event::StepFinished {
+        job,
+        step: 7,
+        steps: 12,
+        sigma: 2.34,
+        noisy,
+        denoised,
+        elapsed_secs: 0.1,
+    });
+    harness.run_ok();
+    harness.get_by_label("patch x̂₀ · step 7/12 · σ 2.34");
+    harness.snapshot("sampling");
+}
+
+#[test]
+fn the_smallest_window_holds_everything() {
+    let mut harness = harness(|_| {});
+    harness.set_size(egui::vec2(840.0, 540.0));
+    harness.run_ok();
+    harness.snapshot("smallest");
 }
 
 /// Also remakes README's pictures where `SAFELIGHT_SCREENSHOTS` names a folder.

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from . import attributes, networks, vae, world
-from .export import HERE, SCALE, SCHEDULER
+from .export import HERE, SCHEDULER
+from .vae import SCALE
 
 
 def pipeline():
@@ -80,8 +81,7 @@ def main(work, count=96, guidance=3.0):
             grid = samples[:48].reshape(6, 8, 128, 128, 3).transpose(0, 2, 1, 3, 4).reshape(768, 1024, 3)
             Image.fromarray(grid).save(HERE / "samples.jpg", quality=85)
             (HERE / "samples.txt").write_text("\n".join(prompts[:48]) + "\n")
-    held = np.stack([world.render(world.scene(1_000_000 + i), 128) for i in range(64)])
-    print("VAE on held-out renders:", round(vae.psnr(pipe[3], held), 2), "dB")
+    print("VAE on held-out renders:", round(vae.psnr(pipe[3], vae.held_out()), 2), "dB")
 
 
 if __name__ == "__main__":

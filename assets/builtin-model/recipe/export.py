@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from . import networks, world
+from .vae import SCALE, fold_scale
 
 HERE = Path(__file__).resolve().parents[1]
-SCALE = 0.18215
 SCHEDULER = dict(beta_start=0.00085, beta_end=0.02, beta_schedule="scaled_linear", prediction_type="v_prediction",
                  timestep_spacing="trailing", clip_sample=False, set_alpha_to_one=False, steps_offset=0)
 EXAMPLES = [
@@ -41,17 +41,6 @@ def load(work):
             parameter.copy_(mean)
     vae.load_state_dict(torch.load(work / "vae.pt", weights_only=False)["ema"])
     return tokenizer, text.eval(), unet.eval(), vae.eval(), state["it"]
-
-
-@torch.no_grad()
-def fold_scale(vae):
-    """Folds the latent's scale into the 1x1 convolutions, so that Stable Diffusion's constant is the right one."""
-    k = 1 / SCALE
-    vae.quant_conv.weight[:4] *= k
-    vae.quant_conv.bias[:4] *= k
-    vae.quant_conv.bias[4:] += 2 * torch.tensor(k).log()
-    vae.post_quant_conv.weight /= k
-    vae.register_to_config(scaling_factor=SCALE)
 
 
 def write_folder(work, out):

@@ -17,20 +17,36 @@ from . import attributes, networks, vae, world
 from .pictures import as_tensor
 
 
-def latents(work, sources):
-    """Codes all pictures but the held-out combinations; `sources`: pairs of array path and first seed."""
-    code = vae.encoder_of(work / "pca.npz")
-    large, small, seeds = [], [], []
+@torch.no_grad()
+def latents(work, sources, small=True):
+    """Codes all pictures but the held-out combinations; `sources`: pairs of array path and first seed.
+
+    The encoder is WORK/vae.pt's, or the linear code where there is none. `small`: the 64 px copies too.
+    """
+    code = encoder(work)
+    large, halved, seeds = [], [], []
     for path, first in sources:
         pictures = np.load(path, mmap_mode="r")
-        for i in range(0, len(pictures), 256):
-            kept = [j for j in range(i, min(i + 256, len(pictures))) if not world.held_out(world.scene(first + j))]
+        for i in range(0, len(pictures), 64):
+            kept = [j for j in range(i, min(i + 64, len(pictures))) if not world.held_out(world.scene(first + j))]
             x = as_tensor(pictures[kept])
             large.append(code(x).half())
-            small.append(code(F.avg_pool2d(x, 2)).half())
+            if small:
+                halved.append(code(F.avg_pool2d(x, 2)).half())
             seeds += [first + j for j in kept]
     captions = [world.caption(world.scene(s), s) for s in seeds]
-    torch.save(dict(z128=torch.cat(large), z64=torch.cat(small), seeds=seeds, caps=captions), work / "lat.pt")
+    small_codes = dict(z64=torch.cat(halved)) if small else {}
+    torch.save(dict(z128=torch.cat(large), seeds=seeds, caps=captions, **small_codes), work / "lat.pt")
+
+
+def encoder(work):
+    """Pictures f32 [N, 3, H, W] in -1..1 to the posterior's mean f32 [N, 4, H/8, W/8], of unit spread."""
+    if not (work / "vae.pt").exists():
+        return vae.encoder_of(work / "pca.npz")
+    autoencoder = networks.vae()
+    autoencoder.load_state_dict(torch.load(work / "vae.pt", weights_only=False)["ema"])
+    autoencoder.eval()
+    return lambda x: autoencoder.encode(x).latent_dist.mode()
 
 
 def learn_words(text, ids, seeds, minutes):
@@ -53,8 +69,12 @@ def learn_words(text, ids, seeds, minutes):
         optimizer.step()
 
 
-def train(work, minutes, small_minutes, rate=1e-3, word_minutes=2.0):
-    """Trains for so many minutes in all, `small_minutes` of them at 64 px; resumes from WORK/unet.pt."""
+def train(work, minutes, small_minutes, start=None, hold=0.5, rate=1e-3, word_minutes=2.0):
+    """Trains for so many minutes in all, `small_minutes` of them at 64 px.
+
+    Resumes from WORK/unet.pt, or begins with the exported model in the folder `start`. The learning rate
+    stays for the share `hold` of the time and then falls along a cosine.
+    """
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     data = torch.load(work / "lat.pt", weights_only=False)
@@ -70,6 +90,9 @@ def train(work, minutes, small_minutes, rate=1e-3, word_minutes=2.0):
         unet.load_state_dict(state["un"])
         text.load_state_dict(state["te"])
         step = state["it"]
+    elif start:
+        unet.load_state_dict(type(unet).from_pretrained(start / "unet").float().state_dict())
+        text.load_state_dict(type(text).from_pretrained(start / "text_encoder").float().state_dict())
     else:
         learn_words(text, ids, data["seeds"], word_minutes)
     text.to(device), unet.to(device)
@@ -83,11 +106,11 @@ def train(work, minutes, small_minutes, rate=1e-3, word_minutes=2.0):
     generator = torch.Generator().manual_seed(step)
     betas = torch.linspace(0.00085 ** 0.5, 0.02 ** 0.5, 1000, dtype=torch.float64) ** 2
     signal = torch.cumprod(1 - betas, 0).float()
-    saved = time.time()
+    saved, running = time.time(), 0.0
     while (spent := (time.time() - begun) / 60) < minutes:
         codes, batch = (data["z64"], 48) if spent < small_minutes else (data["z128"], 24)
         share = spent / minutes
-        decay = 1 if share < 0.5 else 0.5 * (1 + np.cos(np.pi * (share - 0.5) / 0.5)) * 0.97 + 0.03
+        decay = 1 if share < hold else 0.5 * (1 + np.cos(np.pi * (share - hold) / (1 - hold))) * 0.97 + 0.03
         for group, factor in zip(optimizer.param_groups, (1.0, 0.5)):
             group["lr"] = float(rate * factor * min(1, (step + 1) / 150) * decay)
         i = torch.randint(0, len(codes), (batch,), generator=generator)
@@ -106,9 +129,11 @@ def train(work, minutes, small_minutes, rate=1e-3, word_minutes=2.0):
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         step += 1
+        running += loss.item()
         torch._foreach_lerp_(mean, [p.detach() for p in parameters], 1 - min(0.9985, (1 + step) / (30 + step)))
         if step % 100 == 0:
-            print(f"unet step {step} minutes {spent:.1f} loss {loss.item():.4f}", flush=True)
+            print(f"unet step {step} minutes {spent:.1f} loss {running / 100:.4f}", flush=True)
+            running = 0.0
         if time.time() - saved > 150:
             save(work, unet, text, optimizer, mean, step)
             saved = time.time()

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from . import networks
+from . import networks, world
 from .pictures import as_tensor
+
+SCALE = 0.18215
 
 PHASES = {
     # crop in pixels, pictures in a batch
@@ -22,6 +24,29 @@ PHASES = {
     "joint": (64, 8),
     "decoder": (128, 3),
 }
+
+
+@torch.no_grad()
+def fold_scale(vae):
+    """Folds the latent's scale into the 1x1 convolutions, so that Stable Diffusion's constant is the right one."""
+    k = 1 / SCALE
+    vae.quant_conv.weight[:4] *= k
+    vae.quant_conv.bias[:4] *= k
+    vae.quant_conv.bias[4:] += 2 * torch.tensor(k).log()
+    vae.post_quant_conv.weight /= k
+    vae.register_to_config(scaling_factor=SCALE)
+
+
+@torch.no_grad()
+def exported(folder):
+    """The autoencoder of an exported model in f32, its scale unfolded: latents have unit spread."""
+    vae = networks.vae()
+    vae.load_state_dict(type(vae).from_pretrained(folder / "vae").state_dict())
+    vae.quant_conv.weight[:4] *= SCALE
+    vae.quant_conv.bias[:4] *= SCALE
+    vae.quant_conv.bias[4:] -= 2 * torch.tensor(1 / SCALE).log()
+    vae.post_quant_conv.weight /= SCALE
+    return vae.float()
 
 
 def linear_code(pictures, path):
@@ -44,7 +69,7 @@ def encoder_of(path):
 
 def reconstruction_loss(y, x):
     """L1, L2, gradients at three scales, and low-frequency colour (which teaches hue quickly)."""
-    loss = (y - x).abs().mean() + 0.5 * (y - x).pow(2).mean()
+    loss = (y - x).abs().mean() + 3 * (y - x).pow(2).mean()
     for scale in (1, 2, 4):
         a, b = (y, x) if scale == 1 else (F.avg_pool2d(y, scale), F.avg_pool2d(x, scale))
         for axis in (-1, -2):
@@ -76,15 +101,21 @@ def phase_loss(phase, vae, code, x):
     return reconstruction_loss(vae.decode(posterior.sample()).sample, x) + 0.05 * distance + spread
 
 
-def train(work, minutes, phase, rate=1.5e-3):
-    """Trains one of PHASES for so many minutes on WORK/train.npy; resumes from WORK/vae.pt."""
+def train(work, minutes, phase, start=None, rate=1.5e-3):
+    """Trains one of PHASES for so many minutes on WORK/train.npy.
+
+    Resumes from WORK/vae.pt, or begins with the exported model in the folder `start`.
+    """
     torch.manual_seed(0)
     crop_size, batch = PHASES[phase]
     pictures = np.load(work / "train.npy", mmap_mode="r")
     if not (work / "pca.npz").exists():
         linear_code(pictures, work / "pca.npz")
     code = encoder_of(work / "pca.npz")
-    vae = networks.vae()
+    vae = exported(start) if start and not (work / "vae.pt").exists() else networks.vae()
+    if phase == "decoder":
+        vae.encoder.requires_grad_(False)
+        vae.quant_conv.requires_grad_(False)
     optimizer = torch.optim.AdamW(vae.parameters(), rate, betas=(0.9, 0.98), weight_decay=1e-4)
     mean = {k: v.detach().clone() for k, v in vae.state_dict().items()}
     step = 0
@@ -93,6 +124,9 @@ def train(work, minutes, phase, rate=1.5e-3):
         vae.load_state_dict(state["m"])
         optimizer.load_state_dict(state["o"])
         mean, step = state["ema"], state["it"]
+        if phase == "decoder":
+            # The encoder that the latents are made with is the averaged one.
+            vae.load_state_dict(mean)
     rng = np.random.default_rng(step)
     begun = time.time()
     while (share := (time.time() - begun) / 60 / minutes) < 1:
@@ -118,6 +152,13 @@ def train(work, minutes, phase, rate=1.5e-3):
             save(work, vae, optimizer, mean, step)
             print(f"vae {phase} step {step} minutes {share * minutes:.1f} loss {loss.item():.4f}", flush=True)
     save(work, vae, optimizer, mean, step)
+    vae.load_state_dict(mean)
+    print(f"vae {phase} ended at step {step}: {psnr(vae, held_out()):.2f} dB on held-out renders", flush=True)
+
+
+def held_out(count=64):
+    """Renders of seeds that nothing trains on, uint8 [N, 128, 128, 3]."""
+    return np.stack([world.render(world.scene(1_000_000 + i), 128) for i in range(count)])
 
 
 def save(work, vae, optimizer, mean, step):
