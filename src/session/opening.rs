@@ -102,13 +102,13 @@ impl Session {
         let multiple = profile.format.downscale;
         let framed = match self.open_options.framing {
             Framing::Pad => pad_to_multiple(&picture, multiple).0,
-            Framing::Crop => match crop_to_multiple(&picture, multiple) {
-                Some((cropped, _)) => cropped,
-                None => {
+            Framing::Crop => {
+                let Some((cropped, _)) = crop_to_multiple(&picture, multiple) else {
                     self.notify(Message::TooSmall(multiple));
                     return;
-                }
-            },
+                };
+                cropped
+            }
         };
         let job = self.new_job();
         self.inspector = Inspector::awaiting(framed.clone(), job, &self.inspector);

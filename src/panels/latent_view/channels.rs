@@ -1,5 +1,7 @@
 //! Every channel: seen, described, and touched.
 
+use std::fmt::Write as _;
+
 use egui::{Color32, Pos2, Rect, RichText, Sense, Ui, Vec2};
 
 use super::lens::tile_ui;
@@ -92,7 +94,7 @@ fn channel_ui(
         ui.label(RichText::new(line).small().color(quiet));
         let mut line = format!("{:.1} % {}", s.beyond_3_sigma * 100.0, text.beyond);
         if let Some(sigma) = inspector.posterior_sigma.get(channel) {
-            line += &format!(" · {} σ {sigma:.3}", text.posterior);
+            let _ = write!(line, " · {} σ {sigma:.3}", text.posterior);
         }
         ui.label(RichText::new(line).small().color(quiet));
     }

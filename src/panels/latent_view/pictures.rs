@@ -1,5 +1,7 @@
 //! Pictures of the latent side by side: original, preview, true decode, and where the VAE lost something.
 
+use std::fmt::Write as _;
+
 use egui::{Color32, Rect, RichText, TextureId, Ui, Vec2};
 
 use super::lens::{frame_probed, tile_ui};
@@ -115,9 +117,9 @@ fn wipe_ui(ui: &mut Ui, inspector: &Inspector, desk: &mut Desk, size: Vec2, shap
     let mut caption = format!("{} | {}", text.original, text.decoded);
     if let Some(comparison) = &inspector.comparison {
         let ssim = comparison.ssim.map_or(String::new(), |ssim| format!(" · SSIM {ssim:.3}"));
-        caption += &format!(" · {:.1} dB{ssim}", comparison.psnr);
+        let _ = write!(caption, " · {:.1} dB{ssim}", comparison.psnr);
     } else if inspector.pending.is_some() {
-        caption += &format!(" · {}…", text.decoding);
+        let _ = write!(caption, " · {}…", text.decoding);
     }
     ui.label(RichText::new(caption).small().color(theme::quiet(ui.visuals().dark_mode)));
     // Keyboards reach a slider.

@@ -1,5 +1,7 @@
 //! What lies under the pointer, both ways: the pixel and its patch, and the latent vector that makes them.
 
+use std::fmt::Write as _;
+
 use egui::{Color32, Rect, RichText, Sense, Ui, Vec2};
 
 use crate::latent::{ColourMap, Latent};
@@ -55,8 +57,8 @@ pub(super) fn probe_ui(ui: &mut Ui, inspector: &Inspector, desk: &mut Desk, late
             let mut line = format!("{} {x}, {y}", text.latent_pixel);
             for (name, picture) in [(text.original, &inspector.original), (text.decoded, &inspector.decoded)]
             {
-                if let Some((at, [r, g, b])) = picture.as_ref().and_then(|p| pixel_at(p, share)) {
-                    line += &format!(" · {name} {}, {}: {r} {g} {b}", at[0], at[1]);
+                if let Some(([px, py], [r, g, b])) = picture.as_ref().and_then(|p| pixel_at(p, share)) {
+                    let _ = write!(line, " · {name} {px}, {py}: {r} {g} {b}");
                 }
             }
             ui.label(RichText::new(line).small().color(quiet));
