@@ -11,7 +11,7 @@ use safelight::app::{Settings, ThemeChoice, Window};
 use safelight::engine::{Event, Stage};
 use safelight::latent::{Latent, LatentFormat, LatentShape};
 use safelight::panels::{Language, Tab};
-use safelight::request::{InitImage, ModelChoice};
+use safelight::request::{InitImage, ModelChoice, Picture, Seed};
 use safelight::session::{Action, Shown};
 
 fn harness<'a>(change: impl FnOnce(&mut Settings)) -> Harness<'a, Window> {
@@ -24,6 +24,8 @@ fn harness<'a>(change: impl FnOnce(&mut Settings)) -> Harness<'a, Window> {
         .wgpu()
         .build_eframe(|context| Window::new(context, settings, None).unwrap());
     wait(&mut harness, "the model", |window| window.session.is_ready());
+    // The longest there is, and the same in every picture.
+    harness.state_mut().session.draft.seed = Seed(4_294_967_295);
     harness.run_ok();
     harness
 }
@@ -118,7 +120,6 @@ fn an_opened_file_that_is_nothing_known_says_so() {
 #[test]
 fn the_first_start_looks_as_designed() {
     let mut harness = harness(|_| {});
-    harness.state_mut().session.draft.seed = safelight::request::Seed(1);
     harness.run_ok();
     harness.snapshot("first_start");
 }
@@ -129,7 +130,6 @@ fn the_first_start_in_korean_and_light_looks_as_designed() {
         settings.language = Language::Korean;
         settings.theme = ThemeChoice::Light;
     });
-    harness.state_mut().session.draft.seed = safelight::request::Seed(1);
     harness.run_ok();
     harness.get_by_label("생성");
     harness.snapshot("first_start_korean_light");
@@ -244,9 +244,8 @@ fn sampling_looks_as_designed() {
         about clouds, boats, lighthouses, islands and the light on the water until nobody can see its end any more, \
         because a field for prompts has to hold what people type into it"
         .into();
-    session.draft.seed = safelight::request::Seed(4_294_967_295);
     session.draft.init_image = Some(InitImage {
-        picture: safelight::request::Picture::new(160, 90, [90, 120, 160].repeat(160 * 90)).unwrap(),
+        picture: Picture::new(160, 90, [90, 120, 160].repeat(160 * 90)).unwrap(),
         strength: 0.6,
     });
     session.batch = 3;
@@ -287,7 +286,7 @@ fn pictures_of_the_readme() {
     let mut harness = harness(|_| {});
     harness.state_mut().session.draft.prompt =
         "green hills on a bright day, clouds, a red hot air balloon".into();
-    harness.state_mut().session.draft.seed = safelight::request::Seed(4);
+    harness.state_mut().session.draft.seed = Seed(4);
     harness.state_mut().session.batch = 6;
     harness.state_mut().session.apply(Action::Generate);
     wait(&mut harness, "pictures", |window| {

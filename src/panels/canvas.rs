@@ -96,24 +96,23 @@ pub(super) fn canvas_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions
     let response = ui.allocate_rect(canvas, Sense::click_and_drag());
     let dark = ui.visuals().dark_mode;
     ui.painter().rect_filled(canvas, 0.0, theme::easel(dark));
-    let Some((size, chip)) = draw_subject(ui, session, look, canvas, &response) else {
+    let Some(chip) = draw_subject(ui, session, look, canvas, &response) else {
         welcome_ui(ui, session, look, canvas, actions);
         return;
     };
-    let _ = size;
     if let Some(chip) = chip {
         chip_ui(ui, canvas, &chip);
     }
 }
 
-/// Draws what is shown; gives its size in pixels and the chip's text.
+/// Draws what is shown, if anything is; gives the chip's text, if it needs one.
 fn draw_subject(
     ui: &Ui,
     session: &Session,
     look: &mut Desk,
     canvas: Rect,
     response: &egui::Response,
-) -> Option<(Vec2, Option<String>)> {
+) -> Option<Option<String>> {
     let painter = ui.painter().with_clip_rect(canvas);
     if let (Some(item), None) = (session.shown_result(), session.scrubbed)
         && let Outcome::Decoded(picture) = &item.outcome
@@ -122,7 +121,7 @@ fn draw_subject(
         let rect = look.view.place(ui, canvas, response, size);
         let texture = look.picture(ui, picture);
         painter.image(texture, rect, WHOLE, Color32::WHITE);
-        return Some((size, None));
+        return Some(None);
     }
     let latent = session.shown_latent()?;
     let format =
@@ -134,7 +133,7 @@ fn draw_subject(
     let method = if matches!(seen, Look::Patch { .. }) { look.text.patch } else { look.text.linear };
     let quantity = if session.show_noisy { "x_t" } else { "x̂₀" };
     let Some(texture) = look.texture(&latent, &seen) else {
-        return Some((size, Some(look.text.no_gpu.to_owned())));
+        return Some(Some(look.text.no_gpu.to_owned()));
     };
     painter.image(texture, rect, WHOLE, Color32::WHITE);
     let place = match (session.shown_result(), session.scrubbed) {
@@ -154,7 +153,7 @@ fn draw_subject(
             _ => format!("{method} {quantity} · {}", look.text.decoding),
         },
     };
-    Some((size, Some(chip)))
+    Some(Some(chip))
 }
 
 /// A small label over the picture's corner: what it is.
@@ -163,6 +162,9 @@ fn chip_ui(ui: &Ui, canvas: Rect, text: &str) {
     let galley = ui.painter().layout_no_wrap(text.to_owned(), font, theme::on_chip());
     let place = canvas.left_bottom() + Vec2::new(14.0, -14.0 - galley.size().y - 8.0);
     let rect = Rect::from_min_size(place, galley.size() + Vec2::new(16.0, 8.0));
+    // Painted, so that the picture beneath keeps the pointer; named, so that screen readers find it.
+    ui.interact(rect, ui.id().with("chip"), Sense::empty())
+        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, text));
     ui.painter().rect_filled(rect, 6.0, theme::chip());
     ui.painter().galley(rect.min + Vec2::new(8.0, 4.0), galley, theme::on_chip());
 }

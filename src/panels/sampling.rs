@@ -10,6 +10,9 @@ use crate::session::{Action, Session};
 const ASPECTS: [(&str, f64); 5] =
     [("1:1", 1.0), ("4:3", 4.0 / 3.0), ("3:4", 3.0 / 4.0), ("16:9", 16.0 / 9.0), ("9:16", 9.0 / 16.0)];
 
+/// Width of the seed's field, points: ten digits.
+const SEED_WIDTH: f32 = 88.0;
+
 pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     let mut draft = session.draft.clone();
@@ -116,8 +119,10 @@ fn seed_ui(
 ) -> egui::Response {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
+        // The longest seed fits, and so does the row.
+        ui.spacing_mut().button_padding.x = 6.0;
         let drag = egui::DragValue::new(&mut seed.0).range(0..=u64::from(u32::MAX)).speed(1.0);
-        named(&ui.add_sized([88.0, 28.0], drag), text.seed);
+        named(&ui.add_sized([SEED_WIDTH, 28.0], drag), text.seed);
         if ui.button(text.new_seed).clicked() {
             actions.push(Action::RandomSeed);
         }

@@ -115,7 +115,7 @@ texts! {
     original: "Original", "원본";
     denoised: "Denoised estimate (x̂₀)", "노이즈 제거 추정 (x̂₀)";
     noisy: "Noisy latent (x_t)", "노이즈 잠재 (x_t)";
-    preview_menu: "Preview ⏷", "미리보기 ⏷";
+    preview_menu: "Preview", "미리보기";
     linear: "linear", "선형";
     patch: "patch", "패치";
     linear_table: "Linear, from a table; a fit to this VAE follows in a quiet moment", "표에 따른 선형. 한가할 때 이 VAE에 맞춥니다";
@@ -146,7 +146,7 @@ texts! {
     hold: "Keep this latent", "이 잠재 보관";
     hold_hint: "To blend it into others", "다른 잠재에 섞기 위해";
     held: "Kept", "보관한";
-    save_view: "Save ⏷", "저장 ⏷";
+    save_view: "Save", "저장";
     save_sheet: "Channel sheet…", "채널 시트…";
     save_npy: "All channels as .npy…", "모든 채널 .npy…";
     save_channels: "Channels as 16-bit PNG…", "채널별 16비트 PNG…";

@@ -27,26 +27,31 @@ pub(super) fn pictures_ui(ui: &mut Ui, inspector: &Inspector, desk: &mut Desk, l
     let wipes = inspector.original.is_some() && inspector.decoded.is_some();
     let count = tiles.len() + usize::from(wipes);
     let gaps = ui.spacing().item_spacing.x;
-    let columns = count.clamp(2, 4) as f32;
-    let width = ((ui.available_width() - gaps * (columns - 1.0)) / columns).clamp(SMALLEST, LARGEST).floor();
-    let size = fitted(shape, width);
-    ui.horizontal_wrapped(|ui| {
-        if wipes {
-            ui.vertical(|ui| wipe_ui(ui, inspector, desk, size, shape));
-        }
-        for tile in tiles {
-            ui.vertical(|ui| {
-                ui.set_width(size.x);
-                let response = tile_ui(ui, &mut desk.latent, size, tile.texture, shape, true);
-                response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &tile.name));
-                let name = RichText::new(tile.name).small().color(theme::quiet(ui.visuals().dark_mode));
-                let label = ui.label(name);
-                if !tile.hint.is_empty() {
-                    label.on_hover_text(tile.hint);
-                }
-            });
-        }
-    });
+    let columns = count.clamp(2, 4);
+    let shared = ui.available_width() - gaps * (columns - 1) as f32;
+    let size = fitted(shape, (shared / columns as f32).clamp(SMALLEST, LARGEST).floor());
+    let mut tiles = tiles.into_iter();
+    for row in 0..count.div_ceil(columns) {
+        ui.horizontal_top(|ui| {
+            let wipe = row == 0 && wipes;
+            if wipe {
+                ui.vertical(|ui| wipe_ui(ui, inspector, desk, size, shape));
+            }
+            for tile in tiles.by_ref().take(columns - usize::from(wipe)) {
+                ui.vertical(|ui| picture_ui(ui, desk, tile, size, shape));
+            }
+        });
+    }
+}
+
+fn picture_ui(ui: &mut Ui, desk: &mut Desk, tile: Tile, size: Vec2, shape: LatentShape) {
+    ui.set_width(size.x);
+    let response = tile_ui(ui, &mut desk.latent, size, tile.texture, shape, true);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &tile.name));
+    let label = ui.label(RichText::new(tile.name).small().color(theme::quiet(ui.visuals().dark_mode)));
+    if !tile.hint.is_empty() {
+        label.on_hover_text(tile.hint);
+    }
 }
 
 /// A tile of this width with the latent's aspect ratio, not too tall.

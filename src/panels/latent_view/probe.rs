@@ -26,7 +26,7 @@ pub(super) fn probe_ui(ui: &mut Ui, inspector: &Inspector, desk: &mut Desk, late
     ui.horizontal(|ui| {
         ui.set_height(PATCH + 16.0);
         let Some(share) = desk.latent.probe else {
-            ui.label(RichText::new(text.probe_hint).color(quiet));
+            ui.add(egui::Label::new(RichText::new(text.probe_hint).color(quiet)).wrap());
             return;
         };
         let [x, y] = at_latent_pixel(share, latent);
