@@ -73,6 +73,45 @@ fn a_picture_is_encoded_and_everything_is_inspected() {
 }
 
 #[test]
+fn the_channels_of_a_latent_and_of_a_picture_become_the_same_sheet() {
+    let folder = tempfile::tempdir().unwrap();
+    let [picture, latent, sheet, again] =
+        ["p.png", "p.latent", "sheet.png", "again.png"].map(|name| folder.path().join(name));
+    image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([x as u8 * 3, y as u8 * 3, 90]))
+        .save(&picture)
+        .unwrap();
+    assert!(safelight(&["encode", text(&picture), "--output", text(&latent)]).status.success());
+    let drawn = safelight(&["channels", text(&picture), "--output", text(&sheet), "--json"]);
+    assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
+    let answer: serde_json::Value = serde_json::from_slice(&drawn.stdout).unwrap();
+    assert_eq!(answer["shape"], serde_json::json!([4, 8, 8]));
+    assert!(safelight(&["channels", text(&latent), "--output", text(&again)]).status.success());
+    let [sheet, again] = [sheet, again].map(|path| image::open(path).unwrap().to_rgb8());
+    assert_eq!(answer["width"].as_u64(), Some(u64::from(sheet.width())));
+    // Under the titles, which are the files' names.
+    let body = |sheet: &image::RgbImage| sheet.rows().skip(100).flatten().copied().collect::<Vec<_>>();
+    assert_eq!(body(&sheet), body(&again));
+}
+
+#[test]
+fn bf16_matrices_draw_nearly_the_same_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let drawn = ["f32", "bf16"].map(|dtype| {
+        let path = folder.path().join(format!("{dtype}.png"));
+        let mut arguments =
+            vec!["generate", "--prompt", "green hills at noon", "--steps", "6", "--seed", "5"];
+        arguments.extend(["--dtype", dtype, "--output", text(&path)]);
+        assert!(safelight(&arguments).status.success());
+        image::open(&path).unwrap().to_rgb8()
+    });
+    let distance = |a: &u8, b: &u8| f64::from(a.abs_diff(*b));
+    let mean = drawn[0].iter().zip(drawn[1].iter()).map(|(a, b)| distance(a, b)).sum::<f64>()
+        / drawn[0].len() as f64;
+    // Equal where the processor has no bf16 products.
+    assert!(mean < 6.0, "{mean}");
+}
+
+#[test]
 fn image_to_image_begins_at_the_source() {
     let folder = tempfile::tempdir().unwrap();
     let (source, output) = (folder.path().join("s.png"), folder.path().join("o.png"));

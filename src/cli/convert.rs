@@ -1,18 +1,27 @@
-//! `safelight encode` and `safelight decode`.
+//! `safelight encode`, `safelight decode` and `safelight channels`.
 
 use anyhow::bail;
 use serde_json::json;
 
 use super::{ConvertArguments, output, run};
 use crate::engine::{Command, Event, JobId};
-use crate::formats::latent_file::{LatentFacts, LatentQuantity, read_latent, write_latent};
+use crate::formats::latent_file::{LatentFacts, LatentQuantity, ReadLatent, read_latent, write_latent};
 use crate::formats::picture::{
     PictureFormat, ReadOptions, WriteOptions, crop_to_multiple, read_picture, write_picture,
 };
-use crate::latent::LatentSpace;
-use crate::request::CancelToken;
+use crate::formats::{FileKind, channel_sheet, file_kind};
+use crate::latent::{Latent, LatentFormat, LatentSpace};
+use crate::models;
+use crate::request::{CancelToken, ModelProfile};
 
-pub(super) fn encode(arguments: &ConvertArguments) -> anyhow::Result<()> {
+/// A picture's latent in model space, cropped to whole latent pixels.
+struct EncodedFile {
+    profile: ModelProfile,
+    mean: Latent,
+    elapsed_secs: f64,
+}
+
+fn encode_file(arguments: &ConvertArguments) -> anyhow::Result<EncodedFile> {
     let read = read_picture(&arguments.input, &ReadOptions::default())?;
     let engine = run::start(&arguments.engine)?;
     let (profile, ..) = run::load(&engine, &arguments.engine)?;
@@ -24,10 +33,22 @@ pub(super) fn encode(arguments: &ConvertArguments) -> anyhow::Result<()> {
     }
     let cancel = CancelToken::new();
     let command = Command::Encode { job: JobId(1), model: arguments.engine.choice(), picture, cancel };
-    let end = run::to_the_end(&engine, command, &output::progress(), |_| {})?;
-    let Event::Encoded { mean, elapsed_secs, .. } = end else {
-        bail!("an unexpected answer of the engine: {end:?}");
-    };
+    match run::to_the_end(&engine, command, &output::progress(), |_| {})? {
+        Event::Encoded { mean, elapsed_secs, .. } => Ok(EncodedFile { profile, mean, elapsed_secs }),
+        other => bail!("an unexpected answer of the engine: {other:?}"),
+    }
+}
+
+/// A latent file's values in model space: a file that does not say is taken for what ComfyUI writes.
+fn in_model_space(read: &ReadLatent, format: &LatentFormat) -> Latent {
+    match read.space.unwrap_or(LatentSpace::Vae) {
+        LatentSpace::Vae => format.model_from_vae(&read.latent),
+        LatentSpace::Model => read.latent.clone(),
+    }
+}
+
+pub(super) fn encode(arguments: &ConvertArguments) -> anyhow::Result<()> {
+    let EncodedFile { profile, mean, elapsed_secs } = encode_file(arguments)?;
     let facts = LatentFacts {
         family: Some(profile.family.name().to_owned()),
         scaling: Some(profile.format.scale),
@@ -54,11 +75,7 @@ pub(super) fn decode(arguments: &ConvertArguments) -> anyhow::Result<()> {
     let read = read_latent(&arguments.input)?;
     let engine = run::start(&arguments.engine)?;
     let (profile, ..) = run::load(&engine, &arguments.engine)?;
-    // A file that does not say is taken for what ComfyUI writes.
-    let latent = match read.space.unwrap_or(LatentSpace::Vae) {
-        LatentSpace::Vae => profile.format.model_from_vae(&read.latent),
-        LatentSpace::Model => read.latent,
-    };
+    let latent = in_model_space(&read, &profile.format);
     let cancel = CancelToken::new();
     let command = Command::Decode { job: JobId(1), model: arguments.engine.choice(), latent, cancel };
     let end = run::to_the_end(&engine, command, &output::progress(), |_| {})?;
@@ -70,6 +87,39 @@ pub(super) fn decode(arguments: &ConvertArguments) -> anyhow::Result<()> {
     if arguments.json {
         let result = json!({
             "output": path, "width": picture.width(), "height": picture.height(), "secs": elapsed_secs,
+        });
+        output::line(&result.to_string());
+    }
+    Ok(())
+}
+
+pub(super) fn channels(arguments: &ConvertArguments) -> anyhow::Result<()> {
+    PictureFormat::of_path(&arguments.output)?;
+    let (format, latent) = if file_kind(&arguments.input) == FileKind::Latent {
+        let read = read_latent(&arguments.input)?;
+        // The values need no network, only what the model's files say of its latents.
+        let format = models::profile(&arguments.engine.choice())?.format;
+        let found = read.latent.shape().channels;
+        if found != format.channels {
+            bail!(
+                "the latent has {found} channels and the model's VAE {}: name the model it belongs to with --model",
+                format.channels
+            );
+        }
+        (format, in_model_space(&read, &format))
+    } else {
+        let EncodedFile { profile, mean, .. } = encode_file(arguments)?;
+        (profile.format, mean)
+    };
+    let title = arguments.input.file_name().unwrap_or_default().to_string_lossy();
+    let sheet = channel_sheet(&latent, &format, &title)?;
+    let options = WriteOptions { metadata: false, ..WriteOptions::default() };
+    let path = write_picture(&arguments.output, &sheet, None, &options)?;
+    if arguments.json {
+        let shape = latent.shape();
+        let result = json!({
+            "output": path, "shape": [shape.channels, shape.height, shape.width],
+            "width": sheet.width(), "height": sheet.height(),
         });
         output::line(&result.to_string());
     }

@@ -31,6 +31,8 @@ enum Command {
     Encode(ConvertArguments),
     /// Decode a latent file to a picture.
     Decode(ConvertArguments),
+    /// Draw every channel of a latent file, or of a picture's latent, as one labelled picture.
+    Channels(ConvertArguments),
     /// Say what model folders, pictures and latent files hold.
     Inspect {
         /// Folders and files.
@@ -161,6 +163,7 @@ impl Arguments {
             Some(Command::Generate(arguments)) => generate::run(&arguments),
             Some(Command::Encode(arguments)) => convert::encode(&arguments),
             Some(Command::Decode(arguments)) => convert::decode(&arguments),
+            Some(Command::Channels(arguments)) => convert::channels(&arguments),
             Some(Command::Inspect { paths, json }) => inspect::run(&paths, json),
             Some(Command::Bench { engine, steps, json }) => bench::run(&engine, steps, json),
         };

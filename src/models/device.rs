@@ -3,6 +3,7 @@
 use candle_core::{DType, Device};
 
 use super::{ModelError, ModelSettings};
+use crate::networks::ops::{Precision, matrix_precision, set_matrix_precision};
 use crate::request::{DeviceChoice, DtypeChoice};
 
 /// The device a choice means on this machine, in this build.
@@ -42,14 +43,17 @@ fn first_gpu() -> Option<Device> {
     None
 }
 
-/// The number format of the networks on a device.
+/// The number format of the networks on a device; on a processor also that of the matrices in products.
 pub(super) fn choose_dtype(settings: ModelSettings, device: &Device) -> Result<DType, ModelError> {
+    let bf16_matrices = settings.dtype == DtypeChoice::Bf16 && device.is_cpu();
+    set_matrix_precision(if bf16_matrices { Precision::Bf16 } else { Precision::F32 });
     match (settings.dtype, device) {
-        (DtypeChoice::F32, _) | (DtypeChoice::Auto, Device::Cpu) => Ok(DType::F32),
-        (DtypeChoice::F16 | DtypeChoice::Bf16, Device::Cpu) => Err(ModelError::Device(
-            "half precision is slower than f32 on a processor and is not supported there: choose auto or f32"
+        (DtypeChoice::F16, Device::Cpu) => Err(ModelError::Device(
+            "f16 is slower than f32 on a processor and is not supported there: choose auto, f32 or bf16"
                 .into(),
         )),
+        // What is not a matrix product stays in f32.
+        (DtypeChoice::F32, _) | (DtypeChoice::Auto | DtypeChoice::Bf16, Device::Cpu) => Ok(DType::F32),
         (DtypeChoice::F16 | DtypeChoice::Auto, _) => Ok(DType::F16),
         (DtypeChoice::Bf16, _) => Ok(DType::BF16),
     }
@@ -57,12 +61,12 @@ pub(super) fn choose_dtype(settings: ModelSettings, device: &Device) -> Result<D
 
 /// A device's name for people.
 pub(super) fn device_name(device: &Device, dtype: DType) -> String {
-    let place = match device {
-        Device::Cpu => "Processor",
-        Device::Cuda(_) => "NVIDIA GPU",
-        Device::Metal(_) => "Apple GPU",
-    };
-    format!("{place}, {}", dtype.as_str())
+    match device {
+        Device::Cpu if matrix_precision() == Precision::Bf16 => "Processor, bf16 matrices".to_owned(),
+        Device::Cpu => format!("Processor, {}", dtype.as_str()),
+        Device::Cuda(_) => format!("NVIDIA GPU, {}", dtype.as_str()),
+        Device::Metal(_) => format!("Apple GPU, {}", dtype.as_str()),
+    }
 }
 
 /// The devices this build can use on this machine.

@@ -96,23 +96,29 @@ pub(super) fn canvas_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions
     let response = ui.allocate_rect(canvas, Sense::click_and_drag());
     let dark = ui.visuals().dark_mode;
     ui.painter().rect_filled(canvas, 0.0, theme::easel(dark));
-    let Some(chip) = draw_subject(ui, session, look, canvas, &response) else {
-        welcome_ui(ui, session, look, canvas, actions);
-        return;
-    };
-    if let Some(chip) = chip {
-        chip_ui(ui, canvas, &chip);
+    match draw_subject(ui, session, look, canvas, &response) {
+        Subject::Nothing => welcome_ui(ui, session, look, canvas, actions),
+        Subject::Picture => {}
+        Subject::Preview(chip) => chip_ui(ui, canvas, &chip),
     }
 }
 
-/// Draws what is shown, if anything is; gives the chip's text, if it needs one.
+/// What lies on the canvas.
+enum Subject {
+    Nothing,
+    Picture,
+    /// With what is said of it.
+    Preview(String),
+}
+
+/// Draws what is shown.
 fn draw_subject(
     ui: &Ui,
     session: &Session,
     look: &mut Desk,
     canvas: Rect,
     response: &egui::Response,
-) -> Option<Option<String>> {
+) -> Subject {
     let painter = ui.painter().with_clip_rect(canvas);
     if let (Some(item), None) = (session.shown_result(), session.scrubbed)
         && let Outcome::Decoded(picture) = &item.outcome
@@ -121,11 +127,11 @@ fn draw_subject(
         let rect = look.view.place(ui, canvas, response, size);
         let texture = look.picture(ui, picture);
         painter.image(texture, rect, WHOLE, Color32::WHITE);
-        return Some(None);
+        return Subject::Picture;
     }
-    let latent = session.shown_latent()?;
     let format =
-        session.shown_result().map(|item| item.format).or(session.profile.as_ref().map(|p| p.format))?;
+        session.shown_result().map(|item| item.format).or(session.profile.as_ref().map(|p| p.format));
+    let (Some(latent), Some(format)) = (session.shown_latent(), format) else { return Subject::Nothing };
     let (width, height) = format.image_size_px(latent.shape());
     let size = Vec2::new(width as f32, height as f32);
     let rect = look.view.place(ui, canvas, response, size);
@@ -133,16 +139,19 @@ fn draw_subject(
     let method = if matches!(seen, Look::Patch { .. }) { look.text.patch } else { look.text.linear };
     let quantity = if session.show_noisy { "x_t" } else { "x̂₀" };
     let Some(texture) = look.texture(&latent, &seen) else {
-        return Some(Some(look.text.no_gpu.to_owned()));
+        return Subject::Preview(look.text.no_gpu.to_owned());
     };
     painter.image(texture, rect, WHOLE, Color32::WHITE);
     let place = match (session.shown_result(), session.scrubbed) {
         (Some(item), Some(at)) => {
-            let step = item.trajectory.steps.get(at)?;
-            Some((at + 1, item.trajectory.steps.len(), step.sigma))
+            item.trajectory.steps.get(at).map(|step| (at + 1, item.trajectory.steps.len(), step.sigma))
         }
         (Some(_), None) => None,
-        (None, _) => session.running.as_ref()?.newest.as_ref().map(|s| (s.step, s.steps, s.sigma)),
+        (None, _) => session
+            .running
+            .as_ref()
+            .and_then(|running| running.newest.as_ref())
+            .map(|step| (step.step, step.steps, step.sigma)),
     };
     let chip = match place {
         Some((step, steps, sigma)) => {
@@ -153,7 +162,7 @@ fn draw_subject(
             _ => format!("{method} {quantity} · {}", look.text.decoding),
         },
     };
-    Some(Some(chip))
+    Subject::Preview(chip)
 }
 
 /// A small label over the picture's corner: what it is.
@@ -163,7 +172,7 @@ fn chip_ui(ui: &Ui, canvas: Rect, text: &str) {
     let place = canvas.left_bottom() + Vec2::new(14.0, -14.0 - galley.size().y - 8.0);
     let rect = Rect::from_min_size(place, galley.size() + Vec2::new(16.0, 8.0));
     // Painted, so that the picture beneath keeps the pointer; named, so that screen readers find it.
-    ui.interact(rect, ui.id().with("chip"), Sense::empty())
+    ui.interact(rect, ui.scope_id().with("chip"), Sense::empty())
         .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, text));
     ui.painter().rect_filled(rect, 6.0, theme::chip());
     ui.painter().galley(rect.min + Vec2::new(8.0, 4.0), galley, theme::on_chip());
