@@ -17,7 +17,7 @@ STORM = {'dawn': [(.30, .31, .36), (.45, .45, .49), (.66, .63, .62)], 'day': [(.
          'sunset': [(.20, .16, .28), (.44, .28, .38), (.80, .50, .40)], 'night': [(.02, .025, .04), (.06, .07, .10), (.13, .15, .20)]}
 LIGHT = {'dawn': (.98, .84, .80), 'day': (1., 1., .98), 'sunset': (.95, .62, .50), 'night': (.32, .38, .60)}
 # light on things whose colour is captioned: nearly neutral, so that the word stays true at any time
-TRUE = {'dawn': (.99, .93, .90), 'day': (1., 1., .99), 'sunset': (.98, .89, .83), 'night': (.66, .66, .74)}
+TRUE = {'dawn': (.99, .93, .90), 'day': (1., 1., .99), 'sunset': (.98, .89, .83), 'night': (.76, .75, .80)}
 TERRAIN = ['snowy mountains', 'mountains', 'hills', 'dunes', 'forest', 'mesas', 'city', 'islands', 'volcano']
 GROUND = ['lake', 'sea', 'meadow', 'desert', 'snow field', 'flower field']
 SKYW = ['clear', 'clouds', 'storm', 'aurora', 'fog', 'rainbow', 'snowfall', 'stars']
@@ -544,7 +544,7 @@ def paint_prop(p, sc, hz, k):
 
 
 def paint_weather(p, sc, hz):
-    r = p.r
+    r = np.random.default_rng((sc['seed'], 10))
     if sc['sky'] == 'snowfall':
         for i in range(90):
             q = r.random(); p.disc(r.random(), r.random(), .0055 + .0075 * q * q, (1, 1, 1), .72 + .28 * q)
@@ -676,7 +676,7 @@ def paint_still(p, sc, hz):
     light = C({'dawn': (1., .80, .66), 'day': (1., .97, .90), 'sunset': (1., .80, .66), 'night': (.56, .60, .80)}[sc['time']]) * (1.0 if sc['sky'] not in ('storm', 'fog') else .55)
     flat = (sc['_top'] * .45 + sc['_mid'] * .35 + .18) * (.62 if sc['time'] != 'night' else .75) + (.07 if sc['time'] == 'night' else .03)
     # floors take the light's colour; solids only a little of it, and never stand in the dark
-    solid = (who > 0)[None]; bright = {'dawn': .92, 'day': .98, 'sunset': .95, 'night': .90}[sc['time']] * (1. if sc['sky'] not in ('storm', 'fog') else .88); neutral = bright * C(TRUE[sc['time']]) / max(TRUE[sc['time']]); soft = mix(neutral * .50, flat, .15)
+    solid = (who > 0)[None]; bright = {'dawn': .92, 'day': .98, 'sunset': .95, 'night': .94}[sc['time']] * (1. if sc['sky'] not in ('storm', 'fog') else .88); neutral = bright * C(TRUE[sc['time']]) / max(TRUE[sc['time']]); soft = mix(neutral * .55, flat, .12)
     sf = np.where(solid, F(1), F({'snow': .6, 'marble floor': .4}.get(sc['floor'], 0))); key = light[:, None, None] + (neutral - light)[:, None, None] * sf; amb = flat[:, None, None] + (soft - flat)[:, None, None] * sf
     nl = np.clip(nx * lx + ny * ly + nz * lz, 0, 1) * sh
     hemi = .65 + .35 * ny
@@ -770,8 +770,9 @@ def render(sc, S):
     if sc['terrain'] != 'none': paint_terrain(p, sc, hz)
     if sc['_arc']: paint_rainbow(p, sc, hz)
     if sc['kind'] == 'land':
-        paint_ground(p, sc, hz); p.r = np.random.default_rng((sc['seed'], 7))
+        paint_ground(p, sc, hz)
         if sc['sky'] == 'fog': paint_weather(p, sc, hz)
+        p.r = np.random.default_rng((sc['seed'], 7))
         if sc['prop'] != 'none': paint_prop(p, sc, hz, sc['prop'])
         if sc['sky'] != 'fog': paint_weather(p, sc, hz)
     else:  # fog stays behind the solids, flakes fall before them
