@@ -4,18 +4,20 @@ import numpy as np
 
 F = np.float32
 COL = {  # object colours
-    'red': (.85, .13, .14), 'orange': (.96, .50, .10), 'yellow': (.98, .84, .18), 'green': (.18, .62, .27),
-    'teal': (.08, .62, .62), 'blue': (.14, .33, .86), 'purple': (.50, .22, .72), 'pink': (.96, .47, .68),
-    'white': (.95, .95, .95), 'black': (.09, .09, .11)}
+    'red': (.84, .08, .10), 'orange': (.98, .45, .03), 'yellow': (1., .87, .14), 'green': (.15, .60, .20),
+    'teal': (.03, .66, .66), 'blue': (.11, .29, .90), 'purple': (.49, .18, .76), 'pink': (1., .52, .76),
+    'white': (.96, .96, .96), 'black': (.07, .07, .08)}
 COLN = list(COL)
 TIMES = ['dawn', 'day', 'sunset', 'night']
 SKY = {'dawn': [(.38, .48, .74), (.86, .66, .74), (1., .86, .70)],
-       'day': [(.16, .44, .84), (.46, .71, .95), (.86, .95, 1.)],
+       'day': [(.16, .44, .84), (.44, .70, .95), (.80, .92, 1.)],
        'sunset': [(.20, .13, .42), (.86, .32, .38), (1., .74, .34)],
        'night': [(.015, .025, .09), (.05, .08, .22), (.14, .20, .40)]}
 STORM = {'dawn': [(.30, .31, .36), (.45, .45, .49), (.66, .63, .62)], 'day': [(.30, .34, .39), (.45, .50, .55), (.66, .71, .74)],
          'sunset': [(.20, .16, .28), (.44, .28, .38), (.80, .50, .40)], 'night': [(.02, .025, .04), (.06, .07, .10), (.13, .15, .20)]}
-LIGHT = {'dawn': (.98, .84, .80), 'day': (1., 1., .98), 'sunset': (.95, .62, .50), 'night': (.28, .34, .56)}
+LIGHT = {'dawn': (.98, .84, .80), 'day': (1., 1., .98), 'sunset': (.95, .62, .50), 'night': (.32, .38, .60)}
+# light on things whose colour is captioned: nearly neutral, so that the word stays true at any time
+TRUE = {'dawn': (.99, .93, .90), 'day': (1., 1., .99), 'sunset': (.98, .89, .83), 'night': (.76, .75, .80)}
 TERRAIN = ['snowy mountains', 'mountains', 'hills', 'dunes', 'forest', 'mesas', 'city', 'islands', 'volcano']
 GROUND = ['lake', 'sea', 'meadow', 'desert', 'snow field', 'flower field']
 SKYW = ['clear', 'clouds', 'storm', 'aurora', 'fog', 'rainbow', 'snowfall', 'stars']
@@ -59,7 +61,7 @@ def C(c): return np.asarray(c, F)
 class P:
     """painter"""
     def __init__(s, S, seed):
-        s.S = S; s.px = 1. / S; s.r = np.random.default_rng(seed)
+        s.S = S; s.px = 1. / S; s.r = np.random.default_rng(seed); s.dry = False
         a = (np.arange(S, dtype=F) + .5) / S
         s.x = a; s.X = a[None, :]; s.Y = a[:, None]
         s.im = np.zeros((3, S, S), F)
@@ -88,18 +90,18 @@ class P:
         s.over(m, c, w)
 
     def poly(s, pts, c, alpha=1.):
-        pts = np.asarray(pts, F)
-        w = s.win(pts[:, 0].min(), pts[:, 1].min(), pts[:, 0].max(), pts[:, 1].max())
+        xs = [float(q[0]) for q in pts]; ys = [float(q[1]) for q in pts]
+        w = s.win(min(xs), min(ys), max(xs), max(ys))
         if w is None: return
         X = s.X[:, w[1]]; Y = s.Y[w[0]]; d = None
-        ar = np.sum(pts[:, 0] * np.roll(pts[:, 1], -1) - np.roll(pts[:, 0], -1) * pts[:, 1])
-        if ar < 0: pts = pts[::-1]
-        for i in range(len(pts)):
-            ax, ay = pts[i]; bx, by = pts[(i + 1) % len(pts)]
-            nx, ny = -(by - ay), bx - ax; l = np.hypot(nx, ny) + 1e-9
-            e = ((X - ax) * nx + (Y - ay) * ny) / l
+        k = len(xs); ar = sum(xs[i] * ys[(i + 1) % k] - xs[(i + 1) % k] * ys[i] for i in range(k))
+        if ar < 0: xs.reverse(); ys.reverse()
+        for i in range(k):
+            ax, ay = xs[i], ys[i]; nx, ny = ay - ys[(i + 1) % k], xs[(i + 1) % k] - ax
+            q = s.S / ((nx * nx + ny * ny) ** .5 + 1e-9); nx *= q; ny *= q
+            e = X * nx + (Y * ny - (ax * nx + ay * ny))
             d = e if d is None else np.minimum(d, e)
-        s.over(np.clip(d * s.S + .5, 0, 1) * alpha, c, w)
+        s.over(np.clip(d + .5, 0, 1) * alpha, c, w)
 
     def cap(s, ax, ay, bx, by, rad, c):
         w = s.win(min(ax, bx) - rad, min(ay, by) - rad, max(ax, bx) + rad, max(ay, by) + rad)
@@ -118,7 +120,52 @@ def sky_cols(sc, r):
         t = C(COL[sc['skycol']]); lum = [c.mean() for c in p]
         p = [np.clip(mix(c, t * (.35 + .9 * l), .75), 0, 1) for c, l in zip(p, lum)]
     j = r.normal(0, .02, 3).astype(F)
+    if sc['sky'] == 'snowfall': p = [mix(c, C((.50, .57, .68)) * (.25 if sc['time'] == 'night' else 1), .34) for c in p]  # flakes need a duller sky
     return [np.clip(c + j, 0, 1) for c in p]
+
+
+def skyline(sc):
+    """How high the things in front of the sky reach: y of their top in each of 48 columns."""
+    q = P(48, (sc['seed'], 6)); q.im[:] = -10; q.dry = True; hz = sc['hz']
+    sc.update(_bx=.5 + .25 * sc['_side'], _hor=C((0, 0, 0)))
+    if sc['terrain'] != 'none': paint_terrain(q, sc, hz)
+    if sc['kind'] == 'land' and sc['prop'] != 'none':
+        q.r = np.random.default_rng((sc['seed'], 7)); paint_prop(q, sc, hz, sc['prop'])
+    m = (q.im[0] > -5) | (q.Y > hz); top = m.argmax(0) / q.S
+    for o in sc.get('objs', []):
+        x0, y0, x1, y1 = frame(o, hz); c = (q.x > x0 - .02) & (q.x < x1 + .02); top[c] = np.minimum(top[c], y0 - .02)
+    return top
+
+
+def layout(sc):
+    """Where bodies and rainbow go, so that nothing hides them: a list of (x, y, radius), and (x, y, radius) or None."""
+    r = np.random.default_rng((sc['seed'], 8)); hz = sc['hz']; top = skyline(sc) if sc['body'] != 'none' or sc['sky'] in ('clouds', 'storm', 'rainbow') else None; cols = (np.arange(48) + .5) / 48; arc = None
+    if sc['sky'] == 'rainbow':
+        R = r.uniform(.56, .70); arc = (r.uniform(.36, .64), r.uniform(.07, .12) + R, R)
+    body = sc['body']; side = sc['_side']; out = []
+    if body != 'none':
+        n = {'two moons': 2, 'three moons': 3}.get(body, 1)
+        low = body == 'sun' and sc['time'] in ('dawn', 'sunset') and sc['sky'] != 'fog'
+        for i in range(n):
+            rad = r.uniform(*{'sun': (.062, .095), 'moon': (.068, .105), 'crescent moon': (.08, .115), 'ringed planet': (.068, .092)}.get(body, (.056, .08)))
+            if n == 1: lo, hi = {-1: (.13, .33), 0: (.40, .60), 1: (.67, .87)}[side]
+            else: lo, hi = i / n + .02, (i + 1) / n - .02
+            best = None
+            for k in range(40):
+                if k and k % 10 == 0: rad *= .86
+                if k == 30 and n > 1: lo, hi = .08, .92
+                wx = rad * (2.1 if body == 'ringed planet' else 1.); wy = rad * (1.25 if body == 'ringed planet' else 1.)
+                x = float(np.clip(r.uniform(lo, hi), wx + .015, 1 - wx - .015)); u = r.random()
+                roof = top[np.abs(cols - x) < wx + .02].min() - wy * (.7 if low else 1.05); roof = min(roof, hz - .24 if sc['sky'] == 'fog' else 1)
+                f = wy + .02; y = roof - .12 * u if low else f + (min(roof, hz * .5) - f) * u
+                gap = min(roof - f, y - f + .01)
+                for (bx, by, br) in out: gap = min(gap, np.hypot(x - bx, y - by) - br - rad - .03)
+                if arc: gap = min(gap, min(abs(np.hypot(x - arc[0], y - arc[1]) - arc[2] + .045) - wx - .06, 0))
+                if best is None or gap > best[0]: best = (gap, x, y, rad)
+                if gap >= 0: break
+            sc['_gap'] = min(sc.get('_gap', 1), best[0])
+            out.append((best[1], max(best[2], wy + .01), best[3]))
+    return top, out, arc
 
 
 def paint_sky(p, sc, hz):
@@ -128,87 +175,96 @@ def paint_sky(p, sc, hz):
     col = np.where(t < k, mix(c0[:, None, None], c1[:, None, None], t / k), mix(c1[:, None, None], c2[:, None, None], (t - k) / (1 - k)))
     p.im[:] = col
     night = sc['time'] == 'night'
-    side = sc['_side']; bx = {-1: r.uniform(.14, .34), 0: r.uniform(.42, .58), 1: r.uniform(.66, .86)}[side]
-    body = sc['body']
-    low = sc['time'] in ('dawn', 'sunset')
-    by = hz * (r.uniform(.62, .88) if (low and body == 'sun') else r.uniform(.2, .48))
-    sc['_bx'], sc['_by'] = bx, by
-    if sc['sky'] == 'stars' or (night and sc['sky'] == 'clear' and r.random() < .0):
-        n = int(r.integers(50, 110))
-        for i in range(n):
+    side = sc['_side']; body = sc['body']; bodies = sc['_bodies']
+    if sc['sky'] == 'stars':
+        for i in range(int(r.integers(60, 110))):
             x, y = r.random(), r.random() * hz * .95; q = r.random()
-            rad = .0032 + .005 * q ** 4; a = (.45 + .55 * r.random()) * (1 if night else .8)
-            p.disc(x, y, rad, mix(C((1, 1, 1)), C((.75, .85, 1.)), r.random()), a)
+            rad = .0046 + .005 * q ** 4; a = .55 + .45 * r.random(); c = mix(C((1, 1, 1)), C((.75, .85, 1.)), r.random())
+            if any(np.hypot(x - bx, y - by) < br * 1.3 for (bx, by, br) in bodies): continue
+            p.disc(x, y, rad, c, a)
+            if q > .93:  # a few glitter
+                for l, t in ((.022, .0028), (.0028, .022)): p.poly([(x - l, y), (x, y - t), (x + l, y), (x, y + t)], c, .9)
     if sc['sky'] == 'aurora':
         main = C([(.15, .95, .55), (.2, .9, .8), (.75, .3, .9)][int(r.integers(3))]); tip = C((.55, .2, .85))
         for b in range(int(r.integers(2, 4))):
-            y0 = hz * (r.uniform(.45, .8)) + (noise1(r, p.S, 3, 2) - .5) * hz * .55
+            y0 = hz * (r.uniform(.40, .66)) + (noise1(r, p.S, 3, 2) - .5) * hz * .55
             h = hz * r.uniform(.28, .5)
             d = (y0[None, :] - p.Y) / h
             streak = .55 + .45 * noise1(r, p.S, 14, 2)[None, :]
             a = np.where(d > 0, np.exp(-2.2 * d) * np.clip(d * 9, 0, 1), 0) * streak * r.uniform(.5, .8)
             p.im += a * mix(main[:, None, None], tip[:, None, None], np.clip(d, 0, 1)[None] * .9)
         np.clip(p.im, 0, 1, p.im)
-    if body != 'none':
-        ang = {'sun': None}.get(body, 1)
-        if body == 'sun':
-            rad = r.uniform(.055, .095); sun = C({'dawn': (1, .93, .75), 'day': (1, .98, .82), 'sunset': (1, .82, .42), 'night': (1, .8, .5)}[sc['time']])
-            d2 = (p.X - bx) ** 2 + (p.Y - by) ** 2
-            g = .55 * np.exp(-d2 / (2 * (rad * 2.6) ** 2)) + .25 * np.exp(-d2 / (2 * (rad * 6) ** 2))
-            p.over(g, sun); p.disc(bx, by, rad, sun)
-        else:
-            n = {'moon': 1, 'crescent moon': 1, 'two moons': 2, 'three moons': 3, 'ringed planet': 1}[body]
-            xs = [bx] if n == 1 else list(np.linspace(.2, .8, n) + r.uniform(-.07, .07, n))
-            for i in range(n):
-                cx = xs[i]; cy = by if n == 1 else hz * r.uniform(.16, .46)
-                rad = r.uniform(.06, .105) if n == 1 else r.uniform(.045, .085)
-                if body == 'ringed planet':
-                    rad = r.uniform(.085, .13); pc = C(COL[sc['bodycol']]) * .55 + C((.85, .8, .7)) * .45
-                else:
-                    pc = C(COL[sc['bodycol']]) * .8 + .2 if sc['bodycol'] else C((.95, .94, .86))
-                if not night: pc = mix(pc, sc['_mid'], .28)
-                d2 = (p.X - cx) ** 2 + (p.Y - cy) ** 2
-                p.over((.32 if night else .12) * np.exp(-d2 / (2 * (rad * 1.9) ** 2)), pc)
-                if body == 'crescent moon':
-                    o = rad * .5 * (-1 if side >= 0 else 1)
-                    w = p.win(cx - rad, cy - rad, cx + rad, cy + rad)
-                    X = p.X[:, w[1]]; Y = p.Y[w[0]]
-                    m = np.clip((rad - np.sqrt((X - cx) ** 2 + (Y - cy) ** 2)) * p.S + .5, 0, 1)
-                    m2 = np.clip((rad * .9 - np.sqrt((X - cx - o) ** 2 + (Y - cy + rad * .18) ** 2)) * p.S + .5, 0, 1)
-                    p.over(m * (1 - m2), pc, w)
-                elif body == 'ringed planet':
-                    tl = r.uniform(-.5, .5); ct, st = np.cos(tl), np.sin(tl)
-                    R = rad * 2.3; w = p.win(cx - R, cy - R, cx + R, cy + R)
-                    X = p.X[:, w[1]] - cx; Y = p.Y[w[0]] - cy
-                    u = X * ct + Y * st; v = (-X * st + Y * ct)
-                    e = np.sqrt(u * u + (v / .28) ** 2) / rad
-                    ring = np.clip((e - 1.35) * rad * p.S * .5, 0, 1) * np.clip((2.15 - e) * rad * p.S * .5, 0, 1) * .85
-                    rc = np.clip(pc * .6 + .38, 0, 1)
-                    back = (v < 0)
-                    p.over(ring * back, rc, w)
-                    dd = np.sqrt(X * X + Y * Y)
-                    m = np.clip((rad - dd) * p.S + .5, 0, 1)
-                    band = .88 + .12 * np.sin(v / rad * 9)
-                    sh = np.clip(1.02 + .32 * (X * -.6 + Y * -.8) / rad, .3, 1.25)
-                    p.over(m, np.clip(pc[:, None, None] * band * sh, 0, 1), w)
-                    p.over(ring * (~back), rc, w)
-                else:
-                    p.disc(cx, cy, rad, pc)
-                    for q in range(4):
-                        a = r.uniform(0, 6.28); rr = rad * r.uniform(.1, .62)
-                        p.disc(cx + rr * np.cos(a), cy + rr * np.sin(a), rad * r.uniform(.1, .24), pc * .86, .8)
-    if sc['sky'] == 'rainbow':
-        cx, cy, R = r.uniform(.35, .65), hz * 1.25, r.uniform(.5, .68) * (hz / .55)
-        d = np.sqrt((p.X - cx) ** 2 + (p.Y - cy) ** 2); wd = .013
-        for i, c in enumerate([(.9, .15, .2), (1, .55, .1), (1, .9, .2), (.25, .8, .35), (.2, .5, .95), (.5, .25, .8)]):
-            p.over(np.clip((wd * .62 - np.abs(d - R + i * wd)) * p.S + .5, 0, 1) * .62, c)
+    paint_clouds(p, sc, hz)
+    for (cx, cy, rad) in bodies:
+        if body == 'sun': paint_sun(p, sc, cx, cy, rad)
+        else: paint_moon(p, sc, cx, cy, rad)
+
+
+def paint_sun(p, sc, cx, cy, rad):
+    sun = C({'dawn': (1, .90, .52), 'day': (1, .90, .34), 'sunset': (1, .78, .26)}[sc['time']])
+    d2 = (p.X - cx) ** 2 + (p.Y - cy) ** 2
+    p.over(.45 * np.exp(-d2 / (2 * (rad * 2.4) ** 2)) + .25 * np.exp(-d2 / (2 * (rad * 6) ** 2)), mix(sun, C((1, 1, 1)), .25))
+    p.disc(cx, cy, rad * 1.9, sun, .22); p.disc(cx, cy, rad * 1.42, sun, .34)  # rings of a poster sun; no moon has them
+    p.disc(cx, cy, rad, sun); p.disc(cx, cy, rad * .72, mix(sun, C((1, 1, .94)), .55), .75)
+
+
+def paint_moon(p, sc, cx, cy, rad):
+    r = p.r; body = sc['body']; night = sc['time'] == 'night'; col = sc['bodycol']
+    pc = C(COL[col]) * .86 + .10 if col else C((.97, .96, .90)) if night else C((.98, .98, 1.))
+    d2 = (p.X - cx) ** 2 + (p.Y - cy) ** 2
+    p.over((.32 if night else .12) * np.exp(-d2 / (2 * (rad * 1.9) ** 2)), pc)
+    if body == 'crescent moon':
+        o = rad * .5 * (-1 if sc['_side'] >= 0 else 1)
+        w = p.win(cx - rad, cy - rad, cx + rad, cy + rad)
+        X = p.X[:, w[1]]; Y = p.Y[w[0]]
+        m = np.clip((rad - np.sqrt((X - cx) ** 2 + (Y - cy) ** 2)) * p.S + .5, 0, 1)
+        m2 = np.clip((rad * .88 - np.sqrt((X - cx - o) ** 2 + (Y - cy + rad * .18) ** 2)) * p.S + .5, 0, 1)
+        p.over(m * (1 - m2), pc, w)
+    elif body == 'ringed planet':
+        tl = r.uniform(-.42, .42); ct, st = np.cos(tl), np.sin(tl)
+        R = rad * 2.2; w = p.win(cx - R, cy - R, cx + R, cy + R)
+        X = p.X[:, w[1]] - cx; Y = p.Y[w[0]] - cy
+        u = X * ct + Y * st; v = (-X * st + Y * ct)
+        e = np.sqrt(u * u + (v / .26) ** 2) / rad
+        ring = np.clip((e - 1.32) * rad * p.S * .5, 0, 1) * np.clip((2.1 - e) * rad * p.S * .5, 0, 1) * .92
+        rc = np.clip(pc * .4 + .56, 0, 1)
+        back = (v < 0)
+        p.over(ring * back, rc, w)
+        m = np.clip((rad - np.sqrt(X * X + Y * Y)) * p.S + .5, 0, 1)
+        band = .90 + .10 * np.sin(v / rad * 9)
+        sh = np.clip(1.04 + .28 * (X * -.6 + Y * -.8) / rad, .3, 1.25)
+        p.over(m, np.clip(pc[:, None, None] * band * sh, 0, 1), w)
+        p.over(ring * (~back), rc, w)
+    else:
+        p.disc(cx, cy, rad, pc, 1., (-.6, -.8, .07))
+        for (a, d, q) in ((.9, .50, .26), (2.6, .38, .20), (4.2, .55, .17), (5.4, .30, .14)):
+            a += r.uniform(-.5, .5); rr = rad * d
+            p.disc(cx + rr * np.cos(a), cy + rr * np.sin(a), rad * q, pc * .80, .85)
+
+
+def paint_rainbow(p, sc, hz):
+    cx, cy, R = sc['_arc']
+    d = np.sqrt((p.X - cx) ** 2 + (p.Y - cy) ** 2); wd = .015; f = np.clip((hz - p.Y) / .10, 0, 1) * .80
+    for i, c in enumerate([(.90, .12, .18), (1, .52, .08), (1, .90, .18), (.22, .78, .32), (.16, .46, .95), (.52, .22, .82)]):
+        p.over(np.clip((wd * .55 - np.abs(d - R + i * wd)) * p.S + .5, 0, 1) * f, c)
+
+
+def paint_clouds(p, sc, hz):
+    r = p.r; night = sc['time'] == 'night'; top = sc['_top_of']; n48 = (np.arange(48) + .5) / 48
     if sc['sky'] in ('clouds', 'storm', 'rainbow'):
         n = int(r.integers(3, 6)) if sc['sky'] != 'storm' else int(r.integers(6, 9))
         lc = mix(C(LIGHT[sc['time']]), C((1, 1, 1)), .45); base = mix(C((1, 1, 1)) * lc, sc['_mid'], .12 if sc['sky'] != 'storm' else .62)
         if night: base = mix(C((.33, .38, .55)), sc['_mid'], .35)
         shd = mix(base, sc['_mid'], .55)
         for i in range(n):
-            cx = r.uniform(-.05, 1.05); cy = hz * r.uniform(.1, .72); wv = r.uniform(.1, .24) * (1.35 if sc['sky'] == 'storm' else 1); k = int(r.integers(4, 7))
+            wv = r.uniform(.1, .24) * (1.35 if sc['sky'] == 'storm' else 1); k = int(r.integers(4, 7)); ok = False
+            for tries in range(16):  # beside the bodies, above the skyline
+                cx = r.uniform(-.05, 1.05); cy = r.uniform(.1 * hz, min(.72 * hz, np.median(top[np.abs(n48 - cx) < max(wv, .07)]) + .02))
+                gap = [np.hypot(max(abs(bx - cx) - wv * 1.1, 0), max(cy - wv * .62 - by, by - cy, 0)) - br for (bx, by, br) in sc['_bodies']]
+                ok = (not gap or min(gap) > 0) and cy > .05
+                if ok: break
+                wv = max(wv * .93, .07)
+            if not ok: continue
             w = p.win(cx - wv * 1.3, cy - wv * .8, cx + wv * 1.3, cy + .012)
             if w is None: continue
             X = p.X[:, w[1]]; Y = p.Y[w[0]]; dm = None
@@ -226,8 +282,13 @@ def lit(sc, c, depth):
     """apply light colour and atmospheric perspective"""
     c = C(c) * C(LIGHT[sc['time']])
     if sc['sky'] == 'storm': c = mix(c, np.full(3, c.mean(), F), .35) * .85
-    fog = depth if sc['sky'] != 'fog' else min(1, depth * 1.2 + .28)
+    fog = depth if sc['sky'] != 'fog' else min(1, depth * 1.1 + .16)
     return mix(c, sc['_hor'] * .92, fog)
+
+
+def true(sc, c):
+    """light on a captioned colour"""
+    return np.clip(C(c) * C(TRUE[sc['time']]) * (.9 if sc['sky'] == 'storm' else 1), 0, 1)
 
 
 def ridge(p, h, col):
@@ -265,14 +326,14 @@ def paint_mountains(p, sc, hz, snow, depth, hmax, n, base):
 
 
 def paint_terrain(p, sc, hz):
-    t = sc['terrain']; r = p.r
+    t = sc['terrain']; r = p.r; up = .8 if sc['kind'] == 'still' else 1.  # low behind solids: the sky needs room
     if t in ('snowy mountains', 'mountains'):
         b = (.42, .44, .52) if t != 'mountains' else [(.45, .40, .38), (.38, .42, .40), (.50, .38, .34)][int(r.integers(3))]
-        paint_mountains(p, sc, hz, t[0] == 's', .42, r.uniform(.20, .28), int(r.integers(3, 5)), b)
-        paint_mountains(p, sc, hz, t[0] == 's', .16, r.uniform(.15, .23), int(r.integers(2, 4)), b)
+        paint_mountains(p, sc, hz, t[0] == 's', .42, r.uniform(.20, .28) * up, int(r.integers(3, 5)), b)
+        paint_mountains(p, sc, hz, t[0] == 's', .16, r.uniform(.15, .23) * up, int(r.integers(2, 4)), b)
     elif t == 'volcano':
         paint_mountains(p, sc, hz, False, .5, .12, 4, (.40, .36, .38))
-        cx = r.uniform(.35, .65); hh = r.uniform(.26, .33); w = hh * 1.15; d = np.abs(p.x - cx)
+        cx = .5 + .12 * r.random() * (-1 if sc['_side'] > 0 else 1); hh = r.uniform(.26, .33); w = hh * 1.15; d = np.abs(p.x - cx)
         h = hz - hh * np.clip(1 - d / w, 0, .8) ** 1.25 / .8 ** 1.25 + (noise1(r, p.S, 14, 2) - .5) * .012
         h = np.where(d < w * .2, np.maximum(h, hz - hh + .012 * np.cos(d / (w * .2) * 1.57)), h)
         lf = np.clip((p.X - cx) * (1 if sc['_bx'] > .5 else -1) * 6 + .5 + (noise1(r, p.S, 8, 2)[:, None] - .5), 0, 1)
@@ -321,17 +382,18 @@ def paint_terrain(p, sc, hz):
             b = C((.78, .38, .24)); st = .5 + .5 * np.sin((p.Y + (noise1(r, p.S, 6, 2)[None] - .5) * .02) * 150)
             ridge(p, h, mix(lit(sc, b * .72, dp)[:, None, None], lit(sc, b * 1.12, dp)[:, None, None], st[None]))
     elif t == 'city':
+        rw = np.random.default_rng((sc['seed'], 9))  # windows
         for i, dp in enumerate((.5, .14)):
             x = -.02
             while x < 1.02:
-                w = r.uniform(.05, .10); hh = r.uniform(.08, .30) * (1 - .25 * i); c = lit(sc, C((.36, .40, .50)) * r.uniform(.75, 1.15), dp)
+                w = r.uniform(.05, .10); hh = r.uniform(.08, .30) * (1 - .25 * i) * up; c = lit(sc, C((.36, .40, .50)) * r.uniform(.75, 1.15), dp)
                 p.poly([(x, hz - hh), (x + w, hz - hh), (x + w, hz + .01), (x, hz + .01)], c)
                 if r.random() < .25: p.poly([(x + w * .5 - .005, hz - hh - .05), (x + w * .5 + .005, hz - hh - .05), (x + w * .6, hz - hh), (x + w * .4, hz - hh)], c)
-                if i == 1:
+                if i == 1 and not p.dry:
                     lc = C((1., .85, .45)) if sc['time'] in ('night', 'sunset') else mix(c, C((.9, .95, 1)), .5)
                     for yy in np.arange(hz - hh + .014, hz - .018, .026):
                         for xx in np.arange(x + .010, x + w - .014, .020):
-                            if r.random() < .55: p.poly([(xx, yy), (xx + .010, yy), (xx + .010, yy + .013), (xx, yy + .013)], lc, .95)
+                            if rw.random() < .55: p.poly([(xx, yy), (xx + .010, yy), (xx + .010, yy + .013), (xx, yy + .013)], lc, .95)
                 x += w + r.uniform(0, .012)
     elif t == 'islands':
         for i, dp in enumerate((.5, .2)):
@@ -348,6 +410,7 @@ def paint_ground(p, sc, hz):
     g = sc['ground']; r = p.r; S = p.S; i0 = int(round(hz * S)); n = S - i0
     if n <= 0: return
     t = ((np.arange(n) + .5) / n)[:, None].astype(F)
+    shine = lit if g != 'snow field' else (lambda sc, c, depth: mix(lit(sc, c, depth), true(sc, c), .55))  # snow stays white, or it reads as sand
     night = sc['time'] == 'night'
     if g in ('lake', 'sea'):
         dist = (np.arange(n) + .5) * (1.0 if g == 'lake' else .9)
@@ -370,17 +433,17 @@ def paint_ground(p, sc, hz):
             p.im[:, i0:i0 + 1] = mix(p.im[:, i0:i0 + 1], (sc['_hor'] * .8)[:, None, None], .35)
         return
     c = {'meadow': (.40, .64, .24), 'desert': (.92, .72, .44), 'snow field': (.93, .96, 1.), 'flower field': (.36, .60, .25)}[g]
-    c1, c2 = lit(sc, c, .30), lit(sc, C(c) * (.78 if g != 'snow field' else .86), 0)
+    c1, c2 = shine(sc, c, .30), shine(sc, C(c) * (.78 if g != 'snow field' else .86), 0)
     p.im[:, i0:] = mix(c1[:, None, None], c2[:, None, None], t[None])
     for k in range(3):  # undulations
         h = hz + (1 - hz) * (.12 + .27 * k) + (noise1(r, S, 2, 2) - .5) * .10
-        cc = lit(sc, C(c) * (1.04 - .10 * k), max(0, .2 - .1 * k)); cs = lit(sc, C(c) * (.76 - .06 * k), 0)
+        cc = shine(sc, C(c) * (1.04 - .10 * k), max(0, .2 - .1 * k)); cs = shine(sc, C(c) * (.76 - .06 * k), 0)
         tt = np.clip((p.Y - h[None]) / .22, 0, 1); ridge(p, h, mix(cc[:, None, None], cs[:, None, None], tt[None]))
     if g == 'flower field':
         fc = [COL[k] for k in r.choice(['red', 'yellow', 'pink', 'purple', 'white', 'orange', 'blue'], 2, replace=False)] if not sc.get('flowercol') else [COL[sc['flowercol']], COL[sc['flowercol']]]
         for k in range(130):
             q = r.random() ** .7; y = hz + .02 + (1 - hz) * q; rad = .0035 + .010 * q
-            p.disc(r.random(), y, rad, lit(sc, np.clip(C(fc[k % 2]) * 1.08, 0, 1), .1 * (1 - q)), 1)
+            p.disc(r.random(), y, rad, true(sc, fc[k % 2]), 1)
     elif g == 'desert':
         st = np.sin((np.log(t + .1) * 26 + noise1(r, S, 3, 2)[None] * 7)) * .5 + .5
         p.im[:, i0:] *= 1 - .07 * st * t
@@ -390,7 +453,7 @@ def paint_ground(p, sc, hz):
 def paint_prop(p, sc, hz, k):
     r = p.r; side = sc.get('propside', 0)
     cx = {-1: r.uniform(.16, .32), 0: r.uniform(.42, .58), 1: r.uniform(.68, .84)}[side]
-    col = C(COL[sc['propcol']]) if sc.get('propcol') else C((.8, .8, .8)); L = lambda c, d=0.: mix(lit(sc, c, d * .5), C(c), .22)
+    col = C(COL[sc['propcol']]) if sc.get('propcol') else C((.8, .8, .8)); L = lambda c, d=0.: mix(lit(sc, c, d * .5), C(c), .40 if sc['time'] == 'night' else .22); K = lambda c: true(sc, c)
     gl = sc['time'] in ('night', 'sunset')
     wet = sc['ground'] in ('lake', 'sea')
     base = hz + (.30 if not wet else .16) * (1 - hz) + .02
@@ -399,9 +462,9 @@ def paint_prop(p, sc, hz, k):
         g = C((.34, .54, .24)); tt = np.clip((p.Y - h[None]) / .2, 0, 1)
         ridge(p, h.astype(F), mix(L(g)[:, None, None], L(g * .5)[:, None, None], tt[None])); base = float(h[int(np.clip(cx, 0, .99) * p.S)]) + .02
     if k == 'house':
-        w, h = r.uniform(.15, .20), r.uniform(.11, .14); x0, y1 = cx - w / 2, base; y0 = y1 - h
-        p.poly([(x0, y0), (x0 + w, y0), (x0 + w, y1), (x0, y1)], L(col))
-        p.poly([(x0 + w * .62, y0), (x0 + w, y0), (x0 + w, y1), (x0 + w * .62, y1)], L(col * .72))
+        w, h = r.uniform(.19, .25), r.uniform(.13, .165); x0, y1 = cx - w / 2, base; y0 = y1 - h
+        p.poly([(x0, y0), (x0 + w, y0), (x0 + w, y1), (x0, y1)], K(col))
+        p.poly([(x0 + w * .62, y0), (x0 + w, y0), (x0 + w, y1), (x0 + w * .62, y1)], K(col * .76))
         rf = C((.30, .22, .22)) if sc['propcol'] not in ('black',) else C((.6, .3, .25))
         p.poly([(x0 + w * .70, y0 - h * .85), (x0 + w * .82, y0 - h * .85), (x0 + w * .82, y0 - .01), (x0 + w * .70, y0 - .01)], L(rf * .8))
         p.poly([(x0 - w * .1, y0 + .004), (x0 + w * .5, y0 - h * .78), (x0 + w * 1.1, y0 + .004)], L(rf))
@@ -409,7 +472,7 @@ def paint_prop(p, sc, hz, k):
         for q in (.12, .40): p.poly([(x0 + w * q, y0 + h * .22), (x0 + w * (q + .16), y0 + h * .22), (x0 + w * (q + .16), y0 + h * .55), (x0 + w * q, y0 + h * .55)], wc)
         p.poly([(x0 + w * .74, y0 + h * .42), (x0 + w * .90, y0 + h * .42), (x0 + w * .90, y1), (x0 + w * .74, y1)], L(rf * .8))
     elif k == 'castle':
-        w, h = .26, .15; x0 = cx - w / 2; s1 = L(np.clip(col * .9 + .06, 0, 1)); s2 = L(col * .66)
+        w, h = .26, .15; x0 = cx - w / 2; s1 = K(np.clip(col * .93 + .04, 0, 1)); s2 = K(col * .72)
         p.poly([(x0, base - h), (x0 + w, base - h), (x0 + w, base), (x0, base)], s1)
         for q in range(7): p.poly([(x0 + w * q / 7, base - h - .016), (x0 + w * (q + .55) / 7, base - h - .016), (x0 + w * (q + .55) / 7, base - h + .002), (x0 + w * q / 7, base - h + .002)], s1)
         for q, hh in ((0, .24), (1, .22), (.5, .31)):
@@ -437,7 +500,7 @@ def paint_prop(p, sc, hz, k):
                 sd = -1 if sc['_bx'] < .5 else 1
                 for q in range(6):
                     a = q * 1.05 + r.uniform(-.3, .3); rr = h * .17 * (q > 0)
-                    p.disc(x + rr * np.cos(a) * 1.15, y - h * .72 + rr * np.sin(a) * .8, h * r.uniform(.17, .22), L(np.clip(g * (1.12 if np.cos(a) * sd > 0 or q == 0 else .86), 0, 1)), 1, (sd * .3, -.8, .16))
+                    p.disc(x + rr * np.cos(a) * 1.15, y - h * .72 + rr * np.sin(a) * .8, h * r.uniform(.17, .22), (L if k == 'trees' else K)(np.clip(g * (1.12 if np.cos(a) * sd > 0 or q == 0 else .86), 0, 1)), 1, (sd * .3, -.8, .16))
     elif k == 'cactus':
         n = int(r.integers(1, 4))
         for q in range(n):
@@ -446,15 +509,15 @@ def paint_prop(p, sc, hz, k):
                 p.cap(x + o, y - rd * .5, x + o, y - h, rd, L(c_)); p.cap(x - h * .28 + o, y - h * .45, x - h * .28 + o, y - h * .75, rd * .72, L(c_)); p.cap(x - h * .28 + o, y - h * .45, x + o, y - h * .40, rd * .72, L(c_))
                 p.cap(x + h * .26 + o, y - h * .55, x + h * .26 + o, y - h * .85, rd * .72, L(c_)); p.cap(x + h * .26 + o, y - h * .55, x + o, y - h * .50, rd * .72, L(c_))
     elif k == 'sailboat':
-        y = hz + .30 * (1 - hz); w = r.uniform(.15, .21)
+        y = hz + .30 * (1 - hz); w = r.uniform(.19, .25)
         p.poly([(cx - .003, y - w * 1.15), (cx + .004, y - w * 1.15), (cx + .004, y), (cx - .003, y)], L((.3, .2, .15)))
-        p.poly([(cx + .008, y - w * 1.1), (cx + w * .5, y - w * .12), (cx + .008, y - w * .12)], L(col)); p.poly([(cx - .006, y - w * 1.0), (cx - w * .38, y - w * .12), (cx - .006, y - w * .12)], L(np.clip(col * .8 + .08, 0, 1)))
+        p.poly([(cx + .008, y - w * 1.1), (cx + w * .5, y - w * .12), (cx + .008, y - w * .12)], K(col)); p.poly([(cx - .006, y - w * 1.0), (cx - w * .38, y - w * .12), (cx - .006, y - w * .12)], K(np.clip(col * .84 + .06, 0, 1)))
         p.poly([(cx - w * .5, y - w * .08), (cx + w * .56, y - w * .08), (cx + w * .38, y + w * .13), (cx - w * .36, y + w * .13)], L((.45, .27, .18)))
         p.poly([(cx - w * .5, y - w * .08), (cx + w * .56, y - w * .08), (cx + w * .53, y - w * .03), (cx - w * .47, y - w * .03)], L((.9, .86, .8)))
         for q in range(4): p.poly([(cx - w * (.3 - .05 * q), y + w * (.17 + .12 * q)), (cx + w * (.36 - .05 * q), y + w * (.17 + .12 * q)), (cx + w * (.30 - .05 * q), y + w * (.21 + .12 * q)), (cx - w * (.24 - .05 * q), y + w * (.21 + .12 * q))], L(mix(col, C((.2, .3, .4)), .4)), .45)
     elif k == 'lighthouse':
-        y = base; h = r.uniform(.30, .36); w1, w2 = .042, .026
-        if gl:
+        y = base; h = r.uniform(.30, .36); w1, w2 = .052, .032
+        if gl and not p.dry:
             ly = y - h - .02
             for sg in (-1, 1):
                 d = (p.X - cx) * sg; a = np.clip(1 - np.abs(p.Y - ly + .10 * d * sg) / (np.abs(d) * .16 + .006), 0, 1) * (d > 0) * np.exp(-np.abs(d) * 2.4)
@@ -463,35 +526,52 @@ def paint_prop(p, sc, hz, k):
         for q in range(N):
             a, b = q / N, (q + 1) / N; wa, wb = mix(w1, w2, a), mix(w1, w2, b); c_ = col if q % 2 == 0 else C((.95, .94, .9))
             if sc['propcol'] == 'white': c_ = (C((.95, .94, .9)) if q % 2 == 0 else C((.75, .76, .8)))
-            p.poly([(cx - wa, y - h * a), (cx + wa, y - h * a), (cx + wb, y - h * b), (cx - wb, y - h * b)], L(c_)); p.poly([(cx + wa * .25, y - h * a), (cx + wa, y - h * a), (cx + wb, y - h * b), (cx + wb * .25, y - h * b)], L(c_ * .72))
-        p.poly([(cx - .034, y - h), (cx + .034, y - h), (cx + .034, y - h - .010), (cx - .034, y - h - .010)], L((.2, .2, .22)))
+            p.poly([(cx - wa, y - h * a), (cx + wa, y - h * a), (cx + wb, y - h * b), (cx - wb, y - h * b)], K(c_)); p.poly([(cx + wa * .25, y - h * a), (cx + wa, y - h * a), (cx + wb, y - h * b), (cx + wb * .25, y - h * b)], K(c_ * .76))
+        p.poly([(cx - .040, y - h), (cx + .040, y - h), (cx + .040, y - h - .010), (cx - .040, y - h - .010)], L((.2, .2, .22)))
         p.poly([(cx - .019, y - h - .010), (cx + .019, y - h - .010), (cx + .019, y - h - .045), (cx - .019, y - h - .045)], (1., .93, .6) if gl else L((.85, .93, .97)))
-        p.poly([(cx - .028, y - h - .044), (cx + .028, y - h - .044), (cx, y - h - .082)], L(col * .8))
+        p.poly([(cx - .028, y - h - .044), (cx + .028, y - h - .044), (cx, y - h - .082)], K(col * .9))
     elif k == 'balloon':
-        y = hz * r.uniform(.36, .58); rad = r.uniform(.085, .125); w = p.win(cx - rad, y - rad, cx + rad, y + rad * 1.6)
+        y = hz * r.uniform(.36, .58); rad = r.uniform(.10, .135); w = p.win(cx - rad, y - rad, cx + rad, y + rad * 1.6)
         X = (p.X[:, w[1]] - cx) / rad; Y = (p.Y[w[0]] - y) / rad
         wid = np.where(Y < .2, np.sqrt(np.clip(1 - Y * Y, 0, 1)), np.clip(.98 - (Y - .2) * .72, .0, 1)); e = np.where(Y < 0, 1 - np.sqrt(X * X + Y * Y), np.minimum(wid - np.abs(X), 1.25 - Y))
         m = np.clip(e * rad * p.S + .5, 0, 1); u = X / np.maximum(wid, .05)
-        st = (np.floor(np.arcsin(np.clip(u, -1, 1)) / 3.1416 * 7 + 20.5) % 2); c2 = np.clip(col * .55 + .42, 0, 1) if sc['propcol'] != 'white' else C((.7, .75, .85))
+        st = (np.floor(np.arcsin(np.clip(u, -1, 1)) / 3.1416 * 7 + 20.5) % 2); c2 = mix(col, C((1, 1, 1)), .26) if sc['propcol'] != 'white' else C((.80, .82, .86))
         sh = np.clip(1.04 - .26 * (X * (1 if sc['_bx'] < .5 else -1) * .7 + Y * .5), .55, 1.15)
-        lt = mix(C(LIGHT[sc['time']]), C((1, 1, 1)), .25)
-        cc = mix(col[:, None, None], c2[:, None, None], st[None]) * sh * lt[:, None, None]
+        cc = mix(K(col)[:, None, None], K(c2)[:, None, None], st[None]) * sh; bd = ((Y > .22) & (Y < .36))[None]; cc = np.where(bd, K((.97, .93, .82))[:, None, None] * sh, cc)
         p.over(m, np.clip(cc, 0, 1), w)
         for sg in (-1, 1): p.cap(cx + sg * rad * .2, y + rad * 1.22, cx + sg * rad * .11, y + rad * 1.52, .0022, L((.25, .18, .12)))
         p.poly([(cx - rad * .15, y + rad * 1.5), (cx + rad * .15, y + rad * 1.5), (cx + rad * .12, y + rad * 1.74), (cx - rad * .12, y + rad * 1.74)], L((.52, .34, .18)))
 
 
 def paint_weather(p, sc, hz):
-    r = p.r
+    r = np.random.default_rng((sc['seed'], 10))
     if sc['sky'] == 'snowfall':
         for i in range(90):
-            q = r.random(); p.disc(r.random(), r.random(), .0035 + .0065 * q * q, (1, 1, 1), .55 + .4 * q)
+            q = r.random(); p.disc(r.random(), r.random(), .0055 + .0075 * q * q, (1, 1, 1), .72 + .28 * q)
     elif sc['sky'] == 'fog':
-        d = (p.Y - hz) / np.where(p.Y < hz, .16, .26); a = .82 * np.exp(-d * d) * (.65 + .5 * noise2(r, p.S, 2, 6, 2)); p.over(np.clip(a * (.5 if sc['kind'] == 'still' else 1), 0, .93), mix(sc['_hor'], C((.9, .9, .92)) * (.35 if sc['time'] == 'night' else 1), .35))
+        d = (p.Y - hz) / np.where(p.Y < hz, .16, .26); a = (.6 if sc['terrain'] in ('hills', 'dunes', 'islands', 'forest', 'mesas', 'city') else .78) * np.exp(-d * d) * (.65 + .5 * noise2(r, p.S, 2, 6, 2)); p.over(np.clip(a * (.8 if sc['kind'] == 'still' else 1), 0, .93), mix(sc['_hor'], C((.9, .9, .92)) * (.35 if sc['time'] == 'night' else 1), .35))
 
 
 # ------------------------------------------------------------------ still life: small ray caster
-def norm(v): return v / np.linalg.norm(v)
+def width(o):
+    """half of the widest a solid can look from the front"""
+    turn = abs(np.cos(o['rot'])) + abs(np.sin(o['rot'])); return float(o['size'] * {'cube': turn, 'pyramid': turn, 'cylinder': .85}.get(o['shape'], 1.04))
+
+
+def frame(o, hz):
+    """a box around the solid's picture: left, top, right, bottom"""
+    x, y, z = o['pos']; w = width(o); d = z + 7.4; near = 1.68 / (d - w); far = 1.68 / (d + w); s = o['size']
+    h = y - 2.05 + s * {'cone': 1.2, 'pyramid': 1.25}.get(o['shape'], 1.02); l = y - 2.05 - s * 1.02
+    px = [(x + a) * b for a in (-w, w) for b in (near, far)]
+    return .5 + min(px), hz - max(h * near, h * far), .5 + max(px), hz - min(l * near, l * far)
+
+
+def fit(sc, stacks):
+    """moves stacks of solids back and inwards until the frame holds them whole"""
+    for st in stacks:
+        o = max(st, key=width); w = width(o); x, y, z = o['pos']
+        z = max(z, 1.68 * 2.05 / (.965 - sc['hz']) - 7.4 + (w if o['shape'] != 'sphere' else .62 * w)); lim = .475 / 1.68 * (7.4 + z - .45 * w) - w; x = float(np.clip(x, -lim, lim))
+        for q in st: q['pos'] = (x, q['pos'][1], float(z))
 
 
 def isect(o, ro, rd):
@@ -571,8 +651,9 @@ def paint_still(p, sc, hz):
     rd = (dx, dy, dz); bg = np.repeat(np.repeat(p.im, ss, 1), ss, 2)
     objs = sc['objs']
     tf = np.where(dy < -1e-4, -cam[1] / np.minimum(dy, -1e-4), F(1e9)); best = tf; who = np.where(tf < 60, 0, -1)
-    for i, o in enumerate(objs):
-        t = isect(o, cam, rd); b = t < best; best = np.where(b, t, best); who = np.where(b, i + 1, who)
+    for i, o in enumerate(objs):  # first hits: only in the window that holds the solid
+        a_, t_, b_, e_ = frame(o, hz); wn = (slice(max(0, int((t_ - .02) * n)), min(n, int((e_ + .02) * n) + 1)), slice(max(0, int((a_ - .02) * n)), min(n, int((b_ + .02) * n) + 1)))
+        t = isect(o, cam, (dx[wn], dy[wn], dz[wn])); b = t < best[wn]; best[wn] = np.where(b, t, best[wn]); who[wn][b] = i + 1
     i0 = int(np.argmax((who >= 0).any(1))); sl = slice(i0, n)
     best, who = best[sl], who[sl]; dx, dy, dz = dx[sl], dy[sl], dz[sl]
     tt = np.minimum(best, 60); x, y, z = cam[0] + tt * dx, cam[1] + tt * dy, cam[2] + tt * dz
@@ -580,9 +661,8 @@ def paint_still(p, sc, hz):
     if sc['floor'] == 'water': nx += .045 * np.sin(z * 5 + np.sin(x * 2) * 1.2); nz += .05 * np.sin(z * 7 + x * 1.3)
     for i, o in enumerate(objs):
         m = who == i + 1
-        if not m.any(): continue
-        a_, b_, c_ = normal(o, x, y, z); nx = np.where(m, a_, nx); ny = np.where(m, b_, ny); nz = np.where(m, c_, nz)
-        alb = np.where(m[None], C(COL[o['col']])[:, None, None], alb); gl = np.where(m, {'matte': .02, 'shiny': .22, 'metal': .72}[o['mat']], gl); met = np.where(m, F(o['mat'] == 'metal'), met)
+        nx[m], ny[m], nz[m] = normal(o, x[m], y[m], z[m])
+        alb[:, m] = C(COL[o['col']])[:, None]; gl[m] = {'matte': .02, 'shiny': .18, 'metal': .66}[o['mat']]; met[m] = o['mat'] == 'metal'
     sd = -1 if sc['_bx'] < .5 else 1; elev = {'dawn': .55, 'day': 1.1, 'sunset': .5, 'night': .8}[sc['time']]
     sub = (np.arange(n) % 2).astype(F); jx = ((sub[None, :] * 2 - 1) * .035 + (sub[sl][:, None] * 2 - 1) * .018); jy = ((sub[sl][:, None] * 2 - 1) * .03)
     lx, ly, lz = sd * .8 + jx, elev + jy, -.55 + 0 * jx; ll = np.sqrt(lx * lx + ly * ly + lz * lz); lx, ly, lz = lx / ll, ly / ll, lz / ll
@@ -593,22 +673,26 @@ def paint_still(p, sc, hz):
         cx, cy, cz = o['pos']; sz = o['size']; fl = who == 0
         d2 = ((x - cx) ** 2 + (z - cz) ** 2) / (sz * 1.25) ** 2; ao = np.where(fl & (cy - sz < .2), ao * (1 - .55 * np.exp(-d2 * 1.1)), ao)
     ao = np.where(who > 0, .62 + .38 * np.clip(y / .8, 0, 1), ao)
-    key = C({'dawn': (1., .80, .66), 'day': (1., .97, .90), 'sunset': (1., .80, .66), 'night': (.56, .60, .80)}[sc['time']]) * (1.0 if sc['sky'] not in ('storm', 'fog') else .55)
-    amb = (sc['_top'] * .45 + sc['_mid'] * .35 + .18) * (.62 if sc['time'] != 'night' else .75) + (.07 if sc['time'] == 'night' else .03)
+    light = C({'dawn': (1., .80, .66), 'day': (1., .97, .90), 'sunset': (1., .80, .66), 'night': (.56, .60, .80)}[sc['time']]) * (1.0 if sc['sky'] not in ('storm', 'fog') else .55)
+    flat = (sc['_top'] * .45 + sc['_mid'] * .35 + .18) * (.62 if sc['time'] != 'night' else .75) + (.07 if sc['time'] == 'night' else .03)
+    # floors take the light's colour; solids only a little of it, and never stand in the dark
+    solid = (who > 0)[None]; bright = {'dawn': .92, 'day': .98, 'sunset': .95, 'night': .94}[sc['time']] * (1. if sc['sky'] not in ('storm', 'fog') else .88); neutral = bright * C(TRUE[sc['time']]) / max(TRUE[sc['time']]); soft = mix(neutral * .55, flat, .12)
+    sf = np.where(solid, F(1), F({'snow': .6, 'marble floor': .4}.get(sc['floor'], 0))); key = light[:, None, None] + (neutral - light)[:, None, None] * sf; amb = flat[:, None, None] + (soft - flat)[:, None, None] * sf
     nl = np.clip(nx * lx + ny * ly + nz * lz, 0, 1) * sh
     hemi = .65 + .35 * ny
-    c = alb * (key[:, None, None] * nl[None] * .95 + amb[:, None, None] * (hemi * ao)[None])
+    c = alb * (key * (nl * np.where(who > 0, F(.72), F(.95)))[None] + amb * (hemi * ao)[None])
     dn = dx * nx + dy * ny + dz * nz; rx, ry, rz = dx - 2 * dn * nx, dy - 2 * dn * ny, dz - 2 * dn * nz
     t = np.clip(1 - ry, 0, 1)[None]; k = .55; T, M, H = (sc[q][:, None, None] for q in ('_top', '_mid', '_hor')); env = np.where(t < k, mix(T, M, t / k), mix(M, H, (t - k) / (1 - k)))
-    fcol = (alb.mean((1, 2)) if False else C({'wooden floor': (.55, .36, .2), 'checkered floor': (.45, .45, .45), 'marble floor': (.8, .8, .82), 'stone floor': (.5, .5, .5), 'grass': (.3, .5, .2), 'sand': (.85, .68, .42), 'snow': (.9, .92, .98), 'water': (.1, .3, .42)}[sc['floor']])) * (key * .55 + amb * .6)
+    fcol = C({'wooden floor': (.55, .36, .2), 'checkered floor': (.45, .45, .45), 'marble floor': (.8, .8, .82), 'stone floor': (.5, .5, .5), 'grass': (.3, .5, .2), 'sand': (.85, .68, .42), 'snow': (.9, .92, .98), 'water': (.1, .3, .42)}[sc['floor']]) * (light * .55 + flat * .6)
     env = np.where((ry < 0)[None], mix(H * .9, fcol[:, None, None], np.clip(-ry * 4, 0, 1)[None]), env)
     for i, o in enumerate(objs):  # one reflection bounce on flat glossy floors
         if sc['floor'] in ('water', 'marble floor', 'checkered floor', 'wooden floor'):
-            hit = (who == 0) & (isect(o, so, (rx, ry, rz)) < 1e8); env = np.where(hit[None], C(COL[o['col']])[:, None, None] * (key * .45 + amb * .6)[:, None, None], env)
-    fr = (1 - np.clip(-dn, 0, 1)) ** 4; g = np.clip(gl + (1 - gl) * fr * np.where(gl > .05, F(.6), F(.08)), 0, 1); tint = mix(np.ones_like(alb), np.clip(alb * 1.15 + .1, 0, 1), met[None])
+            hit = (who == 0) & (isect(o, so, (rx, ry, rz)) < 1e8); env = np.where(hit[None], C(COL[o['col']])[:, None, None] * (neutral * .45 + soft * .6)[:, None, None], env)
+    gray = env.mean(0, keepdims=True); env = mix(env, gray * .72 + .28, np.where(solid, F(.82), F(0)))  # or solids wear the sky's colour
+    fr = (1 - np.clip(-dn, 0, 1)) ** 4; g = np.clip(gl + (1 - gl) * fr * np.where(gl > .05, F(.6), F(.08)), 0, 1); tint = mix(np.ones_like(alb), np.clip(alb * 1.2 + .03, 0, 1), met[None])
     c = c * (1 - g[None] * np.where(met > 0, F(.85), F(.9))[None]) + env * tint * g[None]
     hx, hy, hz_ = lx - dx, ly - dy, lz - dz; hl = np.sqrt(hx * hx + hy * hy + hz_ * hz_); sp = np.clip((nx * hx + ny * hy + nz * hz_) / hl, 0, 1)
-    c = c + key[:, None, None] * (sh * np.where(gl > .15, sp ** 60 * F(.9), np.where(gl > .01, sp ** 12 * F(.10), F(0))) * (who > 0))[None]
+    c = c + key * (sh * np.where(gl > .15, sp ** 60 * F(.9), np.where(gl > .01, sp ** 12 * F(.10), F(0))) * (who > 0))[None]
     fg = np.clip((tt - 9) / 30, 0, 1) * (who == 0).astype(F) * (1.3 if sc['sky'] == 'fog' else 1); c = mix(c, (sc['_hor'] * .92)[:, None, None], np.clip(fg, 0, 1)[None])
     out = bg; seg = out[:, sl]; seg[:] = np.where((who >= 0)[None], np.clip(c, 0, 1), seg)
     p.im = out.reshape(3, S, ss, S, ss).mean((2, 4)).astype(F)
@@ -627,8 +711,11 @@ def scene(seed):
     else:
         sc['sky'] = pick(r, ['clear', 'clouds', 'storm', 'fog', 'rainbow', 'snowfall'], [2.2, 2.4, .8, .7, .7, .6]); sc['body'] = pick(r, BODY, [2, 3.2, .5, .3, .5, .3, .7])
         if sc['sky'] in ('storm',) : sc['body'] = 'none'
-    sc['bodycol'] = pick(r, COLN[:8]) if sc['body'] == 'ringed planet' else (pick(r, ['red', 'orange', 'blue', 'green', 'pink', 'purple']) if sc['body'] in ('moon', 'two moons', 'crescent moon', 'three moons') and r.random() < .35 else None)
+    # colours that the sky of the hour would swallow are left out
+    free = [c for c in COLN[:8] if c not in {'dawn': ('pink', 'purple'), 'day': ('blue', 'teal'), 'sunset': ('red', 'orange', 'pink', 'purple'), 'night': ()}[t]]
+    sc['bodycol'] = pick(r, free) if sc['body'] == 'ringed planet' else (pick(r, [c for c in free if c not in ('yellow', 'teal')]) if sc['body'] in ('moon', 'two moons', 'crescent moon', 'three moons') and r.random() < .35 else None)
     sc['skycol'] = pick(r, ['pink', 'teal', 'purple', 'orange', 'green']) if r.random() < .10 and sc['sky'] != 'storm' else None
+    if sc['skycol'] and sc['skycol'] == sc['bodycol']: sc['skycol'] = None
     sc['_side'] = int(r.integers(-1, 2))
     if not still:
         sc['terrain'] = pick(r, TERRAIN + ['none'], [1.6, 1.2, 1.2, 1, 1.2, .9, 1, .7, .7, .5]); g = {'dunes': ['desert'], 'islands': ['sea'], 'mesas': ['desert', 'desert', 'lake', 'meadow']}.get(sc['terrain'])
@@ -638,38 +725,60 @@ def scene(seed):
         if wet: pr.append('sailboat'); w.append(2.2)
         if sc['ground'] == 'desert': pr.append('cactus'); w.append(2.5)
         sc['prop'] = pick(r, pr, w); sc['propcol'] = pick(r, COLN if sc['prop'] not in ('castle',) else ['white', 'red', 'blue', 'pink', 'black', 'orange']) if sc['prop'] in ('house', 'castle', 'balloon', 'lighthouse', 'sailboat') else None
-        sc['propside'] = int(r.integers(-1, 2)); sc['flowercol'] = pick(r, ['red', 'yellow', 'pink', 'purple', 'white', 'orange', 'blue']) if sc['ground'] == 'flower field' and r.random() < .6 else None
+        if sc['prop'] in ('pine trees', 'trees') and sc['terrain'] == 'forest': sc['prop'] = 'none'; sc['propcol'] = None  # green before green
+        bad = {'meadow': ['green'], 'flower field': ['green'], 'snow field': ['white']}.get(sc['ground'], []) if sc['prop'] in ('house', 'castle', 'lighthouse') else []
+        if t == 'night': bad = bad + ['black']
+        if sc['prop'] == 'balloon': bad = bad + ([sc['skycol']] if sc['skycol'] else [])
+        if sc['propcol'] in bad: sc['propcol'] = pick(r, [c for c in ['white', 'red', 'blue', 'pink', 'orange', 'yellow'] if c not in bad])
+        sc['propside'] = int(r.integers(-1, 2))
+        if sc['terrain'] == 'volcano' and sc['_side'] == 0: sc['_side'] = pick(r, [-1, 1])  # clear of smoke
+        if sc['body'] != 'none' and 'moons' not in sc['body'] and sc['prop'] not in ('none', 'sailboat', 'cactus') and sc['propside'] == sc['_side']: sc['propside'] = pick(r, [k for k in (-1, 0, 1) if k != sc['_side']])
+        sc['flowercol'] = pick(r, ['red', 'yellow', 'pink', 'purple', 'white', 'orange', 'blue']) if sc['ground'] == 'flower field' and r.random() < .6 else None
         sc['hz'] = float(r.uniform(.50, .62))
     else:
-        sc['terrain'] = pick(r, ['none', 'snowy mountains', 'mountains', 'hills', 'forest', 'city', 'dunes'], [3, 1, .7, .8, .7, .7, .5]); sc['floor'] = pick(r, FLOORS, [1.3, 1.2, .9, 1.1, 1, .8, 1, .7]); sc['hz'] = float(r.uniform(.44, .52))
-        n = pick(r, [1, 2, 3], [1.2, 1.6, .6]); cols = r.choice(len(COLN), 3, replace=False); mk = lambda i: {'shape': pick(r, SOLIDS, [1.4, 1.3, 1, .8, .8]), 'col': COLN[cols[i]], 'mat': pick(r, MATS, [1.2, 1.2, .9]), 'rot': float(r.uniform(.15, 1.4))}
+        sc['terrain'] = pick(r, ['none', 'snowy mountains', 'mountains', 'hills', 'forest', 'city', 'dunes'], [3, 1, .7, .8, .7, .7, .5]); sc['floor'] = pick(r, FLOORS, [1.3, 1.2, .9, 1.1, 1, .8, 1, .7]); sc['hz'] = float(r.uniform(.42, .48))
+        n = pick(r, [1, 2, 3], [1.7, 1.5, .6]); cols = r.choice(len(COLN), 3, replace=False); mk = lambda i: {'shape': pick(r, SOLIDS, [1.4, 1.3, 1, .8, .8]), 'col': COLN[cols[i]], 'mat': pick(r, MATS, [1.2, 1.2, .9]), 'rot': float(r.uniform(.15, 1.4))}
         objs = [mk(i) for i in range(n)]; rel = 'one'
         if n == 2: rel = pick(r, ['beside', 'on', 'infront'], [1.2, 1.3, .6])
         if n == 3: rel = pick(r, ['row', 'onbeside'], [1, 1])
         sc['rel'] = rel; sc['objs'] = objs
         def put(o, x, z, y0, s): o['size'] = float(s); o['pos'] = (float(x), float(y0 + s), float(z))
         j = lambda a: r.uniform(-a, a)
-        if rel == 'one': sc['side'] = int(r.integers(-1, 2)); put(objs[0], sc['side'] * 1.15 + j(.15), j(.3), 0, r.uniform(.75, 1.05))
-        elif rel == 'beside': put(objs[0], -.98 + j(.12), j(.25), 0, r.uniform(.66, .82)); put(objs[1], .98 + j(.12), j(.25), 0, r.uniform(.66, .82))
+        if rel == 'one': sc['side'] = int(r.integers(-1, 2)); put(objs[0], sc['side'] * 1.15 + j(.15), .2 + j(.2), 0, r.uniform(.78, 1.05))
+        elif rel == 'beside': put(objs[0], -1.08 + j(.1), .4 + j(.25), 0, r.uniform(.62, .76)); put(objs[1], 1.08 + j(.1), .4 + j(.25), 0, r.uniform(.62, .76))
         elif rel == 'on':
-            objs[1]['shape'] = pick(r, ['cube', 'cylinder']); s1 = r.uniform(.62, .78); s0 = r.uniform(.48, .62); x = j(.9); put(objs[1], x, j(.2), 0, s1); put(objs[0], x, objs[1]['pos'][2], 2 * s1, s0)
-        elif rel == 'infront': put(objs[0], j(.6) - .35, -1.1, 0, r.uniform(.42, .52)); put(objs[1], j(.4) + .35, .8, 0, r.uniform(.9, 1.1))
+            objs[1]['shape'] = pick(r, ['cube', 'cylinder']); s1 = r.uniform(.62, .76); s0 = r.uniform(.46, .58); x = j(.9); put(objs[1], x, .2 + j(.2), 0, s1); put(objs[0], x, objs[1]['pos'][2], 2 * s1, s0)
+        elif rel == 'infront': g = pick(r, [-1, 1]); put(objs[0], g * .55 + j(.2), -.4, 0, r.uniform(.44, .54)); put(objs[1], -g * .45 + j(.2), 2.1, 0, r.uniform(1., 1.15))
         elif rel == 'row':
-            for i, x in enumerate((-1.5, 0, 1.5)): put(objs[i], x + j(.08), j(.2), 0, r.uniform(.5, .64))
+            for i, x in enumerate((-1.55, 0, 1.55)): put(objs[i], x + j(.06), 1.1 + j(.2), 0, r.uniform(.47, .58))
         else:
-            objs[1]['shape'] = pick(r, ['cube', 'cylinder']); sg = pick(r, [-1, 1]); sc['sg'] = sg; s1 = .62; put(objs[1], -sg * .95, 0, 0, s1); put(objs[0], -sg * .95, 0, 2 * s1, .48); put(objs[2], sg * 1.0, j(.2), 0, r.uniform(.6, .75))
+            objs[1]['shape'] = pick(r, ['cube', 'cylinder']); sg = pick(r, [-1, 1]); sc['sg'] = sg; s1 = .6; put(objs[1], -sg * 1.02, .4, 0, s1); put(objs[0], -sg * 1.02, .4, 2 * s1, .47); put(objs[2], sg * 1.05, .4 + j(.2), 0, r.uniform(.58, .7))
+        fit(sc, [objs] if rel == 'on' else [objs[:2], objs[2:]] if rel == 'onbeside' else [[o] for o in objs])
+        if rel == 'on' or rel == 'onbeside':
+            if objs[0]['shape'] != 'sphere': objs[0]['size'] *= .93; objs[0]['pos'] = (objs[0]['pos'][0], 2 * objs[1]['size'] + objs[0]['size'], objs[0]['pos'][2])
+    if sc['sky'] == 'rainbow' and (sc['body'] != 'sun' or still or sc['terrain'] not in ('none', 'hills', 'dunes', 'islands') or sc.get('prop') in ('balloon', 'castle', 'lighthouse', 'house')):
+        sc['body'], sc['bodycol'] = 'none', None  # no room beside the arc
     return sc
 
 
 def render(sc, S):
     sc = dict(sc); p = P(S, (sc['seed'], 5)); hz = sc['hz']
+    sc['_top_of'], sc['_bodies'], sc['_arc'] = layout(sc)
+    sc['_bx'] = sc['_bodies'][0][0] if len(sc['_bodies']) == 1 else .5 + .25 * sc['_side']
     paint_sky(p, sc, hz)
+    p.r = np.random.default_rng((sc['seed'], 6))
     if sc['terrain'] != 'none': paint_terrain(p, sc, hz)
+    if sc['_arc']: paint_rainbow(p, sc, hz)
     if sc['kind'] == 'land':
         paint_ground(p, sc, hz)
+        if sc['sky'] == 'fog': paint_weather(p, sc, hz)
+        p.r = np.random.default_rng((sc['seed'], 7))
         if sc['prop'] != 'none': paint_prop(p, sc, hz, sc['prop'])
-    else: paint_still(p, sc, hz)
-    paint_weather(p, sc, hz)
+        if sc['sky'] != 'fog': paint_weather(p, sc, hz)
+    else:  # fog stays behind the solids, flakes fall before them
+        if sc['sky'] == 'fog': paint_weather(p, sc, hz)
+        paint_still(p, sc, hz)
+        if sc['sky'] != 'fog': paint_weather(p, sc, hz)
     return (np.clip(p.im, 0, 1) * 255 + .5).astype(np.uint8).transpose(1, 2, 0)
 
 
