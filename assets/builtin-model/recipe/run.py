@@ -1,7 +1,7 @@
 """One command for each stage: `python -m recipe.run STAGE WORK [--minutes N] [--small-minutes N] [--count N]`.
 
-Stages in order: render, tokenizer, vae, latents, unet, export, evaluate. Each reads what the one before
-left in WORK; vae and unet resume from their checkpoints.
+Stages in order: render, tokenizer, vae (once for each phase), latents, unet, export, evaluate. Each reads what
+the one before left in WORK; vae and unet resume from their checkpoints, or begin with an exported model (--start).
 """
 import argparse
 from pathlib import Path

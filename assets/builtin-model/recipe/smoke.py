@@ -16,7 +16,8 @@ def main():
         export.HERE.mkdir()
         pictures.render(work / "train", 128, 64, 0)
         tokenizer.train(work / "tok", captions=500, size=700)
-        vae.train(work, 0.1)
+        for phase in vae.PHASES:
+            vae.train(work, 0.05, phase)
         unet.latents(work, [(work / "train.npy", 0)])
         unet.train(work, 0.2, 0.1, word_minutes=0.05)
         unet.train(work, 0.1, 0.0)
