@@ -5,6 +5,8 @@ use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 use crate::latent::{ChannelStatistics, ColourMap, Latent, LatentFormat, channel_statistics};
 use crate::request::Picture;
 
+/// The interface's font: file names may be Korean.
+const FONT: &[u8] = include_bytes!("../../assets/fonts/Pretendard-Regular.otf");
 const GROUND: [u8; 3] = [0x19, 0x15, 0x15];
 const INK: [u8; 3] = [0xe6, 0xdc, 0xd7];
 const QUIET: [u8; 3] = [0x9a, 0x90, 0x8c];
@@ -98,7 +100,7 @@ struct Sheet {
 
 impl Sheet {
     fn new(width: usize, height: usize) -> Self {
-        let font = FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT).ok();
+        let font = FontRef::try_from_slice(FONT).ok();
         Self { width, height, rgb: GROUND.repeat(width * height), font }
     }
 
@@ -180,6 +182,14 @@ mod tests {
                 at.iter().any(|v| *v > 100)
             });
             assert!(inked.count() > 200, "channel {channel} has a label");
+        }
+    }
+
+    #[test]
+    fn the_font_has_every_letter_a_sheet_writes() {
+        let font = FontRef::try_from_slice(FONT).unwrap();
+        for letter in "a0×·→…−+%>σ언덕é".chars() {
+            assert_ne!(font.glyph_id(letter).0, 0, "{letter}");
         }
     }
 
