@@ -79,7 +79,9 @@ def cloud_place(view, random, width):
     for _ in range(16):
         cx = random.uniform(-0.05, 1.05)
         roof = np.median(view.skyline[np.abs(COLUMNS - cx) < max(width, 0.07)]) + 0.02
-        cy = random.uniform(0.1 * horizon, min(0.72 * horizon, roof))
+        highest, lowest = 0.1 * horizon, min(0.72 * horizon, roof)
+        # A summit may leave no sky above it: the middle then, which the skyline hides.
+        cy = random.uniform(highest, max(highest, lowest))
         gaps = [
             np.hypot(max(abs(x - cx) - width * 1.1, 0), max(cy - width * 0.62 - y, y - cy, 0)) - radius
             for x, y, radius in view.bodies
