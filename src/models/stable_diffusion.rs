@@ -147,10 +147,11 @@ impl StableDiffusion {
                 configs.unet.cross_attention_dim, configs.text.hidden_size
             )));
         }
-        if !matches!(configs.unet.in_channels, n if n == configs.vae.latent_channels) {
+        let (taken, latent) = (configs.unet.in_channels, configs.vae.latent_channels);
+        if taken != latent && taken != inpainting_channels(latent) {
             return Err(ModelError::Mismatch(format!(
-                "the UNet takes {} latent channels where the VAE has {}: inpainting models are not supported yet",
-                configs.unet.in_channels, configs.vae.latent_channels
+                "the UNet takes {taken} channels where the VAE has {latent}; it should take as many, or {} for inpainting",
+                inpainting_channels(latent)
             )));
         }
         let device = open_device(settings.device)?;
@@ -267,7 +268,7 @@ impl LatentDiffusionModel for StableDiffusion {
             Ok((self.embed(&positive)?, self.embed(&negative)?))
         })?;
         let both = Tensor::cat(&[&uncond, &cond], 0)?;
-        Ok(Box::new(Conditioned { model: self, cond, both, cancel }))
+        Ok(Box::new(Conditioned { model: self, cond, both, covered: None, cancel }))
     }
 
     fn decode(&self, latent: &Latent, cancel: &CancelToken) -> Result<DecodedPicture, ModelError> {
@@ -325,12 +326,49 @@ struct Conditioned<'a> {
     cond: Tensor,
     /// `[2, M, C]`: negative, prompt.
     both: Tensor,
+    /// What an inpainting network takes beside the latent, `[1, 1 + C, H, W]`, made at the first step.
+    covered: Option<Tensor>,
     cancel: &'a CancelToken,
+}
+
+/// Channels that an inpainting network takes: the noisy latent, the mask, the latent of what the mask leaves.
+fn inpainting_channels(latent: usize) -> usize {
+    2 * latent + 1
+}
+
+impl Conditioned<'_> {
+    /// The noisy latent as the network takes it.
+    ///
+    /// An inpainting network also takes a mask and what the mask leaves of a picture. Here the whole is to
+    /// be drawn: a mask of ones, and a picture that is grey all over (so do diffusers' inpainting pipeline
+    /// with a white mask and AUTOMATIC1111's text-to-image).
+    fn input(&mut self, noisy: &Tensor) -> Result<Tensor, ModelError> {
+        let StableDiffusion { configs, dtype, device, vae, .. } = self.model;
+        if configs.unet.in_channels == configs.vae.latent_channels {
+            return Ok(noisy.clone());
+        }
+        let covered = match &self.covered {
+            Some(covered) => covered.clone(),
+            None => {
+                let (_, _, height, width) = noisy.dims4()?;
+                let downscale = configs.vae.downscale();
+                let grey = Tensor::zeros((1, 3, height * downscale, width * downscale), *dtype, device)?;
+                let [mean, _] =
+                    threads::run(|| vae.encode(&grey, self.cancel)).map_err(ModelError::in_part("vae"))?;
+                let (scale, shift) = (configs.vae.scaling_factor, configs.vae.shift_factor.unwrap_or(0.0));
+                let mask = Tensor::ones((1, 1, height, width), *dtype, device)?;
+                Tensor::cat(&[mask, mean.affine(scale, -shift * scale)?], 1)?
+            }
+        };
+        let input = Tensor::cat(&[noisy, &covered], 1)?;
+        self.covered = Some(covered);
+        Ok(input)
+    }
 }
 
 impl NoisePredictor for Conditioned<'_> {
     fn predict(&mut self, noisy: &Tensor, timestep: f64, branch: Branch) -> Result<Tensor, DiffusionError> {
-        let noisy = noisy.to_dtype(self.model.dtype)?;
+        let noisy = self.input(&noisy.to_dtype(self.model.dtype)?)?;
         let (input, context) = match branch {
             Branch::Conditional => (noisy, &self.cond),
             Branch::Both => (Tensor::cat(&[&noisy, &noisy], 0)?, &self.both),
