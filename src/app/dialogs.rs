@@ -23,6 +23,8 @@ pub(super) enum Purpose {
 pub(super) struct Answer {
     pub(super) purpose: Purpose,
     pub(super) paths: Vec<PathBuf>,
+    /// The file's name that was proposed; empty for opening.
+    pub(super) name: String,
     /// How long the dialog was there, seconds: one that could not be shown ends at once.
     pub(super) shown_secs: f64,
 }
@@ -50,11 +52,11 @@ impl Dialogs {
         if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
             dialog = dialog.set_directory(folder);
         }
-        let (answered, ctx) = (self.answered.clone(), self.ctx.clone());
+        let (answered, ctx, name) = (self.answered.clone(), self.ctx.clone(), name.to_owned());
         let show = move || {
             let clock = std::time::Instant::now();
             let paths = chosen(dialog, &purpose);
-            let _ = answered.send(Answer { purpose, paths, shown_secs: clock.elapsed().as_secs_f64() });
+            let _ = answered.send(Answer { purpose, paths, name, shown_secs: clock.elapsed().as_secs_f64() });
             ctx.request_repaint();
         };
         if std::thread::Builder::new().name("safelight-dialog".to_owned()).spawn(show).is_ok() {

@@ -29,6 +29,7 @@ pub(super) enum Opened {
 
 /// Reads whatever a path leads to; transparent pixels lie on `background`.
 pub(super) fn open(path: &Path, background: [u8; 3]) -> anyhow::Result<Opened> {
+    path.metadata().with_context(|| format!("This cannot be opened: {}", path.display()))?;
     match file_kind(path) {
         FileKind::Folder => Ok(Opened::Model(ModelChoice::Folder(path.to_owned()))),
         FileKind::Picture => {
@@ -116,6 +117,11 @@ pub(super) fn export(
 fn save_channel(path: &Path, latent: &Latent, index: usize) -> anyhow::Result<()> {
     let figures = channel_statistics(latent).get(index).copied().context("there is no such channel")?;
     Ok(write_channel_png16(path, latent, index, figures.min, figures.max)?)
+}
+
+/// The person's own folder.
+pub(super) fn home() -> Option<PathBuf> {
+    directories::UserDirs::new().map(|folders| folders.home_dir().to_owned())
 }
 
 fn with_extension(path: &Path, extension: &str) -> PathBuf {

@@ -131,7 +131,9 @@ impl Window {
         if !answer.paths.is_empty() {
             self.paths_chosen(answer.purpose, answer.paths);
         } else if answer.shown_secs < NEVER_SHOWN {
-            self.typed_path = Some((answer.purpose, String::new()));
+            let folder = self.settings.last_folder.clone().or_else(files::home).unwrap_or_default();
+            let path = folder.join(answer.name).display().to_string();
+            self.typed_path = Some((answer.purpose, path));
         }
     }
 
@@ -253,18 +255,27 @@ impl Window {
             egui::Window::new(text.path_title).collapsible(false).resizable(false).open(&mut open).show(
                 ctx,
                 |ui| {
-                    ui.label(text.path_question);
-                    let field = egui::TextEdit::singleline(&mut path)
-                        .hint_text("/…/picture.png")
-                        .desired_width(420.0);
-                    ui.add(field);
-                    done = ui.button("OK").clicked();
+                    let label = ui.label(text.path_question);
+                    let field = ui
+                        .add(egui::TextEdit::singleline(&mut path).desired_width(420.0))
+                        .labelled_by(label.id);
+                    let (enter, escape) = ui.input(|input| {
+                        (input.key_pressed(egui::Key::Enter), input.key_pressed(egui::Key::Escape))
+                    });
+                    if !escape && !field.has_focus() && !field.lost_focus() {
+                        field.request_focus();
+                    }
+                    let confirmed = ui.button(text.confirm).clicked() || (field.lost_focus() && enter);
+                    done = (confirmed && !path.trim().is_empty()) || escape;
+                    if escape {
+                        path.clear();
+                    }
                 },
             );
-            if done && !path.is_empty() {
-                self.paths_chosen(purpose, vec![PathBuf::from(path)]);
-            } else if open && !done {
+            if !done && open {
                 self.typed_path = Some((purpose, path));
+            } else if done && !path.is_empty() {
+                self.paths_chosen(purpose, vec![PathBuf::from(path.trim())]);
             }
         }
         if let Some(facts) = self.offered.take() {

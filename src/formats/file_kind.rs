@@ -28,7 +28,8 @@ pub fn file_kind(path: &Path) -> FileKind {
     } else if start.starts_with(b"\x93NUMPY") || start.get(8) == Some(&b'{') {
         // safetensors: the header's length in 8 bytes, then JSON.
         FileKind::Latent
-    } else if image::guess_format(&start).is_ok() {
+    } else if image::guess_format(&start).is_ok() || start.get(4..8) == Some(b"ftyp") {
+        // The second: AVIF and HEIC; the reader says that they are not read, and what to try.
         FileKind::Picture
     } else {
         FileKind::Unknown
@@ -49,6 +50,7 @@ mod tests {
             (b"\xff\xd8\xff\xe0....", FileKind::Picture),
             (b"\x93NUMPY\x01\0", FileKind::Latent),
             (b"\x10\0\0\0\0\0\0\0{\"x\":{}}", FileKind::Latent),
+            (b"\0\0\0\x18ftypheic", FileKind::Picture),
             (b"", FileKind::Unknown),
             (b"hello", FileKind::Unknown),
         ] {

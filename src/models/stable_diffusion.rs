@@ -347,18 +347,17 @@ impl Conditioned<'_> {
         if configs.unet.in_channels == configs.vae.latent_channels {
             return Ok(noisy.clone());
         }
-        let covered = match &self.covered {
-            Some(covered) => covered.clone(),
-            None => {
-                let (_, _, height, width) = noisy.dims4()?;
-                let downscale = configs.vae.downscale();
-                let grey = Tensor::zeros((1, 3, height * downscale, width * downscale), *dtype, device)?;
-                let [mean, _] =
-                    threads::run(|| vae.encode(&grey, self.cancel)).map_err(ModelError::in_part("vae"))?;
-                let (scale, shift) = (configs.vae.scaling_factor, configs.vae.shift_factor.unwrap_or(0.0));
-                let mask = Tensor::ones((1, 1, height, width), *dtype, device)?;
-                Tensor::cat(&[mask, mean.affine(scale, -shift * scale)?], 1)?
-            }
+        let covered = if let Some(covered) = &self.covered {
+            covered.clone()
+        } else {
+            let (_, _, height, width) = noisy.dims4()?;
+            let downscale = configs.vae.downscale();
+            let grey = Tensor::zeros((1, 3, height * downscale, width * downscale), *dtype, device)?;
+            let [mean, _] =
+                threads::run(|| vae.encode(&grey, self.cancel)).map_err(ModelError::in_part("vae"))?;
+            let (scale, shift) = (configs.vae.scaling_factor, configs.vae.shift_factor.unwrap_or(0.0));
+            let mask = Tensor::ones((1, 1, height, width), *dtype, device)?;
+            Tensor::cat(&[mask, mean.affine(scale, -shift * scale)?], 1)?
         };
         let input = Tensor::cat(&[noisy, &covered], 1)?;
         self.covered = Some(covered);

@@ -202,7 +202,7 @@ fn welcome_ui(ui: &mut Ui, session: &Session, look: &Desk, canvas: Rect, actions
     if session.is_builtin() {
         for example in builtin_vocabulary().examples.iter().take(4) {
             let button = egui::Button::new(example).min_size(Vec2::new(width * 0.86, 32.0));
-            if ui.add_enabled(session.is_ready(), button).clicked() {
+            if ui.add_enabled(session.takes_jobs(), button).clicked() {
                 let mut draft = session.draft.clone();
                 draft.prompt.clone_from(example);
                 actions.push(Action::Edit(Box::new(draft)));

@@ -62,6 +62,7 @@ texts! {
     strength: "Strength", "강도";
     more: "More settings", "더 많은 설정";
     generate: "Generate", "생성";
+    draws_when_loaded: "Draws once the model is loaded…", "모델을 불러오면 그립니다…";
     stop: "Stop", "중지";
     finish: "Finish now", "지금 마무리";
     stop_after: "Stop after this", "이 그림까지만";
@@ -174,6 +175,7 @@ texts! {
     part_vae: "autoencoder (VAE)", "오토인코더 (VAE)";
     path_question: "No file dialog could be shown. Type a path:", "파일 대화상자를 열 수 없습니다. 경로를 입력하세요:";
     pasted: "Pasted picture", "붙여넣은 그림";
+    confirm: "OK", "확인";
     path_title: "File", "파일";
     language: "한국어", "English";
     theme_toggle: "Light or dark", "밝게/어둡게";

@@ -280,8 +280,15 @@ impl Session {
         Some(if self.show_noisy { step.noisy.clone() } else { step.denoised.clone() })
     }
 
-    fn generate(&mut self) {
-        let Some(profile) = self.profile.clone() else { return };
+    pub(super) fn generate(&mut self) {
+        if self.load_job.is_some() {
+            self.draws_when_loaded = true;
+            return;
+        }
+        let Some(profile) = self.profile.clone() else {
+            self.notify(Message::NoModel);
+            return;
+        };
         for index in 0..self.batch {
             let draft = GenerationDraft { seed: self.draft.seed.nth(index), ..self.draft.clone() };
             match draft.validate(&profile) {
@@ -319,6 +326,7 @@ impl Session {
     }
 
     fn stop_now(&mut self) {
+        self.draws_when_loaded = false;
         self.queue.clear();
         if let Some(running) = &self.running {
             running.cancel.stop();

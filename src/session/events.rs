@@ -66,6 +66,7 @@ impl Session {
             Event::Failed { job, failure } => {
                 if self.load_job.as_ref().is_some_and(|(id, _)| *id == job) {
                     self.load_job = None;
+                    self.draws_when_loaded = false;
                     self.model_state = ModelState::Failed(failure.why.clone());
                 }
                 if let Some(item) = self.results.iter_mut().find(|item| item.job == job) {
@@ -88,6 +89,7 @@ impl Session {
                 self.fit_ended(job, false);
                 if self.load_job.as_ref().is_some_and(|(id, _)| *id == job) {
                     self.load_job = None;
+                    self.draws_when_loaded = false;
                 }
                 if let Some(item) = self.results.iter_mut().find(|item| item.job == job) {
                     item.outcome =
@@ -155,6 +157,9 @@ impl Session {
             self.begin_fitting();
         }
         self.open_awaited();
+        if std::mem::take(&mut self.draws_when_loaded) {
+            self.generate();
+        }
     }
 
     fn end_job(&mut self, job: JobId) {

@@ -92,6 +92,8 @@ pub struct Session {
     pub fit_progress: Option<(usize, usize)>,
     /// Where fits are kept.
     pub fits_folder: Option<PathBuf>,
+    /// Whether pictures were asked for while the model is loading: they are drawn as soon as it is there.
+    pub draws_when_loaded: bool,
     fitting: fitting::Fitting,
     awaited: Option<opening::Awaited>,
     next_job: u64,
@@ -140,6 +142,7 @@ impl Session {
             preview_fit: None,
             fit_progress: None,
             fits_folder: None,
+            draws_when_loaded: false,
             fitting: fitting::Fitting::Done,
             awaited: None,
             next_job: 1,
@@ -172,6 +175,11 @@ impl Session {
     /// Whether a model is loaded and jobs can start.
     pub fn is_ready(&self) -> bool {
         matches!(self.model_state, ModelState::Ready(_)) && self.profile.is_some()
+    }
+
+    /// Whether pictures can be asked for: at once, or while the model is loading.
+    pub fn takes_jobs(&self) -> bool {
+        self.is_ready() || self.load_job.is_some()
     }
 
     fn new_job(&mut self) -> JobId {

@@ -75,6 +75,33 @@ fn a_loaded_model_brings_its_suggestions_and_keeps_the_prompt() {
 }
 
 #[test]
+fn what_is_asked_for_while_the_model_loads_is_drawn_when_it_is_there() {
+    let load = |session: &mut Session| {
+        let Some(Effect::Send(Command::LoadModel { job, .. })) = session.take_effects().pop() else {
+            panic!()
+        };
+        job
+    };
+    let loaded =
+        |job| Event::ModelLoaded { job, profile: profile(), device: "CPU".into(), elapsed_secs: 0.1 };
+    let mut session = Session::new(ModelChoice::Builtin, Vec::new());
+    let job = load(&mut session);
+    session.draft.prompt = "a fox".into();
+    session.apply(Action::Generate);
+    assert!(session.draws_when_loaded && sent_job(&mut session).is_none());
+    session.apply_event(loaded(job));
+    assert!(sent_job(&mut session).is_some());
+    assert_eq!(session.running.as_ref().unwrap().request.prompt, "a fox");
+
+    let mut session = Session::new(ModelChoice::Builtin, Vec::new());
+    let job = load(&mut session);
+    session.apply(Action::Generate);
+    session.apply(Action::StopNow);
+    session.apply_event(loaded(job));
+    assert_eq!(sent_job(&mut session), None, "it was taken back");
+}
+
+#[test]
 fn a_batch_runs_one_after_another_with_consecutive_seeds() {
     let mut session = ready();
     session.draft.seed = Seed(10);

@@ -8,8 +8,11 @@ mod drag_and_drop;
 use display::{Desktop, Program, wait_for};
 
 fn start(desktop: &Desktop) -> (Program, String) {
-    let program =
-        Program(desktop.command(env!("CARGO_BIN_EXE_safelight")).spawn().expect("the program starts"));
+    start_command(desktop, desktop.command(env!("CARGO_BIN_EXE_safelight")))
+}
+
+fn start_command(desktop: &Desktop, mut command: std::process::Command) -> (Program, String) {
+    let program = Program(command.spawn().expect("the program starts"));
     let window = desktop.window("Safelight");
     desktop.focus(&window);
     (program, window)
@@ -57,6 +60,40 @@ fn a_typed_prompt_becomes_a_saved_picture() {
     let facts = safelight::formats::metadata::read_facts(&saved).expect("facts are embedded");
     assert_eq!(facts.prompt.as_deref(), Some("snowy mountains over a lake at night, two moons"));
     assert!(facts.seed.is_some() && facts.steps.is_some(), "{facts:?}");
+}
+
+#[test]
+fn without_a_dialog_a_path_is_typed_and_every_format_holds_the_settings() {
+    let desktop = Desktop::start(1280, 800);
+    let mut command = desktop.command(env!("CARGO_BIN_EXE_safelight"));
+    // No program that could show a dialog, and no bus to ask for one.
+    command.env("PATH", desktop.home()).env_remove("DBUS_SESSION_BUS_ADDRESS");
+    let (_program, window) = start_command(&desktop, command);
+    desktop.type_text("green hills at noon");
+    desktop.press("ctrl+Return");
+    // What is typed next must not reach the prompt before the job has begun.
+    let before = desktop.screenshot(&window);
+    wait_for("the first preview", || {
+        (changed_pixels(&before, &desktop.screenshot(&window)) > 20_000).then_some(())
+    });
+    for extension in ["jpg", "webp"] {
+        let file = desktop.home().join("typed").with_extension(extension);
+        let picture = wait_for("the file of the typed path", || {
+            desktop.press("ctrl+s");
+            std::thread::sleep(std::time::Duration::from_secs(1));
+            desktop.press("ctrl+a");
+            desktop.type_text(file.to_str().expect("an ASCII path"));
+            desktop.press("Return");
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            image::open(&file).ok()
+        });
+        assert_eq!((picture.width(), picture.height()), (128, 128));
+        let facts = safelight::formats::metadata::read_facts(&file).expect("facts are embedded");
+        assert_eq!(facts.prompt.as_deref(), Some("green hills at noon"));
+        let bytes = std::fs::read(&file).expect("a file");
+        let mark = b"trainedAlgorithmicMedia";
+        assert!(bytes.windows(mark.len()).any(|part| part == mark), "{extension} says how it was made");
+    }
 }
 
 #[test]

@@ -5,10 +5,14 @@ use std::fmt::Write as _;
 use egui::{Color32, Pos2, Rect, RichText, Sense, Ui, Vec2};
 
 use super::lens::tile_ui;
+use super::pictures::fitted;
 use crate::latent::{ColourMap, Histogram, Latent, RgbProjection};
 use crate::panels::{Desk, named, theme};
 use crate::preview::Look;
 use crate::session::{Action, Export, Inspector, Touch};
+
+/// The widest and tallest that a channel is drawn, points.
+const WIDEST: f32 = 300.0;
 
 /// Whether a change in this frame begins a gesture: a whole drag is one undo, a key press one each.
 pub(super) fn gesture_begins(ui: &Ui) -> bool {
@@ -34,7 +38,7 @@ pub(super) fn channels_ui(
     // Few channels share the width; many keep a width at which their sliders can be used.
     let columns =
         if count <= 4 { count.max(1) } else { ((ui.available_width() + gap) / 190.0).max(2.0) as usize };
-    let tile = ((ui.available_width() + gap) / columns as f32 - gap).clamp(150.0, 300.0).floor();
+    let tile = ((ui.available_width() + gap) / columns as f32 - gap).clamp(150.0, WIDEST).floor();
     let projection = desk.linear_projection(seen, count);
     for row in (0..count).collect::<Vec<_>>().chunks(columns) {
         ui.horizontal_top(|ui| {
@@ -65,7 +69,7 @@ fn channel_ui(
     let [low, high] = inspector.limits_of(channel);
     let map = if inspector.options.grey { ColourMap::Grey } else { ColourMap::Diverging };
     let look = Look::Channel { index: channel, map, low, high, smooth: inspector.options.smooth };
-    let size = Vec2::new(tile, tile * shape.height as f32 / shape.width.max(1) as f32);
+    let size = fitted(shape, tile, WIDEST);
     let texture = desk.texture(latent, &look);
     let response = tile_ui(ui, &mut desk.latent, size, texture, shape, true);
     let name = format!("{} {channel}", text.channel);

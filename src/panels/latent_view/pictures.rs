@@ -13,6 +13,8 @@ use crate::session::Inspector;
 /// Edges of a tile, points.
 const SMALLEST: f32 = 150.0;
 const LARGEST: f32 = 320.0;
+/// The most of the view's height that a row of pictures takes: channels below stay in sight.
+const SHARE: f32 = 0.42;
 
 /// A tile's picture and what is said under it.
 struct Tile {
@@ -26,10 +28,13 @@ pub(super) fn pictures_ui(ui: &mut Ui, inspector: &Inspector, desk: &mut Desk, l
     let tiles = tiles(ui, inspector, desk, latent, seen);
     let wipes = inspector.original.is_some() && inspector.decoded.is_some();
     let count = tiles.len() + usize::from(wipes);
-    let gaps = ui.spacing().item_spacing.x;
-    let columns = count.clamp(2, 4);
-    let shared = ui.available_width() - gaps * (columns - 1) as f32;
-    let size = fitted(shape, (shared / columns as f32).clamp(SMALLEST, LARGEST).floor());
+    let tallest = (SHARE * ui.clip_rect().height()).clamp(SMALLEST, LARGEST);
+    let (width, gap) = (ui.available_width(), ui.spacing().item_spacing.x);
+    // As many in a row as fit at full height, and no more rows than four columns need.
+    let fit = (width + gap) / (fitted(shape, LARGEST, tallest).x + gap);
+    let columns = count.clamp(2, (fit as usize).clamp(4, 8));
+    let shared = (width + gap) / columns as f32 - gap;
+    let size = fitted(shape, shared.clamp(SMALLEST, LARGEST), tallest);
     let mut tiles = tiles.into_iter();
     for row in 0..count.div_ceil(columns) {
         ui.horizontal_top(|ui| {
@@ -54,11 +59,11 @@ fn picture_ui(ui: &mut Ui, desk: &mut Desk, tile: Tile, size: Vec2, shape: Laten
     }
 }
 
-/// A tile of this width with the latent's aspect ratio, not too tall.
-fn fitted(shape: LatentShape, width: f32) -> Vec2 {
-    let aspect = shape.width as f32 / shape.height.max(1) as f32;
-    let height = (width / aspect).min(LARGEST);
-    Vec2::new(height * aspect, height)
+/// The largest tile of the latent's aspect ratio within a width and a height, in whole points.
+pub(super) fn fitted(shape: LatentShape, width: f32, height: f32) -> Vec2 {
+    let aspect = shape.width.max(1) as f32 / shape.height.max(1) as f32;
+    let height = (width / aspect).min(height);
+    Vec2::new(height * aspect, height).floor().max(Vec2::splat(1.0))
 }
 
 fn tiles(ui: &Ui, inspector: &Inspector, desk: &mut Desk, latent: &Latent, seen: &Look) -> Vec<Tile> {
