@@ -68,6 +68,36 @@ fn a_typed_prompt_becomes_a_picture_with_a_timeline() {
 }
 
 #[test]
+fn a_window_with_unsaved_pictures_asks_before_it_closes() {
+    let mut harness = harness(|_| {});
+    let close = |harness: &mut Harness<'_, Window>| {
+        let viewport = harness.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
+        viewport.events.push(egui::ViewportEvent::Close);
+        harness.step();
+        let commands = &harness.output().viewport_output[&egui::ViewportId::ROOT].commands;
+        let held = commands.contains(&egui::ViewportCommand::CancelClose);
+        harness.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default().events.clear();
+        harness.run_ok();
+        held
+    };
+    assert!(!close(&mut harness), "there is nothing to lose");
+    type_prompt(&mut harness, "green hills at noon");
+    harness.get_by_label("Generate").click();
+    wait(&mut harness, "a picture", |window| window.session.results.len() == 1);
+    assert!(close(&mut harness));
+    harness.get_by_label_contains("Pictures not saved: 1");
+    harness.get_by_label("Stay").click();
+    harness.run_ok();
+    assert!(harness.query_by_label("Save all…").is_none());
+    assert!(close(&mut harness));
+    harness.get_by_label("Close without saving").click();
+    harness.step();
+    harness.step();
+    let commands = &harness.output().viewport_output[&egui::ViewportId::ROOT].commands;
+    assert!(commands.contains(&egui::ViewportCommand::Close));
+}
+
+#[test]
 fn the_shortcut_generates_and_escape_stops() {
     let mut harness = harness(|_| {});
     harness.state_mut().session.draft.steps = 900;

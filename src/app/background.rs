@@ -31,6 +31,8 @@ pub(super) enum Finished {
         job: Option<JobId>,
         written: anyhow::Result<PathBuf>,
     },
+    /// Each unsaved result with the file it went to.
+    AllWritten(Vec<(JobId, anyhow::Result<PathBuf>)>),
     Compared(JobId, Option<Box<Comparison>>),
     ModelsFound(Vec<ModelChoice>),
 }

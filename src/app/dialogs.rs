@@ -13,6 +13,8 @@ use crate::session::Export;
 pub(super) enum Purpose {
     SavePicture(JobId),
     SaveLatent(Latent),
+    /// All unsaved pictures, into a folder.
+    SaveAll,
     Export(Export),
     Open,
     OpenSource,
@@ -79,7 +81,7 @@ fn chosen(dialog: rfd::FileDialog, purpose: &Purpose) -> Vec<PathBuf> {
     let saved = match purpose {
         Purpose::Open => return dialog.pick_files().unwrap_or_default(),
         Purpose::OpenSource => dialog.pick_file(),
-        Purpose::OpenModel => dialog.pick_folder(),
+        Purpose::OpenModel | Purpose::SaveAll => dialog.pick_folder(),
         Purpose::SavePicture(_) | Purpose::Export(Export::Reconstruction) => pictures(dialog).save_file(),
         Purpose::SaveLatent(_) => dialog.add_filter("Latent", &["latent"]).save_file(),
         Purpose::Export(Export::Sheet | Export::ChannelPngs) => {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
+use crate::engine::JobId;
 use crate::formats::latent_file::{
     LatentFacts, LatentQuantity, read_latent, write_channel_npy, write_latent, write_npy,
 };
@@ -55,6 +56,29 @@ pub(super) fn save_picture(path: &Path, item: &ResultItem, metadata: bool) -> an
     let picture = item.picture().context("the picture is not decoded yet")?;
     let options = WriteOptions { metadata, ..WriteOptions::default() };
     Ok(write_picture(path, picture, Some(&item.facts()), &options)?)
+}
+
+/// Writes every result into a folder under a name that is free: its picture, or its latent where the
+/// picture could not be decoded.
+pub(super) fn save_all(
+    folder: &Path,
+    items: &[ResultItem],
+    metadata: bool,
+) -> Vec<(JobId, anyhow::Result<PathBuf>)> {
+    let save = |item: &ResultItem| {
+        let extension = if item.picture().is_some() { "png" } else { "latent" };
+        let seed = item.request.seed.0;
+        let names = std::iter::once(format!("safelight-{seed}"))
+            .chain((2..).map(|number| format!("safelight-{seed}-{number}")));
+        let mut paths = names.map(|name| folder.join(name).with_extension(extension));
+        let path = paths.find(|path| !path.exists()).context("no name is free")?;
+        if item.picture().is_some() {
+            return save_picture(&path, item, metadata);
+        }
+        write_latent(&path, &item.format.vae_from_model(&item.latent), &LatentFacts::default())?;
+        Ok(path)
+    };
+    items.iter().map(|item| (item.job, save(item))).collect()
 }
 
 /// Writes a latent in ComfyUI's form.
@@ -131,4 +155,67 @@ fn with_extension(path: &Path, extension: &str) -> PathBuf {
 /// Which of these models have a VAE of so many channels.
 pub(super) fn fitting_models(known: Vec<ModelChoice>, channels: usize) -> Vec<ModelChoice> {
     known.into_iter().filter(|model| latent_channels(model).ok() == Some(channels)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::latent::LatentShape;
+    use crate::request::{
+        GenerationDraft, ImageSize, ModelDefaults, ModelFamily, PredictionType, SamplerKind,
+    };
+    use crate::session::Outcome;
+
+    #[test]
+    fn all_results_are_saved_under_names_of_their_own() {
+        let profile = ModelProfile {
+            choice: ModelChoice::Builtin,
+            name: "Built-in".into(),
+            family: ModelFamily::StableDiffusion1,
+            format: LatentFormat::STABLE_DIFFUSION,
+            prediction: PredictionType::V,
+            size_multiple: 32,
+            defaults: ModelDefaults {
+                size: ImageSize::new(128, 128),
+                steps: 4,
+                guidance_scale: 3.0,
+                sampler: SamplerKind::Ddim,
+            },
+            uses_guidance: true,
+            parameters: 1,
+            vae_hash: String::new(),
+        };
+        let mut draft = GenerationDraft::new(&profile);
+        draft.seed = crate::request::Seed(7);
+        let item = |job, outcome| ResultItem {
+            job: JobId(job),
+            request: draft.clone().validate(&profile).unwrap(),
+            model_name: profile.name.clone(),
+            format: profile.format,
+            latent: Latent::zeros(LatentShape::new(4, 16, 16)),
+            trajectory: std::sync::Arc::default(),
+            outcome,
+            finished_early: false,
+            elapsed_secs: 1.0,
+            saved: false,
+        };
+        let picture = Picture::new(8, 8, vec![9; 192]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("safelight-7.png"), b"older").unwrap();
+        let items = [
+            item(1, Outcome::Decoded(picture.clone())),
+            item(2, Outcome::Decoded(picture)),
+            item(3, Outcome::Failed("no memory".into())),
+        ];
+        let written = save_all(folder.path(), &items, true);
+        let names: Vec<_> =
+            written.iter().map(|(_, path)| path.as_ref().unwrap().file_name().unwrap().to_owned()).collect();
+        assert_eq!(names, ["safelight-7-2.png", "safelight-7-3.png", "safelight-7.latent"]);
+        assert_eq!(std::fs::read(folder.path().join("safelight-7.png")).unwrap(), b"older");
+        assert_eq!(
+            read_latent(&folder.path().join("safelight-7.latent")).unwrap().latent.values().len(),
+            1024
+        );
+        assert!(save_all(Path::new("/nowhere"), &items[..1], true)[0].1.is_err());
+    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::background::{Background, Finished, Use};
 use super::dialogs::{Answer, Dialogs, Purpose};
 use super::files::{self, Opened};
+use super::questions::Questions;
 use super::settings::{Settings, ThemeChoice};
 use crate::engine::{Engine, EngineSettings};
 use crate::formats::compare;
@@ -19,14 +20,11 @@ pub struct Window {
     pub session: Session,
     /// What it draws with.
     pub desk: Desk,
+    pub(super) questions: Questions,
     engine: Engine,
     dialogs: Dialogs,
     background: Background,
     settings: Settings,
-    /// A path that is typed because no dialog could be shown.
-    typed_path: Option<(Purpose, String)>,
-    /// Settings that an opened picture offers.
-    offered: Option<Box<crate::formats::metadata::GenerationFacts>>,
 }
 
 /// A dialog that ended sooner than this, seconds, was never shown.
@@ -57,8 +55,8 @@ impl Window {
         desk.save_metadata = settings.save_metadata;
         session.fits_folder = super::settings::fits_folder();
         let (dialogs, background) = (Dialogs::new(&ctx), Background::new(&ctx));
-        let (typed_path, offered) = (None, None);
-        let mut window = Self { session, desk, engine, dialogs, background, settings, typed_path, offered };
+        let questions = Questions::default();
+        let mut window = Self { session, desk, questions, engine, dialogs, background, settings };
         window.carry_out(&ctx);
         Ok(window)
     }
@@ -123,7 +121,7 @@ impl Window {
         self.session.shown_result().map_or(0, |item| item.request.seed.0)
     }
 
-    fn ask(&mut self, purpose: Purpose, name: &str) {
+    pub(super) fn ask(&mut self, purpose: Purpose, name: &str) {
         self.dialogs.ask(purpose, self.settings.last_folder.as_deref(), name);
     }
 
@@ -133,13 +131,15 @@ impl Window {
         } else if answer.shown_secs < NEVER_SHOWN {
             let folder = self.settings.last_folder.clone().or_else(files::home).unwrap_or_default();
             let path = folder.join(answer.name).display().to_string();
-            self.typed_path = Some((answer.purpose, path));
+            self.questions.typed_path = Some((answer.purpose, path));
         }
     }
 
-    fn paths_chosen(&mut self, purpose: Purpose, paths: Vec<PathBuf>) {
+    pub(super) fn paths_chosen(&mut self, purpose: Purpose, paths: Vec<PathBuf>) {
         let Some(path) = paths.first().cloned() else { return };
-        self.settings.last_folder = path.parent().map(Path::to_owned);
+        let is_folder = matches!(purpose, Purpose::SaveAll);
+        self.settings.last_folder =
+            if is_folder { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
         match purpose {
             Purpose::Open => self.session.apply(Action::OpenPaths(paths)),
             Purpose::OpenSource => self.read(path, Use::Source),
@@ -154,6 +154,13 @@ impl Window {
                     };
                     Finished::Written { job: Some(job), written }
                 });
+            }
+            Purpose::SaveAll => {
+                let (metadata, results) = (self.desk.save_metadata, &self.session.results);
+                let unsaved: Vec<_> = results.iter().filter(|item| !item.saved).cloned().collect();
+                self.questions.save_begins(unsaved.len());
+                self.background
+                    .begin(move || Finished::AllWritten(files::save_all(&path, &unsaved, metadata)));
             }
             Purpose::SaveLatent(latent) => {
                 let Some(profile) = self.session.profile.clone() else { return };
@@ -194,6 +201,12 @@ impl Window {
             Finished::Written { written: Err(error), .. } => {
                 self.session.notify(Message::NotSaved(format!("{error:#}")));
             }
+            Finished::AllWritten(written) => {
+                self.questions.save_ended(written.iter().all(|(_, written)| written.is_ok()));
+                for (job, written) in written {
+                    self.finished(Finished::Written { job: Some(job), written });
+                }
+            }
             Finished::Compared(job, Some(comparison)) => {
                 self.session.apply(Action::Compared(job, comparison));
             }
@@ -213,7 +226,7 @@ impl Window {
                     self.session.apply(Action::UsePicture(picture));
                     return;
                 }
-                self.offered = facts;
+                self.questions.offered = facts;
                 self.desk.tab = Tab::Latent;
                 self.session.apply(Action::InspectPicture { picture, name, transparent });
             }
@@ -243,56 +256,6 @@ impl Window {
                 self.desk.tab = Tab::Latent;
                 let name = self.desk.text.pasted.to_owned();
                 self.session.apply(Action::InspectPicture { picture, name, transparent: false });
-            }
-        }
-    }
-
-    /// A field for a path where no dialog could be shown, and the offer of a picture's settings.
-    fn questions_ui(&mut self, ctx: &egui::Context) {
-        let text = self.desk.text;
-        if let Some((purpose, mut path)) = self.typed_path.take() {
-            let (mut done, mut open) = (false, true);
-            egui::Window::new(text.path_title).collapsible(false).resizable(false).open(&mut open).show(
-                ctx,
-                |ui| {
-                    let label = ui.label(text.path_question);
-                    let field = ui
-                        .add(egui::TextEdit::singleline(&mut path).desired_width(420.0))
-                        .labelled_by(label.id);
-                    let (enter, escape) = ui.input(|input| {
-                        (input.key_pressed(egui::Key::Enter), input.key_pressed(egui::Key::Escape))
-                    });
-                    if !escape && !field.has_focus() && !field.lost_focus() {
-                        field.request_focus();
-                    }
-                    let confirmed = ui.button(text.confirm).clicked() || (field.lost_focus() && enter);
-                    done = (confirmed && !path.trim().is_empty()) || escape;
-                    if escape {
-                        path.clear();
-                    }
-                },
-            );
-            if !done && open {
-                self.typed_path = Some((purpose, path));
-            } else if done && !path.is_empty() {
-                self.paths_chosen(purpose, vec![PathBuf::from(path.trim())]);
-            }
-        }
-        if let Some(facts) = self.offered.take() {
-            let (mut taken, mut open) = (false, true);
-            egui::Window::new(text.restore).collapsible(false).resizable(false).open(&mut open).show(
-                ctx,
-                |ui| {
-                    ui.set_max_width(360.0);
-                    ui.label(facts.prompt.clone().unwrap_or_default());
-                    taken = ui.button(text.restore).clicked();
-                },
-            );
-            if taken {
-                self.session.apply(Action::RestoreFacts(facts));
-                self.desk.tab = Tab::Picture;
-            } else if open {
-                self.offered = Some(facts);
             }
         }
     }
@@ -334,6 +297,7 @@ impl eframe::App for Window {
             self.finished(finished);
         }
         self.dropped_and_pasted(ctx);
+        self.closing(ctx);
         self.carry_out(ctx);
     }
 

@@ -168,14 +168,16 @@ impl StableDiffusion {
             Ok(weights)
         };
         let builder = open(PARTS[0], 0)?.into_var_builder(dtype, &device);
-        let text = ClipText::new(&builder, configs.text.clone()).map_err(ModelError::in_part(PARTS[0]))?;
+        let text = threads::run(|| ClipText::new(&builder, configs.text.clone()))
+            .map_err(ModelError::in_part(PARTS[0]))?;
         let builder = open(PARTS[1], 1)?.into_var_builder(dtype, &device);
-        let unet =
-            UNet::new(&builder, configs.unet.clone(), cancel).map_err(ModelError::in_part(PARTS[1]))?;
+        let unet = threads::run(|| UNet::new(&builder, configs.unet.clone(), cancel))
+            .map_err(ModelError::in_part(PARTS[1]))?;
         let weights = open(PARTS[2], 2)?;
         let vae_hash = weights.hash();
         let builder = weights.into_var_builder(dtype, &device);
-        let vae = Autoencoder::new(&builder, &configs.vae).map_err(ModelError::in_part(PARTS[2]))?;
+        let vae = threads::run(|| Autoencoder::new(&builder, &configs.vae))
+            .map_err(ModelError::in_part(PARTS[2]))?;
         let mut profile = profile_of(choice, &configs, &index.name_or_path, parameters);
         profile.vae_hash = vae_hash;
         Ok(Self { profile, device, dtype, configs, tokenizer, text, unet, vae, files })

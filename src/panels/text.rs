@@ -176,6 +176,11 @@ texts! {
     path_question: "No file dialog could be shown. Type a path:", "파일 대화상자를 열 수 없습니다. 경로를 입력하세요:";
     pasted: "Pasted picture", "붙여넣은 그림";
     confirm: "OK", "확인";
+    unsaved: "Pictures not saved:", "저장하지 않은 그림:";
+    unsaved_hint: "They are lost when the window closes.", "창을 닫으면 사라집니다.";
+    save_all: "Save all…", "모두 저장…";
+    close_unsaved: "Close without saving", "저장하지 않고 닫기";
+    stay: "Stay", "취소";
     path_title: "File", "파일";
     language: "한국어", "English";
     theme_toggle: "Light or dark", "밝게/어둡게";

@@ -46,6 +46,26 @@ impl std::ops::Deref for WeightBytes {
     }
 }
 
+impl WeightBytes {
+    /// Gives the memory of a part that was read back to the system; it is read from disk if it is touched again.
+    pub fn release(&self, range: std::ops::Range<usize>) {
+        #[cfg(unix)]
+        if let Self::Mapped(map) = self {
+            #[expect(unsafe_code, reason = "the only advice that frees memory at once is marked unsafe")]
+            // SAFETY: the map is private, read-only and backed by a file, so that pages given back hold
+            // the same bytes when they are read again.
+            let given = unsafe {
+                map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len())
+            };
+            if let Err(error) = given {
+                log::debug!("a map's pages could not be given back: {error}");
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = range;
+    }
+}
+
 /// One safetensors file.
 pub struct WeightFile {
     /// Where it is, for messages.

@@ -27,15 +27,15 @@ def pipeline():
 
 @torch.no_grad()
 def draw(pipe, prompts, guidance=3.0, steps=20, seed=0):
-    """uint8 [N, 128, 128, 3]."""
+    """uint8 [N, H, W, 3], of the model's size."""
     tokenizer, text, unet, autoencoder, scheduler = pipe
-    pictures = []
+    size, pictures = unet.config.sample_size, []
     for first in range(0, len(prompts), 16):
         batch = prompts[first:first + 16]
         ids = lambda texts: tokenizer(texts, padding="max_length", max_length=networks.TOKENS, truncation=True, return_tensors="pt").input_ids
         states = text(torch.cat([ids([""] * len(batch)), ids(batch)])).last_hidden_state
         scheduler.set_timesteps(steps)
-        x = torch.randn(len(batch), 4, 16, 16, generator=torch.Generator().manual_seed(seed + first))
+        x = torch.randn(len(batch), 4, size, size, generator=torch.Generator().manual_seed(seed + first))
         for t in scheduler.timesteps:
             uncond, cond = unet(torch.cat([x, x]), t, states).sample.chunk(2)
             x = scheduler.step(uncond + guidance * (cond - uncond), t, x).prev_sample
@@ -58,7 +58,8 @@ def reader_of(work):
 
 def table(reader, scenes, samples):
     """The three columns."""
-    renders = np.stack([world.render(s, 128) for s in scenes])
+    edge = samples.shape[1]
+    renders = np.stack([world.render(s, edge) for s in scenes])
     shuffled = np.random.default_rng(0).permutation(len(scenes))
     columns = [attributes.score(reader, p, scenes) for p in (renders, samples, samples[shuffled])]
     return {k: [round(100 * c[k]) if k != "single solids" else c[k] for c in columns] for k in columns[0]}
@@ -78,10 +79,11 @@ def main(work, count=96, guidance=3.0):
             print(f"  {k:20} {row[0]:5} {row[1]:5} {row[2]:5}")
         if name.startswith("seen"):
             from PIL import Image
-            grid = samples[:48].reshape(6, 8, 128, 128, 3).transpose(0, 2, 1, 3, 4).reshape(768, 1024, 3)
+            edge = samples.shape[1]
+            grid = samples[:48].reshape(6, 8, edge, edge, 3).transpose(0, 2, 1, 3, 4).reshape(6 * edge, 8 * edge, 3)
             Image.fromarray(grid).save(HERE / "samples.jpg", quality=85)
             (HERE / "samples.txt").write_text("\n".join(prompts[:48]) + "\n")
-    print("VAE on held-out renders:", round(vae.psnr(pipe[3], vae.held_out()), 2), "dB")
+    print("VAE on held-out renders:", round(vae.psnr(pipe[3], vae.held_out(size=pipe[3].config.sample_size)), 2), "dB")
 
 
 if __name__ == "__main__":

@@ -34,8 +34,9 @@ EXAMPLES = [
 def load(work):
     """The averaged (EMA) weights of all networks, in f32."""
     tokenizer = CLIPTokenizer.from_pretrained(work / "tok")
-    text, unet, vae = networks.text_encoder(tokenizer), networks.unet(), networks.vae()
     state = torch.load(work / "unet.pt", weights_only=False)
+    size = state["size"]
+    text, unet, vae = networks.text_encoder(tokenizer), networks.unet(size), networks.vae(8 * size)
     with torch.no_grad():
         for parameter, mean in zip(list(unet.parameters()) + list(text.parameters()), state["ema"]):
             parameter.copy_(mean)
@@ -77,7 +78,8 @@ def rounded(work):
 @torch.no_grad()
 def record_parity(pipe, steps=10, prompt=EXAMPLES[0]):
     """What diffusers makes of one prompt, for the program's tests."""
-    noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    size = pipe.unet.config.sample_size
+    noise = torch.randn(1, 4, size, size, generator=torch.Generator().manual_seed(0))
     ids = lambda t: pipe.tokenizer(t, padding="max_length", max_length=networks.TOKENS, truncation=True, return_tensors="pt").input_ids
     cond, uncond = (pipe.text_encoder(ids(t)).last_hidden_state for t in (prompt, ""))
     pipe.scheduler.set_timesteps(steps)
@@ -108,7 +110,8 @@ def ssim(a, b):
 @torch.no_grad()
 def fit_previews(pipe, count=160, held=32):
     """Ridge regressions from latents (model space) to the decoded pixels, in f64."""
-    pictures = np.stack([world.render(world.scene(4_000_000 + i), 128) for i in range(count)])
+    size = pipe.vae.config.sample_size
+    pictures = np.stack([world.render(world.scene(4_000_000 + i), size) for i in range(count)])
     x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
     z = torch.cat([pipe.vae.encode(b).latent_dist.mode() for b in x.split(16)])
     y = torch.cat([pipe.vae.decode(b).sample for b in z.split(16)]).clamp(-1, 1).permute(0, 2, 3, 1).numpy().astype(np.float64)

@@ -18,8 +18,9 @@ def main():
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--small-minutes", type=float, default=0)
     parser.add_argument("--count", type=int, default=44_000)
+    parser.add_argument("--size", type=int, choices=[128, 256], default=128, help="edge of the pictures that are rendered")
     parser.add_argument("--first", type=int, default=0, help="the first seed that is rendered")
-    parser.add_argument("--small", action=argparse.BooleanOptionalAction, default=True, help="code 64 px copies too")
+    parser.add_argument("--small", action=argparse.BooleanOptionalAction, default=True, help="code copies of half the size too")
     parser.add_argument("--hold", type=float, default=0.5, help="share of the time before the learning rate falls")
     parser.add_argument("--phase", choices=list(vae.PHASES), default="boot", help="of the autoencoder")
     parser.add_argument("--start", type=Path, help="an exported model's folder to go on from, where WORK has no checkpoint")
@@ -28,7 +29,7 @@ def main():
     torch.set_num_threads(asked.threads)
     asked.work.mkdir(parents=True, exist_ok=True)
     if asked.stage == "render":
-        pictures.render(asked.work / "train", 128, asked.count, asked.first)
+        pictures.render(asked.work / "train", asked.size, asked.count, asked.first)
     elif asked.stage == "tokenizer":
         tokenizer.train(asked.work / "tok")
     elif asked.stage == "vae":

@@ -1,7 +1,7 @@
 """The denoiser and its text encoder, trained together on the linear code of renders.
 
 First the text encoder learns to name a caption's attributes, so that its states tell words apart; then
-both learn on 8x8 latents (64 px), four times cheaper, and at last on 16x16 (128 px). v-prediction, ten
+both learn on latents of half the size, four times cheaper, and at last on whole ones. v-prediction, ten
 percent of captions dropped for guidance, averaged weights.
 """
 import os
@@ -16,12 +16,15 @@ from transformers import CLIPTokenizer
 from . import attributes, networks, vae, world
 from .pictures import as_tensor
 
+# Samples of a step by the latents' edge: a step takes about as long for each.
+BATCH = {8: 48, 16: 24, 32: 8}
+
 
 @torch.no_grad()
 def latents(work, sources, small=True):
     """Codes all pictures but the held-out combinations; `sources`: pairs of array path and first seed.
 
-    The encoder is WORK/vae.pt's, or the linear code where there is none. `small`: the 64 px copies too.
+    The encoder is WORK/vae.pt's, or the linear code where there is none. `small`: copies of half the size too.
     """
     code = encoder(work)
     large, halved, seeds = [], [], []
@@ -38,8 +41,8 @@ def latents(work, sources, small=True):
                 halved.append(code(F.avg_pool2d(x, 2)).half())
             seeds += [first + j for j in kept]
     captions = [world.caption(world.scene(s), s) for s in seeds]
-    small_codes = dict(z64=torch.cat(halved)) if small else {}
-    torch.save(dict(z128=torch.cat(large), seeds=seeds, caps=captions, **small_codes), work / "lat.pt")
+    small_codes = dict(halved=torch.cat(halved)) if small else {}
+    torch.save(dict(whole=torch.cat(large), seeds=seeds, caps=captions, **small_codes), work / "lat.pt")
 
 
 def encoder(work):
@@ -73,7 +76,7 @@ def learn_words(text, ids, seeds, minutes):
 
 
 def train(work, minutes, small_minutes, start=None, hold=0.5, rate=1e-3, word_minutes=2.0):
-    """Trains for so many minutes in all, `small_minutes` of them at 64 px.
+    """Trains for so many minutes in all, `small_minutes` of them at half the size.
 
     Resumes from WORK/unet.pt, or begins with the exported model in the folder `start`. The learning rate
     stays for the share `hold` of the time and then falls along a cosine.
@@ -87,7 +90,8 @@ def train(work, minutes, small_minutes, start=None, hold=0.5, rate=1e-3, word_mi
     tokens = lambda texts: torch.tensor(tokenizer(
         texts, padding="max_length", max_length=networks.TOKENS, truncation=True).input_ids)
     ids, nothing = tokens(data["caps"]), tokens([""])
-    text, unet = networks.text_encoder(tokenizer), networks.unet()
+    size = data["whole"].shape[-1]
+    text, unet = networks.text_encoder(tokenizer), networks.unet(size)
     begun, step = time.time(), 0
     state = None
     if (work / "unet.pt").exists():
@@ -111,9 +115,10 @@ def train(work, minutes, small_minutes, start=None, hold=0.5, rate=1e-3, word_mi
     generator = torch.Generator().manual_seed(step)
     betas = torch.linspace(0.00085 ** 0.5, 0.02 ** 0.5, 1000, dtype=torch.float64) ** 2
     signal = torch.cumprod(1 - betas, 0).float()
-    saved, running = time.time(), 0.0
+    saved, losses = time.time(), []
     while (spent := (time.time() - begun) / 60) < minutes:
-        codes, batch = (data["z64"], 48) if spent < small_minutes else (data["z128"], 24)
+        codes = data["halved"] if spent < small_minutes else data["whole"]
+        batch = BATCH[codes.shape[-1]]
         share = spent / minutes
         decay = 1 if share < hold else 0.5 * (1 + np.cos(np.pi * (share - hold) / (1 - hold))) * 0.97 + 0.03
         for group, factor in zip(optimizer.param_groups, (1.0, 0.5)):
@@ -134,18 +139,18 @@ def train(work, minutes, small_minutes, start=None, hold=0.5, rate=1e-3, word_mi
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         step += 1
-        running += loss.item()
+        losses.append(loss.item())
         torch._foreach_lerp_(mean, [p.detach() for p in parameters], 1 - min(0.9985, (1 + step) / (30 + step)))
         if step % 100 == 0:
-            print(f"unet step {step} minutes {spent:.1f} loss {running / 100:.4f}", flush=True)
-            running = 0.0
+            print(f"unet step {step} minutes {spent:.1f} loss {np.mean(losses):.4f}", flush=True)
+            losses = []
         if time.time() - saved > 150:
-            save(work, unet, text, optimizer, mean, step)
+            save(work, unet, text, optimizer, mean, step, size)
             saved = time.time()
-    save(work, unet, text, optimizer, mean, step)
+    save(work, unet, text, optimizer, mean, step, size)
 
 
-def save(work, unet, text, optimizer, mean, step):
+def save(work, unet, text, optimizer, mean, step, size):
     """Writes the checkpoint whole or not at all."""
-    torch.save(dict(un=unet.state_dict(), te=text.state_dict(), o=optimizer.state_dict(), ema=mean, it=step), work / "unet.tmp")
+    torch.save(dict(un=unet.state_dict(), te=text.state_dict(), o=optimizer.state_dict(), ema=mean, it=step, size=size), work / "unet.tmp")
     os.replace(work / "unet.tmp", work / "unet.pt")

@@ -153,12 +153,12 @@ def train(work, minutes, phase, start=None, rate=1.5e-3):
             print(f"vae {phase} step {step} minutes {share * minutes:.1f} loss {loss.item():.4f}", flush=True)
     save(work, vae, optimizer, mean, step)
     vae.load_state_dict(mean)
-    print(f"vae {phase} ended at step {step}: {psnr(vae, held_out()):.2f} dB on held-out renders", flush=True)
+    print(f"vae {phase} ended at step {step}: {psnr(vae, held_out(size=pictures.shape[1])):.2f} dB on held-out renders", flush=True)
 
 
-def held_out(count=64):
-    """Renders of seeds that nothing trains on, uint8 [N, 128, 128, 3]."""
-    return np.stack([world.render(world.scene(1_000_000 + i), 128) for i in range(count)])
+def held_out(count=64, size=128):
+    """Renders of seeds that nothing trains on, uint8 [N, size, size, 3]."""
+    return np.stack([world.render(world.scene(1_000_000 + i), size) for i in range(count)])
 
 
 def save(work, vae, optimizer, mean, step):

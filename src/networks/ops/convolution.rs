@@ -1,8 +1,10 @@
 //! Two-dimensional convolution.
 
+use std::sync::{Mutex, OnceLock, PoisonError};
+
 use candle_core::{Result, Tensor};
 
-use super::cpu::convolution::{Batch, Convolution};
+use super::cpu::convolution::{Batch, Convolution, Geometry};
 use super::{channels_last, feature_map, is_fast, with_values};
 
 /// Zeros around the picture.
@@ -24,8 +26,33 @@ impl Padding {
 }
 
 enum Kernel {
-    Fast(Convolution),
+    Fast(Fast),
     Plain { weight: Tensor, bias: Option<Tensor> },
+}
+
+/// The processor's kernel, prepared by the first call where the pictures' size decides its form.
+struct Fast {
+    geometry: Geometry,
+    kernel: OnceLock<Convolution>,
+    /// The weights as they came, until then.
+    raw: Mutex<Option<Tensor>>,
+    bias: Option<Vec<f32>>,
+}
+
+impl Fast {
+    /// The kernel for a batch of this result, `[B, O, H', W']`.
+    fn prepared(&self, result: [usize; 4]) -> Result<&Convolution> {
+        if let Some(kernel) = self.kernel.get() {
+            return Ok(kernel);
+        }
+        let mut raw = self.raw.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(weight) = raw.take() {
+            let prepare = |raw: &[f32]| Convolution::new(self.geometry, raw, self.bias.as_deref(), result);
+            let kernel = with_values(&weight, prepare)?;
+            return Ok(self.kernel.get_or_init(|| kernel));
+        }
+        self.kernel.get().ok_or_else(|| candle_core::Error::Msg("a convolution has no weights".to_owned()))
+    }
 }
 
 /// A convolution with its weights.
@@ -42,10 +69,18 @@ impl Conv2d {
     pub fn new(weight: &Tensor, bias: Option<&Tensor>, stride: usize, padding: Padding) -> Result<Self> {
         let (channels_out, channels_in, size, _) = weight.dims4()?;
         let kernel = if is_fast(weight) {
-            let bias = bias.map(super::plain_values).transpose()?;
-            let sizes = [channels_out, channels_in, size];
-            let pad = padding.before_and_after();
-            Kernel::Fast(Convolution::new(super::plain_values(weight)?, bias, sizes, stride, pad))
+            let padding = padding.before_and_after();
+            let geometry = Geometry { c_in: channels_in, c_out: channels_out, kernel: size, stride, padding };
+            let fast = Fast {
+                geometry,
+                kernel: OnceLock::new(),
+                raw: Mutex::new(Some(weight.clone())),
+                bias: bias.map(super::plain_values).transpose()?,
+            };
+            if !geometry.has_choice() {
+                fast.prepared([0; 4])?;
+            }
+            Kernel::Fast(fast)
         } else {
             Kernel::Plain { weight: weight.clone(), bias: bias.cloned() }
         };
@@ -74,8 +109,10 @@ impl Conv2d {
             return Err(candle_core::Error::Msg(message));
         }
         match &self.kernel {
-            Kernel::Fast(kernel) => {
-                let fits = |r: &Tensor| r.dims() == kernel.output_shape([batch, height, width], upsample);
+            Kernel::Fast(fast) => {
+                let result = fast.geometry.output_shape([batch, height, width], upsample);
+                let kernel = fast.prepared(result)?;
+                let fits = |r: &Tensor| r.dims() == result;
                 if let Some(residual) = residual.filter(|r| !fits(r)) {
                     let message = format!("a residual of {:?} does not fit a convolution", residual.dims());
                     return Err(candle_core::Error::Msg(message));

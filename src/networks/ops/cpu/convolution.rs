@@ -1,8 +1,6 @@
 //! Convolutions over `[B, H, W, C]`, without the im2col copy: as one packed product whose left rows
 //! overlap in the padded picture, or by Winograd's transform.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
-
 use rayon::prelude::*;
 
 use super::super::threads;
@@ -18,25 +16,29 @@ const WINOGRAD_TILES: usize = 4;
 /// Fewer input channels than a vector has lanes leave Winograd's transforms half empty.
 const WINOGRAD_CHANNELS: usize = 16;
 
-/// Weights in the form the first call chose; every form takes pictures of any size.
+/// Weights in the form that was chosen; every form takes pictures of any size.
 enum Form {
     Winograd(winograd::Weights),
     /// Depth: kernel rows, kernel columns, input channels.
     Direct(Weights),
 }
 
-/// One convolution's weights and sizes.
-pub(in super::super) struct Convolution {
-    /// `[C_out, C_in, k, k]`, until a form is chosen.
-    raw: Mutex<Vec<f32>>,
-    form: OnceLock<Form>,
-    bias: Option<Vec<f32>>,
-    c_in: usize,
-    c_out: usize,
-    kernel: usize,
-    stride: usize,
+/// A convolution's sizes.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Geometry {
+    pub(in super::super) c_in: usize,
+    pub(in super::super) c_out: usize,
+    /// Edge of the kernel.
+    pub(in super::super) kernel: usize,
+    pub(in super::super) stride: usize,
     /// Pixels of zeros before the first row and column, and after the last.
-    padding: [usize; 2],
+    pub(in super::super) padding: [usize; 2],
+}
+
+/// One convolution's weights, in the form for pictures of some size; it takes any.
+pub(in super::super) struct Convolution {
+    geometry: Geometry,
+    form: Form,
 }
 
 /// A batch of pictures, `[B, H, W, C]`.
@@ -58,17 +60,7 @@ impl Batch<'_> {
     }
 }
 
-impl Convolution {
-    pub(in super::super) fn new(
-        raw: Vec<f32>,
-        bias: Option<Vec<f32>>,
-        [c_out, c_in, kernel]: [usize; 3],
-        stride: usize,
-        padding: [usize; 2],
-    ) -> Self {
-        Self { raw: Mutex::new(raw), form: OnceLock::new(), bias, c_in, c_out, kernel, stride, padding }
-    }
-
+impl Geometry {
     /// Height and width of the result for an input of this size.
     fn output_size(&self, size: [usize; 2]) -> [usize; 2] {
         size.map(|edge| (edge + self.padding[0] + self.padding[1] - self.kernel) / self.stride + 1)
@@ -85,61 +77,70 @@ impl Convolution {
         [pictures, self.c_out, height, width]
     }
 
-    fn form(&self, tiles: usize) -> &Form {
-        self.form.get_or_init(|| {
-            let raw = std::mem::take(&mut *self.raw.lock().unwrap_or_else(PoisonError::into_inner));
-            let bias = self.bias.as_deref();
-            let is_plain_3x3 = self.kernel == 3 && self.stride == 1 && self.padding == [1, 1];
-            let pays = tiles >= WINOGRAD_TILES
-                && self.c_in >= WINOGRAD_CHANNELS
-                && self.c_in * self.c_out <= WINOGRAD_CHANNEL_PAIRS;
-            if is_plain_3x3 && pays {
-                return Form::Winograd(winograd::Weights::new(&raw, bias, self.c_out, self.c_in));
-            }
-            let taps = self.kernel * self.kernel;
+    /// Whether the best form of the weights depends on the pictures' size.
+    pub(in super::super) fn has_choice(&self) -> bool {
+        self.kernel == 3
+            && self.stride == 1
+            && self.padding == [1, 1]
+            && self.c_in >= WINOGRAD_CHANNELS
+            && self.c_in * self.c_out <= WINOGRAD_CHANNEL_PAIRS
+    }
+}
+
+impl Convolution {
+    /// Prepares weights `[C_out, C_in, k, k]` and bias for a batch of this result, `[B, C_out, H', W']`.
+    pub(in super::super) fn new(
+        geometry: Geometry,
+        raw: &[f32],
+        bias: Option<&[f32]>,
+        [pictures, _, out_height, out_width]: [usize; 4],
+    ) -> Self {
+        let Geometry { c_in, c_out, kernel, .. } = geometry;
+        let tiles = pictures * out_height.div_ceil(4) * out_width.div_ceil(4);
+        let form = if geometry.has_choice() && tiles >= WINOGRAD_TILES {
+            Form::Winograd(winograd::Weights::new(raw, bias, c_out, c_in))
+        } else {
+            let taps = kernel * kernel;
             // (tap, input channel) of the product's depth in `[C_out, C_in, k, k]`.
-            let row = |k: usize| (k % self.c_in) * taps + k / self.c_in;
-            let source = Source { values: &raw, row, column_stride: self.c_in * taps };
-            Form::Direct(Weights::new(
-                [taps * self.c_in, self.c_out],
-                bias,
-                &source,
-                self.c_in.is_multiple_of(2),
-            ))
-        })
+            let row = |k: usize| (k % c_in) * taps + k / c_in;
+            let source = Source { values: raw, row, column_stride: c_in * taps };
+            Form::Direct(Weights::new([taps * c_in, c_out], bias, &source, c_in.is_multiple_of(2)))
+        };
+        Self { geometry, form }
     }
 
     /// The convolution of each picture, plus `residual` (of the result's size): the values
     /// `[B, H', W', C_out]` with H' and W'.
     pub(in super::super) fn forward(&self, x: Batch<'_>, residual: Option<&[f32]>) -> (Vec<f32>, [usize; 2]) {
-        let [out_height, out_width] = self.output_size(x.doubled_size());
-        let len = x.pictures * out_height * out_width * self.c_out;
+        let Geometry { c_in, c_out, kernel, stride, .. } = self.geometry;
+        let [out_height, out_width] = self.geometry.output_size(x.doubled_size());
+        let len = x.pictures * out_height * out_width * c_out;
         if len == 0 || x.values.is_empty() {
             return (vec![0.0; len], [out_height, out_width]);
         }
-        let out = match self.form(x.pictures * out_height.div_ceil(4) * out_width.div_ceil(4)) {
+        let out = match &self.form {
             Form::Winograd(weights) => {
                 let mut out = vec![0.0; len];
                 weights.convolve(x, residual, &mut out);
                 out
             }
-            Form::Direct(weights) if self.kernel == 1 && self.stride == 1 && !x.upsample => {
+            Form::Direct(weights) if kernel == 1 && stride == 1 && !x.upsample => {
                 let pixels = x.pictures * x.height * x.width;
-                weights.multiply(Rows::plain(x.values, pixels, self.c_in), residual)
+                weights.multiply(Rows::plain(x.values, pixels, c_in), residual)
             }
             Form::Direct(weights) => {
                 let (padded, [height, width]) = self.padded(x);
-                let line = width * self.c_in;
+                let line = width * c_in;
                 let rows = Rows {
                     values: &padded,
                     pictures: x.pictures,
                     picture_stride: height * line,
                     lines: out_height,
-                    line_stride: self.stride * line,
+                    line_stride: stride * line,
                     length: out_width,
-                    row_stride: self.stride * self.c_in,
+                    row_stride: stride * c_in,
                     // One kernel row's inputs lie side by side.
-                    segments: self.kernel,
+                    segments: kernel,
                     segment_stride: line,
                 };
                 weights.multiply(rows, residual)
@@ -153,30 +154,30 @@ impl Convolution {
     fn padded(&self, x: Batch<'_>) -> (Vec<f32>, [usize; 2]) {
         let shift = usize::from(x.upsample);
         let [inner_height, inner_width] = x.doubled_size();
-        let [before, after] = self.padding;
+        let Geometry { c_in, padding: [before, after], .. } = self.geometry;
         let [height, width] = [inner_height + before + after, inner_width + before + after];
-        let mut padded = vec![0.0; x.pictures * height * width * self.c_in];
+        let mut padded = vec![0.0; x.pictures * height * width * c_in];
         let fill = |(line, to): (usize, &mut [f32])| {
             let (picture, y) = (line / height, (line % height).wrapping_sub(before));
             if y >= inner_height {
                 return;
             }
-            let line_in = x.width * self.c_in;
+            let line_in = x.width * c_in;
             let from = &x.values[(picture * x.height + (y >> shift)) * line_in..][..line_in];
-            let to = &mut to[before * self.c_in..][..inner_width * self.c_in];
+            let to = &mut to[before * c_in..][..inner_width * c_in];
             if x.upsample {
-                for (to, from) in to.chunks_exact_mut(2 * self.c_in).zip(from.chunks_exact(self.c_in)) {
-                    to[..self.c_in].copy_from_slice(from);
-                    to[self.c_in..].copy_from_slice(from);
+                for (to, from) in to.chunks_exact_mut(2 * c_in).zip(from.chunks_exact(c_in)) {
+                    to[..c_in].copy_from_slice(from);
+                    to[c_in..].copy_from_slice(from);
                 }
             } else {
                 to.copy_from_slice(from);
             }
         };
         if padded.len() < 4 * PARALLEL_VALUES || threads::count() == 1 {
-            padded.chunks_exact_mut(width * self.c_in).enumerate().for_each(fill);
+            padded.chunks_exact_mut(width * c_in).enumerate().for_each(fill);
         } else {
-            padded.par_chunks_exact_mut(width * self.c_in).enumerate().for_each(fill);
+            padded.par_chunks_exact_mut(width * c_in).enumerate().for_each(fill);
         }
         (padded, [height, width])
     }

@@ -1,0 +1,64 @@
+//! Frames of the window on whatever adapter there is: without a GPU, a software one.
+
+#![allow(clippy::unwrap_used, reason = "a bench may panic")]
+
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use egui_kittest::Harness;
+use safelight::app::{Settings, Window};
+use safelight::latent::ChannelAdjustment;
+use safelight::panels::Tab;
+use safelight::session::{Action, Touch};
+
+fn wait(harness: &mut Harness<'_, Window>, done: impl Fn(&Window) -> bool) {
+    let start = Instant::now();
+    while !done(harness.state()) {
+        assert!(start.elapsed() < Duration::from_mins(2), "the window did not get there");
+        std::thread::sleep(Duration::from_millis(10));
+        harness.step();
+    }
+}
+
+/// The whole window, drawn and read back, 1280×800, on the latent of a picture of 512 pixels.
+fn a_gain_is_dragged(criterion: &mut Criterion) {
+    let mut harness = Harness::builder()
+        .with_size([1280.0, 800.0])
+        .wgpu()
+        .build_eframe(|context| Window::new(context, Settings::default(), None).unwrap());
+    wait(&mut harness, |window| window.session.is_ready());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("waves.png");
+    let wave =
+        |x: u32, y: u32| ((f64::from(x) / 31.0).sin() * (f64::from(y) / 47.0).cos() * 120.0 + 128.0) as u8;
+    image::RgbImage::from_fn(512, 512, |x, y| image::Rgb([wave(x, y), wave(y, x), wave(x + y, y)]))
+        .save(&file)
+        .unwrap();
+    harness.state_mut().session.apply(Action::OpenPaths(vec![file]));
+    wait(&mut harness, |window| window.session.inspector.comparison.is_some());
+    assert_eq!(harness.state().desk.tab, Tab::Latent);
+    let mut group = criterion.benchmark_group("window");
+    group.sample_size(10);
+    let mut frame = 0_u32;
+    group.bench_function("a frame while a gain is dragged", |bencher| {
+        bencher.iter(|| {
+            frame += 1;
+            let gain = 1.0 + (frame % 100) as f32 / 100.0;
+            let adjustment = ChannelAdjustment { gain, ..ChannelAdjustment::default() };
+            let touch = Touch::Channel { index: 0, adjustment, begins: frame == 1 };
+            harness.state_mut().session.apply(Action::Touch(touch));
+            harness.step();
+            harness.render().unwrap()
+        });
+    });
+    group.bench_function("a frame at rest", |bencher| {
+        bencher.iter(|| {
+            harness.step();
+            harness.render().unwrap()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, a_gain_is_dragged);
+criterion_main!(benches);

@@ -1,0 +1,152 @@
+//! What the window asks: a path where no dialog could be shown, whether settings come back, whether pictures are kept.
+
+use std::path::PathBuf;
+
+use super::dialogs::Purpose;
+use super::window::Window;
+use crate::formats::metadata::GenerationFacts;
+use crate::panels::Tab;
+use crate::session::Action;
+
+/// Questions that are open.
+#[derive(Default)]
+pub(super) struct Questions {
+    /// A path that is typed because no dialog could be shown.
+    pub(super) typed_path: Option<(Purpose, String)>,
+    /// Settings that an opened picture offers.
+    pub(super) offered: Option<Box<GenerationFacts>>,
+    closing: Closing,
+}
+
+/// How far the closing of the window with unsaved pictures is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Closing {
+    /// Nobody closes it.
+    #[default]
+    No,
+    /// The person is asked.
+    Asked,
+    /// All are being saved, and the window closes then.
+    Saving,
+    /// It may close.
+    Agreed,
+}
+
+impl Questions {
+    /// Pictures are being written, this many.
+    pub(super) fn save_begins(&mut self, count: usize) {
+        if self.closing == Closing::Asked {
+            self.closing = if count == 0 { Closing::Agreed } else { Closing::Saving };
+        }
+    }
+
+    /// They were written, or not all of them: then the window stays.
+    pub(super) fn save_ended(&mut self, all: bool) {
+        if self.closing == Closing::Saving {
+            self.closing = if all { Closing::Agreed } else { Closing::No };
+        }
+    }
+}
+
+impl Window {
+    /// Pictures of this session that are in no file.
+    fn unsaved(&self) -> usize {
+        self.session.results.iter().filter(|item| !item.saved).count()
+    }
+
+    /// Holds a close request back until the person has said what becomes of unsaved pictures.
+    pub(super) fn closing(&mut self, ctx: &egui::Context) {
+        if self.questions.closing == Closing::Agreed {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        } else if ctx.input(|input| input.viewport().close_requested()) && self.unsaved() > 0 {
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            if self.questions.closing == Closing::No {
+                self.questions.closing = Closing::Asked;
+            }
+        }
+    }
+
+    pub(super) fn questions_ui(&mut self, ctx: &egui::Context) {
+        self.typed_path_ui(ctx);
+        self.offered_ui(ctx);
+        if self.questions.closing == Closing::Asked {
+            self.closing_ui(ctx);
+        }
+    }
+
+    fn typed_path_ui(&mut self, ctx: &egui::Context) {
+        let text = self.desk.text;
+        let Some((purpose, mut path)) = self.questions.typed_path.take() else { return };
+        let (mut done, mut open) = (false, true);
+        egui::Window::new(text.path_title).collapsible(false).resizable(false).open(&mut open).show(
+            ctx,
+            |ui| {
+                let label = ui.label(text.path_question);
+                let field =
+                    ui.add(egui::TextEdit::singleline(&mut path).desired_width(420.0)).labelled_by(label.id);
+                let [enter, escape] =
+                    [egui::Key::Enter, egui::Key::Escape].map(|key| ui.input(|input| input.key_pressed(key)));
+                if !escape && !field.has_focus() && !field.lost_focus() {
+                    field.request_focus();
+                }
+                let confirmed = ui.button(text.confirm).clicked() || (field.lost_focus() && enter);
+                done = (confirmed && !path.trim().is_empty()) || escape;
+                if escape {
+                    path.clear();
+                }
+            },
+        );
+        if !done && open {
+            self.questions.typed_path = Some((purpose, path));
+        } else if done && !path.is_empty() {
+            self.paths_chosen(purpose, vec![PathBuf::from(path.trim())]);
+        }
+    }
+
+    fn offered_ui(&mut self, ctx: &egui::Context) {
+        let text = self.desk.text;
+        let Some(facts) = self.questions.offered.take() else { return };
+        let (mut taken, mut open) = (false, true);
+        egui::Window::new(text.restore).collapsible(false).resizable(false).open(&mut open).show(ctx, |ui| {
+            ui.set_max_width(360.0);
+            ui.label(facts.prompt.clone().unwrap_or_default());
+            taken = ui.button(text.restore).clicked();
+        });
+        if taken {
+            self.session.apply(Action::RestoreFacts(facts));
+            self.desk.tab = Tab::Picture;
+        } else if open {
+            self.questions.offered = Some(facts);
+        }
+    }
+
+    fn closing_ui(&mut self, ctx: &egui::Context) {
+        let text = self.desk.text;
+        let count = self.unsaved();
+        let answer = egui::Modal::new(egui::Id::unique("closing")).show(ctx, |ui| {
+            ui.set_max_width(400.0);
+            ui.heading(format!("{} {count}", text.unsaved));
+            ui.label(text.unsaved_hint);
+            ui.add_space(8.0);
+            ui.horizontal(|ui| {
+                let save = ui.button(text.save_all);
+                if ui.memory(|memory| memory.focused().is_none()) {
+                    save.request_focus();
+                }
+                let discard = ui.button(text.close_unsaved).clicked();
+                let stay = ui.button(text.stay).clicked();
+                [save.clicked(), discard, stay]
+            })
+            .inner
+        });
+        let [save, discard, stay] = answer.inner;
+        if save {
+            self.ask(Purpose::SaveAll, "");
+        } else if discard {
+            self.questions.closing = Closing::Agreed;
+            ctx.request_repaint();
+        } else if stay || answer.should_close() {
+            self.questions.closing = Closing::No;
+        }
+    }
+}
