@@ -106,6 +106,6 @@ mod tests {
         let usual = MemoryLimits::default();
         assert_eq!(MemoryLimits::within(u64::MAX), usual);
         let little = MemoryLimits::within(600 << 20);
-        assert!(little.whole == 300 << 20 && little.tile == 100 << 20);
+        assert!(little.whole == 300 << 20 && little.tile == 150 << 20);
     }
 }

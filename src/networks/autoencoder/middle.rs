@@ -75,8 +75,8 @@ impl Middle {
     }
 
     /// `[B, C, H, W] → [B, C, H, W]`.
-    pub(super) fn forward(&self, x: &Tensor, cancel: &CancelToken) -> Result<Tensor, NetworkError> {
-        let mut x = self.first.forward(x, None)?;
+    pub(super) fn forward(&self, mut x: Tensor, cancel: &CancelToken) -> Result<Tensor, NetworkError> {
+        x = self.first.forward(&x, None)?;
         if let Some(attention) = &self.attention {
             checkpoint(cancel)?;
             x = attention.forward(&x)?;
@@ -85,10 +85,10 @@ impl Middle {
         Ok(self.second.forward(&x, None)?)
     }
 
-    /// The most values that [`Self::forward`] holds at once, for `[1, C, H, W]`: in the attention `x`, its
-    /// tokens, queries, keys and values; then attended values in place of the tokens.
+    /// The most values that [`Self::forward`] holds at once, for `[1, C, H, W]`: in the attention `x`,
+    /// queries, keys, values, keys and values once more in the kernel's order, and the result.
     pub(super) fn peak_values(&self, [height, width]: [usize; 2]) -> usize {
-        let maps = if self.attention.is_some() { 5 } else { 3 };
+        let maps = if self.attention.is_some() { 7 } else { 3 };
         maps * self.first.channels()[0] * height * width
     }
 }

@@ -18,6 +18,7 @@ use super::ops::{Conv2d, GroupNorm, Padding};
 use crate::request::CancelToken;
 use middle::Middle;
 use steps::Step;
+use tiles::Sample;
 
 pub use config::AutoencoderConfig;
 pub use tiles::MemoryLimits;
@@ -59,7 +60,7 @@ fn push_resnets(
     for i in 0..count {
         let inputs = if i == 0 { inputs } else { outputs };
         let vb = vb.pp(format!("resnets.{i}"));
-        steps.push(Step::Resnet(ResnetBlock::new(&vb, inputs, outputs, None, norm)?));
+        steps.push(Step::Resnet(Box::new(ResnetBlock::new(&vb, inputs, outputs, None, norm)?)));
     }
     Ok(())
 }
@@ -148,9 +149,9 @@ impl Autoencoder {
         let (_, _, height, width) = picture.dims4()?;
         let latent_size = steps::sizes(steps, [height, width])[steps.len()];
         let held = middle_bytes(middle, picture, latent_size)?;
-        let mut x = tiles::forward(steps, picture, limits, held, cancel)?;
+        let mut x = tiles::forward(steps, picture, limits, held, Sample::Squares, cancel)?;
         checkpoint(cancel)?;
-        x = middle.forward(&x, cancel)?;
+        x = middle.forward(x, cancel)?;
         x = conv_out.forward(&norm.forward_silu(&x)?)?;
         if let Some(quant) = quant {
             x = quant.forward(&x)?;
@@ -172,8 +173,9 @@ impl Autoencoder {
             None => latent.clone(),
         };
         checkpoint(cancel)?;
-        x = middle.forward(&conv_in.forward(&x)?, cancel)?;
+        x = middle.forward(conv_in.forward(&x)?, cancel)?;
         let (_, _, height, width) = latent.dims4()?;
-        tiles::forward(steps, &x, limits, middle_bytes(middle, latent, [height, width])?, cancel)
+        let held = middle_bytes(middle, latent, [height, width])?;
+        tiles::forward(steps, &x, limits, held, Sample::Pixels, cancel)
     }
 }

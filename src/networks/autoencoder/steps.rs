@@ -18,7 +18,7 @@ pub(super) enum Step {
     /// A 3×3 convolution that keeps the size.
     Conv(Conv2d),
     /// Two 3×3 convolutions around a residual.
-    Resnet(ResnetBlock),
+    Resnet(Box<ResnetBlock>),
     /// A 3×3 convolution of stride 2, padded below and to the right.
     Down(Conv2d),
     /// A 3×3 convolution of the map with each pixel doubled.
@@ -32,7 +32,7 @@ pub(super) enum Norms<'a> {
     /// Each part's own: for the whole map as one part.
     Own,
     /// All parts' together, without their halos; kept in the order of the norms.
-    Gathered(Vec<GroupStatistics>),
+    Gathered(&'a mut Vec<GroupStatistics>),
     /// Those gathered before, in the order of the norms.
     Given(std::slice::Iter<'a, GroupStatistics>),
 }
@@ -105,12 +105,10 @@ impl Step {
     fn peak_values(&self, [height, width]: [usize; 2]) -> usize {
         let [inputs, outputs] = self.channels();
         let at_each_pixel = match self {
-            // The input once more, within a border.
-            Self::Conv(_) => 2 * inputs + outputs,
+            // The input once more, within a border or normed.
+            Self::Conv(_) | Self::NormConv(..) => 2 * inputs + outputs,
             Self::Down(_) => 2 * inputs + outputs / 4,
             Self::Up(_) => inputs + 4 * outputs,
-            // Input, normed input and result.
-            Self::NormConv(..) => 2 * inputs + outputs,
             Self::Resnet(_) => {
                 let shortcut = if inputs == outputs { 0 } else { outputs };
                 (2 * inputs + outputs).max(inputs + 2 * outputs + shortcut)

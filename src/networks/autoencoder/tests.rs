@@ -42,9 +42,9 @@ fn error_with_the_wholes_statistics(steps: &[Step], x: &Tensor, edge: usize, mul
     let (_, _, height, width) = x.dims4().unwrap();
     let sizes = sizes(steps, [height, width]);
     let size = sizes[steps.len()];
-    let mut norms = Norms::Gathered(Vec::new());
+    let mut statistics = Vec::new();
+    let mut norms = Norms::Gathered(&mut statistics);
     let whole = run(steps, x, &sizes, &[Region::whole(size)], &mut norms, &cancel).unwrap();
-    let Norms::Gathered(statistics) = norms else { panic!("no statistics") };
     let tiles = grid(size, edge, multiple);
     assert!(tiles.len() > 5, "{} tiles", tiles.len());
     let tiled = assemble(steps, x, &sizes, &tiles, &statistics, &cancel).unwrap();
@@ -80,7 +80,8 @@ fn statistics_from_squares_that_cover_the_map_are_the_wholes() {
     let squares = spread(size, 16, 6, 2);
     assert_eq!(squares.len(), 6);
     let parts = |outputs: &[Region]| {
-        let mut norms = Norms::Gathered(Vec::new());
+        let mut statistics = Vec::new();
+        let mut norms = Norms::Gathered(&mut statistics);
         run(&decoder.steps, &x, &sizes, outputs, &mut norms, &cancel).unwrap()
     };
     let whole = &parts(&[Region::whole(size)])[0];
@@ -90,6 +91,36 @@ fn statistics_from_squares_that_cover_the_map_are_the_wholes() {
             assert!((a - b).abs() < 1e-4, "{square:?}: {a} for {b}");
         }
     }
+}
+
+#[test]
+fn borders_of_tiles_cannot_be_seen() {
+    let Autoencoder { decoder, .. } = fixture();
+    let cancel = CancelToken::new();
+    let x = waves(decoder.conv_in.channels()[1], 36, 44);
+    let sizes = sizes(&decoder.steps, [36, 44]);
+    let [height, width] = sizes[decoder.steps.len()];
+    // Statistics that are far from the whole's: the middle's.
+    let mut statistics = Vec::new();
+    let mut norms = Norms::Gathered(&mut statistics);
+    run(&decoder.steps, &x, &sizes, &spread([height, width], 16, 1, 2), &mut norms, &cancel).unwrap();
+    let tiles = grid([height, width], 16, 2);
+    let tiled = assemble(&decoder.steps, &x, &sizes, &tiles, &statistics, &cancel).unwrap();
+    let all = [Region::whole([height, width])];
+    let whole = run(&decoder.steps, &x, &sizes, &all, &mut Norms::Own, &cancel).unwrap();
+    let error: Vec<f32> =
+        values(&tiled).iter().zip(values(&whole[0])).map(|(tiled, whole)| (tiled - whole).abs()).collect();
+    // How much the error changes from one column to the next, where tiles meet and elsewhere.
+    let (mut at_borders, mut elsewhere) = ((0.0, 0), (0.0, 0));
+    for (i, pair) in error.windows(2).enumerate().filter(|(i, _)| i % width + 1 < width) {
+        let meets = tiles.iter().any(|tile| tile.from[1] == i % width + 1);
+        let sum = if meets { &mut at_borders } else { &mut elsewhere };
+        *sum = (sum.0 + f64::from((pair[1] - pair[0]).abs()), sum.1 + 1);
+    }
+    let (at_borders, elsewhere) =
+        (at_borders.0 / f64::from(at_borders.1), elsewhere.0 / f64::from(elsewhere.1));
+    assert!(elsewhere > 1e-3, "there is no error to look at: {elsewhere:e}");
+    assert!(at_borders < 1.5 * elsewhere, "the error jumps by {at_borders:e}, elsewhere by {elsewhere:e}");
 }
 
 #[test]
