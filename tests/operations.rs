@@ -107,6 +107,22 @@ proptest! {
         let plain = GroupNorm::new(&wide(&weight), &wide(&bias), groups, 1e-5).unwrap();
         agree(1e-5, || fast.forward(&x), plain.forward(&wide(&x)));
         agree(1e-5, || fast.forward_silu(&x), plain.forward_silu(&wide(&x)));
+        // Statistics from two parts, of the map itself and of another one.
+        let rows = h.div_ceil(2);
+        let gathered = |norm: &GroupNorm, x: &Tensor| {
+            let mut statistics = norm.statistics(&x.narrow(2, 0, rows)?)?;
+            if rows < h {
+                statistics.merge(&norm.statistics(&x.narrow(2, rows, h - rows)?)?);
+            }
+            Ok(statistics)
+        };
+        agree(1e-5, || fast.forward_silu_given(&x, &gathered(&fast, &x)?), plain.forward_silu(&wide(&x)));
+        let other = (made_up(&[b, c, h, w], 4) * 3.0).unwrap();
+        // A handful of values may have hardly any variance, which makes rounding large.
+        if each * h * w > 8 {
+            let given = gathered(&plain, &wide(&other)).and_then(|s| plain.forward_silu_given(&wide(&x), &s));
+            agree(1e-5, || fast.forward_silu_given(&x, &gathered(&fast, &other)?), given);
+        }
         let tokens = to_tokens(&x).unwrap();
         let fast = LayerNorm::new(&weight, &bias, 1e-5).unwrap();
         let plain = LayerNorm::new(&wide(&weight), &wide(&bias), 1e-5).unwrap();
@@ -176,6 +192,9 @@ fn sizes_that_do_not_fit_are_errors() {
     assert!(conv.forward_add(&made_up(&[1, 3, 8, 8], 2), &made_up(&[1, 4, 8, 7], 2)).is_err());
     assert!(Linear::new(&made_up(&[4, 3], 1), None).unwrap().forward(&made_up(&[2, 4], 2)).is_err());
     assert!(GroupNorm::new(&made_up(&[6], 1), &made_up(&[6], 1), 4, 1e-5).is_err());
+    let norm = GroupNorm::new(&made_up(&[6], 1), &made_up(&[6], 1), 2, 1e-5).unwrap();
+    let of_two = norm.statistics(&made_up(&[2, 6, 3, 3], 2)).unwrap();
+    assert!(norm.forward_silu_given(&made_up(&[1, 6, 3, 3], 2), &of_two).is_err());
     let q = made_up(&[1, 2, 6], 1);
     assert!(attention(&q, &q, &q, 4, Mask::None).is_err());
 }

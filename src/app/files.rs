@@ -18,8 +18,9 @@ use crate::request::{ModelChoice, ModelProfile, Picture};
 use crate::session::{Export, ResultItem};
 use crate::store::latent_channels;
 
-/// Pictures above this many pixels are scaled down before they are encoded.
-const MAX_PIXELS: usize = 2048 * 2048;
+/// Pictures above this many pixels are scaled down before they are encoded: tiles bound the memory, but the time
+/// of the VAE's attention grows with the square of the area.
+const MAX_PIXELS: usize = 4096 * 4096;
 
 /// What a path led to.
 pub(super) enum Opened {

@@ -6,8 +6,11 @@ use anyhow::bail;
 use serde_json::json;
 
 use super::{EngineArguments, output, run};
-use crate::engine::{Command, Event, JobId, Stage};
+use crate::engine::{Command, Engine, Event, JobId, Stage};
 use crate::request::{CancelToken, GenerationDraft, Picture, Seed};
+
+/// Edges of the pictures that the VAE alone is timed with, pixels: a usual one, and one for tiles.
+const VAE_EDGES: [usize; 2] = [512, 1024];
 
 pub(super) fn run(arguments: &EngineArguments, steps: usize, as_json: bool) -> anyhow::Result<()> {
     let engine = run::start(arguments)?;
@@ -19,8 +22,10 @@ pub(super) fn run(arguments: &EngineArguments, steps: usize, as_json: bool) -> a
     let size = draft.size;
     // The first run prepares weights; the second is timed.
     let mut stages = Vec::new();
-    let mut step_secs = Vec::new();
+    let mut step_secs: Vec<f64> = Vec::new();
+    let mut first_step = 0.0;
     for round in 0..2 {
+        first_step = step_secs.first().copied().unwrap_or(first_step);
         stages.clear();
         step_secs.clear();
         let request = Box::new(draft.clone().validate(&profile)?);
@@ -42,22 +47,21 @@ pub(super) fn run(arguments: &EngineArguments, steps: usize, as_json: bool) -> a
     let (prompt_secs, decode_secs) = (lasting(&Stage::EncodingPrompt), lasting(&Stage::Decoding));
     step_secs.sort_by(f64::total_cmp);
     let step = step_secs.get(step_secs.len() / 2).copied().unwrap_or_default();
-    let grey = Picture::new(size.width, size.height, vec![128; size.width * size.height * 3])?;
-    let cancel = CancelToken::new();
-    let command = Command::Encode { job: JobId(2), model: arguments.choice(), picture: grey, cancel };
-    let Event::Encoded { elapsed_secs: encode_secs, .. } =
-        run::to_the_end(&engine, command, &output::progress(), |_| {})?
-    else {
-        bail!("the picture could not be encoded");
-    };
+    let peak_mib = peak_memory_mib();
+    let encode_secs = both_ways(&engine, arguments, [size.width, size.height])?.encode.secs;
     let threads =
         arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let peak_mib = peak_memory_mib();
+    let multiple = profile.format.downscale;
+    let vae = VAE_EDGES
+        .iter()
+        .map(|edge| both_ways(&engine, arguments, [edge / multiple * multiple; 2]))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     if as_json {
         let result = json!({
             "model": profile.name, "device": device, "size": size.to_string(), "threads": threads,
-            "load_secs": load_secs, "prompt_secs": prompt_secs, "step_secs": step,
+            "load_secs": load_secs, "prompt_secs": prompt_secs, "first_step_secs": first_step, "step_secs": step,
             "decode_secs": decode_secs, "encode_secs": encode_secs, "peak_mib": peak_mib,
+            "vae": vae.iter().map(BothWays::as_json).collect::<Vec<_>>(),
         });
         output::line(&result.to_string());
         return Ok(());
@@ -75,7 +79,70 @@ pub(super) fn run(arguments: &EngineArguments, steps: usize, as_json: bool) -> a
     if let Some(peak) = peak_mib {
         output::line(&format!("  {:16}{peak:9} MiB", "peak memory"));
     }
+    for both in &vae {
+        for (name, Measured { secs, peak_mib }) in [("encode", &both.encode), ("decode", &both.decode)] {
+            let name = format!("{name} {}×{}", both.width, both.height);
+            let peak = peak_mib.map(|peak| format!("{peak:9} MiB")).unwrap_or_default();
+            output::line(&format!("  {name:16}{:9.1} ms{peak}", secs * 1e3));
+        }
+    }
     Ok(())
+}
+
+/// What something took.
+struct Measured {
+    secs: f64,
+    /// The most memory the process held meanwhile, where the system says.
+    peak_mib: Option<u64>,
+}
+
+/// A picture's way through the VAE.
+struct BothWays {
+    width: usize,
+    height: usize,
+    encode: Measured,
+    decode: Measured,
+}
+
+impl BothWays {
+    fn as_json(&self) -> serde_json::Value {
+        json!({
+            "width": self.width, "height": self.height,
+            "encode_secs": self.encode.secs, "encode_peak_mib": self.encode.peak_mib,
+            "decode_secs": self.decode.secs, "decode_peak_mib": self.decode.peak_mib,
+        })
+    }
+}
+
+/// Encodes a grey picture and decodes its latent.
+fn both_ways(
+    engine: &Engine,
+    arguments: &EngineArguments,
+    [width, height]: [usize; 2],
+) -> anyhow::Result<BothWays> {
+    let (job, model) = (JobId(2), arguments.choice());
+    let picture = Picture::new(width, height, vec![128; width * height * 3])?;
+    let command = Command::Encode { job, model: model.clone(), picture, cancel: CancelToken::new() };
+    forget_peak_memory();
+    let end = run::to_the_end(engine, command, &output::progress(), |_| {})?;
+    let Event::Encoded { elapsed_secs, mean, .. } = end else {
+        bail!("the picture could not be encoded");
+    };
+    let encode = Measured { secs: elapsed_secs, peak_mib: peak_memory_mib() };
+    forget_peak_memory();
+    let command = Command::Decode { job, model, latent: mean, cancel: CancelToken::new() };
+    let end = run::to_the_end(engine, command, &output::progress(), |_| {})?;
+    let Event::Decoded { elapsed_secs, .. } = end else {
+        bail!("the latent could not be decoded");
+    };
+    let decode = Measured { secs: elapsed_secs, peak_mib: peak_memory_mib() };
+    Ok(BothWays { width, height, encode, decode })
+}
+
+/// Lets [`peak_memory_mib`] begin anew where the system can (Linux, proc_pid_clear_refs(5)); elsewhere it gives
+/// nothing anyway.
+fn forget_peak_memory() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 /// The most memory this process has held, where the system says.

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::engine::EngineSettings;
-use crate::request::{DeviceChoice, DtypeChoice, ModelChoice, SamplerKind, ScheduleKind};
+use crate::request::{DeviceChoice, DtypeChoice, ModelChoice, SamplerKind, ScheduleKind, TileChoice};
 
 /// Safelight: watch a latent image develop. Without a command it opens its window.
 #[derive(Debug, Parser)]
@@ -67,6 +67,9 @@ struct EngineArguments {
     /// auto, f32, f16 or bf16.
     #[arg(long, default_value = "auto")]
     dtype: DtypeChoice,
+    /// Encode and decode in tiles, with less memory: auto (large pictures), always or never.
+    #[arg(long, default_value = "auto")]
+    tiles: TileChoice,
     /// Threads on a processor [default: one for each core].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -78,7 +81,7 @@ impl EngineArguments {
     }
 
     fn settings(&self) -> EngineSettings {
-        EngineSettings { device: self.device, dtype: self.dtype, threads: self.threads }
+        EngineSettings { device: self.device, dtype: self.dtype, tiles: self.tiles, threads: self.threads }
     }
 }
 

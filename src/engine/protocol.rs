@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use crate::latent::{Latent, PreviewFit, Trajectory};
 use crate::request::{
-    CancelToken, DeviceChoice, DtypeChoice, GenerationRequest, ModelChoice, ModelProfile, Picture,
+    CancelToken, DeviceChoice, DtypeChoice, GenerationRequest, ModelChoice, ModelProfile, Picture, TileChoice,
 };
 
 /// The name of one job, unique within a session. Events of foreign jobs are dropped by clients.
@@ -20,6 +20,8 @@ pub struct EngineSettings {
     pub device: DeviceChoice,
     /// The number format.
     pub dtype: DtypeChoice,
+    /// Whether pictures are encoded and decoded in tiles.
+    pub tiles: TileChoice,
     /// Threads for the CPU operations, `None` for one per physical core.
     pub threads: Option<usize>,
 }
@@ -168,7 +170,7 @@ pub enum Event {
         job: JobId,
         /// The picture.
         picture: Picture,
-        /// Something the user should know, such as a decode repeated in f32.
+        /// Something the user should know, such as a decode repeated in f32 or in tiles.
         notice: Option<String>,
         /// Seconds for the whole job.
         elapsed_secs: f64,

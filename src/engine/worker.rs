@@ -92,7 +92,8 @@ impl Worker {
     }
 
     fn configure(&mut self, settings: EngineSettings) {
-        self.settings = ModelSettings { device: settings.device, dtype: settings.dtype };
+        let EngineSettings { device, dtype, tiles, .. } = settings;
+        self.settings = ModelSettings { device, dtype, tiles };
         threads::set_count(settings.threads);
     }
 

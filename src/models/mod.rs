@@ -2,6 +2,7 @@
 
 mod device;
 mod error;
+mod memory;
 mod prompt;
 mod stable_diffusion;
 mod tokenizer;
@@ -9,7 +10,9 @@ mod weights;
 
 use crate::diffusion::{NoisePredictor, SchedulerConfig};
 use crate::latent::Latent;
-use crate::request::{CancelToken, DeviceChoice, DtypeChoice, ModelChoice, ModelProfile, Picture};
+use crate::request::{
+    CancelToken, DeviceChoice, DtypeChoice, ModelChoice, ModelProfile, Picture, TileChoice,
+};
 
 pub use device::describe_devices;
 pub use error::ModelError;
@@ -23,6 +26,8 @@ pub struct ModelSettings {
     pub device: DeviceChoice,
     /// The number format.
     pub dtype: DtypeChoice,
+    /// Whether pictures are encoded and decoded in tiles.
+    pub tiles: TileChoice,
 }
 
 /// A picture from a decode, and what happened on the way.

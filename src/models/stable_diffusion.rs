@@ -3,6 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::device::{choose_dtype, device_name, open_device};
+use super::memory::{in_tiles_if_short, limits};
 use super::prompt::{Chunk, chunks, empty_chunk};
 use super::weights::Weights;
 use super::{DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, PromptTokenizer};
@@ -13,7 +14,7 @@ use crate::networks::clip::{ClipText, ClipTextConfig};
 use crate::networks::ops::threads;
 use crate::networks::unet::{PerLevel, UNet, UNetConfig};
 use crate::request::{
-    CancelToken, ImageSize, ModelChoice, ModelDefaults, ModelFamily, ModelProfile, Picture,
+    CancelToken, ImageSize, ModelChoice, ModelDefaults, ModelFamily, ModelProfile, Picture, TileChoice,
 };
 use crate::store::{ModelFiles, detect};
 
@@ -39,6 +40,7 @@ pub(super) struct StableDiffusion {
     text: ClipText,
     unet: UNet,
     vae: Autoencoder,
+    tiles: TileChoice,
     files: ModelFiles,
 }
 
@@ -180,7 +182,7 @@ impl StableDiffusion {
             .map_err(ModelError::in_part(PARTS[2]))?;
         let mut profile = profile_of(choice, &configs, &index.name_or_path, parameters);
         profile.vae_hash = vae_hash;
-        Ok(Self { profile, device, dtype, configs, tokenizer, text, unet, vae, files })
+        Ok(Self { profile, device, dtype, configs, tokenizer, text, unet, vae, tiles: settings.tiles, files })
     }
 
     /// The embedding of chunks one after another, `[1, chunks · N, C]`, weights applied.
@@ -222,10 +224,20 @@ impl StableDiffusion {
             .to_device(&self.device)?)
     }
 
-    fn decoded(vae: &Autoencoder, latent: &Tensor, cancel: &CancelToken) -> Result<Vec<f32>, ModelError> {
-        let decoded = threads::run(|| vae.decode(latent, cancel)).map_err(ModelError::in_part("vae"))?;
+    /// Rows of pixels, about −1..=1, and whether memory was short.
+    fn decoded(
+        &self,
+        vae: &Autoencoder,
+        latent: &Tensor,
+        cancel: &CancelToken,
+    ) -> Result<(Vec<f32>, bool), ModelError> {
+        let (decoded, was_short) = in_tiles_if_short(limits(self.tiles, &self.device), |limits| {
+            threads::run(|| vae.decode(latent, limits, cancel))
+        })
+        .map_err(ModelError::in_part("vae"))?;
         // `[1, 3, H, W]` to rows of pixels.
-        Ok(decoded.squeeze(0)?.permute((1, 2, 0))?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+        let rows = decoded.squeeze(0)?.permute((1, 2, 0))?.to_dtype(DType::F32)?.flatten_all()?;
+        Ok((rows.to_vec1()?, was_short))
     }
 }
 
@@ -276,8 +288,8 @@ impl LatentDiffusionModel for StableDiffusion {
     fn decode(&self, latent: &Latent, cancel: &CancelToken) -> Result<DecodedPicture, ModelError> {
         let tensor = self.latent_tensor(latent)?;
         let (width, height) = self.profile.format.image_size_px(latent.shape());
-        let mut values = Self::decoded(&self.vae, &tensor.to_dtype(self.dtype)?, cancel)?;
-        let mut notice = None;
+        let (mut values, mut was_short) = self.decoded(&self.vae, &tensor.to_dtype(self.dtype)?, cancel)?;
+        let mut notices = Vec::new();
         if values.iter().any(|v| !v.is_finite()) {
             if self.dtype == DType::F32 {
                 return Err(ModelError::NotANumber);
@@ -286,15 +298,22 @@ impl LatentDiffusionModel for StableDiffusion {
             let builder =
                 Weights::open(self.files.weights("vae")?)?.into_var_builder(DType::F32, &self.device);
             let wide = Autoencoder::new(&builder, &self.configs.vae).map_err(ModelError::in_part("vae"))?;
-            values = Self::decoded(&wide, &tensor, cancel)?;
+            (values, was_short) = self.decoded(&wide, &tensor, cancel)?;
             if values.iter().any(|v| !v.is_finite()) {
                 return Err(ModelError::NotANumber);
             }
-            notice = Some(format!(
+            notices.push(format!(
                 "The decoder's values overflowed in {}, so the picture was decoded again in f32.",
                 self.dtype.as_str()
             ));
         }
+        if was_short {
+            notices.push(
+                "The device's memory was too short for the whole picture, so it was decoded in tiles."
+                    .to_owned(),
+            );
+        }
+        let notice = (!notices.is_empty()).then(|| notices.join(" "));
         Ok(DecodedPicture { picture: picture_from_values(&values, width, height)?, notice })
     }
 
@@ -310,8 +329,10 @@ impl LatentDiffusionModel for StableDiffusion {
         let values: Vec<f32> = picture.rgb().iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect();
         let pixels = Tensor::from_vec(values, (1, height, width, 3), &Device::Cpu)?.permute((0, 3, 1, 2))?;
         let pixels = pixels.to_device(&self.device)?.to_dtype(self.dtype)?;
-        let [mean, log_variance] =
-            threads::run(|| self.vae.encode(&pixels, cancel)).map_err(ModelError::in_part("vae"))?;
+        let ([mean, log_variance], _) = in_tiles_if_short(limits(self.tiles, &self.device), |limits| {
+            threads::run(|| self.vae.encode(&pixels, limits, cancel))
+        })
+        .map_err(ModelError::in_part("vae"))?;
         let shape = format.latent_shape(width, height);
         let plain = |t: &Tensor| -> Result<Latent, ModelError> {
             let values: Vec<f32> = t.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
@@ -345,7 +366,7 @@ impl Conditioned<'_> {
     /// be drawn: a mask of ones, and a picture that is grey all over (so do diffusers' inpainting pipeline
     /// with a white mask and AUTOMATIC1111's text-to-image).
     fn input(&mut self, noisy: &Tensor) -> Result<Tensor, ModelError> {
-        let StableDiffusion { configs, dtype, device, vae, .. } = self.model;
+        let StableDiffusion { configs, dtype, device, vae, tiles, .. } = self.model;
         if configs.unet.in_channels == configs.vae.latent_channels {
             return Ok(noisy.clone());
         }
@@ -355,8 +376,10 @@ impl Conditioned<'_> {
             let (_, _, height, width) = noisy.dims4()?;
             let downscale = configs.vae.downscale();
             let grey = Tensor::zeros((1, 3, height * downscale, width * downscale), *dtype, device)?;
-            let [mean, _] =
-                threads::run(|| vae.encode(&grey, self.cancel)).map_err(ModelError::in_part("vae"))?;
+            let ([mean, _], _) = in_tiles_if_short(limits(*tiles, device), |limits| {
+                threads::run(|| vae.encode(&grey, limits, self.cancel))
+            })
+            .map_err(ModelError::in_part("vae"))?;
             let (scale, shift) = (configs.vae.scaling_factor, configs.vae.shift_factor.unwrap_or(0.0));
             let mask = Tensor::ones((1, 1, height, width), *dtype, device)?;
             Tensor::cat(&[mask, mean.affine(scale, -shift * scale)?], 1)?

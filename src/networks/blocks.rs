@@ -93,14 +93,36 @@ impl ResnetBlock {
 
     /// `[B, I, H, W] → [B, O, H, W]`; `time`: `[B, T]`.
     pub(super) fn forward(&self, x: &Tensor, time: Option<&Tensor>) -> Result<Tensor> {
-        let mut hidden = self.conv1.forward(&self.norm1.forward_silu(x)?)?;
-        if let (Some(projection), Some(time)) = (&self.time, time) {
-            hidden = add_channels(&hidden, &projection.forward(&silu(time)?)?)?;
+        let mut hidden = self.first(&self.norm1.forward_silu(x)?, time)?;
+        // Put in place of the former, which is let go.
+        hidden = self.norm2.forward_silu(&hidden)?;
+        self.second(&hidden, x)
+    }
+
+    /// Channels in and out.
+    pub(super) fn channels(&self) -> [usize; 2] {
+        self.conv1.channels()
+    }
+
+    /// The norms, each with the SiLU after it.
+    pub(super) fn norms(&self) -> [&GroupNorm; 2] {
+        [&self.norm1, &self.norm2]
+    }
+
+    /// The first convolution of the normed `[B, I, H, W]`, and the time: `[B, O, H, W]`.
+    pub(super) fn first(&self, normed: &Tensor, time: Option<&Tensor>) -> Result<Tensor> {
+        let hidden = self.conv1.forward(normed)?;
+        match (&self.time, time) {
+            (Some(projection), Some(time)) => add_channels(&hidden, &projection.forward(&silu(time)?)?),
+            _ => Ok(hidden),
         }
-        let hidden = self.norm2.forward_silu(&hidden)?;
+    }
+
+    /// The second convolution of the normed `[B, O, H, W]`, plus `x` or its shortcut.
+    pub(super) fn second(&self, normed: &Tensor, x: &Tensor) -> Result<Tensor> {
         match &self.shortcut {
-            Some(shortcut) => self.conv2.forward_add(&hidden, &shortcut.forward(x)?),
-            None => self.conv2.forward_add(&hidden, x),
+            Some(shortcut) => self.conv2.forward_add(normed, &shortcut.forward(x)?),
+            None => self.conv2.forward_add(normed, x),
         }
     }
 }

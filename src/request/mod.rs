@@ -12,6 +12,7 @@ mod picture;
 mod sampler_kind;
 mod schedule_kind;
 mod seed;
+mod tile_choice;
 
 pub use cancel::CancelToken;
 pub use device_choice::{DeviceChoice, DtypeChoice};
@@ -22,3 +23,4 @@ pub use picture::{Picture, PictureSizeError};
 pub use sampler_kind::SamplerKind;
 pub use schedule_kind::{ScheduleKind, TimestepSpacing};
 pub use seed::Seed;
+pub use tile_choice::TileChoice;

@@ -40,23 +40,61 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask) -
     }
     let split =
         |t: &Tensor, n: usize| t.reshape((batch, n, heads, head_width))?.transpose(1, 2)?.contiguous();
-    let (split_q, split_k, split_v) = (split(q, queries)?, split(k, keys)?, split(v, keys)?);
-    let scale = 1.0 / (head_width as f64).sqrt();
-    // f16 products of long rows overflow: the scores are computed in f32.
-    let scores = (split_q.to_dtype(DType::F32)? * scale)?
-        .matmul(&split_k.to_dtype(DType::F32)?.transpose(2, 3)?.contiguous()?)?;
-    let scores = match mask {
-        Mask::None => scores,
-        Mask::Causal => scores.broadcast_add(&causal_mask(queries, keys, scores.device())?)?,
-    };
-    let stable = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
-    let weights = stable.broadcast_div(&stable.sum_keepdim(D::Minus1)?)?.to_dtype(q.dtype())?;
-    weights.matmul(&split_v)?.transpose(1, 2)?.reshape((batch, queries, width))
+    let rows = (SCORES / (batch * heads * keys).max(1)).max(1);
+    let out = attention_by_rows([&split(q, queries)?, &split(k, keys)?, &split(v, keys)?], mask, rows)?;
+    out.transpose(1, 2)?.reshape((batch, queries, width))
 }
 
-fn causal_mask(queries: usize, keys: usize, device: &candle_core::Device) -> Result<Tensor> {
-    let values: Vec<f32> = (0..queries)
+/// The most scores that candle's operations hold at once.
+const SCORES: usize = 1 << 26;
+
+/// Attention of `q`, `k` and `v`, each `[B, H, N or M, D]`, for so many queries at once.
+fn attention_by_rows([q, k, v]: [&Tensor; 3], mask: Mask, rows: usize) -> Result<Tensor> {
+    let (_, _, queries, head_width) = q.dims4()?;
+    let scale = 1.0 / (head_width as f64).sqrt();
+    let transposed_keys = k.to_dtype(DType::F32)?.transpose(2, 3)?.contiguous()?;
+    let part = |first: usize| {
+        // f16 products of long rows overflow: the scores are computed in f32.
+        let q = q.narrow(2, first, rows.min(queries - first))?.contiguous()?.to_dtype(DType::F32)?;
+        let mut scores = (q * scale)?.matmul(&transposed_keys)?;
+        if mask == Mask::Causal {
+            scores =
+                scores.broadcast_add(&causal_mask(first, scores.dim(2)?, scores.dim(3)?, v.device())?)?;
+        }
+        scores = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
+        let weights = scores.broadcast_div(&scores.sum_keepdim(D::Minus1)?)?;
+        weights.to_dtype(v.dtype())?.matmul(v)
+    };
+    if queries <= rows {
+        return part(0);
+    }
+    Tensor::cat(&(0..queries).step_by(rows).map(part).collect::<Result<Vec<_>>>()?, 2)
+}
+
+/// What is added to the scores of `queries` queries from the `first` on.
+fn causal_mask(first: usize, queries: usize, keys: usize, device: &candle_core::Device) -> Result<Tensor> {
+    let values: Vec<f32> = (first..first + queries)
         .flat_map(|q| (0..keys).map(move |k| if k > q { f32::NEG_INFINITY } else { 0.0 }))
         .collect();
     Tensor::from_vec(values, (1, 1, queries, keys), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attention_in_parts_is_attention() {
+        let values: Vec<f32> = (0..2 * 3 * 7 * 4).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
+        let x = Tensor::from_vec(values, (2, 3, 7, 4), &candle_core::Device::Cpu).unwrap();
+        for mask in [Mask::None, Mask::Causal] {
+            let values = |rows| {
+                let out = attention_by_rows([&x, &x, &x], mask, rows).unwrap();
+                out.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            };
+            for (part, whole) in values(3).iter().zip(values(7)) {
+                assert!((part - whole).abs() < 1e-6, "{mask:?}: {part} for {whole}");
+            }
+        }
+    }
 }

@@ -87,6 +87,11 @@ impl Conv2d {
         Ok(Self { kernel, channels_in, channels_out, stride, padding })
     }
 
+    /// Channels in and out.
+    pub fn channels(&self) -> [usize; 2] {
+        [self.channels_in, self.channels_out]
+    }
+
     /// `[B, I, H, W] → [B, O, H', W']`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.run(x, false, None)

@@ -1,4 +1,4 @@
-//! Activations, sums, and the ways between feature maps and tokens.
+//! Activations, sums, parts, and the ways between feature maps and tokens.
 
 use candle_core::{D, Result, Tensor};
 
@@ -47,6 +47,17 @@ pub fn geglu(x: &Tensor) -> Result<Tensor> {
         return Tensor::from_vec(out, shape, x.device());
     }
     x.narrow(D::Minus1, 0, half)? * x.narrow(D::Minus1, half, half)?.gelu_erf()?
+}
+
+/// The part of `[B, C, H, W]` from row and column `from` to row and column `to`: a copy, or `x` itself if it
+/// is all of it.
+pub fn crop(x: &Tensor, from: [usize; 2], to: [usize; 2]) -> Result<Tensor> {
+    let (_, _, height, width) = x.dims4()?;
+    if (from, to) == ([0, 0], [height, width]) {
+        return Ok(x.clone());
+    }
+    let part = x.narrow(2, from[0], to[0] - from[0])?.narrow(3, from[1], to[1] - from[1])?;
+    if is_fast(x) { channels_last(&part)?.permute((0, 3, 1, 2)) } else { part.contiguous() }
 }
 
 /// The sum of two feature maps of one shape.

@@ -17,10 +17,12 @@ pub mod threads;
 pub use attention::{Mask, attention};
 pub use convolution::{Conv2d, Padding};
 pub use cpu::bf16::{Precision, matrix_precision, set_matrix_precision};
+pub use cpu::norm::GroupStatistics;
 #[doc(hidden)]
 pub use cpu::simd::{Level, limit};
 pub use elementwise::{
-    add, add_channels, concat_channels, from_tokens, geglu, gelu, gelu_tanh, quick_gelu, silu, to_tokens,
+    add, add_channels, concat_channels, crop, from_tokens, geglu, gelu, gelu_tanh, quick_gelu, silu,
+    to_tokens,
 };
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};

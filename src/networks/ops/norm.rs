@@ -1,8 +1,10 @@
 //! Normalisation.
 
+use std::borrow::Cow;
+
 use candle_core::{D, DType, Result, Tensor};
 
-use super::cpu::norm::{group_norm, layer_norm};
+use super::cpu::norm::{GroupStatistics, group_norm, group_statistics, layer_norm};
 use super::{channels_last, feature_map, is_fast, plain_values, with_values};
 
 /// Group normalisation (Wu & He 2018).
@@ -33,35 +35,87 @@ impl GroupNorm {
 
     /// `[B, C, H, W] → [B, C, H, W]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.run(x, false)
+        self.run(x, None, false)
     }
 
     /// The norm, then SiLU.
     pub fn forward_silu(&self, x: &Tensor) -> Result<Tensor> {
-        self.run(x, true)
+        self.run(x, None, true)
     }
 
-    fn run(&self, x: &Tensor, with_silu: bool) -> Result<Tensor> {
-        let (b, c, h, w) = x.dims4()?;
-        if c != self.weight.elem_count() {
-            let message = format!("a norm of {} channels got {c}", self.weight.elem_count());
+    /// The norm with the statistics of another feature map than `x`, such as the whole that `x` is a part
+    /// of, then SiLU.
+    pub fn forward_silu_given(&self, x: &Tensor, statistics: &GroupStatistics) -> Result<Tensor> {
+        self.run(x, Some(statistics), true)
+    }
+
+    /// The statistics of `[B, C, H, W]`.
+    pub fn statistics(&self, x: &Tensor) -> Result<GroupStatistics> {
+        let (b, c, h, w) = self.dims(x)?;
+        if self.values.is_some() && is_fast(x) {
+            return with_values(&channels_last(x)?, |values| group_statistics(values, b, self.groups, c));
+        }
+        let [mean, variance] = moments(&self.grouped(x)?)?;
+        let (mean, variance): (Vec<f32>, Vec<f32>) =
+            (mean.flatten_all()?.to_vec1()?, variance.flatten_all()?.to_vec1()?);
+        let moments = mean.iter().zip(&variance).map(|(m, v)| [f64::from(*m), f64::from(*v)]);
+        Ok(GroupStatistics::from_moments(c / self.groups * h * w, moments))
+    }
+
+    fn dims(&self, x: &Tensor) -> Result<(usize, usize, usize, usize)> {
+        let dims = x.dims4()?;
+        if dims.1 != self.weight.elem_count() {
+            let message = format!("a norm of {} channels got {}", self.weight.elem_count(), dims.1);
+            return Err(candle_core::Error::Msg(message));
+        }
+        Ok(dims)
+    }
+
+    /// `[B, G, C/G·H·W]` in f32, whatever the weights' format.
+    fn grouped(&self, x: &Tensor) -> Result<Tensor> {
+        x.contiguous()?.to_dtype(DType::F32)?.reshape((x.dim(0)?, self.groups, ()))
+    }
+
+    fn run(&self, x: &Tensor, given: Option<&GroupStatistics>, with_silu: bool) -> Result<Tensor> {
+        let (b, c, h, w) = self.dims(x)?;
+        if let Some(given) = given.filter(|given| given.moments().len() != b * self.groups) {
+            let found = given.moments().len();
+            let message = format!("a norm of {b} × {} groups got {found} statistics", self.groups);
             return Err(candle_core::Error::Msg(message));
         }
         if let (Some([weight, bias]), true) = (&self.values, is_fast(x)) {
             let out = with_values(&channels_last(x)?, |values| {
-                group_norm(values, b, self.groups, self.eps, weight, bias, with_silu)
+                let statistics = given
+                    .map_or_else(|| Cow::Owned(group_statistics(values, b, self.groups, c)), Cow::Borrowed);
+                group_norm(values, &statistics, self.groups, self.eps, weight, bias, with_silu)
             })?;
             return feature_map(out, [b, c, h, w], x);
         }
-        // Statistics in f32, whatever the weights' format.
-        let grouped = x.contiguous()?.to_dtype(DType::F32)?.reshape((b, self.groups, ()))?;
-        let centred = grouped.broadcast_sub(&grouped.mean_keepdim(2)?)?;
-        let deviation = (centred.sqr()?.mean_keepdim(2)? + self.eps)?.sqrt()?;
-        let normed = centred.broadcast_div(&deviation)?.reshape((b, c, h, w))?.to_dtype(x.dtype())?;
+        let grouped = self.grouped(x)?;
+        // The picture's own statistics stay on the device.
+        let [mean, variance] = match given {
+            Some(given) => {
+                let (means, variances): (Vec<f32>, Vec<f32>) =
+                    given.moments().map(|[mean, variance]| (mean as f32, variance as f32)).unzip();
+                let each_group = |values| Tensor::from_vec(values, (b, self.groups, 1), x.device());
+                [each_group(means)?, each_group(variances)?]
+            }
+            None => moments(&grouped)?,
+        };
+        let deviation = (variance + self.eps)?.sqrt()?;
+        let normed = grouped.broadcast_sub(&mean)?.broadcast_div(&deviation)?;
+        let normed = normed.reshape((b, c, h, w))?.to_dtype(x.dtype())?;
         let channel = |t: &Tensor| t.reshape((1, c, 1, 1));
         let out = normed.broadcast_mul(&channel(&self.weight)?)?.broadcast_add(&channel(&self.bias)?)?;
         if with_silu { out.silu() } else { Ok(out) }
     }
+}
+
+/// Mean and variance of each row of `[B, G, N]`, each `[B, G, 1]`.
+fn moments(grouped: &Tensor) -> Result<[Tensor; 2]> {
+    let mean = grouped.mean_keepdim(2)?;
+    let variance = grouped.broadcast_sub(&mean)?.sqr()?.mean_keepdim(2)?;
+    Ok([mean, variance])
 }
 
 /// Layer normalisation of the last dimension (Ba et al. 2016).

@@ -50,10 +50,88 @@ multiversioned! {
     }
 }
 
-/// GroupNorm over `[B, H·W, C]`, `batch` pictures, then SiLU if asked (Wu & He 2018).
-pub(in super::super) fn group_norm(
+/// Sums over the values of each norm group, from which its mean and variance follow. Those of several
+/// parts of a picture add up.
+#[derive(Clone, Debug)]
+pub struct GroupStatistics {
+    /// Values summed for each group.
+    count: f64,
+    /// For each picture's groups, the values' sum and that of their squares, `[B, G]`.
+    sums: Vec<[f64; 2]>,
+}
+
+impl GroupStatistics {
+    /// From each picture's groups' mean and variance, `[B, G]`, over `count` values.
+    pub(in super::super) fn from_moments(count: usize, moments: impl Iterator<Item = [f64; 2]>) -> Self {
+        let count = count as f64;
+        let sums = moments.map(|[mean, variance]| [mean * count, (variance + mean * mean) * count]).collect();
+        Self { count, sums }
+    }
+
+    /// Adds those of another part of the same pictures.
+    pub fn merge(&mut self, part: &Self) {
+        assert_eq!(self.sums.len(), part.sums.len(), "statistics of different pictures or norms");
+        self.count += part.count;
+        for (sums, part) in self.sums.iter_mut().zip(&part.sums) {
+            sums[0] += part[0];
+            sums[1] += part[1];
+        }
+    }
+
+    /// Each picture's groups' mean and variance, `[B, G]`.
+    pub(in super::super) fn moments(&self) -> impl ExactSizeIterator<Item = [f64; 2]> {
+        self.sums.iter().map(|[sum, squares]| {
+            let mean = sum / self.count;
+            [mean, (squares / self.count - mean * mean).max(0.0)]
+        })
+    }
+}
+
+/// Rows of channels that one thread takes, in values.
+fn values_at_once(channels: usize) -> usize {
+    PARALLEL_VALUES.div_ceil(channels) * channels
+}
+
+/// The statistics of `[B, H·W, C]`, `batch` pictures.
+pub(in super::super) fn group_statistics(
     x: &[f32],
     batch: usize,
+    groups: usize,
+    channels: usize,
+) -> GroupStatistics {
+    let picture = x.len() / batch.max(1);
+    let in_group = channels / groups;
+    let mut statistics =
+        GroupStatistics { count: (picture / groups) as f64, sums: Vec::with_capacity(batch * groups) };
+    let at_once = values_at_once(channels);
+    for x in x.chunks_exact(picture.max(1)) {
+        let zeros = || (vec![0.0_f64; channels], vec![0.0_f64; channels]);
+        let sums_of = |rows: &[f32]| {
+            let (mut sums, mut squares) = zeros();
+            channel_sums(rows, channels, &mut sums, &mut squares);
+            (sums, squares)
+        };
+        let (sums, squares) = if picture <= at_once {
+            sums_of(x)
+        } else {
+            // Collected in order, so that the result does not depend on the threads.
+            let parts: Vec<_> = x.par_chunks(at_once).map(sums_of).collect();
+            parts.into_iter().fold(zeros(), |(mut a, mut b), (c, d)| {
+                a.iter_mut().zip(c).for_each(|(a, c)| *a += c);
+                b.iter_mut().zip(d).for_each(|(b, d)| *b += d);
+                (a, b)
+            })
+        };
+        let groups = sums.chunks_exact(in_group).zip(squares.chunks_exact(in_group));
+        statistics.sums.extend(groups.map(|(sums, squares)| [sums.iter().sum(), squares.iter().sum()]));
+    }
+    statistics
+}
+
+/// GroupNorm over `[B, H·W, C]` with given statistics, then SiLU if asked (Wu & He 2018).
+pub(in super::super) fn group_norm(
+    x: &[f32],
+    statistics: &GroupStatistics,
     groups: usize,
     eps: f64,
     weight: &[f32],
@@ -65,59 +143,32 @@ pub(in super::super) fn group_norm(
     if x.is_empty() {
         return out;
     }
-    let picture = x.len() / batch;
-    let rows_at_once = PARALLEL_VALUES.div_ceil(channels) * channels;
-    for (x, out) in x.chunks_exact(picture).zip(out.chunks_exact_mut(picture)) {
-        let zeros = || (vec![0.0_f64; channels], vec![0.0_f64; channels]);
-        let sums_of = |rows: &[f32]| {
-            let (mut sums, mut squares) = zeros();
-            channel_sums(rows, channels, &mut sums, &mut squares);
-            (sums, squares)
-        };
-        let (sums, squares) = if picture <= rows_at_once {
-            sums_of(x)
-        } else {
-            // Collected in order, so that the result does not depend on the threads.
-            let parts: Vec<_> = x.par_chunks(rows_at_once).map(sums_of).collect();
-            parts.into_iter().fold(zeros(), |(mut a, mut b), (c, d)| {
-                a.iter_mut().zip(c).for_each(|(a, c)| *a += c);
-                b.iter_mut().zip(d).for_each(|(b, d)| *b += d);
-                (a, b)
-            })
-        };
-        let (scale, shift) = affine(&sums, &squares, picture / channels, groups, eps, weight, bias);
-        if picture <= rows_at_once {
+    let moments: Vec<_> = statistics.moments().collect();
+    let picture = x.len() / (moments.len() / groups);
+    let at_once = values_at_once(channels);
+    let pictures = x.chunks_exact(picture).zip(out.chunks_exact_mut(picture));
+    for ((x, out), moments) in pictures.zip(moments.chunks_exact(groups)) {
+        let (scale, shift) = affine(moments, eps, weight, bias);
+        if picture <= at_once {
             scale_and_shift(x, &scale, &shift, with_silu, out);
         } else {
-            out.par_chunks_mut(rows_at_once)
-                .zip(x.par_chunks(rows_at_once))
+            out.par_chunks_mut(at_once)
+                .zip(x.par_chunks(at_once))
                 .for_each(|(out, x)| scale_and_shift(x, &scale, &shift, with_silu, out));
         }
     }
     out
 }
 
-/// Per channel, the factor and the summand that normalise its group.
-fn affine(
-    sums: &[f64],
-    squares: &[f64],
-    pixels: usize,
-    groups: usize,
-    eps: f64,
-    weight: &[f32],
-    bias: &[f32],
-) -> (Vec<f32>, Vec<f32>) {
+/// Per channel, the factor and the summand that normalise its group of this mean and variance.
+fn affine(moments: &[[f64; 2]], eps: f64, weight: &[f32], bias: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let channels = weight.len();
-    let in_group = channels / groups;
-    let count = (pixels * in_group) as f64;
+    let in_group = channels / moments.len();
     let mut scale = Vec::with_capacity(channels);
     let mut shift = Vec::with_capacity(channels);
-    for group in 0..groups {
-        let range = group * in_group..(group + 1) * in_group;
-        let mean = sums[range.clone()].iter().sum::<f64>() / count;
-        let variance = (squares[range.clone()].iter().sum::<f64>() / count - mean * mean).max(0.0);
+    for (group, [mean, variance]) in moments.iter().enumerate() {
         let inverse = 1.0 / (variance + eps).sqrt();
-        for c in range {
+        for c in group * in_group..(group + 1) * in_group {
             scale.push((f64::from(weight[c]) * inverse) as f32);
             shift.push((f64::from(bias[c]) - mean * inverse * f64::from(weight[c])) as f32);
         }

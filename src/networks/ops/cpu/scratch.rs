@@ -8,6 +8,9 @@ use std::cell::RefCell;
 /// Buffers of one thread that nobody uses now.
 const KEPT: usize = 4;
 
+/// The longest buffer that is kept, values: one of a very large picture would take memory for nothing.
+const LONGEST_KEPT: usize = 1 << 24;
+
 thread_local! {
     static FREE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
@@ -47,7 +50,7 @@ impl std::ops::DerefMut for Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         FREE.with_borrow_mut(|free| {
-            if free.len() < KEPT {
+            if free.len() < KEPT && self.buffer.len() <= LONGEST_KEPT {
                 free.push(std::mem::take(&mut self.buffer));
                 free.sort_unstable_by_key(Vec::len);
             }

@@ -1,0 +1,94 @@
+//! The middle of encoder and decoder, at the latent's size.
+
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+
+use super::{AutoencoderConfig, NORM_EPS};
+use crate::networks::NetworkError;
+use crate::networks::blocks::{NormConfig, ResnetBlock, group_norm, linear_or_conv1x1};
+use crate::networks::error::checkpoint;
+use crate::networks::ops::{GroupNorm, Linear, Mask, add, attention, from_tokens, to_tokens};
+use crate::request::CancelToken;
+
+/// One head over all pixels, around a residual.
+struct PixelAttention {
+    norm: GroupNorm,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    out: Linear,
+}
+
+impl PixelAttention {
+    fn new(vb: &VarBuilder<'_>, channels: usize, groups: usize) -> Result<Self, NetworkError> {
+        // Names since diffusers 0.15 and before.
+        let old = vb.contains_tensor("query.weight");
+        let names =
+            if old { ["query", "key", "value", "proj_attn"] } else { ["to_q", "to_k", "to_v", "to_out.0"] };
+        let map = |name: &str| linear_or_conv1x1(&vb.pp(name), channels, channels);
+        Ok(Self {
+            norm: group_norm(&vb.pp("group_norm"), channels, groups, NORM_EPS)?,
+            query: map(names[0])?,
+            key: map(names[1])?,
+            value: map(names[2])?,
+            out: map(names[3])?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let (_, _, height, width) = x.dims4()?;
+        // In a block, so that what went in is let go before the last map.
+        let attended = {
+            let tokens = to_tokens(&self.norm.forward(x)?)?;
+            let (query, key) = (self.query.forward(&tokens)?, self.key.forward(&tokens)?);
+            let value = self.value.forward(&tokens)?;
+            drop(tokens);
+            attention(&query, &key, &value, 1, Mask::None)?
+        };
+        add(&from_tokens(&self.out.forward(&attended)?, height, width)?, x)
+    }
+}
+
+/// The middle of encoder and decoder.
+pub(super) struct Middle {
+    first: ResnetBlock,
+    attention: Option<PixelAttention>,
+    second: ResnetBlock,
+}
+
+impl Middle {
+    pub(super) fn new(
+        vb: &VarBuilder<'_>,
+        channels: usize,
+        config: &AutoencoderConfig,
+    ) -> Result<Self, NetworkError> {
+        let norm = NormConfig { groups: config.norm_num_groups, eps: NORM_EPS };
+        let attention = config
+            .mid_block_add_attention
+            .then(|| PixelAttention::new(&vb.pp("attentions.0"), channels, norm.groups))
+            .transpose()?;
+        Ok(Self {
+            first: ResnetBlock::new(&vb.pp("resnets.0"), channels, channels, None, norm)?,
+            attention,
+            second: ResnetBlock::new(&vb.pp("resnets.1"), channels, channels, None, norm)?,
+        })
+    }
+
+    /// `[B, C, H, W] → [B, C, H, W]`.
+    pub(super) fn forward(&self, mut x: Tensor, cancel: &CancelToken) -> Result<Tensor, NetworkError> {
+        x = self.first.forward(&x, None)?;
+        if let Some(attention) = &self.attention {
+            checkpoint(cancel)?;
+            x = attention.forward(&x)?;
+        }
+        checkpoint(cancel)?;
+        Ok(self.second.forward(&x, None)?)
+    }
+
+    /// The most values that [`Self::forward`] holds at once, for `[1, C, H, W]`: in the attention `x`,
+    /// queries, keys, values, keys and values once more in the kernel's order, and the result.
+    pub(super) fn peak_values(&self, [height, width]: [usize; 2]) -> usize {
+        let maps = if self.attention.is_some() { 7 } else { 3 };
+        maps * self.first.channels()[0] * height * width
+    }
+}

@@ -1,0 +1,136 @@
+//! Tiles against the whole pass, from inside: with the whole's own statistics they are exact.
+
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+
+use super::region::{Region, grid, spread};
+use super::steps::{Norms, run, sizes};
+use super::tiles::assemble;
+use super::*;
+use crate::networks::ops::crop;
+
+/// The autoencoder of a small checkpoint in diffusers' layout.
+fn fixture() -> Autoencoder {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sd1/vae");
+    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    let weights = std::fs::read(folder.join("diffusion_pytorch_model.safetensors")).unwrap();
+    let vb = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
+    Autoencoder::new(&vb, &serde_json::from_str(&config).unwrap()).unwrap()
+}
+
+/// Waves that differ from place to place, `[1, C, H, W]`.
+fn waves(channels: usize, height: usize, width: usize) -> Tensor {
+    let values: Vec<f32> = (0..channels * height * width)
+        .map(|i| {
+            let (c, y, x) = (i / (height * width), i / width % height, i % width);
+            let (c, y, x) = (c as f32, y as f32, x as f32);
+            (0.7 * x + 0.3 * c).sin() * (y / 9.0).cos() + (0.01 * x * y + c).sin() * 0.5
+        })
+        .collect();
+    Tensor::from_vec(values, (1, channels, height, width), &Device::Cpu).unwrap()
+}
+
+fn values(x: &Tensor) -> Vec<f32> {
+    x.contiguous().unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Relative L2 error of what `steps` give in tiles of `edge` pixels, with the statistics of the whole.
+fn error_with_the_wholes_statistics(steps: &[Step], x: &Tensor, edge: usize, multiple: usize) -> f64 {
+    let cancel = CancelToken::new();
+    let (_, _, height, width) = x.dims4().unwrap();
+    let sizes = sizes(steps, [height, width]);
+    let size = sizes[steps.len()];
+    let mut statistics = Vec::new();
+    let mut norms = Norms::Gathered(&mut statistics);
+    let whole = run(steps, x, &sizes, &[Region::whole(size)], &mut norms, &cancel).unwrap();
+    let tiles = grid(size, edge, multiple);
+    assert!(tiles.len() > 5, "{} tiles", tiles.len());
+    let tiled = assemble(steps, x, &sizes, &tiles, &statistics, &cancel).unwrap();
+    assert_eq!(tiled.dims(), whole[0].dims());
+    let (tiled, whole) = (values(&tiled), values(&whole[0]));
+    let error: f64 = tiled.iter().zip(&whole).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    (error / whole.iter().map(|b| f64::from(*b).powi(2)).sum::<f64>()).sqrt()
+}
+
+/// f32 in another order of summation: Winograd's tiles lie elsewhere.
+const ROUNDING: f64 = 2e-5;
+
+#[test]
+fn with_the_wholes_statistics_tiles_are_exact() {
+    let Autoencoder { encoder, decoder } = fixture();
+    for (height, width, edge) in [(36, 44, 16), (30, 52, 10), (64, 14, 6)] {
+        let x = waves(decoder.conv_in.channels()[1], height, width);
+        let error = error_with_the_wholes_statistics(&decoder.steps, &x, edge, 2);
+        assert!(error < ROUNDING, "decoder, {height}×{width} in {edge}: {error:e}");
+        let x = waves(3, 2 * height, 2 * width);
+        let error = error_with_the_wholes_statistics(&encoder.steps, &x, edge, 1);
+        assert!(error < ROUNDING, "encoder, {height}×{width} in {edge}: {error:e}");
+    }
+}
+
+#[test]
+fn statistics_from_squares_that_cover_the_map_are_the_wholes() {
+    let Autoencoder { decoder, .. } = fixture();
+    let cancel = CancelToken::new();
+    let x = waves(decoder.conv_in.channels()[1], 16, 24);
+    let sizes = sizes(&decoder.steps, [16, 24]);
+    let size = sizes[decoder.steps.len()];
+    let squares = spread(size, 16, 6, 2);
+    assert_eq!(squares.len(), 6);
+    let parts = |outputs: &[Region]| {
+        let mut statistics = Vec::new();
+        let mut norms = Norms::Gathered(&mut statistics);
+        run(&decoder.steps, &x, &sizes, outputs, &mut norms, &cancel).unwrap()
+    };
+    let whole = &parts(&[Region::whole(size)])[0];
+    for (part, square) in parts(&squares).iter().zip(&squares) {
+        let expected = crop(whole, square.from, square.to).unwrap();
+        for (a, b) in values(part).iter().zip(values(&expected)) {
+            assert!((a - b).abs() < 1e-4, "{square:?}: {a} for {b}");
+        }
+    }
+}
+
+#[test]
+fn borders_of_tiles_cannot_be_seen() {
+    let Autoencoder { decoder, .. } = fixture();
+    let cancel = CancelToken::new();
+    let x = waves(decoder.conv_in.channels()[1], 36, 44);
+    let sizes = sizes(&decoder.steps, [36, 44]);
+    let [height, width] = sizes[decoder.steps.len()];
+    // Statistics that are far from the whole's: the middle's.
+    let mut statistics = Vec::new();
+    let mut norms = Norms::Gathered(&mut statistics);
+    run(&decoder.steps, &x, &sizes, &spread([height, width], 16, 1, 2), &mut norms, &cancel).unwrap();
+    let tiles = grid([height, width], 16, 2);
+    let tiled = assemble(&decoder.steps, &x, &sizes, &tiles, &statistics, &cancel).unwrap();
+    let all = [Region::whole([height, width])];
+    let whole = run(&decoder.steps, &x, &sizes, &all, &mut Norms::Own, &cancel).unwrap();
+    let error: Vec<f32> =
+        values(&tiled).iter().zip(values(&whole[0])).map(|(tiled, whole)| (tiled - whole).abs()).collect();
+    // How much the error changes from one column to the next, where tiles meet and elsewhere.
+    let (mut at_borders, mut elsewhere) = ((0.0, 0), (0.0, 0));
+    for (i, pair) in error.windows(2).enumerate().filter(|(i, _)| i % width + 1 < width) {
+        let meets = tiles.iter().any(|tile| tile.from[1] == i % width + 1);
+        let sum = if meets { &mut at_borders } else { &mut elsewhere };
+        *sum = (sum.0 + f64::from((pair[1] - pair[0]).abs()), sum.1 + 1);
+    }
+    let (at_borders, elsewhere) =
+        (at_borders.0 / f64::from(at_borders.1), elsewhere.0 / f64::from(elsewhere.1));
+    assert!(elsewhere > 1e-3, "there is no error to look at: {elsewhere:e}");
+    assert!(at_borders < 1.5 * elsewhere, "the error jumps by {at_borders:e}, elsewhere by {elsewhere:e}");
+}
+
+#[test]
+fn a_stop_is_seen_between_tiles() {
+    let Autoencoder { decoder, .. } = fixture();
+    let x = waves(decoder.conv_in.channels()[1], 16, 16);
+    let sizes = sizes(&decoder.steps, [16, 16]);
+    let cancel = CancelToken::new();
+    cancel.stop();
+    let tiles = grid(sizes[decoder.steps.len()], 16, 2);
+    let stopped = assemble(&decoder.steps, &x, &sizes, &tiles, &[], &cancel);
+    assert!(matches!(stopped, Err(NetworkError::Cancelled)));
+}

@@ -1,0 +1,28 @@
+//! Whether pictures are encoded and decoded in tiles.
+
+use std::str::FromStr;
+
+/// Whether encoder and decoder run in tiles: less memory, and almost the same picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TileChoice {
+    /// Large pictures, and all when memory is short.
+    #[default]
+    Auto,
+    /// Every picture.
+    Always,
+    /// No picture, whatever memory it takes.
+    Never,
+}
+
+impl FromStr for TileChoice {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s {
+            "auto" => Ok(Self::Auto),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => Err(format!("‘{s}’ is no choice of tiles: use auto, always or never")),
+        }
+    }
+}

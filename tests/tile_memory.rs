@@ -1,0 +1,93 @@
+//! The memory that encoding and decoding take, counted by the allocator.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+#![expect(unsafe_code, reason = "an allocator that counts is an allocator")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use safelight::networks::autoencoder::{Autoencoder, MemoryLimits};
+use safelight::request::CancelToken;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged; `realloc` and `alloc_zeroed` come through here.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        PEAK.fetch_max(live, Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most bytes that `work` held at once, beside those that were there before.
+fn peak<T>(work: impl FnOnce() -> T) -> f64 {
+    let before = LIVE.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    work();
+    (PEAK.load(Ordering::Relaxed) - before) as f64
+}
+
+/// Bytes of the kernels' own buffers, which the estimate leaves out.
+const BUFFERS: f64 = 8e6;
+
+// One test only: others beside it would be counted too.
+#[test]
+fn memory_is_what_was_estimated_and_bounded_in_tiles() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/builtin-model/model/vae");
+    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    let weights = std::fs::read(folder.join("diffusion_pytorch_model.safetensors")).unwrap();
+    let vb = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
+    let vae = Autoencoder::new(&vb, &serde_json::from_str(&config).unwrap()).unwrap();
+    let cancel = CancelToken::new();
+    let latent = |height, width| {
+        let values: Vec<f32> = (0..4 * height * width).map(|i| (i as f32 * 0.37).sin()).collect();
+        Tensor::from_vec(values, (1, 4, height, width), &Device::Cpu).unwrap()
+    };
+    let picture = Tensor::full(0.25_f32, (1, 3, 320, 320), &Device::Cpu).unwrap();
+    let decode = |z: &Tensor, limits| peak(|| vae.decode(z, limits, &cancel).unwrap());
+    let encode = |limits| peak(|| vae.encode(&picture, limits, &cancel).unwrap());
+    // The first pass makes the weights ready.
+    let z = latent(40, 40);
+    decode(&latent(16, 16), MemoryLimits::UNLIMITED);
+    encode(MemoryLimits::UNLIMITED);
+
+    let (decoding, encoding) = (decode(&z, MemoryLimits::UNLIMITED), encode(MemoryLimits::UNLIMITED));
+    println!("whole: decode {:.0} MB, encode {:.0} MB", decoding / 1e6, encoding / 1e6);
+    // 3 maps of 32 channels.
+    assert!(decoding > 36e6 && encoding > 36e6);
+    let limits = |bytes: f64| MemoryLimits { whole: bytes as u64, tile: bytes as u64 / 4 };
+    for (whole, run) in [(decoding, &(|l| decode(&z, l)) as &dyn Fn(_) -> f64), (encoding, &encode)] {
+        let as_it_fits = run(limits(1.2 * whole));
+        assert!(as_it_fits > 0.95 * whole, "{:.0} MB: what fits runs whole", as_it_fits / 1e6);
+        let in_tiles = run(limits(0.8 * whole));
+        assert!(in_tiles < 0.8 * whole, "{:.0} MB in tiles, {:.0} MB whole", in_tiles / 1e6, whole / 1e6);
+    }
+
+    let tile = 6e6;
+    for (height, width) in [(40, 40), (56, 80)] {
+        let result = (height * width * 64 * 3 * 4) as f64;
+        let held = decode(&latent(height, width), limits(4.0 * tile));
+        // The middle runs whole: 7 maps of 128 channels. What takes no more than it runs whole too.
+        let whole_part = tile.max((7 * 128 * height * width * 4) as f64);
+        println!("{height}×{width} in tiles: {:.0} MB", held / 1e6);
+        // What the tiles are cut from, a tile, and the result.
+        assert!(held < whole_part + tile + result + BUFFERS, "{:.0} MB for {height}×{width}", held / 1e6);
+    }
+}

@@ -1,0 +1,88 @@
+//! Encoding and decoding in tiles against the whole pass, as models call them.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use safelight::formats::picture::{ReadOptions, read_picture};
+use safelight::networks::autoencoder::{Autoencoder, AutoencoderConfig, MemoryLimits};
+use safelight::request::CancelToken;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn builtin() -> Autoencoder {
+    let folder = root().join("assets/builtin-model/model/vae");
+    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    let config: AutoencoderConfig = serde_json::from_str(&config).unwrap();
+    let weights = std::fs::read(folder.join("diffusion_pytorch_model.safetensors")).unwrap();
+    let vb = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
+    Autoencoder::new(&vb, &config).unwrap()
+}
+
+/// The corner of the built-in model's sheet of samples, −1..=1, `[1, 3, H, W]`.
+fn picture(height: usize, width: usize) -> Tensor {
+    let path = root().join("assets/builtin-model/samples.jpg");
+    let sheet = read_picture(&path, &ReadOptions::default()).unwrap().picture;
+    let values: Vec<f32> = sheet.rgb().iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect();
+    let sheet = Tensor::from_vec(values, (1, sheet.height(), sheet.width(), 3), &Device::Cpu).unwrap();
+    sheet.permute((0, 3, 1, 2)).unwrap().narrow(2, 0, height).unwrap().narrow(3, 0, width).unwrap()
+}
+
+fn values(x: &Tensor) -> Vec<f32> {
+    x.contiguous().unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// The error's root mean square in units of the expected values' deviation.
+fn relative_error(found: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!(found.dims(), expected.dims());
+    let (found, expected) = (values(found), values(expected));
+    let mean = expected.iter().map(|v| f64::from(*v)).sum::<f64>() / expected.len() as f64;
+    let error: f64 = found.iter().zip(&expected).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    (error / expected.iter().map(|b| (f64::from(*b) - mean).powi(2)).sum::<f64>()).sqrt()
+}
+
+#[test]
+fn the_builtin_vae_gives_almost_the_same_in_tiles() {
+    let vae = builtin();
+    let cancel = CancelToken::new();
+    let tiles = MemoryLimits { whole: 0, tile: 16 << 20 };
+    // Neither a square nor a multiple of a tile.
+    for (height, width) in [(360, 488), (512, 200)] {
+        let picture = picture(height, width);
+        let [mean, log_variance] = vae.encode(&picture, MemoryLimits::UNLIMITED, &cancel).unwrap();
+        let [tiled_mean, tiled_log_variance] = vae.encode(&picture, tiles, &cancel).unwrap();
+        let whole = vae.decode(&mean, MemoryLimits::UNLIMITED, &cancel).unwrap();
+        let tiled = vae.decode(&mean, tiles, &cancel).unwrap();
+        for (what, found, expected) in [
+            ("mean", &tiled_mean, &mean),
+            ("log-variance", &tiled_log_variance, &log_variance),
+            ("picture", &tiled, &whole),
+        ] {
+            let error = relative_error(found, expected);
+            println!("{what} of {height}×{width}: {error:.1e}");
+            assert!(error > 0.0, "{what} of {height}×{width} was not made in tiles");
+            assert!(error < ALMOST, "{what} of {height}×{width}: {error:e}");
+        }
+    }
+}
+
+/// What the statistics of some squares leave of the picture's deviation.
+const ALMOST: f64 = 0.03;
+
+#[test]
+fn one_tile_is_the_whole() {
+    let vae = builtin();
+    let cancel = CancelToken::new();
+    let as_small_as_can_be = MemoryLimits { whole: 0, tile: 0 };
+    let picture = picture(32, 24);
+    let [mean, log_variance] = vae.encode(&picture, MemoryLimits::UNLIMITED, &cancel).unwrap();
+    let tiled = vae.encode(&picture, as_small_as_can_be, &cancel).unwrap();
+    assert_eq!(values(&tiled[0]), values(&mean));
+    assert_eq!(values(&tiled[1]), values(&log_variance));
+    let whole = vae.decode(&mean, MemoryLimits::UNLIMITED, &cancel).unwrap();
+    assert_eq!(values(&vae.decode(&mean, as_small_as_can_be, &cancel).unwrap()), values(&whole));
+}
