@@ -134,7 +134,7 @@ fn agrees_with_diffusers(name: &str) {
     }
 
     // A file as ComfyUI writes it, from Python.
-    let file = root().join("tests/fixtures").join(name).join("final.latent");
+    let file = root().join("tests/fixtures").join(name).join("expected.latent");
     let opened = read_latent(&file).unwrap();
     let picture = model.decode(&format.model_from_vae(&opened.latent), &cancel).unwrap().picture;
     assert!(

@@ -69,10 +69,10 @@ fn without_a_dialog_a_path_is_typed_and_every_format_holds_the_settings() {
     // No program that could show a dialog, and no bus to ask for one.
     command.env("PATH", desktop.home()).env_remove("DBUS_SESSION_BUS_ADDRESS");
     let (_program, window) = start_command(&desktop, command);
+    let before = desktop.screenshot(&window);
     desktop.type_text("green hills at noon");
     desktop.press("ctrl+Return");
     // What is typed next must not reach the prompt before the job has begun.
-    let before = desktop.screenshot(&window);
     wait_for("the first preview", || {
         (changed_pixels(&before, &desktop.screenshot(&window)) > 20_000).then_some(())
     });
