@@ -76,7 +76,8 @@ pub(super) fn save_all(
         if item.picture().is_some() {
             return save_picture(&path, item, metadata);
         }
-        write_latent(&path, &item.format.vae_from_model(&item.latent), &LatentFacts::default())?;
+        let facts = LatentFacts { generation: Some(item.facts()), ..latent_facts(&item.format) };
+        write_latent(&path, &item.format.vae_from_model(&item.latent), &facts)?;
         Ok(path)
     };
     items.iter().map(|item| (item.job, save(item))).collect()
@@ -87,14 +88,21 @@ pub(super) fn save_latent(path: &Path, latent: &Latent, profile: &ModelProfile) 
     let path = with_extension(path, "latent");
     let facts = LatentFacts {
         family: Some(profile.family.name().to_owned()),
-        scaling: Some(profile.format.scale),
-        shift: Some(profile.format.shift),
-        quantity: Some(LatentQuantity::Denoised),
         vae_hash: Some(profile.vae_hash.clone()),
-        ..LatentFacts::default()
+        ..latent_facts(&profile.format)
     };
     write_latent(&path, &profile.format.vae_from_model(latent), &facts)?;
     Ok(path)
+}
+
+/// What a finished latent's format alone says of it.
+fn latent_facts(format: &LatentFormat) -> LatentFacts {
+    LatentFacts {
+        scaling: Some(format.scale),
+        shift: Some(format.shift),
+        quantity: Some(LatentQuantity::Denoised),
+        ..LatentFacts::default()
+    }
 }
 
 /// Writes something of the latent view: `latent` in model space, as it is adjusted.
@@ -162,32 +170,14 @@ pub(super) fn fitting_models(known: Vec<ModelChoice>, channels: usize) -> Vec<Mo
 mod tests {
     use super::*;
     use crate::latent::LatentShape;
-    use crate::request::{
-        GenerationDraft, ImageSize, ModelDefaults, ModelFamily, PredictionType, SamplerKind,
-    };
+    use crate::request::{GenerationDraft, Seed};
     use crate::session::Outcome;
 
     #[test]
     fn all_results_are_saved_under_names_of_their_own() {
-        let profile = ModelProfile {
-            choice: ModelChoice::Builtin,
-            name: "Built-in".into(),
-            family: ModelFamily::StableDiffusion1,
-            format: LatentFormat::STABLE_DIFFUSION,
-            prediction: PredictionType::V,
-            size_multiple: 32,
-            defaults: ModelDefaults {
-                size: ImageSize::new(128, 128),
-                steps: 4,
-                guidance_scale: 3.0,
-                sampler: SamplerKind::Ddim,
-            },
-            uses_guidance: true,
-            parameters: 1,
-            vae_hash: String::new(),
-        };
+        let profile = ModelProfile::made_up();
         let mut draft = GenerationDraft::new(&profile);
-        draft.seed = crate::request::Seed(7);
+        draft.seed = Seed(7);
         let item = |job, outcome| ResultItem {
             job: JobId(job),
             request: draft.clone().validate(&profile).unwrap(),
@@ -213,10 +203,9 @@ mod tests {
             written.iter().map(|(_, path)| path.as_ref().unwrap().file_name().unwrap().to_owned()).collect();
         assert_eq!(names, ["safelight-7-2.png", "safelight-7-3.png", "safelight-7.latent"]);
         assert_eq!(std::fs::read(folder.path().join("safelight-7.png")).unwrap(), b"older");
-        assert_eq!(
-            read_latent(&folder.path().join("safelight-7.latent")).unwrap().latent.values().len(),
-            1024
-        );
+        let read = read_latent(&folder.path().join("safelight-7.latent")).unwrap();
+        assert_eq!(read.latent, items[2].latent);
+        assert_eq!(read.facts.generation.unwrap().seed, Some(Seed(7)));
         assert!(save_all(Path::new("/nowhere"), &items[..1], true)[0].1.is_err());
     }
 }

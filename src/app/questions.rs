@@ -33,6 +33,11 @@ enum Closing {
 }
 
 impl Questions {
+    /// Whether keys belong to a question and not to the window.
+    pub(super) fn take_keys(&self) -> bool {
+        self.typed_path.is_some() || self.closing == Closing::Asked
+    }
+
     /// Pictures are being written, this many.
     pub(super) fn save_begins(&mut self, count: usize) {
         if self.closing == Closing::Asked {
@@ -62,6 +67,8 @@ impl Window {
             ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
             if self.questions.closing == Closing::No {
                 self.questions.closing = Closing::Asked;
+                // So that the keys reach the question and not the prompt behind it.
+                ctx.memory_mut(egui::Memory::stop_text_input);
             }
         }
     }
@@ -69,7 +76,8 @@ impl Window {
     pub(super) fn questions_ui(&mut self, ctx: &egui::Context) {
         self.typed_path_ui(ctx);
         self.offered_ui(ctx);
-        if self.questions.closing == Closing::Asked {
+        // A folder that is typed for the pictures is above the question that asked for it.
+        if self.questions.closing == Closing::Asked && self.questions.typed_path.is_none() {
             self.closing_ui(ctx);
         }
     }

@@ -303,6 +303,7 @@ impl eframe::App for Window {
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
         self.corner_ui(ui);
+        self.desk.keys_are_taken = self.questions.take_keys();
         let actions = window_ui(ui, &self.session, &mut self.desk);
         let ctx = ui.ctx().clone();
         self.questions_ui(&ctx);

@@ -25,7 +25,8 @@ pub(super) fn run(arguments: &EngineArguments, steps: usize, as_json: bool) -> a
     let mut step_secs: Vec<f64> = Vec::new();
     let mut first_step = 0.0;
     for round in 0..2 {
-        first_step = step_secs.first().copied().unwrap_or(first_step);
+        // The very first step, which prepares the weights: known once its round is over.
+        first_step = step_secs.first().copied().unwrap_or_default();
         stages.clear();
         step_secs.clear();
         let request = Box::new(draft.clone().validate(&profile)?);

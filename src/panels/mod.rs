@@ -46,6 +46,8 @@ pub struct Desk {
     pub use_patch: bool,
     /// Whether saved pictures hold their settings.
     pub save_metadata: bool,
+    /// Whether a question over the window takes the keys.
+    pub keys_are_taken: bool,
     /// Set once: the prompt takes the keyboard at the start.
     pub(crate) focus_prompt: bool,
     projections: HashMap<usize, Arc<RgbProjection>>,
@@ -79,6 +81,7 @@ impl Desk {
             latent_kind: (LatentSpace::Vae, 0),
             use_patch: true,
             save_metadata: true,
+            keys_are_taken: false,
             focus_prompt: true,
             projections: HashMap::new(),
             builtin: builtin_fit(),
@@ -172,7 +175,9 @@ impl Desk {
 /// Draws the whole window and gives what the person did.
 pub fn window_ui(ui: &mut Ui, session: &Session, look: &mut Desk) -> Vec<Action> {
     let mut actions = Vec::new();
-    shortcuts(ui, session, look, &mut actions);
+    if !look.keys_are_taken {
+        shortcuts(ui, session, look, &mut actions);
+    }
     let frame = |ui: &Ui| egui::Frame::side_top_panel(ui.style()).inner_margin(egui::Margin::same(14));
     let left = frame(ui);
     egui::Panel::left("controls").resizable(false).exact_size(330.0).frame(left).show(ui, |ui| {
@@ -231,7 +236,7 @@ fn shortcuts(ui: &Ui, session: &Session, look: &Desk, actions: &mut Vec<Action>)
         press(command | Modifiers::SHIFT, Key::S, Action::SaveLatent);
         press(command, Key::S, Action::Save);
         press(command, Key::O, Action::Open);
-        if session.running.is_some() || session.draws_when_loaded {
+        if session.running.is_some() || session.draws_when_loaded() {
             press(Modifiers::NONE, Key::Escape, Action::StopNow);
         }
         if !typing {

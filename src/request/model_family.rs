@@ -104,3 +104,27 @@ pub struct ModelProfile {
     /// Hash of the VAE's weights (blake3, hex): the key of fitted previews. Empty until the weights were read.
     pub vae_hash: String,
 }
+
+#[cfg(test)]
+impl ModelProfile {
+    /// A small model that only tests know.
+    pub(crate) fn made_up() -> Self {
+        Self {
+            choice: ModelChoice::Builtin,
+            name: "Built-in".into(),
+            family: ModelFamily::StableDiffusion1,
+            format: LatentFormat::STABLE_DIFFUSION,
+            prediction: PredictionType::V,
+            size_multiple: 32,
+            defaults: ModelDefaults {
+                size: ImageSize::new(64, 64),
+                steps: 4,
+                guidance_scale: 3.0,
+                sampler: SamplerKind::Ddim,
+            },
+            uses_guidance: true,
+            parameters: 1,
+            vae_hash: String::new(),
+        }
+    }
+}

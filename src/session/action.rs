@@ -281,8 +281,8 @@ impl Session {
     }
 
     pub(super) fn generate(&mut self) {
-        if self.load_job.is_some() {
-            self.draws_when_loaded = true;
+        if let Some(load) = &mut self.load {
+            load.then_draw = true;
             return;
         }
         let Some(profile) = self.profile.clone() else {
@@ -326,7 +326,9 @@ impl Session {
     }
 
     fn stop_now(&mut self) {
-        self.draws_when_loaded = false;
+        if let Some(load) = &mut self.load {
+            load.then_draw = false;
+        }
         self.queue.clear();
         if let Some(running) = &self.running {
             running.cancel.stop();

@@ -64,9 +64,7 @@ impl Session {
                 }
             }
             Event::Failed { job, failure } => {
-                if self.load_job.as_ref().is_some_and(|(id, _)| *id == job) {
-                    self.load_job = None;
-                    self.draws_when_loaded = false;
+                if self.take_load(job).is_some() {
                     self.model_state = ModelState::Failed(failure.why.clone());
                 }
                 if let Some(item) = self.results.iter_mut().find(|item| item.job == job) {
@@ -87,10 +85,7 @@ impl Session {
             }
             Event::Cancelled { job } => {
                 self.fit_ended(job, false);
-                if self.load_job.as_ref().is_some_and(|(id, _)| *id == job) {
-                    self.load_job = None;
-                    self.draws_when_loaded = false;
-                }
+                self.take_load(job);
                 if let Some(item) = self.results.iter_mut().find(|item| item.job == job) {
                     item.outcome =
                         Outcome::Failed("The decoding was stopped; the latent is kept.".to_owned());
@@ -123,7 +118,7 @@ impl Session {
         if let Stage::FittingPreview { done, total } = stage {
             self.fit_progress = Some((done, total));
         }
-        let loads = self.load_job.as_ref().is_some_and(|(id, _)| *id == job);
+        let loads = self.load.as_ref().is_some_and(|load| load.job == job);
         let runs = self.running.as_ref().is_some_and(|running| running.id == job);
         if let (true, Stage::Loading { part, done, total }) = (loads || runs, &stage) {
             self.model_state = ModelState::Loading(part.clone(), *done, *total);
@@ -134,9 +129,11 @@ impl Session {
     }
 
     fn model_loaded(&mut self, job: JobId, profile: std::sync::Arc<ModelProfile>, device: String) {
-        if self.load_job.as_ref().is_some_and(|(id, _)| *id == job) {
-            self.load_job = None;
-        } else if self.running.as_ref().is_none_or(|running| running.id != job) && self.load_job.is_some() {
+        let load = self.take_load(job);
+        if load.is_none()
+            && self.running.as_ref().is_none_or(|running| running.id != job)
+            && self.load.is_some()
+        {
             // Another model was chosen meanwhile.
             return;
         }
@@ -157,7 +154,7 @@ impl Session {
             self.begin_fitting();
         }
         self.open_awaited();
-        if std::mem::take(&mut self.draws_when_loaded) {
+        if load.is_some_and(|load| load.then_draw) {
             self.generate();
         }
     }

@@ -92,14 +92,20 @@ pub struct Session {
     pub fit_progress: Option<(usize, usize)>,
     /// Where fits are kept.
     pub fits_folder: Option<PathBuf>,
-    /// Whether pictures were asked for while the model is loading: they are drawn as soon as it is there.
-    pub draws_when_loaded: bool,
     fitting: fitting::Fitting,
     awaited: Option<opening::Awaited>,
     next_job: u64,
     next_notice: u64,
-    load_job: Option<(JobId, CancelToken)>,
+    load: Option<Load>,
     effects: Vec<Effect>,
+}
+
+/// A model on its way.
+struct Load {
+    job: JobId,
+    cancel: CancelToken,
+    /// Whether pictures were asked for meanwhile.
+    then_draw: bool,
 }
 
 /// Most folders that are remembered.
@@ -142,12 +148,11 @@ impl Session {
             preview_fit: None,
             fit_progress: None,
             fits_folder: None,
-            draws_when_loaded: false,
             fitting: fitting::Fitting::Done,
             awaited: None,
             next_job: 1,
             next_notice: 1,
-            load_job: None,
+            load: None,
             effects: Vec::new(),
         };
         session.load_model(model);
@@ -179,7 +184,17 @@ impl Session {
 
     /// Whether pictures can be asked for: at once, or while the model is loading.
     pub fn takes_jobs(&self) -> bool {
-        self.is_ready() || self.load_job.is_some()
+        self.is_ready() || self.load.is_some()
+    }
+
+    /// Whether pictures were asked for while the model is loading: they are drawn as soon as it is there.
+    pub fn draws_when_loaded(&self) -> bool {
+        self.load.as_ref().is_some_and(|load| load.then_draw)
+    }
+
+    /// The load of this job, taken out, if it is under way.
+    fn take_load(&mut self, job: JobId) -> Option<Load> {
+        self.load.take_if(|load| load.job == job)
     }
 
     fn new_job(&mut self) -> JobId {
@@ -194,8 +209,9 @@ impl Session {
     }
 
     fn load_model(&mut self, model: ModelChoice) {
-        if let Some((_, cancel)) = self.load_job.take() {
-            cancel.stop();
+        let then_draw = self.draws_when_loaded();
+        if let Some(load) = self.load.take() {
+            load.cancel.stop();
         }
         self.interrupt_fit();
         if let ModelChoice::Folder(folder) = &model {
@@ -206,7 +222,7 @@ impl Session {
         self.draft.model = model.clone();
         self.model_state = ModelState::Loading(String::new(), 0, 1);
         let (job, cancel) = (self.new_job(), CancelToken::new());
-        self.load_job = Some((job, cancel.clone()));
+        self.load = Some(Load { job, cancel: cancel.clone(), then_draw });
         self.effects.push(Effect::Send(crate::engine::Command::LoadModel { job, model, cancel }));
     }
 }

@@ -7,26 +7,10 @@ use crate::engine::{Advice, Command, Event, Failure, Task};
 use crate::latent::{
     Blend, BlendMode, ChannelAdjustment, Latent, LatentFormat, LatentShape, LatentSpace, Trajectory,
 };
-use crate::request::{ImageSize, ModelDefaults, ModelFamily, Picture, PredictionType, SamplerKind};
+use crate::request::{ImageSize, Picture};
 
 fn profile() -> Arc<ModelProfile> {
-    Arc::new(ModelProfile {
-        choice: ModelChoice::Builtin,
-        name: "Built-in".into(),
-        family: ModelFamily::StableDiffusion1,
-        format: LatentFormat::STABLE_DIFFUSION,
-        prediction: PredictionType::V,
-        size_multiple: 32,
-        defaults: ModelDefaults {
-            size: ImageSize::new(64, 64),
-            steps: 4,
-            guidance_scale: 3.0,
-            sampler: SamplerKind::Ddim,
-        },
-        uses_guidance: true,
-        parameters: 1,
-        vae_hash: String::new(),
-    })
+    Arc::new(ModelProfile::made_up())
 }
 
 fn ready() -> Session {
@@ -88,7 +72,7 @@ fn what_is_asked_for_while_the_model_loads_is_drawn_when_it_is_there() {
     let job = load(&mut session);
     session.draft.prompt = "a fox".into();
     session.apply(Action::Generate);
-    assert!(session.draws_when_loaded && sent_job(&mut session).is_none());
+    assert!(session.draws_when_loaded() && sent_job(&mut session).is_none());
     session.apply_event(loaded(job));
     assert!(sent_job(&mut session).is_some());
     assert_eq!(session.running.as_ref().unwrap().request.prompt, "a fox");

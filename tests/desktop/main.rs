@@ -63,12 +63,12 @@ fn a_typed_prompt_becomes_a_saved_picture() {
 }
 
 #[test]
-fn without_a_dialog_a_path_is_typed_and_every_format_holds_the_settings() {
+fn without_a_dialog_paths_are_typed_every_format_holds_the_settings_and_closing_saves_the_rest() {
     let desktop = Desktop::start(1280, 800);
     let mut command = desktop.command(env!("CARGO_BIN_EXE_safelight"));
     // No program that could show a dialog, and no bus to ask for one.
     command.env("PATH", desktop.home()).env_remove("DBUS_SESSION_BUS_ADDRESS");
-    let (_program, window) = start_command(&desktop, command);
+    let (mut program, window) = start_command(&desktop, command);
     let before = desktop.screenshot(&window);
     desktop.type_text("green hills at noon");
     desktop.press("ctrl+Return");
@@ -76,6 +76,8 @@ fn without_a_dialog_a_path_is_typed_and_every_format_holds_the_settings() {
     wait_for("the first preview", || {
         (changed_pixels(&before, &desktop.screenshot(&window)) > 20_000).then_some(())
     });
+    // A second picture, which stays unsaved.
+    desktop.press("ctrl+Return");
     for extension in ["jpg", "webp"] {
         let file = desktop.home().join("typed").with_extension(extension);
         let picture = wait_for("the file of the typed path", || {
@@ -94,6 +96,28 @@ fn without_a_dialog_a_path_is_typed_and_every_format_holds_the_settings() {
         let mark = b"trainedAlgorithmicMedia";
         assert!(bytes.windows(mark.len()).any(|part| part == mark), "{extension} says how it was made");
     }
+
+    let at_rest = wait_for("the second picture, after which nothing moves", || {
+        let now = desktop.screenshot(&window);
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        (changed_pixels(&now, &desktop.screenshot(&window)) < 500).then_some(now)
+    });
+    desktop.press("alt+F4");
+    wait_for("the question before closing", || {
+        (changed_pixels(&at_rest, &desktop.screenshot(&window)) > 20_000).then_some(())
+    });
+    let folder = desktop.home().join("kept");
+    std::fs::create_dir(&folder).expect("a folder");
+    // Saving all is what Return chooses; then the folder is typed.
+    desktop.press("Return");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    desktop.press("ctrl+a");
+    desktop.type_text(folder.to_str().expect("an ASCII path"));
+    desktop.press("Return");
+    wait_for("the program to end", || program.0.try_wait().ok().flatten());
+    let kept: Vec<_> = std::fs::read_dir(&folder).expect("the folder").map(|f| f.unwrap().path()).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(image::open(&kept[0]).is_ok());
 }
 
 #[test]

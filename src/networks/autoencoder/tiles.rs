@@ -176,19 +176,17 @@ pub(super) fn assemble(
     let mut channels = 0;
     for tile in tiles {
         checkpoint(cancel)?;
-        let parts = run(steps, x, sizes, &[*tile], &mut Norms::Given(statistics.iter()), cancel)?;
-        for part in parts {
-            channels = part.dim(1)?;
-            let batch = part.dim(0)?;
-            let values: Vec<f32> =
-                part.permute((0, 2, 3, 1))?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-            result.resize(batch * height * width * channels, 0.0);
-            let line = tile.size()[1] * channels;
-            for (row, values) in values.chunks_exact(line).enumerate() {
-                let (picture, y) = (row / tile.size()[0], row % tile.size()[0] + tile.from[0]);
-                let at = ((picture * height + y) * width + tile.from[1]) * channels;
-                result[at..at + line].copy_from_slice(values);
-            }
+        let mut norms = Norms::Given(statistics.iter());
+        let part = run(steps, x, sizes, &[*tile], &mut norms, cancel)?.swap_remove(0);
+        channels = part.dim(1)?;
+        let batch = part.dim(0)?;
+        let values: Vec<f32> = part.permute((0, 2, 3, 1))?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        result.resize(batch * height * width * channels, 0.0);
+        let line = tile.size()[1] * channels;
+        for (row, values) in values.chunks_exact(line).enumerate() {
+            let (picture, y) = (row / tile.size()[0], row % tile.size()[0] + tile.from[0]);
+            let at = ((picture * height + y) * width + tile.from[1]) * channels;
+            result[at..at + line].copy_from_slice(values);
         }
     }
     let result = Tensor::from_vec(result, ((), height, width, channels), &Device::Cpu)?;

@@ -77,6 +77,7 @@ impl Conv2d {
                 raw: Mutex::new(Some(weight.clone())),
                 bias: bias.map(super::plain_values).transpose()?,
             };
+            // Any result has the same form: it need not wait for one, nor hold the weights twice.
             if !geometry.has_choice() {
                 fast.prepared([0; 4])?;
             }
