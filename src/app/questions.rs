@@ -53,6 +53,12 @@ impl Questions {
     }
 }
 
+/// A question in the middle of the window, with a cross to take it back.
+fn centred<'a>(title: &'static str, open: &'a mut bool) -> egui::Window<'a> {
+    let middle = egui::Align2::CENTER_CENTER;
+    egui::Window::new(title).collapsible(false).resizable(false).anchor(middle, egui::Vec2::ZERO).open(open)
+}
+
 impl Window {
     /// Pictures of this session that are in no file.
     fn unsaved(&self) -> usize {
@@ -86,24 +92,22 @@ impl Window {
         let text = self.desk.text;
         let Some((purpose, mut path)) = self.questions.typed_path.take() else { return };
         let (mut done, mut open) = (false, true);
-        egui::Window::new(text.path_title).collapsible(false).resizable(false).open(&mut open).show(
-            ctx,
-            |ui| {
-                let label = ui.label(text.path_question);
-                let field =
-                    ui.add(egui::TextEdit::singleline(&mut path).desired_width(420.0)).labelled_by(label.id);
-                let [enter, escape] =
-                    [egui::Key::Enter, egui::Key::Escape].map(|key| ui.input(|input| input.key_pressed(key)));
-                if !escape && !field.has_focus() && !field.lost_focus() {
-                    field.request_focus();
-                }
-                let confirmed = ui.button(text.confirm).clicked() || (field.lost_focus() && enter);
-                done = (confirmed && !path.trim().is_empty()) || escape;
-                if escape {
-                    path.clear();
-                }
-            },
-        );
+        let window = centred(text.path_title, &mut open);
+        window.show(ctx, |ui| {
+            let label = ui.label(text.path_question);
+            let field =
+                ui.add(egui::TextEdit::singleline(&mut path).desired_width(420.0)).labelled_by(label.id);
+            let [enter, escape] =
+                [egui::Key::Enter, egui::Key::Escape].map(|key| ui.input(|input| input.key_pressed(key)));
+            if !escape && !field.has_focus() && !field.lost_focus() {
+                field.request_focus();
+            }
+            let confirmed = ui.button(text.confirm).clicked() || (field.lost_focus() && enter);
+            done = (confirmed && !path.trim().is_empty()) || escape;
+            if escape {
+                path.clear();
+            }
+        });
         if !done && open {
             self.questions.typed_path = Some((purpose, path));
         } else if done && !path.is_empty() {
@@ -115,7 +119,7 @@ impl Window {
         let text = self.desk.text;
         let Some(facts) = self.questions.offered.take() else { return };
         let (mut taken, mut open) = (false, true);
-        egui::Window::new(text.restore).collapsible(false).resizable(false).open(&mut open).show(ctx, |ui| {
+        centred(text.restore, &mut open).show(ctx, |ui| {
             ui.set_max_width(360.0);
             ui.label(facts.prompt.clone().unwrap_or_default());
             taken = ui.button(text.restore).clicked();
@@ -131,7 +135,8 @@ impl Window {
     fn closing_ui(&mut self, ctx: &egui::Context) {
         let text = self.desk.text;
         let count = self.unsaved();
-        let answer = egui::Modal::new(egui::Id::unique("closing")).show(ctx, |ui| {
+        let frame = egui::Frame::popup(&ctx.global_style()).inner_margin(egui::Margin::same(16));
+        let answer = egui::Modal::new(egui::Id::unique("closing")).frame(frame).show(ctx, |ui| {
             ui.set_max_width(400.0);
             ui.heading(format!("{} {count}", text.unsaved));
             ui.label(text.unsaved_hint);
