@@ -32,7 +32,17 @@ impl Desktop {
     /// Starts Xvfb on a free display with this screen size.
     pub(crate) fn start(width: u32, height: u32) -> Self {
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", &format!("{width}x{height}x24")])
+            // Without `-noreset` it starts anew, and ends every connection, whenever its last client has left.
+            .args([
+                "-noreset",
+                "-displayfd",
+                "1",
+                "-nolisten",
+                "tcp",
+                "-screen",
+                "0",
+                &format!("{width}x{height}x24"),
+            ])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -89,11 +99,9 @@ impl Desktop {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// The window whose title contains this, once it is there.
-    pub(crate) fn window(&self, title: &str) -> String {
-        wait_for(&format!("a window named {title}"), || {
-            self.xdotool(&["search", "--onlyvisible", "--name", title])?.lines().next().map(str::to_owned)
-        })
+    /// The window whose title contains this, if it is there.
+    pub(crate) fn window(&self, title: &str) -> Option<String> {
+        self.xdotool(&["search", "--onlyvisible", "--name", title])?.lines().next().map(str::to_owned)
     }
 
     /// Gives a window the keyboard.
@@ -117,7 +125,9 @@ impl Desktop {
     /// What a window shows, as PNG bytes decoded to RGB.
     pub(crate) fn screenshot(&self, window: &str) -> image::RgbImage {
         let file = self.home().join("screenshot.png");
-        let done = self.command("import").args(["-window", window]).arg(&file).status().expect("import runs");
+        // It waits for ever where the window has gone.
+        let done = self.command("timeout").args(["20", "import", "-window", window]).arg(&file).status();
+        let done = done.expect("import runs");
         assert!(done.success(), "no screenshot of window {window}");
         if let Some(folder) = std::env::var_os("SAFELIGHT_SCREENSHOTS") {
             let _ = std::fs::copy(&file, PathBuf::from(folder).join("last.png"));
@@ -136,11 +146,32 @@ impl Drop for Desktop {
 }
 
 /// The program, ended when dropped.
-pub(crate) struct Program(pub(crate) Child);
+pub(crate) struct Program {
+    pub(crate) child: Child,
+    complaints: PathBuf,
+}
+
+impl Program {
+    pub(crate) fn start(desktop: &Desktop, command: &mut Command) -> Self {
+        let complaints = desktop.home().join("stderr.txt");
+        let file = std::fs::File::create(&complaints).expect("a file for what the program complains of");
+        Self { child: command.stderr(file).spawn().expect("the program starts"), complaints }
+    }
+
+    /// Fails with what the program said if it has ended.
+    pub(crate) fn must_run(&mut self) {
+        if let Some(status) = self.child.try_wait().expect("a child") {
+            panic!(
+                "the program ended, {status}: {}",
+                std::fs::read_to_string(&self.complaints).unwrap_or_default()
+            );
+        }
+    }
+}
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -12,8 +12,11 @@ fn start(desktop: &Desktop) -> (Program, String) {
 }
 
 fn start_command(desktop: &Desktop, mut command: std::process::Command) -> (Program, String) {
-    let program = Program(command.spawn().expect("the program starts"));
-    let window = desktop.window("Safelight");
+    let mut program = Program::start(desktop, &mut command);
+    let window = wait_for("the program's window", || {
+        program.must_run();
+        desktop.window("Safelight")
+    });
     desktop.focus(&window);
     (program, window)
 }
@@ -21,6 +24,16 @@ fn start_command(desktop: &Desktop, mut command: std::process::Command) -> (Prog
 /// How many pixels differ clearly between two pictures of the same window.
 fn changed_pixels(a: &image::RgbImage, b: &image::RgbImage) -> usize {
     a.pixels().zip(b.pixels()).filter(|(a, b)| a.0.iter().zip(b.0).any(|(a, b)| a.abs_diff(b) > 24)).count()
+}
+
+/// What the window shows once it is drawn and nothing in it moves.
+fn at_rest(desktop: &Desktop, window: &str) -> image::RgbImage {
+    wait_for("the window to rest", || {
+        let now = desktop.screenshot(window);
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let drawn = now.pixels().any(|pixel| pixel != now.get_pixel(0, 0));
+        (drawn && changed_pixels(&now, &desktop.screenshot(window)) < 500).then_some(now)
+    })
 }
 
 #[test]
@@ -69,7 +82,7 @@ fn without_a_dialog_paths_are_typed_every_format_holds_the_settings_and_closing_
     // No program that could show a dialog, and no bus to ask for one.
     command.env("PATH", desktop.home()).env_remove("DBUS_SESSION_BUS_ADDRESS");
     let (mut program, window) = start_command(&desktop, command);
-    let before = desktop.screenshot(&window);
+    let before = at_rest(&desktop, &window);
     desktop.type_text("green hills at noon");
     desktop.press("ctrl+Return");
     // What is typed next must not reach the prompt before the job has begun.
@@ -97,14 +110,11 @@ fn without_a_dialog_paths_are_typed_every_format_holds_the_settings_and_closing_
         assert!(bytes.windows(mark.len()).any(|part| part == mark), "{extension} says how it was made");
     }
 
-    let at_rest = wait_for("the second picture, after which nothing moves", || {
-        let now = desktop.screenshot(&window);
-        std::thread::sleep(std::time::Duration::from_secs(2));
-        (changed_pixels(&now, &desktop.screenshot(&window)) < 500).then_some(now)
-    });
+    let before = at_rest(&desktop, &window);
     desktop.press("alt+F4");
     wait_for("the question before closing", || {
-        (changed_pixels(&at_rest, &desktop.screenshot(&window)) > 20_000).then_some(())
+        program.must_run();
+        (changed_pixels(&before, &desktop.screenshot(&window)) > 20_000).then_some(())
     });
     let folder = desktop.home().join("kept");
     std::fs::create_dir(&folder).expect("a folder");
@@ -114,7 +124,7 @@ fn without_a_dialog_paths_are_typed_every_format_holds_the_settings_and_closing_
     desktop.press("ctrl+a");
     desktop.type_text(folder.to_str().expect("an ASCII path"));
     desktop.press("Return");
-    wait_for("the program to end", || program.0.try_wait().ok().flatten());
+    wait_for("the program to end", || program.child.try_wait().ok().flatten());
     let kept: Vec<_> = std::fs::read_dir(&folder).expect("the folder").map(|f| f.unwrap().path()).collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert!(image::open(&kept[0]).is_ok());
@@ -128,7 +138,7 @@ fn a_dropped_picture_with_an_awkward_name_opens() {
     image::RgbImage::from_fn(160, 128, |x, y| image::Rgb([x as u8, y as u8, 200]))
         .save(&file)
         .expect("a file");
-    let before = desktop.screenshot(&window);
+    let before = at_rest(&desktop, &window);
     drag_and_drop::drop_files(desktop.name(), window.parse().expect("a number"), &[&file]);
     wait_for("the window to show the picture", || {
         (changed_pixels(&before, &desktop.screenshot(&window)) > 3_000).then_some(())
