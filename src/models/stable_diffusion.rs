@@ -185,29 +185,30 @@ impl StableDiffusion {
         Ok(Self { profile, device, dtype, configs, tokenizer, text, unet, vae, tiles: settings.tiles, files })
     }
 
-    /// The embedding of chunks one after another, `[1, chunks · N, C]`, weights applied.
+    /// The embeddings of several prompts of as many chunks each, `[prompts, chunks · N, C]`, weights applied.
     ///
-    /// Source of the weighting: AUTOMATIC1111: hidden states times weight, then scaled so that their
-    /// mean is as before.
-    fn embed(&self, chunks: &[Chunk]) -> candle_core::Result<Tensor> {
-        let embeddings = chunks
-            .iter()
-            .map(|chunk| {
-                let ids = Tensor::new(chunk.ids.as_slice(), &self.device)?.unsqueeze(0)?;
-                let hidden = self.text.forward(&ids)?;
-                if chunk.weights.iter().all(|w| *w == 1.0) {
-                    return Ok(hidden);
-                }
-                let weights = Tensor::new(chunk.weights.as_slice(), &self.device)?.reshape((1, (), 1))?;
-                let wide = hidden.to_dtype(DType::F32)?;
-                let weighted = wide.broadcast_mul(&weights)?;
-                let mean = |t: &Tensor| t.mean_all()?.to_scalar::<f32>();
-                let (before, after) = (mean(&wide)?, mean(&weighted)?);
-                let factor = if after.abs() > f32::EPSILON { before / after } else { 1.0 };
-                weighted.affine(f64::from(factor), 0.0)?.to_dtype(hidden.dtype())
-            })
-            .collect::<candle_core::Result<Vec<_>>>()?;
-        Tensor::cat(&embeddings, 1)
+    /// All chunks go through the encoder together: its weights are read once. Source of the weighting:
+    /// AUTOMATIC1111: hidden states times weight, then scaled so that a chunk's mean is as before.
+    fn embed(&self, prompts: &[Vec<Chunk>]) -> candle_core::Result<Tensor> {
+        let chunks: Vec<&Chunk> = prompts.iter().flatten().collect();
+        let length = self.configs.text.max_position_embeddings;
+        let ids: Vec<u32> = chunks.iter().flat_map(|chunk| chunk.ids.iter().copied()).collect();
+        let mut hidden = self.text.forward(&Tensor::from_vec(ids, (chunks.len(), length), &self.device)?)?;
+        let weights: Vec<f32> = chunks.iter().flat_map(|chunk| chunk.weights.iter().copied()).collect();
+        if weights.iter().any(|weight| *weight != 1.0) {
+            let weights = Tensor::from_vec(weights, (chunks.len(), length, 1), &self.device)?;
+            let wide = hidden.to_dtype(DType::F32)?;
+            let weighted = wide.broadcast_mul(&weights)?;
+            let means = |t: &Tensor| t.flatten_from(1)?.mean(1)?.to_vec1::<f32>();
+            let factors: Vec<f32> = means(&wide)?
+                .into_iter()
+                .zip(means(&weighted)?)
+                .map(|(before, after)| if after.abs() > f32::EPSILON { before / after } else { 1.0 })
+                .collect();
+            let factors = Tensor::from_vec(factors, (chunks.len(), 1, 1), &self.device)?;
+            hidden = weighted.broadcast_mul(&factors)?.to_dtype(hidden.dtype())?;
+        }
+        hidden.reshape((prompts.len(), (), self.configs.text.hidden_size))
     }
 
     fn latent_tensor(&self, latent: &Latent) -> Result<Tensor, ModelError> {
@@ -272,16 +273,16 @@ impl LatentDiffusionModel for StableDiffusion {
         cancel: &'a CancelToken,
     ) -> Result<Box<dyn NoisePredictor + 'a>, ModelError> {
         let length = self.configs.text.max_position_embeddings;
-        let mut positive = chunks(prompt, &self.tokenizer, length)?;
-        let mut negative = chunks(negative_prompt, &self.tokenizer, length)?;
-        let most = positive.len().max(negative.len());
-        for side in [&mut positive, &mut negative] {
-            side.resize_with(most, || empty_chunk(&self.tokenizer, length));
+        let mut prompts = [negative_prompt, prompt]
+            .into_iter()
+            .map(|text| chunks(text, &self.tokenizer, length))
+            .collect::<Result<Vec<_>, _>>()?;
+        let most = prompts.iter().map(Vec::len).max().unwrap_or_default();
+        for prompt in &mut prompts {
+            prompt.resize_with(most, || empty_chunk(&self.tokenizer, length));
         }
-        let (cond, uncond) = threads::run(|| -> candle_core::Result<_> {
-            Ok((self.embed(&positive)?, self.embed(&negative)?))
-        })?;
-        let both = Tensor::cat(&[&uncond, &cond], 0)?;
+        let both = threads::run(|| self.embed(&prompts))?;
+        let cond = both.narrow(0, 1, 1)?;
         Ok(Box::new(Conditioned { model: self, cond, both, covered: None, cancel }))
     }
 
