@@ -98,6 +98,31 @@ fn a_window_with_unsaved_pictures_asks_before_it_closes() {
 }
 
 #[test]
+fn a_window_that_is_drawing_asks_before_it_closes() {
+    let mut harness = harness(|_| {});
+    harness.state_mut().session.draft.steps = 900;
+    harness.state_mut().session.batch = 2;
+    harness.state_mut().session.apply(Action::Generate);
+    harness.step();
+    let viewport = harness.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
+    viewport.events.push(egui::ViewportEvent::Close);
+    harness.step();
+    let commands = &harness.output().viewport_output[&egui::ViewportId::ROOT].commands;
+    assert!(commands.contains(&egui::ViewportCommand::CancelClose));
+    harness.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default().events.clear();
+    harness.step();
+    harness.get_by_label_contains("Still being drawn or waiting: 2");
+    assert!(harness.query_by_label("Save all…").is_none(), "there is nothing to save yet");
+    // The safe answer has the focus.
+    harness.key_press(egui::Key::Enter);
+    harness.step();
+    harness.step();
+    assert!(harness.query_by_label_contains("Still being drawn").is_none());
+    assert!(harness.state().session.running.is_some());
+    harness.state_mut().session.apply(Action::StopNow);
+}
+
+#[test]
 fn the_shortcut_generates_and_escape_stops() {
     let mut harness = harness(|_| {});
     harness.state_mut().session.draft.steps = 900;

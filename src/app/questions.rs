@@ -18,7 +18,7 @@ pub(super) struct Questions {
     closing: Closing,
 }
 
-/// How far the closing of the window with unsaved pictures is.
+/// How far the closing of the window with unsaved or unfinished pictures is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Closing {
     /// Nobody closes it.
@@ -65,11 +65,13 @@ impl Window {
         self.session.results.iter().filter(|item| !item.saved).count()
     }
 
-    /// Holds a close request back until the person has said what becomes of unsaved pictures.
+    /// Holds a close request back until the person has said what becomes of unsaved and unfinished pictures.
     pub(super) fn closing(&mut self, ctx: &egui::Context) {
         if self.questions.closing == Closing::Agreed {
             ctx.send_viewport_cmd(egui::ViewportCommand::Close);
-        } else if ctx.input(|input| input.viewport().close_requested()) && self.unsaved() > 0 {
+        } else if ctx.input(|input| input.viewport().close_requested())
+            && (self.unsaved() > 0 || self.session.unfinished() > 0)
+        {
             ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
             if self.questions.closing == Closing::No {
                 self.questions.closing = Closing::Asked;
@@ -134,21 +136,25 @@ impl Window {
 
     fn closing_ui(&mut self, ctx: &egui::Context) {
         let text = self.desk.text;
-        let count = self.unsaved();
+        let (unsaved, unfinished) = (self.unsaved(), self.session.unfinished());
         let frame = egui::Frame::popup(&ctx.global_style()).inner_margin(egui::Margin::same(16));
         let answer = egui::Modal::new(egui::Id::unique("closing")).frame(frame).show(ctx, |ui| {
             ui.set_max_width(400.0);
-            ui.heading(format!("{} {count}", text.unsaved));
+            for (words, count) in [(text.unsaved, unsaved as u64), (text.unfinished, unfinished)] {
+                if count > 0 {
+                    ui.heading(format!("{words} {count}"));
+                }
+            }
             ui.label(text.unsaved_hint);
             ui.add_space(8.0);
             ui.horizontal(|ui| {
-                let save = ui.button(text.save_all);
-                if ui.memory(|memory| memory.focused().is_none()) {
-                    save.request_focus();
-                }
+                let save = (unsaved > 0).then(|| ui.button(text.save_all));
                 let discard = ui.button(text.close_unsaved).clicked();
-                let stay = ui.button(text.stay).clicked();
-                [save.clicked(), discard, stay]
+                let stay = ui.button(text.stay);
+                if ui.memory(|memory| memory.focused().is_none()) {
+                    save.as_ref().unwrap_or(&stay).request_focus();
+                }
+                [save.is_some_and(|save| save.clicked()), discard, stay.clicked()]
             })
             .inner
         });

@@ -236,7 +236,7 @@ fn shortcuts(ui: &Ui, session: &Session, look: &Desk, actions: &mut Vec<Action>)
         press(command | Modifiers::SHIFT, Key::S, Action::SaveLatent);
         press(command, Key::S, Action::Save);
         press(command, Key::O, Action::Open);
-        if session.running.is_some() || session.draws_when_loaded() {
+        if session.unfinished() > 0 {
             press(Modifiers::NONE, Key::Escape, Action::StopNow);
         }
         if !typing {

@@ -26,7 +26,11 @@ pub(super) fn generate_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: 
             }
         });
     }
-    let words = if session.draws_when_loaded() { text.draws_when_loaded } else { text.generate };
+    let words = match session.asked_while_loading() {
+        0 => text.generate.to_owned(),
+        1 => text.draws_when_loaded.to_owned(),
+        count => format!("{} ({count})", text.draws_when_loaded),
+    };
     let label = RichText::new(words).family(theme::strong()).size(15.0).color(theme::on_accent());
     let button = egui::Button::new(label).fill(theme::accent(dark)).min_size(egui::vec2(0.0, 38.0));
     let response = ui

@@ -177,6 +177,7 @@ texts! {
     pasted: "Pasted picture", "붙여넣은 그림";
     confirm: "OK", "확인";
     unsaved: "Pictures not saved:", "저장하지 않은 그림:";
+    unfinished: "Still being drawn or waiting:", "그리는 중이거나 대기 중:";
     unsaved_hint: "They are lost when the window closes.", "창을 닫으면 사라집니다.";
     save_all: "Save all…", "모두 저장…";
     close_unsaved: "Close without saving", "저장하지 않고 닫기";

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Message, OpenOptions, Queued, Running, Session, Shown, Touch};
+use super::{Asked, Message, OpenOptions, Queued, Running, Session, Shown, Touch};
 use crate::engine::{Command, JobId};
 use crate::formats::Comparison;
 use crate::formats::metadata::GenerationFacts;
@@ -280,17 +280,28 @@ impl Session {
         Some(if self.show_noisy { step.noisy.clone() } else { step.denoised.clone() })
     }
 
-    pub(super) fn generate(&mut self) {
+    fn generate(&mut self) {
+        let (draft, count) = (self.draft.clone(), self.batch);
         if let Some(load) = &mut self.load {
-            load.then_draw = true;
+            load.asked.push(Asked { draft, count });
+        } else if !self.enqueue(&draft, count) {
             return;
         }
+        if !self.seed_locked {
+            self.draft.seed = self.draft.seed.nth(self.batch);
+        }
+        (self.shown, self.scrubbed) = (Shown::Live, None);
+        self.start_next();
+    }
+
+    /// Queues pictures of consecutive seeds; says why if it cannot.
+    pub(super) fn enqueue(&mut self, draft: &GenerationDraft, count: u64) -> bool {
         let Some(profile) = self.profile.clone() else {
             self.notify(Message::NoModel);
-            return;
+            return false;
         };
-        for index in 0..self.batch {
-            let draft = GenerationDraft { seed: self.draft.seed.nth(index), ..self.draft.clone() };
+        for index in 0..count {
+            let draft = GenerationDraft { seed: draft.seed.nth(index), ..draft.clone() };
             match draft.validate(&profile) {
                 Ok(request) => {
                     let id = self.new_job();
@@ -298,15 +309,11 @@ impl Session {
                 }
                 Err(error) => {
                     self.notify(Message::NotDrawable(error));
-                    return;
+                    return false;
                 }
             }
         }
-        if !self.seed_locked {
-            self.draft.seed = self.draft.seed.nth(self.batch);
-        }
-        (self.shown, self.scrubbed) = (Shown::Live, None);
-        self.start_next();
+        true
     }
 
     /// Hands the next job to the engine, if it is free.
@@ -327,7 +334,7 @@ impl Session {
 
     fn stop_now(&mut self) {
         if let Some(load) = &mut self.load {
-            load.then_draw = false;
+            load.asked.clear();
         }
         self.queue.clear();
         if let Some(running) = &self.running {

@@ -1,6 +1,6 @@
 //! What the engine tells.
 
-use super::{Effect, Message, ModelState, Outcome, ResultItem, RunningStep, Session, Shown};
+use super::{Asked, Effect, Message, ModelState, Outcome, ResultItem, RunningStep, Session, Shown};
 use crate::engine::{Event, JobId, Stage};
 use crate::request::{GenerationDraft, ModelProfile};
 
@@ -138,15 +138,20 @@ impl Session {
             return;
         }
         let is_new = self.profile.as_ref().is_none_or(|known| known.choice != profile.choice);
+        // A new model brings its suggestions; what was typed and chosen for any model stays.
+        let as_suggested = |draft: GenerationDraft| GenerationDraft {
+            prompt: draft.prompt,
+            negative_prompt: draft.negative_prompt,
+            seed: draft.seed,
+            init_image: draft.init_image,
+            ..GenerationDraft::new(&profile)
+        };
+        let mut asked = load.map_or(Vec::new(), |load| load.asked);
         if is_new && profile.choice == self.draft.model {
-            let suggested = GenerationDraft::new(&profile);
-            self.draft = GenerationDraft {
-                prompt: std::mem::take(&mut self.draft.prompt),
-                negative_prompt: std::mem::take(&mut self.draft.negative_prompt),
-                seed: self.draft.seed,
-                init_image: self.draft.init_image.take(),
-                ..suggested
-            };
+            self.draft = as_suggested(self.draft.clone());
+            for Asked { draft, .. } in &mut asked {
+                *draft = as_suggested(draft.clone());
+            }
         }
         self.profile = Some(profile);
         self.model_state = ModelState::Ready(device);
@@ -154,9 +159,10 @@ impl Session {
             self.begin_fitting();
         }
         self.open_awaited();
-        if load.is_some_and(|load| load.then_draw) {
-            self.generate();
+        for Asked { draft, count } in asked {
+            self.enqueue(&draft, count);
         }
+        self.start_next();
     }
 
     fn end_job(&mut self, job: JobId) {

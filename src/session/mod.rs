@@ -104,8 +104,15 @@ pub struct Session {
 struct Load {
     job: JobId,
     cancel: CancelToken,
-    /// Whether pictures were asked for meanwhile.
-    then_draw: bool,
+    /// What was asked for meanwhile, oldest first.
+    asked: Vec<Asked>,
+}
+
+/// Pictures that were asked for while the model was loading.
+struct Asked {
+    draft: GenerationDraft,
+    /// Pictures of consecutive seeds.
+    count: u64,
 }
 
 /// Most folders that are remembered.
@@ -187,9 +194,14 @@ impl Session {
         self.is_ready() || self.load.is_some()
     }
 
-    /// Whether pictures were asked for while the model is loading: they are drawn as soon as it is there.
-    pub fn draws_when_loaded(&self) -> bool {
-        self.load.as_ref().is_some_and(|load| load.then_draw)
+    /// Pictures that were asked for while the model is loading: they are drawn as soon as it is there.
+    pub fn asked_while_loading(&self) -> u64 {
+        self.load.iter().flat_map(|load| &load.asked).map(|asked| asked.count).sum()
+    }
+
+    /// Pictures that were asked for and are not drawn yet.
+    pub fn unfinished(&self) -> u64 {
+        u64::from(self.running.is_some()) + self.queue.len() as u64 + self.asked_while_loading()
     }
 
     /// The load of this job, taken out, if it is under way.
@@ -209,9 +221,10 @@ impl Session {
     }
 
     fn load_model(&mut self, model: ModelChoice) {
-        let then_draw = self.draws_when_loaded();
+        let mut asked = Vec::new();
         if let Some(load) = self.load.take() {
             load.cancel.stop();
+            asked = load.asked;
         }
         self.interrupt_fit();
         if let ModelChoice::Folder(folder) = &model {
@@ -222,7 +235,7 @@ impl Session {
         self.draft.model = model.clone();
         self.model_state = ModelState::Loading(String::new(), 0, 1);
         let (job, cancel) = (self.new_job(), CancelToken::new());
-        self.load = Some(Load { job, cancel: cancel.clone(), then_draw });
+        self.load = Some(Load { job, cancel: cancel.clone(), asked });
         self.effects.push(Effect::Send(crate::engine::Command::LoadModel { job, model, cancel }));
     }
 }

@@ -72,10 +72,18 @@ fn what_is_asked_for_while_the_model_loads_is_drawn_when_it_is_there() {
     let job = load(&mut session);
     session.draft.prompt = "a fox".into();
     session.apply(Action::Generate);
-    assert!(session.draws_when_loaded() && sent_job(&mut session).is_none());
+    assert_eq!((session.asked_while_loading(), session.unfinished()), (1, 1));
+    session.draft.prompt = "an owl".into();
+    session.batch = 2;
+    session.apply(Action::Generate);
+    assert!(sent_job(&mut session).is_none());
     session.apply_event(loaded(job));
     assert!(sent_job(&mut session).is_some());
-    assert_eq!(session.running.as_ref().unwrap().request.prompt, "a fox");
+    let fox = session.running.as_ref().unwrap().request.clone();
+    assert_eq!((fox.prompt.as_str(), fox.steps), ("a fox", 4), "as it was when it was asked for");
+    let owls: Vec<_> = session.queue.iter().map(|q| (q.request.prompt.as_str(), q.request.seed)).collect();
+    assert_eq!(owls, [("an owl", fox.seed.nth(1)), ("an owl", fox.seed.nth(2))]);
+    assert_eq!(session.unfinished(), 3);
 
     let mut session = Session::new(ModelChoice::Builtin, Vec::new());
     let job = load(&mut session);
