@@ -2,9 +2,9 @@
 
 A VAE trained from nothing takes long to learn hue. So the code is given first ("boot"): the whitened
 principal components of 8x8 pixel patches. The decoder learns to decode that code (with a little noise), the
-encoder to give it. Then both are trained together ("joint"): the code may leave the linear one, which edges
-need, but is held near it, so that a denoiser of the linear code keeps most of what it knows. Last the encoder is
-frozen and the decoder alone learns on whole pictures ("decoder").
+encoder to give it. Then both are trained together ("joint"): the code may leave the linear one (or the exported
+model's, where one is gone on from), which edges need, but is held near it, so that a denoiser of it keeps most
+of what it knows. Last the encoder is frozen and the decoder alone learns on whole pictures ("decoder").
 """
 import os
 import time
@@ -67,6 +67,12 @@ def encoder_of(path):
     return lambda x: F.conv2d(x, weight, bias, stride=8)
 
 
+def code_of(vae):
+    """An autoencoder's code, which does not change: f32 [N, 3, H, W] to [N, 4, H/8, W/8]."""
+    vae.requires_grad_(False)
+    return lambda x: vae.encode(x).latent_dist.mode()
+
+
 def reconstruction_loss(y, x):
     """L1, L2, gradients at three scales, and low-frequency colour (which teaches hue quickly)."""
     loss = (y - x).abs().mean() + 3 * (y - x).pow(2).mean()
@@ -104,14 +110,14 @@ def phase_loss(phase, vae, code, x):
 def train(work, minutes, phase, start=None, rate=1.5e-3):
     """Trains one of PHASES for so many minutes on WORK/train.npy.
 
-    Resumes from WORK/vae.pt, or begins with the exported model in the folder `start`.
+    Resumes from WORK/vae.pt, or begins with the exported model in the folder `start`, near whose code it stays.
     """
     torch.manual_seed(0)
     crop_size, batch = PHASES[phase]
     pictures = np.load(work / "train.npy", mmap_mode="r")
-    if not (work / "pca.npz").exists():
+    if not start and not (work / "pca.npz").exists():
         linear_code(pictures, work / "pca.npz")
-    code = encoder_of(work / "pca.npz")
+    code = code_of(exported(start)) if start else encoder_of(work / "pca.npz")
     vae = exported(start) if start and not (work / "vae.pt").exists() else networks.vae()
     if phase == "decoder":
         vae.encoder.requires_grad_(False)
