@@ -1,4 +1,4 @@
-//! Weights from safetensors files: mapped, converted once, named in errors.
+//! Weights from safetensors files: mapped, copied once, named in errors.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
-use half::slice::HalfFloatSliceExt as _;
-use rayon::prelude::*;
 use safetensors::SafeTensors;
 
 use super::ModelError;
@@ -75,7 +73,8 @@ impl Weights {
         hasher.finalize().to_hex().to_string()
     }
 
-    /// What networks are built from.
+    /// What networks are built from. On a CPU in f32, matrices of 16 bits stay as they are stored: the operations
+    /// convert them where they pack them.
     pub(super) fn into_var_builder(self, dtype: DType, device: &Device) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(self), dtype, device.clone())
     }
@@ -100,15 +99,10 @@ impl Weights {
                 return Err(candle_core::Error::Msg(message));
             }
         };
-        let tensor = if dtype == DType::F32 && device.is_cpu() {
-            let mut values = vec![0.0_f32; data.len() / stored.size_in_bytes()];
-            convert(data, stored, &mut values);
-            Tensor::from_vec(values, entry.shape.as_slice(), device)?
-        } else {
-            Tensor::from_raw_buffer(data, stored, &entry.shape, &Device::Cpu)?
-                .to_dtype(dtype)?
-                .to_device(device)?
-        };
+        let mut tensor = Tensor::from_raw_buffer(data, stored, &entry.shape, &Device::Cpu)?;
+        if !(stays_stored(stored, &entry.shape) && dtype == DType::F32 && device.is_cpu()) {
+            tensor = tensor.to_dtype(dtype)?.to_device(device)?;
+        }
         // What was converted is not held twice.
         bytes.release(entry.range.clone());
         Ok(tensor)
@@ -119,36 +113,9 @@ impl Weights {
     }
 }
 
-/// Little-endian numbers of a file to f32, on all threads of the pool it is called in.
-fn convert(data: &[u8], stored: DType, values: &mut [f32]) {
-    /// Values that a thread converts at once.
-    const AT_ONCE: usize = 1 << 16;
-    let size = stored.size_in_bytes();
-    let pieces = values.par_chunks_mut(AT_ONCE).zip(data.par_chunks(AT_ONCE * size));
-    pieces.for_each(|(values, data)| match stored {
-        DType::F16 => {
-            let mut halves = vec![half::f16::ZERO; values.len()];
-            for (half, bytes) in halves.iter_mut().zip(data.as_chunks::<2>().0) {
-                *half = half::f16::from_le_bytes(*bytes);
-            }
-            halves.convert_to_f32_slice(values);
-        }
-        DType::BF16 => {
-            for (value, bytes) in values.iter_mut().zip(data.as_chunks::<2>().0) {
-                *value = f32::from_bits(u32::from(u16::from_le_bytes(*bytes)) << 16);
-            }
-        }
-        DType::F64 => {
-            for (value, bytes) in values.iter_mut().zip(data.as_chunks::<8>().0) {
-                *value = f64::from_le_bytes(*bytes) as f32;
-            }
-        }
-        _ => {
-            for (value, bytes) in values.iter_mut().zip(data.as_chunks::<4>().0) {
-                *value = f32::from_le_bytes(*bytes);
-            }
-        }
-    });
+/// Whether a tensor is a matrix of 16 bits, which the operations convert where they pack it.
+fn stays_stored(stored: DType, shape: &[usize]) -> bool {
+    matches!(stored, DType::F16 | DType::BF16) && shape.len() >= 2
 }
 
 impl SimpleBackend for Weights {
@@ -187,26 +154,5 @@ impl SimpleBackend for Weights {
 
     fn contains_tensor(&self, name: &str) -> bool {
         self.entries.contains_key(name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_stored_format_becomes_the_same_values() {
-        let wanted: Vec<f32> = (0..70_000).map(|i| (i % 200) as f32 / 8.0 - 12.0).collect();
-        let bytes = |of: &dyn Fn(f32) -> Vec<u8>| wanted.iter().flat_map(|v| of(*v)).collect::<Vec<u8>>();
-        for (stored, data) in [
-            (DType::F32, bytes(&|v| v.to_le_bytes().to_vec())),
-            (DType::F64, bytes(&|v| f64::from(v).to_le_bytes().to_vec())),
-            (DType::F16, bytes(&|v| half::f16::from_f32(v).to_le_bytes().to_vec())),
-            (DType::BF16, bytes(&|v| half::bf16::from_f32(v).to_le_bytes().to_vec())),
-        ] {
-            let mut values = vec![0.0; wanted.len()];
-            convert(&data, stored, &mut values);
-            assert_eq!(values, wanted, "{stored:?}");
-        }
     }
 }

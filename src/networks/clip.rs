@@ -82,6 +82,7 @@ struct Layer {
 
 /// The text encoder.
 pub struct ClipText {
+    /// As they are stored: few rows are read.
     tokens: Tensor,
     positions: Tensor,
     layers: Vec<Layer>,
@@ -114,7 +115,8 @@ impl ClipText {
         Ok(Self {
             tokens: embeddings.get((config.vocab_size, width), "token_embedding.weight")?,
             positions: embeddings
-                .get((config.max_position_embeddings, width), "position_embedding.weight")?,
+                .get((config.max_position_embeddings, width), "position_embedding.weight")?
+                .to_dtype(vb.dtype())?,
             layers: (0..config.num_hidden_layers).map(layer).collect::<Result<_>>()?,
             final_norm: layer_norm(&vb.pp("final_layer_norm"), width, eps)?,
             config,
@@ -125,7 +127,8 @@ impl ClipText {
     pub fn forward(&self, ids: &Tensor) -> Result<Tensor> {
         let (batch, length) = ids.dims2()?;
         let words = self.tokens.index_select(&ids.flatten_all()?, 0)?;
-        let words = words.reshape((batch, length, self.config.hidden_size))?;
+        let words =
+            words.to_dtype(self.positions.dtype())?.reshape((batch, length, self.config.hidden_size))?;
         let mut x = words.broadcast_add(&self.positions.narrow(0, 0, length)?)?;
         let heads = self.config.num_attention_heads;
         for layer in &self.layers {

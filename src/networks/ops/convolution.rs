@@ -5,7 +5,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use candle_core::{Result, Tensor};
 
 use super::cpu::convolution::{Batch, Convolution, Geometry};
-use super::{channels_last, feature_map, is_fast, with_values};
+use super::weights::{is_packable, with_weight};
+use super::{channels_last, feature_map, with_values};
 
 /// Zeros around the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ enum Kernel {
 struct Fast {
     geometry: Geometry,
     kernel: OnceLock<Convolution>,
-    /// The weights as they came, until then.
+    /// The weights as they are stored, until then.
     raw: Mutex<Option<Tensor>>,
     bias: Option<Vec<f32>>,
 }
@@ -48,7 +49,7 @@ impl Fast {
         let mut raw = self.raw.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(weight) = raw.take() {
             let prepare = |raw: &[f32]| Convolution::new(self.geometry, raw, self.bias.as_deref(), result);
-            let kernel = with_values(&weight, prepare)?;
+            let kernel = with_weight(&weight, prepare)?;
             return Ok(self.kernel.get_or_init(|| kernel));
         }
         self.kernel.get().ok_or_else(|| candle_core::Error::Msg("a convolution has no weights".to_owned()))
@@ -65,10 +66,10 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// `weight`: `[O, I, k, k]`, `bias`: `[O]`.
+    /// `weight`: `[O, I, k, k]`, `bias`: `[O]`. On a CPU 16-bit weights too are packed for f32 products.
     pub fn new(weight: &Tensor, bias: Option<&Tensor>, stride: usize, padding: Padding) -> Result<Self> {
         let (channels_out, channels_in, size, _) = weight.dims4()?;
-        let kernel = if is_fast(weight) {
+        let kernel = if is_packable(weight) {
             let padding = padding.before_and_after();
             let geometry = Geometry { c_in: channels_in, c_out: channels_out, kernel: size, stride, padding };
             let fast = Fast {

@@ -3,7 +3,8 @@
 use candle_core::{D, Result, Tensor};
 
 use super::cpu::gemm::{Rows, Source, Weights};
-use super::{is_fast, plain_values, with_values};
+use super::weights::{is_packable, with_weight};
+use super::{plain_values, with_values};
 
 enum Kernel {
     Fast(Weights),
@@ -18,16 +19,16 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// `weight`: `[O, I]`, `bias`: `[O]`.
+    /// `weight`: `[O, I]`, `bias`: `[O]`. On a CPU 16-bit weights too are packed for f32 products.
     pub fn new(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
         let (outputs, inputs) = weight.dims2()?;
-        let kernel = if is_fast(weight) && inputs > 0 {
+        let kernel = if is_packable(weight) && inputs > 0 {
             let bias = bias.map(plain_values).transpose()?;
             let pack = |values: &[f32]| {
                 let source = Source { values, row: |k| k, column_stride: inputs };
                 Weights::new([inputs, outputs], bias.as_deref(), &source, true)
             };
-            Kernel::Fast(with_values(weight, pack)?)
+            Kernel::Fast(with_weight(weight, pack)?)
         } else {
             Kernel::Plain { weight: weight.clone(), bias: bias.cloned() }
         };

@@ -13,6 +13,7 @@ mod elementwise;
 mod linear;
 mod norm;
 pub mod threads;
+mod weights;
 
 pub use attention::{Mask, attention};
 pub use convolution::{Conv2d, Padding};
@@ -59,7 +60,7 @@ fn feature_map(
     Tensor::from_vec(values, (batch, height, width, channels), like.device())?.permute((0, 3, 1, 2))
 }
 
-/// A weight as plain values, if our kernels are to use it.
-fn plain_values(weight: &Tensor) -> Result<Vec<f32>> {
-    weight.flatten_all()?.to_vec1()
+/// A bias as plain values, if our kernels are to use it.
+fn plain_values(bias: &Tensor) -> Result<Vec<f32>> {
+    bias.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
 }

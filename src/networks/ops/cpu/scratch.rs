@@ -16,14 +16,14 @@ thread_local! {
 }
 
 /// A buffer of some length, with any values in it; goes back to its thread when dropped.
-pub(super) struct Scratch {
+pub(in super::super) struct Scratch {
     buffer: Vec<f32>,
     len: usize,
 }
 
 impl Scratch {
     /// `len` values from earlier use, or zeros.
-    pub(super) fn new(len: usize) -> Self {
+    pub(in super::super) fn new(len: usize) -> Self {
         let mut buffer = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
         if buffer.len() < len {
             // Not `resize`, which would copy what nobody needs.
