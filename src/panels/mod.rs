@@ -223,8 +223,11 @@ fn named(response: &egui::Response, name: impl Into<String>) {
 
 /// Keys that work everywhere.
 fn shortcuts(ui: &Ui, session: &Session, look: &Desk, actions: &mut Vec<Action>) {
+    use egui::text_selection::LabelSelectionState;
     use egui::{Key, Modifiers};
     let typing = ui.ctx().egui_wants_keyboard_input();
+    let selected =
+        ui.ctx().with_plugin(|labels: &mut LabelSelectionState| labels.has_selection()) == Some(true);
     ui.ctx().input_mut(|input| {
         let command = Modifiers::COMMAND;
         let mut press = |modifiers, key, action: Action| {
@@ -239,12 +242,13 @@ fn shortcuts(ui: &Ui, session: &Session, look: &Desk, actions: &mut Vec<Action>)
         if session.unfinished() > 0 {
             press(Modifiers::NONE, Key::Escape, Action::StopNow);
         }
-        if !typing {
-            press(command, Key::C, Action::Copy);
-        }
         if !typing && look.tab == Tab::Latent {
             press(command | Modifiers::SHIFT, Key::Z, Action::Touch(Touch::Redo));
             press(command, Key::Z, Action::Touch(Touch::Undo));
+        }
+        // The window's system gives the keys for copying as an event of their own.
+        if !typing && !selected && input.events.contains(&egui::Event::Copy) {
+            actions.push(Action::Copy);
         }
     });
 }

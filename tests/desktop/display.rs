@@ -1,6 +1,6 @@
 //! A display without a screen, and the program in it.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -120,6 +120,25 @@ impl Desktop {
     /// Types ASCII text.
     pub(crate) fn type_text(&self, text: &str) {
         self.xdotool(&["type", "--delay", "25", text]).expect("text is typed");
+    }
+
+    /// Puts text into the clipboard, as another program does.
+    pub(crate) fn copy_text(&self, text: &str) {
+        let mut xclip = self.command("xclip");
+        let mut xclip =
+            xclip.args(["-selection", "clipboard"]).stdin(Stdio::piped()).spawn().expect("xclip runs");
+        let mut stdin = xclip.stdin.take().expect("a pipe");
+        stdin.write_all(text.as_bytes()).expect("xclip reads");
+        drop(stdin);
+        assert!(xclip.wait().expect("xclip goes to the background").success());
+    }
+
+    /// What the clipboard holds in this format, as another program sees it.
+    pub(crate) fn clipboard(&self, format: &str) -> Option<Vec<u8>> {
+        let mut xclip = self.command("timeout");
+        let xclip = xclip.args(["5", "xclip", "-selection", "clipboard", "-t", format, "-o"]);
+        let output = xclip.stdout(Stdio::piped()).output().expect("xclip runs");
+        output.status.success().then_some(output.stdout)
     }
 
     /// What a window shows, as PNG bytes decoded to RGB.

@@ -131,6 +131,37 @@ fn without_a_dialog_paths_are_typed_every_format_holds_the_settings_and_closing_
 }
 
 #[test]
+fn text_and_pictures_go_through_the_clipboard_both_ways() {
+    let desktop = Desktop::start(1280, 800);
+    let (_program, window) = start(&desktop);
+    at_rest(&desktop, &window);
+    desktop.copy_text("green hills, 푸른 언덕");
+    desktop.press("ctrl+v");
+    desktop.type_text(" at noon");
+    wait_for("the prompt in the clipboard", || {
+        desktop.press("ctrl+a");
+        desktop.press("ctrl+c");
+        (desktop.clipboard("UTF8_STRING")? == "green hills, 푸른 언덕 at noon".as_bytes()).then_some(())
+    });
+
+    desktop.press("ctrl+Return");
+    // No text is being edited once the canvas was clicked.
+    desktop.xdotool(&["mousemove", "--window", &window, "800", "400", "click", "1"]).expect("a click");
+    let picture = wait_for("the picture in the clipboard", || {
+        desktop.press("ctrl+c");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        image::load_from_memory(&desktop.clipboard("image/png")?).ok()
+    });
+    assert_eq!((picture.width(), picture.height()), (128, 128));
+
+    let before = at_rest(&desktop, &window);
+    desktop.press("ctrl+v");
+    wait_for("the pasted picture's latent", || {
+        (changed_pixels(&before, &desktop.screenshot(&window)) > 50_000).then_some(())
+    });
+}
+
+#[test]
 fn a_dropped_picture_with_an_awkward_name_opens() {
     let desktop = Desktop::start(1280, 800);
     let (_program, window) = start(&desktop);
