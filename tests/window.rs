@@ -340,8 +340,8 @@ fn the_smallest_window_holds_everything() {
 fn pictures_of_the_readme() {
     let mut harness = harness(|_| {});
     harness.state_mut().session.draft.prompt =
-        "green hills on a bright day, clouds, a red hot air balloon".into();
-    harness.state_mut().session.draft.seed = Seed(4);
+        "a shiny blue cone and a red ball, rainbow, sand, rolling hills, at sunrise".into();
+    harness.state_mut().session.draft.seed = Seed(2);
     harness.state_mut().session.batch = 6;
     harness.state_mut().session.apply(Action::Generate);
     wait(&mut harness, "pictures", |window| {
