@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 
-.PHONY: run test bench dist setup-run setup-test lint check doc recipe-test screenshots
+.PHONY: run test bench dist setup-run setup-test lint check doc memcheck recipe-test screenshots
 
 run: setup-run ## open the window on the built-in model
 	cargo run --release --locked
@@ -18,6 +18,9 @@ check:
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+memcheck: ## the operations under valgrind, which knows no AVX-512: the AVX2 kernels run
+	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind -q --error-exitcode=9" cargo test --locked --test operations -- --test-threads=1
 
 bench: setup-test ## the operations, the previews, and every stage of a picture
 	cargo bench --locked

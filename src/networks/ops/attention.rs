@@ -73,9 +73,10 @@ fn attention_by_rows([q, k, v]: [&Tensor; 3], mask: Mask, rows: usize) -> Result
 
 /// What is added to the scores of `queries` queries from the `first` on.
 fn causal_mask(first: usize, queries: usize, keys: usize, device: &candle_core::Device) -> Result<Tensor> {
-    let values: Vec<f32> = (first..first + queries)
-        .flat_map(|q| (0..keys).map(move |k| if k > q { f32::NEG_INFINITY } else { 0.0 }))
-        .collect();
+    let mut values = vec![0.0_f32; queries * keys];
+    for (row, values) in values.chunks_exact_mut(keys.max(1)).enumerate() {
+        values[(first + row + 1).min(keys)..].fill(f32::NEG_INFINITY);
+    }
     Tensor::from_vec(values, (1, 1, queries, keys), device)
 }
 
