@@ -13,8 +13,8 @@ use safelight::engine::{Command, Engine, EngineSettings, Event, JobId, ModelHost
 use safelight::latent::{Latent, LatentFormat, PreviewFit, first_non_finite};
 use safelight::models::{DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings};
 use safelight::request::{
-    CancelToken, GenerationDraft, GenerationRequest, ImageSize, InitImage, ModelChoice, ModelDefaults,
-    ModelFamily, ModelProfile, Picture, PredictionType, SamplerKind, Seed,
+    CancelToken, DecodeChoice, GenerationDraft, GenerationRequest, ImageSize, InitImage, ModelChoice,
+    ModelDefaults, ModelFamily, ModelProfile, Picture, PredictionType, SamplerKind, Seed,
 };
 
 fn profile() -> ModelProfile {
@@ -91,7 +91,12 @@ impl LatentDiffusionModel for FakeModel {
         self.calls.store(0, Ordering::SeqCst);
         Ok(Box::new(FakeNetwork { behaviour: prompt.to_owned(), cancel, calls: Arc::clone(&self.calls) }))
     }
-    fn decode(&self, latent: &Latent, _: &CancelToken) -> Result<DecodedPicture, ModelError> {
+    fn decode(
+        &self,
+        latent: &Latent,
+        _: DecodeChoice,
+        _: &CancelToken,
+    ) -> Result<DecodedPicture, ModelError> {
         if first_non_finite(latent).is_some() {
             return Err(ModelError::NotANumber);
         }
@@ -311,7 +316,9 @@ fn encode_and_decode_are_jobs_too() {
         .unwrap();
     assert_eq!(until_end(&engine).last().unwrap(), "encoded");
     let latent = Latent::zeros(LatentFormat::STABLE_DIFFUSION.latent_shape(64, 64));
-    engine.send(Command::Decode { job: JobId(2), model, latent, cancel }).unwrap();
+    engine
+        .send(Command::Decode { job: JobId(2), model, latent, how: DecodeChoice::default(), cancel })
+        .unwrap();
     assert_eq!(until_end(&engine).last().unwrap(), "decoded 64");
 }
 

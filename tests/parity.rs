@@ -10,7 +10,9 @@ use safelight::diffusion::{Branch, GuidedDenoiser, NoiseSource, Schedule, Start,
 use safelight::formats::latent_file::read_latent;
 use safelight::latent::{Latent, LatentShape};
 use safelight::models::{LatentDiffusionModel, ModelSettings, PromptTokenizer, load};
-use safelight::request::{CancelToken, DeviceChoice, ModelChoice, Picture, SamplerKind, ScheduleKind, Seed};
+use safelight::request::{
+    CancelToken, DecodeChoice, DeviceChoice, ModelChoice, Picture, SamplerKind, ScheduleKind, Seed,
+};
 use safelight::store::ModelFiles;
 
 fn root() -> PathBuf {
@@ -101,7 +103,10 @@ fn agrees_with_diffusers(name: &str) {
     close("UNet and text embeddings", &output, &expected["unet"].1, NETWORK);
 
     // The decoder's own values are not public; a picture holds them to half of 1/255.
-    let decoded = model.decode(&format.model_from_vae(&latent(start)), &cancel).unwrap().picture;
+    let decoded = model
+        .decode(&format.model_from_vae(&latent(start)), DecodeChoice::default(), &cancel)
+        .unwrap()
+        .picture;
     let (shape, values) = &expected["decoded"];
     let (h, w) = (shape[2], shape[3]);
     for (y, x, c) in (0..h).flat_map(|y| (0..w).flat_map(move |x| (0..3).map(move |c| (y, x, c)))) {
@@ -128,7 +133,7 @@ fn agrees_with_diffusers(name: &str) {
         let from_picture = run(Start::Latent { latent: &encoded.mean, strength: 0.6 });
         let key = format!("{}_img2img", sampler.id());
         close(&key, from_picture.values(), &expected[&key].1, 1e-3);
-        let picture = model.decode(&drawn, &cancel).unwrap().picture;
+        let picture = model.decode(&drawn, DecodeChoice::default(), &cancel).unwrap().picture;
         let worst = worst_difference(&picture, &expected[&format!("{}_picture", sampler.id())].1);
         assert!(worst <= 2, "{name}: {worst}/255");
     }
@@ -136,7 +141,10 @@ fn agrees_with_diffusers(name: &str) {
     // A file as ComfyUI writes it, from Python.
     let file = root().join("tests/fixtures").join(name).join("expected.latent");
     let opened = read_latent(&file).unwrap();
-    let picture = model.decode(&format.model_from_vae(&opened.latent), &cancel).unwrap().picture;
+    let picture = model
+        .decode(&format.model_from_vae(&opened.latent), DecodeChoice::default(), &cancel)
+        .unwrap()
+        .picture;
     assert!(
         worst_difference(&picture, &expected["ddim_picture"].1) <= 1,
         "{name}: the latent file's picture"
@@ -247,7 +255,7 @@ fn the_builtin_model_agrees_with_diffusers() {
     let run = guided_run(&mut *model, [prompt, ""], SamplerKind::Ddim, steps, 0, &Start::Noise(shape));
     // Ten guided steps amplify the rounding of each.
     close("built-in latent", run.values(), &expected["latent"].1, 1e-3);
-    let picture = model.decode(&run, &cancel).unwrap().picture;
+    let picture = model.decode(&run, DecodeChoice::default(), &cancel).unwrap().picture;
     let (shape, values) = &expected["picture"];
     let plane = shape[1] * shape[2];
     let rows: Vec<f32> = (0..plane * 3).map(|i| values[(i % 3) * plane + i / 3]).collect();
@@ -273,7 +281,7 @@ fn night_is_darker_than_noon() {
     let mut light = |prompt: &str| {
         let start = Start::Noise(LatentShape::new(4, 16, 16));
         let run = guided_run(&mut *model, [prompt, ""], SamplerKind::Ddim, 10, 3, &start);
-        let picture = model.decode(&run, &CancelToken::new()).unwrap().picture;
+        let picture = model.decode(&run, DecodeChoice::default(), &CancelToken::new()).unwrap().picture;
         picture.rgb().iter().map(|v| f64::from(*v)).sum::<f64>() / picture.rgb().len() as f64
     };
     let (night, noon) = (light("green hills at night, stars"), light("green hills at noon, clear sky"));

@@ -158,6 +158,15 @@ fn a_result_s_latent_is_laid_open_and_touched() {
     harness.get_by_label("Undo").click_accesskit();
     harness.run_ok();
     assert!(!harness.state().session.inspector.adjustments.channels[0].muted);
+
+    wait(&mut harness, "the decode", |window| window.session.inspector.pending.is_none());
+    harness.get_by_label("Decode again").click_accesskit();
+    harness.run_ok();
+    assert!(harness.query_by_label("In f32").is_none(), "it is in f32 already");
+    harness.get_by_label("In tiles").click_accesskit();
+    harness.step();
+    assert!(harness.state().session.inspector.pending.is_some());
+    wait(&mut harness, "the decode in tiles", |window| window.session.inspector.pending.is_none());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{EngineArguments, output, run};
 use crate::engine::{Command, Engine, Event, JobId, Stage};
-use crate::request::{CancelToken, GenerationDraft, Picture, Seed};
+use crate::request::{CancelToken, DecodeChoice, GenerationDraft, Picture, Seed};
 
 /// Edges of the pictures that the VAE alone is timed with, pixels: a usual one, and one for tiles.
 const VAE_EDGES: [usize; 2] = [512, 1024];
@@ -131,7 +131,13 @@ fn both_ways(
     };
     let encode = Measured { secs: elapsed_secs, peak_mib: peak_memory_mib() };
     forget_peak_memory();
-    let command = Command::Decode { job, model, latent: mean, cancel: CancelToken::new() };
+    let command = Command::Decode {
+        job,
+        model,
+        latent: mean,
+        how: DecodeChoice::default(),
+        cancel: CancelToken::new(),
+    };
     let end = run::to_the_end(engine, command, &output::progress(), |_| {})?;
     let Event::Decoded { elapsed_secs, .. } = end else {
         bail!("the latent could not be decoded");

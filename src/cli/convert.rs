@@ -12,7 +12,7 @@ use crate::formats::picture::{
 use crate::formats::{FileKind, channel_sheet, file_kind};
 use crate::latent::{Latent, LatentFormat, LatentSpace};
 use crate::models;
-use crate::request::{CancelToken, ModelProfile};
+use crate::request::{CancelToken, DecodeChoice, ModelProfile};
 
 /// A picture's latent in model space, cropped to whole latent pixels.
 struct EncodedFile {
@@ -77,7 +77,8 @@ pub(super) fn decode(arguments: &ConvertArguments) -> anyhow::Result<()> {
     let (profile, ..) = run::load(&engine, &arguments.engine)?;
     let latent = in_model_space(&read, &profile.format);
     let cancel = CancelToken::new();
-    let command = Command::Decode { job: JobId(1), model: arguments.engine.choice(), latent, cancel };
+    let (model, how) = (arguments.engine.choice(), DecodeChoice::default());
+    let command = Command::Decode { job: JobId(1), model, latent, how, cancel };
     let end = run::to_the_end(&engine, command, &output::progress(), |_| {})?;
     let Event::Decoded { picture, elapsed_secs, .. } = end else {
         bail!("an unexpected answer of the engine: {end:?}");

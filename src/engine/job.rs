@@ -10,7 +10,7 @@ use crate::diffusion::{GuidedDenoiser, NoiseSource, Schedule, Start, sample};
 use crate::formats::picture::cover;
 use crate::latent::Latent;
 use crate::models::LatentDiffusionModel;
-use crate::request::{CancelToken, GenerationRequest, Picture};
+use crate::request::{CancelToken, DecodeChoice, GenerationRequest, Picture};
 
 /// Draws one picture with a loaded model; gives latent and picture. The latent is handed over before it is decoded.
 pub(super) fn generate(
@@ -71,7 +71,7 @@ pub(super) fn generate(
         trajectory: Arc::new(run.trajectory),
         finished_early: run.finished_early,
     });
-    let picture = decode(model, job, &run.latent, cancel, outbox, clock)?;
+    let picture = decode(model, job, &run.latent, DecodeChoice::default(), cancel, outbox, clock)?;
     Ok((run.latent, picture))
 }
 
@@ -80,12 +80,14 @@ pub(super) fn decode(
     model: &dyn LatentDiffusionModel,
     job: JobId,
     latent: &Latent,
+    how: DecodeChoice,
     cancel: &CancelToken,
     outbox: &Outbox,
     clock: Instant,
 ) -> Result<Picture, JobError> {
     outbox.send(Event::StageChanged { job, stage: Stage::Decoding });
-    let decoded = model.decode(latent, cancel).map_err(|error| JobError::from_model(Task::Decode, error))?;
+    let decoded =
+        model.decode(latent, how, cancel).map_err(|error| JobError::from_model(Task::Decode, error))?;
     outbox.send(Event::Decoded {
         job,
         picture: decoded.picture.clone(),

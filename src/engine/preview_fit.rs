@@ -10,7 +10,7 @@ use crate::latent::{
     drawn_linear,
 };
 use crate::models::LatentDiffusionModel;
-use crate::request::{CancelToken, Picture, Seed};
+use crate::request::{CancelToken, DecodeChoice, Picture, Seed};
 use crate::store::PreviewRows;
 
 /// Latent pixels along an edge of what is fitted to.
@@ -49,7 +49,7 @@ pub(super) fn gather(
         } else {
             spectral_noise(&statistics, EDGE, Seed(index as u64))
         };
-        let decoded = model.decode(&latent, cancel).map_err(failed)?.picture;
+        let decoded = model.decode(&latent, DecodeChoice::default(), cancel).map_err(failed)?.picture;
         if index == 0 {
             let all = channel_statistics(&latent);
             statistics = all.iter().map(|s| [s.mean as f32, s.std as f32]).collect();

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::failure::Failure;
 use crate::latent::{Latent, PreviewFit, Trajectory};
 use crate::request::{
-    CancelToken, DeviceChoice, DtypeChoice, GenerationRequest, ModelChoice, ModelProfile, Picture, TileChoice,
+    CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, GenerationRequest, ModelChoice, ModelProfile,
+    Picture, TileChoice,
 };
 
 /// The name of one job, unique within a session. Events of foreign jobs are dropped by clients.
@@ -66,6 +67,8 @@ pub enum Command {
         model: ModelChoice,
         /// The latent, model space.
         latent: Latent,
+        /// What differs from how the model was loaded.
+        how: DecodeChoice,
         /// Stops the job.
         cancel: CancelToken,
     },

@@ -123,9 +123,9 @@ impl Worker {
                 self.learn(job, &latent, &picture);
                 Ok(())
             }
-            Command::Decode { job, model, latent, cancel } => {
+            Command::Decode { job, model, latent, how, cancel } => {
                 let (model, outbox) = self.model(job, &model, &cancel)?;
-                let picture = job::decode(model, job, &latent, &cancel, outbox, clock)?;
+                let picture = job::decode(model, job, &latent, how, &cancel, outbox, clock)?;
                 self.learn(job, &latent, &picture);
                 Ok(())
             }

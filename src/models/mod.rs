@@ -11,7 +11,7 @@ mod weights;
 use crate::diffusion::{NoisePredictor, SchedulerConfig};
 use crate::latent::Latent;
 use crate::request::{
-    CancelToken, DeviceChoice, DtypeChoice, ModelChoice, ModelProfile, Picture, TileChoice,
+    CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, ModelChoice, ModelProfile, Picture, TileChoice,
 };
 
 pub use device::describe_devices;
@@ -64,7 +64,12 @@ pub trait LatentDiffusionModel: Send {
         cancel: &'a CancelToken,
     ) -> Result<Box<dyn NoisePredictor + 'a>, ModelError>;
     /// A latent in model space to a picture.
-    fn decode(&self, latent: &Latent, cancel: &CancelToken) -> Result<DecodedPicture, ModelError>;
+    fn decode(
+        &self,
+        latent: &Latent,
+        how: DecodeChoice,
+        cancel: &CancelToken,
+    ) -> Result<DecodedPicture, ModelError>;
     /// A picture whose edges are multiples of the format's downscale to a latent.
     fn encode(&self, picture: &Picture, cancel: &CancelToken) -> Result<Encoded, ModelError>;
 }

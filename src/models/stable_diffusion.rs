@@ -14,7 +14,8 @@ use crate::networks::clip::{ClipText, ClipTextConfig};
 use crate::networks::ops::threads;
 use crate::networks::unet::{PerLevel, UNet, UNetConfig};
 use crate::request::{
-    CancelToken, ImageSize, ModelChoice, ModelDefaults, ModelFamily, ModelProfile, Picture, TileChoice,
+    CancelToken, DecodeChoice, ImageSize, ModelChoice, ModelDefaults, ModelFamily, ModelProfile, Picture,
+    TileChoice,
 };
 use crate::store::{ModelFiles, detect};
 
@@ -230,9 +231,10 @@ impl StableDiffusion {
         &self,
         vae: &Autoencoder,
         latent: &Tensor,
+        tiles: TileChoice,
         cancel: &CancelToken,
     ) -> Result<(Vec<f32>, bool), ModelError> {
-        let (decoded, was_short) = in_tiles_if_short(limits(self.tiles, &self.device), |limits| {
+        let (decoded, was_short) = in_tiles_if_short(limits(tiles, &self.device), |limits| {
             threads::run(|| vae.decode(latent, limits, cancel))
         })
         .map_err(ModelError::in_part("vae"))?;
@@ -286,27 +288,38 @@ impl LatentDiffusionModel for StableDiffusion {
         Ok(Box::new(Conditioned { model: self, cond, both, covered: None, cancel }))
     }
 
-    fn decode(&self, latent: &Latent, cancel: &CancelToken) -> Result<DecodedPicture, ModelError> {
+    fn decode(
+        &self,
+        latent: &Latent,
+        how: DecodeChoice,
+        cancel: &CancelToken,
+    ) -> Result<DecodedPicture, ModelError> {
         let tensor = self.latent_tensor(latent)?;
         let (width, height) = self.profile.format.image_size_px(latent.shape());
-        let (mut values, mut was_short) = self.decoded(&self.vae, &tensor.to_dtype(self.dtype)?, cancel)?;
+        let tiles = how.tiles.unwrap_or(self.tiles);
+        let is_finite = |values: &[f32]| values.iter().all(|v| v.is_finite());
         let mut notices = Vec::new();
-        if values.iter().any(|v| !v.is_finite()) {
-            if self.dtype == DType::F32 {
-                return Err(ModelError::NotANumber);
+        let (mut values, mut was_short) = (Vec::new(), false);
+        let mut in_f32 = how.in_f32 && self.dtype != DType::F32;
+        if !in_f32 {
+            (values, was_short) = self.decoded(&self.vae, &tensor.to_dtype(self.dtype)?, tiles, cancel)?;
+            if !is_finite(&values) && self.dtype != DType::F32 {
+                // Some VAEs overflow f16 (SDXL's is known for it): once more in f32.
+                in_f32 = true;
+                notices.push(format!(
+                    "The decoder's values overflowed in {}, so the picture was decoded again in f32.",
+                    self.dtype.as_str()
+                ));
             }
-            // Some VAEs overflow f16 (SDXL's is known for it): once more in f32.
+        }
+        if in_f32 {
             let builder =
                 Weights::open(self.files.weights("vae")?)?.into_var_builder(DType::F32, &self.device);
             let wide = Autoencoder::new(&builder, &self.configs.vae).map_err(ModelError::in_part("vae"))?;
-            (values, was_short) = self.decoded(&wide, &tensor, cancel)?;
-            if values.iter().any(|v| !v.is_finite()) {
-                return Err(ModelError::NotANumber);
-            }
-            notices.push(format!(
-                "The decoder's values overflowed in {}, so the picture was decoded again in f32.",
-                self.dtype.as_str()
-            ));
+            (values, was_short) = self.decoded(&wide, &tensor, tiles, cancel)?;
+        }
+        if !is_finite(&values) {
+            return Err(ModelError::NotANumber);
         }
         if was_short {
             notices.push(

@@ -105,6 +105,10 @@ texts! {
     redo: "Redo", "다시 실행";
     reset: "Reset", "초기화";
     decode: "Decode", "디코딩";
+    decode_again: "Decode again", "다시 디코딩";
+    decode_in_tiles: "In tiles", "타일로";
+    decode_whole: "Whole", "한 번에";
+    decode_in_f32: "In f32", "f32로";
     limits: "Limits", "범위 기준";
     limits_shared: "Shared", "공통";
     limits_own: "Each its own", "채널별";

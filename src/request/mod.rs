@@ -23,4 +23,4 @@ pub use picture::{Picture, PictureSizeError};
 pub use sampler_kind::SamplerKind;
 pub use schedule_kind::{ScheduleKind, TimestepSpacing};
 pub use seed::Seed;
-pub use tile_choice::TileChoice;
+pub use tile_choice::{DecodeChoice, TileChoice};

@@ -7,7 +7,9 @@ use crate::engine::{Command, JobId};
 use crate::formats::Comparison;
 use crate::formats::metadata::GenerationFacts;
 use crate::latent::{Latent, LatentFormat, LatentSpace};
-use crate::request::{CancelToken, GenerationDraft, ImageSize, InitImage, ModelChoice, Picture, Seed};
+use crate::request::{
+    CancelToken, DecodeChoice, GenerationDraft, ImageSize, InitImage, ModelChoice, Picture, Seed,
+};
 use crate::store::builtin_vocabulary;
 
 /// What a person does.
@@ -86,7 +88,7 @@ pub enum Action {
     /// Lays what the canvas shows open.
     InspectShown,
     /// Truly decodes the latent as it is adjusted.
-    DecodeInspected,
+    DecodeInspected(DecodeChoice),
     /// Takes a message away.
     Dismiss(u64),
     /// Asks where to save the shown picture.
@@ -231,7 +233,7 @@ impl Session {
             Action::DropQuestion => self.question = None,
             Action::Touch(touch) => {
                 if self.inspector.touch(touch) {
-                    self.decode_inspected();
+                    self.decode_inspected(DecodeChoice::default());
                 }
             }
             Action::Compared(job, comparison) => {
@@ -240,7 +242,7 @@ impl Session {
                 }
             }
             Action::InspectShown => self.inspect_shown(),
-            Action::DecodeInspected => self.decode_inspected(),
+            Action::DecodeInspected(how) => self.decode_inspected(how),
             Action::Dismiss(id) => self.notices.retain(|notice| notice.id != id),
             Action::Save => {
                 if let Some(item) = self.shown_result().filter(|item| item.picture().is_some()) {
@@ -386,12 +388,13 @@ impl Session {
         }
     }
 
-    pub(super) fn decode_inspected(&mut self) {
+    pub(super) fn decode_inspected(&mut self, how: DecodeChoice) {
         let Some(latent) = self.inspector.adjusted() else { return };
         let job = self.new_job();
         self.inspector.pending = Some(job);
         self.interrupt_fit();
         let model = self.draft.model.clone();
-        self.effects.push(Effect::Send(Command::Decode { job, model, latent, cancel: CancelToken::new() }));
+        let cancel = CancelToken::new();
+        self.effects.push(Effect::Send(Command::Decode { job, model, latent, how, cancel }));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Asked, Effect, Message, ModelState, Outcome, ResultItem, RunningStep, Session, Shown};
 use crate::engine::{Event, JobId, Stage};
-use crate::request::{GenerationDraft, ModelProfile};
+use crate::request::{DecodeChoice, GenerationDraft, ModelProfile};
 
 impl Session {
     /// Applies an event. Events of jobs that are not known (any more) change nothing.
@@ -60,7 +60,7 @@ impl Session {
                     && let Some(profile) = self.profile.clone()
                 {
                     self.inspector.set_encoded(mean, log_variance, profile.format);
-                    self.decode_inspected();
+                    self.decode_inspected(DecodeChoice::default());
                 }
             }
             Event::Failed { job, failure } => {

@@ -38,6 +38,13 @@ pub enum ModelState {
     Failed(String),
 }
 
+impl ModelState {
+    /// Whether the loaded model's networks compute in f16 or bf16, with which its device's name ends then.
+    pub fn computes_in_halves(&self) -> bool {
+        matches!(self, Self::Ready(device) if device.ends_with("f16"))
+    }
+}
+
 /// What the canvas shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shown {

@@ -6,7 +6,7 @@ use super::{Effect, Inspector, Message, Session};
 use crate::engine::Command;
 use crate::formats::picture::{crop_to_multiple, pad_to_multiple};
 use crate::latent::{Latent, LatentFormat, LatentSpace};
-use crate::request::{CancelToken, ModelChoice, Picture};
+use crate::request::{CancelToken, DecodeChoice, ModelChoice, Picture};
 
 /// How a picture is brought to whole latent pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,6 +177,6 @@ impl Session {
         self.inspector.follows_canvas = false;
         self.inspector.open(latent, profile.format);
         self.inspector.name = name;
-        self.decode_inspected();
+        self.decode_inspected(DecodeChoice::default());
     }
 }

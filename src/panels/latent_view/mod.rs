@@ -55,7 +55,7 @@ pub(super) fn latent_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
     );
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         egui::Frame::NONE.inner_margin(egui::Margin::same(14)).show(ui, |ui| {
-            toolbar::options_ui(ui, inspector, desk, actions);
+            toolbar::options_ui(ui, session, desk, actions);
             toolbar::source_ui(ui, session, desk, actions);
             let compression = format.compression(latent.shape());
             let line = format!(

@@ -3,10 +3,11 @@
 use egui::{RichText, Ui};
 
 use crate::panels::{Desk, theme};
+use crate::request::{DecodeChoice, TileChoice};
 use crate::session::{Action, Export, Framing, Inspector, Limits, Session, Touch};
 
-pub(super) fn options_ui(ui: &mut Ui, inspector: &Inspector, desk: &Desk, actions: &mut Vec<Action>) {
-    let text = desk.text;
+pub(super) fn options_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
+    let (text, inspector) = (desk.text, &session.inspector);
     ui.horizontal_wrapped(|ui| {
         ui.label(text.limits);
         let mut options = inspector.options;
@@ -42,8 +43,27 @@ pub(super) fn options_ui(ui: &mut Ui, inspector: &Inspector, desk: &Desk, action
         {
             actions.push(Action::UsePicture(picture.clone()));
         }
+        ui.menu_button(text.decode_again, |ui| decode_again_ui(ui, session, desk, actions));
         ui.menu_button(text.save_view, |ui| save_ui(ui, inspector, desk, actions));
     });
+}
+
+/// What the VAE makes of the latent another way than usual.
+fn decode_again_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let tiles = |tiles| DecodeChoice { tiles: Some(tiles), in_f32: false };
+    let mut ways = vec![
+        (text.decode_in_tiles, tiles(TileChoice::Always)),
+        (text.decode_whole, tiles(TileChoice::Never)),
+    ];
+    if session.model_state.computes_in_halves() {
+        ways.push((text.decode_in_f32, DecodeChoice { tiles: None, in_f32: true }));
+    }
+    for (name, how) in ways {
+        if ui.button(name).clicked() {
+            actions.push(Action::DecodeInspected(how));
+        }
+    }
 }
 
 fn save_ui(ui: &mut Ui, inspector: &Inspector, desk: &Desk, actions: &mut Vec<Action>) {
