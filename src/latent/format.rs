@@ -95,6 +95,11 @@ impl Compression {
     pub fn ratio(&self) -> f64 {
         self.pixel_values as f64 / self.latent_values.max(1) as f64
     }
+
+    /// Bytes of the picture at 8 bits a value, and of the latent at 16, as files hold them.
+    pub fn bytes(&self) -> [usize; 2] {
+        [self.pixel_values, 2 * self.latent_values]
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +112,7 @@ mod tests {
         let compression = sd.compression(sd.latent_shape(1024, 1024));
         assert_eq!((compression.pixel_values, compression.latent_values), (3_145_728, 65_536));
         assert_eq!(compression.ratio(), 48.0);
+        assert_eq!(compression.bytes(), [3_145_728, 131_072]);
         let flux = LatentFormat::FLUX;
         assert_eq!(flux.compression(flux.latent_shape(512, 768)).ratio(), 12.0);
     }

@@ -131,6 +131,7 @@ texts! {
     divergence: "Information (KL)", "정보량 (KL)";
     divergence_hint: "How far the encoder's posterior is from N(0, 1) at each latent pixel: where it had most to say", "잠재 픽셀마다 인코더의 사후분포가 N(0, 1)에서 떨어진 정도";
     compression: "smaller", "배 작음";
+    bytes_hint: "Values of picture and latent; bytes at 8 bits a pixel value and 16 bits a latent value", "그림과 잠재의 값 수, 픽셀 값 8비트와 잠재 값 16비트일 때의 바이트";
     metadata: "Save settings in pictures", "그림에 설정 저장";
     error_map: "Error", "오차";
     heat: "heat", "열지도";

@@ -58,15 +58,16 @@ pub(super) fn latent_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
             toolbar::options_ui(ui, session, desk, actions);
             toolbar::source_ui(ui, session, desk, actions);
             let compression = format.compression(latent.shape());
+            let [picture_bytes, latent_bytes] = compression.bytes().map(grouped);
             let line = format!(
-                "{} · {} → {} · {:.0}× {}",
+                "{} · {} → {} · {:.0}× {} · {picture_bytes} B → {latent_bytes} B",
                 latent.shape(),
                 grouped(compression.pixel_values),
                 grouped(compression.latent_values),
                 compression.ratio(),
                 text.compression
             );
-            ui.label(RichText::new(line).color(theme::quiet(dark)));
+            ui.label(RichText::new(line).color(theme::quiet(dark))).on_hover_text(text.bytes_hint);
             pictures::pictures_ui(ui, inspector, desk, &latent, &seen);
             blend::blend_ui(ui, session, desk, actions);
             ui.add_space(8.0);
