@@ -45,10 +45,15 @@ impl Questions {
         }
     }
 
-    /// They were written, or not all of them: then the window stays.
-    pub(super) fn save_ended(&mut self, all: bool) {
+    /// They were written, or not all of them: then the window stays. What was drawn meanwhile or still is
+    /// (`more`) is asked about anew.
+    pub(super) fn save_ended(&mut self, all: bool, more: bool) {
         if self.closing == Closing::Saving {
-            self.closing = if all { Closing::Agreed } else { Closing::No };
+            self.closing = match (all, more) {
+                (false, _) => Closing::No,
+                (true, true) => Closing::Asked,
+                (true, false) => Closing::Agreed,
+            };
         }
     }
 }
@@ -65,13 +70,16 @@ impl Window {
         self.session.results.iter().filter(|item| !item.saved).count()
     }
 
+    /// Whether something would be lost if the window closed now.
+    pub(super) fn would_lose(&self) -> bool {
+        self.unsaved() > 0 || self.session.unfinished() > 0
+    }
+
     /// Holds a close request back until the person has said what becomes of unsaved and unfinished pictures.
     pub(super) fn closing(&mut self, ctx: &egui::Context) {
         if self.questions.closing == Closing::Agreed {
             ctx.send_viewport_cmd(egui::ViewportCommand::Close);
-        } else if ctx.input(|input| input.viewport().close_requested())
-            && (self.unsaved() > 0 || self.session.unfinished() > 0)
-        {
+        } else if ctx.input(|input| input.viewport().close_requested()) && self.would_lose() {
             ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
             if self.questions.closing == Closing::No {
                 self.questions.closing = Closing::Asked;
@@ -167,5 +175,28 @@ impl Window {
         } else if stay || answer.should_close() {
             self.questions.closing = Closing::No;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn saving_all_closes_the_window_only_if_nothing_else_would_be_lost() {
+        let asked = || Questions { closing: Closing::Asked, ..Questions::default() };
+        for (all, more, then) in
+            [(true, false, Closing::Agreed), (true, true, Closing::Asked), (false, false, Closing::No)]
+        {
+            let mut questions = asked();
+            questions.save_begins(2);
+            assert_eq!(questions.closing, Closing::Saving);
+            questions.save_ended(all, more);
+            assert_eq!(questions.closing, then);
+        }
+        let mut questions = Questions::default();
+        questions.save_begins(2);
+        questions.save_ended(true, false);
+        assert_eq!(questions.closing, Closing::No, "nobody closes it");
     }
 }

@@ -202,10 +202,11 @@ impl Window {
                 self.session.notify(Message::NotSaved(format!("{error:#}")));
             }
             Finished::AllWritten(written) => {
-                self.questions.save_ended(written.iter().all(|(_, written)| written.is_ok()));
+                let all = written.iter().all(|(_, written)| written.is_ok());
                 for (job, written) in written {
                     self.finished(Finished::Written { job: Some(job), written });
                 }
+                self.questions.save_ended(all, self.would_lose());
             }
             Finished::Compared(job, Some(comparison)) => {
                 self.session.apply(Action::Compared(job, comparison));
