@@ -14,7 +14,7 @@ use safelight::latent::{Latent, LatentFormat, PreviewFit, first_non_finite};
 use safelight::models::{DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings};
 use safelight::request::{
     CancelToken, DecodeChoice, GenerationDraft, GenerationRequest, ImageSize, InitImage, ModelChoice,
-    ModelDefaults, ModelFamily, ModelProfile, Picture, PredictionType, SamplerKind, Seed,
+    ModelDefaults, ModelFamily, ModelProfile, Picture, PredictionType, SamplerKind, Seed, TileChoice,
 };
 
 fn profile() -> ModelProfile {
@@ -79,6 +79,9 @@ impl LatentDiffusionModel for FakeModel {
     fn device_name(&self) -> String {
         "Fake".into()
     }
+    fn computes_in_halves(&self) -> bool {
+        false
+    }
     fn scheduler_config(&self) -> &SchedulerConfig {
         &self.config
     }
@@ -94,14 +97,15 @@ impl LatentDiffusionModel for FakeModel {
     fn decode(
         &self,
         latent: &Latent,
-        _: DecodeChoice,
+        how: DecodeChoice,
         _: &CancelToken,
     ) -> Result<DecodedPicture, ModelError> {
         if first_non_finite(latent).is_some() {
             return Err(ModelError::NotANumber);
         }
         let (w, h) = self.profile.format.image_size_px(latent.shape());
-        Ok(DecodedPicture { picture: Picture::new(w, h, vec![7; w * h * 3]).unwrap(), notice: None })
+        let notice = (how != DecodeChoice::default()).then(|| format!("{how:?}"));
+        Ok(DecodedPicture { picture: Picture::new(w, h, vec![7; w * h * 3]).unwrap(), notice })
     }
     fn encode(&self, picture: &Picture, _: &CancelToken) -> Result<Encoded, ModelError> {
         let latent = Latent::zeros(self.profile.format.latent_shape(picture.width(), picture.height()));
@@ -164,7 +168,9 @@ fn name(event: &Event) -> String {
         Event::Sampled { trajectory, finished_early, .. } => {
             format!("sampled {}{}", trajectory.steps.len(), if *finished_early { " early" } else { "" })
         }
-        Event::Decoded { picture, .. } => format!("decoded {}", picture.width()),
+        Event::Decoded { picture, notice, .. } => {
+            format!("decoded {}{}", picture.width(), notice.as_deref().unwrap_or_default())
+        }
         Event::Encoded { .. } => "encoded".into(),
         Event::Failed { failure, .. } => format!("failed: {failure}"),
         Event::Cancelled { .. } => "cancelled".into(),
@@ -316,10 +322,9 @@ fn encode_and_decode_are_jobs_too() {
         .unwrap();
     assert_eq!(until_end(&engine).last().unwrap(), "encoded");
     let latent = Latent::zeros(LatentFormat::STABLE_DIFFUSION.latent_shape(64, 64));
-    engine
-        .send(Command::Decode { job: JobId(2), model, latent, how: DecodeChoice::default(), cancel })
-        .unwrap();
-    assert_eq!(until_end(&engine).last().unwrap(), "decoded 64");
+    let how = DecodeChoice { tiles: Some(TileChoice::Always), in_f32: true };
+    engine.send(Command::Decode { job: JobId(2), model, latent, how, cancel }).unwrap();
+    assert_eq!(until_end(&engine).last().unwrap(), &format!("decoded 64{how:?}"), "as it was asked for");
 }
 
 /// The events of a fit of the built-in model's previews, and the fit.

@@ -129,6 +129,8 @@ pub enum Event {
         profile: Arc<ModelProfile>,
         /// The device it runs on, for people.
         device: String,
+        /// Whether its networks compute in f16 or bf16.
+        in_halves: bool,
         /// Seconds it took.
         elapsed_secs: f64,
     },

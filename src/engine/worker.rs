@@ -229,6 +229,7 @@ impl Worker {
                 job,
                 profile: Arc::new(model.profile().clone()),
                 device: model.device_name(),
+                in_halves: model.computes_in_halves(),
                 elapsed_secs: clock.elapsed().as_secs_f64(),
             });
             self.loaded = Some(Loaded { choice: choice.clone(), settings: self.settings, model, rows: None });

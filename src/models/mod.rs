@@ -54,6 +54,8 @@ pub trait LatentDiffusionModel: Send {
     fn device(&self) -> &candle_core::Device;
     /// The device for people.
     fn device_name(&self) -> String;
+    /// Whether its networks compute in f16 or bf16.
+    fn computes_in_halves(&self) -> bool;
     /// The model's own sampling configuration.
     fn scheduler_config(&self) -> &SchedulerConfig;
     /// Makes the network ready to answer a prompt and its opposite.

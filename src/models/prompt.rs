@@ -1,5 +1,7 @@
 //! Prompts with weights, and prompts longer than the text encoder.
 
+use candle_core::{DType, Tensor};
+
 use super::{ModelError, PromptTokenizer};
 
 /// A part of a prompt and how much it counts.
@@ -128,9 +130,46 @@ fn filled(words: &[(u32, f32)], tokenizer: &PromptTokenizer, length: usize) -> C
     Chunk { ids, weights }
 }
 
+/// The hidden states `[chunks, N, C]` with their tokens' weights applied.
+///
+/// Source: AUTOMATIC1111: hidden states times weight, then scaled so that a chunk's mean is as before.
+pub(super) fn weighted(hidden: Tensor, chunks: &[&Chunk]) -> candle_core::Result<Tensor> {
+    let weights: Vec<f32> = chunks.iter().flat_map(|chunk| chunk.weights.iter().copied()).collect();
+    if weights.iter().all(|weight| *weight == 1.0) {
+        return Ok(hidden);
+    }
+    let (count, length, _) = hidden.dims3()?;
+    let wide = hidden.to_dtype(DType::F32)?;
+    let weights = Tensor::from_vec(weights, (count, length, 1), hidden.device())?;
+    let weighted = wide.broadcast_mul(&weights)?;
+    let means = |t: &Tensor| t.flatten_from(1)?.mean(1)?.to_vec1::<f32>();
+    let factors: Vec<f32> = means(&wide)?
+        .into_iter()
+        .zip(means(&weighted)?)
+        .map(|(before, after)| if after.abs() > f32::EPSILON { before / after } else { 1.0 })
+        .collect();
+    let factors = Tensor::from_vec(factors, (count, 1, 1), hidden.device())?;
+    weighted.broadcast_mul(&factors)?.to_dtype(hidden.dtype())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn weights_keep_each_chunk_s_mean_and_leave_other_chunks_alone() {
+        let chunk = |weights: [f32; 3]| Chunk { ids: vec![0; 3], weights: weights.to_vec() };
+        let (plain, heavy) = (chunk([1.0; 3]), chunk([1.0, 2.0, 1.0]));
+        let values: Vec<f32> = (1..13).map(|i| i as f32).collect();
+        let hidden = Tensor::from_vec(values, (2, 3, 2), &candle_core::Device::Cpu).unwrap();
+        let out = weighted(hidden.clone(), &[&plain, &heavy]).unwrap().to_vec3::<f32>().unwrap();
+        assert_eq!(out[0], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
+        // Of mean 9.5 before; 7, 8, 18, 20, 11, 12 after the weights, of mean 76 / 6.
+        let factor = 9.5 * 6.0 / 76.0;
+        for (found, wanted) in out[1].iter().flatten().zip([7.0, 8.0, 18.0, 20.0, 11.0, 12.0]) {
+            assert!((found - wanted * factor).abs() < 1e-5, "{found} for {}", wanted * factor);
+        }
+    }
 
     fn parsed(prompt: &str) -> Vec<(String, f32)> {
         parse_weights(prompt).into_iter().map(|p| (p.text, (p.weight * 1000.0).round() / 1000.0)).collect()

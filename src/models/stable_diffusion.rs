@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::device::{choose_dtype, device_name, open_device};
 use super::memory::{in_tiles_if_short, limits};
-use super::prompt::{Chunk, chunks, empty_chunk};
+use super::prompt::{Chunk, chunks, empty_chunk, weighted};
 use super::weights::Weights;
 use super::{DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, PromptTokenizer};
 use crate::diffusion::{Branch, DiffusionError, NoisePredictor, SchedulerConfig};
@@ -188,28 +188,13 @@ impl StableDiffusion {
 
     /// The embeddings of several prompts of as many chunks each, `[prompts, chunks · N, C]`, weights applied.
     ///
-    /// All chunks go through the encoder together: its weights are read once. Source of the weighting:
-    /// AUTOMATIC1111: hidden states times weight, then scaled so that a chunk's mean is as before.
+    /// All chunks go through the encoder together: its weights are read once.
     fn embed(&self, prompts: &[Vec<Chunk>]) -> candle_core::Result<Tensor> {
         let chunks: Vec<&Chunk> = prompts.iter().flatten().collect();
         let length = self.configs.text.max_position_embeddings;
         let ids: Vec<u32> = chunks.iter().flat_map(|chunk| chunk.ids.iter().copied()).collect();
-        let mut hidden = self.text.forward(&Tensor::from_vec(ids, (chunks.len(), length), &self.device)?)?;
-        let weights: Vec<f32> = chunks.iter().flat_map(|chunk| chunk.weights.iter().copied()).collect();
-        if weights.iter().any(|weight| *weight != 1.0) {
-            let weights = Tensor::from_vec(weights, (chunks.len(), length, 1), &self.device)?;
-            let wide = hidden.to_dtype(DType::F32)?;
-            let weighted = wide.broadcast_mul(&weights)?;
-            let means = |t: &Tensor| t.flatten_from(1)?.mean(1)?.to_vec1::<f32>();
-            let factors: Vec<f32> = means(&wide)?
-                .into_iter()
-                .zip(means(&weighted)?)
-                .map(|(before, after)| if after.abs() > f32::EPSILON { before / after } else { 1.0 })
-                .collect();
-            let factors = Tensor::from_vec(factors, (chunks.len(), 1, 1), &self.device)?;
-            hidden = weighted.broadcast_mul(&factors)?.to_dtype(hidden.dtype())?;
-        }
-        hidden.reshape((prompts.len(), (), self.configs.text.hidden_size))
+        let hidden = self.text.forward(&Tensor::from_vec(ids, (chunks.len(), length), &self.device)?)?;
+        weighted(hidden, &chunks)?.reshape((prompts.len(), (), self.configs.text.hidden_size))
     }
 
     fn latent_tensor(&self, latent: &Latent) -> Result<Tensor, ModelError> {
@@ -262,6 +247,10 @@ impl LatentDiffusionModel for StableDiffusion {
 
     fn device_name(&self) -> String {
         device_name(&self.device, self.dtype)
+    }
+
+    fn computes_in_halves(&self) -> bool {
+        self.dtype != DType::F32
     }
 
     fn scheduler_config(&self) -> &SchedulerConfig {

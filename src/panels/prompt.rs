@@ -142,7 +142,7 @@ fn model_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Actio
                     .color(theme::quiet(dark)),
             );
         }
-        ModelState::Ready(device) => {
+        ModelState::Ready { device, .. } => {
             let detail = session.profile.as_ref().map(|profile| {
                 let shape =
                     profile.format.latent_shape(profile.defaults.size.width, profile.defaults.size.height);

@@ -4,6 +4,7 @@
 //! [`GenerationRequest`].
 
 mod cancel;
+mod decode_choice;
 mod device_choice;
 mod draft;
 mod image_size;
@@ -15,6 +16,7 @@ mod seed;
 mod tile_choice;
 
 pub use cancel::CancelToken;
+pub use decode_choice::DecodeChoice;
 pub use device_choice::{DeviceChoice, DtypeChoice};
 pub use draft::{DraftError, GenerationDraft, GenerationRequest, InitImage};
 pub use image_size::{ImageSize, fit_into_multiples};
@@ -23,4 +25,4 @@ pub use picture::{Picture, PictureSizeError};
 pub use sampler_kind::SamplerKind;
 pub use schedule_kind::{ScheduleKind, TimestepSpacing};
 pub use seed::Seed;
-pub use tile_choice::{DecodeChoice, TileChoice};
+pub use tile_choice::TileChoice;

@@ -1,4 +1,4 @@
-//! Whether pictures are encoded and decoded in tiles, and in which numbers.
+//! Whether pictures are encoded and decoded in tiles.
 
 use std::str::FromStr;
 
@@ -12,15 +12,6 @@ pub enum TileChoice {
     Always,
     /// No picture, whatever memory it takes.
     Never,
-}
-
-/// How one latent is decoded, where that differs from how its model was loaded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DecodeChoice {
-    /// Whether in tiles.
-    pub tiles: Option<TileChoice>,
-    /// In f32, whatever the model computes in.
-    pub in_f32: bool,
 }
 
 impl FromStr for TileChoice {

@@ -8,7 +8,9 @@ impl Session {
     /// Applies an event. Events of jobs that are not known (any more) change nothing.
     pub fn apply_event(&mut self, event: Event) {
         match event {
-            Event::ModelLoaded { job, profile, device, .. } => self.model_loaded(job, profile, device),
+            Event::ModelLoaded { job, profile, device, in_halves, .. } => {
+                self.model_loaded(job, profile, ModelState::Ready { device, in_halves });
+            }
             Event::StageChanged { job, stage } => self.stage_changed(job, stage),
             Event::StepFinished { job, step, steps, sigma, noisy, denoised, elapsed_secs } => {
                 if let Some(running) = self.running.as_mut().filter(|running| running.id == job) {
@@ -128,7 +130,7 @@ impl Session {
         }
     }
 
-    fn model_loaded(&mut self, job: JobId, profile: std::sync::Arc<ModelProfile>, device: String) {
+    fn model_loaded(&mut self, job: JobId, profile: std::sync::Arc<ModelProfile>, ready: ModelState) {
         let load = self.take_load(job);
         if load.is_none()
             && self.running.as_ref().is_none_or(|running| running.id != job)
@@ -154,7 +156,7 @@ impl Session {
             }
         }
         self.profile = Some(profile);
-        self.model_state = ModelState::Ready(device);
+        self.model_state = ready;
         if is_new {
             self.begin_fitting();
         }

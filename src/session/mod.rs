@@ -33,16 +33,14 @@ pub enum ModelState {
     /// Being loaded: the part, parts done, parts in all.
     Loading(String, usize, usize),
     /// Ready on this device.
-    Ready(String),
+    Ready {
+        /// For people.
+        device: String,
+        /// Whether its networks compute in f16 or bf16.
+        in_halves: bool,
+    },
     /// It could not be loaded.
     Failed(String),
-}
-
-impl ModelState {
-    /// Whether the loaded model's networks compute in f16 or bf16, with which its device's name ends then.
-    pub fn computes_in_halves(&self) -> bool {
-        matches!(self, Self::Ready(device) if device.ends_with("f16"))
-    }
 }
 
 /// What the canvas shows.
@@ -193,7 +191,7 @@ impl Session {
 
     /// Whether a model is loaded and jobs can start.
     pub fn is_ready(&self) -> bool {
-        matches!(self.model_state, ModelState::Ready(_)) && self.profile.is_some()
+        matches!(self.model_state, ModelState::Ready { .. }) && self.profile.is_some()
     }
 
     /// Whether pictures can be asked for: at once, or while the model is loading.

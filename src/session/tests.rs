@@ -7,7 +7,7 @@ use crate::engine::{Advice, Command, Event, Failure, Task};
 use crate::latent::{
     Blend, BlendMode, ChannelAdjustment, Latent, LatentFormat, LatentShape, LatentSpace, Trajectory,
 };
-use crate::request::{ImageSize, Picture};
+use crate::request::{DecodeChoice, ImageSize, Picture, TileChoice};
 
 fn profile() -> Arc<ModelProfile> {
     Arc::new(ModelProfile::made_up())
@@ -20,6 +20,7 @@ fn ready() -> Session {
         job,
         profile: profile(),
         device: "CPU".into(),
+        in_halves: false,
         elapsed_secs: 0.1,
     });
     session
@@ -52,6 +53,7 @@ fn a_loaded_model_brings_its_suggestions_and_keeps_the_prompt() {
         job,
         profile: profile(),
         device: "CPU".into(),
+        in_halves: false,
         elapsed_secs: 0.1,
     });
     assert_eq!((session.draft.prompt.as_str(), session.draft.steps), ("a fox", 4));
@@ -66,8 +68,13 @@ fn what_is_asked_for_while_the_model_loads_is_drawn_when_it_is_there() {
         };
         job
     };
-    let loaded =
-        |job| Event::ModelLoaded { job, profile: profile(), device: "CPU".into(), elapsed_secs: 0.1 };
+    let loaded = |job| Event::ModelLoaded {
+        job,
+        profile: profile(),
+        device: "CPU".into(),
+        in_halves: false,
+        elapsed_secs: 0.1,
+    };
     let mut session = Session::new(ModelChoice::Builtin, Vec::new());
     let job = load(&mut session);
     session.draft.prompt = "a fox".into();
@@ -189,6 +196,11 @@ fn an_inspected_picture_is_encoded_and_decoded_again() {
     let compares =
         |effect: &Effect| matches!(effect, Effect::Compare { downscale: 8, latent_bytes: 512, .. });
     assert!(session.take_effects().iter().any(compares));
+
+    let wanted = DecodeChoice { tiles: Some(TileChoice::Always), in_f32: false };
+    session.apply(Action::DecodeInspected(wanted));
+    let Some(Effect::Send(Command::Decode { how, .. })) = session.take_effects().pop() else { panic!() };
+    assert_eq!(how, wanted);
 }
 
 #[test]
@@ -285,8 +297,13 @@ fn a_latent_of_other_channels_waits_for_a_model_that_fits() {
     session.apply(Action::AnswerModel(flux.clone()));
     let Some(Effect::Send(Command::LoadModel { job, .. })) = session.take_effects().pop() else { panic!() };
     let other = ModelProfile { choice: flux, format: LatentFormat::FLUX, ..(*profile()).clone() };
-    let loaded =
-        Event::ModelLoaded { job, profile: Arc::new(other), device: "CPU".into(), elapsed_secs: 0.1 };
+    let loaded = Event::ModelLoaded {
+        job,
+        profile: Arc::new(other),
+        device: "CPU".into(),
+        in_halves: false,
+        elapsed_secs: 0.1,
+    };
     session.apply_event(loaded);
     assert_eq!(session.inspector.latent.as_ref().unwrap().shape(), sixteen.shape());
 }
@@ -313,8 +330,13 @@ fn a_preview_is_fitted_after_the_first_picture_and_gives_way_to_the_next() {
     session.apply(Action::SetModel(other.clone()));
     let Some(Effect::Send(Command::LoadModel { job, .. })) = session.take_effects().pop() else { panic!() };
     let theirs = ModelProfile { choice: other, ..(*profile()).clone() };
-    let loaded =
-        Event::ModelLoaded { job, profile: Arc::new(theirs), device: "CPU".into(), elapsed_secs: 0.1 };
+    let loaded = Event::ModelLoaded {
+        job,
+        profile: Arc::new(theirs),
+        device: "CPU".into(),
+        in_halves: false,
+        elapsed_secs: 0.1,
+    };
     session.apply_event(loaded);
     let fit = |session: &mut Session| {
         session.take_effects().into_iter().find_map(|effect| match effect {

@@ -4,7 +4,7 @@ use egui::{RichText, Ui};
 
 use crate::panels::{Desk, theme};
 use crate::request::{DecodeChoice, TileChoice};
-use crate::session::{Action, Export, Framing, Inspector, Limits, Session, Touch};
+use crate::session::{Action, Export, Framing, Inspector, Limits, ModelState, Session, Touch};
 
 pub(super) fn options_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
     let (text, inspector) = (desk.text, &session.inspector);
@@ -56,7 +56,7 @@ fn decode_again_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Ve
         (text.decode_in_tiles, tiles(TileChoice::Always)),
         (text.decode_whole, tiles(TileChoice::Never)),
     ];
-    if session.model_state.computes_in_halves() {
+    if matches!(session.model_state, ModelState::Ready { in_halves: true, .. }) {
         ways.push((text.decode_in_f32, DecodeChoice { tiles: None, in_f32: true }));
     }
     for (name, how) in ways {
