@@ -10,7 +10,7 @@ use std::hint::black_box;
 use candle_core::{D, Device, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use safelight::networks::ops::{
-    Conv2d, GroupNorm, LayerNorm, Linear, Mask, Padding, attention, geglu, threads,
+    Conv2d, GroupNorm, LayerNorm, Linear, Mask, NormSilu, Padding, attention, geglu, threads,
 };
 
 #[global_allocator]
@@ -152,7 +152,7 @@ fn norms_and_activations(criterion: &mut Criterion) {
         let contiguous = x.contiguous().unwrap();
         let name = format!("group norm and SiLU {batch}x{channels}x{edge}x{edge}");
         let candles = || candle_nn::Module::forward(&plain, &contiguous)?.silu();
-        both(criterion, &name, || fast.forward_silu(&x), candles);
+        both(criterion, &name, || NormSilu::new(&fast, None).forward(&x), candles);
     }
     for (tokens, channels) in [(4096, 320), (128, 128)] {
         let (weight, bias) = (made_up(&[channels], 1), made_up(&[channels], 2));

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{DType, Device, Result, Tensor};
 use proptest::prelude::*;
 use safelight::networks::ops::{
-    Conv2d, GroupNorm, LayerNorm, Level, Linear, Mask, Padding, add, add_channels, attention,
+    Conv2d, GroupNorm, LayerNorm, Level, Linear, Mask, NormSilu, Padding, add, add_channels, attention,
     concat_channels, from_tokens, geglu, gelu, gelu_tanh, limit, quick_gelu, silu, to_tokens,
 };
 
@@ -71,6 +71,21 @@ fn convolution(b: usize, i: usize, o: usize, h: usize, w: usize, k: usize, strid
     if k == 3 && stride == 1 {
         agree(WINOGRAD, || fast.forward_upsampled(&x), plain.forward_upsampled(&wide(&x)));
     }
+    let (scale, shift) = (made_up(&[i], 5), made_up(&[i], 6));
+    let norm = GroupNorm::new(&scale, &shift, 1, 1e-5).unwrap();
+    let plain_norm = GroupNorm::new(&wide(&scale), &wide(&shift), 1, 1e-5).unwrap();
+    for residual in [None, Some(&residual)] {
+        let wide_residual = residual.map(wide);
+        let plain = plain.forward_normed(&wide(&x), NormSilu::new(&plain_norm, None), wide_residual.as_ref());
+        agree(WINOGRAD, || fast.forward_normed(&x, NormSilu::new(&norm, None), residual), plain);
+    }
+    // Weights of 16 bits are those numbers and no others.
+    for dtype in [DType::F16, DType::BF16] {
+        let stored = weight.to_dtype(dtype).unwrap();
+        let fast = Conv2d::new(&stored, None, stride, padding).unwrap();
+        let plain = Conv2d::new(&wide(&stored), None, stride, padding).unwrap();
+        agree(WINOGRAD, || fast.forward(&x), plain.forward(&wide(&x)));
+    }
 }
 
 proptest! {
@@ -106,7 +121,8 @@ proptest! {
         let fast = GroupNorm::new(&weight, &bias, groups, 1e-5).unwrap();
         let plain = GroupNorm::new(&wide(&weight), &wide(&bias), groups, 1e-5).unwrap();
         agree(1e-5, || fast.forward(&x), plain.forward(&wide(&x)));
-        agree(1e-5, || fast.forward_silu(&x), plain.forward_silu(&wide(&x)));
+        let silu_of = |norm: &GroupNorm, x: &Tensor| NormSilu::new(norm, None).forward(x);
+        agree(1e-5, || silu_of(&fast, &x), silu_of(&plain, &wide(&x)));
         // Statistics from two parts, of the map itself and of another one.
         let rows = h.div_ceil(2);
         let gathered = |norm: &GroupNorm, x: &Tensor| {
@@ -116,12 +132,14 @@ proptest! {
             }
             Ok(statistics)
         };
-        agree(1e-5, || fast.forward_silu_given(&x, &gathered(&fast, &x)?), plain.forward_silu(&wide(&x)));
+        let given = || NormSilu::new(&fast, Some(&gathered(&fast, &x)?)).forward(&x);
+        agree(1e-5, given, silu_of(&plain, &wide(&x)));
         let other = (made_up(&[b, c, h, w], 4) * 3.0).unwrap();
         // A handful of values may have hardly any variance, which makes rounding large.
         if each * h * w > 8 {
-            let given = gathered(&plain, &wide(&other)).and_then(|s| plain.forward_silu_given(&wide(&x), &s));
-            agree(1e-5, || fast.forward_silu_given(&x, &gathered(&fast, &other)?), given);
+            let wanted = gathered(&plain, &wide(&other));
+            let wanted = wanted.and_then(|s| NormSilu::new(&plain, Some(&s)).forward(&wide(&x)));
+            agree(1e-5, || NormSilu::new(&fast, Some(&gathered(&fast, &other)?)).forward(&x), wanted);
         }
         let tokens = to_tokens(&x).unwrap();
         let fast = LayerNorm::new(&weight, &bias, 1e-5).unwrap();
@@ -141,6 +159,11 @@ proptest! {
         let residual = made_up(out.dims(), 4);
         let with_residual = plain.forward_add(&wide(&x), &wide(&residual));
         agree(PRODUCT, || fast.forward_add(&x, &residual), with_residual);
+        for dtype in [DType::F16, DType::BF16] {
+            let stored = weight.to_dtype(dtype).unwrap();
+            let (fast, plain) = (Linear::new(&stored, None).unwrap(), Linear::new(&wide(&stored), None).unwrap());
+            agree(PRODUCT, || fast.forward(&x), plain.forward(&wide(&x)));
+        }
         let x = (x * 6.0).unwrap();
         for f in [silu, gelu, gelu_tanh, quick_gelu] {
             agree(1e-6, || f(&x), f(&wide(&x)));
@@ -170,6 +193,8 @@ proptest! {
 fn large_sizes_agree_where_threads_share_the_work() {
     convolution(1, 64, 48, 40, 56, 3, 1, Padding::Same(1));
     convolution(1, 33, 17, 61, 47, 3, 1, Padding::Same(1));
+    // Several groups of panels, two pictures in a block, and chunks of input channels.
+    convolution(2, 770, 70, 9, 6, 3, 1, Padding::Same(1));
     let (q, k) = (made_up(&[1, 1000, 80], 1), made_up(&[1, 777, 80], 2));
     let plain = attention(&wide(&q), &wide(&k), &wide(&k), 2, Mask::None);
     agree(1e-5, || attention(&q, &k, &k, 2, Mask::None), plain);
@@ -194,7 +219,7 @@ fn sizes_that_do_not_fit_are_errors() {
     assert!(GroupNorm::new(&made_up(&[6], 1), &made_up(&[6], 1), 4, 1e-5).is_err());
     let norm = GroupNorm::new(&made_up(&[6], 1), &made_up(&[6], 1), 2, 1e-5).unwrap();
     let of_two = norm.statistics(&made_up(&[2, 6, 3, 3], 2)).unwrap();
-    assert!(norm.forward_silu_given(&made_up(&[1, 6, 3, 3], 2), &of_two).is_err());
+    assert!(NormSilu::new(&norm, Some(&of_two)).forward(&made_up(&[1, 6, 3, 3], 2)).is_err());
     let q = made_up(&[1, 2, 6], 1);
     assert!(attention(&q, &q, &q, 4, Mask::None).is_err());
 }

@@ -3,7 +3,9 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::ops::{Conv2d, GroupNorm, LayerNorm, Linear, Padding, add_channels, silu};
+use super::ops::{
+    Conv2d, GroupNorm, GroupStatistics, LayerNorm, Linear, NormSilu, Padding, add_channels, silu,
+};
 
 /// A convolution's weight and bias under one name.
 pub(super) fn conv(
@@ -92,11 +94,9 @@ impl ResnetBlock {
     }
 
     /// `[B, I, H, W] → [B, O, H, W]`; `time`: `[B, T]`.
-    pub(super) fn forward(&self, x: &Tensor, time: Option<&Tensor>) -> Result<Tensor> {
-        let mut hidden = self.first(&self.norm1.forward_silu(x)?, time)?;
-        // Put in place of the former, which is let go.
-        hidden = self.norm2.forward_silu(&hidden)?;
-        self.second(&hidden, x)
+    pub(super) fn forward(&self, x: Tensor, time: Option<&Tensor>) -> Result<Tensor> {
+        let hidden = self.first(&x, None, time)?;
+        self.second(&hidden, None, x)
     }
 
     /// Channels in and out.
@@ -104,25 +104,42 @@ impl ResnetBlock {
         self.conv1.channels()
     }
 
-    /// The norms, each with the SiLU after it.
+    /// The norms before the two convolutions.
     pub(super) fn norms(&self) -> [&GroupNorm; 2] {
         [&self.norm1, &self.norm2]
     }
 
-    /// The first convolution of the normed `[B, I, H, W]`, and the time: `[B, O, H, W]`.
-    pub(super) fn first(&self, normed: &Tensor, time: Option<&Tensor>) -> Result<Tensor> {
-        let hidden = self.conv1.forward(normed)?;
+    /// The first norm, with its own or given statistics, the first convolution, and the time: `[B, I, H, W] →
+    /// [B, O, H, W]`.
+    pub(super) fn first(
+        &self,
+        x: &Tensor,
+        statistics: Option<&GroupStatistics>,
+        time: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        let hidden = self.conv1.forward_normed(x, NormSilu::new(&self.norm1, statistics), None)?;
         match (&self.time, time) {
             (Some(projection), Some(time)) => add_channels(&hidden, &projection.forward(&silu(time)?)?),
             _ => Ok(hidden),
         }
     }
 
-    /// The second convolution of the normed `[B, O, H, W]`, plus `x` or its shortcut.
-    pub(super) fn second(&self, normed: &Tensor, x: &Tensor) -> Result<Tensor> {
-        match &self.shortcut {
-            Some(shortcut) => self.conv2.forward_add(normed, &shortcut.forward(x)?),
-            None => self.conv2.forward_add(normed, x),
-        }
+    /// The second norm and convolution of `[B, O, H, W]`, plus `x` or its shortcut.
+    pub(super) fn second(
+        &self,
+        hidden: &Tensor,
+        statistics: Option<&GroupStatistics>,
+        x: Tensor,
+    ) -> Result<Tensor> {
+        // What went in is let go before the last map, if nobody else holds it.
+        let residual = match &self.shortcut {
+            Some(shortcut) => {
+                let residual = shortcut.forward(&x)?;
+                drop(x);
+                residual
+            }
+            None => x,
+        };
+        self.conv2.forward_normed(hidden, NormSilu::new(&self.norm2, statistics), Some(&residual))
     }
 }

@@ -8,7 +8,7 @@ use candle_nn::VarBuilder;
 use super::NetworkError;
 use super::blocks::{NormConfig, ResnetBlock, conv, conv3x3, group_norm, linear};
 use super::error::checkpoint;
-use super::ops::{Conv2d, GroupNorm, Linear, Padding, concat_channels, silu};
+use super::ops::{Conv2d, GroupNorm, Linear, NormSilu, Padding, concat_channels, silu};
 use super::transformer::{SpatialTransformer, TransformerConfig};
 use crate::request::CancelToken;
 
@@ -347,7 +347,7 @@ impl UNet {
         for level in &self.down {
             for (i, resnet) in level.resnets.iter().enumerate() {
                 checkpoint(cancel)?;
-                x = resnet.forward(&x, Some(&time))?;
+                x = resnet.forward(x, Some(&time))?;
                 if let Some(attention) = level.attentions.get(i) {
                     x = attention.forward(&x, context)?;
                 }
@@ -359,16 +359,16 @@ impl UNet {
             }
         }
         checkpoint(cancel)?;
-        x = self.mid_resnets[0].forward(&x, Some(&time))?;
+        x = self.mid_resnets[0].forward(x, Some(&time))?;
         x = self.mid_attention.forward(&x, context)?;
-        x = self.mid_resnets[1].forward(&x, Some(&time))?;
+        x = self.mid_resnets[1].forward(x, Some(&time))?;
         for level in &self.up {
             for (i, resnet) in level.resnets.iter().enumerate() {
                 checkpoint(cancel)?;
                 if let Some(skip) = kept.pop() {
                     x = concat_channels(&x, &skip)?;
                 }
-                x = resnet.forward(&x, Some(&time))?;
+                x = resnet.forward(x, Some(&time))?;
                 if let Some(attention) = level.attentions.get(i) {
                     x = attention.forward(&x, context)?;
                 }
@@ -377,6 +377,6 @@ impl UNet {
                 x = resample.forward_upsampled(&x)?;
             }
         }
-        Ok(self.conv_out.forward(&self.norm_out.forward_silu(&x)?)?)
+        Ok(self.conv_out.forward_normed(&x, NormSilu::new(&self.norm_out, None), None)?)
     }
 }

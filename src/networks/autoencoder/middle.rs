@@ -76,13 +76,13 @@ impl Middle {
 
     /// `[B, C, H, W] → [B, C, H, W]`.
     pub(super) fn forward(&self, mut x: Tensor, cancel: &CancelToken) -> Result<Tensor, NetworkError> {
-        x = self.first.forward(&x, None)?;
+        x = self.first.forward(x, None)?;
         if let Some(attention) = &self.attention {
             checkpoint(cancel)?;
             x = attention.forward(&x)?;
         }
         checkpoint(cancel)?;
-        Ok(self.second.forward(&x, None)?)
+        Ok(self.second.forward(x, None)?)
     }
 
     /// The most values that [`Self::forward`] holds at once, for `[1, C, H, W]`: in the attention `x`,

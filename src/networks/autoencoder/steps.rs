@@ -10,7 +10,7 @@ use super::region::Region;
 use crate::networks::NetworkError;
 use crate::networks::blocks::ResnetBlock;
 use crate::networks::error::checkpoint;
-use crate::networks::ops::{Conv2d, GroupNorm, GroupStatistics, crop};
+use crate::networks::ops::{Conv2d, GroupNorm, GroupStatistics, NormSilu, crop};
 use crate::request::CancelToken;
 
 /// One step of the levels.
@@ -38,15 +38,16 @@ pub(super) enum Norms<'a> {
 }
 
 impl Norms<'_> {
-    /// Norm and SiLU of each part. `cores`: the parts without their halos.
-    fn forward_silu(
+    /// The statistics that the next norm takes for all parts, unless each has its own. `cores`: the parts without
+    /// their halos.
+    fn next(
         &mut self,
         norm: &GroupNorm,
         parts: &[Tensor],
         cores: &[Region],
-    ) -> candle_core::Result<Vec<Tensor>> {
+    ) -> candle_core::Result<Option<&GroupStatistics>> {
         let statistics = match self {
-            Self::Own => return parts.iter().map(|part| norm.forward_silu(part)).collect(),
+            Self::Own => return Ok(None),
             Self::Gathered(all) => {
                 let mut pooled: Option<GroupStatistics> = None;
                 for (part, core) in parts.iter().zip(cores) {
@@ -61,10 +62,8 @@ impl Norms<'_> {
             }
             Self::Given(rest) => rest.next(),
         };
-        let Some(statistics) = statistics else {
-            return Err(candle_core::Error::Msg("fewer statistics than norms".to_owned()));
-        };
-        parts.iter().map(|part| norm.forward_silu_given(part, statistics)).collect()
+        let missing = || candle_core::Error::Msg("fewer statistics than norms".to_owned());
+        statistics.map(Some).ok_or_else(missing)
     }
 }
 
@@ -105,14 +104,13 @@ impl Step {
     fn peak_values(&self, [height, width]: [usize; 2]) -> usize {
         let [inputs, outputs] = self.channels();
         let at_each_pixel = match self {
-            // The input once more, within a border or normed.
+            // The input once more, within a border.
             Self::Conv(_) | Self::NormConv(..) => 2 * inputs + outputs,
             Self::Down(_) => 2 * inputs + outputs / 4,
             Self::Up(_) => inputs + 4 * outputs,
-            Self::Resnet(_) => {
-                let shortcut = if inputs == outputs { 0 } else { outputs };
-                (2 * inputs + outputs).max(inputs + 2 * outputs + shortcut)
-            }
+            // Input, hidden map and shortcut; then the result in place of the input.
+            Self::Resnet(_) if inputs != outputs => inputs.max(outputs) + 2 * outputs,
+            Self::Resnet(_) => 3 * outputs,
         };
         at_each_pixel * height * width
     }
@@ -120,7 +118,7 @@ impl Step {
     /// Runs on several parts of one map, `[B, C, h, w]` each. `cores`: the parts without their halos.
     fn run(
         &self,
-        parts: &[Tensor],
+        parts: Vec<Tensor>,
         cores: &[Region],
         norms: &mut Norms<'_>,
     ) -> candle_core::Result<Vec<Tensor>> {
@@ -128,16 +126,17 @@ impl Step {
             Self::Conv(conv) | Self::Down(conv) => parts.iter().map(|part| conv.forward(part)).collect(),
             Self::Up(conv) => parts.iter().map(|part| conv.forward_upsampled(part)).collect(),
             Self::NormConv(norm, conv) => {
-                norms.forward_silu(norm, parts, cores)?.iter().map(|normed| conv.forward(normed)).collect()
+                let norm = NormSilu::new(norm, norms.next(norm, &parts, cores)?);
+                parts.iter().map(|part| conv.forward_normed(part, norm, None)).collect()
             }
             Self::Resnet(resnet) => {
                 let [first, second] = resnet.norms();
-                // A map is let go once it has been used.
-                let normed = norms.forward_silu(first, parts, cores)?;
-                let hidden = normed.into_iter().map(|normed| resnet.first(&normed, None));
-                let mut hidden = hidden.collect::<candle_core::Result<Vec<_>>>()?;
-                hidden = norms.forward_silu(second, &hidden, cores)?;
-                hidden.into_iter().zip(parts).map(|(normed, part)| resnet.second(&normed, part)).collect()
+                let statistics = norms.next(first, &parts, cores)?;
+                let hidden = parts.iter().map(|part| resnet.first(part, statistics, None));
+                let hidden = hidden.collect::<candle_core::Result<Vec<_>>>()?;
+                let statistics = norms.next(second, &hidden, cores)?;
+                let hidden = hidden.into_iter().zip(parts);
+                hidden.map(|(hidden, part)| resnet.second(&hidden, statistics, part)).collect()
             }
         }
     }
@@ -195,7 +194,7 @@ pub(super) fn run(
     for (i, step) in steps.iter().enumerate() {
         checkpoint(cancel)?;
         let cores: Vec<_> = cores.iter().zip(&places).map(|(core, place)| core[i].within(place[i])).collect();
-        parts = step.run(&parts, &cores, norms)?;
+        parts = step.run(parts, &cores, norms)?;
         for (part, places) in parts.iter_mut().zip(&places) {
             *part = cut(part, step.output(places[i]), places[i + 1])?;
         }

@@ -1,12 +1,11 @@
 //! Two-dimensional convolution.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
-
 use candle_core::{Result, Tensor};
 
 use super::cpu::convolution::{Batch, Convolution, Geometry};
+use super::cpu::pack::Stored;
 use super::weights::{is_packable, with_weight};
-use super::{channels_last, feature_map, with_values};
+use super::{NormSilu, channels_last, feature_map, with_values};
 
 /// Zeros around the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,33 +26,17 @@ impl Padding {
 }
 
 enum Kernel {
-    Fast(Fast),
+    Fast(Convolution),
     Plain { weight: Tensor, bias: Option<Tensor> },
 }
 
-/// The processor's kernel, prepared by the first call where the pictures' size decides its form.
-struct Fast {
-    geometry: Geometry,
-    kernel: OnceLock<Convolution>,
-    /// The weights as they are stored, until then.
-    raw: Mutex<Option<Tensor>>,
-    bias: Option<Vec<f32>>,
-}
-
-impl Fast {
-    /// The kernel for a batch of this result, `[B, O, H', W']`.
-    fn prepared(&self, result: [usize; 4]) -> Result<&Convolution> {
-        if let Some(kernel) = self.kernel.get() {
-            return Ok(kernel);
-        }
-        let mut raw = self.raw.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(weight) = raw.take() {
-            let prepare = |raw: &[f32]| Convolution::new(self.geometry, raw, self.bias.as_deref(), result);
-            let kernel = with_weight(&weight, prepare)?;
-            return Ok(self.kernel.get_or_init(|| kernel));
-        }
-        self.kernel.get().ok_or_else(|| candle_core::Error::Msg("a convolution has no weights".to_owned()))
-    }
+/// What is done to a feature map on its way into a convolution.
+#[derive(Clone, Copy)]
+enum Before<'a> {
+    Nothing,
+    /// Each pixel is repeated in both directions.
+    Doubling,
+    Norm(NormSilu<'a>),
 }
 
 /// A convolution with its weights.
@@ -66,23 +49,15 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// `weight`: `[O, I, k, k]`, `bias`: `[O]`. On a CPU 16-bit weights too are packed for f32 products.
+    /// `weight`: `[O, I, k, k]`, `bias`: `[O]`. On a CPU 16-bit weights are kept so, for products in f32.
     pub fn new(weight: &Tensor, bias: Option<&Tensor>, stride: usize, padding: Padding) -> Result<Self> {
         let (channels_out, channels_in, size, _) = weight.dims4()?;
         let kernel = if is_packable(weight) {
             let padding = padding.before_and_after();
             let geometry = Geometry { c_in: channels_in, c_out: channels_out, kernel: size, stride, padding };
-            let fast = Fast {
-                geometry,
-                kernel: OnceLock::new(),
-                raw: Mutex::new(Some(weight.clone())),
-                bias: bias.map(super::plain_values).transpose()?,
-            };
-            // Any result has the same form: it need not wait for one, nor hold the weights twice.
-            if !geometry.has_choice() {
-                fast.prepared([0; 4])?;
-            }
-            Kernel::Fast(fast)
+            let bias = bias.map(super::plain_values).transpose()?;
+            let pack = |stored: Stored<'_>| Convolution::new(geometry, stored, bias.as_deref());
+            Kernel::Fast(with_weight(weight, pack)?)
         } else {
             Kernel::Plain { weight: weight.clone(), bias: bias.cloned() }
         };
@@ -96,47 +71,68 @@ impl Conv2d {
 
     /// `[B, I, H, W] → [B, O, H', W']`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.run(x, false, None)
+        self.run(x, Before::Nothing, None)
     }
 
     /// The convolution plus `residual` of its shape.
     pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        self.run(x, false, Some(residual))
+        self.run(x, Before::Nothing, Some(residual))
     }
 
     /// The convolution of `x` doubled by repeating each pixel.
     pub fn forward_upsampled(&self, x: &Tensor) -> Result<Tensor> {
-        self.run(x, true, None)
+        self.run(x, Before::Doubling, None)
     }
 
-    fn run(&self, x: &Tensor, upsample: bool, residual: Option<&Tensor>) -> Result<Tensor> {
+    /// The convolution of the normed `x`, plus `residual` of its shape if there is one. On a CPU the normed map
+    /// takes no memory.
+    pub fn forward_normed(
+        &self,
+        x: &Tensor,
+        norm: NormSilu<'_>,
+        residual: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        self.run(x, Before::Norm(norm), residual)
+    }
+
+    fn run(&self, x: &Tensor, before: Before<'_>, residual: Option<&Tensor>) -> Result<Tensor> {
         let (batch, channels, height, width) = x.dims4()?;
         if channels != self.channels_in {
             let message = format!("a convolution of {} channels got {channels}", self.channels_in);
             return Err(candle_core::Error::Msg(message));
         }
+        let upsample = matches!(before, Before::Doubling);
         match &self.kernel {
             Kernel::Fast(fast) => {
-                let result = fast.geometry.output_shape([batch, height, width], upsample);
-                let kernel = fast.prepared(result)?;
+                let result = fast.output_shape([batch, height, width], upsample);
                 let fits = |r: &Tensor| r.dims() == result;
                 if let Some(residual) = residual.filter(|r| !fits(r)) {
                     let message = format!("a residual of {:?} does not fit a convolution", residual.dims());
                     return Err(candle_core::Error::Msg(message));
                 }
+                let x = channels_last(x)?;
+                let norm = match before {
+                    Before::Norm(norm) => norm.affine(&x.permute((0, 3, 1, 2))?)?,
+                    _ => None,
+                };
                 let run = |residual: Option<&[f32]>| {
-                    with_values(&channels_last(x)?, |values| {
-                        kernel.forward(Batch { values, pictures: batch, height, width, upsample }, residual)
+                    with_values(&x, |values| {
+                        let norm = norm.as_ref();
+                        let batch = Batch { values, pictures: batch, height, width, upsample, norm };
+                        fast.forward(batch, residual)
                     })
                 };
-                let (out, [out_height, out_width]) = match residual {
+                let out = match residual {
                     Some(residual) => with_values(&channels_last(residual)?, |r| run(Some(r)))??,
                     None => run(None)?,
                 };
-                feature_map(out, [batch, self.channels_out, out_height, out_width], x)
+                feature_map(out, result, &x)
             }
             Kernel::Plain { weight, bias } => {
-                let mut x = x.contiguous()?;
+                let mut x = match before {
+                    Before::Norm(norm) => norm.forward(x)?,
+                    _ => x.contiguous()?,
+                };
                 if upsample {
                     x = x.upsample_nearest2d(2 * height, 2 * width)?;
                 }

@@ -2,7 +2,8 @@
 
 use candle_core::{D, Result, Tensor};
 
-use super::cpu::gemm::{Rows, Source, Weights};
+use super::cpu::gemm::{Rows, Weights};
+use super::cpu::pack::{Place, Stored};
 use super::weights::{is_packable, with_weight};
 use super::{plain_values, with_values};
 
@@ -19,14 +20,14 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// `weight`: `[O, I]`, `bias`: `[O]`. On a CPU 16-bit weights too are packed for f32 products.
+    /// `weight`: `[O, I]`, `bias`: `[O]`. On a CPU 16-bit weights are kept so, for products in f32.
     pub fn new(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
         let (outputs, inputs) = weight.dims2()?;
         let kernel = if is_packable(weight) && inputs > 0 {
             let bias = bias.map(plain_values).transpose()?;
-            let pack = |values: &[f32]| {
-                let source = Source { values, row: |k| k, column_stride: inputs };
-                Weights::new([inputs, outputs], bias.as_deref(), &source, true)
+            let pack = |stored: Stored<'_>| {
+                let place = Place { row: |k| k, column_stride: inputs };
+                Weights::new([inputs, outputs], bias.as_deref(), stored, &place, true)
             };
             Kernel::Fast(with_weight(weight, pack)?)
         } else {

@@ -26,7 +26,7 @@ pub use elementwise::{
     to_tokens,
 };
 pub use linear::Linear;
-pub use norm::{GroupNorm, LayerNorm};
+pub use norm::{GroupNorm, LayerNorm, NormSilu};
 
 use candle_core::{CpuStorage, DType, Result, Storage, Tensor};
 

@@ -1,10 +1,8 @@
 //! Normalisation.
 
-use std::borrow::Cow;
-
 use candle_core::{D, DType, Result, Tensor};
 
-use super::cpu::norm::{GroupStatistics, group_norm, group_statistics, layer_norm};
+use super::cpu::norm::{Affine, GroupStatistics, group_statistics, layer_norm};
 use super::{channels_last, feature_map, is_fast, plain_values, with_values};
 
 /// Group normalisation (Wu & He 2018).
@@ -38,17 +36,6 @@ impl GroupNorm {
         self.run(x, None, false)
     }
 
-    /// The norm, then SiLU.
-    pub fn forward_silu(&self, x: &Tensor) -> Result<Tensor> {
-        self.run(x, None, true)
-    }
-
-    /// The norm with the statistics of another feature map than `x`, such as the whole that `x` is a part
-    /// of, then SiLU.
-    pub fn forward_silu_given(&self, x: &Tensor, statistics: &GroupStatistics) -> Result<Tensor> {
-        self.run(x, Some(statistics), true)
-    }
-
     /// The statistics of `[B, C, H, W]`.
     pub fn statistics(&self, x: &Tensor) -> Result<GroupStatistics> {
         let (b, c, h, w) = self.dims(x)?;
@@ -76,19 +63,28 @@ impl GroupNorm {
         x.contiguous()?.to_dtype(DType::F32)?.reshape((x.dim(0)?, self.groups, ()))
     }
 
-    fn run(&self, x: &Tensor, given: Option<&GroupStatistics>, with_silu: bool) -> Result<Tensor> {
-        let (b, c, h, w) = self.dims(x)?;
+    /// The norm of `x` for our kernels, where they take it.
+    fn affine(&self, x: &Tensor, given: Option<&GroupStatistics>, with_silu: bool) -> Result<Option<Affine>> {
+        let (b, ..) = self.dims(x)?;
         if let Some(given) = given.filter(|given| given.moments().len() != b * self.groups) {
             let found = given.moments().len();
             let message = format!("a norm of {b} × {} groups got {found} statistics", self.groups);
             return Err(candle_core::Error::Msg(message));
         }
-        if let (Some([weight, bias]), true) = (&self.values, is_fast(x)) {
-            let out = with_values(&channels_last(x)?, |values| {
-                let statistics = given
-                    .map_or_else(|| Cow::Owned(group_statistics(values, b, self.groups, c)), Cow::Borrowed);
-                group_norm(values, &statistics, self.groups, self.eps, weight, bias, with_silu)
-            })?;
+        let Some([weight, bias]) = self.values.as_ref().filter(|_| is_fast(x)) else { return Ok(None) };
+        let affine = |statistics: &GroupStatistics| {
+            Affine::new(statistics, self.groups, self.eps, [weight, bias], with_silu)
+        };
+        Ok(Some(match given {
+            Some(given) => affine(given),
+            None => affine(&self.statistics(x)?),
+        }))
+    }
+
+    fn run(&self, x: &Tensor, given: Option<&GroupStatistics>, with_silu: bool) -> Result<Tensor> {
+        let (b, c, h, w) = self.dims(x)?;
+        if let Some(affine) = self.affine(x, given, with_silu)? {
+            let out = with_values(&channels_last(x)?, |values| affine.norm(values))?;
             return feature_map(out, [b, c, h, w], x);
         }
         let grouped = self.grouped(x)?;
@@ -108,6 +104,31 @@ impl GroupNorm {
         let channel = |t: &Tensor| t.reshape((1, c, 1, 1));
         let out = normed.broadcast_mul(&channel(&self.weight)?)?.broadcast_add(&channel(&self.bias)?)?;
         if with_silu { out.silu() } else { Ok(out) }
+    }
+}
+
+/// A group norm and the SiLU after it.
+#[derive(Clone, Copy)]
+pub struct NormSilu<'a> {
+    norm: &'a GroupNorm,
+    statistics: Option<&'a GroupStatistics>,
+}
+
+impl<'a> NormSilu<'a> {
+    /// With the statistics of the feature map itself, or with given ones, such as those of a whole that the map
+    /// is a part of.
+    pub fn new(norm: &'a GroupNorm, statistics: Option<&'a GroupStatistics>) -> Self {
+        Self { norm, statistics }
+    }
+
+    /// `[B, C, H, W] → [B, C, H, W]`.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.norm.run(x, self.statistics, true)
+    }
+
+    /// The two for our kernels, where they take `x`.
+    pub(super) fn affine(&self, x: &Tensor) -> Result<Option<Affine>> {
+        self.norm.affine(x, self.statistics, true)
     }
 }
 

@@ -9,7 +9,8 @@ use rayon::prelude::*;
 
 use super::super::threads;
 use super::bf16::{Precision, matrix_precision, pair_neighbours};
-use super::gemm::{Extra, Packed, Rows, Source, pack_into, packed_columns, paired_into, product};
+use super::gemm::{Extra, Packed, Rows, product};
+use super::pack::{Panels, Place, pack_into, packed_columns, paired_into};
 use super::scratch::Scratch;
 use super::simd::{exp2, multiversioned};
 
@@ -188,18 +189,19 @@ fn pack_head(
         let count = KEYS.min(keys - first);
         let [keys_at, values_at] = packed_ranges(first, count, shape);
         let (packed_keys, packed_values) = (&mut packed_keys[keys_at], &mut packed_values[values_at]);
-        let keys = Source { values: &k[begin + first * width..], row: |d| d, column_stride: width };
-        let values = Source { values: &v[begin + first * width..], row: |m| m * width, column_stride: 1 };
+        let (k, v) = (&k[begin + first * width..], &v[begin + first * width..]);
+        let key_place = Place { row: |d| d, column_stride: width };
+        let value_place = Place { row: |m| m * width, column_stride: 1 };
         if shape.pairs {
             let mut exact = Scratch::new(2 * packed_keys.len());
-            pack_into(&mut exact, [head_width, count], &keys);
+            pack_into(&mut exact, [head_width, count], k, &key_place);
             paired_into(&exact, [head_width, count], packed_keys);
             let mut exact = Scratch::new(2 * packed_values.len());
-            pack_into(&mut exact, [count, head_width], &values);
+            pack_into(&mut exact, [count, head_width], v, &value_place);
             paired_into(&exact, [count, head_width], packed_values);
         } else {
-            pack_into(packed_keys, [head_width, count], &keys);
-            pack_into(packed_values, [count, head_width], &values);
+            pack_into(packed_keys, [head_width, count], k, &key_place);
+            pack_into(packed_values, [count, head_width], v, &value_place);
         }
     }
 }
@@ -247,7 +249,8 @@ impl Tile {
         for begin in (0..seen).step_by(KEYS) {
             let packed_count = KEYS.min(keys - begin);
             let [keys_at, values_at] = packed_ranges(begin, packed_count, shape);
-            let packed = Packed { values: &head.keys[keys_at], depth, columns: packed_count, pairs };
+            let panels = |values| if pairs { Panels::Pairs(values) } else { Panels::F32(values) };
+            let packed = Packed { panels: panels(&head.keys[keys_at]), depth, columns: packed_count };
             let q = if pairs {
                 self.pairs.resize(rows * stride.max(head_width) / 2, 0.0);
                 pair_neighbours(&self.queries, &mut self.pairs);
@@ -282,7 +285,7 @@ impl Tile {
             } else {
                 (&self.scores, stride, packed_count)
             };
-            let packed = Packed { values: &head.values[values_at], depth, columns: head_width, pairs };
+            let packed = Packed { panels: panels(&head.values[values_at]), depth, columns: head_width };
             let extra = Extra { accumulate: begin > 0, ..Extra::default() };
             product(Rows::plain(weights, rows, stride), packed, extra, &mut self.out, head_width, false);
         }

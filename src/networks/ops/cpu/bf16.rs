@@ -84,6 +84,16 @@ multiversioned! {
     }
 }
 
+multiversioned! {
+    /// What [`pair_rows`] put together, taken apart.
+    pub(super) fn unpair_rows(pairs: &[f32], even: &mut [f32], odd: &mut [f32]) {
+        for ((pair, even), odd) in pairs.iter().zip(even).zip(odd) {
+            *even = f32::from_bits(pair.to_bits() << 16);
+            *odd = f32::from_bits(pair.to_bits() & 0xffff_0000);
+        }
+    }
+}
+
 /// Values of an even number as pairs, on the pool if there are many.
 pub(super) fn pairs_of(values: &[f32]) -> Scratch {
     const AT_ONCE: usize = 1 << 14;

@@ -4,24 +4,16 @@
 use rayon::prelude::*;
 
 use super::super::threads;
-use super::gemm::{Rows, Source, Weights};
+use super::gemm::{Rows, Weights};
+use super::norm::Affine;
+use super::pack::{Place, Stored};
 use super::{PARALLEL_VALUES, winograd};
 
-/// Winograd's weights take four times the memory: only layers up to this many input × output
-/// channels get them. Stable Diffusion's layers of 32×32 latents and larger are below.
-const WINOGRAD_CHANNEL_PAIRS: usize = 1920 * 640;
 /// Winograd pays from this many tiles of 4×4 results on (measured; below, its 36 products are thinner
-/// than a register tile).
+/// than a register tile, and the weights' transform weighs more).
 const WINOGRAD_TILES: usize = 4;
 /// Fewer input channels than a vector has lanes leave Winograd's transforms half empty.
 const WINOGRAD_CHANNELS: usize = 16;
-
-/// Weights in the form that was chosen; every form takes pictures of any size.
-enum Form {
-    Winograd(winograd::Weights),
-    /// Depth: kernel rows, kernel columns, input channels.
-    Direct(Weights),
-}
 
 /// A convolution's sizes.
 #[derive(Clone, Copy)]
@@ -35,10 +27,10 @@ pub(in super::super) struct Geometry {
     pub(in super::super) padding: [usize; 2],
 }
 
-/// One convolution's weights, in the form for pictures of some size; it takes any.
+/// One convolution's weights; depth: kernel rows, kernel columns, input channels.
 pub(in super::super) struct Convolution {
     geometry: Geometry,
-    form: Form,
+    weights: Weights,
 }
 
 /// A batch of pictures, `[B, H, W, C]`.
@@ -50,6 +42,8 @@ pub(in super::super) struct Batch<'a> {
     pub(in super::super) width: usize,
     /// Whether each pixel is doubled in both directions first.
     pub(in super::super) upsample: bool,
+    /// What the pixels go through first; not together with `upsample`.
+    pub(in super::super) norm: Option<&'a Affine>,
 }
 
 impl Batch<'_> {
@@ -77,76 +71,65 @@ impl Geometry {
         [pictures, self.c_out, height, width]
     }
 
-    /// Whether the best form of the weights depends on the pictures' size.
-    pub(in super::super) fn has_choice(&self) -> bool {
+    /// Whether Winograd's way is the faster for a batch of this result, `[B, C_out, H', W']`.
+    fn suits_winograd(&self, [pictures, _, height, width]: [usize; 4]) -> bool {
+        let tiles = pictures * height.div_ceil(winograd::OUT) * width.div_ceil(winograd::OUT);
         self.kernel == 3
             && self.stride == 1
             && self.padding == [1, 1]
             && self.c_in >= WINOGRAD_CHANNELS
-            && self.c_in * self.c_out <= WINOGRAD_CHANNEL_PAIRS
+            && tiles >= WINOGRAD_TILES
     }
 }
 
 impl Convolution {
-    /// Prepares weights `[C_out, C_in, k, k]` and bias for a batch of this result, `[B, C_out, H', W']`.
-    pub(in super::super) fn new(
-        geometry: Geometry,
-        raw: &[f32],
-        bias: Option<&[f32]>,
-        [pictures, _, out_height, out_width]: [usize; 4],
-    ) -> Self {
+    /// [`Geometry::output_shape`].
+    pub(in super::super) fn output_shape(&self, pictures: [usize; 3], upsample: bool) -> [usize; 4] {
+        self.geometry.output_shape(pictures, upsample)
+    }
+
+    /// Packs weights `[C_out, C_in, k, k]` and bias.
+    pub(in super::super) fn new(geometry: Geometry, stored: Stored<'_>, bias: Option<&[f32]>) -> Self {
         let Geometry { c_in, c_out, kernel, .. } = geometry;
-        let tiles = pictures * out_height.div_ceil(4) * out_width.div_ceil(4);
-        let form = if geometry.has_choice() && tiles >= WINOGRAD_TILES {
-            Form::Winograd(winograd::Weights::new(raw, bias, c_out, c_in))
-        } else {
-            let taps = kernel * kernel;
-            // (tap, input channel) of the product's depth in `[C_out, C_in, k, k]`.
-            let row = |k: usize| (k % c_in) * taps + k / c_in;
-            let source = Source { values: raw, row, column_stride: c_in * taps };
-            Form::Direct(Weights::new([taps * c_in, c_out], bias, &source, c_in.is_multiple_of(2)))
-        };
-        Self { geometry, form }
+        let taps = kernel * kernel;
+        // (tap, input channel) of the product's depth in `[C_out, C_in, k, k]`.
+        let place = Place { row: |k: usize| (k % c_in) * taps + k / c_in, column_stride: c_in * taps };
+        let weights = Weights::new([taps * c_in, c_out], bias, stored, &place, c_in.is_multiple_of(2));
+        Self { geometry, weights }
     }
 
     /// The convolution of each picture, plus `residual` (of the result's size): the values
-    /// `[B, H', W', C_out]` with H' and W'.
-    pub(in super::super) fn forward(&self, x: Batch<'_>, residual: Option<&[f32]>) -> (Vec<f32>, [usize; 2]) {
-        let Geometry { c_in, c_out, kernel, stride, .. } = self.geometry;
-        let [out_height, out_width] = self.geometry.output_size(x.doubled_size());
-        let len = x.pictures * out_height * out_width * c_out;
+    /// `[B, H', W', C_out]`.
+    pub(in super::super) fn forward(&self, x: Batch<'_>, residual: Option<&[f32]>) -> Vec<f32> {
+        let Geometry { c_in, kernel, stride, .. } = self.geometry;
+        let shape = self.geometry.output_shape([x.pictures, x.height, x.width], x.upsample);
+        let [_, _, out_height, out_width] = shape;
+        let len = shape.iter().product();
         if len == 0 || x.values.is_empty() {
-            return (vec![0.0; len], [out_height, out_width]);
+            return vec![0.0; len];
         }
-        let out = match &self.form {
-            Form::Winograd(weights) => {
-                let mut out = vec![0.0; len];
-                weights.convolve(x, residual, &mut out);
-                out
-            }
-            Form::Direct(weights) if kernel == 1 && stride == 1 && !x.upsample => {
-                let pixels = x.pictures * x.height * x.width;
-                weights.multiply(Rows::plain(x.values, pixels, c_in), residual)
-            }
-            Form::Direct(weights) => {
-                let (padded, [height, width]) = self.padded(x);
-                let line = width * c_in;
-                let rows = Rows {
-                    values: &padded,
-                    pictures: x.pictures,
-                    picture_stride: height * line,
-                    lines: out_height,
-                    line_stride: stride * line,
-                    length: out_width,
-                    row_stride: stride * c_in,
-                    // One kernel row's inputs lie side by side.
-                    segments: kernel,
-                    segment_stride: line,
-                };
-                weights.multiply(rows, residual)
-            }
-        };
-        (out, [out_height, out_width])
+        if self.geometry.suits_winograd(shape) {
+            winograd::convolve(&self.weights, x, residual)
+        } else if kernel == 1 && stride == 1 && !x.upsample && x.norm.is_none() {
+            let pixels = x.pictures * x.height * x.width;
+            self.weights.multiply(Rows::plain(x.values, pixels, c_in), residual)
+        } else {
+            let (padded, [height, width]) = self.padded(x);
+            let line = width * c_in;
+            let rows = Rows {
+                values: &padded,
+                pictures: x.pictures,
+                picture_stride: height * line,
+                lines: out_height,
+                line_stride: stride * line,
+                length: out_width,
+                row_stride: stride * c_in,
+                // One kernel row's inputs lie side by side.
+                segments: kernel,
+                segment_stride: line,
+            };
+            self.weights.multiply(rows, residual)
+        }
     }
 
     /// The pictures with their border of zeros, doubled if asked: `[B, H + pad, W + pad, C_in]`, with
@@ -165,13 +148,15 @@ impl Convolution {
             let line_in = x.width * c_in;
             let from = &x.values[(picture * x.height + (y >> shift)) * line_in..][..line_in];
             let to = &mut to[before * c_in..][..inner_width * c_in];
-            if x.upsample {
-                for (to, from) in to.chunks_exact_mut(2 * c_in).zip(from.chunks_exact(c_in)) {
-                    to[..c_in].copy_from_slice(from);
-                    to[c_in..].copy_from_slice(from);
+            match x.norm {
+                Some(norm) => norm.apply(picture, from, to),
+                None if x.upsample => {
+                    for (to, from) in to.chunks_exact_mut(2 * c_in).zip(from.chunks_exact(c_in)) {
+                        to[..c_in].copy_from_slice(from);
+                        to[c_in..].copy_from_slice(from);
+                    }
                 }
-            } else {
-                to.copy_from_slice(from);
+                None => to.copy_from_slice(from),
             }
         };
         if padded.len() < 4 * PARALLEL_VALUES || threads::count() == 1 {

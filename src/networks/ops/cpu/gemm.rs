@@ -1,4 +1,4 @@
-//! Matrix products with a packed right side: weights packed once, keys and values once a call.
+//! Matrix products with a packed right side.
 //!
 //! Why not the `gemm` crate: it packs both sides at every call, and its result needs another pass for
 //! bias and residual. The loops are Goto & van de Geijn's (2008): a block of left rows stays in the
@@ -10,7 +10,9 @@ use rayon::prelude::*;
 
 use super::super::threads;
 use super::bf16::{self, Precision, matrix_precision};
-use super::kernel::{self, HALF_PANEL, PANEL, ROWS, Tile};
+use super::kernel::{self, PANEL, ROWS, Tile};
+use super::pack::{PackedMatrix, Panels, Place, Stored, packed_columns};
+use super::scratch::Scratch;
 
 /// Depth of one pass: a panel of it is 32 KiB, which the first-level cache holds.
 const DEPTH: usize = 256;
@@ -22,95 +24,21 @@ const GROUP_PANELS: usize = 4;
 /// Products of fewer multiplications than this stay on one thread.
 const PARALLEL_MULTIPLICATIONS: usize = 1 << 20;
 
-/// How a `[k, n]` matrix lies in panels: full ones of [`PANEL`] columns, the last of [`HALF_PANEL`] if
-/// that is enough. Missing columns are zeros.
-pub(super) fn packed_columns(columns: usize) -> usize {
-    let rest = columns % PANEL;
-    columns - rest + if rest == 0 { 0 } else { rest.next_multiple_of(HALF_PANEL) }
-}
-
-/// A matrix `[depth, columns]` in some memory: element `(k, n)` is at `row(k) + n · column_stride`.
-pub(in super::super) struct Source<'a, Row> {
-    pub(in super::super) values: &'a [f32],
-    pub(in super::super) row: Row,
-    pub(in super::super) column_stride: usize,
-}
-
-/// Packs a matrix into `packed` (`depth · packed_columns`).
-pub(super) fn pack_into(
-    packed: &mut [f32],
-    [depth, columns]: [usize; 2],
-    source: &Source<'_, impl Fn(usize) -> usize + Sync>,
-) {
-    let rows: Vec<usize> = (0..depth).map(&source.row).collect();
-    let fill = |(panel, values): (usize, &mut [f32])| {
-        let first = panel * PANEL;
-        let width = values.len() / depth;
-        let inside = width.min(columns - first);
-        for (rows, values) in rows.chunks(DEPTH).zip(values.chunks_mut(DEPTH * width)) {
-            if source.column_stride == 1 {
-                for (from, row) in rows.iter().zip(values.chunks_exact_mut(width)) {
-                    row[..inside].copy_from_slice(&source.values[from + first..][..inside]);
-                }
-            } else {
-                // Column by column, along which the source usually lies.
-                for n in 0..inside {
-                    let from = &source.values[(first + n) * source.column_stride..];
-                    for (k, row) in rows.iter().zip(values.chunks_exact_mut(width)) {
-                        row[n] = from[*k];
-                    }
-                }
-            }
-            for row in values.chunks_exact_mut(width) {
-                row[inside..].fill(0.0);
-            }
-        }
-    };
-    assert_eq!(packed.len(), depth * packed_columns(columns), "room for the packed matrix");
-    if packed.len() >= 1 << 18 && threads::count() > 1 {
-        packed.par_chunks_mut(depth * PANEL).enumerate().for_each(fill);
-    } else {
-        packed.chunks_mut(depth * PANEL).enumerate().for_each(fill);
-    }
-}
-
 /// A right matrix `[depth, columns]` in panels.
 #[derive(Clone, Copy)]
 pub(super) struct Packed<'a> {
-    pub(super) values: &'a [f32],
+    /// With pairs of bf16 values the left rows are pairs too.
+    pub(super) panels: Panels<'a>,
+    /// Of pairs, their number.
     pub(super) depth: usize,
     pub(super) columns: usize,
-    /// Whether the values are pairs of bf16 ([`super::bf16`]), and so are the left rows'.
-    pub(super) pairs: bool,
-}
-
-/// A bias with zeros for the columns that packing adds; empty if there is none.
-pub(super) fn packed_bias(bias: Option<&[f32]>) -> Vec<f32> {
-    let mut bias = bias.map_or_else(Vec::new, <[f32]>::to_vec);
-    bias.resize(packed_columns(bias.len()), 0.0);
-    bias
-}
-
-/// A packed matrix of even depth as pairs of bf16 values, which take half the room.
-pub(super) fn paired_into(values: &[f32], [depth, columns]: [usize; 2], pairs: &mut [f32]) {
-    assert_eq!(pairs.len(), depth / 2 * packed_columns(columns), "room for the packed matrix");
-    for (values, pairs) in values.chunks(depth * PANEL).zip(pairs.chunks_mut(depth / 2 * PANEL)) {
-        let width = values.len() / depth;
-        for (values, pairs) in values.chunks_exact(2 * width).zip(pairs.chunks_exact_mut(width)) {
-            let (even, odd) = values.split_at(width);
-            bf16::pair_rows(even, odd, pairs);
-        }
-    }
 }
 
 /// Weights packed once, with their bias.
 pub(in super::super) struct Weights {
-    values: Vec<f32>,
+    pub(super) matrix: PackedMatrix,
     /// Empty, or one value for each packed column.
-    bias: Vec<f32>,
-    depth: usize,
-    columns: usize,
-    pairs: bool,
+    pub(super) bias: Vec<f32>,
 }
 
 impl Weights {
@@ -119,31 +47,26 @@ impl Weights {
     pub(in super::super) fn new(
         [depth, columns]: [usize; 2],
         bias: Option<&[f32]>,
-        source: &Source<'_, impl Fn(usize) -> usize + Sync>,
+        stored: Stored<'_>,
+        place: &Place<impl Fn(usize) -> usize + Sync>,
         even_rows: bool,
     ) -> Self {
-        let mut values = vec![0.0; depth * packed_columns(columns)];
-        pack_into(&mut values, [depth, columns], source);
         let pairs = even_rows && depth.is_multiple_of(2) && matrix_precision() == Precision::Bf16;
-        if pairs {
-            let mut halved = vec![0.0; depth / 2 * packed_columns(columns)];
-            paired_into(&values, [depth, columns], &mut halved);
-            values = halved;
-        }
-        let depth = if pairs { depth / 2 } else { depth };
-        Self { values, bias: packed_bias(bias), depth, columns, pairs }
+        let matrix = PackedMatrix::new([depth, columns], stored, place, pairs);
+        Self { matrix, bias: packed_bias(bias) }
     }
 
     /// `rows · weights + bias (+ residual)`: `[rows, columns]`, as `residual`.
     pub(in super::super) fn multiply(&self, rows: Rows<'_>, residual: Option<&[f32]>) -> Vec<f32> {
-        let Self { values, bias, depth, columns, pairs } = self;
-        let packed = Packed { values, depth: *depth, columns: *columns, pairs: *pairs };
-        let as_pairs = pairs.then(|| bf16::pairs_of(rows.values));
+        let Self { matrix, bias } = self;
+        let as_pairs = matrix.is_paired().then(|| bf16::pairs_of(rows.values));
+        let depth = if as_pairs.is_some() { matrix.depth / 2 } else { matrix.depth };
+        let packed = Packed { panels: matrix.panels(), depth, columns: matrix.columns };
         let rows = as_pairs.as_ref().map_or(rows, |values| rows.halved(values));
         let extra = Extra { accumulate: false, bias, residual };
-        let len = rows.count() * self.columns;
+        let len = rows.count() * matrix.columns;
         let mut out: Vec<f32> = Vec::with_capacity(len);
-        product_into(rows, packed, extra, &mut out.spare_capacity_mut()[..len], self.columns, true);
+        product_into(rows, packed, extra, &mut out.spare_capacity_mut()[..len], matrix.columns, true);
         #[expect(unsafe_code, reason = "zeros that are overwritten cost up to a tenth of a product")]
         // SAFETY: a product that does not accumulate writes each of the `rows · columns` values.
         unsafe {
@@ -151,6 +74,13 @@ impl Weights {
         }
         out
     }
+}
+
+/// A bias with zeros for the columns that packing adds; empty if there is none.
+fn packed_bias(bias: Option<&[f32]>) -> Vec<f32> {
+    let mut bias = bias.map_or_else(Vec::new, <[f32]>::to_vec);
+    bias.resize(packed_columns(bias.len()), 0.0);
+    bias
 }
 
 /// Left rows where they lie: `pictures × lines × length` rows, each of `segments` runs of values.
@@ -260,7 +190,7 @@ fn product_into(
     }
     assert!(rhs.depth > 0 && rhs.depth.is_multiple_of(rows.segments), "segments of equal depth");
     assert!(rows.end(rhs.depth) <= rows.values.len(), "a matrix product reads outside its rows");
-    assert!(rhs.values.len() >= rhs.depth * packed_columns(rhs.columns), "a packed matrix is too short");
+    assert!(rhs.panels.len() >= rhs.depth * packed_columns(rhs.columns), "a packed matrix is too short");
     assert!((count - 1) * out_stride + rhs.columns <= out.len(), "a matrix product's result is too short");
     assert!(out_stride >= rhs.columns || count == 1, "a matrix product's rows overlap");
     assert!(
@@ -317,6 +247,8 @@ impl Work<'_> {
         let whole = rhs.depth <= DEPTH + DEPTH / 2;
         let chunks = segment_depth.div_ceil(DEPTH);
         let passes = if whole { 1 } else { rows.segments * chunks };
+        let most = if whole { rhs.depth } else { segment_depth.div_ceil(chunks) };
+        let mut room = Scratch::new(rhs.panels.room(most * PANEL));
         let groups = panels.clone().step_by(GROUP_PANELS);
         for (group, pass) in groups.flat_map(|group| (0..passes).map(move |pass| (group, pass))) {
             // A pass is the whole depth, or a part of one segment.
@@ -332,6 +264,8 @@ impl Work<'_> {
                 let column = panel * PANEL;
                 let width = PANEL.min(packed_columns(rhs.columns) - column);
                 let rhs_offset = panel * PANEL * rhs.depth + rhs_row * width;
+                let count = segments * (to - from) * width;
+                let panel_values = rhs.panels.part(rhs_offset..rhs_offset + count, &mut room);
                 for tile in tiles.clone() {
                     let (line, part) = (tile / self.tiles_of_line, tile % self.tiles_of_line);
                     let first = part * rows.length / self.tiles_of_line;
@@ -364,7 +298,7 @@ impl Work<'_> {
                             segments,
                             segment_stride: rows.segment_stride,
                             depth: to - from,
-                            panel: rhs.values.as_ptr().add(rhs_offset),
+                            panel: panel_values.as_ptr(),
                             panel_width: width,
                             out: self.out.0.add(at),
                             out_stride: self.out_stride,
@@ -373,7 +307,7 @@ impl Work<'_> {
                             accumulate: self.extra.accumulate || pass > 0,
                             bias,
                             residual,
-                            pairs: rhs.pairs,
+                            pairs: matches!(rhs.panels, Panels::Pairs(_)),
                         });
                     }
                 }

@@ -128,52 +128,64 @@ pub(in super::super) fn group_statistics(
     statistics
 }
 
-/// GroupNorm over `[B, H·W, C]` with given statistics, then SiLU if asked (Wu & He 2018).
-pub(in super::super) fn group_norm(
-    x: &[f32],
-    statistics: &GroupStatistics,
-    groups: usize,
-    eps: f64,
-    weight: &[f32],
-    bias: &[f32],
+/// A group norm with its statistics as one factor and one summand for each channel of each picture, and SiLU if
+/// asked.
+pub(in super::super) struct Affine {
+    /// `[B, C]`.
+    scale: Vec<f32>,
+    /// `[B, C]`.
+    shift: Vec<f32>,
+    channels: usize,
     with_silu: bool,
-) -> Vec<f32> {
-    let channels = weight.len();
-    let mut out = vec![0.0; x.len()];
-    if x.is_empty() {
-        return out;
-    }
-    let moments: Vec<_> = statistics.moments().collect();
-    let picture = x.len() / (moments.len() / groups);
-    let at_once = values_at_once(channels);
-    let pictures = x.chunks_exact(picture).zip(out.chunks_exact_mut(picture));
-    for ((x, out), moments) in pictures.zip(moments.chunks_exact(groups)) {
-        let (scale, shift) = affine(moments, eps, weight, bias);
-        if picture <= at_once {
-            scale_and_shift(x, &scale, &shift, with_silu, out);
-        } else {
-            out.par_chunks_mut(at_once)
-                .zip(x.par_chunks(at_once))
-                .for_each(|(out, x)| scale_and_shift(x, &scale, &shift, with_silu, out));
-        }
-    }
-    out
 }
 
-/// Per channel, the factor and the summand that normalise its group of this mean and variance.
-fn affine(moments: &[[f64; 2]], eps: f64, weight: &[f32], bias: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let channels = weight.len();
-    let in_group = channels / moments.len();
-    let mut scale = Vec::with_capacity(channels);
-    let mut shift = Vec::with_capacity(channels);
-    for (group, [mean, variance]) in moments.iter().enumerate() {
-        let inverse = 1.0 / (variance + eps).sqrt();
-        for c in group * in_group..(group + 1) * in_group {
-            scale.push((f64::from(weight[c]) * inverse) as f32);
-            shift.push((f64::from(bias[c]) - mean * inverse * f64::from(weight[c])) as f32);
+impl Affine {
+    /// Of the norm with these `groups`, `eps`, and weight and bias `[C]` (Wu & He 2018).
+    pub(in super::super) fn new(
+        statistics: &GroupStatistics,
+        groups: usize,
+        eps: f64,
+        [weight, bias]: [&[f32]; 2],
+        with_silu: bool,
+    ) -> Self {
+        let channels = weight.len();
+        let in_group = channels / groups;
+        let (mut scale, mut shift) = (Vec::new(), Vec::new());
+        for (index, [mean, variance]) in statistics.moments().enumerate() {
+            let inverse = 1.0 / (variance + eps).sqrt();
+            let group = index % groups;
+            for c in group * in_group..(group + 1) * in_group {
+                scale.push((f64::from(weight[c]) * inverse) as f32);
+                shift.push((f64::from(bias[c]) - mean * inverse * f64::from(weight[c])) as f32);
+            }
         }
+        Self { scale, shift, channels, with_silu }
     }
-    (scale, shift)
+
+    /// Norms pixels `[n, C]` of one picture.
+    pub(super) fn apply(&self, picture: usize, pixels: &[f32], out: &mut [f32]) {
+        let channels = picture * self.channels..(picture + 1) * self.channels;
+        scale_and_shift(pixels, &self.scale[channels.clone()], &self.shift[channels], self.with_silu, out);
+    }
+
+    /// Norms `[B, H·W, C]`.
+    pub(in super::super) fn norm(&self, x: &[f32]) -> Vec<f32> {
+        let mut out = vec![0.0; x.len()];
+        if x.is_empty() {
+            return out;
+        }
+        let len = x.len() / (self.scale.len() / self.channels);
+        let at_once = values_at_once(self.channels);
+        for (picture, (x, out)) in x.chunks_exact(len).zip(out.chunks_exact_mut(len)).enumerate() {
+            if len <= at_once {
+                self.apply(picture, x, out);
+            } else {
+                let parts = out.par_chunks_mut(at_once).zip(x.par_chunks(at_once));
+                parts.for_each(|(out, x)| self.apply(picture, x, out));
+            }
+        }
+        out
+    }
 }
 
 multiversioned! {

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 
 /// Buffers of one thread that nobody uses now.
-const KEPT: usize = 4;
+const KEPT: usize = 6;
 
 /// The longest buffer that is kept, values: one of a very large picture would take memory for nothing.
 const LONGEST_KEPT: usize = 1 << 24;
@@ -24,7 +24,11 @@ pub(in super::super) struct Scratch {
 impl Scratch {
     /// `len` values from earlier use, or zeros.
     pub(in super::super) fn new(len: usize) -> Self {
-        let mut buffer = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
+        let mut buffer = FREE.with_borrow_mut(|free| {
+            // The shortest that is long enough; they lie sorted.
+            let at = free.partition_point(|buffer| buffer.len() < len);
+            if at < free.len() { free.remove(at) } else { free.pop().unwrap_or_default() }
+        });
         if buffer.len() < len {
             // Not `resize`, which would copy what nobody needs.
             buffer = vec![0.0; len];

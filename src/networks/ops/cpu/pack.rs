@@ -1,0 +1,313 @@
+//! Right sides of matrix products, in panels: weights packed once, keys and values once a call.
+//!
+//! Weights stored in 16 bits stay in 16 bits, which f32 holds exactly: the product widens the part of a
+//! panel that it is about to use.
+
+use half::slice::HalfFloatSliceExt as _;
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use super::super::threads;
+use super::bf16::{pair_rows, unpair_rows};
+use super::kernel::{HALF_PANEL, PANEL};
+use super::scratch::Scratch;
+use super::simd::multiversioned;
+
+/// Rows whose columns are copied together: a panel of them stays in the first-level cache.
+const ROWS_AT_ONCE: usize = 256;
+/// Smaller matrices are packed by one thread.
+const PARALLEL_VALUES: usize = 1 << 18;
+
+/// How a `[k, n]` matrix lies in panels: full ones of [`PANEL`] columns, the last of [`HALF_PANEL`] if
+/// that is enough. Missing columns are zeros.
+pub(super) fn packed_columns(columns: usize) -> usize {
+    let rest = columns % PANEL;
+    columns - rest + if rest == 0 { 0 } else { rest.next_multiple_of(HALF_PANEL) }
+}
+
+/// Where a matrix `[depth, columns]` lies: element `(k, n)` is at `row(k) + n · column_stride`.
+pub(in super::super) struct Place<Row> {
+    pub(in super::super) row: Row,
+    pub(in super::super) column_stride: usize,
+}
+
+/// Packs a matrix into `packed` (`depth · packed_columns`).
+pub(super) fn pack_into<T: Copy + Default + Send + Sync>(
+    packed: &mut [T],
+    [depth, columns]: [usize; 2],
+    values: &[T],
+    place: &Place<impl Fn(usize) -> usize + Sync>,
+) {
+    let rows: Vec<usize> = (0..depth).map(&place.row).collect();
+    let fill = |(panel, packed): (usize, &mut [T])| {
+        let first = panel * PANEL;
+        let width = packed.len() / depth;
+        let inside = width.min(columns - first);
+        for (rows, packed) in rows.chunks(ROWS_AT_ONCE).zip(packed.chunks_mut(ROWS_AT_ONCE * width)) {
+            if place.column_stride == 1 {
+                for (from, row) in rows.iter().zip(packed.chunks_exact_mut(width)) {
+                    row[..inside].copy_from_slice(&values[from + first..][..inside]);
+                }
+            } else {
+                // Column by column, along which the source usually lies.
+                for n in 0..inside {
+                    let from = &values[(first + n) * place.column_stride..];
+                    for (k, row) in rows.iter().zip(packed.chunks_exact_mut(width)) {
+                        row[n] = from[*k];
+                    }
+                }
+            }
+            for row in packed.chunks_exact_mut(width) {
+                row[inside..].fill(T::default());
+            }
+        }
+    };
+    assert_eq!(packed.len(), depth * packed_columns(columns), "room for the packed matrix");
+    if packed.len() >= PARALLEL_VALUES && threads::count() > 1 {
+        packed.par_chunks_mut(depth * PANEL).enumerate().for_each(fill);
+    } else {
+        packed.chunks_mut(depth * PANEL).enumerate().for_each(fill);
+    }
+}
+
+/// A packed matrix of even depth as pairs of bf16 values, which take half the room.
+pub(super) fn paired_into(values: &[f32], [depth, columns]: [usize; 2], pairs: &mut [f32]) {
+    assert_eq!(pairs.len(), depth / 2 * packed_columns(columns), "room for the packed matrix");
+    for (values, pairs) in values.chunks(depth * PANEL).zip(pairs.chunks_mut(depth / 2 * PANEL)) {
+        pair_panel(values, values.len() / depth, pairs);
+    }
+}
+
+fn pair_panel(values: &[f32], width: usize, pairs: &mut [f32]) {
+    for (values, pairs) in values.chunks_exact(2 * width).zip(pairs.chunks_exact_mut(width)) {
+        let (even, odd) = values.split_at(width);
+        pair_rows(even, odd, pairs);
+    }
+}
+
+/// Weights in the format of their file.
+#[derive(Clone, Copy)]
+pub(in super::super) enum Stored<'a> {
+    F32(&'a [f32]),
+    F16(&'a [f16]),
+    Bf16(&'a [bf16]),
+}
+
+/// A packed matrix's values.
+#[derive(Clone, Copy)]
+pub(super) enum Panels<'a> {
+    F32(&'a [f32]),
+    /// Pairs of bf16 values ([`super::bf16`]): half as many as the depth says.
+    Pairs(&'a [f32]),
+    /// The bits of f16 values.
+    F16(&'a [u16]),
+    /// The bits of bf16 values.
+    Bf16(&'a [u16]),
+}
+
+impl<'a> Panels<'a> {
+    pub(super) fn len(self) -> usize {
+        match self {
+            Self::F32(values) | Self::Pairs(values) => values.len(),
+            Self::F16(bits) | Self::Bf16(bits) => bits.len(),
+        }
+    }
+
+    /// Part of them as a product takes them: as they lie, or widened to f32 in `room`.
+    pub(super) fn part<'b>(self, range: std::ops::Range<usize>, room: &'b mut [f32]) -> &'b [f32]
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::F32(values) | Self::Pairs(values) => &values[range],
+            Self::F16(bits) => {
+                let room = &mut room[..range.len()];
+                widen_f16(&bits[range], room);
+                room
+            }
+            Self::Bf16(bits) => {
+                let room = &mut room[..range.len()];
+                widen_bf16(&bits[range], room);
+                room
+            }
+        }
+    }
+
+    /// How much room [`Self::part`] needs for so many values.
+    pub(super) fn room(self, values: usize) -> usize {
+        match self {
+            Self::F32(_) | Self::Pairs(_) => 0,
+            Self::F16(_) | Self::Bf16(_) => values,
+        }
+    }
+}
+
+/// A matrix `[depth, columns]` that was packed in the smallest format that holds it.
+pub(super) struct PackedMatrix {
+    values: Values,
+    pub(super) depth: usize,
+    pub(super) columns: usize,
+}
+
+enum Values {
+    F32(Vec<f32>),
+    Pairs(Vec<f32>),
+    F16(Vec<u16>),
+    Bf16(Vec<u16>),
+}
+
+impl PackedMatrix {
+    /// Packs it as it is stored, or as pairs of bf16 values if `pairs` (the depth is even then).
+    pub(super) fn new(
+        [depth, columns]: [usize; 2],
+        stored: Stored<'_>,
+        place: &Place<impl Fn(usize) -> usize + Sync>,
+        pairs: bool,
+    ) -> Self {
+        let size = [depth, columns];
+        // From the system, zeros cost nothing before they are written: of u16 too, of `f16` not.
+        let len = depth * packed_columns(columns);
+        let bits_of = |bits: &[u16]| {
+            let mut packed = vec![0_u16; len];
+            pack_into(&mut packed, size, bits, place);
+            packed
+        };
+        let values = match stored {
+            Stored::F32(values) => {
+                let mut packed = vec![0.0_f32; len];
+                pack_into(&mut packed, size, values, place);
+                Values::F32(packed)
+            }
+            Stored::F16(values) => Values::F16(bits_of(values.reinterpret_cast())),
+            Stored::Bf16(values) => Values::Bf16(bits_of(values.reinterpret_cast())),
+        };
+        let mut matrix = Self { values, depth, columns };
+        if pairs {
+            matrix.values = Values::Pairs(matrix.as_pairs());
+        }
+        matrix
+    }
+
+    pub(super) fn panels(&self) -> Panels<'_> {
+        match &self.values {
+            Values::F32(values) => Panels::F32(values),
+            Values::Pairs(values) => Panels::Pairs(values),
+            Values::F16(bits) => Panels::F16(bits),
+            Values::Bf16(bits) => Panels::Bf16(bits),
+        }
+    }
+
+    pub(super) fn is_paired(&self) -> bool {
+        matches!(self.values, Values::Pairs(_))
+    }
+
+    fn as_pairs(&self) -> Vec<f32> {
+        let mut pairs = vec![0.0; self.depth / 2 * packed_columns(self.columns)];
+        pairs.par_chunks_mut(self.depth / 2 * PANEL).enumerate().for_each(|(panel, pairs)| {
+            let width = self.width(panel);
+            let mut room = Scratch::new(self.depth * width);
+            let from = panel * PANEL * self.depth;
+            let values = self.panels().part(from..from + self.depth * width, &mut room);
+            pair_panel(values, width, pairs);
+        });
+        pairs
+    }
+
+    /// Columns of a panel, those that packing adds included.
+    pub(super) fn width(&self, panel: usize) -> usize {
+        PANEL.min(packed_columns(self.columns) - panel * PANEL)
+    }
+
+    /// Rows of a panel in f32, `[rows, width]`. With pairs, rows begin and end at even ones.
+    pub(super) fn rows(&self, panel: usize, rows: std::ops::Range<usize>, out: &mut [f32]) {
+        let width = self.width(panel);
+        let at = |row: usize| (panel * PANEL * self.depth) + row * width;
+        match &self.values {
+            Values::F32(values) => out.copy_from_slice(&values[at(rows.start)..at(rows.end)]),
+            Values::F16(bits) => widen_f16(&bits[at(rows.start)..at(rows.end)], out),
+            Values::Bf16(bits) => widen_bf16(&bits[at(rows.start)..at(rows.end)], out),
+            Values::Pairs(pairs) => {
+                let from = panel * PANEL * (self.depth / 2) + rows.start / 2 * width;
+                let pairs = pairs[from..].chunks_exact(width);
+                for (pairs, out) in pairs.zip(out.chunks_exact_mut(2 * width)) {
+                    let (even, odd) = out.split_at_mut(width);
+                    unpair_rows(pairs, even, odd);
+                }
+            }
+        }
+    }
+}
+
+/// An f16 value from its bits: IEEE 754's binary16, in a form compilers vectorise.
+#[inline(always)]
+fn f16_value(bits: u16) -> f32 {
+    /// The exponents' bias differs by 112.
+    const BIAS: u32 = 112 << 23;
+    /// The exponent of infinities and of what is not a number, in f32's place.
+    const LAST: u32 = 31 << 23;
+    let magnitude = u32::from(bits & 0x7fff) << 13;
+    let sign = u32::from(bits & 0x8000) << 16;
+    // Below the smallest normal number: as if the leading one were there, and without it again.
+    let small = f32::from_bits(magnitude + BIAS + (1 << 23)) - f32::from_bits(BIAS + (1 << 23));
+    let normal = magnitude + if magnitude >= LAST { 2 * BIAS } else { BIAS };
+    f32::from_bits(sign | if magnitude < 1 << 23 { small.to_bits() } else { normal })
+}
+
+multiversioned! {
+    fn widen_f16(bits: &[u16], out: &mut [f32]) {
+        for (out, bits) in out.iter_mut().zip(bits) {
+            *out = f16_value(*bits);
+        }
+    }
+}
+
+multiversioned! {
+    fn widen_bf16(bits: &[u16], out: &mut [f32]) {
+        for (out, bits) in out.iter_mut().zip(bits) {
+            *out = f32::from_bits(u32::from(*bits) << 16);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_f16_value_is_widened_exactly() {
+        let bits: Vec<u16> = (0..=u16::MAX).collect();
+        let mut found = vec![0.0; bits.len()];
+        widen_f16(&bits, &mut found);
+        for (bits, found) in bits.iter().zip(found) {
+            let wanted = f16::from_bits(*bits).to_f32();
+            let same = found.to_bits() == wanted.to_bits() || found.is_nan() && wanted.is_nan();
+            assert!(same, "{bits:#06x}: {found} for {wanted}");
+        }
+    }
+
+    #[test]
+    fn every_stored_form_is_packed_alike() {
+        let (depth, columns) = (6, 37);
+        let wanted: Vec<f32> = (0..depth * columns).map(|i| (i % 200) as f32 / 8.0 - 12.0).collect();
+        let halves: Vec<f16> = wanted.iter().map(|v| f16::from_f32(*v)).collect();
+        let brains: Vec<bf16> = wanted.iter().map(|v| bf16::from_f32(*v)).collect();
+        let place = Place { row: |k| k, column_stride: depth };
+        for pairs in [false, true] {
+            for stored in [Stored::F32(&wanted), Stored::F16(&halves), Stored::Bf16(&brains)] {
+                let packed = PackedMatrix::new([depth, columns], stored, &place, pairs);
+                for panel in 0..columns.div_ceil(PANEL) {
+                    let width = packed.width(panel);
+                    let mut rows = vec![f32::NAN; 4 * width];
+                    packed.rows(panel, 2..6, &mut rows);
+                    for (k, row) in (2..6).zip(rows.chunks(width)) {
+                        for (n, value) in row.iter().enumerate() {
+                            let n = panel * PANEL + n;
+                            let wanted = if n < columns { wanted[n * depth + k] } else { 0.0 };
+                            assert_eq!(*value, wanted, "({k}, {n}) pairs {pairs}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
