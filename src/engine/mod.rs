@@ -7,6 +7,7 @@
 mod failure;
 mod host;
 mod job;
+mod memory;
 mod preview_fit;
 mod protocol;
 mod worker;

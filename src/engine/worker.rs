@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::failure::{Advice, Failure, JobError, Task};
 use super::host::ModelHost;
 use super::job;
+use super::memory;
 use super::preview_fit;
 use super::protocol::{Command, EngineSettings, Event, JobId, Stage};
 use crate::formats::atomic::write_atomically;
@@ -54,6 +55,18 @@ struct Loaded {
     rows: Option<(PreviewRows, Option<PathBuf>)>,
 }
 
+/// The next command, if the client is still there. Memory is given back while none comes.
+fn next(commands: &Receiver<Command>) -> Option<Command> {
+    match commands.recv_timeout(memory::REST) {
+        Ok(command) => Some(command),
+        Err(RecvTimeoutError::Disconnected) => None,
+        Err(RecvTimeoutError::Timeout) => {
+            memory::give_pages_back();
+            commands.recv().ok()
+        }
+    }
+}
+
 pub(super) struct Worker {
     host: Box<dyn ModelHost>,
     settings: ModelSettings,
@@ -70,7 +83,8 @@ impl Worker {
 
     /// Carries out commands until the client is gone.
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
-        for command in commands {
+        memory::keep_pages();
+        while let Some(command) = next(commands) {
             let job = match &command {
                 Command::Configure(settings) => {
                     self.configure(*settings);

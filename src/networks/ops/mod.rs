@@ -19,6 +19,7 @@ pub use attention::{Mask, attention};
 pub use convolution::{Conv2d, Padding};
 pub use cpu::bf16::{Precision, matrix_precision, set_matrix_precision};
 pub use cpu::norm::GroupStatistics;
+pub use cpu::scratch::release_buffers;
 #[doc(hidden)]
 pub use cpu::simd::{Level, limit};
 pub use elementwise::{

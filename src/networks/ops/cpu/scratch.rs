@@ -1,21 +1,30 @@
-//! Buffers that a thread keeps from call to call.
+//! Buffers that are kept from call to call.
 //!
 //! A fresh buffer of a few MiB costs page faults and zeroing each time; in a step of a network there
 //! are hundreds of them.
 
-use std::cell::RefCell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Buffers of one thread that nobody uses now.
-const KEPT: usize = 6;
+/// Buffers that nobody uses now.
+const KEPT: usize = 64;
 
 /// The longest buffer that is kept, values: one of a very large picture would take memory for nothing.
 const LONGEST_KEPT: usize = 1 << 24;
 
-thread_local! {
-    static FREE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+/// Sorted by their lengths.
+static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+
+fn free() -> MutexGuard<'static, Vec<Vec<f32>>> {
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A buffer of some length, with any values in it; goes back to its thread when dropped.
+/// Lets all kept buffers go.
+pub fn release_buffers() {
+    let buffers = std::mem::take(&mut *free());
+    drop(buffers);
+}
+
+/// A buffer of some length, with any values in it; kept for later when dropped.
 pub(in super::super) struct Scratch {
     buffer: Vec<f32>,
     len: usize,
@@ -24,11 +33,15 @@ pub(in super::super) struct Scratch {
 impl Scratch {
     /// `len` values from earlier use, or zeros.
     pub(in super::super) fn new(len: usize) -> Self {
-        let mut buffer = FREE.with_borrow_mut(|free| {
-            // The shortest that is long enough; they lie sorted.
+        if len == 0 {
+            return Self { buffer: Vec::new(), len };
+        }
+        let mut buffer = {
+            let mut free = free();
+            // The shortest that is long enough.
             let at = free.partition_point(|buffer| buffer.len() < len);
             if at < free.len() { free.remove(at) } else { free.pop().unwrap_or_default() }
-        });
+        };
         if buffer.len() < len {
             // Not `resize`, which would copy what nobody needs.
             buffer = vec![0.0; len];
@@ -53,11 +66,14 @@ impl std::ops::DerefMut for Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        FREE.with_borrow_mut(|free| {
-            if free.len() < KEPT && self.buffer.len() <= LONGEST_KEPT {
-                free.push(std::mem::take(&mut self.buffer));
-                free.sort_unstable_by_key(Vec::len);
-            }
-        });
+        let len = self.buffer.len();
+        if len == 0 || len > LONGEST_KEPT {
+            return;
+        }
+        let mut free = free();
+        if free.len() < KEPT {
+            let at = free.partition_point(|buffer| buffer.len() < len);
+            free.insert(at, std::mem::take(&mut self.buffer));
+        }
     }
 }
