@@ -2,6 +2,7 @@
 
 use egui::{Color32, Pos2, Rect, RichText, Sense, Ui, Vec2};
 
+use super::waiting::waiting_ui;
 use super::{Desk, Tab, theme};
 use crate::preview::Look;
 use crate::session::{Action, ModelState, Outcome, Session, Shown, builtin_vocabulary};
@@ -189,7 +190,7 @@ fn welcome_ui(ui: &mut Ui, session: &Session, look: &Desk, canvas: Rect, actions
     );
     if session.running.is_some() || session.shown != Shown::Live {
         ui.add_space(120.0);
-        ui.add(egui::Spinner::new().color(theme::accent(dark)));
+        waiting_ui(&mut ui, look);
         return;
     }
     ui.add_space(36.0);

@@ -12,6 +12,7 @@ mod strip;
 mod text;
 pub mod theme;
 mod timeline;
+mod waiting;
 mod words;
 
 use std::collections::HashMap;

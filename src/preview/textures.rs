@@ -35,6 +35,11 @@ impl LatentTextures {
         Self { state: state.clone(), decoder, decoded: HashMap::new(), clock: 0 }
     }
 
+    /// Whether the processor draws, which then has less time for the networks.
+    pub fn is_software(&self) -> bool {
+        self.state.adapter.get_info().device_type == wgpu::DeviceType::Cpu
+    }
+
     /// The texture of a latent seen in this way, `None` where the look does not fit the latent.
     pub fn texture(&mut self, latent: &Latent, look: &Look) -> Option<egui::TextureId> {
         self.clock += 1;

@@ -9,6 +9,7 @@ mod toolbar;
 
 use egui::{Rect, RichText, Ui, Vec2};
 
+use super::waiting::waiting_ui;
 use super::{Desk, theme};
 use crate::session::{Action, Session};
 
@@ -95,7 +96,7 @@ fn empty_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Actio
     let layout = egui::Layout::top_down(egui::Align::Center);
     let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(middle).layout(layout));
     if session.inspector.pending.is_some() {
-        ui.add(egui::Spinner::new().color(theme::accent(dark)));
+        waiting_ui(&mut ui, desk);
         ui.label(RichText::new(text.encoding_picture).color(theme::quiet(dark)));
         return;
     }

@@ -103,8 +103,10 @@ macro_rules! kernels {
                 let rows = (piece + 1) * tile.rows / pieces - first;
                 let mut column = 0;
                 while column < tile.columns {
-                    let wide = tile.panel_width - column >= COLUMNS;
-                    // SAFETY: rows `first..first + rows` and the columns from `column` are the caller's.
+                    // One vector where the columns that remain fit in it.
+                    let wide = tile.columns - column > $lanes;
+                    // SAFETY: rows `first..first + rows` and the columns from `column` are the caller's; more than one
+                    // vector of them means that the panel, a multiple of 16 wide, has all of the next two.
                     unsafe {
                         match (rows, wide) {
                             $(($count, true) => columns::<$count, $vectors>(tile, first, column),

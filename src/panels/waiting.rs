@@ -1,0 +1,30 @@
+//! A sign that something is being worked on, which takes little from the work.
+
+use std::f32::consts::TAU;
+use std::time::Duration;
+
+use egui::{Sense, Stroke, Ui, Vec2};
+
+use super::{Desk, theme};
+
+const RADIUS: f32 = 11.0;
+/// Between two pictures of the sign. At the display's rate it would draw the whole window for a dot.
+const FRAME: Duration = Duration::from_millis(100);
+/// Seconds for a turn.
+const TURN: f64 = 1.6;
+
+/// A dot on its way around a circle. Where the processor draws the window, it stands still: each picture of it would
+/// be time that the networks lack.
+pub(super) fn waiting_ui(ui: &mut Ui, desk: &Desk) {
+    let colour = theme::accent(ui.visuals().dark_mode);
+    let (rect, _) = ui.allocate_exact_size(Vec2::splat(2.0 * RADIUS + 6.0), Sense::hover());
+    let turn = if desk.latents.as_ref().is_some_and(|latents| !latents.is_software()) {
+        ui.ctx().request_repaint_after(FRAME);
+        (ui.input(|input| input.time) / TURN).fract() as f32
+    } else {
+        0.0
+    };
+    ui.painter().circle_stroke(rect.center(), RADIUS, Stroke::new(1.5, colour.gamma_multiply(0.35)));
+    let place = rect.center() + RADIUS * Vec2::angled(TAU * (turn - 0.25));
+    ui.painter().circle_filled(place, 3.0, colour);
+}
