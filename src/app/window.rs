@@ -1,13 +1,14 @@
 //! The window: drains the engine, draws the panels, carries out what the session asks for.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::background::{Background, Finished, Use};
 use super::dialogs::{Answer, Dialogs, Purpose};
 use super::files::{self, Opened};
 use super::questions::Questions;
 use super::settings::{Settings, ThemeChoice};
-use crate::engine::{Engine, EngineSettings};
+use crate::engine::{Engine, EngineSettings, Event};
 use crate::formats::compare;
 use crate::panels::{Desk, Language, Tab, theme, window_ui};
 use crate::preview::LatentTextures;
@@ -27,6 +28,8 @@ pub struct Window {
     settings: Settings,
 }
 
+/// A repaint asked for so late is one frame; one asked for at once is two, the second for what changed its size.
+const SOON: Duration = Duration::from_millis(1);
 /// A dialog that ended sooner than this, seconds, was never shown.
 const NEVER_SHOWN: f64 = 0.25;
 
@@ -45,7 +48,7 @@ impl Window {
             ThemeChoice::Dark => egui::ThemePreference::Dark,
         });
         let waker = ctx.clone();
-        let engine = Engine::start(EngineSettings::default(), move || waker.request_repaint())?;
+        let engine = Engine::start(EngineSettings::default(), move || waker.request_repaint_after(SOON))?;
         let latents = context.wgpu_render_state.as_ref().map(LatentTextures::new);
         let mut session = Session::new(settings.model.clone(), settings.recent_models.clone());
         if let Some(notice) = notice {
@@ -289,6 +292,10 @@ impl Window {
 impl eframe::App for Window {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         while let Some(event) = self.engine.try_next() {
+            // A step changes the picture only: one frame, for on a software adapter it takes time from the next step.
+            if !matches!(event, Event::StepFinished { .. }) {
+                ctx.request_repaint_after(SOON);
+            }
             self.session.apply_event(event);
         }
         while let Some(answer) = self.dialogs.answer() {
