@@ -74,7 +74,7 @@ impl Weights {
     }
 
     /// What networks are built from. On a CPU in f32, matrices of 16 bits stay as they are stored: the operations
-    /// convert them where they pack them.
+    /// widen them where they multiply.
     pub(super) fn into_var_builder(self, dtype: DType, device: &Device) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(self), dtype, device.clone())
     }
@@ -113,7 +113,7 @@ impl Weights {
     }
 }
 
-/// Whether a tensor is a matrix of 16 bits, which the operations convert where they pack it.
+/// Whether a tensor is a matrix of 16 bits, which the operations take as it is.
 fn stays_stored(stored: DType, shape: &[usize]) -> bool {
     matches!(stored, DType::F16 | DType::BF16) && shape.len() >= 2
 }
