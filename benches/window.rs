@@ -2,14 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a bench may panic")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use egui_kittest::Harness;
+use egui_kittest::wgpu::{create_render_state, default_wgpu_setup};
 use safelight::app::{Settings, Window};
-use safelight::latent::ChannelAdjustment;
+use safelight::latent::{ChannelAdjustment, Latent, LatentShape};
 use safelight::panels::Tab;
-use safelight::session::{Action, Touch};
+use safelight::preview::{Decoder, Look};
+use safelight::session::{Action, Touch, builtin_fit};
 
 fn wait(harness: &mut Harness<'_, Window>, done: impl Fn(&Window) -> bool) {
     let start = Instant::now();
@@ -60,5 +63,28 @@ fn a_gain_is_dragged(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, a_gain_is_dragged);
+/// What a step of a picture of 512 pixels asks of the adapter beside the frame: its latent decoded by the shader.
+fn a_step_is_decoded(criterion: &mut Criterion) {
+    let state = create_render_state(default_wgpu_setup(), egui_wgpu::RendererOptions::default());
+    let decoder = Decoder::new(&state.device, &state.queue);
+    let shape = LatentShape { channels: 4, height: 64, width: 64 };
+    let values: Vec<f32> = (0..shape.len()).map(|i| (i as f32 * 0.37).sin()).collect();
+    let latent = Latent::new(shape, values).unwrap();
+    let fit = builtin_fit().unwrap();
+    let looks = [
+        ("linear", Look::Linear { projection: Arc::clone(&fit.linear), smooth: true }),
+        ("patch", Look::Patch { projection: Arc::clone(&fit.patch) }),
+    ];
+    for (name, look) in looks {
+        criterion.bench_function(&format!("a preview, {name}"), |bencher| {
+            bencher.iter(|| {
+                let texture = decoder.decode(&latent, &look).unwrap();
+                state.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+                texture
+            });
+        });
+    }
+}
+
+criterion_group!(benches, a_gain_is_dragged, a_step_is_decoded);
 criterion_main!(benches);

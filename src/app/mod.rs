@@ -3,6 +3,7 @@
 mod background;
 mod dialogs;
 mod files;
+mod fitting;
 mod questions;
 mod settings;
 mod window;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::background::{Background, Finished, Use};
 use super::dialogs::{Answer, Dialogs, Purpose};
 use super::files::{self, Opened};
+use super::fitting::fit_to_monitor;
 use super::questions::Questions;
 use super::settings::{Settings, ThemeChoice};
 use crate::engine::{Engine, EngineSettings, Event};
@@ -26,6 +27,8 @@ pub struct Window {
     dialogs: Dialogs,
     background: Background,
     settings: Settings,
+    /// Whether the window's size was held against its monitor's.
+    is_fitted: bool,
 }
 
 /// A repaint asked for so late is one frame; one asked for at once is two, the second for what changed its size.
@@ -59,7 +62,8 @@ impl Window {
         session.fits_folder = super::settings::fits_folder();
         let (dialogs, background) = (Dialogs::new(&ctx), Background::new(&ctx));
         let questions = Questions::default();
-        let mut window = Self { session, desk, questions, engine, dialogs, background, settings };
+        let mut window =
+            Self { session, desk, questions, engine, dialogs, background, settings, is_fitted: false };
         window.carry_out(&ctx);
         Ok(window)
     }
@@ -322,6 +326,7 @@ impl eframe::App for Window {
             self.session.apply(action);
         }
         self.carry_out(&ctx);
+        self.is_fitted = self.is_fitted || fit_to_monitor(&ctx);
         if let Some(rect) = ctx.input(|input| input.viewport().inner_rect) {
             self.settings.window_size = [rect.width(), rect.height()];
         }

@@ -52,12 +52,30 @@ fn progress_text(running: &Running, text: &Text) -> String {
         Some(Stage::FittingPreview { done, total }) => format!("{} {done}/{total}", text.fitting),
         Some(Stage::Sampling) => match (&running.newest, running.step_secs, running.seconds_left()) {
             (Some(step), Some(secs), Some(left)) => {
-                let pace = if secs < 1.0 { format!("{:.1}/s", 1.0 / secs) } else { format!("{secs:.1} s") };
-                format!("{} {}/{} · {pace} · {left:.0} s {}", text.step, step.step, step.steps, text.left)
+                let left = duration(left);
+                format!(
+                    "{} {}/{} · {} · {left} {}",
+                    text.step,
+                    step.step,
+                    step.steps,
+                    pace(secs, text.step),
+                    text.left
+                )
             }
             _ => text.preparing.to_owned(),
         },
     }
+}
+
+/// How fast it goes: steps a second, or seconds a step.
+fn pace(step_secs: f64, step: &str) -> String {
+    if step_secs < 1.0 { format!("{:.1}/s", 1.0 / step_secs) } else { format!("{step_secs:.1} s/{step}") }
+}
+
+/// Seconds, or minutes and seconds.
+fn duration(secs: f64) -> String {
+    let secs = secs.round() as u64;
+    if secs < 60 { format!("{secs} s") } else { format!("{}:{:02}", secs / 60, secs % 60) }
 }
 
 pub(super) fn queue_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Action>) {
@@ -83,5 +101,16 @@ pub(super) fn queue_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mu
             let line = format!("{} · {}", queued.request.seed, queued.request.prompt);
             ui.add(egui::Label::new(RichText::new(line).small()).truncate());
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speed_and_time_are_said_as_people_do() {
+        assert_eq!([0.1, 10.64].map(|secs| pace(secs, "step")), ["10.0/s", "10.6 s/step"]);
+        assert_eq!([2.4, 59.4, 59.6, 223.0].map(duration), ["2 s", "59 s", "1:00", "3:43"]);
     }
 }

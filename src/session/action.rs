@@ -284,8 +284,8 @@ impl Session {
 
     fn generate(&mut self) {
         let (draft, count) = (self.draft.clone(), self.batch);
-        if let Some(load) = &mut self.load {
-            load.asked.push(Asked { draft, count });
+        if self.load.is_some() {
+            self.asked.push(Asked { draft, count });
         } else if !self.enqueue(&draft, count) {
             return;
         }
@@ -335,9 +335,7 @@ impl Session {
     }
 
     fn stop_now(&mut self) {
-        if let Some(load) = &mut self.load {
-            load.asked.clear();
-        }
+        self.asked.clear();
         self.queue.clear();
         if let Some(running) = &self.running {
             running.cancel.stop();

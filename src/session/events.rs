@@ -148,12 +148,17 @@ impl Session {
             init_image: draft.init_image,
             ..GenerationDraft::new(&profile)
         };
-        let mut asked = load.map_or(Vec::new(), |load| load.asked);
-        if is_new && profile.choice == self.draft.model {
+        let mut asked = std::mem::take(&mut self.asked);
+        let is_suggested = is_new && profile.choice == self.draft.model;
+        if is_suggested {
             self.draft = as_suggested(self.draft.clone());
-            for Asked { draft, .. } in &mut asked {
+        }
+        for Asked { draft, .. } in &mut asked {
+            if is_suggested {
                 *draft = as_suggested(draft.clone());
             }
+            // It may have been asked of a model that could not be loaded.
+            draft.model = profile.choice.clone();
         }
         self.profile = Some(profile);
         self.model_state = ready;

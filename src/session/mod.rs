@@ -102,6 +102,8 @@ pub struct Session {
     next_job: u64,
     next_notice: u64,
     load: Option<Load>,
+    /// Oldest first. If the model could not be loaded, the next one draws them.
+    asked: Vec<Asked>,
     effects: Vec<Effect>,
 }
 
@@ -109,11 +111,9 @@ pub struct Session {
 struct Load {
     job: JobId,
     cancel: CancelToken,
-    /// What was asked for meanwhile, oldest first.
-    asked: Vec<Asked>,
 }
 
-/// Pictures that were asked for while the model was loading.
+/// Pictures that were asked for while a model was loading.
 struct Asked {
     draft: GenerationDraft,
     /// Pictures of consecutive seeds.
@@ -165,6 +165,7 @@ impl Session {
             next_job: 1,
             next_notice: 1,
             load: None,
+            asked: Vec::new(),
             effects: Vec::new(),
         };
         session.load_model(model);
@@ -199,9 +200,9 @@ impl Session {
         self.is_ready() || self.load.is_some()
     }
 
-    /// Pictures that were asked for while the model is loading: they are drawn as soon as it is there.
+    /// Pictures that were asked for while a model was loading: they are drawn as soon as one is there.
     pub fn asked_while_loading(&self) -> u64 {
-        self.load.iter().flat_map(|load| &load.asked).map(|asked| asked.count).sum()
+        self.asked.iter().map(|asked| asked.count).sum()
     }
 
     /// Pictures that were asked for and are not drawn yet.
@@ -226,10 +227,8 @@ impl Session {
     }
 
     fn load_model(&mut self, model: ModelChoice) {
-        let mut asked = Vec::new();
         if let Some(load) = self.load.take() {
             load.cancel.stop();
-            asked = load.asked;
         }
         self.interrupt_fit();
         if let ModelChoice::Folder(folder) = &model {
@@ -240,7 +239,7 @@ impl Session {
         self.draft.model = model.clone();
         self.model_state = ModelState::Loading(String::new(), 0, 1);
         let (job, cancel) = (self.new_job(), CancelToken::new());
-        self.load = Some(Load { job, cancel: cancel.clone(), asked });
+        self.load = Some(Load { job, cancel: cancel.clone() });
         self.effects.push(Effect::Send(crate::engine::Command::LoadModel { job, model, cancel }));
     }
 }

@@ -98,6 +98,20 @@ fn what_is_asked_for_while_the_model_loads_is_drawn_when_it_is_there() {
     session.apply(Action::StopNow);
     session.apply_event(loaded(job));
     assert_eq!(sent_job(&mut session), None, "it was taken back");
+
+    let mut session = Session::new(ModelChoice::Folder("/gone".into()), Vec::new());
+    let job = load(&mut session);
+    session.draft.prompt = "a fox".into();
+    session.apply(Action::Generate);
+    let failure = Failure { task: Task::LoadModel, why: "it is gone".into(), advice: None };
+    session.apply_event(Event::Failed { job, failure });
+    assert_eq!((sent_job(&mut session), session.unfinished()), (None, 1), "it waits for another model");
+    session.apply(Action::SetModel(ModelChoice::Builtin));
+    let job = load(&mut session);
+    session.apply_event(loaded(job));
+    assert!(sent_job(&mut session).is_some());
+    let request = &session.running.as_ref().unwrap().request;
+    assert_eq!((request.prompt.as_str(), &request.model), ("a fox", &ModelChoice::Builtin));
 }
 
 #[test]
