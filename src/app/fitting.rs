@@ -2,16 +2,21 @@
 
 use egui::{Rect, Vec2, ViewportCommand};
 
-/// Makes the window smaller if it is larger than its monitor, title and borders included. Whether sizes were known.
+/// How long after the start the window's frame may still come and change its size, seconds.
+const SETTLING: f64 = 2.0;
+
+/// Makes a window that is being opened smaller if it is larger than its monitor, title and borders included. Whether
+/// that is over: later the person decides.
 pub(super) fn fit_to_monitor(ctx: &egui::Context) -> bool {
-    let known = ctx.input(|input| {
+    let (known, time) = ctx.input(|input| {
         let viewport = input.viewport();
-        Some((viewport.inner_rect?, viewport.outer_rect?, viewport.monitor_size?))
+        (viewport.inner_rect.zip(viewport.outer_rect).zip(viewport.monitor_size), input.time)
     });
-    if let Some(size) = known.and_then(|(inner, outer, monitor)| fitting_size(inner, outer, monitor)) {
+    let size = known.and_then(|((inner, outer), monitor)| fitting_size(inner, outer, monitor));
+    if let Some(size) = size {
         ctx.send_viewport_cmd(ViewportCommand::InnerSize(size));
     }
-    known.is_some()
+    size.is_some() || time > SETTLING
 }
 
 /// The inner size with which the outer one fits, if it does not.

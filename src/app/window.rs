@@ -27,7 +27,7 @@ pub struct Window {
     dialogs: Dialogs,
     background: Background,
     settings: Settings,
-    /// Whether the window's size was held against its monitor's.
+    /// Whether the window was held against its monitor's size.
     is_fitted: bool,
 }
 
