@@ -54,6 +54,10 @@ fn bf16_matrices_agree_roughly_where_the_processor_has_them() {
         close(attention(&q, &k, &v, 2, mask).unwrap(), plain);
     }
     let (weight, x) = (made_up(&[37, 32, 3, 3], 1), made_up(&[2, 32, 7, 5], 2));
-    let plain = Conv2d::new(&wide(&weight), None, 2, Padding::Same(1)).unwrap().forward(&wide(&x)).unwrap();
-    close(Conv2d::new(&weight, None, 2, Padding::Same(1)).unwrap().forward(&x).unwrap(), plain);
+    // The last picture has tiles enough for Winograd's way.
+    for (x, stride) in [(&x, 2), (&x, 1), (&made_up(&[1, 32, 33, 30], 3), 1)] {
+        let plain =
+            Conv2d::new(&wide(&weight), None, stride, Padding::Same(1)).unwrap().forward(&wide(x)).unwrap();
+        close(Conv2d::new(&weight, None, stride, Padding::Same(1)).unwrap().forward(x).unwrap(), plain);
+    }
 }

@@ -3,7 +3,7 @@
 mod background;
 mod dialogs;
 mod files;
-mod fitting;
+mod monitor;
 mod questions;
 mod settings;
 mod window;

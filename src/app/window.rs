@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::background::{Background, Finished, Use};
 use super::dialogs::{Answer, Dialogs, Purpose};
 use super::files::{self, Opened};
-use super::fitting::fit_to_monitor;
+use super::monitor::fit_to_monitor;
 use super::questions::Questions;
 use super::settings::{Settings, ThemeChoice};
 use crate::engine::{Engine, EngineSettings, Event};

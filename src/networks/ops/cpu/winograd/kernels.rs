@@ -11,7 +11,7 @@ use super::tiles::Inputs;
 use super::{IN, LANES, Lane, POSITIONS, SKEW, each_chunk, lane};
 
 /// Weights of a kernel.
-const TAPS: usize = 9;
+pub(super) const TAPS: usize = 9;
 /// Channels whose kernels are transformed together: their taps stay in the first-level cache.
 const KERNELS_AT_ONCE: usize = 16;
 

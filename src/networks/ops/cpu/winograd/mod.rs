@@ -91,8 +91,10 @@ struct Layer<'a> {
     columns: usize,
     /// Bands of a block.
     bands: usize,
-    /// Panels whose weights are transformed together.
+    /// Panels whose products are held at once.
     group: usize,
+    /// Whether each thread transforms and multiplies panels of its own, for few tiles.
+    is_few: bool,
     share: bool,
 }
 
@@ -115,11 +117,7 @@ impl<'a> Layer<'a> {
             (GROUP_VALUES / kernels.panel_len()).clamp(1, panels)
         };
         let share = threads::count() > 1 && bands * columns * c_in * c_out >= 1 << 16;
-        Self { kernels, bias, x, columns, bands, group, share }
-    }
-
-    fn is_few(&self) -> bool {
-        self.bands * self.columns <= FEW_TILES
+        Self { kernels, bias, x, columns, bands, group, is_few, share }
     }
 
     fn run(&self, bands: &mut [Band<'_>]) {
@@ -128,9 +126,9 @@ impl<'a> Layer<'a> {
         let stride = POSITIONS * kernels.c_in + SKEW;
         let mut inputs = Scratch::new(most * stride);
         let mut products = Scratch::new(POSITIONS * most * self.group * PANEL);
-        let transformed_len = if self.is_few() { 0 } else { self.group * kernels.panel_len() };
+        let transformed_len = if self.is_few { 0 } else { self.group * kernels.panel_len() };
         let mut transformed = Scratch::new(transformed_len);
-        if !self.is_few() && self.group == panels {
+        if !self.is_few && self.group == panels {
             kernels.transform(0..panels, &mut transformed, self.share);
         }
         for bands in bands.chunks_mut(self.bands) {
@@ -139,7 +137,7 @@ impl<'a> Layer<'a> {
             self.transform(bands, inputs, stride);
             let inputs = Inputs { values: inputs, tiles, stride };
             let products = &mut products[..POSITIONS * tiles * self.group * PANEL];
-            if self.is_few() {
+            if self.is_few {
                 // Each thread its own panels.
                 each_chunk(products, POSITIONS * tiles * PANEL, self.share, |panel, to| {
                     let mut room = Scratch::new(kernels.piece_len());
@@ -199,6 +197,40 @@ impl<'a> Layer<'a> {
             bands.par_iter_mut().enumerate().for_each(restore);
         } else {
             bands.iter_mut().enumerate().for_each(restore);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::convolution::{Convolution, Geometry};
+    use super::super::pack::{PackedMatrix, Place, Stored};
+    use super::kernels::TAPS;
+    use super::*;
+
+    /// Weights as pairs of bf16 values, packed whatever the processor: widened, they are those numbers again.
+    #[test]
+    fn pairs_convolve_as_the_numbers_they_hold() {
+        for (c_in, c_out, edge) in [(18, 21, 6), (400, 37, 9), (16, 20, 40)] {
+            // Few bits, so that bf16 holds them exactly.
+            let made_up =
+                |len: usize| (0..len).map(|i| ((i * 37 % 61) as f32 - 30.0) / 32.0).collect::<Vec<_>>();
+            let (raw, values) = (made_up(c_out * c_in * TAPS), made_up(edge * edge * c_in));
+            let place = Place { row: |k: usize| (k % c_in) * TAPS + k / c_in, column_stride: c_in * TAPS };
+            let matrix = PackedMatrix::new([TAPS * c_in, c_out], Stored::F32(&raw), &place, true);
+            assert!(matrix.is_paired());
+            let x = Batch {
+                values: &values,
+                pictures: 1,
+                height: edge,
+                width: edge,
+                upsample: false,
+                norm: None,
+            };
+            let found = convolve(&Weights { matrix, bias: Vec::new() }, x, None);
+            let geometry = Geometry { c_in, c_out, kernel: 3, stride: 1, padding: [1, 1] };
+            let wanted = Convolution::new(geometry, Stored::F32(&raw), None).forward(x, None);
+            assert_eq!(found, wanted, "{c_in} to {c_out}");
         }
     }
 }
