@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use candle_core::{DType, Device, Tensor};
-use safelight::networks::ops::{Conv2d, Linear, Mask, Padding, Precision, attention, set_matrix_precision};
+use safelight::networks::ops::{
+    Conv2d, Level, Linear, Mask, Padding, Precision, attention, limit, set_matrix_precision,
+};
 
 /// Values in −1..1 that depend on shape and salt only.
 fn made_up(shape: &[usize], salt: u32) -> Tensor {
@@ -31,6 +33,13 @@ const BF16: f64 = 1e-2;
 #[test]
 fn bf16_matrices_agree_roughly_where_the_processor_has_them() {
     set_matrix_precision(Precision::Bf16);
+    for level in Level::available() {
+        limit(Some(level));
+        bf16_matrices_agree_roughly();
+    }
+}
+
+fn bf16_matrices_agree_roughly() {
     let close = |found: Tensor, expected: Tensor| {
         let (found, expected) = (values(&found), values(&expected));
         let error: f64 = found.iter().zip(&expected).map(|(a, b)| (a - b).powi(2)).sum();

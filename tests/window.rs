@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use egui::accesskit::Role;
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::{Harness, SnapshotOptions};
 use safelight::app::{Settings, ThemeChoice, Window};
 use safelight::engine::{Event, Stage};
 use safelight::latent::{Latent, LatentFormat, LatentShape};
@@ -249,7 +249,9 @@ fn an_opened_picture_looks_as_designed() {
     harness.hover_at(egui::pos2(420.0, 330.0));
     harness.run_ok();
     harness.run_ok();
-    harness.snapshot("latent_of_a_picture");
+    // Instruction sets differ in the last bits of a latent, which the colour maps round.
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("latent_of_a_picture", &few_pixels);
 }
 
 /// A latent of 16 channels needs another model: only the view is drawn.

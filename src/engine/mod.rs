@@ -20,6 +20,8 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::request::CancelToken;
 
+/// The processor's instructions that networks use: chosen anew for measurements.
+pub use crate::networks::ops::{Level as Instructions, limit as keep_to_instructions};
 pub use failure::{Advice, Failure, Task};
 pub use host::{DiskHost, ModelHost};
 pub use protocol::{Command, EngineSettings, Event, JobId, Stage};

@@ -25,15 +25,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask) -
     }
     let head_width = width / heads;
     if is_fast(q) {
-        let shape = AttentionShape {
-            batch,
-            queries,
-            keys,
-            heads,
-            head_width,
-            causal: mask == Mask::Causal,
-            pairs: false,
-        };
+        let shape = AttentionShape { batch, queries, keys, heads, head_width, causal: mask == Mask::Causal };
         let run = |q: &[f32], k: &[f32]| with_values(v, |v| cpu::attention::attention(q, k, v, shape));
         let out = with_values(q, |q| with_values(k, |k| run(q, k)))???;
         return Tensor::from_vec(out, (batch, queries, width), q.device());

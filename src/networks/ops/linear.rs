@@ -2,8 +2,9 @@
 
 use candle_core::{D, Result, Tensor};
 
-use super::cpu::gemm::{Rows, Weights};
+use super::cpu::gemm::Rows;
 use super::cpu::pack::{Place, Stored};
+use super::cpu::weights::Weights;
 use super::weights::{is_packable, with_weight};
 use super::{plain_values, with_values};
 

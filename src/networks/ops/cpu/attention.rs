@@ -8,9 +8,10 @@ use std::f32::consts::LOG2_E;
 use rayon::prelude::*;
 
 use super::super::threads;
-use super::bf16::{Precision, matrix_precision, pair_neighbours};
+use super::amx;
+use super::bf16::{Precision, convert, matrix_precision};
 use super::gemm::{Extra, Packed, Rows, product};
-use super::pack::{Panels, Place, pack_into, packed_columns, paired_into};
+use super::pack::{Form, Panels, Place, pack_into, packed_columns, paired_into, split_into};
 use super::scratch::Scratch;
 use super::simd::{exp2, multiversioned};
 
@@ -34,8 +35,82 @@ pub(in super::super) struct AttentionShape {
     pub(in super::super) heads: usize,
     pub(in super::super) head_width: usize,
     pub(in super::super) causal: bool,
-    /// Whether the products are of pairs of bf16 values: set by [`attention`].
-    pub(in super::super) pairs: bool,
+}
+
+/// How a call is computed.
+#[derive(Clone, Copy)]
+struct Plan {
+    shape: AttentionShape,
+    /// Of the products' numbers; a split's distance is not used.
+    form: Form,
+    /// Depths of products are filled up with zeros to a multiple.
+    multiple: usize,
+}
+
+impl Plan {
+    fn new(shape: AttentionShape) -> Self {
+        let form = match matrix_precision() {
+            Precision::Bf16 => Form::Pairs,
+            Precision::F32 if amx::is_in_use() => Form::Split(0),
+            Precision::F32 => Form::F32,
+        };
+        let multiple = match form {
+            Form::F32 => 1,
+            _ if amx::is_in_use() => amx::DEPTH,
+            _ => 2,
+        };
+        Self { shape, form, multiple }
+    }
+
+    /// Values of a head's query or key, zeros included.
+    fn head_width(self) -> usize {
+        self.shape.head_width.next_multiple_of(self.multiple)
+    }
+
+    /// Keys of a tile of so many, zeros included.
+    fn keys(self, count: usize) -> usize {
+        count.next_multiple_of(self.multiple)
+    }
+
+    fn panels(self, values: &[f32]) -> Panels<'_> {
+        match self.form {
+            Form::F32 => Panels::F32(values),
+            Form::Pairs => Panels::Pairs(values),
+            Form::Split(_) => Panels::Split(values),
+        }
+    }
+
+    /// Where a tile of keys lies among a head's packed keys and values.
+    fn packed_ranges(self, first: usize, count: usize) -> [std::ops::Range<usize>; 2] {
+        // Only a head's last tile is filled up.
+        let end = first + self.keys(count);
+        let keys =
+            [first, first + packed_columns(count)].map(|column| self.form.places(column * self.head_width()));
+        let values = [first, end].map(|row| self.form.places(row * packed_columns(self.shape.head_width)));
+        [keys[0]..keys[1], values[0]..values[1]]
+    }
+
+    /// Packs `[depth, columns]` into `packed`, which may have room for a greater depth.
+    fn pack(
+        self,
+        size: [usize; 2],
+        values: &[f32],
+        place: &Place<impl Fn(usize) -> usize + Sync>,
+        packed: &mut [f32],
+    ) {
+        if self.form == Form::F32 {
+            pack_into(packed, size, values, place);
+            return;
+        }
+        let columns = packed_columns(size[1]);
+        let mut exact = Scratch::new(if self.form == Form::Pairs { 2 * packed.len() } else { packed.len() });
+        pack_into(&mut exact, size, values, place);
+        let size = [exact.len() / columns, size[1]];
+        match self.form {
+            Form::Pairs => paired_into(&exact, size, packed),
+            _ => split_into(&exact, size, packed),
+        }
+    }
 }
 
 /// Running figures of one query's softmax: the largest score so far (in powers of two) and the sum
@@ -46,31 +121,58 @@ struct Running {
     sum: f32,
 }
 
+/// The larger of two; `b` if `a` is not a number. One instruction, which [`f32::max`] is not.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// All lanes together, half by half.
+#[inline(always)]
+fn folded(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for l in 0..half {
+            lanes[l] = f(lanes[l + half], lanes[l]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
 multiversioned! {
     /// Turns scores (powers of two; a multiple of [`LANES`] of them) into weights relative to the
     /// largest so far; gives the factor for what was summed before.
     fn softmax_part<const FMA: bool>(scores: &mut [f32], running: &mut Running) -> f32 {
-        let mut maxima = [f32::NEG_INFINITY; 2 * LANES];
-        let pairs = scores.chunks_exact(2 * LANES);
-        for (max, s) in maxima.iter_mut().zip(pairs.remainder()) {
-            *max = *s;
-        }
-        for chunk in pairs {
-            for (max, s) in maxima.iter_mut().zip(chunk) {
-                *max = if *s > *max { *s } else { *max };
+        // Two vectors of maxima, because one waits for itself.
+        let mut maxima = [[f32::NEG_INFINITY; LANES]; 2];
+        let (pairs, rest) = scores.as_chunks::<{ 2 * LANES }>();
+        for pair in pairs {
+            for (half, maxima) in maxima.iter_mut().enumerate() {
+                for l in 0..LANES {
+                    maxima[l] = larger(pair[half * LANES + l], maxima[l]);
+                }
             }
         }
-        let max = maxima.iter().copied().fold(running.largest, f32::max);
+        for (max, s) in maxima[0].iter_mut().zip(rest) {
+            *max = larger(*s, *max);
+        }
+        let [mut maxima, others] = maxima;
+        for l in 0..LANES {
+            maxima[l] = larger(others[l], maxima[l]);
+        }
+        let max = larger(folded(maxima, larger), running.largest);
         // A score that is not a number stays one: `largest` ignores it, the sum does not.
         let factor = if running.largest == max { 1.0 } else { exp2::<FMA>(running.largest - max) };
         let mut sums = [0.0_f32; LANES];
-        for chunk in scores.chunks_exact_mut(LANES) {
-            for (sum, s) in sums.iter_mut().zip(chunk) {
-                *s = exp2::<FMA>(*s - max);
-                *sum += *s;
+        for chunk in scores.as_chunks_mut::<LANES>().0 {
+            for l in 0..LANES {
+                chunk[l] = exp2::<FMA>(chunk[l] - max);
+                sums[l] += chunk[l];
             }
         }
-        *running = Running { largest: max, sum: running.sum * factor + sums.iter().sum::<f32>() };
+        let sum = folded(sums, |a, b| a + b);
+        *running = Running { largest: max, sum: running.sum * factor + sum };
         factor
     }
 }
@@ -87,20 +189,18 @@ multiversioned! {
 /// `softmax(q·kᵀ / √D)·v` for each head. `q`: `[B, N, H·D]`, `k`, `v`: `[B, M, H·D]` → `[B, N, H·D]`.
 pub(in super::super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: AttentionShape) -> Vec<f32> {
     let AttentionShape { batch, queries, keys, heads, head_width, .. } = shape;
-    // An odd depth has no pairs; such calls (77 tokens of text) are small.
-    let even = keys.is_multiple_of(2) && head_width.is_multiple_of(2);
-    let shape = AttentionShape { pairs: even && matrix_precision() == Precision::Bf16, ..shape };
+    let plan = Plan::new(shape);
     let width = heads * head_width;
     let mut out = vec![0.0; batch * queries * width];
     if out.is_empty() || keys == 0 {
         return out;
     }
     let share = threads::count() > 1 && out.len() * keys >= PARALLEL_MULTIPLICATIONS;
+    let [keys_len, values_len] = plan.packed_ranges(0, keys).map(|range| range.len());
     let [mut packed_keys, mut packed_values] =
-        packed_lens(shape).map(|len| Scratch::new(batch * heads * len));
-    let [keys_len, values_len] = packed_lens(shape);
+        [keys_len, values_len].map(|len| Scratch::new(batch * heads * len));
     let pack = |(head, (keys, values)): (usize, (&mut [f32], &mut [f32]))| {
-        pack_head(k, v, shape, head, keys, values);
+        pack_head(k, v, plan, head, keys, values);
     };
     if share {
         let keys = packed_keys.par_chunks_exact_mut(keys_len);
@@ -125,7 +225,7 @@ pub(in super::super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: Attent
     let run = |scratch: &mut Tile, (b, first, out): &mut (usize, usize, &mut [f32])| {
         for head in 0..heads {
             let q = &q[(*b * queries + *first) * width + head * head_width..];
-            scratch.attend(q, head_of(*b, head), *first, out.len() / width, shape);
+            scratch.attend(q, head_of(*b, head), *first, out.len() / width, plan);
             scratch.write(&mut out[head * head_width..], width, head_width);
         }
     };
@@ -143,7 +243,7 @@ pub(in super::super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: Attent
             let done: Vec<Tile> = each(true, heads, |head| {
                 let mut scratch = Tile::default();
                 let q = &q[(b * queries + first) * width + head * head_width..];
-                scratch.attend(q, head_of(b, head), first, rows, shape);
+                scratch.attend(q, head_of(b, head), first, rows, plan);
                 scratch
             });
             for (head, scratch) in done.iter().enumerate() {
@@ -168,50 +268,27 @@ struct PackedHead<'a> {
     values: &'a [f32],
 }
 
-/// How many values one head's packed keys and values take.
-fn packed_lens(shape: AttentionShape) -> [usize; 2] {
-    packed_ranges(0, shape.keys, shape).map(|range| range.len())
-}
-
 /// Packs the keys and values of a head of the batch into a [`PackedHead`]'s memory.
 fn pack_head(
     k: &[f32],
     v: &[f32],
-    shape: AttentionShape,
+    plan: Plan,
     head: usize,
     packed_keys: &mut [f32],
     packed_values: &mut [f32],
 ) {
-    let AttentionShape { keys, heads, head_width, .. } = shape;
+    let AttentionShape { keys, heads, head_width, .. } = plan.shape;
     let width = heads * head_width;
     let begin = head / heads * keys * width + head % heads * head_width;
     for first in (0..keys).step_by(KEYS) {
         let count = KEYS.min(keys - first);
-        let [keys_at, values_at] = packed_ranges(first, count, shape);
-        let (packed_keys, packed_values) = (&mut packed_keys[keys_at], &mut packed_values[values_at]);
+        let [keys_at, values_at] = plan.packed_ranges(first, count);
         let (k, v) = (&k[begin + first * width..], &v[begin + first * width..]);
-        let key_place = Place { row: |d| d, column_stride: width };
-        let value_place = Place { row: |m| m * width, column_stride: 1 };
-        if shape.pairs {
-            let mut exact = Scratch::new(2 * packed_keys.len());
-            pack_into(&mut exact, [head_width, count], k, &key_place);
-            paired_into(&exact, [head_width, count], packed_keys);
-            let mut exact = Scratch::new(2 * packed_values.len());
-            pack_into(&mut exact, [count, head_width], v, &value_place);
-            paired_into(&exact, [count, head_width], packed_values);
-        } else {
-            pack_into(packed_keys, [head_width, count], k, &key_place);
-            pack_into(packed_values, [count, head_width], v, &value_place);
-        }
+        let place = Place { row: |d| d, column_stride: width };
+        plan.pack([head_width, count], k, &place, &mut packed_keys[keys_at]);
+        let place = Place { row: |m| m * width, column_stride: 1 };
+        plan.pack([count, head_width], v, &place, &mut packed_values[values_at]);
     }
-}
-
-/// Where a tile of keys lies among a head's packed keys and values.
-fn packed_ranges(first: usize, count: usize, shape: AttentionShape) -> [std::ops::Range<usize>; 2] {
-    let (head_width, halves) = (shape.head_width, if shape.pairs { 2 } else { 1 });
-    let keys = [first, first + packed_columns(count)].map(|column| column * head_width / halves);
-    let values = [first, first + count].map(|row| row * packed_columns(head_width) / halves);
-    [keys[0]..keys[1], values[0]..values[1]]
 }
 
 /// What one thread needs for one tile of queries of one head.
@@ -219,75 +296,78 @@ fn packed_ranges(first: usize, count: usize, shape: AttentionShape) -> [std::ops
 struct Tile {
     queries: Vec<f32>,
     scores: Vec<f32>,
-    /// Queries, then weights, as pairs of bf16 values.
-    pairs: Vec<f32>,
+    /// Queries as pairs of bf16 values, or split.
+    query_pairs: Vec<f32>,
+    /// Weights, as well.
+    weight_pairs: Vec<f32>,
     /// `[rows, D]`, before the division by the weights' sums.
     out: Vec<f32>,
     running: Vec<Running>,
 }
 
+/// Rows of values (an even number each) as a product of this form takes them; `pairs` is room for them.
+fn left_rows<'a>(
+    values: &'a [f32],
+    stride: usize,
+    count: usize,
+    form: Form,
+    pairs: &'a mut Vec<f32>,
+) -> Rows<'a> {
+    let form = form.of(values.len());
+    let places = if form == Form::F32 {
+        values
+    } else {
+        pairs.resize(form.places(values.len()), 0.0);
+        convert(values, form, pairs, 0);
+        pairs
+    };
+    Rows { form, ..Rows::plain(places, count, stride / form.halves()) }
+}
+
 impl Tile {
     /// Attention of `rows` queries of a head, from query number `first` on; `q` begins with them.
-    fn attend(&mut self, q: &[f32], head: PackedHead<'_>, first: usize, rows: usize, shape: AttentionShape) {
-        let AttentionShape { keys, heads, head_width, causal, pairs, .. } = shape;
-        let width = heads * head_width;
-        let depth = if pairs { head_width / 2 } else { head_width };
+    fn attend(&mut self, q: &[f32], head: PackedHead<'_>, first: usize, rows: usize, plan: Plan) {
+        let AttentionShape { keys, heads, head_width, causal, .. } = plan.shape;
+        let (width, filled_width) = (heads * head_width, plan.head_width());
         // Scores in powers of two: one multiplication fewer for each weight.
         let scale = LOG2_E / (head_width as f32).sqrt();
-        self.queries.resize(rows * head_width, 0.0);
-        for (row, to) in self.queries.chunks_exact_mut(head_width).enumerate() {
+        self.queries.resize(rows * filled_width, 0.0);
+        for (row, to) in self.queries.chunks_exact_mut(filled_width).enumerate() {
             scaled(&q[row * width..][..head_width], scale, to);
+            to[head_width..].fill(0.0);
         }
+        let queries = left_rows(&self.queries, filled_width, rows, plan.form, &mut self.query_pairs);
         self.running.clear();
         self.running.resize(rows, Running { largest: f32::NEG_INFINITY, sum: 0.0 });
         self.out.clear();
         self.out.resize(rows * head_width, 0.0);
         // A later query sees more keys: the last bounds what the tile needs.
         let seen = if causal { (first + rows).min(keys) } else { keys };
-        let stride = KEYS.min(keys).next_multiple_of(LANES) + SKEW;
+        let stride = KEYS.min(keys).next_multiple_of(plan.multiple.max(LANES)) + SKEW * plan.form.halves();
         self.scores.resize(rows * stride, 0.0);
         for begin in (0..seen).step_by(KEYS) {
-            let packed_count = KEYS.min(keys - begin);
-            let [keys_at, values_at] = packed_ranges(begin, packed_count, shape);
-            let panels = |values| if pairs { Panels::Pairs(values) } else { Panels::F32(values) };
-            let packed = Packed { panels: panels(&head.keys[keys_at]), depth, columns: packed_count };
-            let q = if pairs {
-                self.pairs.resize(rows * stride.max(head_width) / 2, 0.0);
-                pair_neighbours(&self.queries, &mut self.pairs);
-                &self.pairs
-            } else {
-                &self.queries
-            };
-            let extra = Extra::default();
-            product(Rows::plain(q, rows, depth), packed, extra, &mut self.scores, stride, false);
+            let count = KEYS.min(keys - begin);
+            let [keys_at, values_at] = plan.packed_ranges(begin, count);
+            let panels = plan.panels(&head.keys[keys_at]);
+            let packed = Packed { panels, depth: filled_width / plan.form.halves(), columns: count };
+            product(queries, packed, Extra::default(), &mut self.scores, stride, false);
             for (row, scores) in self.scores.chunks_exact_mut(stride).enumerate() {
-                let visible = if causal {
-                    (first + row + 1).saturating_sub(begin).min(packed_count)
-                } else {
-                    packed_count
-                };
+                let visible = if causal { (first + row + 1).saturating_sub(begin).min(count) } else { count };
+                let filled = visible.next_multiple_of(LANES);
                 if visible > 0 {
-                    let filled = visible.next_multiple_of(LANES);
                     scores[visible..filled].fill(f32::NEG_INFINITY);
                     let factor = softmax_part(&mut scores[..filled], &mut self.running[row]);
                     if factor != 1.0 && begin > 0 {
                         self.out[row * head_width..][..head_width].iter_mut().for_each(|o| *o *= factor);
                     }
                 }
-                if visible < packed_count {
-                    scores[visible..packed_count].fill(0.0);
-                }
+                scores[visible..plan.keys(count)].fill(0.0);
             }
-            let (weights, stride, depth) = if pairs {
-                // A row of scores is a whole number of vectors long.
-                pair_neighbours(&self.scores, &mut self.pairs);
-                (&self.pairs, stride / 2, packed_count / 2)
-            } else {
-                (&self.scores, stride, packed_count)
-            };
-            let packed = Packed { panels: panels(&head.values[values_at]), depth, columns: head_width };
+            let depth = plan.keys(count) / plan.form.halves();
+            let weights = left_rows(&self.scores, stride, rows, plan.form, &mut self.weight_pairs);
+            let packed = Packed { panels: plan.panels(&head.values[values_at]), depth, columns: head_width };
             let extra = Extra { accumulate: begin > 0, ..Extra::default() };
-            product(Rows::plain(weights, rows, stride), packed, extra, &mut self.out, head_width, false);
+            product(weights, packed, extra, &mut self.out, head_width, false);
         }
     }
 

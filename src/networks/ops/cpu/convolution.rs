@@ -1,21 +1,34 @@
 //! Convolutions over `[B, H, W, C]`, without the im2col copy: as one packed product whose left rows
 //! overlap in the padded picture, or by Winograd's transform.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::super::threads;
-use super::gemm::{Rows, Weights};
+use super::bf16::convert;
+use super::gemm::Rows;
 use super::norm::Affine;
-use super::pack::{Place, Stored};
-use super::{PARALLEL_VALUES, winograd};
+use super::pack::{Form, Place, Stored};
+use super::scratch::Scratch;
+use super::weights::Weights;
+use super::{PARALLEL_VALUES, amx, winograd};
 
 /// Winograd pays from this many tiles of 4×4 results on (measured; below, its 36 products are thinner
 /// than a register tile, and the weights' transform weighs more).
 const WINOGRAD_TILES: usize = 4;
 /// The same where the direct product is one of pairs of bf16 values, twice as fast as Winograd's of f32.
 const WINOGRAD_TILES_FOR_PAIRS: usize = 48;
+/// The same where tile registers multiply split values, and how many channels it then needs.
+const WINOGRAD_TILES_WITH_AMX: usize = 96;
+const WINOGRAD_CHANNELS_WITH_AMX: usize = 128;
 /// Fewer input channels than a vector has lanes leave Winograd's transforms half empty.
 const WINOGRAD_CHANNELS: usize = 16;
+
+/// Places of the lines converted at once for tile registers: most of the second-level cache of processors that have them.
+const BAND_PLACES: usize = 400_000;
+/// Each band converts lines that its neighbours convert too.
+const LEAST_LINES: usize = 2;
 
 /// A convolution's sizes.
 #[derive(Clone, Copy)]
@@ -94,8 +107,13 @@ impl Convolution {
     fn suits_winograd(&self, [pictures, _, height, width]: [usize; 4]) -> bool {
         let Geometry { c_in, kernel, stride, padding, .. } = self.geometry;
         let tiles = pictures * height.div_ceil(winograd::OUT) * width.div_ceil(winograd::OUT);
-        let least = if self.weights.matrix.is_paired() { WINOGRAD_TILES_FOR_PAIRS } else { WINOGRAD_TILES };
-        (kernel, stride, padding) == (3, 1, [1, 1]) && c_in >= WINOGRAD_CHANNELS && tiles >= least
+        let (tiles_wanted, channels_wanted) = match (self.weights.matrix.is_paired(), amx::is_in_use()) {
+            (true, true) => return false,
+            (true, false) => (WINOGRAD_TILES_FOR_PAIRS, WINOGRAD_CHANNELS),
+            (false, true) => (WINOGRAD_TILES_WITH_AMX, WINOGRAD_CHANNELS_WITH_AMX),
+            (false, false) => (WINOGRAD_TILES, WINOGRAD_CHANNELS),
+        };
+        (kernel, stride, padding) == (3, 1, [1, 1]) && c_in >= channels_wanted && tiles >= tiles_wanted
     }
 
     /// The convolution of each picture, plus `residual` (of the result's size): the values
@@ -110,6 +128,8 @@ impl Convolution {
         }
         if self.suits_winograd(shape) {
             winograd::convolve(&self.weights, x, residual)
+        } else if let Some((form, lines)) = self.bands(x, shape) {
+            self.forward_in_bands(x, residual, shape, (form, lines))
         } else if kernel == 1 && stride == 1 && !x.upsample && x.norm.is_none() {
             let pixels = x.pictures * x.height * x.width;
             self.weights.multiply(Rows::plain(x.values, pixels, c_in), residual)
@@ -127,43 +147,130 @@ impl Convolution {
                 // One kernel row's inputs lie side by side.
                 segments: kernel,
                 segment_stride: line,
+                form: Form::F32,
             };
             self.weights.multiply(rows, residual)
         }
     }
 
+    /// Height and width of a picture with its border of zeros, doubled if asked.
+    fn padded_size(&self, x: Batch<'_>) -> [usize; 2] {
+        let [before, after] = self.geometry.padding;
+        x.doubled_size().map(|edge| edge + before + after)
+    }
+
+    /// In what form, and how many lines of the result at once, if lines are to be converted for tile registers by the
+    /// thread that is about to multiply them: they are still in its second-level cache then.
+    fn bands(&self, x: Batch<'_>, [pictures, _, height, width]: [usize; 4]) -> Option<(Form, usize)> {
+        let Geometry { c_in, kernel, stride, .. } = self.geometry;
+        if !amx::is_in_use() || kernel == 1 {
+            return None;
+        }
+        let form = self.weights.form(pictures * height * width, c_in.is_multiple_of(2));
+        let line = form.places(self.padded_size(x)[1] * c_in);
+        let lines = ((BAND_PLACES / line).saturating_sub(kernel - 1) / stride).max(LEAST_LINES).min(height);
+        let bands = pictures * height.div_ceil(lines);
+        (form != Form::F32 && bands >= 2 * threads::count()).then_some((form, lines))
+    }
+
+    fn forward_in_bands(
+        &self,
+        x: Batch<'_>,
+        residual: Option<&[f32]>,
+        shape: [usize; 4],
+        (form, lines): (Form, usize),
+    ) -> Vec<f32> {
+        let Geometry { c_in, kernel, stride, .. } = self.geometry;
+        let [_, c_out, height, width] = shape;
+        let (line_in, line_out) = (self.padded_size(x)[1] * c_in, width * c_out);
+        let mut out: Vec<f32> = Vec::with_capacity(shape.iter().product());
+        let mut bands = Vec::new();
+        let pictures = out.spare_capacity_mut()[..shape.iter().product()].chunks_exact_mut(height * line_out);
+        for (picture, out) in pictures.enumerate() {
+            for (band, out) in out.chunks_mut(lines * line_out).enumerate() {
+                let first = (picture * height + band * lines) * line_out;
+                let residual = residual.map(|residual| &residual[first..first + out.len()]);
+                bands.push((picture, band * lines, residual, out));
+            }
+        }
+        let run =
+            |(picture, first, residual, out): (usize, usize, Option<&[f32]>, &mut [MaybeUninit<f32>])| {
+                let lines = out.len() / line_out;
+                let lines_in = (lines - 1) * stride + kernel;
+                let mut exact = Scratch::new(line_in);
+                let mut places = Scratch::new(form.places(lines_in * line_in));
+                let form = form.of(lines_in * line_in);
+                for y in 0..lines_in {
+                    self.pad_line(x, picture, first * stride + y, &mut exact);
+                    convert(&exact, form, &mut places, y * line_in / 2);
+                }
+                let rows = Rows {
+                    values: &places,
+                    pictures: 1,
+                    picture_stride: 0,
+                    lines,
+                    line_stride: stride * line_in / 2,
+                    length: width,
+                    row_stride: stride * c_in / 2,
+                    segments: kernel,
+                    segment_stride: line_in / 2,
+                    form,
+                };
+                self.weights.multiply_converted(rows, residual, out);
+            };
+        if threads::count() > 1 {
+            bands.into_par_iter().for_each(run);
+        } else {
+            bands.into_iter().for_each(run);
+        }
+        #[expect(unsafe_code, reason = "zeros that are overwritten cost up to a tenth of a convolution")]
+        // SAFETY: every line of every picture was in a band, whose product wrote its values.
+        unsafe {
+            out.set_len(shape.iter().product());
+        }
+        out
+    }
+
     /// The pictures with their border of zeros, doubled if asked: `[B, H + pad, W + pad, C_in]`, with
     /// the padded height and width.
     fn padded(&self, x: Batch<'_>) -> (Vec<f32>, [usize; 2]) {
-        let shift = usize::from(x.upsample);
-        let [inner_height, inner_width] = x.doubled_size();
-        let Geometry { c_in, padding: [before, after], .. } = self.geometry;
-        let [height, width] = [inner_height + before + after, inner_width + before + after];
-        let mut padded = vec![0.0; x.pictures * height * width * c_in];
-        let fill = |(line, to): (usize, &mut [f32])| {
-            let (picture, y) = (line / height, (line % height).wrapping_sub(before));
-            if y >= inner_height {
-                return;
-            }
-            let line_in = x.width * c_in;
-            let from = &x.values[(picture * x.height + (y >> shift)) * line_in..][..line_in];
-            let to = &mut to[before * c_in..][..inner_width * c_in];
-            match x.norm {
-                Some(norm) => norm.apply(picture, from, to),
-                None if x.upsample => {
-                    for (to, from) in to.chunks_exact_mut(2 * c_in).zip(from.chunks_exact(c_in)) {
-                        to[..c_in].copy_from_slice(from);
-                        to[c_in..].copy_from_slice(from);
-                    }
-                }
-                None => to.copy_from_slice(from),
-            }
-        };
+        let [height, width] = self.padded_size(x);
+        let line = width * self.geometry.c_in;
+        let mut padded = vec![0.0; x.pictures * height * line];
+        let fill = |(index, to): (usize, &mut [f32])| self.pad_line(x, index / height, index % height, to);
         if padded.len() < 4 * PARALLEL_VALUES || threads::count() == 1 {
-            padded.chunks_exact_mut(width * c_in).enumerate().for_each(fill);
+            padded.chunks_exact_mut(line).enumerate().for_each(fill);
         } else {
-            padded.par_chunks_exact_mut(width * c_in).enumerate().for_each(fill);
+            padded.par_chunks_exact_mut(line).enumerate().for_each(fill);
         }
         (padded, [height, width])
+    }
+
+    /// Line `y` of a padded picture.
+    fn pad_line(&self, x: Batch<'_>, picture: usize, y: usize, to: &mut [f32]) {
+        let shift = usize::from(x.upsample);
+        let [inner_height, inner_width] = x.doubled_size();
+        let Geometry { c_in, padding: [before, _], .. } = self.geometry;
+        let y = y.wrapping_sub(before);
+        if y >= inner_height {
+            to.fill(0.0);
+            return;
+        }
+        let (border, to) = to.split_at_mut(before * c_in);
+        let (to, border_after) = to.split_at_mut(inner_width * c_in);
+        border.fill(0.0);
+        border_after.fill(0.0);
+        let line_in = x.width * c_in;
+        let from = &x.values[(picture * x.height + (y >> shift)) * line_in..][..line_in];
+        match x.norm {
+            Some(norm) => norm.apply(picture, from, to),
+            None if x.upsample => {
+                for (to, from) in to.chunks_exact_mut(2 * c_in).zip(from.chunks_exact(c_in)) {
+                    to[..c_in].copy_from_slice(from);
+                    to[c_in..].copy_from_slice(from);
+                }
+            }
+            None => to.copy_from_slice(from),
+        }
     }
 }

@@ -9,9 +9,9 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use super::super::threads;
-use super::bf16::{self, Precision, matrix_precision};
+use super::amx::{self, Tiles};
 use super::kernel::{self, PANEL, ROWS, Tile};
-use super::pack::{PackedMatrix, Panels, Place, Stored, packed_columns};
+use super::pack::{Form, Panels, packed_columns};
 use super::scratch::Scratch;
 
 /// Depth of one pass: a panel of it is 32 KiB, which the first-level cache holds.
@@ -27,60 +27,11 @@ const PARALLEL_MULTIPLICATIONS: usize = 1 << 20;
 /// A right matrix `[depth, columns]` in panels.
 #[derive(Clone, Copy)]
 pub(super) struct Packed<'a> {
-    /// With pairs of bf16 values the left rows are pairs too.
+    /// Pairs of bf16 values only for left rows of pairs.
     pub(super) panels: Panels<'a>,
-    /// Of pairs, their number.
+    /// If the left rows are pairs or split, half of it.
     pub(super) depth: usize,
     pub(super) columns: usize,
-}
-
-/// Weights packed once, with their bias.
-pub(in super::super) struct Weights {
-    pub(super) matrix: PackedMatrix,
-    /// Empty, or one value for each packed column.
-    pub(super) bias: Vec<f32>,
-}
-
-impl Weights {
-    /// Packs a matrix `[depth, columns]` and its bias `[columns]`, in the chosen [`Precision`] if all
-    /// strides of the left rows will be even (`even_rows`).
-    pub(in super::super) fn new(
-        [depth, columns]: [usize; 2],
-        bias: Option<&[f32]>,
-        stored: Stored<'_>,
-        place: &Place<impl Fn(usize) -> usize + Sync>,
-        even_rows: bool,
-    ) -> Self {
-        let pairs = even_rows && depth.is_multiple_of(2) && matrix_precision() == Precision::Bf16;
-        let matrix = PackedMatrix::new([depth, columns], stored, place, pairs);
-        Self { matrix, bias: packed_bias(bias) }
-    }
-
-    /// `rows · weights + bias (+ residual)`: `[rows, columns]`, as `residual`.
-    pub(in super::super) fn multiply(&self, rows: Rows<'_>, residual: Option<&[f32]>) -> Vec<f32> {
-        let Self { matrix, bias } = self;
-        let as_pairs = matrix.is_paired().then(|| bf16::pairs_of(rows.values));
-        let depth = if as_pairs.is_some() { matrix.depth / 2 } else { matrix.depth };
-        let packed = Packed { panels: matrix.panels(), depth, columns: matrix.columns };
-        let rows = as_pairs.as_ref().map_or(rows, |values| rows.halved(values));
-        let extra = Extra { accumulate: false, bias, residual };
-        let len = rows.count() * matrix.columns;
-        let mut out: Vec<f32> = Vec::with_capacity(len);
-        product_into(rows, packed, extra, &mut out.spare_capacity_mut()[..len], matrix.columns, true);
-        #[expect(unsafe_code, reason = "zeros that are overwritten cost up to a tenth of a product")]
-        // SAFETY: a product that does not accumulate writes each of the `rows · columns` values.
-        unsafe {
-            out.set_len(len);
-        }
-        out
-    }
-}
-
-/// A bias with zeros for the columns that packing adds; empty if there is none.
-fn packed_bias(bias: Option<&[f32]>) -> Vec<f32> {
-    let mut bias = bias.map_or_else(Vec::new, <[f32]>::to_vec);
-    bias.resize(packed_columns(bias.len()), 0.0);
-    bias
 }
 
 /// Left rows where they lie: `pictures × lines × length` rows, each of `segments` runs of values.
@@ -95,6 +46,8 @@ pub(in super::super) struct Rows<'a> {
     pub(in super::super) row_stride: usize,
     pub(in super::super) segments: usize,
     pub(in super::super) segment_stride: usize,
+    /// How `values` are to be read; strides and lengths are of f32 values or of pairs.
+    pub(super) form: Form,
 }
 
 impl<'a> Rows<'a> {
@@ -110,13 +63,27 @@ impl<'a> Rows<'a> {
             row_stride: stride,
             segments: 1,
             segment_stride: 0,
+            form: Form::F32,
         }
     }
 
+    /// Whether every place of these rows of `depth` values that is begun at has an even number.
+    pub(super) fn are_even(&self, depth: usize) -> bool {
+        let segment = depth / self.segments;
+        let strides = [self.picture_stride, self.line_stride, self.row_stride, self.segment_stride, segment];
+        self.values.len().is_multiple_of(2) && strides.iter().all(|stride| stride.is_multiple_of(2))
+    }
+
+    /// Whether they are one after another, without gaps.
+    pub(super) fn are_in_a_row(&self, depth: usize) -> bool {
+        [self.pictures, self.lines, self.segments] == [1, 1, 1] && self.row_stride == depth
+    }
+
     /// The same rows as pairs of bf16 values, which are half as many.
-    fn halved(self, values: &'a [f32]) -> Self {
-        Self {
+    pub(super) fn halved(self, values: &[f32], form: Form) -> Rows<'_> {
+        Rows {
             values,
+            form,
             picture_stride: self.picture_stride / 2,
             line_stride: self.line_stride / 2,
             row_stride: self.row_stride / 2,
@@ -125,7 +92,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.pictures * self.lines * self.length
     }
 
@@ -175,7 +142,7 @@ pub(super) fn product(
 }
 
 /// [`product`] into memory that, without `extra.accumulate`, need not hold values yet.
-fn product_into(
+pub(super) fn product_into(
     rows: Rows<'_>,
     rhs: Packed<'_>,
     extra: Extra<'_>,
@@ -189,8 +156,14 @@ fn product_into(
         return;
     }
     assert!(rhs.depth > 0 && rhs.depth.is_multiple_of(rows.segments), "segments of equal depth");
-    assert!(rows.end(rhs.depth) <= rows.values.len(), "a matrix product reads outside its rows");
-    assert!(rhs.panels.len() >= rhs.depth * packed_columns(rhs.columns), "a packed matrix is too short");
+    assert!(
+        rows.end(rhs.depth) + rows.form.low() <= rows.values.len(),
+        "a matrix product reads outside its rows"
+    );
+    let of_pairs = matches!(rhs.panels, Panels::Pairs(_));
+    assert!(of_pairs == (rows.form == Form::Pairs), "pairs go with pairs");
+    let numbers = rows.form.halves() * rhs.depth * packed_columns(rhs.columns);
+    assert!(rhs.panels.len() >= numbers, "a packed matrix is too short");
     assert!((count - 1) * out_stride + rhs.columns <= out.len(), "a matrix product's result is too short");
     assert!(out_stride >= rhs.columns || count == 1, "a matrix product's rows overlap");
     assert!(
@@ -202,7 +175,8 @@ fn product_into(
         "residual too short"
     );
 
-    let tiles_of_line = rows.length.div_ceil(ROWS);
+    let with_tiles = matches!(rows.form, Form::Split(_)) || of_pairs && amx::is_in_use();
+    let tiles_of_line = rows.length.div_ceil(if with_tiles { amx::ROWS } else { ROWS });
     let tiles = lines * tiles_of_line;
     let panels = rhs.columns.div_ceil(PANEL);
     let threads = if parallel { threads::count() } else { 1 };
@@ -220,7 +194,8 @@ fn product_into(
         let (block, group) = (index / groups, index % groups);
         let tiles = block * tiles / blocks..(block + 1) * tiles / blocks;
         let panels = group * panels / groups..(group + 1) * panels / groups;
-        let work = Work { rows, rhs, extra, out: &out, out_stride, tiles_of_line };
+        let tiles_in_use = with_tiles.then(Tiles::new);
+        let work = Work { rows, rhs, extra, out: &out, out_stride, tiles_of_line, tiles: tiles_in_use };
         work.run(tiles, panels);
     };
     if share {
@@ -237,6 +212,8 @@ struct Work<'a> {
     out: &'a Shared,
     out_stride: usize,
     tiles_of_line: usize,
+    /// The tile registers, if it is for them.
+    tiles: Option<Tiles>,
 }
 
 impl Work<'_> {
@@ -244,17 +221,21 @@ impl Work<'_> {
     fn run(&self, tiles: std::ops::Range<usize>, panels: std::ops::Range<usize>) {
         let (rows, rhs) = (self.rows, self.rhs);
         let segment_depth = rhs.depth / rows.segments;
-        let whole = rhs.depth <= DEPTH + DEPTH / 2;
-        let chunks = segment_depth.div_ceil(DEPTH);
+        let pass_depth = if rows.form.low() > 0 { amx::SPLIT_DEPTH } else { DEPTH };
+        let whole = rhs.depth <= pass_depth + pass_depth / 2;
+        let chunks = segment_depth.div_ceil(pass_depth);
         let passes = if whole { 1 } else { rows.segments * chunks };
-        let most = if whole { rhs.depth } else { segment_depth.div_ceil(chunks) };
-        let mut room = Scratch::new(rhs.panels.room(most * PANEL));
+        // Passes of whole steps of the tile registers leave a rest only at the end.
+        let multiple = if self.tiles.is_some() { amx::DEPTH / 2 } else { 1 };
+        let most = if whole { rhs.depth } else { segment_depth.div_ceil(chunks).next_multiple_of(multiple) };
+        let mut room = Scratch::new(rhs.panels.room(most * PANEL, rows.form));
         let groups = panels.clone().step_by(GROUP_PANELS);
         for (group, pass) in groups.flat_map(|group| (0..passes).map(move |pass| (group, pass))) {
             // A pass is the whole depth, or a part of one segment.
             let (segment, chunk) = (pass / chunks, pass % chunks);
-            let from = if whole { 0 } else { chunk * segment_depth / chunks };
-            let to = if whole { segment_depth } else { (chunk + 1) * segment_depth / chunks };
+            let step = segment_depth.div_ceil(chunks).next_multiple_of(multiple);
+            let from = if whole { 0 } else { segment_depth.min(chunk * step) };
+            let to = if whole { segment_depth } else { segment_depth.min((chunk + 1) * step) };
             let segments = if whole { rows.segments } else { 1 };
             let segment = if whole { 0 } else { segment };
             let lhs_offset = segment * rows.segment_stride + from;
@@ -265,11 +246,10 @@ impl Work<'_> {
                 let width = PANEL.min(packed_columns(rhs.columns) - column);
                 let rhs_offset = panel * PANEL * rhs.depth + rhs_row * width;
                 let count = segments * (to - from) * width;
-                let panel_values = rhs.panels.part(rhs_offset..rhs_offset + count, &mut room);
+                let part = rhs.panels.part(rhs_offset..rhs_offset + count, width, rows.form, &mut room);
                 for tile in tiles.clone() {
-                    let (line, part) = (tile / self.tiles_of_line, tile % self.tiles_of_line);
-                    let first = part * rows.length / self.tiles_of_line;
-                    let end = (part + 1) * rows.length / self.tiles_of_line;
+                    let (line, number) = (tile / self.tiles_of_line, tile % self.tiles_of_line);
+                    let (first, end) = self.tile_of_line(number);
                     let (picture, line_of_picture) = (line / rows.lines, line % rows.lines);
                     let lhs = picture * rows.picture_stride
                         + line_of_picture * rows.line_stride
@@ -292,13 +272,13 @@ impl Work<'_> {
                     // SAFETY: `product_into` asserted that the last row, panel and result lie inside their
                     // slices; this tile's rows and columns of the result belong to this call alone.
                     unsafe {
-                        kernel::compute(&Tile {
+                        let tile = Tile {
                             lhs: rows.values.as_ptr().add(lhs),
                             row_stride: rows.row_stride,
                             segments,
                             segment_stride: rows.segment_stride,
                             depth: to - from,
-                            panel: panel_values.as_ptr(),
+                            panel: part.values.as_ptr(),
                             panel_width: width,
                             out: self.out.0.add(at),
                             out_stride: self.out_stride,
@@ -307,11 +287,28 @@ impl Work<'_> {
                             accumulate: self.extra.accumulate || pass > 0,
                             bias,
                             residual,
-                            pairs: matches!(rhs.panels, Panels::Pairs(_)),
-                        });
+                            pairs: rows.form != Form::F32,
+                            lhs_low: rows.form.low(),
+                            panel_low: part.low,
+                        };
+                        match &self.tiles {
+                            Some(tiles) => tiles.compute(&tile),
+                            None => kernel::compute(&tile),
+                        }
                     }
                 }
             }
+        }
+    }
+
+    /// The first row of a line's tile, and the one after its last.
+    fn tile_of_line(&self, number: usize) -> (usize, usize) {
+        let length = self.rows.length;
+        if self.tiles.is_some() {
+            // Full ones and a rest, because the registers are configured for a number of rows.
+            (number * amx::ROWS, length.min((number + 1) * amx::ROWS))
+        } else {
+            (number * length / self.tiles_of_line, (number + 1) * length / self.tiles_of_line)
         }
     }
 }

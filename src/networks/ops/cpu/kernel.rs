@@ -42,6 +42,9 @@ pub(super) struct Tile {
     /// Whether `lhs` and `panel` hold pairs of bf16 values, depth by depth, in place of f32 values:
     /// only where [`super::bf16::is_available`].
     pub(super) pairs: bool,
+    /// Where the low parts of split values lie, from the high ones: zero if there are none. Only with tile registers.
+    pub(super) lhs_low: usize,
+    pub(super) panel_low: usize,
 }
 
 /// Computes a tile with the widest instructions of this processor.
@@ -54,6 +57,8 @@ pub(super) struct Tile {
 #[expect(unsafe_code, reason = "tiles are pointers, and instructions are chosen at run time")]
 pub(super) unsafe fn compute(tile: &Tile) {
     debug_assert!(tile.rows <= ROWS && tile.columns <= tile.panel_width);
+    debug_assert!(tile.lhs_low == 0 && tile.panel_low == 0);
+    debug_assert!(cfg!(target_arch = "x86_64") || !tile.pairs);
     #[cfg(target_arch = "x86_64")]
     if tile.pairs {
         // SAFETY: pairs are packed only where the processor multiplies them; the rest is the caller's
@@ -63,7 +68,7 @@ pub(super) unsafe fn compute(tile: &Tile) {
     match level() {
         // SAFETY: `level` found the instructions on this processor; the rest is the caller's promise.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => unsafe { avx512::compute(tile) },
+        Level::Avx512 | Level::Amx => unsafe { avx512::compute(tile) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => unsafe { avx2::compute(tile) },

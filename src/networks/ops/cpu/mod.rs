@@ -4,6 +4,7 @@
 #![allow(clippy::needless_range_loop, reason = "tiles are filled across two axes at once")]
 
 pub(super) mod activation;
+mod amx;
 pub(super) mod attention;
 pub(super) mod bf16;
 pub(super) mod convolution;
@@ -13,6 +14,7 @@ pub(super) mod norm;
 pub(super) mod pack;
 pub(super) mod scratch;
 pub(super) mod simd;
+pub(super) mod weights;
 mod winograd;
 
 /// Work on fewer values than this is not worth handing to other threads.

@@ -8,7 +8,7 @@ use half::{bf16, f16};
 use rayon::prelude::*;
 
 use super::super::threads;
-use super::bf16::{pair_rows, unpair_rows};
+use super::bf16::{pair_rows, split_rows, unpair_rows};
 use super::kernel::{HALF_PANEL, PANEL};
 use super::scratch::Scratch;
 use super::simd::{Level, level, multiversioned};
@@ -31,7 +31,7 @@ pub(in super::super) struct Place<Row> {
     pub(in super::super) column_stride: usize,
 }
 
-/// Packs a matrix into `packed` (`depth · packed_columns`).
+/// Packs a matrix into `packed` (`depth · packed_columns`; what it has room for below the last row becomes zeros).
 pub(super) fn pack_into<T: Copy + Default + Send + Sync>(
     packed: &mut [T],
     [depth, columns]: [usize; 2],
@@ -39,10 +39,13 @@ pub(super) fn pack_into<T: Copy + Default + Send + Sync>(
     place: &Place<impl Fn(usize) -> usize + Sync>,
 ) {
     let rows: Vec<usize> = (0..depth).map(&place.row).collect();
+    let filled_depth = packed.len() / packed_columns(columns).max(1);
     let fill = |(panel, packed): (usize, &mut [T])| {
         let first = panel * PANEL;
-        let width = packed.len() / depth;
+        let width = packed.len() / filled_depth;
         let inside = width.min(columns - first);
+        let (packed, below) = packed.split_at_mut(depth * width);
+        below.fill(T::default());
         for (rows, packed) in rows.chunks(ROWS_AT_ONCE).zip(packed.chunks_mut(ROWS_AT_ONCE * width)) {
             if place.column_stride == 1 {
                 for (from, row) in rows.iter().zip(packed.chunks_exact_mut(width)) {
@@ -62,11 +65,12 @@ pub(super) fn pack_into<T: Copy + Default + Send + Sync>(
             }
         }
     };
-    assert_eq!(packed.len(), depth * packed_columns(columns), "room for the packed matrix");
+    assert_eq!(packed.len(), filled_depth * packed_columns(columns), "room for the packed matrix");
+    assert!(filled_depth >= depth, "room for the packed matrix");
     if packed.len() >= PARALLEL_VALUES && threads::count() > 1 {
-        packed.par_chunks_mut(depth * PANEL).enumerate().for_each(fill);
+        packed.par_chunks_mut(filled_depth * PANEL).enumerate().for_each(fill);
     } else {
-        packed.chunks_mut(depth * PANEL).enumerate().for_each(fill);
+        packed.chunks_mut(filled_depth * PANEL).enumerate().for_each(fill);
     }
 }
 
@@ -93,51 +97,136 @@ pub(in super::super) enum Stored<'a> {
     Bf16(&'a [bf16]),
 }
 
+/// Splits a packed matrix of even depth: pairs of high parts, then of low ones.
+pub(super) fn split_into(values: &[f32], [depth, columns]: [usize; 2], parts: &mut [f32]) {
+    assert_eq!(parts.len(), depth * packed_columns(columns), "room for the packed matrix");
+    let (high, low) = parts.split_at_mut(parts.len() / 2);
+    let at_once = depth / 2 * PANEL;
+    let parts = high.chunks_mut(at_once).zip(low.chunks_mut(at_once));
+    for (values, (high, low)) in values.chunks(depth * PANEL).zip(parts) {
+        split_rows(values, values.len() / depth, high, low);
+    }
+}
+
+/// How the numbers of a product's left rows are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    F32,
+    /// Pairs of bf16 values ([`super::bf16`]).
+    Pairs,
+    /// Pairs of high parts, and as far from them as this, of low ones.
+    Split(usize),
+}
+
+impl Form {
+    /// How many values lie in one place.
+    pub(super) fn halves(self) -> usize {
+        if self == Self::F32 { 1 } else { 2 }
+    }
+
+    /// The form of so many values: a split's low parts follow its high ones.
+    pub(super) fn of(self, values: usize) -> Self {
+        if let Self::Split(_) = self { Self::Split(values / 2) } else { self }
+    }
+
+    /// How many places so many values take.
+    pub(super) fn places(self, values: usize) -> usize {
+        if self == Self::Pairs { values / 2 } else { values }
+    }
+
+    /// How far low parts are from high ones; zero if there are none.
+    pub(super) fn low(self) -> usize {
+        if let Self::Split(distance) = self { distance } else { 0 }
+    }
+}
+
 /// A packed matrix's values.
 #[derive(Clone, Copy)]
 pub(super) enum Panels<'a> {
     F32(&'a [f32]),
     /// Pairs of bf16 values ([`super::bf16`]): half as many as the depth says.
     Pairs(&'a [f32]),
+    /// Pairs of high parts, then as many of low ones.
+    Split(&'a [f32]),
     /// The bits of f16 values.
     F16(&'a [u16]),
     /// The bits of bf16 values.
     Bf16(&'a [u16]),
 }
 
+/// Part of a panel as a product takes it.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) values: &'a [f32],
+    /// Where low parts begin; zero if there are none.
+    pub(super) low: usize,
+}
+
 impl<'a> Panels<'a> {
+    /// How many numbers there are.
     pub(super) fn len(self) -> usize {
         match self {
-            Self::F32(values) | Self::Pairs(values) => values.len(),
+            Self::F32(values) | Self::Split(values) => values.len(),
+            Self::Pairs(values) => 2 * values.len(),
             Self::F16(bits) | Self::Bf16(bits) => bits.len(),
         }
     }
 
-    /// Part of them as a product takes them: as they lie, or widened to f32 in `room`.
-    pub(super) fn part<'b>(self, range: std::ops::Range<usize>, room: &'b mut [f32]) -> &'b [f32]
+    /// Part of a panel of this width, as a product of left rows of this form takes it: as it lies, or widened or split
+    /// in `room`. The range: of f32 values, or of pairs.
+    pub(super) fn part<'b>(
+        self,
+        range: std::ops::Range<usize>,
+        width: usize,
+        form: Form,
+        room: &'b mut [f32],
+    ) -> Part<'b>
     where
         'a: 'b,
     {
-        match self {
-            Self::F32(values) | Self::Pairs(values) => &values[range],
-            Self::F16(bits) => {
-                let room = &mut room[..range.len()];
-                widen_f16(&bits[range], room);
-                room
+        match (self, form) {
+            (Self::F32(values), Form::F32) | (Self::Pairs(values), _) => {
+                Part { values: &values[range], low: 0 }
             }
-            Self::Bf16(bits) => {
+            (Self::Split(values), _) => Part { values: &values[range.start..], low: values.len() / 2 },
+            (_, Form::F32 | Form::Pairs) => {
                 let room = &mut room[..range.len()];
-                widen_bf16(&bits[range], room);
-                room
+                self.widen(range, room);
+                Part { values: room, low: 0 }
+            }
+            (_, Form::Split(_)) => {
+                let (len, range) = (range.len(), 2 * range.start..2 * range.end);
+                let (parts, wide) = room.split_at_mut(2 * len);
+                let (high, low) = parts.split_at_mut(len);
+                let values = if let Self::F32(values) = self {
+                    &values[range]
+                } else {
+                    self.widen(range, &mut wide[..2 * len]);
+                    &wide[..2 * len]
+                };
+                split_rows(values, width, high, low);
+                // Of bf16 values nothing is left.
+                Part { values: parts, low: if matches!(self, Self::Bf16(_)) { 0 } else { len } }
             }
         }
     }
 
-    /// How much room [`Self::part`] needs for so many values.
-    pub(super) fn room(self, values: usize) -> usize {
+    fn widen(self, range: std::ops::Range<usize>, out: &mut [f32]) {
         match self {
-            Self::F32(_) | Self::Pairs(_) => 0,
-            Self::F16(_) | Self::Bf16(_) => values,
+            Self::F32(values) | Self::Pairs(values) | Self::Split(values) => {
+                out.copy_from_slice(&values[range])
+            }
+            Self::F16(bits) => widen_f16(&bits[range], out),
+            Self::Bf16(bits) => widen_bf16(&bits[range], out),
+        }
+    }
+
+    /// How much room [`Self::part`] needs for so many f32 values or pairs.
+    pub(super) fn room(self, values: usize, form: Form) -> usize {
+        match (self, form) {
+            (Self::F32(_), Form::F32) | (Self::Pairs(_) | Self::Split(_), _) => 0,
+            (_, Form::F32 | Form::Pairs) => values,
+            (_, Form::Split(_)) => 4 * values,
         }
     }
 }
@@ -207,8 +296,8 @@ impl PackedMatrix {
             let width = self.width(panel);
             let mut room = Scratch::new(self.depth * width);
             let from = panel * PANEL * self.depth;
-            let values = self.panels().part(from..from + self.depth * width, &mut room);
-            pair_panel(values, width, pairs);
+            self.panels().widen(from..from + self.depth * width, &mut room);
+            pair_panel(&room, width, pairs);
         });
         pairs
     }

@@ -24,9 +24,14 @@ pub fn release_buffers() {
     drop(buffers);
 }
 
-/// A buffer of some length, with any values in it; kept for later when dropped.
+/// Values between which a line of the cache begins: vectors and tiles that lie across two take twice as long.
+const CACHE_LINE: usize = 16;
+
+/// A buffer of some length that begins with a line of the cache, with any values in it; kept for later when dropped.
 pub(in super::super) struct Scratch {
     buffer: Vec<f32>,
+    /// Values before the first.
+    skipped: usize,
     len: usize,
 }
 
@@ -34,19 +39,21 @@ impl Scratch {
     /// `len` values from earlier use, or zeros.
     pub(in super::super) fn new(len: usize) -> Self {
         if len == 0 {
-            return Self { buffer: Vec::new(), len };
+            return Self { buffer: Vec::new(), skipped: 0, len };
         }
+        let room = len + CACHE_LINE;
         let mut buffer = {
             let mut free = free();
             // The shortest that is long enough.
-            let at = free.partition_point(|buffer| buffer.len() < len);
+            let at = free.partition_point(|buffer| buffer.len() < room);
             if at < free.len() { free.remove(at) } else { free.pop().unwrap_or_default() }
         };
-        if buffer.len() < len {
+        if buffer.len() < room {
             // Not `resize`, which would copy what nobody needs.
-            buffer = vec![0.0; len];
+            buffer = vec![0.0; room];
         }
-        Self { buffer, len }
+        let skipped = buffer.as_ptr().align_offset(size_of::<f32>() * CACHE_LINE).min(CACHE_LINE);
+        Self { buffer, skipped, len }
     }
 }
 
@@ -54,13 +61,13 @@ impl std::ops::Deref for Scratch {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.buffer[..self.len]
+        &self.buffer[self.skipped..][..self.len]
     }
 }
 
 impl std::ops::DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.buffer[..self.len]
+        &mut self.buffer[self.skipped..][..self.len]
     }
 }
 

@@ -14,6 +14,9 @@ pub enum Level {
     /// AVX-512 F, BW, DQ and VL.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// The same, with AVX-512's bf16 instructions and AMX's products of tiles of bf16 values.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
 }
 
 impl Level {
@@ -25,8 +28,31 @@ impl Level {
             Self::Avx2,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512,
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx,
         ];
         all.into_iter().filter(|level| *level <= *WIDEST).collect()
+    }
+
+    /// As it is written in commands and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => "amx",
+        }
+    }
+
+    /// Whether products take f32 values as sums of two bf16 values, which have 16 bits of mantissa together.
+    pub fn splits_values(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self == Self::Amx;
+        #[cfg(not(target_arch = "x86_64"))]
+        false
     }
 }
 
@@ -42,7 +68,11 @@ static WIDEST: LazyLock<Level> = LazyLock::new(|| {
             is_x86_feature_detected!("avx512vl"),
         ];
         if all(&avx2) {
-            return if all(&avx512) { Level::Avx512 } else { Level::Avx2 };
+            return match all(&avx512) {
+                true if is_x86_feature_detected!("avx512bf16") && super::amx::is_available() => Level::Amx,
+                true => Level::Avx512,
+                false => Level::Avx2,
+            };
         }
     }
     Level::Baseline
@@ -63,12 +93,14 @@ pub(super) fn level() -> Level {
     match LIMIT.load(Ordering::Relaxed) {
         limit if limit >= widest as u8 => widest,
         #[cfg(target_arch = "x86_64")]
+        limit if limit == Level::Avx512 as u8 => Level::Avx512,
+        #[cfg(target_arch = "x86_64")]
         limit if limit == Level::Avx2 as u8 => Level::Avx2,
         _ => Level::Baseline,
     }
 }
 
-/// Defines a function whose body is compiled once for each [`Level`]. Everything the body calls in
+/// Defines a function whose body is compiled once for each [`Level`] of plain loops. Everything the body calls in
 /// its loops must be `#[inline(always)]`, or it keeps the baseline's instructions. With
 /// `<const FMA: bool>` the body knows whether a fused multiplication and addition is one instruction.
 macro_rules! multiversioned {
@@ -94,7 +126,8 @@ macro_rules! multiversioned {
                 match $crate::networks::ops::cpu::simd::level() {
                     #[expect(unsafe_code, reason = "instructions the compiler cannot know to be there")]
                     // SAFETY: `level` found every feature of the set on this processor.
-                    $crate::networks::ops::cpu::simd::Level::Avx512 => return unsafe { avx512($($argument),*) },
+                    $crate::networks::ops::cpu::simd::Level::Avx512
+                    | $crate::networks::ops::cpu::simd::Level::Amx => return unsafe { avx512($($argument),*) },
                     #[expect(unsafe_code, reason = "instructions the compiler cannot know to be there")]
                     // SAFETY: as above.
                     $crate::networks::ops::cpu::simd::Level::Avx2 => return unsafe { avx2($($argument),*) },

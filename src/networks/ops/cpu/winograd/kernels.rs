@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use super::super::gemm::{Extra, Packed, Rows, Weights, product};
+use super::super::gemm::{Extra, Packed, Rows, product};
 use super::super::kernel::PANEL;
 use super::super::pack::Panels;
 use super::super::scratch::Scratch;
 use super::super::simd::multiversioned;
+use super::super::weights::Weights;
 use super::tiles::Inputs;
 use super::{IN, LANES, Lane, POSITIONS, SKEW, each_chunk, lane};
 

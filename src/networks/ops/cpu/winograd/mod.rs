@@ -14,9 +14,9 @@ use rayon::prelude::*;
 
 use super::super::threads;
 use super::convolution::Batch;
-use super::gemm::Weights;
 use super::kernel::PANEL;
 use super::scratch::Scratch;
+use super::weights::Weights;
 use kernels::Kernels;
 use tiles::{Band, Inputs, Lines, NormedLines, Products, bands, restore_tile, transform_tile};
 
@@ -203,7 +203,6 @@ impl<'a> Layer<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::convolution::{Convolution, Geometry};
     use super::super::pack::{PackedMatrix, Place, Stored};
     use super::kernels::TAPS;
     use super::*;
@@ -217,8 +216,11 @@ mod tests {
                 |len: usize| (0..len).map(|i| ((i * 37 % 61) as f32 - 30.0) / 32.0).collect::<Vec<_>>();
             let (raw, values) = (made_up(c_out * c_in * TAPS), made_up(edge * edge * c_in));
             let place = Place { row: |k: usize| (k % c_in) * TAPS + k / c_in, column_stride: c_in * TAPS };
-            let matrix = PackedMatrix::new([TAPS * c_in, c_out], Stored::F32(&raw), &place, true);
-            assert!(matrix.is_paired());
+            let packed = |pairs| {
+                let matrix = PackedMatrix::new([TAPS * c_in, c_out], Stored::F32(&raw), &place, pairs);
+                assert_eq!(matrix.is_paired(), pairs);
+                Weights { matrix, bias: Vec::new() }
+            };
             let x = Batch {
                 values: &values,
                 pictures: 1,
@@ -227,9 +229,7 @@ mod tests {
                 upsample: false,
                 norm: None,
             };
-            let found = convolve(&Weights { matrix, bias: Vec::new() }, x, None);
-            let geometry = Geometry { c_in, c_out, kernel: 3, stride: 1, padding: [1, 1] };
-            let wanted = Convolution::new(geometry, Stored::F32(&raw), None).forward(x, None);
+            let [found, wanted] = [true, false].map(|pairs| convolve(&packed(pairs), x, None));
             assert_eq!(found, wanted, "{c_in} to {c_out}");
         }
     }

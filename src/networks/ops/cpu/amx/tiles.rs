@@ -1,0 +1,440 @@
+//! The registers, and the loops over them. The compiler has no stable intrinsics for them: they are assembly.
+
+use std::arch::asm;
+use std::arch::x86_64::{
+    __cpuid, __cpuid_count, _mm512_add_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
+    _mm512_setzero_ps,
+};
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+
+use super::super::kernel::{PANEL, Tile};
+use super::ROWS;
+
+/// Rows of a tile, and pairs or columns of its rows.
+const EDGE: usize = 16;
+/// Bytes of a tile's row.
+const ROW_BYTES: usize = 64;
+
+/// Whether the processor has tiles of bf16 values, and the system lets this process use them.
+pub(in super::super) fn is_available() -> bool {
+    /// AMX-TILE and AMX-BF16.
+    const FEATURES: u32 = 1 << 24 | 1 << 22;
+    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & FEATURES == FEATURES && is_permitted()
+}
+
+/// Linux gives a process the registers when it asks.
+#[cfg(target_os = "linux")]
+fn is_permitted() -> bool {
+    /// The request of `arch_prctl(2)`, and the number of the state it is for.
+    const ARCH_REQ_XCOMP_PERM: libc::c_int = 0x1023;
+    const XTILEDATA: libc::c_ulong = 18;
+    #[expect(unsafe_code, reason = "a call of the system")]
+    // SAFETY: it takes no pointers.
+    let answer = unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA) };
+    answer == 0
+}
+
+/// How other systems give them was not tried.
+#[cfg(not(target_os = "linux"))]
+fn is_permitted() -> bool {
+    false
+}
+
+/// What `ldtilecfg` reads.
+#[repr(C, align(64))]
+#[derive(Default)]
+struct Configuration {
+    palette: u8,
+    first_row: u8,
+    reserved: [u8; 14],
+    row_bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+/// The tile registers in use by this thread; given back at the end, for they make a change of threads slow.
+pub(in super::super) struct Tiles {
+    /// Left rows that the registers are configured for; zero at first.
+    rows: Cell<usize>,
+}
+
+/// One run of the loops: steps of 16 pairs along left rows and down a panel. Strides in bytes.
+#[derive(Clone, Copy)]
+struct Run {
+    lhs: *const f32,
+    panel: *const f32,
+    /// Their low parts, if there are any.
+    lhs_low: *const f32,
+    panel_low: *const f32,
+    lhs_stride: usize,
+    panel_stride: usize,
+    steps: usize,
+}
+
+/// Where sums lie, and the bytes from row to row.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Place {
+    first: *mut f32,
+    stride: usize,
+}
+
+/// Where the sums of a run are to begin with (null for zeros), and where they go.
+#[repr(C)]
+struct Ends {
+    from: Place,
+    to: Place,
+}
+
+/// What is left of a depth after its whole steps, filled up with zeros: high parts, then low ones.
+#[repr(C, align(64))]
+struct Rest {
+    lhs: [[[f32; EDGE]; ROWS]; 2],
+    panel: [[[f32; PANEL]; EDGE]; 2],
+}
+
+#[repr(C, align(64))]
+struct Sums(MaybeUninit<[[f32; PANEL]; ROWS]>);
+
+impl Tiles {
+    /// To be called only where [`is_available`].
+    pub(in super::super) fn new() -> Self {
+        Self { rows: Cell::new(0) }
+    }
+
+    /// Computes a tile of pairs, of up to [`ROWS`] rows.
+    ///
+    /// # Safety
+    /// As for [`super::super::kernel::compute`]; where `lhs_low` and `panel_low` are not zero, as much must be
+    /// readable from there.
+    #[expect(unsafe_code, reason = "tiles are pointers")]
+    pub(in super::super) unsafe fn compute(&self, tile: &Tile) {
+        debug_assert!(tile.pairs && tile.rows <= ROWS && tile.columns <= tile.panel_width);
+        self.configure(tile.rows);
+        let mut sums = Sums(MaybeUninit::uninit());
+        let in_between = Place { first: sums.0.as_mut_ptr().cast(), stride: 4 * PANEL };
+        let (whole, rest) = (tile.depth / EDGE, tile.depth % EDGE);
+        let runs = tile.segments * (usize::from(whole > 0) + usize::from(rest > 0));
+        // Whole tiles of columns need no detour on their way from and to the result.
+        let result = Place { first: tile.out, stride: 4 * tile.out_stride };
+        let fits = tile.columns.is_multiple_of(EDGE);
+        let (resumes, ends) =
+            (tile.accumulate && fits, fits && tile.bias.is_null() && tile.residual.is_null());
+        let mut done = 0;
+        let mut next = || {
+            let from = match done {
+                0 if resumes => result,
+                0 => Place { first: std::ptr::null_mut(), stride: 0 },
+                _ => in_between,
+            };
+            done += 1;
+            Ends { from, to: if done == runs && ends { result } else { in_between } }
+        };
+        for segment in 0..tile.segments {
+            // SAFETY: inside the tile.
+            let (lhs, panel) = unsafe {
+                let panel = tile.panel.add(segment * tile.depth * tile.panel_width);
+                (tile.lhs.add(segment * tile.segment_stride), panel)
+            };
+            let run = Run {
+                lhs,
+                panel,
+                lhs_low: lhs.wrapping_add(tile.lhs_low),
+                panel_low: panel.wrapping_add(tile.panel_low),
+                lhs_stride: 4 * tile.row_stride,
+                panel_stride: 4 * tile.panel_width,
+                steps: whole,
+            };
+            if whole > 0 {
+                // SAFETY: the run reads inside the tile, and the registers are configured for its rows; sums come from
+                // where they were written before.
+                unsafe {
+                    multiply(run, &next(), tile);
+                }
+            }
+            if rest > 0 {
+                // SAFETY: what follows the whole steps is inside the tile too; otherwise as above.
+                unsafe {
+                    let filled = Rest::new(run, rest, tile);
+                    let run = Run {
+                        lhs: filled.lhs[0].as_ptr().cast(),
+                        lhs_low: filled.lhs[1].as_ptr().cast(),
+                        panel: filled.panel[0].as_ptr().cast(),
+                        panel_low: filled.panel[1].as_ptr().cast(),
+                        lhs_stride: ROW_BYTES,
+                        panel_stride: 4 * PANEL,
+                        steps: 1,
+                    };
+                    multiply(run, &next(), tile);
+                }
+            }
+        }
+        if !ends {
+            // SAFETY: level `Amx` has AVX-512; the last run wrote the sums of the tile's rows and columns.
+            unsafe {
+                finish(&sums, tile, tile.accumulate && !resumes);
+            }
+        }
+    }
+
+    /// Registers 0 to 3 for results, 4 and 5 for left rows, 6 and 7 for right columns.
+    fn configure(&self, rows: usize) {
+        if self.rows.replace(rows) == rows {
+            return;
+        }
+        let upper = rows.min(EDGE) as u8;
+        let lower = rows.saturating_sub(EDGE).max(1) as u8;
+        let mut configuration = Configuration { palette: 1, ..Configuration::default() };
+        configuration.row_bytes[..8].fill(ROW_BYTES as u16);
+        configuration.rows[..8].copy_from_slice(&[upper, upper, lower, lower, upper, lower, 16, 16]);
+        #[expect(unsafe_code, reason = "an instruction without an intrinsic")]
+        // SAFETY: 64 bytes as the instruction wants them, on a processor that has it. Nothing else here uses the
+        // registers, which it clears.
+        unsafe {
+            asm!(
+                "ldtilecfg [{}]", in(reg) &raw const configuration, options(nostack, preserves_flags),
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            );
+        }
+    }
+}
+
+impl Drop for Tiles {
+    fn drop(&mut self) {
+        if self.rows.get() == 0 {
+            return;
+        }
+        #[expect(unsafe_code, reason = "an instruction without an intrinsic")]
+        // SAFETY: the registers were configured, so the processor has them, and nothing else here uses them.
+        unsafe {
+            asm!(
+                "tilerelease", options(nomem, nostack, preserves_flags),
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            );
+        }
+    }
+}
+
+impl Rest {
+    /// The last `pairs` of a tile's rows and columns, after a run's whole steps.
+    ///
+    /// # Safety
+    /// They must be readable where the run begins.
+    #[expect(unsafe_code, reason = "tiles are pointers")]
+    unsafe fn new(run: Run, pairs: usize, tile: &Tile) -> Self {
+        let mut rest = Self { lhs: [[[0.0; EDGE]; ROWS]; 2], panel: [[[0.0; PANEL]; EDGE]; 2] };
+        let parts = [(run.lhs, run.panel), (run.lhs_low, run.panel_low)];
+        for (part, (lhs, panel)) in parts.into_iter().enumerate() {
+            let there = |low: usize| part == 0 || low > 0;
+            // SAFETY: the caller's promise; of low parts only where there are any.
+            unsafe {
+                if there(tile.lhs_low) {
+                    let lhs = lhs.add(run.steps * EDGE);
+                    for (row, to) in rest.lhs[part].iter_mut().enumerate().take(tile.rows) {
+                        std::ptr::copy_nonoverlapping(lhs.add(row * tile.row_stride), to.as_mut_ptr(), pairs);
+                    }
+                }
+                if there(tile.panel_low) {
+                    let panel = panel.add(run.steps * EDGE * tile.panel_width);
+                    for (row, to) in rest.panel[part].iter_mut().enumerate().take(pairs) {
+                        let (from, width) = (panel.add(row * tile.panel_width), tile.panel_width);
+                        std::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), width);
+                    }
+                }
+            }
+        }
+        rest
+    }
+}
+
+/// Computes one run: high by high parts, low by high, high by low. Low by low, less than 2⁻¹⁶ of a product, is left out.
+///
+/// # Safety
+/// The registers are configured for `tile.rows`; the run's left rows are readable for so many and its panel for
+/// `panel_width`, low parts where the tile has them; so are the sums to begin with, and those to write writable. It has
+/// a step.
+#[expect(unsafe_code, reason = "instructions without intrinsics")]
+#[inline]
+unsafe fn multiply(run: Run, ends: &Ends, tile: &Tile) {
+    macro_rules! loops {
+        ([$($step:literal)*], [$($clear:literal)*], [$($load:literal)*], [$($store:literal)*]) => {
+            asm!(
+                "mov {s}, [{ends}]",
+                "test {s}, {s}",
+                "jz 2f",
+                "mov {stride}, [{ends} + 8]",
+                "mov {s1}, {stride}",
+                "shl {s1}, 4",
+                "add {s1}, {s}",
+                $($load,)*
+                "jmp 3f",
+                "2:",
+                $($clear,)*
+                "3:",
+                // From here on the lower left rows are there.
+                "lea {s}, [{a} + {lower}]",
+                "lea {s1}, [{c} + {lower}]",
+                "4:",
+                $($step,)*
+                "add {a}, 64",
+                "add {c}, 64",
+                "add {s}, 64",
+                "add {s1}, 64",
+                "lea {b}, [{b} + {sb}*8]",
+                "lea {b}, [{b} + {sb}*8]",
+                "lea {d}, [{d} + {sb}*8]",
+                "lea {d}, [{d} + {sb}*8]",
+                "sub {n}, 1",
+                "jnz 4b",
+                "mov {s}, [{ends} + 16]",
+                "mov {stride}, [{ends} + 24]",
+                "mov {s1}, {stride}",
+                "shl {s1}, 4",
+                "add {s1}, {s}",
+                $($store,)*
+                ends = in(reg) ends, s = out(reg) _, s1 = out(reg) _, stride = out(reg) _,
+                a = inout(reg) run.lhs => _, b = inout(reg) run.panel => _,
+                c = inout(reg) run.lhs_low => _, d = inout(reg) run.panel_low => _,
+                lower = in(reg) EDGE * run.lhs_stride,
+                sa = in(reg) run.lhs_stride, sb = in(reg) run.panel_stride, n = inout(reg) run.steps => _,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            )
+        };
+    }
+    /// The loops of one shape: steps of high by high parts, and where there are low parts, of low by high, and of high
+    /// by low ones, between clearing or loading the sums and storing them.
+    macro_rules! shape {
+        ([$($high:literal)*], [$($low_high:literal)*], [$($high_low:literal)*],
+         $clear:tt, $load:tt, $store:tt) => {
+            match (tile.lhs_low > 0, tile.panel_low > 0) {
+                (false, _) => loops!([$($high)*], $clear, $load, $store),
+                (true, false) => loops!([$($high)* $($low_high)*], $clear, $load, $store),
+                (true, true) => loops!([$($high)* $($low_high)* $($high_low)*], $clear, $load, $store),
+            }
+        };
+    }
+    const { assert!(std::mem::offset_of!(Ends, to) == 16 && EDGE == 16, "as the loops have them") };
+    debug_assert!(run.steps > 0 && (tile.lhs_low > 0 || tile.panel_low == 0));
+    // SAFETY: the caller's promise; a run has at least one step.
+    unsafe {
+        match (tile.columns > EDGE, tile.rows > EDGE) {
+            (true, true) => shape!(
+                ["tileloadd tmm4, [{a} + {sa}*1]"
+                 "tileloadd tmm6, [{b} + {sb}*1]"
+                 "tdpbf16ps tmm0, tmm4, tmm6"
+                 "tileloadd tmm7, [{b} + {sb}*1 + 64]"
+                 "tdpbf16ps tmm1, tmm4, tmm7"
+                 "tileloadd tmm5, [{s} + {sa}*1]"
+                 "tdpbf16ps tmm2, tmm5, tmm6"
+                 "tdpbf16ps tmm3, tmm5, tmm7"],
+                ["tileloadd tmm4, [{c} + {sa}*1]"
+                 "tdpbf16ps tmm0, tmm4, tmm6"
+                 "tdpbf16ps tmm1, tmm4, tmm7"
+                 "tileloadd tmm5, [{s1} + {sa}*1]"
+                 "tdpbf16ps tmm2, tmm5, tmm6"
+                 "tdpbf16ps tmm3, tmm5, tmm7"],
+                ["tileloadd tmm4, [{a} + {sa}*1]"
+                 "tileloadd tmm6, [{d} + {sb}*1]"
+                 "tdpbf16ps tmm0, tmm4, tmm6"
+                 "tileloadd tmm7, [{d} + {sb}*1 + 64]"
+                 "tdpbf16ps tmm1, tmm4, tmm7"
+                 "tileloadd tmm5, [{s} + {sa}*1]"
+                 "tdpbf16ps tmm2, tmm5, tmm6"
+                 "tdpbf16ps tmm3, tmm5, tmm7"],
+                ["tilezero tmm0"
+                 "tilezero tmm1"
+                 "tilezero tmm2"
+                 "tilezero tmm3"], ["tileloadd tmm0, [{s} + {stride}*1]"
+                 "tileloadd tmm1, [{s} + {stride}*1 + 64]"
+                 "tileloadd tmm2, [{s1} + {stride}*1]"
+                 "tileloadd tmm3, [{s1} + {stride}*1 + 64]"], ["tilestored [{s} + {stride}*1], tmm0"
+                 "tilestored [{s} + {stride}*1 + 64], tmm1"
+                 "tilestored [{s1} + {stride}*1], tmm2"
+                 "tilestored [{s1} + {stride}*1 + 64], tmm3"]
+            ),
+            (true, false) => shape!(
+                ["tileloadd tmm4, [{a} + {sa}*1]"
+                 "tileloadd tmm6, [{b} + {sb}*1]"
+                 "tdpbf16ps tmm0, tmm4, tmm6"
+                 "tileloadd tmm7, [{b} + {sb}*1 + 64]"
+                 "tdpbf16ps tmm1, tmm4, tmm7"],
+                ["tileloadd tmm4, [{c} + {sa}*1]"
+                 "tdpbf16ps tmm0, tmm4, tmm6"
+                 "tdpbf16ps tmm1, tmm4, tmm7"],
+                ["tileloadd tmm4, [{a} + {sa}*1]"
+                 "tileloadd tmm6, [{d} + {sb}*1]"
+                 "tdpbf16ps tmm0, tmm4, tmm6"
+                 "tileloadd tmm7, [{d} + {sb}*1 + 64]"
+                 "tdpbf16ps tmm1, tmm4, tmm7"],
+                ["tilezero tmm0"
+                 "tilezero tmm1"], ["tileloadd tmm0, [{s} + {stride}*1]"
+                 "tileloadd tmm1, [{s} + {stride}*1 + 64]"], ["tilestored [{s} + {stride}*1], tmm0"
+                 "tilestored [{s} + {stride}*1 + 64], tmm1"]
+            ),
+            (false, true) => shape!(
+                ["tileloadd tmm4, [{a} + {sa}*1]"
+                 "tileloadd tmm6, [{b} + {sb}*1]"
+                 "tdpbf16ps tmm0, tmm4, tmm6"
+                 "tileloadd tmm5, [{s} + {sa}*1]"
+                 "tdpbf16ps tmm2, tmm5, tmm6"],
+                ["tileloadd tmm4, [{c} + {sa}*1]"
+                 "tdpbf16ps tmm0, tmm4, tmm6"
+                 "tileloadd tmm5, [{s1} + {sa}*1]"
+                 "tdpbf16ps tmm2, tmm5, tmm6"],
+                ["tileloadd tmm4, [{a} + {sa}*1]"
+                 "tileloadd tmm6, [{d} + {sb}*1]"
+                 "tdpbf16ps tmm0, tmm4, tmm6"
+                 "tileloadd tmm5, [{s} + {sa}*1]"
+                 "tdpbf16ps tmm2, tmm5, tmm6"],
+                ["tilezero tmm0"
+                 "tilezero tmm2"], ["tileloadd tmm0, [{s} + {stride}*1]"
+                 "tileloadd tmm2, [{s1} + {stride}*1]"], ["tilestored [{s} + {stride}*1], tmm0"
+                 "tilestored [{s1} + {stride}*1], tmm2"]
+            ),
+            (false, false) => shape!(
+                ["tileloadd tmm4, [{a} + {sa}*1]"
+                 "tileloadd tmm6, [{b} + {sb}*1]"
+                 "tdpbf16ps tmm0, tmm4, tmm6"],
+                ["tileloadd tmm4, [{c} + {sa}*1]"
+                 "tdpbf16ps tmm0, tmm4, tmm6"],
+                ["tileloadd tmm4, [{a} + {sa}*1]"
+                 "tileloadd tmm6, [{d} + {sb}*1]"
+                 "tdpbf16ps tmm0, tmm4, tmm6"],
+                ["tilezero tmm0"], ["tileloadd tmm0, [{s} + {stride}*1]"], ["tilestored [{s} + {stride}*1], tmm0"]
+            ),
+        }
+    }
+}
+
+/// The sums, and what is to be added to them, to the tile's place in the result.
+///
+/// # Safety
+/// As for [`Tiles::compute`], with the sums of the tile's rows and columns written.
+#[target_feature(enable = "avx512f")]
+#[expect(unsafe_code, reason = "reads and writes through the tile's pointers")]
+unsafe fn finish(sums: &Sums, tile: &Tile, accumulate: bool) {
+    let sums: *const f32 = sums.0.as_ptr().cast();
+    for first in (0..tile.columns).step_by(EDGE) {
+        let mask = u16::MAX >> (EDGE - (tile.columns - first).min(EDGE));
+        // SAFETY: every access is at a row and column of the tile, those beyond its columns masked.
+        unsafe {
+            let bias =
+                if tile.bias.is_null() { _mm512_setzero_ps() } else { _mm512_loadu_ps(tile.bias.add(first)) };
+            for row in 0..tile.rows {
+                let at = row * tile.out_stride + first;
+                let mut sum = _mm512_add_ps(_mm512_loadu_ps(sums.add(row * PANEL + first)), bias);
+                if accumulate {
+                    sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, tile.out.add(at)));
+                }
+                if !tile.residual.is_null() {
+                    sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, tile.residual.add(at)));
+                }
+                _mm512_mask_storeu_ps(tile.out.add(at), mask, sum);
+            }
+        }
+    }
+}
