@@ -1,6 +1,7 @@
 //! The operations at the sizes of Stable Diffusion 1.5 and of the built-in model, beside candle's own.
 //!
-//! One thread by default; `SAFELIGHT_THREADS` for more. Pin the process (`taskset -c 0`): threads may
+//! One thread by default; `SAFELIGHT_THREADS` for more. `SAFELIGHT_LEVEL=avx2` (or `baseline`, `avx512`) keeps to
+//! narrower instructions, `SAFELIGHT_PRECISION=bf16` measures products of bf16 matrices. Pin the process (`taskset -c 0`): threads may
 //! share a core otherwise.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on stops")]
@@ -10,7 +11,8 @@ use std::hint::black_box;
 use candle_core::{D, Device, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use safelight::networks::ops::{
-    Conv2d, GroupNorm, LayerNorm, Linear, Mask, NormSilu, Padding, attention, geglu, threads,
+    Conv2d, GroupNorm, LayerNorm, Level, Linear, Mask, NormSilu, Padding, Precision, attention, geglu, limit,
+    set_matrix_precision, threads,
 };
 
 #[global_allocator]
@@ -170,10 +172,16 @@ fn norms_and_activations(criterion: &mut Criterion) {
     }
 }
 
-fn one_thread(_: &mut Criterion) {
+fn as_wanted(_: &mut Criterion) {
+    let name = |variable: &str| std::env::var(variable).unwrap_or_default().to_lowercase();
+    let level = name("SAFELIGHT_LEVEL");
+    limit(Level::available().into_iter().find(|known| known.name() == level));
+    if name("SAFELIGHT_PRECISION") == "bf16" {
+        set_matrix_precision(Precision::Bf16);
+    }
     let wanted = std::env::var("SAFELIGHT_THREADS").ok().and_then(|n| n.parse().ok());
     threads::set_count(Some(wanted.unwrap_or(1)));
 }
 
-criterion_group!(benches, one_thread, convolutions, linear_maps, attentions, norms_and_activations);
+criterion_group!(benches, as_wanted, convolutions, linear_maps, attentions, norms_and_activations);
 criterion_main!(benches);

@@ -89,10 +89,10 @@ def pytorch(folder, threads, dtype):
         peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
-def safelight(model, threads, dtype):
+def safelight(model, threads, dtype, instructions):
     """`safelight bench --json`'s answer, with what the first step took beside the others counted as loading."""
     command = [str(ROOT / "target/release/safelight"), "bench", "--json", "--model", model, "--threads", str(threads),
-               "--steps", "3", "--dtype", dtype]
+               "--steps", "3", "--dtype", dtype, *(["--instructions", instructions] if instructions else [])]
     answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     answer["ready_secs"] = answer["load_secs"] + max(0.0, answer["first_step_secs"] - answer["step_secs"])
     return answer
@@ -105,6 +105,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cores", default="0", help="as for taskset; one thread for each")
     parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
+    parser.add_argument("--instructions", help="what Safelight keeps to; PyTorch keeps to what ONEDNN_MAX_CPU_ISA says")
     parser.add_argument("--only-pytorch", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     cores = {int(core) for core in asked.cores.split(",")}
@@ -120,13 +121,14 @@ def main():
         make_checkpoint(folder)
     rounds = []
     for number in range(asked.rounds):
-        ours = safelight(asked.model or str(folder), len(cores), asked.dtype)
+        ours = safelight(asked.model or str(folder), len(cores), asked.dtype, asked.instructions)
         child = [sys.executable, __file__, str(asked.work), "--cores", asked.cores, "--dtype", asked.dtype, "--only-pytorch"]
         child += ["--model", asked.model] if asked.model else []
         theirs = json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
         rounds.append((ours, theirs))
         print(f"round {number + 1} of {asked.rounds}", file=sys.stderr, flush=True)
-    print(f"{asked.dtype}, {len(cores)} thread(s), medians of {asked.rounds} rounds\n")
+    kept = rounds[-1][0]["instructions"]
+    print(f"{asked.dtype}, {len(cores)} thread(s), Safelight with {kept}, medians of {asked.rounds} rounds\n")
     print("| stage | Safelight | PyTorch | ratio |\n|---|---|---|---|")
     for key, name in STAGES:
         ours, theirs = (statistics.median(side[key] for side in sides) for sides in zip(*rounds))

@@ -6,13 +6,19 @@ use anyhow::bail;
 use serde_json::json;
 
 use super::{EngineArguments, output, run};
-use crate::engine::{Command, Engine, Event, JobId, Stage};
+use crate::engine::{Command, Engine, Event, Instructions, JobId, Stage, keep_to_instructions};
 use crate::request::{CancelToken, DecodeChoice, GenerationDraft, Picture, Seed};
 
 /// Edges of the pictures that the VAE alone is timed with, pixels: a usual one, and one for tiles.
 const VAE_EDGES: [usize; 2] = [512, 1024];
 
-pub(super) fn run(arguments: &EngineArguments, steps: usize, as_json: bool) -> anyhow::Result<()> {
+pub(super) fn run(
+    arguments: &EngineArguments,
+    steps: usize,
+    instructions: Option<&str>,
+    as_json: bool,
+) -> anyhow::Result<()> {
+    let instructions = keep_to(instructions)?;
     let engine = run::start(arguments)?;
     let (profile, device, load_secs) = run::load(&engine, arguments)?;
     let mut draft = GenerationDraft::new(&profile);
@@ -59,7 +65,8 @@ pub(super) fn run(arguments: &EngineArguments, steps: usize, as_json: bool) -> a
         .collect::<anyhow::Result<Vec<_>>>()?;
     if as_json {
         let result = json!({
-            "model": profile.name, "device": device, "size": size.to_string(), "threads": threads,
+            "model": profile.name, "device": device, "instructions": instructions, "size": size.to_string(),
+            "threads": threads,
             "load_secs": load_secs, "prompt_secs": prompt_secs, "first_step_secs": first_step, "step_secs": step,
             "decode_secs": decode_secs, "encode_secs": encode_secs, "peak_mib": peak_mib,
             "vae": vae.iter().map(BothWays::as_json).collect::<Vec<_>>(),
@@ -88,6 +95,20 @@ pub(super) fn run(arguments: &EngineArguments, steps: usize, as_json: bool) -> a
         }
     }
     Ok(())
+}
+
+/// Chooses the processor's instructions by name; gives the name of those that are used.
+fn keep_to(instructions: Option<&str>) -> anyhow::Result<&'static str> {
+    let available = Instructions::available();
+    let Some(name) = instructions else {
+        return Ok(available.last().map_or("baseline", |widest| widest.name()));
+    };
+    let Some(level) = available.iter().find(|level| level.name() == name) else {
+        let names: Vec<_> = available.iter().map(|level| level.name()).collect();
+        bail!("this processor has no instructions called {name:?}; choose among {}", names.join(", "));
+    };
+    keep_to_instructions(Some(*level));
+    Ok(level.name())
 }
 
 /// What something took.

@@ -49,6 +49,9 @@ enum Command {
         /// Steps to time.
         #[arg(long, default_value_t = 10)]
         steps: usize,
+        /// Keep to these instructions of a processor: baseline, avx2, avx512 or amx [default: the widest it has].
+        #[arg(long, value_name = "SET")]
+        instructions: Option<String>,
         /// Print JSON on standard output.
         #[arg(long)]
         json: bool,
@@ -168,7 +171,9 @@ impl Arguments {
             Some(Command::Decode(arguments)) => convert::decode(&arguments),
             Some(Command::Channels(arguments)) => convert::channels(&arguments),
             Some(Command::Inspect { paths, json }) => inspect::run(&paths, json),
-            Some(Command::Bench { engine, steps, json }) => bench::run(&engine, steps, json),
+            Some(Command::Bench { engine, steps, instructions, json }) => {
+                bench::run(&engine, steps, instructions.as_deref(), json)
+            }
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,
