@@ -211,6 +211,13 @@ fn large_sizes_agree_where_threads_share_the_work() {
     let fast = Linear::new(&weight, None).unwrap();
     agree(PRODUCT, || fast.forward(&x), plain.forward(&wide(&x)));
     convolution(2, 200, 33, 7, 9, 3, 2, Padding::Same(1));
+    // Rows and lines enough that tile registers take them in several blocks and bands.
+    let x = made_up(&[1300, 700], 5);
+    let residual = made_up(&[1300, 75], 6);
+    let with_residual = plain.forward_add(&wide(&x), &wide(&residual));
+    agree(PRODUCT, || fast.forward_add(&x, &residual), with_residual);
+    convolution(1, 96, 12, 100, 130, 3, 1, Padding::Same(1));
+    convolution(2, 64, 20, 160, 160, 3, 2, Padding::BottomRight);
 }
 
 #[test]
