@@ -10,7 +10,7 @@ use super::bf16::convert;
 use super::gemm::Rows;
 use super::norm::Affine;
 use super::pack::{Form, Place, Stored};
-use super::scratch::Scratch;
+use super::scratch::{Scratch, written};
 use super::weights::Weights;
 use super::{PARALLEL_VALUES, amx, winograd};
 
@@ -183,16 +183,6 @@ impl Convolution {
         let Geometry { c_in, kernel, stride, .. } = self.geometry;
         let [_, c_out, height, width] = shape;
         let (line_in, line_out) = (self.padded_size(x)[1] * c_in, width * c_out);
-        let mut out: Vec<f32> = Vec::with_capacity(shape.iter().product());
-        let mut bands = Vec::new();
-        let pictures = out.spare_capacity_mut()[..shape.iter().product()].chunks_exact_mut(height * line_out);
-        for (picture, out) in pictures.enumerate() {
-            for (band, out) in out.chunks_mut(lines * line_out).enumerate() {
-                let first = (picture * height + band * lines) * line_out;
-                let residual = residual.map(|residual| &residual[first..first + out.len()]);
-                bands.push((picture, band * lines, residual, out));
-            }
-        }
         let run =
             |(picture, first, residual, out): (usize, usize, Option<&[f32]>, &mut [MaybeUninit<f32>])| {
                 let lines = out.len() / line_out;
@@ -218,17 +208,26 @@ impl Convolution {
                 };
                 self.weights.multiply_converted(rows, residual, out);
             };
-        if threads::count() > 1 {
-            bands.into_par_iter().for_each(run);
-        } else {
-            bands.into_iter().for_each(run);
-        }
-        #[expect(unsafe_code, reason = "zeros that are overwritten cost up to a tenth of a convolution")]
-        // SAFETY: every line of every picture was in a band, whose product wrote its values.
+        let write = |out: &mut [MaybeUninit<f32>]| {
+            let mut bands = Vec::new();
+            for (picture, out) in out.chunks_exact_mut(height * line_out).enumerate() {
+                for (band, out) in out.chunks_mut(lines * line_out).enumerate() {
+                    let first = (picture * height + band * lines) * line_out;
+                    let residual = residual.map(|residual| &residual[first..first + out.len()]);
+                    bands.push((picture, band * lines, residual, out));
+                }
+            }
+            if threads::count() > 1 {
+                bands.into_par_iter().for_each(run);
+            } else {
+                bands.into_iter().for_each(run);
+            }
+        };
+        #[expect(unsafe_code, reason = "see `written`")]
+        // SAFETY: every line of every picture is in a band, whose product writes its values.
         unsafe {
-            out.set_len(shape.iter().product());
+            written(shape.iter().product(), write)
         }
-        out
     }
 
     /// The pictures with their border of zeros, doubled if asked: `[B, H + pad, W + pad, C_in]`, with

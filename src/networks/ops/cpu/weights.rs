@@ -9,6 +9,7 @@ use super::amx;
 use super::bf16::{self, Precision, matrix_precision};
 use super::gemm::{Extra, Packed, Rows, product_into};
 use super::pack::{Form, PackedMatrix, Place, Stored, packed_columns};
+use super::scratch::written;
 
 /// Products of fewer rows or less depth are not worth splitting their values for tile registers.
 const SPLIT_ROWS: usize = 8;
@@ -66,15 +67,11 @@ impl Weights {
 
     /// `rows · weights + bias (+ residual)`: `[rows, columns]`, as `residual`. The rows are of f32 values.
     pub(in super::super) fn multiply(&self, rows: Rows<'_>, residual: Option<&[f32]>) -> Vec<f32> {
-        let (count, columns) = (rows.count(), self.matrix.columns);
-        let mut out: Vec<f32> = Vec::with_capacity(count * columns);
-        self.multiply_into(rows, residual, &mut out.spare_capacity_mut()[..count * columns]);
-        #[expect(unsafe_code, reason = "zeros that are overwritten cost up to a tenth of a product")]
+        #[expect(unsafe_code, reason = "see `written`")]
         // SAFETY: a product that does not accumulate writes each of the `rows · columns` values.
         unsafe {
-            out.set_len(count * columns);
+            written(rows.count() * self.matrix.columns, |out| self.multiply_into(rows, residual, out))
         }
-        out
     }
 
     /// The same of rows in a form of [`Self::form`], by this thread.

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::super::threads;
 use super::convolution::Batch;
 use super::kernel::PANEL;
-use super::scratch::Scratch;
+use super::scratch::{Scratch, written};
 use super::weights::Weights;
 use kernels::Kernels;
 use tiles::{Band, Inputs, Lines, NormedLines, Products, bands, restore_tile, transform_tile};
@@ -69,16 +69,14 @@ fn each_chunk(values: &mut [f32], len: usize, share: bool, f: impl Fn(usize, &mu
 pub(super) fn convolve(weights: &Weights, x: Batch<'_>, residual: Option<&[f32]>) -> Vec<f32> {
     let c_out = weights.matrix.columns;
     let [height, width] = x.doubled_size();
-    let len = x.pictures * height * width * c_out;
-    let mut out: Vec<f32> = Vec::with_capacity(len);
-    let mut bands = bands(&mut out.spare_capacity_mut()[..len], residual, [height, width * c_out]);
-    Layer::new(weights, x, bands.len()).run(&mut bands);
-    #[expect(unsafe_code, reason = "zeros that are overwritten cost up to a tenth of a convolution")]
-    // SAFETY: every tile of every band was restored for every group of panels, which are all values.
+    #[expect(unsafe_code, reason = "see `written`")]
+    // SAFETY: every tile of every band is restored for every group of panels, which are all values.
     unsafe {
-        out.set_len(len);
+        written(x.pictures * height * width * c_out, |out| {
+            let mut bands = bands(out, residual, [height, width * c_out]);
+            Layer::new(weights, x, bands.len()).run(&mut bands);
+        })
     }
-    out
 }
 
 /// One layer on its way through a batch.
