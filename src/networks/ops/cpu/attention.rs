@@ -4,25 +4,27 @@
 //! Source: Dao et al. 2022, <https://arxiv.org/abs/2205.14135>, after Milakov & Gimelshein 2018.
 
 use std::f32::consts::LOG2_E;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::super::threads;
-use super::amx;
+use super::amx::{self, Tiles};
 use super::bf16::{Precision, convert, matrix_precision};
-use super::gemm::{Extra, Packed, Rows, product};
+use super::gemm::{Extra, Packed, Rows, Workers, product};
 use super::pack::{Form, Panels, Place, pack_into, packed_columns, paired_into, split_into};
 use super::scratch::Scratch;
-use super::simd::{exp2, multiversioned};
+use super::simd::multiversioned;
+use super::softmax::{self, Running};
 
 /// Queries of one tile: a whole number of register tiles.
 const QUERIES: usize = 96;
 /// Keys of one tile.
 const KEYS: usize = 512;
+/// Rows of scores whose largest are sought before any is turned into weights: the first-level cache holds them.
+const ROWS_AT_ONCE: usize = 8;
 /// Values between rows of scores, so that they do not all begin in the same cache set.
 const SKEW: usize = 16;
-/// Scores turned into weights together; rows of scores are filled up to a multiple.
-const LANES: usize = 16;
 /// Fewer multiplications than this stay on one thread.
 const PARALLEL_MULTIPLICATIONS: usize = 1 << 18;
 
@@ -81,7 +83,7 @@ impl Plan {
     }
 
     /// Where a tile of keys lies among a head's packed keys and values.
-    fn packed_ranges(self, first: usize, count: usize) -> [std::ops::Range<usize>; 2] {
+    fn packed_ranges(self, first: usize, count: usize) -> [Range<usize>; 2] {
         // Only a head's last tile is filled up.
         let end = first + self.keys(count);
         let keys =
@@ -110,70 +112,6 @@ impl Plan {
             Form::Pairs => paired_into(&exact, size, packed),
             _ => split_into(&exact, size, packed),
         }
-    }
-}
-
-/// Running figures of one query's softmax: the largest score so far (in powers of two) and the sum
-/// of weights relative to it.
-#[derive(Clone, Copy)]
-struct Running {
-    largest: f32,
-    sum: f32,
-}
-
-/// The larger of two; `b` if `a` is not a number. One instruction, which [`f32::max`] is not.
-#[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
-    if a > b { a } else { b }
-}
-
-/// All lanes together, half by half.
-#[inline(always)]
-fn folded(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for l in 0..half {
-            lanes[l] = f(lanes[l + half], lanes[l]);
-        }
-        half /= 2;
-    }
-    lanes[0]
-}
-
-multiversioned! {
-    /// Turns scores (powers of two; a multiple of [`LANES`] of them) into weights relative to the
-    /// largest so far; gives the factor for what was summed before.
-    fn softmax_part<const FMA: bool>(scores: &mut [f32], running: &mut Running) -> f32 {
-        // Two vectors of maxima, because one waits for itself.
-        let mut maxima = [[f32::NEG_INFINITY; LANES]; 2];
-        let (pairs, rest) = scores.as_chunks::<{ 2 * LANES }>();
-        for pair in pairs {
-            for (half, maxima) in maxima.iter_mut().enumerate() {
-                for l in 0..LANES {
-                    maxima[l] = larger(pair[half * LANES + l], maxima[l]);
-                }
-            }
-        }
-        for (max, s) in maxima[0].iter_mut().zip(rest) {
-            *max = larger(*s, *max);
-        }
-        let [mut maxima, others] = maxima;
-        for l in 0..LANES {
-            maxima[l] = larger(others[l], maxima[l]);
-        }
-        let max = larger(folded(maxima, larger), running.largest);
-        // A score that is not a number stays one: `largest` ignores it, the sum does not.
-        let factor = if running.largest == max { 1.0 } else { exp2::<FMA>(running.largest - max) };
-        let mut sums = [0.0_f32; LANES];
-        for chunk in scores.as_chunks_mut::<LANES>().0 {
-            for l in 0..LANES {
-                chunk[l] = exp2::<FMA>(chunk[l] - max);
-                sums[l] += chunk[l];
-            }
-        }
-        let sum = folded(sums, |a, b| a + b);
-        *running = Running { largest: max, sum: running.sum * factor + sum };
-        factor
     }
 }
 
@@ -298,30 +236,28 @@ struct Tile {
     scores: Vec<f32>,
     /// Queries as pairs of bf16 values, or split.
     query_pairs: Vec<f32>,
-    /// Weights, as well.
+    /// Weights, as well; f32 ones take the place of their scores.
     weight_pairs: Vec<f32>,
     /// `[rows, D]`, before the division by the weights' sums.
     out: Vec<f32>,
     running: Vec<Running>,
 }
 
-/// Rows of values (an even number each) as a product of this form takes them; `pairs` is room for them.
-fn left_rows<'a>(
-    values: &'a [f32],
-    stride: usize,
-    count: usize,
+/// A tile's part of the keys, and how the scores and weights of it lie.
+#[derive(Clone, Copy)]
+struct KeysPart {
+    first: usize,
+    /// How many there are, with the zeros that fill them up.
+    filled: usize,
     form: Form,
-    pairs: &'a mut Vec<f32>,
-) -> Rows<'a> {
-    let form = form.of(values.len());
-    let places = if form == Form::F32 {
-        values
-    } else {
-        pairs.resize(form.places(values.len()), 0.0);
-        convert(values, form, pairs, 0);
-        pairs
-    };
-    Rows { form, ..Rows::plain(places, count, stride / form.halves()) }
+    /// Values from row to row of scores.
+    stride: usize,
+}
+
+/// Left rows of f32 values, or of what they were made into in `places`; `stride` values apart.
+fn left_rows<'a>(values: &'a [f32], places: &'a [f32], form: Form, count: usize, stride: usize) -> Rows<'a> {
+    let values = if form == Form::F32 { values } else { places };
+    Rows { form, ..Rows::plain(values, count, stride / form.halves()) }
 }
 
 impl Tile {
@@ -336,38 +272,82 @@ impl Tile {
             scaled(&q[row * width..][..head_width], scale, to);
             to[head_width..].fill(0.0);
         }
-        let queries = left_rows(&self.queries, filled_width, rows, plan.form, &mut self.query_pairs);
+        let query_form = plan.form.of(self.queries.len());
+        if query_form != Form::F32 {
+            self.query_pairs.resize(query_form.places(self.queries.len()), 0.0);
+            convert(&self.queries, query_form, &mut self.query_pairs, 0);
+        }
         self.running.clear();
-        self.running.resize(rows, Running { largest: f32::NEG_INFINITY, sum: 0.0 });
+        self.running.resize(rows, Running::NONE);
         self.out.clear();
         self.out.resize(rows * head_width, 0.0);
         // A later query sees more keys: the last bounds what the tile needs.
         let seen = if causal { (first + rows).min(keys) } else { keys };
-        let stride = KEYS.min(keys).next_multiple_of(plan.multiple.max(LANES)) + SKEW * plan.form.halves();
+        let halves = plan.form.halves();
+        let stride = KEYS.min(keys).next_multiple_of(plan.multiple.max(softmax::AT_ONCE)) + SKEW * halves;
         self.scores.resize(rows * stride, 0.0);
+        let form = plan.form.of(self.scores.len());
+        if form != Form::F32 {
+            self.weight_pairs.resize(form.places(self.scores.len()), 0.0);
+        }
+        // Not those of each product: to take and give them back costs as much as a small one.
+        let registers = (form != Form::F32 && amx::is_in_use()).then(Tiles::new);
+        let workers = Workers::One(registers.as_ref());
         for begin in (0..seen).step_by(KEYS) {
             let count = KEYS.min(keys - begin);
             let [keys_at, values_at] = plan.packed_ranges(begin, count);
             let panels = plan.panels(&head.keys[keys_at]);
-            let packed = Packed { panels, depth: filled_width / plan.form.halves(), columns: count };
-            product(queries, packed, Extra::default(), &mut self.scores, stride, false);
-            for (row, scores) in self.scores.chunks_exact_mut(stride).enumerate() {
-                let visible = if causal { (first + row + 1).saturating_sub(begin).min(count) } else { count };
-                let filled = visible.next_multiple_of(LANES);
-                if visible > 0 {
-                    scores[visible..filled].fill(f32::NEG_INFINITY);
-                    let factor = softmax_part(&mut scores[..filled], &mut self.running[row]);
-                    if factor != 1.0 && begin > 0 {
-                        self.out[row * head_width..][..head_width].iter_mut().for_each(|o| *o *= factor);
-                    }
-                }
-                scores[visible..plan.keys(count)].fill(0.0);
+            let packed = Packed { panels, depth: filled_width / halves, columns: count };
+            let queries = left_rows(&self.queries, &self.query_pairs, query_form, rows, filled_width);
+            product(queries, packed, Extra::default(), &mut self.scores, stride, workers);
+            let part = KeysPart { first: begin, filled: plan.keys(count), form, stride };
+            let visible = |row: usize| {
+                if causal { (first + row + 1).saturating_sub(begin).min(count) } else { count }
+            };
+            for some in (0..rows).step_by(ROWS_AT_ONCE) {
+                self.weigh(some..rows.min(some + ROWS_AT_ONCE), part, visible);
             }
-            let depth = plan.keys(count) / plan.form.halves();
-            let weights = left_rows(&self.scores, stride, rows, plan.form, &mut self.weight_pairs);
-            let packed = Packed { panels: plan.panels(&head.values[values_at]), depth, columns: head_width };
+            let weights = left_rows(&self.scores, &self.weight_pairs, form, rows, stride);
+            let panels = plan.panels(&head.values[values_at]);
+            let packed = Packed { panels, depth: plan.keys(count) / halves, columns: head_width };
             let extra = Extra { accumulate: begin > 0, ..Extra::default() };
-            product(weights, packed, extra, &mut self.out, head_width, false);
+            product(weights, packed, extra, &mut self.out, head_width, workers);
+        }
+    }
+
+    /// Turns up to [`ROWS_AT_ONCE`] rows of scores into weights.
+    fn weigh(&mut self, rows: Range<usize>, part: KeysPart, visible: impl Fn(usize) -> usize) {
+        let KeysPart { form, stride, .. } = part;
+        let halves = form.halves();
+        // Rows do not wait for each other's maxima.
+        let mut largest = [f32::NEG_INFINITY; ROWS_AT_ONCE];
+        for (row, largest) in rows.clone().zip(&mut largest) {
+            let scores = &mut self.scores[row * stride..][..stride];
+            let filled = visible(row).next_multiple_of(softmax::AT_ONCE);
+            scores[visible(row)..filled].fill(f32::NEG_INFINITY);
+            *largest = softmax::largest(&scores[..filled]);
+        }
+        for (row, largest) in rows.zip(largest) {
+            let (scores, running) = (&mut self.scores[row * stride..][..stride], &mut self.running[row]);
+            let filled = visible(row).next_multiple_of(softmax::AT_ONCE);
+            let at = row * stride / halves;
+            if filled > 0 {
+                let factor = running.raise(largest);
+                softmax::weigh(&mut scores[..filled], running, form, &mut self.weight_pairs, at);
+                if factor != 1.0 && part.first > 0 {
+                    let width = self.out.len() / self.running.len();
+                    self.out[row * width..][..width].iter_mut().for_each(|o| *o *= factor);
+                }
+            }
+            let unseen = at + filled / halves..at + part.filled.max(filled) / halves;
+            match form {
+                Form::F32 => scores[filled..part.filled.max(filled)].fill(0.0),
+                Form::Pairs => self.weight_pairs[unseen].fill(0.0),
+                Form::Split(distance) => {
+                    self.weight_pairs[unseen.start + distance..unseen.end + distance].fill(0.0);
+                    self.weight_pairs[unseen].fill(0.0);
+                }
+            }
         }
     }
 

@@ -124,21 +124,29 @@ struct Shared(*mut f32);
 // SAFETY: `product_into` gives every tile to one thread.
 unsafe impl Sync for Shared {}
 
-/// `out = rows · rhs` plus `extra`; rows of `out` are `out_stride` apart. On the pool if `parallel` and
-/// worth it.
+/// Who computes a product.
+#[derive(Clone, Copy)]
+pub(super) enum Workers<'a> {
+    /// The pool, if it is worth it.
+    Pool,
+    /// This thread, with tile registers that are in use already, if there are any.
+    One(Option<&'a Tiles>),
+}
+
+/// `out = rows · rhs` plus `extra`; rows of `out` are `out_stride` apart.
 pub(super) fn product(
     rows: Rows<'_>,
     rhs: Packed<'_>,
     extra: Extra<'_>,
     out: &mut [f32],
     out_stride: usize,
-    parallel: bool,
+    workers: Workers<'_>,
 ) {
     #[expect(unsafe_code, reason = "a product writes values, and only values")]
     // SAFETY: `MaybeUninit<f32>` lies in memory as `f32`, and `product_into` writes no value back to
     // being uninitialised.
     let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<f32>]) };
-    product_into(rows, rhs, extra, out, out_stride, parallel);
+    product_into(rows, rhs, extra, out, out_stride, workers);
 }
 
 /// [`product`] into memory that, without `extra.accumulate`, need not hold values yet.
@@ -148,7 +156,7 @@ pub(super) fn product_into(
     extra: Extra<'_>,
     out: &mut [MaybeUninit<f32>],
     out_stride: usize,
-    parallel: bool,
+    workers: Workers<'_>,
 ) {
     let lines = rows.pictures * rows.lines;
     let count = rows.count();
@@ -179,7 +187,7 @@ pub(super) fn product_into(
     let tiles_of_line = rows.length.div_ceil(if with_tiles { amx::ROWS } else { ROWS });
     let tiles = lines * tiles_of_line;
     let panels = rhs.columns.div_ceil(PANEL);
-    let threads = if parallel { threads::count() } else { 1 };
+    let threads = if let Workers::Pool = workers { threads::count() } else { 1 };
     let share = threads > 1 && count * rhs.columns * rhs.depth >= PARALLEL_MULTIPLICATIONS;
     let blocks = count.div_ceil(BLOCK_ROWS).min(tiles);
     // Several pieces for each thread, so that a thread that is late does not hold up the rest.
@@ -190,18 +198,24 @@ pub(super) fn product_into(
         (blocks.max((3 * threads).div_ceil(groups)).min(tiles), groups)
     };
     let out = Shared(out.as_mut_ptr().cast());
-    let piece = |index: usize| {
+    let piece = |index: usize, registers: Option<&Tiles>| {
         let (block, group) = (index / groups, index % groups);
         let tiles = block * tiles / blocks..(block + 1) * tiles / blocks;
         let panels = group * panels / groups..(group + 1) * panels / groups;
-        let tiles_in_use = with_tiles.then(Tiles::new);
-        let work = Work { rows, rhs, extra, out: &out, out_stride, tiles_of_line, tiles: tiles_in_use };
+        let work = Work { rows, rhs, extra, out: &out, out_stride, tiles_of_line, tiles: registers };
         work.run(tiles, panels);
     };
+    let pieces = 0..blocks * groups;
     if share {
-        (0..blocks * groups).into_par_iter().for_each(piece);
-    } else {
-        (0..blocks * groups).for_each(piece);
+        pieces.into_par_iter().for_each(|index| piece(index, with_tiles.then(Tiles::new).as_ref()));
+        return;
+    }
+    match workers {
+        Workers::One(Some(registers)) if with_tiles => pieces.for_each(|index| piece(index, Some(registers))),
+        _ => {
+            let registers = with_tiles.then(Tiles::new);
+            pieces.for_each(|index| piece(index, registers.as_ref()));
+        }
     }
 }
 
@@ -213,7 +227,7 @@ struct Work<'a> {
     out_stride: usize,
     tiles_of_line: usize,
     /// The tile registers, if it is for them.
-    tiles: Option<Tiles>,
+    tiles: Option<&'a Tiles>,
 }
 
 impl Work<'_> {
@@ -291,7 +305,7 @@ impl Work<'_> {
                             lhs_low: rows.form.low(),
                             panel_low: part.low,
                         };
-                        match &self.tiles {
+                        match self.tiles {
                             Some(tiles) => tiles.compute(&tile),
                             None => kernel::compute(&tile),
                         }

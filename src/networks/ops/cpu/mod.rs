@@ -14,6 +14,7 @@ pub(super) mod norm;
 pub(super) mod pack;
 pub(super) mod scratch;
 pub(super) mod simd;
+mod softmax;
 pub(super) mod weights;
 mod winograd;
 

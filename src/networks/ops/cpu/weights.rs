@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::super::threads;
 use super::amx;
 use super::bf16::{self, Precision, matrix_precision};
-use super::gemm::{Extra, Packed, Rows, product_into};
+use super::gemm::{Extra, Packed, Rows, Workers, product_into};
 use super::pack::{Form, PackedMatrix, Place, Stored, packed_columns};
 use super::scratch::written;
 
@@ -82,7 +82,7 @@ impl Weights {
         out: &mut [MaybeUninit<f32>],
     ) {
         let extra = Extra { accumulate: false, bias: &self.bias, residual };
-        product_into(rows, self.packed(rows.form), extra, out, self.matrix.columns, false);
+        product_into(rows, self.packed(rows.form), extra, out, self.matrix.columns, Workers::One(None));
     }
 
     fn multiply_into(&self, rows: Rows<'_>, residual: Option<&[f32]>, out: &mut [MaybeUninit<f32>]) {
@@ -97,7 +97,7 @@ impl Weights {
         let blocks = count.div_ceil(at_once);
         if form == Form::F32 {
             let extra = Extra { accumulate: false, bias, residual };
-            product_into(rows, packed, extra, out, columns, true);
+            product_into(rows, packed, extra, out, columns, Workers::Pool);
         } else if amx::is_in_use() && rows.are_in_a_row(depth) && blocks >= 2 * threads::count() {
             // Rows converted by the thread that is about to multiply them are still in its second-level cache.
             let multiply = |(index, out): (usize, &mut [MaybeUninit<f32>])| {
@@ -115,7 +115,7 @@ impl Weights {
         } else {
             let (places, form) = bf16::converted(rows.values, form, true);
             let extra = Extra { accumulate: false, bias, residual };
-            product_into(rows.halved(&places, form), packed, extra, out, columns, true);
+            product_into(rows.halved(&places, form), packed, extra, out, columns, Workers::Pool);
         }
     }
 }

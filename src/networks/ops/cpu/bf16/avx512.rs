@@ -12,7 +12,7 @@ pub(super) const AT_ONCE: usize = 32;
 #[target_feature(enable = "avx512f,avx512bf16")]
 #[inline]
 #[expect(unsafe_code, reason = "vectors are read as other types")]
-fn pairs_of(values: [__m512; 2]) -> __m512i {
+pub(in super::super) fn pairs_of(values: [__m512; 2]) -> __m512i {
     let [first, second] = values;
     // SAFETY: both are 64 bytes of plain numbers.
     unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first)) }
@@ -29,7 +29,7 @@ fn values_of(pairs: __m512i) -> [__m512; 2] {
 #[target_feature(enable = "avx512f")]
 #[inline]
 #[expect(unsafe_code, reason = "loads of vectors take pointers")]
-fn load(values: &[f32; AT_ONCE]) -> [__m512; 2] {
+pub(in super::super) fn load(values: &[f32; AT_ONCE]) -> [__m512; 2] {
     // SAFETY: the array is as long as two vectors.
     unsafe { [_mm512_loadu_ps(values.as_ptr()), _mm512_loadu_ps(values.as_ptr().add(AT_ONCE / 2))] }
 }
@@ -37,9 +37,30 @@ fn load(values: &[f32; AT_ONCE]) -> [__m512; 2] {
 #[target_feature(enable = "avx512f")]
 #[inline]
 #[expect(unsafe_code, reason = "stores of vectors take pointers")]
-fn store(pairs: __m512i, to: &mut [f32; AT_ONCE / 2]) {
+pub(in super::super) fn store(pairs: __m512i, to: &mut [f32; AT_ONCE / 2]) {
     // SAFETY: the array is as long as a vector.
     unsafe { _mm512_storeu_ps(to.as_mut_ptr(), _mm512_castsi512_ps(pairs)) }
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+#[expect(unsafe_code, reason = "stores of vectors take pointers")]
+pub(in super::super) fn store_values(values: [__m512; 2], to: &mut [f32; AT_ONCE]) {
+    let [first, second] = values;
+    // SAFETY: the array is as long as two vectors.
+    unsafe {
+        _mm512_storeu_ps(to.as_mut_ptr(), first);
+        _mm512_storeu_ps(to.as_mut_ptr().add(AT_ONCE / 2), second);
+    }
+}
+
+/// Neighbours as pairs of their high, and of their low parts.
+#[target_feature(enable = "avx512f,avx512bf16")]
+#[inline]
+pub(in super::super) fn parts_of(values: [__m512; 2]) -> [__m512i; 2] {
+    let high = pairs_of(values);
+    let [first, second] = values_of(high);
+    [high, pairs_of([_mm512_sub_ps(values[0], first), _mm512_sub_ps(values[1], second)])]
 }
 
 /// Neighbours as pairs.
@@ -58,10 +79,8 @@ pub(super) fn split_neighbours(
     low: &mut [[f32; AT_ONCE / 2]],
 ) {
     for ((values, high), low) in values.iter().zip(high).zip(low) {
-        let values = load(values);
-        let pairs = pairs_of(values);
-        let [first, second] = values_of(pairs);
-        store(pairs, high);
-        store(pairs_of([_mm512_sub_ps(values[0], first), _mm512_sub_ps(values[1], second)]), low);
+        let parts = parts_of(load(values));
+        store(parts[0], high);
+        store(parts[1], low);
     }
 }

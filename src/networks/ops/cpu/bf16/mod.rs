@@ -10,7 +10,7 @@
 //! Source of the split: Henry, Tang & Heinecke 2019, <https://arxiv.org/abs/1904.06376>.
 
 #[cfg(target_arch = "x86_64")]
-mod avx512;
+pub(super) mod avx512;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -44,7 +44,7 @@ pub fn matrix_precision() -> Precision {
 }
 
 /// Whether this processor multiplies bf16 values.
-fn is_available() -> bool {
+pub(super) fn is_available() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         let features = [

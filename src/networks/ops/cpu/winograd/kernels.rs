@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::gemm::{Extra, Packed, Rows, product};
+use super::super::gemm::{Extra, Packed, Rows, Workers, product};
 use super::super::kernel::PANEL;
 use super::super::pack::Panels;
 use super::super::scratch::Scratch;
@@ -146,7 +146,14 @@ impl<'a> Kernels<'a> {
         let panels = Panels::F32(&transformed[position * Self::plane(channels.len(), width)..][..len]);
         let columns = width.min(matrix.columns - panel * PANEL);
         let packed = Packed { panels, depth: channels.len(), columns };
-        product(rows, packed, Extra { accumulate: piece > 0, ..Extra::default() }, to, stride, false);
+        product(
+            rows,
+            packed,
+            Extra { accumulate: piece > 0, ..Extra::default() },
+            to,
+            stride,
+            Workers::One(None),
+        );
     }
 }
 

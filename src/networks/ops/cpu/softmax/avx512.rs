@@ -1,0 +1,92 @@
+//! A row's part in vectors of sixteen, with instructions for powers of two.
+
+use std::arch::x86_64::{
+    __m512, _CMP_NLT_UQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm512_add_ps, _mm512_cmp_ps_mask,
+    _mm512_fmadd_ps, _mm512_maskz_scalef_ps, _mm512_max_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps,
+    _mm512_roundscale_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
+};
+
+use super::super::bf16::avx512::{load, pairs_of, parts_of, store, store_values};
+use super::super::simd::EXP2;
+use super::{AT_ONCE, LANES};
+
+/// Terms of 2^r: all of them, and so many that bf16's rounding is a hundred times the error (4e-5).
+const EXACT: usize = EXP2.len();
+const OF_PAIRS: usize = 5;
+
+/// 2^x for x ≤ 127, 0 below −126; what is not a number stays so.
+///
+/// Source: 2^n·2^r with n the nearest whole number, and the first `TERMS` terms of the Taylor series of 2^r.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn exp2<const TERMS: usize>(x: __m512) -> __m512 {
+    /// To whole numbers.
+    const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    let n = _mm512_roundscale_ps::<NEAREST>(x);
+    let r = _mm512_sub_ps(x, n);
+    let mut p = _mm512_set1_ps(EXP2[TERMS - 1]);
+    for term in EXP2[..TERMS - 1].iter().rev() {
+        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(*term));
+    }
+    // Masked, so that results too small for a normal number take no detour through microcode.
+    let counts = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(x, _mm512_set1_ps(-126.0));
+    _mm512_maskz_scalef_ps(counts, p, n)
+}
+
+/// The largest of some scores that are numbers.
+#[target_feature(enable = "avx512f")]
+pub(super) fn largest(scores: &[[f32; AT_ONCE]]) -> f32 {
+    let mut maxima = [_mm512_set1_ps(f32::NEG_INFINITY); 2];
+    for scores in scores {
+        let [first, second] = load(scores);
+        // The second operand is the result where the first is not a number.
+        maxima = [_mm512_max_ps(first, maxima[0]), _mm512_max_ps(second, maxima[1])];
+    }
+    _mm512_reduce_max_ps(_mm512_max_ps(maxima[0], maxima[1]))
+}
+
+/// Turns scores into weights and hands each [`AT_ONCE`] of them to `emit`, with their number and the scores' place.
+/// Gives the sum.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn weigh<const TERMS: usize>(
+    scores: &mut [[f32; AT_ONCE]],
+    max: f32,
+    mut emit: impl FnMut(usize, [__m512; 2], &mut [f32; AT_ONCE]),
+) -> f32 {
+    let max = _mm512_set1_ps(max);
+    let mut sums = [_mm512_setzero_ps(); 2];
+    for (i, scores) in scores.iter_mut().enumerate() {
+        let weights = load(scores).map(|scores| exp2::<TERMS>(_mm512_sub_ps(scores, max)));
+        sums = [_mm512_add_ps(sums[0], weights[0]), _mm512_add_ps(sums[1], weights[1])];
+        emit(i, weights, scores);
+    }
+    _mm512_reduce_add_ps(_mm512_add_ps(sums[0], sums[1]))
+}
+
+/// Weights in the scores' place.
+#[target_feature(enable = "avx512f")]
+pub(super) fn in_place(scores: &mut [[f32; AT_ONCE]], max: f32) -> f32 {
+    weigh::<EXACT>(scores, max, |_, weights, scores| store_values(weights, scores))
+}
+
+/// Weights as pairs of bf16 values.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn pairs(scores: &mut [[f32; AT_ONCE]], max: f32, pairs: &mut [[f32; LANES]]) -> f32 {
+    weigh::<OF_PAIRS>(scores, max, |i, weights, _| store(pairs_of(weights), &mut pairs[i]))
+}
+
+/// Weights as pairs of their high and of their low parts.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn split(
+    scores: &mut [[f32; AT_ONCE]],
+    max: f32,
+    high: &mut [[f32; LANES]],
+    low: &mut [[f32; LANES]],
+) -> f32 {
+    weigh::<EXACT>(scores, max, |i, weights, _| {
+        let parts = parts_of(weights);
+        store(parts[0], &mut high[i]);
+        store(parts[1], &mut low[i]);
+    })
+}
