@@ -4,7 +4,8 @@
 
 use candle_core::{DType, Device, Tensor};
 use safelight::networks::ops::{
-    Conv2d, Level, Linear, Mask, Padding, Precision, attention, limit, set_matrix_precision,
+    Conv2d, GatedFeedForward, LayerNorm, Level, Linear, Mask, Padding, Precision, attention, limit,
+    set_matrix_precision,
 };
 
 /// Values in −1..1 that depend on shape and salt only.
@@ -51,6 +52,20 @@ fn bf16_matrices_agree_roughly() {
         let bias = made_up(&[o], 3);
         let plain = Linear::new(&wide(&weight), Some(&wide(&bias))).unwrap().forward(&wide(&x)).unwrap();
         close(Linear::new(&weight, Some(&bias)).unwrap().forward(&x).unwrap(), plain);
+    }
+    let linear = |dtype: DType, outputs: usize, inputs: usize, salt| {
+        Linear::new(&made_up(&[outputs, inputs], salt).to_dtype(dtype).unwrap(), None).unwrap()
+    };
+    for (rows, width, hidden) in [(500, 40, 160), (90, 33, 64)] {
+        let feed_forward = |dtype: DType| {
+            let of_norm = |salt| made_up(&[width], salt).to_dtype(dtype).unwrap();
+            let norm = LayerNorm::new(&of_norm(1), &of_norm(2), 1e-5).unwrap();
+            let (expand, contract) = (linear(dtype, 2 * hidden, width, 3), linear(dtype, width, hidden, 4));
+            GatedFeedForward::new(norm, expand, contract).unwrap()
+        };
+        let x = made_up(&[rows, width], 5);
+        let plain = feed_forward(DType::F64).forward_add(&wide(&x)).unwrap();
+        close(feed_forward(DType::F32).forward_add(&x).unwrap(), plain);
     }
     for (n, m, d, mask) in [
         (64, 48, 32, Mask::None),

@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{DType, Device, Result, Tensor};
 use proptest::prelude::*;
 use safelight::networks::ops::{
-    Conv2d, GroupNorm, LayerNorm, Level, Linear, Mask, NormSilu, Padding, add, add_channels, attention,
-    concat_channels, from_tokens, geglu, gelu, gelu_tanh, limit, quick_gelu, silu, to_tokens,
+    Conv2d, GatedFeedForward, GroupNorm, LayerNorm, Level, Linear, Mask, NormSilu, Padding, add_channels,
+    attention, concat_channels, from_tokens, geglu, gelu, gelu_tanh, limit, normed_linears, quick_gelu, silu,
+    threads, to_tokens,
 };
 
 /// Values in −1..1 that depend on shape and salt only.
@@ -177,14 +178,13 @@ proptest! {
     }
 
     #[test]
-    fn feature_maps_are_joined_added_and_turned_into_tokens(
+    fn feature_maps_are_joined_shifted_and_turned_into_tokens(
         b in 1_usize..3, c in 1_usize..20, h in 1_usize..9, w in 1_usize..9,
     ) {
         let (x, y) = (made_up(&[b, c, h, w], 1), made_up(&[b, c, h, w], 2));
         // The same values with channels-last memory.
         let last = x.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap().permute((0, 3, 1, 2)).unwrap();
         agree(0.0, || concat_channels(&last, &y), Tensor::cat(&[wide(&x), wide(&y)], 1));
-        agree(1e-7, || add(&last, &y), wide(&x) + wide(&y));
         let vector = made_up(&[b, c], 5);
         let expected = wide(&x).broadcast_add(&wide(&vector).reshape((b, c, 1, 1)).unwrap());
         agree(1e-7, || add_channels(&last, &vector), expected);
@@ -220,6 +220,48 @@ fn large_sizes_agree_where_threads_share_the_work() {
     convolution(2, 64, 20, 160, 160, 3, 2, Padding::BottomRight);
 }
 
+/// What follows a norm of `width`, from f32 or f64 weights: maps to `outputs`, and a feed-forward of `hidden`.
+fn after_a_norm(
+    dtype: DType,
+    width: usize,
+    outputs: [usize; 2],
+    hidden: usize,
+) -> (LayerNorm, [Linear; 2], GatedFeedForward) {
+    let of = |shape: &[usize], salt| made_up(shape, salt).to_dtype(dtype).unwrap();
+    let norm = || LayerNorm::new(&of(&[width], 1), &of(&[width], 2), 1e-5).unwrap();
+    let linear = |inputs: usize, outputs: usize, salt| {
+        Linear::new(&of(&[outputs, inputs], salt), Some(&of(&[outputs], salt + 1))).unwrap()
+    };
+    let feed_forward = GatedFeedForward::new(norm(), linear(width, 2 * hidden, 3), linear(hidden, width, 5));
+    (norm(), [linear(width, outputs[0], 7), linear(width, outputs[1], 9)], feed_forward.unwrap())
+}
+
+#[test]
+fn what_follows_a_norm_agrees() {
+    // One band and several, with a rest; widths of no whole pair, step or panel; hidden rows of several parts and of
+    // one; too few rows for two threads, which take another way.
+    for (rows, width, outputs, hidden) in [
+        (1, 8, [5, 40], 32),
+        (70, 33, [33, 7], 64),
+        (450, 48, [48, 70], 192),
+        (1000, 40, [8, 1], 160),
+        (1200, 320, [320, 64], 128),
+        (129, 24, [24, 24], 50),
+    ] {
+        let (norm, [a, b], feed_forward) = after_a_norm(DType::F32, width, outputs, hidden);
+        let (wide_norm, [wide_a, wide_b], wide_feed_forward) =
+            after_a_norm(DType::F64, width, outputs, hidden);
+        let x = made_up(&[1, rows, width], 11);
+        let normed = wide_norm.forward(&wide(&x)).unwrap();
+        // On the pool, as networks run.
+        let both = || threads::run(|| normed_linears(&x, &norm, [&a, &b]));
+        agree(PRODUCT, || Ok(both()?[0].clone()), wide_a.forward(&normed));
+        agree(PRODUCT, || Ok(both()?[1].clone()), wide_b.forward(&normed));
+        let plain = wide_feed_forward.forward_add(&wide(&x));
+        agree(PRODUCT, || threads::run(|| feed_forward.forward_add(&x)), plain);
+    }
+}
+
 #[test]
 fn sizes_that_do_not_fit_are_errors() {
     let conv = Conv2d::new(&made_up(&[4, 3, 3, 3], 1), None, 1, Padding::Same(1)).unwrap();
@@ -230,6 +272,11 @@ fn sizes_that_do_not_fit_are_errors() {
     let norm = GroupNorm::new(&made_up(&[6], 1), &made_up(&[6], 1), 2, 1e-5).unwrap();
     let of_two = norm.statistics(&made_up(&[2, 6, 3, 3], 2)).unwrap();
     assert!(NormSilu::new(&norm, Some(&of_two)).forward(&made_up(&[1, 6, 3, 3], 2)).is_err());
+    let (norm, [a, b], feed_forward) = after_a_norm(DType::F32, 6, [6, 4], 32);
+    assert!(normed_linears(&made_up(&[1, 2, 5], 1), &norm, [&a]).is_err());
+    assert!(normed_linears(&made_up(&[1, 2, 4], 1), &norm, [&a, &b]).is_err());
+    assert!(feed_forward.forward_add(&made_up(&[1, 2, 5], 1)).is_err());
+    assert!(GatedFeedForward::new(norm, a, b).is_err());
     let q = made_up(&[1, 2, 6], 1);
     assert!(attention(&q, &q, &q, 4, Mask::None).is_err());
 }

@@ -4,7 +4,9 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::blocks::{group_norm, layer_norm, linear, linear_no_bias, linear_or_conv1x1};
-use super::ops::{GroupNorm, LayerNorm, Linear, Mask, add, attention, from_tokens, geglu, to_tokens};
+use super::ops::{
+    GatedFeedForward, GroupNorm, LayerNorm, Linear, Mask, attention, from_tokens, normed_linears, to_tokens,
+};
 
 struct Attention {
     query: Linear,
@@ -25,11 +27,17 @@ impl Attention {
         })
     }
 
-    /// Attention of `x` `[B, N, C]` over `context` `[B, M, K]`, added to `residual`.
-    fn forward_add(&self, x: &Tensor, context: &Tensor, residual: &Tensor) -> Result<Tensor> {
+    /// Attention of `norm(x)`, `x`: `[B, N, C]`, over itself, added to `x`.
+    fn over_itself(&self, x: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
+        let [query, key, value] = normed_linears(x, norm, [&self.query, &self.key, &self.value])?;
+        self.out.forward_add(&attention(&query, &key, &value, self.heads, Mask::None)?, x)
+    }
+
+    /// Attention of `norm(x)`, `x`: `[B, N, C]`, over `context` `[B, M, K]`, added to `x`.
+    fn over_context(&self, x: &Tensor, norm: &LayerNorm, context: &Tensor) -> Result<Tensor> {
+        let [query] = normed_linears(x, norm, [&self.query])?;
         let (key, value) = (self.key.forward(context)?, self.value.forward(context)?);
-        let attended = attention(&self.query.forward(x)?, &key, &value, self.heads, Mask::None)?;
-        self.out.forward_add(&attended, residual)
+        self.out.forward_add(&attention(&query, &key, &value, self.heads, Mask::None)?, x)
     }
 }
 
@@ -39,9 +47,7 @@ struct Block {
     self_attention: Attention,
     norm2: LayerNorm,
     cross_attention: Attention,
-    norm3: LayerNorm,
-    expand: Linear,
-    contract: Linear,
+    feed_forward: GatedFeedForward,
 }
 
 /// diffusers' feed-forward is four times as wide.
@@ -56,18 +62,18 @@ impl Block {
             self_attention: Attention::new(&vb.pp("attn1"), width, width, heads)?,
             norm2: layer_norm(&vb.pp("norm2"), width, LAYER_NORM_EPS)?,
             cross_attention: Attention::new(&vb.pp("attn2"), width, context_width, heads)?,
-            norm3: layer_norm(&vb.pp("norm3"), width, LAYER_NORM_EPS)?,
-            expand: linear(&vb.pp("ff.net.0.proj"), width, 2 * FEED_FORWARD * width)?,
-            contract: linear(&vb.pp("ff.net.2"), FEED_FORWARD * width, width)?,
+            feed_forward: GatedFeedForward::new(
+                layer_norm(&vb.pp("norm3"), width, LAYER_NORM_EPS)?,
+                linear(&vb.pp("ff.net.0.proj"), width, 2 * FEED_FORWARD * width)?,
+                linear(&vb.pp("ff.net.2"), FEED_FORWARD * width, width)?,
+            )?,
         })
     }
 
     fn forward(&self, tokens: &Tensor, context: &Tensor) -> Result<Tensor> {
-        let normed = self.norm1.forward(tokens)?;
-        let tokens = self.self_attention.forward_add(&normed, &normed, tokens)?;
-        let tokens = self.cross_attention.forward_add(&self.norm2.forward(&tokens)?, context, &tokens)?;
-        let gated = geglu(&self.expand.forward(&self.norm3.forward(&tokens)?)?)?;
-        self.contract.forward_add(&gated, &tokens)
+        let tokens = self.self_attention.over_itself(tokens, &self.norm1)?;
+        let tokens = self.cross_attention.over_context(&tokens, &self.norm2, context)?;
+        self.feed_forward.forward_add(&tokens)
     }
 }
 
@@ -115,6 +121,6 @@ impl SpatialTransformer {
         for block in &self.blocks {
             tokens = block.forward(&tokens, context)?;
         }
-        add(&from_tokens(&self.project_out.forward(&tokens)?, height, width)?, x)
+        from_tokens(&self.project_out.forward_add(&tokens, &to_tokens(x)?)?, height, width)
     }
 }

@@ -7,7 +7,7 @@ use super::{AutoencoderConfig, NORM_EPS};
 use crate::networks::NetworkError;
 use crate::networks::blocks::{NormConfig, ResnetBlock, group_norm, linear_or_conv1x1};
 use crate::networks::error::checkpoint;
-use crate::networks::ops::{GroupNorm, Linear, Mask, add, attention, from_tokens, to_tokens};
+use crate::networks::ops::{GroupNorm, Linear, Mask, attention, from_tokens, to_tokens};
 use crate::request::CancelToken;
 
 /// One head over all pixels, around a residual.
@@ -45,7 +45,7 @@ impl PixelAttention {
             drop(tokens);
             attention(&query, &key, &value, 1, Mask::None)?
         };
-        add(&from_tokens(&self.out.forward(&attended)?, height, width)?, x)
+        from_tokens(&self.out.forward_add(&attended, &to_tokens(x)?)?, height, width)
     }
 }
 

@@ -60,17 +60,6 @@ pub fn crop(x: &Tensor, from: [usize; 2], to: [usize; 2]) -> Result<Tensor> {
     if is_fast(x) { channels_last(&part)?.permute((0, 3, 1, 2)) } else { part.contiguous() }
 }
 
-/// The sum of two feature maps of one shape.
-pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if !is_fast(a) || a.dims().len() != 4 || a.dims() != b.dims() {
-        return a + b;
-    }
-    let (batch, c, h, w) = a.dims4()?;
-    let mut sum = with_values(&channels_last(a)?, <[f32]>::to_vec)?;
-    with_values(&channels_last(b)?, |b| add_assign(&mut sum, b))?;
-    feature_map(sum, [batch, c, h, w], a)
-}
-
 /// A feature map `[B, C, H, W]` plus a vector `[B, C]` at every pixel.
 pub fn add_channels(x: &Tensor, vector: &Tensor) -> Result<Tensor> {
     let (b, c, h, w) = x.dims4()?;

@@ -47,6 +47,24 @@ impl Linear {
         self.run(x, Some(residual))
     }
 
+    /// Width of what it takes.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Width of what it gives.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Its weights, where our kernels have them.
+    pub(super) fn packed(&self) -> Option<&Weights> {
+        match &self.kernel {
+            Kernel::Fast(weights) => Some(weights),
+            Kernel::Plain { .. } => None,
+        }
+    }
+
     fn run(&self, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
         if x.dim(D::Minus1)? != self.inputs {
             let found = x.dim(D::Minus1)?;

@@ -12,6 +12,7 @@ mod cpu;
 mod elementwise;
 mod linear;
 mod norm;
+mod normed;
 pub mod threads;
 mod weights;
 
@@ -23,11 +24,11 @@ pub use cpu::scratch::release_buffers;
 #[doc(hidden)]
 pub use cpu::simd::{Level, limit};
 pub use elementwise::{
-    add, add_channels, concat_channels, crop, from_tokens, geglu, gelu, gelu_tanh, quick_gelu, silu,
-    to_tokens,
+    add_channels, concat_channels, crop, from_tokens, geglu, gelu, gelu_tanh, quick_gelu, silu, to_tokens,
 };
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm, NormSilu};
+pub use normed::{GatedFeedForward, normed_linears};
 
 use candle_core::{CpuStorage, DType, Result, Storage, Tensor};
 

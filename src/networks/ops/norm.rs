@@ -2,7 +2,7 @@
 
 use candle_core::{D, DType, Result, Tensor};
 
-use super::cpu::norm::{Affine, GroupStatistics, group_statistics, layer_norm};
+use super::cpu::norm::{self, Affine, GroupStatistics, group_statistics};
 use super::{channels_last, feature_map, is_fast, plain_values, with_values};
 
 /// Group normalisation (Wu & He 2018).
@@ -154,14 +154,26 @@ impl LayerNorm {
         Ok(Self { weight: weight.clone(), bias: bias.clone(), values, eps })
     }
 
+    /// Width of what it norms.
+    pub fn channels(&self) -> usize {
+        self.weight.elem_count()
+    }
+
+    /// For our kernels, where they take `x`.
+    pub(super) fn fast(&self, x: &Tensor) -> Option<norm::LayerNorm<'_>> {
+        let fits = is_fast(x) && x.dims().last() == Some(&self.channels());
+        let [weight, bias] = self.values.as_ref().filter(|_| fits)?;
+        Some(norm::LayerNorm { eps: self.eps, weight, bias })
+    }
+
     /// `[.., C] → [.., C]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if x.dim(D::Minus1)? != self.weight.elem_count() {
-            let message = format!("a norm of {} channels got {:?}", self.weight.elem_count(), x.dims());
+        if x.dim(D::Minus1)? != self.channels() {
+            let message = format!("a norm of {} channels got {:?}", self.channels(), x.dims());
             return Err(candle_core::Error::Msg(message));
         }
-        if let (Some([weight, bias]), true) = (&self.values, is_fast(x)) {
-            let out = with_values(x, |values| layer_norm(values, self.eps, weight, bias))?;
+        if let Some(fast) = self.fast(x) {
+            let out = with_values(x, |values| fast.norm(values))?;
             return Tensor::from_vec(out, x.dims(), x.device());
         }
         let wide = x.to_dtype(DType::F32)?;

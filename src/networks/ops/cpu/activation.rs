@@ -60,6 +60,15 @@ pub(in super::super) fn geglu(rows: &[f32], half: usize) -> Vec<f32> {
 }
 
 multiversioned! {
+    /// `values · gelu(gates)` in the values' place.
+    pub(super) fn gate<const FMA: bool>(values: &mut [f32], gates: &[f32]) {
+        for (value, gate) in values.iter_mut().zip(gates) {
+            *value *= gelu_erf::<FMA>(*gate);
+        }
+    }
+}
+
+multiversioned! {
     /// `into += values`.
     pub(in super::super) fn add_assign(into: &mut [f32], values: &[f32]) {
         for (into, value) in into.iter_mut().zip(values) {

@@ -4,6 +4,7 @@
 //! Source: Dao et al. 2022, <https://arxiv.org/abs/2205.14135>, after Milakov & Gimelshein 2018.
 
 use std::f32::consts::LOG2_E;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -13,7 +14,7 @@ use super::amx::{self, Tiles};
 use super::bf16::{Precision, convert, matrix_precision};
 use super::gemm::{Extra, Packed, Rows, Workers, product};
 use super::pack::{Form, Panels, Place, pack_into, packed_columns, paired_into, split_into};
-use super::scratch::Scratch;
+use super::scratch::{Scratch, written};
 use super::simd::multiversioned;
 use super::softmax::{self, Running};
 
@@ -117,9 +118,9 @@ impl Plan {
 
 multiversioned! {
     /// `to = from · factor`.
-    fn scaled(from: &[f32], factor: f32, to: &mut [f32]) {
+    fn scaled(from: &[f32], factor: f32, to: &mut [MaybeUninit<f32>]) {
         for (to, from) in to.iter_mut().zip(from) {
-            *to = from * factor;
+            to.write(from * factor);
         }
     }
 }
@@ -129,11 +130,11 @@ pub(in super::super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: Attent
     let AttentionShape { batch, queries, keys, heads, head_width, .. } = shape;
     let plan = Plan::new(shape);
     let width = heads * head_width;
-    let mut out = vec![0.0; batch * queries * width];
-    if out.is_empty() || keys == 0 {
-        return out;
+    let len = batch * queries * width;
+    if len == 0 || keys == 0 {
+        return vec![0.0; len];
     }
-    let share = threads::count() > 1 && out.len() * keys >= PARALLEL_MULTIPLICATIONS;
+    let share = threads::count() > 1 && len * keys >= PARALLEL_MULTIPLICATIONS;
     let [keys_len, values_len] = plan.packed_ranges(0, keys).map(|range| range.len());
     let [mut packed_keys, mut packed_values] =
         [keys_len, values_len].map(|len| Scratch::new(batch * heads * len));
@@ -151,50 +152,64 @@ pub(in super::super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: Attent
         keys: &packed_keys[(b * heads + head) * keys_len..][..keys_len],
         values: &packed_values[(b * heads + head) * values_len..][..values_len],
     };
+    let write = |out: &mut [MaybeUninit<f32>]| attend_all(q, head_of, plan, share, out);
+    #[expect(unsafe_code, reason = "see `written`")]
+    // SAFETY: every query of every head is in a tile that writes it.
+    unsafe {
+        written(len, write)
+    }
+}
+
+/// Attention of all queries over heads that are packed, tile by tile of queries.
+fn attend_all<'a>(
+    q: &[f32],
+    head_of: impl Fn(usize, usize) -> PackedHead<'a> + Sync,
+    plan: Plan,
+    share: bool,
+    out: &mut [MaybeUninit<f32>],
+) {
+    let AttentionShape { batch, queries, heads, head_width, .. } = plan.shape;
+    let width = heads * head_width;
     // A band of queries of one picture, all heads, is a slice of the result of its own.
     let bands = queries.div_ceil(QUERIES);
     let per_head = batch * bands < 3 * threads::count();
-    let mut pieces: Vec<(usize, usize, &mut [f32])> = Vec::new();
+    let mut pieces: Vec<(usize, usize, &mut [MaybeUninit<f32>])> = Vec::new();
     for (b, out) in out.chunks_exact_mut(queries * width).enumerate() {
         for (band, out) in out.chunks_mut(QUERIES * width).enumerate() {
             pieces.push((b, band * QUERIES, out));
         }
     }
-    let run = |scratch: &mut Tile, (b, first, out): &mut (usize, usize, &mut [f32])| {
+    let attend = |scratch: &mut Tile, b: usize, head: usize, first: usize, rows: usize| {
+        let q = &q[(b * queries + first) * width + head * head_width..];
+        scratch.attend(q, head_of(b, head), first, rows, plan);
+    };
+    let run = |scratch: &mut Tile, (b, first, out): (usize, usize, &mut [MaybeUninit<f32>])| {
         for head in 0..heads {
-            let q = &q[(*b * queries + *first) * width + head * head_width..];
-            scratch.attend(q, head_of(*b, head), *first, out.len() / width, plan);
+            attend(scratch, b, head, first, out.len() / width);
             scratch.write(&mut out[head * head_width..], width, head_width);
         }
     };
     if !share {
         let mut scratch = Tile::default();
-        for piece in &mut pieces {
-            run(&mut scratch, piece);
-        }
+        pieces.into_iter().for_each(|piece| run(&mut scratch, piece));
     } else if !per_head {
-        pieces.par_iter_mut().for_each_init(Tile::default, run);
+        pieces.into_par_iter().for_each_init(Tile::default, run);
     } else {
         // Few bands: heads are shared among the threads too, and written afterwards.
         for (b, first, out) in pieces {
-            let rows = out.len() / width;
-            let done: Vec<Tile> = each(true, heads, |head| {
-                let mut scratch = Tile::default();
-                let q = &q[(b * queries + first) * width + head * head_width..];
-                scratch.attend(q, head_of(b, head), first, rows, plan);
-                scratch
-            });
+            let done: Vec<Tile> = (0..heads)
+                .into_par_iter()
+                .map(|head| {
+                    let mut scratch = Tile::default();
+                    attend(&mut scratch, b, head, first, out.len() / width);
+                    scratch
+                })
+                .collect();
             for (head, scratch) in done.iter().enumerate() {
                 scratch.write(&mut out[head * head_width..], width, head_width);
             }
         }
     }
-    out
-}
-
-/// `f` of each number, on the pool if `share`.
-fn each<T: Send>(share: bool, count: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
-    if share { (0..count).into_par_iter().map(f).collect() } else { (0..count).map(f).collect() }
 }
 
 /// One head's keys and values, packed for products, tile by tile of keys.
@@ -232,10 +247,10 @@ fn pack_head(
 /// What one thread needs for one tile of queries of one head.
 #[derive(Default)]
 struct Tile {
-    queries: Vec<f32>,
-    scores: Vec<f32>,
-    /// Queries as pairs of bf16 values, or split.
+    /// One query, filled up with zeros, and all as pairs of bf16 values, or split; f32 ones are taken where they lie.
+    query: Vec<f32>,
     query_pairs: Vec<f32>,
+    scores: Vec<f32>,
     /// Weights, as well; f32 ones take the place of their scores.
     weight_pairs: Vec<f32>,
     /// `[rows, D]`, before the division by the weights' sums.
@@ -254,31 +269,25 @@ struct KeysPart {
     stride: usize,
 }
 
-/// Left rows of f32 values, or of what they were made into in `places`; `stride` values apart.
-fn left_rows<'a>(values: &'a [f32], places: &'a [f32], form: Form, count: usize, stride: usize) -> Rows<'a> {
-    let values = if form == Form::F32 { values } else { places };
-    Rows { form, ..Rows::plain(values, count, stride / form.halves()) }
-}
-
 impl Tile {
     /// Attention of `rows` queries of a head, from query number `first` on; `q` begins with them.
     fn attend(&mut self, q: &[f32], head: PackedHead<'_>, first: usize, rows: usize, plan: Plan) {
         let AttentionShape { keys, heads, head_width, causal, .. } = plan.shape;
         let (width, filled_width) = (heads * head_width, plan.head_width());
-        // Scores in powers of two: one multiplication fewer for each weight.
-        let scale = LOG2_E / (head_width as f32).sqrt();
-        self.queries.resize(rows * filled_width, 0.0);
-        for (row, to) in self.queries.chunks_exact_mut(filled_width).enumerate() {
-            scaled(&q[row * width..][..head_width], scale, to);
-            to[head_width..].fill(0.0);
-        }
-        let query_form = plan.form.of(self.queries.len());
+        let query_form = plan.form.of(rows * filled_width);
         if query_form != Form::F32 {
-            self.query_pairs.resize(query_form.places(self.queries.len()), 0.0);
-            convert(&self.queries, query_form, &mut self.query_pairs, 0);
+            self.query_pairs.resize(query_form.places(rows * filled_width), 0.0);
+            // What fills a query up stays zero.
+            self.query.clear();
+            self.query.resize(filled_width, 0.0);
+            for (row, q) in q.chunks(width).enumerate().take(rows) {
+                self.query[..head_width].copy_from_slice(&q[..head_width]);
+                convert(&self.query, query_form, &mut self.query_pairs, row * filled_width / 2);
+            }
         }
         self.running.clear();
-        self.running.resize(rows, Running::NONE);
+        // Powers of two rather than of e.
+        self.running.resize(rows, Running::new(LOG2_E / (head_width as f32).sqrt()));
         self.out.clear();
         self.out.resize(rows * head_width, 0.0);
         // A later query sees more keys: the last bounds what the tile needs.
@@ -298,7 +307,10 @@ impl Tile {
             let [keys_at, values_at] = plan.packed_ranges(begin, count);
             let panels = plan.panels(&head.keys[keys_at]);
             let packed = Packed { panels, depth: filled_width / halves, columns: count };
-            let queries = left_rows(&self.queries, &self.query_pairs, query_form, rows, filled_width);
+            let queries = match query_form {
+                Form::F32 => Rows::plain(q, rows, width),
+                _ => Rows { form: query_form, ..Rows::plain(&self.query_pairs, rows, filled_width / halves) },
+            };
             product(queries, packed, Extra::default(), &mut self.scores, stride, workers);
             let part = KeysPart { first: begin, filled: plan.keys(count), form, stride };
             let visible = |row: usize| {
@@ -307,7 +319,8 @@ impl Tile {
             for some in (0..rows).step_by(ROWS_AT_ONCE) {
                 self.weigh(some..rows.min(some + ROWS_AT_ONCE), part, visible);
             }
-            let weights = left_rows(&self.scores, &self.weight_pairs, form, rows, stride);
+            let values = if form == Form::F32 { &self.scores } else { &self.weight_pairs };
+            let weights = Rows { form, ..Rows::plain(values, rows, stride / halves) };
             let panels = plan.panels(&head.values[values_at]);
             let packed = Packed { panels, depth: plan.keys(count) / halves, columns: head_width };
             let extra = Extra { accumulate: begin > 0, ..Extra::default() };
@@ -352,7 +365,7 @@ impl Tile {
     }
 
     /// The finished rows to `to`, `stride` apart.
-    fn write(&self, to: &mut [f32], stride: usize, head_width: usize) {
+    fn write(&self, to: &mut [MaybeUninit<f32>], stride: usize, head_width: usize) {
         for ((row, from), running) in self.out.chunks_exact(head_width).enumerate().zip(&self.running) {
             scaled(from, 1.0 / running.sum, &mut to[row * stride..][..head_width]);
         }

@@ -11,6 +11,7 @@ pub(super) mod convolution;
 pub(super) mod gemm;
 mod kernel;
 pub(super) mod norm;
+pub(super) mod normed;
 pub(super) mod pack;
 pub(super) mod scratch;
 pub(super) mod simd;

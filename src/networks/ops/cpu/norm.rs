@@ -217,17 +217,35 @@ fn lanes_sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// LayerNorm over the last dimension: `[N, C]` (Ba et al. 2016).
-pub(in super::super) fn layer_norm(x: &[f32], eps: f64, weight: &[f32], bias: &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
-    let eps = eps as f32;
-    if x.len() < PARALLEL_VALUES {
-        layer_norm_rows(x, eps, weight, bias, &mut out);
-    } else {
-        let at_once = (PARALLEL_VALUES / 2).div_ceil(weight.len()) * weight.len();
-        out.par_chunks_mut(at_once)
-            .zip(x.par_chunks(at_once))
-            .for_each(|(out, x)| layer_norm_rows(x, eps, weight, bias, out));
+/// LayerNorm over the last dimension (Ba et al. 2016).
+#[derive(Clone, Copy)]
+pub(in super::super) struct LayerNorm<'a> {
+    pub(in super::super) eps: f64,
+    /// `[C]`.
+    pub(in super::super) weight: &'a [f32],
+    /// `[C]`.
+    pub(in super::super) bias: &'a [f32],
+}
+
+impl LayerNorm<'_> {
+    pub(super) fn channels(self) -> usize {
+        self.weight.len()
     }
-    out
+
+    /// Norms `[n, C]` on this thread.
+    pub(super) fn apply(self, rows: &[f32], out: &mut [f32]) {
+        layer_norm_rows(rows, self.eps as f32, self.weight, self.bias, out);
+    }
+
+    /// Norms `[N, C]`.
+    pub(in super::super) fn norm(self, x: &[f32]) -> Vec<f32> {
+        let mut out = vec![0.0; x.len()];
+        if x.len() < PARALLEL_VALUES {
+            self.apply(x, &mut out);
+        } else {
+            let at_once = values_at_once(self.channels());
+            out.par_chunks_mut(at_once).zip(x.par_chunks(at_once)).for_each(|(out, x)| self.apply(x, out));
+        }
+        out
+    }
 }

@@ -221,6 +221,17 @@ impl<'a> Panels<'a> {
         }
     }
 
+    /// What follows so many numbers, which are whole panels. Not for split ones, whose parts lie apart.
+    pub(super) fn after(self, numbers: usize) -> Self {
+        match self {
+            Self::F32(values) => Self::F32(&values[numbers..]),
+            Self::Pairs(values) => Self::Pairs(&values[numbers / 2..]),
+            Self::F16(bits) => Self::F16(&bits[numbers..]),
+            Self::Bf16(bits) => Self::Bf16(&bits[numbers..]),
+            Self::Split(_) => unreachable!("weights are not stored split"),
+        }
+    }
+
     /// How much room [`Self::part`] needs for so many f32 values or pairs.
     pub(super) fn room(self, values: usize, form: Form) -> usize {
         match (self, form) {

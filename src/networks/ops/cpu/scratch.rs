@@ -73,6 +73,27 @@ pub(super) unsafe fn written(len: usize, write: impl FnOnce(&mut [MaybeUninit<f3
     values
 }
 
+/// The same of several vectors.
+///
+/// # Safety
+/// `write` must write every value of each.
+#[expect(unsafe_code, reason = "see `written`")]
+pub(super) unsafe fn all_written(
+    lens: impl Iterator<Item = usize>,
+    write: impl FnOnce(Vec<&mut [MaybeUninit<f32>]>),
+) -> Vec<Vec<f32>> {
+    let lens: Vec<usize> = lens.collect();
+    let mut all: Vec<Vec<f32>> = lens.iter().map(|len| Vec::with_capacity(*len)).collect();
+    write(all.iter_mut().zip(&lens).map(|(values, len)| &mut values.spare_capacity_mut()[..*len]).collect());
+    for (values, len) in all.iter_mut().zip(lens) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            values.set_len(len);
+        }
+    }
+    all
+}
+
 impl std::ops::Deref for Scratch {
     type Target = [f32];
 

@@ -142,7 +142,7 @@ pub(super) use multiversioned;
 
 /// `a·b + c`, rounded once where that is one instruction.
 #[inline(always)]
-fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+pub(super) fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 

@@ -1,13 +1,14 @@
 //! Weights packed once, and the products with them: in which form, and who converts the left rows.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::super::threads;
 use super::amx;
 use super::bf16::{self, Precision, matrix_precision};
-use super::gemm::{Extra, Packed, Rows, Workers, product_into};
+use super::gemm::{Extra, Packed, Rows, Workers, product, product_into};
 use super::pack::{Form, PackedMatrix, Place, Stored, packed_columns};
 use super::scratch::written;
 
@@ -63,6 +64,28 @@ impl Weights {
     pub(super) fn packed(&self, form: Form) -> Packed<'_> {
         let matrix = &self.matrix;
         Packed { panels: matrix.panels(), depth: matrix.depth / form.halves(), columns: matrix.columns }
+    }
+
+    /// Some whole panels of the columns (any, if they are the last), for left rows of some form.
+    pub(super) fn product_of_columns(
+        &self,
+        columns: Range<usize>,
+        rows: Rows<'_>,
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        let matrix = &self.matrix;
+        let packed = Packed {
+            panels: matrix.panels().after(columns.start * matrix.depth),
+            columns: columns.len(),
+            ..self.packed(rows.form)
+        };
+        let bias = if self.bias.is_empty() {
+            &[]
+        } else {
+            &self.bias[columns.start..][..packed_columns(columns.len())]
+        };
+        product(rows, packed, Extra { bias, ..Extra::default() }, out, out_stride, Workers::One(None));
     }
 
     /// `rows · weights + bias (+ residual)`: `[rows, columns]`, as `residual`. The rows are of f32 values.

@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 
 use super::super::bf16::avx512::{load, pairs_of, parts_of, store, store_values};
 use super::super::simd::EXP2;
-use super::{AT_ONCE, LANES};
+use super::{AT_ONCE, LANES, Scaling};
 
 /// Terms of 2^r: all of them, and so many that bf16's rounding is a hundred times the error (4e-5).
 const EXACT: usize = EXP2.len();
@@ -51,13 +51,13 @@ pub(super) fn largest(scores: &[[f32; AT_ONCE]]) -> f32 {
 #[inline]
 fn weigh<const TERMS: usize>(
     scores: &mut [[f32; AT_ONCE]],
-    max: f32,
+    scaling: Scaling,
     mut emit: impl FnMut(usize, [__m512; 2], &mut [f32; AT_ONCE]),
 ) -> f32 {
-    let max = _mm512_set1_ps(max);
+    let [scale, max] = [scaling.scale, -scaling.max].map(|value| _mm512_set1_ps(value));
     let mut sums = [_mm512_setzero_ps(); 2];
     for (i, scores) in scores.iter_mut().enumerate() {
-        let weights = load(scores).map(|scores| exp2::<TERMS>(_mm512_sub_ps(scores, max)));
+        let weights = load(scores).map(|scores| exp2::<TERMS>(_mm512_fmadd_ps(scores, scale, max)));
         sums = [_mm512_add_ps(sums[0], weights[0]), _mm512_add_ps(sums[1], weights[1])];
         emit(i, weights, scores);
     }
@@ -66,25 +66,25 @@ fn weigh<const TERMS: usize>(
 
 /// Weights in the scores' place.
 #[target_feature(enable = "avx512f")]
-pub(super) fn in_place(scores: &mut [[f32; AT_ONCE]], max: f32) -> f32 {
-    weigh::<EXACT>(scores, max, |_, weights, scores| store_values(weights, scores))
+pub(super) fn in_place(scores: &mut [[f32; AT_ONCE]], scaling: Scaling) -> f32 {
+    weigh::<EXACT>(scores, scaling, |_, weights, scores| store_values(weights, scores))
 }
 
 /// Weights as pairs of bf16 values.
 #[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) fn pairs(scores: &mut [[f32; AT_ONCE]], max: f32, pairs: &mut [[f32; LANES]]) -> f32 {
-    weigh::<OF_PAIRS>(scores, max, |i, weights, _| store(pairs_of(weights), &mut pairs[i]))
+pub(super) fn pairs(scores: &mut [[f32; AT_ONCE]], scaling: Scaling, pairs: &mut [[f32; LANES]]) -> f32 {
+    weigh::<OF_PAIRS>(scores, scaling, |i, weights, _| store(pairs_of(weights), &mut pairs[i]))
 }
 
 /// Weights as pairs of their high and of their low parts.
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) fn split(
     scores: &mut [[f32; AT_ONCE]],
-    max: f32,
+    scaling: Scaling,
     high: &mut [[f32; LANES]],
     low: &mut [[f32; LANES]],
 ) -> f32 {
-    weigh::<EXACT>(scores, max, |i, weights, _| {
+    weigh::<EXACT>(scores, scaling, |i, weights, _| {
         let parts = parts_of(weights);
         store(parts[0], &mut high[i]);
         store(parts[1], &mut low[i]);

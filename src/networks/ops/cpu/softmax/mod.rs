@@ -11,23 +11,27 @@ use super::bf16::is_available;
 use super::pack::Form;
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Level, level};
-use super::simd::{exp2, multiversioned};
+use super::simd::{exp2, fused, multiversioned};
 
 /// Scores turned into weights together; rows of scores are filled up to a multiple.
 pub(super) const AT_ONCE: usize = 32;
 /// Lanes of a vector, on processors with wide ones.
 const LANES: usize = AT_ONCE / 2;
 
-/// Running figures of one row: the largest score so far (in powers of two) and the sum of weights relative to it.
+/// Running figures of one row: the largest score so far and the sum of weights relative to it.
 #[derive(Clone, Copy)]
 pub(super) struct Running {
     pub(super) largest: f32,
     pub(super) sum: f32,
+    /// A score's weight is 2^(scale · score).
+    scale: f32,
 }
 
 impl Running {
-    /// Of a row of which nothing was seen.
-    pub(super) const NONE: Self = Self { largest: f32::NEG_INFINITY, sum: 0.0 };
+    /// Of a row of which nothing was seen, with weights of 2^(scale · score).
+    pub(super) fn new(scale: f32) -> Self {
+        Self { largest: f32::NEG_INFINITY, sum: 0.0, scale }
+    }
 
     /// Makes the sum one of weights relative to this score, if that is larger; gives the factor for whatever was summed
     /// before.
@@ -35,10 +39,17 @@ impl Running {
         if score <= self.largest {
             return 1.0;
         }
-        let factor = (self.largest - score).exp2();
-        *self = Self { largest: score, sum: self.sum * factor };
+        let factor = ((self.largest - score) * self.scale).exp2();
+        *self = Self { largest: score, sum: self.sum * factor, scale: self.scale };
         factor
     }
+}
+
+/// How exponents follow from scores: scale · score − max.
+#[derive(Clone, Copy)]
+struct Scaling {
+    scale: f32,
+    max: f32,
 }
 
 /// The largest of some scores (a multiple of [`AT_ONCE`]) that are numbers.
@@ -52,13 +63,13 @@ pub(super) fn largest(scores: &[f32]) -> f32 {
     largest_in_lanes(scores)
 }
 
-/// Turns scores (powers of two; a multiple of [`AT_ONCE`] of them, with infinite ones below zero for keys that are not
-/// there) into weights relative to the largest, and adds up these. The weights are left rows of this form: in the
-/// scores' own place if they are to be f32 values, otherwise from `at` on in `places`.
+/// Turns scores (a multiple of [`AT_ONCE`] of them, with infinite ones below zero for keys that are not there) into
+/// weights relative to the largest, and adds up these. The weights are left rows of this form:
+/// in the scores' own place if they are to be f32 values, otherwise from `at` on in `places`.
 ///
 /// A score that is not a number stays one, and makes the sum one.
 pub(super) fn weigh(scores: &mut [f32], running: &mut Running, form: Form, places: &mut [f32], at: usize) {
-    let max = running.largest;
+    let scaling = Scaling { scale: running.scale, max: running.largest * running.scale };
     #[cfg(target_arch = "x86_64")]
     if level() >= Level::Avx512 && (form == Form::F32 || is_available()) {
         let scores = scores.as_chunks_mut().0;
@@ -67,19 +78,19 @@ pub(super) fn weigh(scores: &mut [f32], running: &mut Running, form: Form, place
         // SAFETY: `level` and `is_available` found them on this processor.
         let sum = unsafe {
             match form {
-                Form::F32 => avx512::in_place(scores, max),
-                Form::Pairs => avx512::pairs(scores, max, places[range].as_chunks_mut().0),
+                Form::F32 => avx512::in_place(scores, scaling),
+                Form::Pairs => avx512::pairs(scores, scaling, places[range].as_chunks_mut().0),
                 Form::Split(distance) => {
                     let (high, low) = places.split_at_mut(distance);
                     let [high, low] = [high, low].map(|part| part[range.clone()].as_chunks_mut().0);
-                    avx512::split(scores, max, high, low)
+                    avx512::split(scores, scaling, high, low)
                 }
             }
         };
         running.sum += sum;
         return;
     }
-    running.sum += weigh_in_place(scores, max);
+    running.sum += weigh_in_place(scores, scaling);
     if form != Form::F32 {
         convert(scores, form, places, at);
     }
@@ -124,11 +135,11 @@ multiversioned! {
 }
 
 multiversioned! {
-    fn weigh_in_place<const FMA: bool>(scores: &mut [f32], max: f32) -> f32 {
+    fn weigh_in_place<const FMA: bool>(scores: &mut [f32], scaling: Scaling) -> f32 {
         let mut sums = [0.0_f32; LANES];
         for chunk in scores.as_chunks_mut::<LANES>().0 {
             for l in 0..LANES {
-                chunk[l] = exp2::<FMA>(chunk[l] - max);
+                chunk[l] = exp2::<FMA>(fused::<FMA>(chunk[l], scaling.scale, -scaling.max));
                 sums[l] += chunk[l];
             }
         }
@@ -141,9 +152,11 @@ mod tests {
     use super::super::simd::{Level, limit};
     use super::*;
 
+    const SCALE: f32 = 0.75;
+
     /// Weights of a row in two parts, as f32 values, with the figures of the whole row.
     fn weighed(row: &[f32], cut: usize, form: Form) -> (Vec<f32>, Running) {
-        let mut running = Running::NONE;
+        let mut running = Running::new(SCALE);
         let mut places = vec![0.0; row.len()];
         let mut scores = row.to_vec();
         let (first, second) = scores.split_at_mut(cut);
@@ -174,12 +187,13 @@ mod tests {
         let row: Vec<f32> = (0..160)
             .map(|i| match i {
                 3 | 130 => f32::NEG_INFINITY,
-                7 => -200.0,
+                7 => -250.0,
                 _ => (i * 37 % 101) as f32 / 7.0 - 6.0 + i as f32 / 40.0,
             })
             .collect();
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let wanted: Vec<f64> = row.iter().map(|score| f64::from(score - largest).exp2()).collect();
+        let wanted: Vec<f64> =
+            row.iter().map(|score| (f64::from(SCALE) * f64::from(score - largest)).exp2()).collect();
         let wanted_sum: f64 = wanted.iter().sum();
         let mut seen = Vec::new();
         for level in Level::available() {
@@ -197,7 +211,7 @@ mod tests {
                         error <= tolerance * wanted + 1e-37,
                         "{level:?} {form:?} {i}: {weight} for {wanted}"
                     );
-                    assert!(*weight == 0.0 || row[i] > -150.0, "{level:?} {form:?} {i}: {weight}");
+                    assert!(*weight == 0.0 || row[i] > -200.0, "{level:?} {form:?} {i}: {weight}");
                 }
                 seen.push(running.sum);
             }

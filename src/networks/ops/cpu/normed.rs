@@ -1,0 +1,162 @@
+//! Products of normed rows, a band of rows at a time: what lies between a norm and the last product stays in the
+//! second-level cache.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+use super::super::threads;
+use super::activation::gate;
+use super::bf16::convert;
+use super::gemm::Rows;
+use super::kernel::PANEL;
+use super::norm::LayerNorm;
+use super::pack::Form;
+use super::scratch::{Scratch, all_written, written};
+use super::weights::Weights;
+
+/// Values that may lie in between, of a band.
+const BAND_VALUES: usize = 300_000;
+/// Fewest and most rows of a band: weights are read again for each.
+const LEAST_ROWS: usize = 192;
+const MOST_ROWS: usize = 384;
+/// With fewer rows for each thread than this, threads should share columns rather than rows.
+const ROWS_OF_THREAD: usize = 64;
+/// Hidden values of a row computed at once.
+const HIDDEN_AT_ONCE: usize = 4 * PANEL;
+
+/// Rows of a band with so many values of each in between; nothing if there are too few rows for the threads.
+fn rows_of_band(rows: usize, values: usize) -> Option<usize> {
+    let threads = threads::count();
+    let share = rows.div_ceil(threads);
+    let enough = rows > 0 && (threads == 1 || share >= ROWS_OF_THREAD);
+    enough.then(|| (BAND_VALUES / values).clamp(LEAST_ROWS, MOST_ROWS).min(share))
+}
+
+fn for_each<T: Send>(bands: Vec<T>, work: impl Fn(T) + Sync + Send) {
+    if threads::count() > 1 {
+        bands.into_par_iter().for_each(work);
+    } else {
+        bands.into_iter().for_each(work);
+    }
+}
+
+/// Rows of values in the form they are multiplied in.
+struct Converted {
+    values: Scratch,
+    form: Form,
+    depth: usize,
+}
+
+impl Converted {
+    /// Room for so many values.
+    fn new(values: usize, depth: usize, form: Form) -> Self {
+        let form = form.of(values);
+        Self { values: Scratch::new(form.places(values)), form, depth }
+    }
+
+    /// Normed rows.
+    fn normed(x: &[f32], norm: LayerNorm<'_>, form: Form) -> Self {
+        let depth = norm.channels();
+        let mut converted = Self::new(x.len(), depth, form);
+        if form == Form::F32 {
+            norm.apply(x, &mut converted.values);
+            return converted;
+        }
+        let mut exact = Scratch::new(depth);
+        for (row, x) in x.chunks_exact(depth).enumerate() {
+            norm.apply(x, &mut exact);
+            converted.set(row, 0, &exact);
+        }
+        converted
+    }
+
+    /// An even number of values of a row from an even one on.
+    fn set(&mut self, row: usize, first: usize, values: &[f32]) {
+        convert(values, self.form, &mut self.values, (row * self.depth + first) / self.form.halves());
+    }
+
+    fn rows(&self, count: usize) -> Rows<'_> {
+        Rows { form: self.form, ..Rows::plain(&self.values, count, self.depth / self.form.halves()) }
+    }
+}
+
+/// `norm(x) · weights + bias` for each of several weights: `[N, C] → [N, O]` each. Nothing if there are too few rows,
+/// or the weights want different forms of them.
+pub(in super::super) fn normed_products(
+    x: &[f32],
+    norm: LayerNorm<'_>,
+    weights: &[&Weights],
+) -> Option<Vec<Vec<f32>>> {
+    let depth = norm.channels();
+    let count = x.len() / depth;
+    let form = weights.first()?.form(count, depth.is_multiple_of(2));
+    if weights.iter().any(|weights| weights.form(count, depth.is_multiple_of(2)) != form) {
+        return None;
+    }
+    let rows = rows_of_band(count, depth)?;
+    let lens = weights.iter().map(|weights| count * weights.matrix.columns);
+    let write = |results: Vec<&mut [MaybeUninit<f32>]>| {
+        let mut bands: Vec<(&[f32], Vec<&mut [MaybeUninit<f32>]>)> =
+            x.chunks(rows * depth).map(|x| (x, Vec::new())).collect();
+        for (result, weights) in results.into_iter().zip(weights) {
+            for (band, out) in bands.iter_mut().zip(result.chunks_mut(rows * weights.matrix.columns)) {
+                band.1.push(out);
+            }
+        }
+        for_each(bands, |(x, results)| {
+            let normed = Converted::normed(x, norm, form);
+            for (weights, out) in weights.iter().zip(results) {
+                weights.multiply_converted(normed.rows(x.len() / depth), None, out);
+            }
+        });
+    };
+    #[expect(unsafe_code, reason = "see `all_written`")]
+    // SAFETY: every row is in a band, whose products write all columns.
+    Some(unsafe { all_written(lens, write) })
+}
+
+/// `x + contract(value · gelu(gate))`, where values and gates are the halves of `expand(norm(x))`: `[N, C] → [N, C]`.
+/// Nothing if there are too few rows, or a half is not a number of whole panels.
+///
+/// Source: Shazeer 2020, <https://arxiv.org/abs/2002.05202>.
+pub(in super::super) fn gated_feed_forward(
+    x: &[f32],
+    norm: LayerNorm<'_>,
+    [expand, contract]: [&Weights; 2],
+) -> Option<Vec<f32>> {
+    let depth = norm.channels();
+    let (count, hidden) = (x.len() / depth, contract.matrix.depth);
+    if !hidden.is_multiple_of(PANEL) || contract.matrix.columns != depth {
+        return None;
+    }
+    let rows = rows_of_band(count, depth + hidden)?;
+    let form = expand.form(count, depth.is_multiple_of(2));
+    let hidden_form = contract.form(count, true);
+    let work = |(x, out): (&[f32], &mut [MaybeUninit<f32>])| {
+        let rows = x.len() / depth;
+        let normed = Converted::normed(x, norm, form);
+        let mut gated = Converted::new(rows * hidden, hidden, hidden_form);
+        let mut both = Scratch::new(rows * 2 * HIDDEN_AT_ONCE);
+        for first in (0..hidden).step_by(HIDDEN_AT_ONCE) {
+            let columns = first..hidden.min(first + HIDDEN_AT_ONCE);
+            let (len, stride) = (columns.len(), 2 * columns.len());
+            for (half, at) in [(0, 0), (hidden, len)] {
+                let columns = half + columns.start..half + columns.end;
+                expand.product_of_columns(columns, normed.rows(rows), &mut both[at..], stride);
+            }
+            for (row, both) in both.chunks_exact_mut(stride).enumerate().take(rows) {
+                let (values, gates) = both.split_at_mut(len);
+                gate(values, gates);
+                gated.set(row, first, values);
+            }
+        }
+        contract.multiply_converted(gated.rows(rows), Some(x), out);
+    };
+    let write = |out: &mut [MaybeUninit<f32>]| {
+        for_each(x.chunks(rows * depth).zip(out.chunks_mut(rows * depth)).collect(), work);
+    };
+    #[expect(unsafe_code, reason = "see `written`")]
+    // SAFETY: every row is in a band, whose product writes all columns.
+    Some(unsafe { written(x.len(), write) })
+}
