@@ -12,12 +12,11 @@ pub fn normed_linears<const N: usize>(
     norm: &LayerNorm,
     linears: [&Linear; N],
 ) -> Result<[Tensor; N]> {
-    let all = match fast_normed_linears(x, norm, &linears)? {
-        Some(all) => all,
-        None => {
-            let normed = norm.forward(x)?;
-            linears.iter().map(|linear| linear.forward(&normed)).collect::<Result<_>>()?
-        }
+    let all = if let Some(all) = fast_normed_linears(x, norm, &linears)? {
+        all
+    } else {
+        let normed = norm.forward(x)?;
+        linears.iter().map(|linear| linear.forward(&normed)).collect::<Result<_>>()?
     };
     all.try_into().map_err(|_| Error::Msg("as many results as maps".into()))
 }

@@ -191,7 +191,9 @@ fn attend_all<'a>(
     };
     if !share {
         let mut scratch = Tile::default();
-        pieces.into_iter().for_each(|piece| run(&mut scratch, piece));
+        for piece in pieces {
+            run(&mut scratch, piece);
+        }
     } else if !per_head {
         pieces.into_par_iter().for_each_init(Tile::default, run);
     } else {

@@ -97,8 +97,7 @@ pub(in super::super) fn normed_products(
     let rows = rows_of_band(count, depth)?;
     let lens = weights.iter().map(|weights| count * weights.matrix.columns);
     let write = |results: Vec<&mut [MaybeUninit<f32>]>| {
-        let mut bands: Vec<(&[f32], Vec<&mut [MaybeUninit<f32>]>)> =
-            x.chunks(rows * depth).map(|x| (x, Vec::new())).collect();
+        let mut bands: Vec<(&[f32], Vec<_>)> = x.chunks(rows * depth).map(|x| (x, Vec::new())).collect();
         for (result, weights) in results.into_iter().zip(weights) {
             for (band, out) in bands.iter_mut().zip(result.chunks_mut(rows * weights.matrix.columns)) {
                 band.1.push(out);
