@@ -249,8 +249,7 @@ fn pack_head(
 /// What one thread needs for one tile of queries of one head.
 #[derive(Default)]
 struct Tile {
-    /// One query, filled up with zeros, and all as pairs of bf16 values, or split; f32 ones are taken where they lie.
-    query: Vec<f32>,
+    /// Queries as pairs of bf16 values, or split; f32 ones are taken where they lie.
     query_pairs: Vec<f32>,
     scores: Vec<f32>,
     /// Weights, as well; f32 ones take the place of their scores.
@@ -280,11 +279,14 @@ impl Tile {
         if query_form != Form::F32 {
             self.query_pairs.resize(query_form.places(rows * filled_width), 0.0);
             // What fills a query up stays zero.
-            self.query.clear();
-            self.query.resize(filled_width, 0.0);
+            self.query_pairs.fill(0.0);
+            let even = head_width - head_width % 2;
             for (row, q) in q.chunks(width).enumerate().take(rows) {
-                self.query[..head_width].copy_from_slice(&q[..head_width]);
-                convert(&self.query, query_form, &mut self.query_pairs, row * filled_width / 2);
+                let at = row * filled_width / 2;
+                convert(&q[..even], query_form, &mut self.query_pairs, at);
+                if even < head_width {
+                    convert(&[q[even], 0.0], query_form, &mut self.query_pairs, at + even / 2);
+                }
             }
         }
         self.running.clear();

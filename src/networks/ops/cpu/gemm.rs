@@ -243,6 +243,7 @@ impl Work<'_> {
         let multiple = if self.tiles.is_some() { amx::DEPTH / 2 } else { 1 };
         let most = if whole { rhs.depth } else { segment_depth.div_ceil(chunks).next_multiple_of(multiple) };
         let mut room = Scratch::new(rhs.panels.room(most * PANEL, rows.form));
+        let converts = !room.is_empty();
         let groups = panels.clone().step_by(GROUP_PANELS);
         for (group, pass) in groups.flat_map(|group| (0..passes).map(move |pass| (group, pass))) {
             // A pass is the whole depth, or a part of one segment.
@@ -254,14 +255,25 @@ impl Work<'_> {
             let segment = if whole { 0 } else { segment };
             let lhs_offset = segment * rows.segment_stride + from;
             let rhs_row = segment * segment_depth + from;
-            let is_last = pass + 1 == passes;
-            for panel in group..panels.end.min(group + GROUP_PANELS) {
+            // Tile registers are loaded with what is added, others add it in the end.
+            let adds = if self.tiles.is_some() { pass == 0 } else { pass + 1 == passes };
+            let end = panels.end.min(group + GROUP_PANELS);
+            for panel in group..end {
+                let place = |panel: usize| {
+                    let width = PANEL.min(packed_columns(rhs.columns) - panel * PANEL);
+                    let first = panel * PANEL * rhs.depth + rhs_row * width;
+                    (first..first + segments * (to - from) * width, width)
+                };
+                let (range, width) = place(panel);
                 let column = panel * PANEL;
-                let width = PANEL.min(packed_columns(rhs.columns) - column);
-                let rhs_offset = panel * PANEL * rhs.depth + rhs_row * width;
-                let count = segments * (to - from) * width;
-                let part = rhs.panels.part(rhs_offset..rhs_offset + count, width, rows.form, &mut room);
+                let part = rhs.panels.part(range, width, rows.form, &mut room);
+                // Panels that are widened or split are read at once: the next one is fetched meanwhile.
+                let next = panel + 1;
+                let next = (converts && next < end).then(|| rhs.panels.lines(&place(next).0, rows.form));
                 for tile in tiles.clone() {
+                    if let Some(next) = next {
+                        next.fetch(tile - tiles.start, tiles.len());
+                    }
                     let (line, number) = (tile / self.tiles_of_line, tile % self.tiles_of_line);
                     let (first, end) = self.tile_of_line(number);
                     let (picture, line_of_picture) = (line / rows.lines, line % rows.lines);
@@ -270,13 +282,13 @@ impl Work<'_> {
                         + first * rows.row_stride
                         + lhs_offset;
                     let at = (line * rows.length + first) * self.out_stride + column;
-                    let bias = if is_last && !self.extra.bias.is_empty() {
+                    let bias = if adds && !self.extra.bias.is_empty() {
                         self.extra.bias[column..].as_ptr()
                     } else {
                         std::ptr::null()
                     };
                     let residual = match self.extra.residual {
-                        Some(residual) if is_last => residual[at..].as_ptr(),
+                        Some(residual) if adds => residual[at..].as_ptr(),
                         _ => std::ptr::null(),
                     };
                     #[expect(

@@ -203,18 +203,27 @@ multiversioned! {
     }
 }
 
-/// A sum in sixteen lanes, which vectorises and loses less than one running sum.
+/// A sum in many lanes, several vectors of them so that none waits for itself; it loses less than one running sum.
 #[inline(always)]
 fn lanes_sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
-    let mut lanes = [0.0_f32; 16];
-    let chunks = values.chunks_exact(16);
-    let rest: f32 = chunks.remainder().iter().map(|v| f(*v)).sum();
+    let mut lanes = [0.0_f32; 64];
+    let (chunks, rest) = values.as_chunks::<64>();
     for chunk in chunks {
-        for (lane, v) in lanes.iter_mut().zip(chunk) {
-            *lane += f(*v);
+        for l in 0..64 {
+            lanes[l] += f(chunk[l]);
         }
     }
-    lanes.iter().sum::<f32>() + rest
+    for (lane, v) in lanes.iter_mut().zip(rest) {
+        *lane += f(*v);
+    }
+    let mut half = 32;
+    while half > 0 {
+        for l in 0..half {
+            lanes[l] += lanes[l + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 /// LayerNorm over the last dimension (Ba et al. 2016).

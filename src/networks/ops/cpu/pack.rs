@@ -232,12 +232,50 @@ impl<'a> Panels<'a> {
         }
     }
 
+    /// Where part of the panels lies in memory (the range: of f32 values, or of pairs).
+    pub(super) fn lines(self, range: &std::ops::Range<usize>, form: Form) -> Lines {
+        let (first, size) = match self {
+            Self::F32(values) => (values.as_ptr().cast::<u8>(), size_of::<f32>() * form.halves()),
+            Self::Pairs(values) | Self::Split(values) => (values.as_ptr().cast(), size_of::<f32>()),
+            Self::F16(bits) | Self::Bf16(bits) => (bits.as_ptr().cast(), size_of::<u16>() * form.halves()),
+        };
+        let count = (range.len() * size).div_ceil(Lines::BYTES);
+        Lines { first: first.wrapping_add(range.start * size), count }
+    }
+
     /// How much room [`Self::part`] needs for so many f32 values or pairs.
     pub(super) fn room(self, values: usize, form: Form) -> usize {
         match (self, form) {
             (Self::F32(_), Form::F32) | (Self::Pairs(_) | Self::Split(_), _) => 0,
             (_, Form::F32 | Form::Pairs) => values,
             (_, Form::Split(_)) => 4 * values,
+        }
+    }
+}
+
+/// Lines of the cache, one after another.
+#[derive(Clone, Copy)]
+pub(super) struct Lines {
+    first: *const u8,
+    count: usize,
+}
+
+impl Lines {
+    const BYTES: usize = 64;
+
+    /// Asks for one of so many parts of them, to be in the second-level cache when they are read.
+    pub(super) fn fetch(self, part: usize, parts: usize) {
+        for line in part * self.count / parts..(part + 1) * self.count / parts {
+            let place = self.first.wrapping_add(line * Self::BYTES);
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "a hint takes a pointer")]
+            // SAFETY: it reads nothing, wherever it points.
+            unsafe {
+                use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+                _mm_prefetch::<_MM_HINT_T1>(place.cast());
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            let _ = place;
         }
     }
 }

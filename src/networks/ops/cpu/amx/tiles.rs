@@ -79,6 +79,48 @@ struct Place {
     stride: usize,
 }
 
+impl Place {
+    /// Of zeros.
+    const NONE: Self = Self { first: std::ptr::null_mut(), stride: 0 };
+}
+
+/// What a tile's sums are added to.
+#[derive(Clone, Copy)]
+struct Extra {
+    /// What is in the result.
+    accumulate: bool,
+    bias: *const f32,
+    residual: *const f32,
+}
+
+impl Extra {
+    /// What a tile asks for, and where sums begin with a part of it, which then need not be added: whole tiles of
+    /// columns are loaded from where they lie, a bias as rows that are all the same.
+    fn of(tile: &Tile) -> (Place, Self) {
+        let mut extra = Self { accumulate: tile.accumulate, bias: tile.bias, residual: tile.residual };
+        let stride = 4 * tile.out_stride;
+        let begin = if !tile.columns.is_multiple_of(EDGE) {
+            Place::NONE
+        } else if extra.accumulate {
+            extra.accumulate = false;
+            Place { first: tile.out, stride }
+        } else if !extra.residual.is_null() {
+            extra.residual = std::ptr::null();
+            Place { first: tile.residual.cast_mut(), stride }
+        } else if !extra.bias.is_null() {
+            extra.bias = std::ptr::null();
+            Place { first: tile.bias.cast_mut(), stride: 0 }
+        } else {
+            Place::NONE
+        };
+        (begin, extra)
+    }
+
+    fn is_nothing(&self) -> bool {
+        !self.accumulate && self.bias.is_null() && self.residual.is_null()
+    }
+}
+
 /// Where the sums of a run are to begin with (null for zeros), and where they go.
 #[repr(C)]
 struct Ends {
@@ -115,18 +157,12 @@ impl Tiles {
         let in_between = Place { first: sums.0.as_mut_ptr().cast(), stride: 4 * PANEL };
         let (whole, rest) = (tile.depth / EDGE, tile.depth % EDGE);
         let runs = tile.segments * (usize::from(whole > 0) + usize::from(rest > 0));
-        // Whole tiles of columns need no detour on their way from and to the result.
         let result = Place { first: tile.out, stride: 4 * tile.out_stride };
-        let fits = tile.columns.is_multiple_of(EDGE);
-        let (resumes, ends) =
-            (tile.accumulate && fits, fits && tile.bias.is_null() && tile.residual.is_null());
+        let (begin, extra) = Extra::of(tile);
+        let ends = tile.columns.is_multiple_of(EDGE) && extra.is_nothing();
         let mut done = 0;
         let mut next = || {
-            let from = match done {
-                0 if resumes => result,
-                0 => Place { first: std::ptr::null_mut(), stride: 0 },
-                _ => in_between,
-            };
+            let from = if done == 0 { begin } else { in_between };
             done += 1;
             Ends { from, to: if done == runs && ends { result } else { in_between } }
         };
@@ -172,7 +208,7 @@ impl Tiles {
         if !ends {
             // SAFETY: level `Amx` has AVX-512; the last run wrote the sums of the tile's rows and columns.
             unsafe {
-                finish(&sums, tile, tile.accumulate && !resumes);
+                finish(&sums, tile, extra);
             }
         }
     }
@@ -416,22 +452,25 @@ unsafe fn multiply(run: Run, ends: &Ends, tile: &Tile) {
 /// As for [`Tiles::compute`], with the sums of the tile's rows and columns written.
 #[target_feature(enable = "avx512f")]
 #[expect(unsafe_code, reason = "reads and writes through the tile's pointers")]
-unsafe fn finish(sums: &Sums, tile: &Tile, accumulate: bool) {
+unsafe fn finish(sums: &Sums, tile: &Tile, extra: Extra) {
     let sums: *const f32 = sums.0.as_ptr().cast();
     for first in (0..tile.columns).step_by(EDGE) {
         let mask = u16::MAX >> (EDGE - (tile.columns - first).min(EDGE));
         // SAFETY: every access is at a row and column of the tile, those beyond its columns masked.
         unsafe {
-            let bias =
-                if tile.bias.is_null() { _mm512_setzero_ps() } else { _mm512_loadu_ps(tile.bias.add(first)) };
+            let bias = if extra.bias.is_null() {
+                _mm512_setzero_ps()
+            } else {
+                _mm512_loadu_ps(extra.bias.add(first))
+            };
             for row in 0..tile.rows {
                 let at = row * tile.out_stride + first;
                 let mut sum = _mm512_add_ps(_mm512_loadu_ps(sums.add(row * PANEL + first)), bias);
-                if accumulate {
+                if extra.accumulate {
                     sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, tile.out.add(at)));
                 }
-                if !tile.residual.is_null() {
-                    sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, tile.residual.add(at)));
+                if !extra.residual.is_null() {
+                    sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, extra.residual.add(at)));
                 }
                 _mm512_mask_storeu_ps(tile.out.add(at), mask, sum);
             }

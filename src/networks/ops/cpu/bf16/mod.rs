@@ -12,6 +12,8 @@
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
 
+#[cfg(target_arch = "x86_64")]
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
@@ -47,16 +49,20 @@ pub fn matrix_precision() -> Precision {
 pub(super) fn is_available() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        let features = [
-            is_x86_feature_detected!("avx2"),
-            is_x86_feature_detected!("fma"),
-            is_x86_feature_detected!("avx512f"),
-            is_x86_feature_detected!("avx512bw"),
-            is_x86_feature_detected!("avx512dq"),
-            is_x86_feature_detected!("avx512vl"),
-            is_x86_feature_detected!("avx512bf16"),
-        ];
-        features.iter().all(|found| *found)
+        static FOUND: LazyLock<bool> = LazyLock::new(|| {
+            [
+                is_x86_feature_detected!("avx2"),
+                is_x86_feature_detected!("fma"),
+                is_x86_feature_detected!("avx512f"),
+                is_x86_feature_detected!("avx512bw"),
+                is_x86_feature_detected!("avx512dq"),
+                is_x86_feature_detected!("avx512vl"),
+                is_x86_feature_detected!("avx512bf16"),
+            ]
+            .iter()
+            .all(|found| *found)
+        });
+        *FOUND
     }
     #[cfg(not(target_arch = "x86_64"))]
     false
