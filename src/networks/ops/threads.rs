@@ -5,6 +5,7 @@
 use std::sync::{Arc, LazyLock, RwLock};
 
 use rayon::ThreadPool;
+use rayon::prelude::*;
 
 static POOL: LazyLock<RwLock<Option<Arc<ThreadPool>>>> =
     LazyLock::new(|| RwLock::new(build(default_count())));
@@ -41,6 +42,15 @@ pub fn count() -> usize {
 
 fn pool() -> Option<Arc<ThreadPool>> {
     POOL.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+}
+
+/// Does `work` with each piece, several at once if there are several threads.
+pub(super) fn for_each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
+    if count() > 1 {
+        pieces.into_par_iter().for_each(work);
+    } else {
+        pieces.into_iter().for_each(work);
+    }
 }
 
 /// Runs `work` on the pool. Wrap a whole network call, so that its operations need not cross threads.

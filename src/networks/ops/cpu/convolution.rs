@@ -217,11 +217,7 @@ impl Convolution {
                     bands.push((picture, band * lines, residual, out));
                 }
             }
-            if threads::count() > 1 {
-                bands.into_par_iter().for_each(run);
-            } else {
-                bands.into_iter().for_each(run);
-            }
+            threads::for_each(bands, run);
         };
         #[expect(unsafe_code, reason = "see `written`")]
         // SAFETY: every line of every picture is in a band, whose product writes its values.

@@ -269,7 +269,7 @@ impl Work<'_> {
                 let part = rhs.panels.part(range, width, rows.form, &mut room);
                 // Panels that are widened or split are read at once: the next one is fetched meanwhile.
                 let next = panel + 1;
-                let next = (converts && next < end).then(|| rhs.panels.lines(&place(next).0, rows.form));
+                let next = (converts && next < end).then(|| rhs.panels.ahead(place(next).0, rows.form));
                 for tile in tiles.clone() {
                     if let Some(next) = next {
                         next.fetch(tile - tiles.start, tiles.len());

@@ -4,6 +4,7 @@
 //! of up to [`PANEL`] columns, each row of a panel next to the one before. Sums stay in registers for
 //! the whole depth: 12 rows × 32 columns with AVX-512 (24 of 32 registers), 6 × 16 with AVX2.
 
+use super::prefetch::first_level;
 use super::simd::{Level, level};
 
 /// Columns of a full panel.
@@ -91,20 +92,6 @@ macro_rules! unrolled {
     };
 }
 
-/// Asks for the line of the cache where a result will be written.
-#[inline(always)]
-fn fetch(out: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    #[expect(unsafe_code, reason = "a hint takes a pointer")]
-    // SAFETY: it reads nothing, wherever it points.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(out.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = out;
-}
-
 /// Defines `compute` over vectors of one kind. Tiles of more rows or columns than `$rows` and
 /// `$vectors` fill the registers with are computed in pieces.
 macro_rules! kernels {
@@ -145,9 +132,10 @@ macro_rules! kernels {
         // SAFETY: called by `compute` above for rows and columns inside the tile.
         unsafe fn columns<const MR: usize, const NV: usize>(tile: &Tile, first: usize, column: usize) {
             let mut sums: [[$vector; NV]; MR] = [[$zero(); NV]; MR];
+            // The sums of earlier passes would be waited for at the end.
             if tile.accumulate {
                 for i in 0..MR {
-                    fetch(tile.out.wrapping_add((first + i) * tile.out_stride + column));
+                    first_level(tile.out.wrapping_add((first + i) * tile.out_stride + column));
                 }
             }
             // SAFETY: every access is at a row, segment, depth and column of the tile; whole vectors of
@@ -221,7 +209,7 @@ mod avx512 {
         _mm512_storeu_ps,
     };
 
-    use super::{Tile, fetch};
+    use super::{Tile, first_level};
 
     kernels! {
         #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
@@ -239,7 +227,7 @@ mod bf16 {
         _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
-    use super::{Tile, fetch};
+    use super::{Tile, first_level};
 
     #[target_feature(enable = "avx512f,avx512bf16")]
     #[inline]
@@ -265,7 +253,7 @@ mod avx2 {
         _mm256_storeu_ps,
     };
 
-    use super::{Tile, fetch};
+    use super::{Tile, first_level};
 
     kernels! {
         #[target_feature(enable = "avx2,fma")]
@@ -277,7 +265,7 @@ mod avx2 {
 
 /// Four lanes that compilers keep in one SSE or NEON register.
 mod baseline {
-    use super::{Tile, fetch};
+    use super::{Tile, first_level};
 
     type Lanes = [f32; 4];
 

@@ -13,10 +13,12 @@ mod kernel;
 pub(super) mod norm;
 pub(super) mod normed;
 pub(super) mod pack;
+mod prefetch;
 pub(super) mod scratch;
 pub(super) mod simd;
 mod softmax;
 pub(super) mod weights;
+mod widen;
 mod winograd;
 
 /// Work on fewer values than this is not worth handing to other threads.

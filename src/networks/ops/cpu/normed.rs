@@ -3,8 +3,6 @@
 
 use std::mem::MaybeUninit;
 
-use rayon::prelude::*;
-
 use super::super::threads;
 use super::activation::gate;
 use super::bf16::convert;
@@ -31,14 +29,6 @@ fn rows_of_band(rows: usize, values: usize) -> Option<usize> {
     let share = rows.div_ceil(threads);
     let enough = rows > 0 && (threads == 1 || share >= ROWS_OF_THREAD);
     enough.then(|| (BAND_VALUES / values).clamp(LEAST_ROWS, MOST_ROWS).min(share))
-}
-
-fn for_each<T: Send>(bands: Vec<T>, work: impl Fn(T) + Sync + Send) {
-    if threads::count() > 1 {
-        bands.into_par_iter().for_each(work);
-    } else {
-        bands.into_iter().for_each(work);
-    }
 }
 
 /// Rows of values in the form they are multiplied in.
@@ -103,7 +93,7 @@ pub(in super::super) fn normed_products(
                 band.1.push(out);
             }
         }
-        for_each(bands, |(x, results)| {
+        threads::for_each(bands, |(x, results)| {
             let normed = Converted::normed(x, norm, form);
             for (weights, out) in weights.iter().zip(results) {
                 weights.multiply_converted(normed.rows(x.len() / depth), None, out);
@@ -153,7 +143,7 @@ pub(in super::super) fn gated_feed_forward(
         contract.multiply_converted(gated.rows(rows), Some(x), out);
     };
     let write = |out: &mut [MaybeUninit<f32>]| {
-        for_each(x.chunks(rows * depth).zip(out.chunks_mut(rows * depth)).collect(), work);
+        threads::for_each(x.chunks(rows * depth).zip(out.chunks_mut(rows * depth)).collect(), work);
     };
     #[expect(unsafe_code, reason = "see `written`")]
     // SAFETY: every row is in a band, whose product writes all columns.

@@ -10,8 +10,9 @@ use rayon::prelude::*;
 use super::super::threads;
 use super::bf16::{pair_rows, split_rows, unpair_rows};
 use super::kernel::{HALF_PANEL, PANEL};
+use super::prefetch::Ahead;
 use super::scratch::Scratch;
-use super::simd::{Level, level, multiversioned};
+use super::widen::{widen_bf16, widen_f16};
 
 /// Rows whose columns are copied together: a panel of them stays in the first-level cache.
 const ROWS_AT_ONCE: usize = 256;
@@ -232,15 +233,14 @@ impl<'a> Panels<'a> {
         }
     }
 
-    /// Where part of the panels lies in memory (the range: of f32 values, or of pairs).
-    pub(super) fn lines(self, range: &std::ops::Range<usize>, form: Form) -> Lines {
-        let (first, size) = match self {
-            Self::F32(values) => (values.as_ptr().cast::<u8>(), size_of::<f32>() * form.halves()),
-            Self::Pairs(values) | Self::Split(values) => (values.as_ptr().cast(), size_of::<f32>()),
-            Self::F16(bits) | Self::Bf16(bits) => (bits.as_ptr().cast(), size_of::<u16>() * form.halves()),
-        };
-        let count = (range.len() * size).div_ceil(Lines::BYTES);
-        Lines { first: first.wrapping_add(range.start * size), count }
+    /// Part of the panels (the range: of f32 values, or of pairs), to be fetched before it is read.
+    pub(super) fn ahead(self, range: std::ops::Range<usize>, form: Form) -> Ahead {
+        let numbers = form.halves() * range.start..form.halves() * range.end;
+        match self {
+            Self::F32(values) => Ahead::new(&values[numbers]),
+            Self::Pairs(values) | Self::Split(values) => Ahead::new(&values[range]),
+            Self::F16(bits) | Self::Bf16(bits) => Ahead::new(&bits[numbers]),
+        }
     }
 
     /// How much room [`Self::part`] needs for so many f32 values or pairs.
@@ -249,33 +249,6 @@ impl<'a> Panels<'a> {
             (Self::F32(_), Form::F32) | (Self::Pairs(_) | Self::Split(_), _) => 0,
             (_, Form::F32 | Form::Pairs) => values,
             (_, Form::Split(_)) => 4 * values,
-        }
-    }
-}
-
-/// Lines of the cache, one after another.
-#[derive(Clone, Copy)]
-pub(super) struct Lines {
-    first: *const u8,
-    count: usize,
-}
-
-impl Lines {
-    const BYTES: usize = 64;
-
-    /// Asks for one of so many parts of them, to be in the second-level cache when they are read.
-    pub(super) fn fetch(self, part: usize, parts: usize) {
-        for line in part * self.count / parts..(part + 1) * self.count / parts {
-            let place = self.first.wrapping_add(line * Self::BYTES);
-            #[cfg(target_arch = "x86_64")]
-            #[expect(unsafe_code, reason = "a hint takes a pointer")]
-            // SAFETY: it reads nothing, wherever it points.
-            unsafe {
-                use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-                _mm_prefetch::<_MM_HINT_T1>(place.cast());
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            let _ = place;
         }
     }
 }
@@ -376,86 +349,9 @@ impl PackedMatrix {
     }
 }
 
-/// An f16 value from its bits: IEEE 754's binary16, in a form compilers vectorise.
-#[inline(always)]
-fn f16_value(bits: u16) -> f32 {
-    /// The exponents' bias differs by 112.
-    const BIAS: u32 = 112 << 23;
-    /// The exponent of infinities and of what is not a number, in f32's place.
-    const LAST: u32 = 31 << 23;
-    let magnitude = u32::from(bits & 0x7fff) << 13;
-    let sign = u32::from(bits & 0x8000) << 16;
-    // Below the smallest normal number: as if the leading one were there, and without it again.
-    let small = f32::from_bits(magnitude + BIAS + (1 << 23)) - f32::from_bits(BIAS + (1 << 23));
-    let normal = magnitude + if magnitude >= LAST { 2 * BIAS } else { BIAS };
-    f32::from_bits(sign | if magnitude < 1 << 23 { small.to_bits() } else { normal })
-}
-
-fn widen_f16(bits: &[u16], out: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    if level() >= Level::Avx2 && is_x86_feature_detected!("f16c") {
-        #[expect(unsafe_code, reason = "instructions the compiler cannot know to be there")]
-        // SAFETY: they were found on this processor.
-        unsafe {
-            widen_f16_at_once(bits, out);
-        }
-        return;
-    }
-    widen_f16_in_steps(bits, out);
-}
-
-/// Eight values by one instruction.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx,f16c")]
-fn widen_f16_at_once(bits: &[u16], out: &mut [f32]) {
-    use std::arch::x86_64::{_mm_loadu_si128, _mm256_cvtph_ps, _mm256_storeu_ps};
-    let ((eights, rest), (wide, wide_rest)) = (bits.as_chunks::<8>(), out.as_chunks_mut::<8>());
-    for (eight, wide) in eights.iter().zip(wide) {
-        #[expect(unsafe_code, reason = "loads and stores of vectors take pointers")]
-        // SAFETY: each is an array of eight values.
-        unsafe {
-            _mm256_storeu_ps(wide.as_mut_ptr(), _mm256_cvtph_ps(_mm_loadu_si128(eight.as_ptr().cast())));
-        }
-    }
-    for (out, bits) in wide_rest.iter_mut().zip(rest) {
-        *out = f16_value(*bits);
-    }
-}
-
-multiversioned! {
-    fn widen_f16_in_steps(bits: &[u16], out: &mut [f32]) {
-        for (out, bits) in out.iter_mut().zip(bits) {
-            *out = f16_value(*bits);
-        }
-    }
-}
-
-multiversioned! {
-    fn widen_bf16(bits: &[u16], out: &mut [f32]) {
-        for (out, bits) in out.iter_mut().zip(bits) {
-            *out = f32::from_bits(u32::from(*bits) << 16);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_f16_value_is_widened_exactly() {
-        let bits: Vec<u16> = (0..=u16::MAX).collect();
-        let mut found = vec![0.0; bits.len()];
-        for widen in [widen_f16, widen_f16_in_steps] {
-            found.fill(0.0);
-            widen(&bits, &mut found);
-            for (bits, found) in bits.iter().zip(&found) {
-                let wanted = f16::from_bits(*bits).to_f32();
-                let same = found.to_bits() == wanted.to_bits() || found.is_nan() && wanted.is_nan();
-                assert!(same, "{bits:#06x}: {found} for {wanted}");
-            }
-        }
-    }
 
     #[test]
     fn every_stored_form_is_packed_alike() {

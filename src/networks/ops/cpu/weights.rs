@@ -3,8 +3,6 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::super::threads;
 use super::amx;
 use super::bf16::{self, Precision, matrix_precision};
@@ -130,11 +128,7 @@ impl Weights {
                 let residual = residual.map(|residual| &residual[index * at_once * columns..][..out.len()]);
                 self.multiply_converted(rows, residual, out);
             };
-            if threads::count() > 1 {
-                out.par_chunks_mut(at_once * columns).enumerate().for_each(multiply);
-            } else {
-                out.chunks_mut(at_once * columns).enumerate().for_each(multiply);
-            }
+            threads::for_each(out.chunks_mut(at_once * columns).enumerate().collect(), multiply);
         } else {
             let (places, form) = bf16::converted(rows.values, form, true);
             let extra = Extra { accumulate: false, bias, residual };

@@ -94,7 +94,7 @@ struct Extra {
 }
 
 impl Extra {
-    /// What a tile asks for, and where sums begin with a part of it, which then need not be added: whole tiles of
+    /// Where a tile's sums begin with a part of what it asks for, and what is left to be added: whole tiles of
     /// columns are loaded from where they lie, a bias as rows that are all the same.
     fn of(tile: &Tile) -> (Place, Self) {
         let mut extra = Self { accumulate: tile.accumulate, bias: tile.bias, residual: tile.residual };
@@ -183,7 +183,7 @@ impl Tiles {
             };
             if whole > 0 {
                 // SAFETY: the run reads inside the tile, and the registers are configured for its rows; sums come from
-                // where they were written before.
+                // where they were written before, or from a whole tile of the result, the residual or the bias.
                 unsafe {
                     multiply(run, &next(), tile);
                 }

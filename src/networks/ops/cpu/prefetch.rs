@@ -1,0 +1,47 @@
+//! Hints to have memory in a cache before it is read or written; where a processor takes none, nothing.
+
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
+
+/// Asks for a place's line to be in the first-level cache.
+#[inline(always)]
+pub(super) fn first_level(place: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    hint::<{ std::arch::x86_64::_MM_HINT_T0 }>(place.cast());
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[expect(unsafe_code, reason = "a hint takes a pointer")]
+fn hint<const LEVEL: i32>(place: *const u8) {
+    // SAFETY: it reads nothing, wherever it points.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<LEVEL>(place.cast());
+    }
+}
+
+/// Memory that is read as a whole later.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead {
+    first: *const u8,
+    lines: usize,
+}
+
+impl Ahead {
+    pub(super) fn new<T>(values: &[T]) -> Self {
+        Self { first: values.as_ptr().cast(), lines: size_of_val(values).div_ceil(LINE) }
+    }
+
+    /// Asks for one of so many parts to be in the second-level cache.
+    pub(super) fn fetch(self, part: usize, parts: usize) {
+        for line in part * self.lines / parts..(part + 1) * self.lines / parts {
+            let place = self.first.wrapping_add(line * LINE);
+            #[cfg(target_arch = "x86_64")]
+            hint::<{ std::arch::x86_64::_MM_HINT_T1 }>(place);
+            #[cfg(not(target_arch = "x86_64"))]
+            let _ = place;
+        }
+    }
+}
