@@ -8,8 +8,8 @@ use candle_core::{DType, Device, Result, Tensor};
 use proptest::prelude::*;
 use safelight::networks::ops::{
     Conv2d, GatedFeedForward, GroupNorm, LayerNorm, Level, Linear, Mask, NormSilu, Padding, add_channels,
-    attention, concat_channels, from_tokens, geglu, gelu, gelu_tanh, limit, normed_linears, quick_gelu, silu,
-    threads, to_tokens,
+    attention, concat_channels, from_tokens, geglu, gelu, gelu_tanh, in_bands, limit, normed_linears,
+    quick_gelu, silu, threads, to_tokens,
 };
 
 /// Values in −1..1 that depend on shape and salt only.
@@ -220,6 +220,16 @@ fn large_sizes_agree_where_threads_share_the_work() {
     convolution(2, 64, 20, 160, 160, 3, 2, Padding::BottomRight);
 }
 
+#[test]
+fn small_pictures_agree_where_one_thread_takes_several_at_once() {
+    threads::set_count(Some(1));
+    convolution(3, 40, 12, 9, 10, 3, 1, Padding::Same(1));
+    convolution(5, 64, 40, 17, 16, 3, 2, Padding::BottomRight);
+    // Two of three.
+    convolution(3, 256, 16, 36, 36, 3, 1, Padding::Same(1));
+    threads::set_count(None);
+}
+
 /// What follows a norm of `width`, from f32 or f64 weights: maps to `outputs`, and a feed-forward of `hidden`.
 fn after_a_norm(
     dtype: DType,
@@ -263,6 +273,27 @@ fn what_follows_a_norm_agrees() {
 }
 
 #[test]
+fn bands_of_rows_make_the_whole() {
+    // One band, several of each picture, and fewer than two for each of two threads, which are not made.
+    for (batch, rows) in [(1, 7), (2, 700), (3, 512), (1, 300)] {
+        let (x, more) = (made_up(&[batch, rows, 24], 1), made_up(&[batch, rows, 10], 2));
+        let of_picture = made_up(&[batch, 1, 10], 3);
+        let weight = made_up(&[10, 24], 4);
+        let work = |linear: &Linear, x: &Tensor, more: &Tensor, of_picture: &Tensor| {
+            linear.forward_add(x, more)?.broadcast_add(of_picture)
+        };
+        let fast = Linear::new(&weight, None).unwrap();
+        let bands = || {
+            in_bands([&x, &more], 10, |pictures, [x, more]| {
+                work(&fast, &x, &more, &of_picture.narrow(0, pictures.start, pictures.len())?)
+            })
+        };
+        let plain = Linear::new(&wide(&weight), None).unwrap();
+        agree(PRODUCT, bands, work(&plain, &wide(&x), &wide(&more), &wide(&of_picture)));
+    }
+}
+
+#[test]
 fn sizes_that_do_not_fit_are_errors() {
     let conv = Conv2d::new(&made_up(&[4, 3, 3, 3], 1), None, 1, Padding::Same(1)).unwrap();
     assert!(conv.forward(&made_up(&[1, 4, 8, 8], 2)).is_err());
@@ -277,6 +308,12 @@ fn sizes_that_do_not_fit_are_errors() {
     assert!(normed_linears(&made_up(&[1, 2, 4], 1), &norm, [&a, &b]).is_err());
     assert!(feed_forward.forward_add(&made_up(&[1, 2, 5], 1)).is_err());
     assert!(GatedFeedForward::new(norm, a, b).is_err());
+    let x = made_up(&[2, 600, 3], 1);
+    assert!(in_bands([&x, &made_up(&[2, 599, 3], 1)], 3, |_, [x, _]| Ok(x)).is_err());
+    assert!(in_bands([&x], 4, |_, [x]| Ok(x)).is_err());
+    let failing =
+        in_bands([&x], 3, |pictures, [x]| if pictures.contains(&1) { x.narrow(1, 600, 1) } else { Ok(x) });
+    assert!(failing.is_err());
     let q = made_up(&[1, 2, 6], 1);
     assert!(attention(&q, &q, &q, 4, Mask::None).is_err());
 }

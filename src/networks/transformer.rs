@@ -1,11 +1,14 @@
 //! The UNet's transformer over a feature map: diffusers' `Transformer2DModel`.
 
+use std::ops::Range;
+
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::blocks::{group_norm, layer_norm, linear, linear_no_bias, linear_or_conv1x1};
 use super::ops::{
-    GatedFeedForward, GroupNorm, LayerNorm, Linear, Mask, attention, from_tokens, normed_linears, to_tokens,
+    GatedFeedForward, GroupNorm, LayerNorm, Linear, Mask, attention, from_tokens, in_bands, normed_linears,
+    to_tokens,
 };
 
 struct Attention {
@@ -27,17 +30,21 @@ impl Attention {
         })
     }
 
-    /// Attention of `norm(x)`, `x`: `[B, N, C]`, over itself, added to `x`.
+    /// Attention of `norm(x)`, `x`: `[B, N, C]`, over itself, before the map out.
     fn over_itself(&self, x: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
         let [query, key, value] = normed_linears(x, norm, [&self.query, &self.key, &self.value])?;
-        self.out.forward_add(&attention(&query, &key, &value, self.heads, Mask::None)?, x)
+        attention(&query, &key, &value, self.heads, Mask::None)
     }
 
-    /// Attention of `norm(x)`, `x`: `[B, N, C]`, over `context` `[B, M, K]`, added to `x`.
-    fn over_context(&self, x: &Tensor, norm: &LayerNorm, context: &Tensor) -> Result<Tensor> {
+    /// Keys and values of `context`: `[B, M, K] → [B, M, C]` each.
+    fn keys_and_values(&self, context: &Tensor) -> Result<[Tensor; 2]> {
+        Ok([self.key.forward(context)?, self.value.forward(context)?])
+    }
+
+    /// Attention of `norm(x)`, `x`: `[B, N, C]`, over keys and values, each `[B, M, C]`, added to `x`.
+    fn over(&self, x: &Tensor, norm: &LayerNorm, [key, value]: [&Tensor; 2]) -> Result<Tensor> {
         let [query] = normed_linears(x, norm, [&self.query])?;
-        let (key, value) = (self.key.forward(context)?, self.value.forward(context)?);
-        self.out.forward_add(&attention(&query, &key, &value, self.heads, Mask::None)?, x)
+        self.out.forward_add(&attention(&query, key, value, self.heads, Mask::None)?, x)
     }
 }
 
@@ -70,10 +77,23 @@ impl Block {
         })
     }
 
-    fn forward(&self, tokens: &Tensor, context: &Tensor) -> Result<Tensor> {
-        let tokens = self.self_attention.over_itself(tokens, &self.norm1)?;
-        let tokens = self.cross_attention.over_context(&tokens, &self.norm2, context)?;
-        self.feed_forward.forward_add(&tokens)
+    /// `finish(block(tokens), residual)`: `tokens` and `residual` `[B, N, C]`, `context` `[B, M, K]` → `[B, N, C]`.
+    fn forward(
+        &self,
+        [tokens, residual]: [&Tensor; 2],
+        context: &Tensor,
+        finish: impl Fn(Tensor, &Tensor) -> Result<Tensor> + Sync,
+    ) -> Result<Tensor> {
+        let attended = self.self_attention.over_itself(tokens, &self.norm1)?;
+        let [keys, values] = self.cross_attention.keys_and_values(context)?;
+        // From here on every token is on its own.
+        let rest = |pictures: Range<usize>, [attended, tokens, residual]: [Tensor; 3]| {
+            let of = |context: &Tensor| context.narrow(0, pictures.start, pictures.len());
+            let tokens = self.self_attention.out.forward_add(&attended, &tokens)?;
+            let tokens = self.cross_attention.over(&tokens, &self.norm2, [&of(&keys)?, &of(&values)?])?;
+            finish(self.feed_forward.forward_add(&tokens)?, &residual)
+        };
+        in_bands([&attended, tokens, residual], tokens.dim(2)?, rest)
     }
 }
 
@@ -117,10 +137,43 @@ impl SpatialTransformer {
     /// `x`: `[B, C, H, W]`, `context`: `[B, M, K]`.
     pub(super) fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
         let (_, _, height, width) = x.dims4()?;
+        let residual = to_tokens(x)?;
         let mut tokens = self.project_in.forward(&to_tokens(&self.norm.forward(x)?)?)?;
-        for block in &self.blocks {
-            tokens = block.forward(&tokens, context)?;
+        for (i, block) in self.blocks.iter().enumerate() {
+            let is_last = i + 1 == self.blocks.len();
+            let finish = |tokens: Tensor, residual: &Tensor| {
+                if is_last { self.project_out.forward_add(&tokens, residual) } else { Ok(tokens) }
+            };
+            tokens = block.forward([&tokens, &residual], context, finish)?;
         }
-        from_tokens(&self.project_out.forward_add(&tokens, &to_tokens(x)?)?, height, width)
+        from_tokens(&tokens, height, width)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use candle_nn::VarMap;
+
+    use super::*;
+
+    /// Enough tokens for bands, with another context for each picture.
+    #[test]
+    fn pictures_together_are_as_each_alone() {
+        let device = Device::Cpu;
+        let made = VarMap::new();
+        let vb = VarBuilder::from_varmap(&made, DType::F32, &device);
+        let config = TransformerConfig { heads: 2, context_width: 6, depth: 2, groups: 4 };
+        let transformer = SpatialTransformer::new(&vb, 16, config).unwrap();
+        let x = Tensor::randn(0.0_f32, 1.0, (2, 16, 20, 30), &device).unwrap();
+        let context = Tensor::randn(0.0_f32, 1.0, (2, 5, 6), &device).unwrap();
+        let together = transformer.forward(&x, &context).unwrap();
+        for picture in 0..2 {
+            let one = |all: &Tensor| all.narrow(0, picture, 1).unwrap();
+            let alone = transformer.forward(&one(&x), &one(&context)).unwrap();
+            let distance = (one(&together) - alone).unwrap().abs().unwrap().flatten_all().unwrap();
+            let distance = distance.max(0).unwrap().to_scalar::<f32>().unwrap();
+            assert!(distance < 1e-4, "picture {picture}: {distance}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! of `[B, H, W, C]`, which the kernels read and give without copying; any other layout is accepted.
 
 mod attention;
+mod bands;
 mod convolution;
 mod cpu;
 mod elementwise;
@@ -17,6 +18,7 @@ pub mod threads;
 mod weights;
 
 pub use attention::{Mask, attention};
+pub use bands::in_bands;
 pub use convolution::{Conv2d, Padding};
 pub use cpu::bf16::{Precision, matrix_precision, set_matrix_precision};
 pub use cpu::norm::GroupStatistics;

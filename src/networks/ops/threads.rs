@@ -2,6 +2,7 @@
 //!
 //! A pool of our own, so that the window's thread keeps its share and the number can be chosen.
 
+use std::cell::Cell;
 use std::sync::{Arc, LazyLock, RwLock};
 
 use rayon::ThreadPool;
@@ -35,9 +36,14 @@ pub fn set_count(count: Option<usize>) {
     }
 }
 
-/// How many threads the operations use.
+thread_local! {
+    /// Whether this thread is at a piece of work of which the others have theirs.
+    static HAS_A_PIECE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How many threads the operations use; one inside a piece of [`for_each`].
 pub fn count() -> usize {
-    pool().map_or(1, |pool| pool.current_num_threads())
+    if HAS_A_PIECE.get() { 1 } else { pool().map_or(1, |pool| pool.current_num_threads()) }
 }
 
 fn pool() -> Option<Arc<ThreadPool>> {
@@ -47,7 +53,11 @@ fn pool() -> Option<Arc<ThreadPool>> {
 /// Does `work` with each piece, several at once if there are several threads.
 pub(super) fn for_each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
     if count() > 1 {
-        pieces.into_par_iter().for_each(work);
+        pieces.into_par_iter().for_each(|piece| {
+            HAS_A_PIECE.set(true);
+            work(piece);
+            HAS_A_PIECE.set(false);
+        });
     } else {
         pieces.into_iter().for_each(work);
     }

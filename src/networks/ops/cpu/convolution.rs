@@ -26,7 +26,7 @@ const WINOGRAD_CHANNELS_WITH_AMX: usize = 128;
 const WINOGRAD_CHANNELS: usize = 16;
 
 /// Places of the lines converted at once for tile registers: most of the second-level cache of processors that have them.
-const BAND_PLACES: usize = 400_000;
+const BAND_PLACES: usize = 420_000;
 /// Each band converts lines that its neighbours convert too.
 const LEAST_LINES: usize = 2;
 
@@ -159,18 +159,22 @@ impl Convolution {
         x.doubled_size().map(|edge| edge + before + after)
     }
 
-    /// In what form, and how many lines of the result at once, if lines are to be converted for tile registers by the
-    /// thread that is about to multiply them: they are still in its second-level cache then.
-    fn bands(&self, x: Batch<'_>, [pictures, _, height, width]: [usize; 4]) -> Option<(Form, usize)> {
+    /// In what form, and how many pictures and lines of each at once, if lines are to be converted for tile registers
+    /// by the thread that is about to multiply them: they are still in its second-level cache then.
+    fn bands(&self, x: Batch<'_>, [pictures, _, height, width]: [usize; 4]) -> Option<(Form, [usize; 2])> {
         let Geometry { c_in, kernel, stride, .. } = self.geometry;
         if !amx::is_in_use() || kernel == 1 {
             return None;
         }
         let form = self.weights.form(pictures * height * width, c_in.is_multiple_of(2));
-        let line = form.places(self.padded_size(x)[1] * c_in);
+        let [padded_height, padded_width] = self.padded_size(x);
+        let line = form.places(padded_width * c_in);
         let lines = ((BAND_PLACES / line).saturating_sub(kernel - 1) / stride).max(LEAST_LINES).min(height);
-        let bands = pictures * height.div_ceil(lines);
-        (form != Form::F32 && bands >= 2 * threads::count()).then_some((form, lines))
+        // Weights are read once for each band: small pictures share one.
+        let together = if lines < height { 1 } else { (BAND_PLACES / (padded_height * line)).max(1) };
+        let bands = pictures.div_ceil(together) * height.div_ceil(lines);
+        let enough = threads::count() == 1 || bands >= 2 * threads::count();
+        (form != Form::F32 && enough).then_some((form, [together, lines]))
     }
 
     fn forward_in_bands(
@@ -178,26 +182,30 @@ impl Convolution {
         x: Batch<'_>,
         residual: Option<&[f32]>,
         shape: [usize; 4],
-        (form, lines): (Form, usize),
+        (form, [together, lines]): (Form, [usize; 2]),
     ) -> Vec<f32> {
         let Geometry { c_in, kernel, stride, .. } = self.geometry;
         let [_, c_out, height, width] = shape;
         let (line_in, line_out) = (self.padded_size(x)[1] * c_in, width * c_out);
         let run =
             |(picture, first, residual, out): (usize, usize, Option<&[f32]>, &mut [MaybeUninit<f32>])| {
-                let lines = out.len() / line_out;
+                // Lines of one picture, or whole pictures.
+                let lines = height.min(out.len() / line_out);
+                let pictures = out.len() / (lines * line_out);
                 let lines_in = (lines - 1) * stride + kernel;
                 let mut exact = Scratch::new(line_in);
-                let mut places = Scratch::new(form.places(lines_in * line_in));
-                let form = form.of(lines_in * line_in);
-                for y in 0..lines_in {
-                    self.pad_line(x, picture, first * stride + y, &mut exact);
-                    convert(&exact, form, &mut places, y * line_in / 2);
+                let values = pictures * lines_in * line_in;
+                let mut places = Scratch::new(form.places(values));
+                let form = form.of(values);
+                for line in 0..pictures * lines_in {
+                    let y = first * stride + line % lines_in;
+                    self.pad_line(x, picture + line / lines_in, y, &mut exact);
+                    convert(&exact, form, &mut places, line * line_in / 2);
                 }
                 let rows = Rows {
                     values: &places,
-                    pictures: 1,
-                    picture_stride: 0,
+                    pictures,
+                    picture_stride: lines_in * line_in / 2,
                     lines,
                     line_stride: stride * line_in / 2,
                     length: width,
@@ -210,8 +218,9 @@ impl Convolution {
             };
         let write = |out: &mut [MaybeUninit<f32>]| {
             let mut bands = Vec::new();
-            for (picture, out) in out.chunks_exact_mut(height * line_out).enumerate() {
-                for (band, out) in out.chunks_mut(lines * line_out).enumerate() {
+            for (some, out) in out.chunks_mut(together * height * line_out).enumerate() {
+                let picture = some * together;
+                for (band, out) in out.chunks_mut(together * lines * line_out).enumerate() {
                     let first = (picture * height + band * lines) * line_out;
                     let residual = residual.map(|residual| &residual[first..first + out.len()]);
                     bands.push((picture, band * lines, residual, out));

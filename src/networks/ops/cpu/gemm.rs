@@ -16,8 +16,10 @@ use super::scratch::Scratch;
 
 /// Depth of one pass: a panel of it is 32 KiB, which the first-level cache holds.
 const DEPTH: usize = 256;
-/// Left rows of one block: with [`DEPTH`] 384 KiB of the second-level cache.
+/// Left rows of one block: with [`DEPTH`] 384 KiB of the second-level cache, which is larger where there are tile
+/// registers.
 const BLOCK_ROWS: usize = 384;
+const BLOCK_ROWS_WITH_AMX: usize = 512;
 /// Panels of one group: their results of a block, 192 KiB, stay in the second-level cache from pass
 /// to pass.
 const GROUP_PANELS: usize = 4;
@@ -189,7 +191,8 @@ pub(super) fn product_into(
     let panels = rhs.columns.div_ceil(PANEL);
     let threads = if let Workers::Pool = workers { threads::count() } else { 1 };
     let share = threads > 1 && count * rhs.columns * rhs.depth >= PARALLEL_MULTIPLICATIONS;
-    let blocks = count.div_ceil(BLOCK_ROWS).min(tiles);
+    let block_rows = if with_tiles { BLOCK_ROWS_WITH_AMX } else { BLOCK_ROWS };
+    let blocks = count.div_ceil(block_rows).min(tiles);
     // Several pieces for each thread, so that a thread that is late does not hold up the rest.
     let (blocks, groups) = if !share || blocks >= 3 * threads {
         (blocks, 1)

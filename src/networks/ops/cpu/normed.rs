@@ -14,9 +14,9 @@ use super::scratch::{Scratch, all_written, written};
 use super::weights::Weights;
 
 /// Values that may lie in between, of a band.
-const BAND_VALUES: usize = 300_000;
+const BAND_VALUES: usize = 410_000;
 /// Fewest and most rows of a band: weights are read again for each.
-const LEAST_ROWS: usize = 192;
+const LEAST_ROWS: usize = 256;
 const MOST_ROWS: usize = 384;
 /// With fewer rows for each thread than this, threads should share columns rather than rows.
 const ROWS_OF_THREAD: usize = 64;

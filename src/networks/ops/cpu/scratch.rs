@@ -63,7 +63,7 @@ impl Scratch {
 /// # Safety
 /// `write` must write every value.
 #[expect(unsafe_code, reason = "the vector's values are not there before they are written")]
-pub(super) unsafe fn written(len: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+pub(in super::super) unsafe fn written(len: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
     let mut values: Vec<f32> = Vec::with_capacity(len);
     write(&mut values.spare_capacity_mut()[..len]);
     // SAFETY: the caller's promise.

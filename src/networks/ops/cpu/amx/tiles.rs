@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::mem::MaybeUninit;
 
 use super::super::kernel::{PANEL, Tile};
+use super::super::prefetch::first_level;
 use super::ROWS;
 
 /// Rows of a tile, and pairs or columns of its rows.
@@ -153,6 +154,12 @@ impl Tiles {
     pub(in super::super) unsafe fn compute(&self, tile: &Tile) {
         debug_assert!(tile.pairs && tile.rows <= ROWS && tile.columns <= tile.panel_width);
         self.configure(tile.rows);
+        // Stores, and sums to begin with, would wait for their lines one after another.
+        for row in 0..tile.rows {
+            for column in (0..tile.columns).step_by(EDGE) {
+                first_level(tile.out.wrapping_add(row * tile.out_stride + column));
+            }
+        }
         let mut sums = Sums(MaybeUninit::uninit());
         let in_between = Place { first: sums.0.as_mut_ptr().cast(), stride: 4 * PANEL };
         let (whole, rest) = (tile.depth / EDGE, tile.depth % EDGE);
