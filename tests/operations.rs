@@ -221,6 +221,23 @@ fn large_sizes_agree_where_threads_share_the_work() {
 }
 
 #[test]
+fn attention_agrees_where_scores_are_too_large_for_powers_of_two() {
+    // The first head's scores are small; those of the second reach ±200, and grow from one tile of keys to the next.
+    let heads = |salt| {
+        let large = (made_up(&[1, 600, 32], salt) * 12.0).unwrap();
+        let rising = Tensor::arange(0.0_f32, 600.0, &Device::Cpu).unwrap().reshape((1, 600, 1)).unwrap();
+        let large = large.broadcast_mul(&(rising / 600.0).unwrap()).unwrap();
+        Tensor::cat(&[&made_up(&[1, 600, 32], salt + 1), &large], 2).unwrap()
+    };
+    let (q, k, v) = (heads(1), heads(3), made_up(&[1, 600, 64], 5));
+    for mask in [Mask::None, Mask::Causal] {
+        let plain = attention(&wide(&q), &wide(&k), &wide(&v), 2, mask);
+        // An error of a score, 1e-5 of it where values are split, is one of its weight.
+        agree(2e-3, || attention(&q, &k, &v, 2, mask), plain);
+    }
+}
+
+#[test]
 fn small_pictures_agree_where_one_thread_takes_several_at_once() {
     threads::set_count(Some(1));
     convolution(3, 40, 12, 9, 10, 3, 1, Padding::Same(1));

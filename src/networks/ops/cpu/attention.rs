@@ -24,6 +24,9 @@ const QUERIES: usize = 96;
 const KEYS: usize = 512;
 /// Rows of scores whose largest are sought before any is turned into weights: the first-level cache holds them.
 const ROWS_AT_ONCE: usize = 8;
+/// Exponents of two that no score exceeds need no largest one: 2^64 times a few thousand keys and their values is still
+/// far from what f32 holds, and so is 2^-64 on the other side.
+const BOUND: f32 = 64.0;
 /// Values between rows of scores, so that they do not all begin in the same cache set.
 const SKEW: usize = 16;
 /// Fewer multiplications than this stay on one thread.
@@ -73,6 +76,11 @@ impl Plan {
     /// Keys of a tile of so many, zeros included.
     fn keys(self, count: usize) -> usize {
         count.next_multiple_of(self.multiple)
+    }
+
+    /// What makes exponents of two, rather than of e, from scores.
+    fn scale(self) -> f32 {
+        LOG2_E / (self.shape.head_width as f32).sqrt()
     }
 
     fn panels(self, values: &[f32]) -> Panels<'_> {
@@ -138,20 +146,16 @@ pub(in super::super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: Attent
     let [keys_len, values_len] = plan.packed_ranges(0, keys).map(|range| range.len());
     let [mut packed_keys, mut packed_values] =
         [keys_len, values_len].map(|len| Scratch::new(batch * heads * len));
-    let pack = |(head, (keys, values)): (usize, (&mut [f32], &mut [f32]))| {
-        pack_head(k, v, plan, head, keys, values);
-    };
-    if share {
-        let keys = packed_keys.par_chunks_exact_mut(keys_len);
-        keys.zip(packed_values.par_chunks_exact_mut(values_len)).enumerate().for_each(pack);
+    let packed = packed_keys.chunks_exact_mut(keys_len).zip(packed_values.chunks_exact_mut(values_len));
+    let memory: Vec<_> = packed.enumerate().collect();
+    let packed: Vec<PackedHead<'_>> = if share {
+        let all = memory.into_par_iter();
+        all.map(|(head, memory)| PackedHead::new(k, v, plan, head, memory)).collect()
     } else {
-        let keys = packed_keys.chunks_exact_mut(keys_len);
-        keys.zip(packed_values.chunks_exact_mut(values_len)).enumerate().for_each(pack);
-    }
-    let head_of = |b: usize, head: usize| PackedHead {
-        keys: &packed_keys[(b * heads + head) * keys_len..][..keys_len],
-        values: &packed_values[(b * heads + head) * values_len..][..values_len],
+        let all = memory.into_iter();
+        all.map(|(head, memory)| PackedHead::new(k, v, plan, head, memory)).collect()
     };
+    let head_of = |b: usize, head: usize| packed[b * heads + head];
     let write = |out: &mut [MaybeUninit<f32>]| attend_all(q, head_of, plan, share, out);
     #[expect(unsafe_code, reason = "see `written`")]
     // SAFETY: every query of every head is in a tile that writes it.
@@ -221,29 +225,39 @@ struct PackedHead<'a> {
     keys: &'a [f32],
     /// For each tile `[keys, D]`.
     values: &'a [f32],
+    /// The length of the longest key.
+    longest_key: f32,
 }
 
-/// Packs the keys and values of a head of the batch into a [`PackedHead`]'s memory.
-fn pack_head(
-    k: &[f32],
-    v: &[f32],
-    plan: Plan,
-    head: usize,
-    packed_keys: &mut [f32],
-    packed_values: &mut [f32],
-) {
-    let AttentionShape { keys, heads, head_width, .. } = plan.shape;
-    let width = heads * head_width;
-    let begin = head / heads * keys * width + head % heads * head_width;
-    for first in (0..keys).step_by(KEYS) {
-        let count = KEYS.min(keys - first);
-        let [keys_at, values_at] = plan.packed_ranges(first, count);
-        let (k, v) = (&k[begin + first * width..], &v[begin + first * width..]);
-        let place = Place { row: |d| d, column_stride: width };
-        plan.pack([head_width, count], k, &place, &mut packed_keys[keys_at]);
-        let place = Place { row: |m| m * width, column_stride: 1 };
-        plan.pack([count, head_width], v, &place, &mut packed_values[values_at]);
+impl<'a> PackedHead<'a> {
+    /// Packs the keys and values of a head of the batch.
+    fn new(
+        k: &[f32],
+        v: &[f32],
+        plan: Plan,
+        head: usize,
+        (packed_keys, packed_values): (&'a mut [f32], &'a mut [f32]),
+    ) -> Self {
+        let AttentionShape { keys, heads, head_width, .. } = plan.shape;
+        let width = heads * head_width;
+        let begin = head / heads * keys * width + head % heads * head_width;
+        for first in (0..keys).step_by(KEYS) {
+            let count = KEYS.min(keys - first);
+            let [keys_at, values_at] = plan.packed_ranges(first, count);
+            let (k, v) = (&k[begin + first * width..], &v[begin + first * width..]);
+            let place = Place { row: |d| d, column_stride: width };
+            plan.pack([head_width, count], k, &place, &mut packed_keys[keys_at]);
+            let place = Place { row: |m| m * width, column_stride: 1 };
+            plan.pack([count, head_width], v, &place, &mut packed_values[values_at]);
+        }
+        let longest_key = longest(&k[begin..], keys, width, head_width);
+        Self { keys: packed_keys, values: packed_values, longest_key }
     }
+}
+
+/// The length of the longest of so many rows that are `stride` apart.
+fn longest(rows: &[f32], count: usize, stride: usize, width: usize) -> f32 {
+    softmax::largest_square(&rows[..(count - 1) * stride + width], stride, width).sqrt()
 }
 
 /// What one thread needs for one tile of queries of one head.
@@ -268,6 +282,8 @@ struct KeysPart {
     form: Form,
     /// Values from row to row of scores.
     stride: usize,
+    /// Whether no score is larger than [`BOUND`] allows.
+    bounded: bool,
 }
 
 impl Tile {
@@ -289,9 +305,12 @@ impl Tile {
                 }
             }
         }
+        let scale = plan.scale();
+        // No product is larger than that of the lengths (Cauchy-Schwarz).
+        let bounded = longest(q, rows, width, head_width) * head.longest_key * scale <= BOUND;
+        let running = if bounded { Running::bounded(scale) } else { Running::new(scale) };
         self.running.clear();
-        // Powers of two rather than of e.
-        self.running.resize(rows, Running::new(LOG2_E / (head_width as f32).sqrt()));
+        self.running.resize(rows, running);
         self.out.clear();
         self.out.resize(rows * head_width, 0.0);
         // A later query sees more keys: the last bounds what the tile needs.
@@ -316,7 +335,7 @@ impl Tile {
                 _ => Rows { form: query_form, ..Rows::plain(&self.query_pairs, rows, filled_width / halves) },
             };
             product(queries, packed, Extra::default(), &mut self.scores, stride, workers);
-            let part = KeysPart { first: begin, filled: plan.keys(count), form, stride };
+            let part = KeysPart { first: begin, filled: plan.keys(count), form, stride, bounded };
             let visible = |row: usize| {
                 if causal { (first + row + 1).saturating_sub(begin).min(count) } else { count }
             };
@@ -342,7 +361,9 @@ impl Tile {
             let scores = &mut self.scores[row * stride..][..stride];
             let filled = visible(row).next_multiple_of(softmax::AT_ONCE);
             scores[visible(row)..filled].fill(f32::NEG_INFINITY);
-            *largest = softmax::largest(&scores[..filled]);
+            if !part.bounded {
+                *largest = softmax::largest(&scores[..filled]);
+            }
         }
         for (row, largest) in rows.zip(largest) {
             let (scores, running) = (&mut self.scores[row * stride..][..stride], &mut self.running[row]);

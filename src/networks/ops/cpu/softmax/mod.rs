@@ -33,6 +33,12 @@ impl Running {
         Self { largest: f32::NEG_INFINITY, sum: 0.0, scale }
     }
 
+    /// The same where no score is so large that its own power of two is not a plain number: weights are relative to 0,
+    /// and no score is the largest.
+    pub(super) fn bounded(scale: f32) -> Self {
+        Self { largest: 0.0, ..Self::new(scale) }
+    }
+
     /// Makes the sum one of weights relative to this score, if that is larger; gives the factor for whatever was summed
     /// before.
     pub(super) fn raise(&mut self, score: f32) -> f32 {
@@ -131,6 +137,25 @@ multiversioned! {
             maxima[l] = larger(others[l], maxima[l]);
         }
         folded(maxima, larger)
+    }
+}
+
+multiversioned! {
+    /// The largest sum of squares of the first `width` values of some rows that are `stride` apart.
+    pub(super) fn largest_square(rows: &[f32], stride: usize, width: usize) -> f32 {
+        let mut largest = 0.0;
+        for row in rows.chunks(stride) {
+            let (chunks, rest) = row[..width].as_chunks::<{ LANES / 2 }>();
+            let mut sums = [0.0_f32; LANES];
+            for chunk in chunks {
+                for l in 0..LANES / 2 {
+                    sums[l] += chunk[l] * chunk[l];
+                }
+            }
+            let rest: f32 = rest.iter().map(|value| value * value).sum();
+            largest = larger(largest, folded(sums, |a, b| a + b) + rest);
+        }
+        largest
     }
 }
 
