@@ -18,8 +18,10 @@ use super::scratch::{Scratch, written};
 use super::simd::multiversioned;
 use super::softmax::{self, Running};
 
-/// Queries of one tile: a whole number of register tiles.
+/// Queries of one tile: a whole number of register tiles. Keys and values are read again for each, and processors with
+/// tile registers have room for more scores.
 const QUERIES: usize = 96;
+const QUERIES_WITH_AMX: usize = 192;
 /// Keys of one tile.
 const KEYS: usize = 512;
 /// Rows of scores whose largest are sought before any is turned into weights: the first-level cache holds them.
@@ -51,6 +53,8 @@ struct Plan {
     form: Form,
     /// Depths of products are filled up with zeros to a multiple.
     multiple: usize,
+    /// Of one tile.
+    queries: usize,
 }
 
 impl Plan {
@@ -65,7 +69,8 @@ impl Plan {
             _ if amx::is_in_use() => amx::DEPTH,
             _ => 2,
         };
-        Self { shape, form, multiple }
+        let queries = if form != Form::F32 && amx::is_in_use() { QUERIES_WITH_AMX } else { QUERIES };
+        Self { shape, form, multiple, queries }
     }
 
     /// Values of a head's query or key, zeros included.
@@ -175,12 +180,12 @@ fn attend_all<'a>(
     let AttentionShape { batch, queries, heads, head_width, .. } = plan.shape;
     let width = heads * head_width;
     // A band of queries of one picture, all heads, is a slice of the result of its own.
-    let bands = queries.div_ceil(QUERIES);
+    let bands = queries.div_ceil(plan.queries);
     let per_head = batch * bands < 3 * threads::count();
     let mut pieces: Vec<(usize, usize, &mut [MaybeUninit<f32>])> = Vec::new();
     for (b, out) in out.chunks_exact_mut(queries * width).enumerate() {
-        for (band, out) in out.chunks_mut(QUERIES * width).enumerate() {
-            pieces.push((b, band * QUERIES, out));
+        for (band, out) in out.chunks_mut(plan.queries * width).enumerate() {
+            pieces.push((b, band * plan.queries, out));
         }
     }
     let attend = |scratch: &mut Tile, b: usize, head: usize, first: usize, rows: usize| {
@@ -268,7 +273,7 @@ struct Tile {
     scores: Vec<f32>,
     /// Weights, as well; f32 ones take the place of their scores.
     weight_pairs: Vec<f32>,
-    /// `[rows, D]`, before the division by the weights' sums.
+    /// `[rows, D]` and columns that packing adds, before the division by the weights' sums.
     out: Vec<f32>,
     running: Vec<Running>,
 }
@@ -311,8 +316,9 @@ impl Tile {
         let running = if bounded { Running::bounded(scale) } else { Running::new(scale) };
         self.running.clear();
         self.running.resize(rows, running);
+        let out_width = packed_columns(head_width);
         self.out.clear();
-        self.out.resize(rows * head_width, 0.0);
+        self.out.resize(rows * out_width, 0.0);
         // A later query sees more keys: the last bounds what the tile needs.
         let seen = if causal { (first + rows).min(keys) } else { keys };
         let halves = plan.form.halves();
@@ -345,9 +351,9 @@ impl Tile {
             let values = if form == Form::F32 { &self.scores } else { &self.weight_pairs };
             let weights = Rows { form, ..Rows::plain(values, rows, stride / halves) };
             let panels = plan.panels(&head.values[values_at]);
-            let packed = Packed { panels, depth: plan.keys(count) / halves, columns: head_width };
+            let packed = Packed { panels, depth: plan.keys(count) / halves, columns: out_width };
             let extra = Extra { accumulate: begin > 0, ..Extra::default() };
-            product(weights, packed, extra, &mut self.out, head_width, workers);
+            product(weights, packed, extra, &mut self.out, out_width, workers);
         }
     }
 
@@ -371,7 +377,8 @@ impl Tile {
             let at = row * stride / halves;
             if filled > 0 {
                 let factor = running.raise(largest);
-                softmax::weigh(&mut scores[..filled], running, form, &mut self.weight_pairs, at);
+                let is_plain = part.bounded && filled == visible(row);
+                softmax::weigh(&mut scores[..filled], running, is_plain, form, &mut self.weight_pairs, at);
                 if factor != 1.0 && part.first > 0 {
                     let width = self.out.len() / self.running.len();
                     self.out[row * width..][..width].iter_mut().for_each(|o| *o *= factor);
@@ -391,8 +398,9 @@ impl Tile {
 
     /// The finished rows to `to`, `stride` apart.
     fn write(&self, to: &mut [MaybeUninit<f32>], stride: usize, head_width: usize) {
-        for ((row, from), running) in self.out.chunks_exact(head_width).enumerate().zip(&self.running) {
-            scaled(from, 1.0 / running.sum, &mut to[row * stride..][..head_width]);
+        let out = self.out.chunks_exact(packed_columns(head_width)).enumerate();
+        for ((row, from), running) in out.zip(&self.running) {
+            scaled(&from[..head_width], 1.0 / running.sum, &mut to[row * stride..][..head_width]);
         }
     }
 }

@@ -5,14 +5,16 @@
 //! second-level cache, a panel of the right matrix in the first, the sums in registers.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::super::threads;
 use super::amx::{self, Tiles};
-use super::kernel::{self, PANEL, ROWS, Tile};
+use super::kernel::{self, PANEL, Tile};
 use super::pack::{Form, Panels, packed_columns};
 use super::scratch::Scratch;
+use super::strips::Cut;
 
 /// Depth of one pass: a panel of it is 32 KiB, which the first-level cache holds.
 const DEPTH: usize = 256;
@@ -160,7 +162,6 @@ pub(super) fn product_into(
     out_stride: usize,
     workers: Workers<'_>,
 ) {
-    let lines = rows.pictures * rows.lines;
     let count = rows.count();
     if count == 0 || rhs.columns == 0 {
         return;
@@ -186,8 +187,8 @@ pub(super) fn product_into(
     );
 
     let with_tiles = matches!(rows.form, Form::Split(_)) || of_pairs && amx::is_in_use();
-    let tiles_of_line = rows.length.div_ceil(if with_tiles { amx::ROWS } else { ROWS });
-    let tiles = lines * tiles_of_line;
+    let cut = Cut::new(rows, with_tiles);
+    let tiles = cut.count();
     let panels = rhs.columns.div_ceil(PANEL);
     let threads = if let Workers::Pool = workers { threads::count() } else { 1 };
     let share = threads > 1 && count * rhs.columns * rhs.depth >= PARALLEL_MULTIPLICATIONS;
@@ -205,7 +206,7 @@ pub(super) fn product_into(
         let (block, group) = (index / groups, index % groups);
         let tiles = block * tiles / blocks..(block + 1) * tiles / blocks;
         let panels = group * panels / groups..(group + 1) * panels / groups;
-        let work = Work { rows, rhs, extra, out: &out, out_stride, tiles_of_line, tiles: registers };
+        let work = Work { rows, rhs, extra, out: &out, out_stride, cut, tiles: registers };
         work.run(tiles, panels);
     };
     let pieces = 0..blocks * groups;
@@ -228,22 +229,27 @@ struct Work<'a> {
     extra: Extra<'a>,
     out: &'a Shared,
     out_stride: usize,
-    tiles_of_line: usize,
+    cut: Cut<'a>,
     /// The tile registers, if it is for them.
     tiles: Option<&'a Tiles>,
 }
 
 impl Work<'_> {
     /// Computes some tiles of rows for some panels.
-    fn run(&self, tiles: std::ops::Range<usize>, panels: std::ops::Range<usize>) {
+    fn run(&self, tiles: Range<usize>, panels: Range<usize>) {
         let (rows, rhs) = (self.rows, self.rhs);
         let segment_depth = rhs.depth / rows.segments;
-        let pass_depth = if rows.form.low() > 0 { amx::SPLIT_DEPTH } else { DEPTH };
+        let pass_depth = match self.tiles {
+            Some(_) if rows.form.low() > 0 => amx::SPLIT_DEPTH,
+            Some(_) => amx::PASS_DEPTH,
+            None => DEPTH,
+        };
         let whole = rhs.depth <= pass_depth + pass_depth / 2;
         let chunks = segment_depth.div_ceil(pass_depth);
         let passes = if whole { 1 } else { rows.segments * chunks };
         // Passes of whole steps of the tile registers leave a rest only at the end.
         let multiple = if self.tiles.is_some() { amx::DEPTH / 2 } else { 1 };
+        let strips = self.cut.strips(tiles);
         let most = if whole { rhs.depth } else { segment_depth.div_ceil(chunks).next_multiple_of(multiple) };
         let mut room = Scratch::new(rhs.panels.room(most * PANEL, rows.form));
         let converts = !room.is_empty();
@@ -273,18 +279,11 @@ impl Work<'_> {
                 // Panels that are widened or split are read at once: the next one is fetched meanwhile.
                 let next = panel + 1;
                 let next = (converts && next < end).then(|| rhs.panels.ahead(place(next).0, rows.form));
-                for tile in tiles.clone() {
+                for (number, strip) in strips.iter().enumerate() {
                     if let Some(next) = next {
-                        next.fetch(tile - tiles.start, tiles.len());
+                        next.fetch(number, strips.len());
                     }
-                    let (line, number) = (tile / self.tiles_of_line, tile % self.tiles_of_line);
-                    let (first, end) = self.tile_of_line(number);
-                    let (picture, line_of_picture) = (line / rows.lines, line % rows.lines);
-                    let lhs = picture * rows.picture_stride
-                        + line_of_picture * rows.line_stride
-                        + first * rows.row_stride
-                        + lhs_offset;
-                    let at = (line * rows.length + first) * self.out_stride + column;
+                    let at = strip.first * self.out_stride + column;
                     let bias = if adds && !self.extra.bias.is_empty() {
                         self.extra.bias[column..].as_ptr()
                     } else {
@@ -302,7 +301,7 @@ impl Work<'_> {
                     // slices; this tile's rows and columns of the result belong to this call alone.
                     unsafe {
                         let tile = Tile {
-                            lhs: rows.values.as_ptr().add(lhs),
+                            lhs: rows.values.as_ptr().add(strip.lhs + lhs_offset),
                             row_stride: rows.row_stride,
                             segments,
                             segment_stride: rows.segment_stride,
@@ -311,7 +310,9 @@ impl Work<'_> {
                             panel_width: width,
                             out: self.out.0.add(at),
                             out_stride: self.out_stride,
-                            rows: end - first,
+                            rows: strip.rows,
+                            upper: strip.upper,
+                            lower: strip.lower,
                             columns: width.min(rhs.columns - column),
                             accumulate: self.extra.accumulate || pass > 0,
                             bias,
@@ -327,17 +328,6 @@ impl Work<'_> {
                     }
                 }
             }
-        }
-    }
-
-    /// The first row of a line's tile, and the one after its last.
-    fn tile_of_line(&self, number: usize) -> (usize, usize) {
-        let length = self.rows.length;
-        if self.tiles.is_some() {
-            // Full ones and a rest, because the registers are configured for a number of rows.
-            (number * amx::ROWS, length.min((number + 1) * amx::ROWS))
-        } else {
-            (number * length / self.tiles_of_line, (number + 1) * length / self.tiles_of_line)
         }
     }
 }

@@ -32,6 +32,9 @@ pub(super) struct Tile {
     pub(super) out: *mut f32,
     pub(super) out_stride: usize,
     pub(super) rows: usize,
+    /// With tile registers, how many of them are neighbours of the first, and how far the next one is from it.
+    pub(super) upper: usize,
+    pub(super) lower: usize,
     /// Columns of the panel that are part of the result.
     pub(super) columns: usize,
     /// Whether what is in `out` is added.

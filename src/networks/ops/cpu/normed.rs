@@ -5,8 +5,7 @@ use std::mem::MaybeUninit;
 
 use super::super::threads;
 use super::activation::gate;
-use super::bf16::convert;
-use super::gemm::Rows;
+use super::converted::Converted;
 use super::kernel::PANEL;
 use super::norm::LayerNorm;
 use super::pack::Form;
@@ -31,44 +30,16 @@ fn rows_of_band(rows: usize, values: usize) -> Option<usize> {
     enough.then(|| (BAND_VALUES / values).clamp(LEAST_ROWS, MOST_ROWS).min(share))
 }
 
-/// Rows of values in the form they are multiplied in.
-struct Converted {
-    values: Scratch,
-    form: Form,
-    depth: usize,
-}
-
-impl Converted {
-    /// Room for so many values.
-    fn new(values: usize, depth: usize, form: Form) -> Self {
-        let form = form.of(values);
-        Self { values: Scratch::new(form.places(values)), form, depth }
+/// Normed rows in the form they are multiplied in.
+fn normed(x: &[f32], norm: LayerNorm<'_>, form: Form) -> Converted {
+    let depth = norm.channels();
+    let mut converted = Converted::new(x.len() / depth, depth, form);
+    let mut row_values = Scratch::new(depth);
+    for (row, x) in x.chunks_exact(depth).enumerate() {
+        norm.apply(x, &mut row_values);
+        converted.set(row, 0, &row_values);
     }
-
-    /// Normed rows.
-    fn normed(x: &[f32], norm: LayerNorm<'_>, form: Form) -> Self {
-        let depth = norm.channels();
-        let mut converted = Self::new(x.len(), depth, form);
-        if form == Form::F32 {
-            norm.apply(x, &mut converted.values);
-            return converted;
-        }
-        let mut exact = Scratch::new(depth);
-        for (row, x) in x.chunks_exact(depth).enumerate() {
-            norm.apply(x, &mut exact);
-            converted.set(row, 0, &exact);
-        }
-        converted
-    }
-
-    /// An even number of values of a row from an even one on.
-    fn set(&mut self, row: usize, first: usize, values: &[f32]) {
-        convert(values, self.form, &mut self.values, (row * self.depth + first) / self.form.halves());
-    }
-
-    fn rows(&self, count: usize) -> Rows<'_> {
-        Rows { form: self.form, ..Rows::plain(&self.values, count, self.depth / self.form.halves()) }
-    }
+    converted
 }
 
 /// `norm(x) · weights + bias` for each of several weights: `[N, C] → [N, O]` each. Nothing if there are too few rows,
@@ -94,9 +65,9 @@ pub(in super::super) fn normed_products(
             }
         }
         threads::for_each(bands, |(x, results)| {
-            let normed = Converted::normed(x, norm, form);
+            let normed_rows = normed(x, norm, form);
             for (weights, out) in weights.iter().zip(results) {
-                weights.multiply_converted(normed.rows(x.len() / depth), None, out);
+                weights.multiply_converted(normed_rows.rows(x.len() / depth), None, out);
             }
         });
     };
@@ -124,15 +95,15 @@ pub(in super::super) fn gated_feed_forward(
     let hidden_form = contract.form(count, true);
     let work = |(x, out): (&[f32], &mut [MaybeUninit<f32>])| {
         let rows = x.len() / depth;
-        let normed = Converted::normed(x, norm, form);
-        let mut gated = Converted::new(rows * hidden, hidden, hidden_form);
+        let normed_rows = normed(x, norm, form);
+        let mut gated = Converted::new(rows, hidden, hidden_form);
         let mut both = Scratch::new(rows * 2 * HIDDEN_AT_ONCE);
         for first in (0..hidden).step_by(HIDDEN_AT_ONCE) {
             let columns = first..hidden.min(first + HIDDEN_AT_ONCE);
             let (len, stride) = (columns.len(), 2 * columns.len());
             for (half, at) in [(0, 0), (hidden, len)] {
                 let columns = half + columns.start..half + columns.end;
-                expand.product_of_columns(columns, normed.rows(rows), &mut both[at..], stride);
+                expand.product_of_columns(columns, normed_rows.rows(rows), &mut both[at..], stride);
             }
             for (row, both) in both.chunks_exact_mut(stride).enumerate().take(rows) {
                 let (values, gates) = both.split_at_mut(len);

@@ -147,7 +147,7 @@ pub(super) fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 }
 
 /// 1.5 · 2²³: what is added to it loses its fraction, and its low bits are the nearest whole number.
-const ROUND: f32 = 12_582_912.0;
+pub(super) const ROUND: f32 = 12_582_912.0;
 
 /// 2^n for the whole number n in the low bits of a sum with [`ROUND`], −127 ≤ n ≤ 127 (−127 gives 0).
 #[inline(always)]

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::super::threads;
 use super::amx;
 use super::bf16::{self, Precision, matrix_precision};
+use super::converted::Converted;
 use super::gemm::{Extra, Packed, Rows, Workers, product, product_into};
 use super::pack::{Form, PackedMatrix, Place, Stored, packed_columns};
 use super::scratch::written;
@@ -123,14 +124,14 @@ impl Weights {
             // Rows converted by the thread that is about to multiply them are still in its second-level cache.
             let multiply = |(index, out): (usize, &mut [MaybeUninit<f32>])| {
                 let values = &rows.values[index * at_once * depth..][..out.len() / columns * depth];
-                let (places, form) = bf16::converted(values, form, false);
-                let rows = Rows { form, ..Rows::plain(&places, out.len() / columns, depth / 2) };
+                let converted = Converted::of(values, depth, form);
+                let rows = converted.rows(out.len() / columns);
                 let residual = residual.map(|residual| &residual[index * at_once * columns..][..out.len()]);
                 self.multiply_converted(rows, residual, out);
             };
             threads::for_each(out.chunks_mut(at_once * columns).enumerate().collect(), multiply);
         } else {
-            let (places, form) = bf16::converted(rows.values, form, true);
+            let (places, form) = bf16::converted(rows.values, form);
             let extra = Extra { accumulate: false, bias, residual };
             product_into(rows.halved(&places, form), packed, extra, out, columns, Workers::Pool);
         }

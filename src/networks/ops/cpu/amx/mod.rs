@@ -16,10 +16,14 @@ pub(super) use absent::Tiles;
 #[cfg(target_arch = "x86_64")]
 pub(super) use tiles::{Tiles, is_available};
 
+/// Rows of a tile, and pairs or columns of its rows.
+pub(super) const EDGE: usize = 16;
 /// Most rows of one call of [`Tiles::compute`].
-pub(super) const ROWS: usize = 32;
+pub(super) const ROWS: usize = 2 * EDGE;
 
-/// Pairs of one pass of split values: left rows and a panel of them, in two parts, stay in the first-level cache.
+/// Pairs of one pass: a panel of them leaves room in the first-level cache for the left rows.
+pub(super) const PASS_DEPTH: usize = 160;
+/// The same of split values: left rows and a panel of them, in two parts, stay in the first-level cache.
 pub(super) const SPLIT_DEPTH: usize = 64;
 /// Depths that are a multiple leave no rest.
 pub(super) const DEPTH: usize = 32;

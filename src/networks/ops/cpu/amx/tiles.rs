@@ -10,10 +10,8 @@ use std::mem::MaybeUninit;
 
 use super::super::kernel::{PANEL, Tile};
 use super::super::prefetch::first_level;
-use super::ROWS;
+use super::{EDGE, ROWS};
 
-/// Rows of a tile, and pairs or columns of its rows.
-const EDGE: usize = 16;
 /// Bytes of a tile's row.
 const ROW_BYTES: usize = 64;
 
@@ -55,8 +53,8 @@ struct Configuration {
 
 /// The tile registers in use by this thread; given back at the end, for they make a change of threads slow.
 pub(in super::super) struct Tiles {
-    /// Left rows that the registers are configured for; zero at first.
-    rows: Cell<usize>,
+    /// Upper and lower left rows that the registers are configured for; none at first.
+    rows: Cell<[usize; 2]>,
 }
 
 /// One run of the loops: steps of 16 pairs along left rows and down a panel. Strides in bytes.
@@ -68,21 +66,29 @@ struct Run {
     lhs_low: *const f32,
     panel_low: *const f32,
     lhs_stride: usize,
+    /// From the first left row to the first lower one.
+    lower: usize,
     panel_stride: usize,
     steps: usize,
 }
 
-/// Where sums lie, and the bytes from row to row.
+/// Where sums lie, and the bytes from row to row, and to the first of the lower rows.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Place {
     first: *mut f32,
     stride: usize,
+    lower: usize,
 }
 
 impl Place {
     /// Of zeros.
-    const NONE: Self = Self { first: std::ptr::null_mut(), stride: 0 };
+    const NONE: Self = Self { first: std::ptr::null_mut(), stride: 0, lower: 0 };
+
+    /// Of a tile's rows, one after another.
+    fn new(first: *mut f32, stride: usize, tile: &Tile) -> Self {
+        Self { first, stride, lower: stride * tile.upper }
+    }
 }
 
 /// What a tile's sums are added to.
@@ -104,13 +110,13 @@ impl Extra {
             Place::NONE
         } else if extra.accumulate {
             extra.accumulate = false;
-            Place { first: tile.out, stride }
+            Place::new(tile.out, stride, tile)
         } else if !extra.residual.is_null() {
             extra.residual = std::ptr::null();
-            Place { first: tile.residual.cast_mut(), stride }
+            Place::new(tile.residual.cast_mut(), stride, tile)
         } else if !extra.bias.is_null() {
             extra.bias = std::ptr::null();
-            Place { first: tile.bias.cast_mut(), stride: 0 }
+            Place::new(tile.bias.cast_mut(), 0, tile)
         } else {
             Place::NONE
         };
@@ -122,11 +128,12 @@ impl Extra {
     }
 }
 
-/// Where the sums of a run are to begin with (null for zeros), and where they go.
+/// What the sums of a run begin with (at null: zeros), and where they go. Not the places themselves: copies of what was
+/// just written would wait for it.
 #[repr(C)]
-struct Ends {
-    from: Place,
-    to: Place,
+struct Ends<'a> {
+    from: &'a Place,
+    to: &'a Place,
 }
 
 /// What is left of a depth after its whole steps, filled up with zeros: high parts, then low ones.
@@ -142,7 +149,7 @@ struct Sums(MaybeUninit<[[f32; PANEL]; ROWS]>);
 impl Tiles {
     /// To be called only where [`is_available`].
     pub(in super::super) fn new() -> Self {
-        Self { rows: Cell::new(0) }
+        Self { rows: Cell::new([0; 2]) }
     }
 
     /// Computes a tile of pairs, of up to [`ROWS`] rows.
@@ -153,7 +160,7 @@ impl Tiles {
     #[expect(unsafe_code, reason = "tiles are pointers")]
     pub(in super::super) unsafe fn compute(&self, tile: &Tile) {
         debug_assert!(tile.pairs && tile.rows <= ROWS && tile.columns <= tile.panel_width);
-        self.configure(tile.rows);
+        self.configure([tile.upper, tile.rows - tile.upper]);
         // Stores, and sums to begin with, would wait for their lines one after another.
         for row in 0..tile.rows {
             for column in (0..tile.columns).step_by(EDGE) {
@@ -161,17 +168,17 @@ impl Tiles {
             }
         }
         let mut sums = Sums(MaybeUninit::uninit());
-        let in_between = Place { first: sums.0.as_mut_ptr().cast(), stride: 4 * PANEL };
+        let in_between = Place::new(sums.0.as_mut_ptr().cast(), 4 * PANEL, tile);
         let (whole, rest) = (tile.depth / EDGE, tile.depth % EDGE);
         let runs = tile.segments * (usize::from(whole > 0) + usize::from(rest > 0));
-        let result = Place { first: tile.out, stride: 4 * tile.out_stride };
+        let result = Place::new(tile.out, 4 * tile.out_stride, tile);
         let (begin, extra) = Extra::of(tile);
         let ends = tile.columns.is_multiple_of(EDGE) && extra.is_nothing();
         let mut done = 0;
         let mut next = || {
-            let from = if done == 0 { begin } else { in_between };
+            let from = if done == 0 { &begin } else { &in_between };
             done += 1;
-            Ends { from, to: if done == runs && ends { result } else { in_between } }
+            Ends { from, to: if done == runs && ends { &result } else { &in_between } }
         };
         for segment in 0..tile.segments {
             // SAFETY: inside the tile.
@@ -185,6 +192,7 @@ impl Tiles {
                 lhs_low: lhs.wrapping_add(tile.lhs_low),
                 panel_low: panel.wrapping_add(tile.panel_low),
                 lhs_stride: 4 * tile.row_stride,
+                lower: tile.lower.wrapping_mul(4),
                 panel_stride: 4 * tile.panel_width,
                 steps: whole,
             };
@@ -205,6 +213,7 @@ impl Tiles {
                         panel: filled.panel[0].as_ptr().cast(),
                         panel_low: filled.panel[1].as_ptr().cast(),
                         lhs_stride: ROW_BYTES,
+                        lower: ROW_BYTES * tile.upper,
                         panel_stride: 4 * PANEL,
                         steps: 1,
                     };
@@ -221,12 +230,11 @@ impl Tiles {
     }
 
     /// Registers 0 to 3 for results, 4 and 5 for left rows, 6 and 7 for right columns.
-    fn configure(&self, rows: usize) {
+    fn configure(&self, rows: [usize; 2]) {
         if self.rows.replace(rows) == rows {
             return;
         }
-        let upper = rows.min(EDGE) as u8;
-        let lower = rows.saturating_sub(EDGE).max(1) as u8;
+        let [upper, lower] = rows.map(|rows| rows.max(1) as u8);
         let mut configuration = Configuration { palette: 1, ..Configuration::default() };
         configuration.row_bytes[..8].fill(ROW_BYTES as u16);
         configuration.rows[..8].copy_from_slice(&[upper, upper, lower, lower, upper, lower, 16, 16]);
@@ -245,7 +253,7 @@ impl Tiles {
 
 impl Drop for Tiles {
     fn drop(&mut self) {
-        if self.rows.get() == 0 {
+        if self.rows.get() == [0; 2] {
             return;
         }
         #[expect(unsafe_code, reason = "an instruction without an intrinsic")]
@@ -276,7 +284,12 @@ impl Rest {
                 if there(tile.lhs_low) {
                     let lhs = lhs.add(run.steps * EDGE);
                     for (row, to) in rest.lhs[part].iter_mut().enumerate().take(tile.rows) {
-                        std::ptr::copy_nonoverlapping(lhs.add(row * tile.row_stride), to.as_mut_ptr(), pairs);
+                        let from = if row < tile.upper {
+                            lhs.add(row * tile.row_stride)
+                        } else {
+                            lhs.wrapping_add(tile.lower).add((row - tile.upper) * tile.row_stride)
+                        };
+                        std::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), pairs);
                     }
                 }
                 if there(tile.panel_low) {
@@ -300,16 +313,16 @@ impl Rest {
 /// a step.
 #[expect(unsafe_code, reason = "instructions without intrinsics")]
 #[inline]
-unsafe fn multiply(run: Run, ends: &Ends, tile: &Tile) {
+unsafe fn multiply(run: Run, ends: &Ends<'_>, tile: &Tile) {
     macro_rules! loops {
         ([$($step:literal)*], [$($clear:literal)*], [$($load:literal)*], [$($store:literal)*]) => {
             asm!(
-                "mov {s}, [{ends}]",
+                "mov {s1}, [{ends}]",
+                "mov {s}, [{s1}]",
                 "test {s}, {s}",
                 "jz 2f",
-                "mov {stride}, [{ends} + 8]",
-                "mov {s1}, {stride}",
-                "shl {s1}, 4",
+                "mov {stride}, [{s1} + 8]",
+                "mov {s1}, [{s1} + 16]",
                 "add {s1}, {s}",
                 $($load,)*
                 "jmp 3f",
@@ -331,16 +344,16 @@ unsafe fn multiply(run: Run, ends: &Ends, tile: &Tile) {
                 "lea {d}, [{d} + {sb}*8]",
                 "sub {n}, 1",
                 "jnz 4b",
-                "mov {s}, [{ends} + 16]",
-                "mov {stride}, [{ends} + 24]",
-                "mov {s1}, {stride}",
-                "shl {s1}, 4",
+                "mov {s1}, [{ends} + 8]",
+                "mov {s}, [{s1}]",
+                "mov {stride}, [{s1} + 8]",
+                "mov {s1}, [{s1} + 16]",
                 "add {s1}, {s}",
                 $($store,)*
                 ends = in(reg) ends, s = out(reg) _, s1 = out(reg) _, stride = out(reg) _,
                 a = inout(reg) run.lhs => _, b = inout(reg) run.panel => _,
                 c = inout(reg) run.lhs_low => _, d = inout(reg) run.panel_low => _,
-                lower = in(reg) EDGE * run.lhs_stride,
+                lower = in(reg) run.lower,
                 sa = in(reg) run.lhs_stride, sb = in(reg) run.panel_stride, n = inout(reg) run.steps => _,
                 out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                 out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
@@ -360,11 +373,16 @@ unsafe fn multiply(run: Run, ends: &Ends, tile: &Tile) {
             }
         };
     }
-    const { assert!(std::mem::offset_of!(Ends, to) == 16 && EDGE == 16, "as the loops have them") };
+    const {
+        assert!(
+            std::mem::offset_of!(Ends<'_>, to) == 8 && std::mem::offset_of!(Place, lower) == 16,
+            "as the loops have them"
+        )
+    };
     debug_assert!(run.steps > 0 && (tile.lhs_low > 0 || tile.panel_low == 0));
     // SAFETY: the caller's promise; a run has at least one step.
     unsafe {
-        match (tile.columns > EDGE, tile.rows > EDGE) {
+        match (tile.columns > EDGE, tile.rows > tile.upper) {
             (true, true) => shape!(
                 ["tileloadd tmm4, [{a} + {sa}*1]"
                  "tileloadd tmm6, [{b} + {sb}*1]"

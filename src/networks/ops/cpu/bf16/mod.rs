@@ -201,15 +201,14 @@ pub(super) fn convert(values: &[f32], form: Form, places: &mut [f32], at: usize)
     }
 }
 
-/// The same as a whole, on the pool if `parallel` and there are many; with the form, which knows how far apart the parts
-/// are.
-pub(super) fn converted(values: &[f32], form: Form, parallel: bool) -> (Scratch, Form) {
+/// The same as a whole, on the pool if there are many; with the form, which knows how far apart the parts are.
+pub(super) fn converted(values: &[f32], form: Form) -> (Scratch, Form) {
     /// Places filled by one thread at once.
     const AT_ONCE: usize = 1 << 14;
     let half = values.len() / 2;
     let form = form.of(values.len());
     let mut places = Scratch::new(form.places(values.len()));
-    if !parallel || values.len() < 4 * AT_ONCE || threads::count() == 1 {
+    if values.len() < 4 * AT_ONCE || threads::count() == 1 {
         convert(values, form, &mut places, 0);
         return (places, form);
     }

@@ -1,13 +1,14 @@
 //! A row's part in vectors of sixteen, with instructions for powers of two.
 
 use std::arch::x86_64::{
-    __m512, _CMP_NLT_UQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm512_add_ps, _mm512_cmp_ps_mask,
-    _mm512_fmadd_ps, _mm512_maskz_scalef_ps, _mm512_max_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps,
-    _mm512_roundscale_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
+    __m512, _CMP_NLT_UQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm512_add_epi32, _mm512_add_ps,
+    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_fmsub_ps,
+    _mm512_maskz_scalef_ps, _mm512_max_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_roundscale_ps,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_sub_ps,
 };
 
 use super::super::bf16::avx512::{load, pairs_of, parts_of, store, store_values};
-use super::super::simd::EXP2;
+use super::super::simd::{EXP2, ROUND};
 use super::{AT_ONCE, LANES, Scaling};
 
 /// Terms of 2^r: all of them, and so many that bf16's rounding is a hundred times the error (4e-5).
@@ -23,14 +24,34 @@ fn exp2<const TERMS: usize>(x: __m512) -> __m512 {
     /// To whole numbers.
     const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
     let n = _mm512_roundscale_ps::<NEAREST>(x);
-    let r = _mm512_sub_ps(x, n);
+    let p = of_remainder::<TERMS>(_mm512_sub_ps(x, n));
+    // Masked, so that results too small for a normal number take no detour through microcode.
+    let counts = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(x, _mm512_set1_ps(-126.0));
+    _mm512_maskz_scalef_ps(counts, p, n)
+}
+
+/// 2^x for x between −126 and 127, with fewer instructions; what is not a number stays so.
+///
+/// The nearest whole number is what a sum with 1.5·2²³ has in its last bits, which are added to the exponent.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn exp2_of_bounded<const TERMS: usize>(score: __m512, scale: __m512) -> __m512 {
+    let round = _mm512_set1_ps(ROUND);
+    let rounded = _mm512_fmadd_ps(score, scale, round);
+    let r = _mm512_fmsub_ps(score, scale, _mm512_sub_ps(rounded, round));
+    let power = _mm512_slli_epi32::<23>(_mm512_castps_si512(rounded));
+    _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(of_remainder::<TERMS>(r)), power))
+}
+
+/// The first terms of the Taylor series of 2^r.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn of_remainder<const TERMS: usize>(r: __m512) -> __m512 {
     let mut p = _mm512_set1_ps(EXP2[TERMS - 1]);
     for term in EXP2[..TERMS - 1].iter().rev() {
         p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(*term));
     }
-    // Masked, so that results too small for a normal number take no detour through microcode.
-    let counts = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(x, _mm512_set1_ps(-126.0));
-    _mm512_maskz_scalef_ps(counts, p, n)
+    p
 }
 
 /// The largest of some scores that are numbers.
@@ -57,7 +78,11 @@ fn weigh<const TERMS: usize>(
     let [scale, max] = [scaling.scale, -scaling.max].map(|value| _mm512_set1_ps(value));
     let mut sums = [_mm512_setzero_ps(); 2];
     for (i, scores) in scores.iter_mut().enumerate() {
-        let weights = load(scores).map(|scores| exp2::<TERMS>(_mm512_fmadd_ps(scores, scale, max)));
+        let weights = if scaling.is_plain {
+            load(scores).map(|scores| exp2_of_bounded::<TERMS>(scores, scale))
+        } else {
+            load(scores).map(|scores| exp2::<TERMS>(_mm512_fmadd_ps(scores, scale, max)))
+        };
         sums = [_mm512_add_ps(sums[0], weights[0]), _mm512_add_ps(sums[1], weights[1])];
         emit(i, weights, scores);
     }

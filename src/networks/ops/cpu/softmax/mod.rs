@@ -56,6 +56,8 @@ impl Running {
 struct Scaling {
     scale: f32,
     max: f32,
+    /// Whether max is zero and all exponents are those of normal numbers.
+    is_plain: bool,
 }
 
 /// The largest of some scores (a multiple of [`AT_ONCE`]) that are numbers.
@@ -73,9 +75,17 @@ pub(super) fn largest(scores: &[f32]) -> f32 {
 /// weights relative to the largest, and adds up these. The weights are left rows of this form:
 /// in the scores' own place if they are to be f32 values, otherwise from `at` on in `places`.
 ///
-/// A score that is not a number stays one, and makes the sum one.
-pub(super) fn weigh(scores: &mut [f32], running: &mut Running, form: Form, places: &mut [f32], at: usize) {
-    let scaling = Scaling { scale: running.scale, max: running.largest * running.scale };
+/// A score that is not a number stays one, and makes the sum one. With `is_plain` all are numbers, of keys that are
+/// there, and the row is [`Running::bounded`].
+pub(super) fn weigh(
+    scores: &mut [f32],
+    running: &mut Running,
+    is_plain: bool,
+    form: Form,
+    places: &mut [f32],
+    at: usize,
+) {
+    let scaling = Scaling { scale: running.scale, max: running.largest * running.scale, is_plain };
     #[cfg(target_arch = "x86_64")]
     if level() >= Level::Avx512 && (form == Form::F32 || is_available()) {
         let scores = scores.as_chunks_mut().0;
@@ -141,7 +151,8 @@ multiversioned! {
 }
 
 multiversioned! {
-    /// The largest sum of squares of the first `width` values of some rows that are `stride` apart.
+    /// The largest sum of squares of the first `width` values of some rows that are `stride` apart; not a number if
+    /// one is not.
     pub(super) fn largest_square(rows: &[f32], stride: usize, width: usize) -> f32 {
         let mut largest = 0.0;
         for row in rows.chunks(stride) {
@@ -153,7 +164,10 @@ multiversioned! {
                 }
             }
             let rest: f32 = rest.iter().map(|value| value * value).sum();
-            largest = larger(largest, folded(sums, |a, b| a + b) + rest);
+            let square = folded(sums, |a, b| a + b) + rest;
+            if square > largest || square.is_nan() {
+                largest = square;
+            }
         }
         largest
     }
@@ -186,9 +200,9 @@ mod tests {
         let mut scores = row.to_vec();
         let (first, second) = scores.split_at_mut(cut);
         assert_eq!(running.raise(largest(first)), 0.0);
-        weigh(first, &mut running, form, &mut places, 0);
+        weigh(first, &mut running, false, form, &mut places, 0);
         let factor = running.raise(largest(second));
-        weigh(second, &mut running, form, &mut places, cut / form.halves());
+        weigh(second, &mut running, false, form, &mut places, cut / form.halves());
         let value = |bits: u32| f32::from_bits(bits);
         let of_pair = |pair: &f32| [value(pair.to_bits() << 16), value(pair.to_bits() & 0xffff_0000)];
         let mut weights: Vec<f32> = match form {
@@ -245,5 +259,33 @@ mod tests {
         }
         limit(None);
         assert_eq!(seen.len(), 3 * Level::available().len());
+    }
+
+    #[test]
+    fn bounded_scores_are_weighed_without_their_largest() {
+        let row: Vec<f32> = (0..128).map(|i| (i * 37 % 101) as f32 * 1.6 - 80.0).collect();
+        let wanted = |score: &f32| (f64::from(SCALE) * f64::from(*score)).exp2();
+        for level in Level::available() {
+            limit(Some(level));
+            let (mut scores, mut running) = (row.clone(), Running::bounded(SCALE));
+            weigh(&mut scores, &mut running, true, Form::F32, &mut [], 0);
+            let sum: f64 = row.iter().map(wanted).sum();
+            assert!((f64::from(running.sum) / sum - 1.0).abs() < 4e-6, "{level:?}");
+            for (weight, score) in scores.iter().zip(&row) {
+                let wanted = wanted(score);
+                assert!((f64::from(*weight) / wanted - 1.0).abs() < 4e-6, "{level:?}: {weight} for {wanted}");
+            }
+        }
+        limit(None);
+    }
+
+    #[test]
+    fn the_longest_row_is_found_and_no_number_is_not_lost() {
+        let mut rows: Vec<f32> = (0..5 * 23).map(|i| (i * 37 % 101) as f32 / 50.0).collect();
+        let squares =
+            |rows: &[f32]| rows.chunks(23).map(|r| r[..19].iter().map(|v| v * v).sum()).fold(0.0, f32::max);
+        assert!((largest_square(&rows, 23, 19) - squares(&rows)).abs() < 1e-4);
+        rows[30] = f32::NAN;
+        assert!(largest_square(&rows, 23, 19).is_nan());
     }
 }
