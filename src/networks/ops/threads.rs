@@ -41,7 +41,7 @@ thread_local! {
     static HAS_A_PIECE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// How many threads the operations use; one inside a piece of [`for_each`].
+/// How many threads the operations use; one inside a piece of work that is shared already.
 pub fn count() -> usize {
     if HAS_A_PIECE.get() { 1 } else { pool().map_or(1, |pool| pool.current_num_threads()) }
 }
