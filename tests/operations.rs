@@ -35,6 +35,15 @@ fn values(x: &Tensor) -> Vec<f64> {
 /// Held while the instruction set is limited, which all threads see.
 static LEVEL: Mutex<()> = Mutex::new(());
 
+/// Runs `test` with so many threads, whatever the machine: what is shared, and in what bands, depends on it.
+fn with_threads(count: usize, test: impl FnOnce()) {
+    static COUNT: Mutex<()> = Mutex::new(());
+    let _guard = COUNT.lock().unwrap_or_else(PoisonError::into_inner);
+    threads::set_count(Some(count));
+    test();
+    threads::set_count(None);
+}
+
 /// Compares our kernel's f32 result, on each instruction set of this processor, with candle's in f64.
 fn agree(tolerance: f64, fast: impl Fn() -> Result<Tensor>, f64_result: Result<Tensor>) {
     let f64_result = f64_result.unwrap();
@@ -239,12 +248,12 @@ fn attention_agrees_where_scores_are_too_large_for_powers_of_two() {
 
 #[test]
 fn small_pictures_agree_where_one_thread_takes_several_at_once() {
-    threads::set_count(Some(1));
-    convolution(3, 40, 12, 9, 10, 3, 1, Padding::Same(1));
-    convolution(5, 64, 40, 17, 16, 3, 2, Padding::BottomRight);
-    // Two of three.
-    convolution(3, 256, 16, 36, 36, 3, 1, Padding::Same(1));
-    threads::set_count(None);
+    with_threads(1, || {
+        convolution(3, 40, 12, 9, 10, 3, 1, Padding::Same(1));
+        convolution(5, 64, 40, 17, 16, 3, 2, Padding::BottomRight);
+        // Two of three.
+        convolution(3, 256, 16, 36, 36, 3, 1, Padding::Same(1));
+    });
 }
 
 /// What follows a norm of `width`, from f32 or f64 weights: maps to `outputs`, and a feed-forward of `hidden`.
@@ -291,7 +300,7 @@ fn what_follows_a_norm_agrees() {
 
 #[test]
 fn bands_of_rows_make_the_whole() {
-    // One band, several of each picture, and fewer than two for each of two threads, which are not made.
+    // One band, several of each picture, and fewer than two for each thread, which are not made.
     for (batch, rows) in [(1, 7), (2, 700), (3, 512), (1, 300)] {
         let (x, more) = (made_up(&[batch, rows, 24], 1), made_up(&[batch, rows, 10], 2));
         let of_picture = made_up(&[batch, 1, 10], 3);
@@ -306,7 +315,10 @@ fn bands_of_rows_make_the_whole() {
             })
         };
         let plain = Linear::new(&wide(&weight), None).unwrap();
-        agree(PRODUCT, bands, work(&plain, &wide(&x), &wide(&more), &wide(&of_picture)));
+        let whole = || work(&plain, &wide(&x), &wide(&more), &wide(&of_picture));
+        for threads in [1, 2, 64] {
+            with_threads(threads, || agree(PRODUCT, bands, whole()));
+        }
     }
 }
 
@@ -327,7 +339,12 @@ fn sizes_that_do_not_fit_are_errors() {
     assert!(GatedFeedForward::new(norm, a, b).is_err());
     let x = made_up(&[2, 600, 3], 1);
     assert!(in_bands([&x, &made_up(&[2, 599, 3], 1)], 3, |_, [x, _]| Ok(x)).is_err());
-    assert!(in_bands([&x], 4, |_, [x]| Ok(x)).is_err());
+    for threads in [1, 64] {
+        with_threads(threads, || {
+            assert!(in_bands([&x], 4, |_, [x]| Ok(x)).is_err());
+            assert!(in_bands([&x], 0, |_, [x]| Ok(x)).is_err());
+        });
+    }
     let failing =
         in_bands([&x], 3, |pictures, [x]| if pictures.contains(&1) { x.narrow(1, 600, 1) } else { Ok(x) });
     assert!(failing.is_err());

@@ -155,11 +155,13 @@ mod tests {
     use candle_core::{DType, Device};
     use candle_nn::VarMap;
 
+    use super::super::ops::threads;
     use super::*;
 
-    /// Enough tokens for bands, with another context for each picture.
+    /// Enough tokens for bands of both, and too few of one for two threads; with another context for each picture.
     #[test]
     fn pictures_together_are_as_each_alone() {
+        threads::set_count(Some(2));
         let device = Device::Cpu;
         let made = VarMap::new();
         let vb = VarBuilder::from_varmap(&made, DType::F32, &device);
@@ -178,5 +180,6 @@ mod tests {
             let distance = distance.max(0).unwrap().to_scalar::<f32>().unwrap();
             assert!(distance < 1e-4, "picture {picture}: {distance}");
         }
+        threads::set_count(None);
     }
 }

@@ -29,11 +29,19 @@ pub fn in_bands<const N: usize>(
         let message = format!("tokens of {:?} do not go with {:?}", other.dims(), first.dims());
         return Err(Error::Msg(message));
     }
+    let checked_work = |pictures: Range<usize>, tokens: [Tensor; N], rows: usize| {
+        let wanted = [pictures.len(), rows, width];
+        let part = work(pictures, tokens)?;
+        if part.dims() == wanted {
+            return Ok(part);
+        }
+        Err(Error::Msg(format!("a band of {:?} is not one of {wanted:?}", part.dims())))
+    };
     let bands = batch * rows.div_ceil(ROWS);
     let threads = threads::count();
-    let enough = bands > 1 && (threads == 1 || bands >= 2 * threads);
+    let enough = width > 0 && bands > 1 && (threads == 1 || bands >= 2 * threads);
     if !enough || !tokens.iter().all(|tokens| is_fast(tokens)) {
-        return work(0..batch, tokens.map(Tensor::clone));
+        return checked_work(0..batch, tokens.map(Tensor::clone), rows);
     }
     let failure = Mutex::new(None);
     let run = |(picture, first, out): (usize, usize, &mut [MaybeUninit<f32>])| {
@@ -42,11 +50,7 @@ pub fn in_bands<const N: usize>(
         let result = (|| {
             let parts: Vec<Tensor> = tokens.into_iter().map(band).collect::<Result<_>>()?;
             let parts = parts.try_into().map_err(|_| Error::Msg("as many bands as tokens".into()))?;
-            let part = work(picture..picture + 1, parts)?;
-            if part.dims() != [1, count, width] {
-                return Err(Error::Msg(format!("a band of {:?} is not [1, {count}, {width}]", part.dims())));
-            }
-            with_values(&part, |values| {
+            with_values(&checked_work(picture..picture + 1, parts, count)?, |values| {
                 out.write_copy_of_slice(values);
             })
         })();

@@ -41,6 +41,22 @@ thread_local! {
     static HAS_A_PIECE: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Held while a thread is at its piece; given up when that panics too, or the thread would share nothing ever after.
+struct AtAPiece;
+
+impl AtAPiece {
+    fn new() -> Self {
+        HAS_A_PIECE.set(true);
+        Self
+    }
+}
+
+impl Drop for AtAPiece {
+    fn drop(&mut self) {
+        HAS_A_PIECE.set(false);
+    }
+}
+
 /// How many threads the operations use; one inside a piece of work that is shared already.
 pub fn count() -> usize {
     if HAS_A_PIECE.get() { 1 } else { pool().map_or(1, |pool| pool.current_num_threads()) }
@@ -54,9 +70,8 @@ fn pool() -> Option<Arc<ThreadPool>> {
 pub(super) fn for_each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
     if count() > 1 {
         pieces.into_par_iter().for_each(|piece| {
-            HAS_A_PIECE.set(true);
+            let _at_it = AtAPiece::new();
             work(piece);
-            HAS_A_PIECE.set(false);
         });
     } else {
         pieces.into_iter().for_each(work);
@@ -68,5 +83,20 @@ pub fn run<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     match pool() {
         Some(pool) => pool.install(work),
         None => work(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_whose_piece_panicked_shares_work_again() {
+        set_count(Some(2));
+        let pieces = || for_each(vec![(); 8], |()| assert_ne!(count(), 1, "a piece shares nothing"));
+        assert!(std::panic::catch_unwind(|| run(pieces)).is_err());
+        let counts = pool().unwrap().broadcast(|_| count());
+        set_count(None);
+        assert!(counts.iter().all(|count| *count > 1), "{counts:?}");
     }
 }
