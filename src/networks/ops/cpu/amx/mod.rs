@@ -9,6 +9,8 @@
 #[cfg(not(target_arch = "x86_64"))]
 mod absent;
 #[cfg(target_arch = "x86_64")]
+mod loops;
+#[cfg(target_arch = "x86_64")]
 mod tiles;
 
 #[cfg(not(target_arch = "x86_64"))]
