@@ -31,6 +31,8 @@ const ROWS_AT_ONCE: usize = 8;
 const BOUND: f32 = 64.0;
 /// Values between rows of scores, so that they do not all begin in the same cache set.
 const SKEW: usize = 16;
+/// Columns of a result that are stored directly, not one by one.
+const VECTOR: usize = 8;
 /// Fewer multiplications than this stay on one thread.
 const PARALLEL_MULTIPLICATIONS: usize = 1 << 18;
 
@@ -81,6 +83,17 @@ impl Plan {
     /// Keys of a tile of so many, zeros included.
     fn keys(self, count: usize) -> usize {
         count.next_multiple_of(self.multiple)
+    }
+
+    /// Columns of a head's result that are computed, in whole vectors: rows have room for all that packing adds, which
+    /// only tile registers compute as fast as fewer.
+    fn out_columns(self) -> usize {
+        let packed = packed_columns(self.shape.head_width);
+        if self.form != Form::F32 && amx::is_in_use() {
+            packed
+        } else {
+            self.shape.head_width.next_multiple_of(VECTOR).min(packed)
+        }
     }
 
     /// What makes exponents of two, rather than of e, from scores.
@@ -351,7 +364,7 @@ impl Tile {
             let values = if form == Form::F32 { &self.scores } else { &self.weight_pairs };
             let weights = Rows { form, ..Rows::plain(values, rows, stride / halves) };
             let panels = plan.panels(&head.values[values_at]);
-            let packed = Packed { panels, depth: plan.keys(count) / halves, columns: out_width };
+            let packed = Packed { panels, depth: plan.keys(count) / halves, columns: plan.out_columns() };
             let extra = Extra { accumulate: begin > 0, ..Extra::default() };
             product(weights, packed, extra, &mut self.out, out_width, workers);
         }

@@ -16,13 +16,14 @@ use super::pack::{Form, Panels, packed_columns};
 use super::scratch::Scratch;
 use super::strips::Cut;
 
-/// Depth of one pass: a panel of it is 32 KiB, which the first-level cache holds.
-const DEPTH: usize = 256;
-/// Left rows of one block: with [`DEPTH`] 384 KiB of the second-level cache, which is larger where there are tile
+/// Depth of one pass. A panel of it is 64 KiB and comes from the second-level cache, one row after another; shorter
+/// passes, whose panels the first-level cache would hold, read and write the result more often and are slower.
+const DEPTH: usize = 512;
+/// Left rows of one block: with [`DEPTH`] 512 KiB of the second-level cache, which is larger where there are tile
 /// registers.
-const BLOCK_ROWS: usize = 384;
+const BLOCK_ROWS: usize = 256;
 const BLOCK_ROWS_WITH_AMX: usize = 512;
-/// Panels of one group: their results of a block, 192 KiB, stay in the second-level cache from pass
+/// Panels of one group: their results of a block, 128 KiB, stay in the second-level cache from pass
 /// to pass.
 const GROUP_PANELS: usize = 4;
 /// Products of fewer multiplications than this stay on one thread.
@@ -279,20 +280,43 @@ impl Work<'_> {
                 // Panels that are widened or split are read at once: the next one is fetched meanwhile.
                 let next = panel + 1;
                 let next = (converts && next < end).then(|| rhs.panels.ahead(place(next).0, rows.form));
+                let bias = if adds && !self.extra.bias.is_empty() {
+                    self.extra.bias[column..].as_ptr()
+                } else {
+                    std::ptr::null()
+                };
+                let residual = self.extra.residual.filter(|_| adds);
+                // What differs from strip to strip follows.
+                let mut tile = Tile {
+                    lhs: rows.values.as_ptr(),
+                    row_stride: rows.row_stride,
+                    segments,
+                    segment_stride: rows.segment_stride,
+                    depth: to - from,
+                    panel: part.values.as_ptr(),
+                    panel_width: width,
+                    out: self.out.0,
+                    out_stride: self.out_stride,
+                    rows: 0,
+                    upper: 0,
+                    lower: 0,
+                    columns: width.min(rhs.columns - column),
+                    accumulate: self.extra.accumulate || pass > 0,
+                    bias,
+                    residual: std::ptr::null(),
+                    pairs: rows.form != Form::F32,
+                    lhs_low: rows.form.low(),
+                    panel_low: part.low,
+                };
                 for (number, strip) in strips.iter().enumerate() {
                     if let Some(next) = next {
                         next.fetch(number, strips.len());
                     }
                     let at = strip.first * self.out_stride + column;
-                    let bias = if adds && !self.extra.bias.is_empty() {
-                        self.extra.bias[column..].as_ptr()
-                    } else {
-                        std::ptr::null()
-                    };
-                    let residual = match self.extra.residual {
-                        Some(residual) if adds => residual[at..].as_ptr(),
-                        _ => std::ptr::null(),
-                    };
+                    if let Some(residual) = residual {
+                        tile.residual = residual[at..].as_ptr();
+                    }
+                    (tile.rows, tile.upper, tile.lower) = (strip.rows, strip.upper, strip.lower);
                     #[expect(
                         unsafe_code,
                         reason = "tiles are pointers into slices checked by `product_into`"
@@ -300,27 +324,8 @@ impl Work<'_> {
                     // SAFETY: `product_into` asserted that the last row, panel and result lie inside their
                     // slices; this tile's rows and columns of the result belong to this call alone.
                     unsafe {
-                        let tile = Tile {
-                            lhs: rows.values.as_ptr().add(strip.lhs + lhs_offset),
-                            row_stride: rows.row_stride,
-                            segments,
-                            segment_stride: rows.segment_stride,
-                            depth: to - from,
-                            panel: part.values.as_ptr(),
-                            panel_width: width,
-                            out: self.out.0.add(at),
-                            out_stride: self.out_stride,
-                            rows: strip.rows,
-                            upper: strip.upper,
-                            lower: strip.lower,
-                            columns: width.min(rhs.columns - column),
-                            accumulate: self.extra.accumulate || pass > 0,
-                            bias,
-                            residual,
-                            pairs: rows.form != Form::F32,
-                            lhs_low: rows.form.low(),
-                            panel_low: part.low,
-                        };
+                        tile.lhs = rows.values.as_ptr().add(strip.lhs + lhs_offset);
+                        tile.out = self.out.0.add(at);
                         match self.tiles {
                             Some(tiles) => tiles.compute(&tile),
                             None => kernel::compute(&tile),

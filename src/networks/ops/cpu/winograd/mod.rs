@@ -30,8 +30,8 @@ const POSITIONS: usize = IN * IN;
 const LANES: usize = 16;
 /// Tiles of one block: enough that the weights are transformed or read seldom, few enough that the transformed
 /// tiles stay in the last-level cache. Narrow layers take more, up to so many transformed values.
-const BLOCK_TILES: usize = 128;
-const BLOCK_VALUES: usize = 1_200_000;
+const BLOCK_TILES: usize = 256;
+const BLOCK_VALUES: usize = 2_400_000;
 /// Values between transformed tiles and between transformed weights of two positions, so that they do not all begin in
 /// the same cache set.
 const SKEW: usize = 16;
