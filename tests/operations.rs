@@ -8,8 +8,8 @@ use candle_core::{DType, Device, Result, Tensor};
 use proptest::prelude::*;
 use safelight::networks::ops::{
     Conv2d, GatedFeedForward, GroupNorm, LayerNorm, Level, Linear, Mask, NormSilu, Padding, add_channels,
-    attention, concat_channels, from_tokens, geglu, gelu, gelu_tanh, in_bands, limit, normed_linears,
-    quick_gelu, silu, threads, to_tokens,
+    attention, concat_channels, for_pictures, from_tokens, geglu, gelu, gelu_tanh, in_bands, limit,
+    normed_linears, quick_gelu, silu, threads, to_tokens,
 };
 
 /// Values in −1..1 that depend on shape and salt only.
@@ -194,10 +194,18 @@ proptest! {
         // The same values with channels-last memory.
         let last = x.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap().permute((0, 3, 1, 2)).unwrap();
         agree(0.0, || concat_channels(&last, &y), Tensor::cat(&[wide(&x), wide(&y)], 1));
-        let vector = made_up(&[b, c], 5);
-        let expected = wide(&x).broadcast_add(&wide(&vector).reshape((b, c, 1, 1)).unwrap());
+        let vector = made_up(&[1, c], 5);
+        let expected = wide(&x).broadcast_add(&wide(&vector).reshape((1, c, 1, 1)).unwrap());
         agree(1e-7, || add_channels(&last, &vector), expected);
         agree(0.0, || from_tokens(&to_tokens(&last)?, h, w), Ok(wide(&x)));
+        let first = last.narrow(0, 0, 1).unwrap();
+        let thrice = wide(&first).broadcast_as((3, c, h, w)).unwrap();
+        agree(0.0, || for_pictures(&first, 3), Ok(thrice.clone()));
+        agree(0.0, || for_pictures(&to_tokens(&first)?, 3), to_tokens(&thrice));
+        agree(0.0, || for_pictures(&last, b), Ok(wide(&x)));
+        if b > 1 {
+            assert!(for_pictures(&last, 3).is_err());
+        }
     }
 }
 

@@ -395,10 +395,10 @@ impl Conditioned<'_> {
 
 impl NoisePredictor for Conditioned<'_> {
     fn predict(&mut self, noisy: &Tensor, timestep: f64, branch: Branch) -> Result<Tensor, DiffusionError> {
-        let noisy = self.input(&noisy.to_dtype(self.model.dtype)?)?;
-        let (input, context) = match branch {
-            Branch::Conditional => (noisy, &self.cond),
-            Branch::Both => (Tensor::cat(&[&noisy, &noisy], 0)?, &self.both),
+        let input = self.input(&noisy.to_dtype(self.model.dtype)?)?;
+        let context = match branch {
+            Branch::Conditional => &self.cond,
+            Branch::Both => &self.both,
         };
         let output = threads::run(|| self.model.unet.forward(&input, timestep, context, self.cancel))
             .map_err(ModelError::in_part("unet"))?;

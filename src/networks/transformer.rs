@@ -7,8 +7,8 @@ use candle_nn::VarBuilder;
 
 use super::blocks::{group_norm, layer_norm, linear, linear_no_bias, linear_or_conv1x1};
 use super::ops::{
-    GatedFeedForward, GroupNorm, LayerNorm, Linear, Mask, attention, from_tokens, in_bands, normed_linears,
-    to_tokens,
+    GatedFeedForward, GroupNorm, LayerNorm, Linear, Mask, attention, for_pictures, from_tokens, in_bands,
+    normed_linears, to_tokens,
 };
 
 struct Attention {
@@ -77,7 +77,8 @@ impl Block {
         })
     }
 
-    /// `finish(block(tokens), residual)`: `tokens` and `residual` `[B, N, C]`, `context` `[B, M, K]` → `[B, N, C]`.
+    /// `finish(block(tokens), residual)`: `tokens` and `residual` `[B, N, C]` or of one picture for all, `context`
+    /// `[B, M, K]` → `[B, N, C]`.
     fn forward(
         &self,
         [tokens, residual]: [&Tensor; 2],
@@ -86,6 +87,9 @@ impl Block {
     ) -> Result<Tensor> {
         let attended = self.self_attention.over_itself(tokens, &self.norm1)?;
         let [keys, values] = self.cross_attention.keys_and_values(context)?;
+        let [attended, tokens, residual] =
+            [&attended, tokens, residual].map(|x| for_pictures(x, context.dim(0)?));
+        let [attended, tokens, residual] = [attended?, tokens?, residual?];
         // From here on every token is on its own.
         let rest = |pictures: Range<usize>, [attended, tokens, residual]: [Tensor; 3]| {
             let of = |context: &Tensor| context.narrow(0, pictures.start, pictures.len());
@@ -93,7 +97,7 @@ impl Block {
             let tokens = self.cross_attention.over(&tokens, &self.norm2, [&of(&keys)?, &of(&values)?])?;
             finish(self.feed_forward.forward_add(&tokens)?, &residual)
         };
-        in_bands([&attended, tokens, residual], tokens.dim(2)?, rest)
+        in_bands([&attended, &tokens, &residual], tokens.dim(2)?, rest)
     }
 }
 
@@ -134,7 +138,7 @@ impl SpatialTransformer {
         })
     }
 
-    /// `x`: `[B, C, H, W]`, `context`: `[B, M, K]`.
+    /// `x`: `[B, C, H, W]` or of one picture for all, `context`: `[B, M, K]` → `[B, C, H, W]`.
     pub(super) fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
         let (_, _, height, width) = x.dims4()?;
         let residual = to_tokens(x)?;
@@ -158,28 +162,54 @@ mod tests {
     use super::super::ops::threads;
     use super::*;
 
+    fn made_up(shape: &[usize]) -> Tensor {
+        let values = (0..shape.iter().product()).map(|i: usize| (i * 37 % 101) as f32 / 50.0 - 1.0);
+        Tensor::from_vec(values.collect::<Vec<_>>(), shape, &Device::Cpu).unwrap()
+    }
+
+    fn transformer() -> SpatialTransformer {
+        let made = VarMap::new();
+        let vb = VarBuilder::from_varmap(&made, DType::F32, &Device::Cpu);
+        let config = TransformerConfig { heads: 2, context_width: 6, depth: 2, groups: 4 };
+        // The first finds out what weights there are, all zeros.
+        SpatialTransformer::new(&vb, 16, config).unwrap();
+        for weight in made.all_vars() {
+            weight.set(&(made_up(weight.dims()) * 0.3).unwrap()).unwrap();
+        }
+        SpatialTransformer::new(&vb, 16, config).unwrap()
+    }
+
+    fn distance(a: &Tensor, b: &Tensor) -> f32 {
+        assert_eq!(a.dims(), b.dims());
+        (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
+    }
+
     /// Enough tokens for bands of both, and too few of one for two threads; with another context for each picture.
     #[test]
     fn pictures_together_are_as_each_alone() {
         threads::set_count(Some(2));
-        let device = Device::Cpu;
-        let made = VarMap::new();
-        let vb = VarBuilder::from_varmap(&made, DType::F32, &device);
-        let config = TransformerConfig { heads: 2, context_width: 6, depth: 2, groups: 4 };
-        let transformer = SpatialTransformer::new(&vb, 16, config).unwrap();
-        let made_up = |shape: &[usize]| {
-            let values = (0..shape.iter().product()).map(|i: usize| (i * 37 % 101) as f32 / 50.0 - 1.0);
-            Tensor::from_vec(values.collect::<Vec<_>>(), shape, &device).unwrap()
-        };
+        let transformer = transformer();
         let (x, context) = (made_up(&[2, 16, 20, 30]), made_up(&[2, 5, 6]));
         let together = transformer.forward(&x, &context).unwrap();
         for picture in 0..2 {
             let one = |all: &Tensor| all.narrow(0, picture, 1).unwrap();
             let alone = transformer.forward(&one(&x), &one(&context)).unwrap();
-            let distance = (one(&together) - alone).unwrap().abs().unwrap().flatten_all().unwrap();
-            let distance = distance.max(0).unwrap().to_scalar::<f32>().unwrap();
+            let distance = distance(&one(&together), &alone);
             assert!(distance < 1e-4, "picture {picture}: {distance}");
         }
         threads::set_count(None);
+    }
+
+    #[test]
+    fn one_picture_goes_with_every_context_and_three_do_not_go_with_two() {
+        let transformer = transformer();
+        let (x, context) = (made_up(&[1, 16, 6, 5]), made_up(&[2, 5, 6]));
+        let wanted = transformer.forward(&Tensor::cat(&[&x, &x], 0).unwrap(), &context).unwrap();
+        let one = |all: &Tensor, picture| all.narrow(0, picture, 1).unwrap();
+        let difference = distance(&one(&wanted, 0), &one(&wanted, 1));
+        assert!(difference > 1e-3, "{difference}");
+        assert!(distance(&transformer.forward(&x, &context).unwrap(), &wanted) < 1e-5);
+        let error = transformer.forward(&made_up(&[3, 16, 6, 5]), &context).unwrap_err();
+        assert!(error.to_string().contains("3 pictures do not go with 2 prompts"), "{error}");
     }
 }

@@ -8,7 +8,7 @@ use candle_nn::VarBuilder;
 use super::NetworkError;
 use super::blocks::{NormConfig, ResnetBlock, conv, conv3x3, group_norm, linear};
 use super::error::checkpoint;
-use super::ops::{Conv2d, GroupNorm, Linear, NormSilu, Padding, concat_channels, silu};
+use super::ops::{Conv2d, GroupNorm, Linear, NormSilu, Padding, concat_channels, for_pictures, silu};
 use super::transformer::{SpatialTransformer, TransformerConfig};
 use crate::request::CancelToken;
 
@@ -303,14 +303,8 @@ impl UNet {
         })
     }
 
-    /// Sinusoids of a timestep, `[B, C]`, in f32 whatever the weights' format (bf16 cannot hold 999).
-    fn time_embedding(
-        &self,
-        timestep: f64,
-        batch: usize,
-        dtype: DType,
-        device: &Device,
-    ) -> candle_core::Result<Tensor> {
+    /// Sinusoids of a timestep, `[1, C]`, in f32 whatever the weights' format (bf16 cannot hold 999).
+    fn time_embedding(&self, timestep: f64, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
         let width = self.config.block_out_channels[0];
         let half = width / 2;
         let angle = |i: usize| {
@@ -324,14 +318,18 @@ impl UNet {
         } else {
             sines.chain(cosines).collect()
         };
-        Tensor::from_vec(row, (1, width), device)?.to_dtype(dtype)?.repeat((batch, 1))
+        Tensor::from_vec(row, (1, width), device)?.to_dtype(dtype)
     }
 
-    /// The raw prediction for `sample` `[B, C, H, W]` at a timestep, with the prompt's embedding
+    /// The raw prediction for `sample` `[B, C, H, W]` at a timestep, with the prompts' embeddings
     /// `context` `[B, M, K]`: `[B, C_out, H, W]`.
     ///
+    /// A sample of one picture goes with every prompt: what comes before the first attention over a prompt is
+    /// computed once for all of them, the first attention over the picture itself included.
+    ///
     /// # Errors
-    /// [`NetworkError::Cancelled`] once the job was stopped; it is looked at between blocks.
+    /// [`NetworkError::Cancelled`] once the job was stopped; it is looked at between blocks. If there are several
+    /// pictures, and not as many as prompts.
     pub fn forward(
         &self,
         sample: &Tensor,
@@ -339,8 +337,7 @@ impl UNet {
         context: &Tensor,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
-        let batch = sample.dim(0)?;
-        let time = self.time_embedding(timestep, batch, sample.dtype(), sample.device())?;
+        let time = self.time_embedding(timestep, sample.dtype(), sample.device())?;
         let time = self.time_linear2.forward(&silu(&self.time_linear1.forward(&time)?)?)?;
         let mut x = self.conv_in.forward(sample)?;
         let mut kept = vec![x.clone()];
@@ -366,7 +363,7 @@ impl UNet {
             for (i, resnet) in level.resnets.iter().enumerate() {
                 checkpoint(cancel)?;
                 if let Some(skip) = kept.pop() {
-                    x = concat_channels(&x, &skip)?;
+                    x = concat_channels(&x, &for_pictures(&skip, x.dim(0)?)?)?;
                 }
                 x = resnet.forward(x, Some(&time))?;
                 if let Some(attention) = level.attentions.get(i) {

@@ -1,6 +1,6 @@
 //! Activations, sums, parts, and the ways between feature maps and tokens.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, Error, Result, Tensor};
 
 use super::cpu::activation::{self, Activation, add_assign};
 use super::{channels_last, feature_map, is_fast, with_values};
@@ -60,21 +60,34 @@ pub fn crop(x: &Tensor, from: [usize; 2], to: [usize; 2]) -> Result<Tensor> {
     if is_fast(x) { channels_last(&part)?.permute((0, 3, 1, 2)) } else { part.contiguous() }
 }
 
-/// A feature map `[B, C, H, W]` plus a vector `[B, C]` at every pixel.
+/// A feature map `[B, C, H, W]` plus a vector `[1, C]` at every pixel.
 pub fn add_channels(x: &Tensor, vector: &Tensor) -> Result<Tensor> {
     let (b, c, h, w) = x.dims4()?;
     if !is_fast(x) {
-        return x.broadcast_add(&vector.reshape((b, c, 1, 1))?);
+        return x.broadcast_add(&vector.reshape((1, c, 1, 1))?);
     }
     let mut sum = with_values(&channels_last(x)?, <[f32]>::to_vec)?;
-    with_values(vector, |vector| {
-        for (picture, vector) in sum.chunks_exact_mut(c * h * w).zip(vector.chunks_exact(c)) {
-            for pixel in picture.chunks_exact_mut(c) {
-                add_assign(pixel, vector);
-            }
+    with_values(&vector.reshape((1, c))?, |vector| {
+        for pixel in sum.chunks_exact_mut(c) {
+            add_assign(pixel, vector);
         }
     })?;
     feature_map(sum, [b, c, h, w], x)
+}
+
+/// A feature map or tokens of one picture for each of `batch` pictures; those of as many already are as they were.
+///
+/// # Errors
+/// If there are several pictures, and not as many.
+pub fn for_pictures(x: &Tensor, batch: usize) -> Result<Tensor> {
+    match x.dim(0)? {
+        pictures if pictures == batch => Ok(x.clone()),
+        1 if is_fast(x) && x.rank() == 4 => {
+            Tensor::cat(&vec![channels_last(x)?; batch], 0)?.permute((0, 3, 1, 2))
+        }
+        1 => Tensor::cat(&vec![x; batch], 0),
+        pictures => Err(Error::Msg(format!("{pictures} pictures do not go with {batch} prompts"))),
+    }
 }
 
 /// Two feature maps' channels one after another.
@@ -84,7 +97,7 @@ pub fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     }
     let ((batch, ca, h, w), (_, cb, ..)) = (a.dims4()?, b.dims4()?);
     if b.dims() != [batch, cb, h, w] {
-        return Err(candle_core::Error::Msg(format!("cannot join {:?} and {:?}", a.dims(), b.dims())));
+        return Err(Error::Msg(format!("cannot join {:?} and {:?}", a.dims(), b.dims())));
     }
     let mut out = Vec::with_capacity(batch * (ca + cb) * h * w);
     with_values(&channels_last(a)?, |a| {

@@ -26,7 +26,8 @@ pub use cpu::scratch::release_buffers;
 #[doc(hidden)]
 pub use cpu::simd::{Level, limit};
 pub use elementwise::{
-    add_channels, concat_channels, crop, from_tokens, geglu, gelu, gelu_tanh, quick_gelu, silu, to_tokens,
+    add_channels, concat_channels, crop, for_pictures, from_tokens, geglu, gelu, gelu_tanh, quick_gelu, silu,
+    to_tokens,
 };
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm, NormSilu};
