@@ -329,6 +329,17 @@ impl PackedMatrix {
         PANEL.min(packed_columns(self.columns) - panel * PANEL)
     }
 
+    /// Rows of a panel, to be fetched before they are read. With pairs, rows begin and end at even ones.
+    pub(super) fn ahead(&self, panel: usize, rows: std::ops::Range<usize>) -> Ahead {
+        let (width, first) = (self.width(panel), panel * PANEL * self.depth);
+        let numbers = first + rows.start * width..first + rows.end * width;
+        match &self.values {
+            Values::F32(values) => Ahead::new(&values[numbers]),
+            Values::F16(bits) | Values::Bf16(bits) => Ahead::new(&bits[numbers]),
+            Values::Pairs(pairs) => Ahead::new(&pairs[numbers.start / 2..numbers.end / 2]),
+        }
+    }
+
     /// Rows of a panel in f32, `[rows, width]`. With pairs, rows begin and end at even ones.
     pub(super) fn rows(&self, panel: usize, rows: std::ops::Range<usize>, out: &mut [f32]) {
         let width = self.width(panel);

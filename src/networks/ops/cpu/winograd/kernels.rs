@@ -87,6 +87,18 @@ impl<'a> Kernels<'a> {
         }
     }
 
+    /// Asks for a position's share of a piece that is transformed next, if there is one: the weights of such layers
+    /// come from main memory.
+    fn fetch(&self, (panel, piece): (usize, usize), position: usize) {
+        if panel < self.panels() {
+            let channels = self.channels_of(piece);
+            for tap in 0..TAPS {
+                let rows = tap * self.c_in + channels.start..tap * self.c_in + channels.end;
+                self.weights.matrix.ahead(panel, rows).fetch(position, POSITIONS);
+            }
+        }
+    }
+
     /// The products of one position with what [`Self::transform`] gave: `[tiles, panels · PANEL]`.
     pub(super) fn multiply(
         &self,
@@ -122,7 +134,9 @@ impl<'a> Kernels<'a> {
     ) {
         for piece in 0..self.pieces() {
             self.transform_piece(panel, piece, room);
+            let next = if piece + 1 < self.pieces() { (panel, piece + 1) } else { (panel + 1, 0) };
             for (position, to) in to.chunks_exact_mut(inputs.tiles * PANEL).enumerate() {
+                self.fetch(next, position);
                 self.multiply_piece(room, [panel, piece], position, inputs, (to, PANEL));
             }
         }
