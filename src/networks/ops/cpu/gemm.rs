@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::super::threads;
 use super::amx::{self, Tiles};
+use super::cache;
 use super::kernel::{self, PANEL, Tile};
 use super::pack::{Form, Panels, packed_columns};
 use super::scratch::Scratch;
@@ -19,9 +20,12 @@ use super::strips::Cut;
 /// Depth of one pass. A panel of it is 64 KiB and comes from the second-level cache, one row after another; shorter
 /// passes, whose panels the first-level cache would hold, read and write the result more often and are slower.
 const DEPTH: usize = 512;
-/// Left rows of one block: with [`DEPTH`] 512 KiB of the second-level cache, which is larger where there are tile
-/// registers.
+/// Left rows of one block: with [`DEPTH`] 512 KiB of the second-level cache, if that is large, which it is where there are
+/// tile registers.
 const BLOCK_ROWS: usize = 256;
+/// The same for a smaller cache: 384 KiB.
+const DEPTH_IN_SMALL: usize = 256;
+const BLOCK_ROWS_IN_SMALL: usize = 384;
 const BLOCK_ROWS_WITH_AMX: usize = 512;
 /// Panels of one group: their results of a block, 128 KiB, stay in the second-level cache from pass
 /// to pass.
@@ -193,7 +197,11 @@ pub(super) fn product_into(
     let panels = rhs.columns.div_ceil(PANEL);
     let threads = if let Workers::Pool = workers { threads::count() } else { 1 };
     let share = threads > 1 && count * rhs.columns * rhs.depth >= PARALLEL_MULTIPLICATIONS;
-    let block_rows = if with_tiles { BLOCK_ROWS_WITH_AMX } else { BLOCK_ROWS };
+    let block_rows = match with_tiles {
+        true => BLOCK_ROWS_WITH_AMX,
+        false if cache::is_large() => BLOCK_ROWS,
+        false => BLOCK_ROWS_IN_SMALL,
+    };
     let blocks = count.div_ceil(block_rows).min(tiles);
     // Several pieces for each thread, so that a thread that is late does not hold up the rest.
     let (blocks, groups) = if !share || blocks >= 3 * threads {
@@ -243,7 +251,8 @@ impl Work<'_> {
         let pass_depth = match self.tiles {
             Some(_) if rows.form.low() > 0 => amx::SPLIT_DEPTH,
             Some(_) => amx::PASS_DEPTH,
-            None => DEPTH,
+            None if cache::is_large() => DEPTH,
+            None => DEPTH_IN_SMALL,
         };
         let whole = rhs.depth <= pass_depth + pass_depth / 2;
         let chunks = segment_depth.div_ceil(pass_depth);

@@ -7,6 +7,7 @@ pub(super) mod activation;
 mod amx;
 pub(super) mod attention;
 pub(super) mod bf16;
+mod cache;
 mod converted;
 pub(super) mod convolution;
 pub(super) mod gemm;
