@@ -38,7 +38,7 @@ pub struct GuidedDenoiser<'a> {
     pub predictor: &'a mut dyn NoisePredictor,
     /// What its output means.
     pub prediction: PredictionType,
-    /// 1.0 costs one network call, anything else two in one batch.
+    /// 1.0 needs the prompt alone, anything else the negative one too, which takes nearly twice as long.
     pub guidance_scale: f64,
 }
 

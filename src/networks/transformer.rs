@@ -210,6 +210,6 @@ mod tests {
         assert!(difference > 1e-3, "{difference}");
         assert!(distance(&transformer.forward(&x, &context).unwrap(), &wanted) < 1e-5);
         let error = transformer.forward(&made_up(&[3, 16, 6, 5]), &context).unwrap_err();
-        assert!(error.to_string().contains("3 pictures do not go with 2 prompts"), "{error}");
+        assert!(error.to_string().contains("a batch of 3 cannot stand for one of 2"), "{error}");
     }
 }

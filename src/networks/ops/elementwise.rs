@@ -86,7 +86,7 @@ pub fn for_pictures(x: &Tensor, batch: usize) -> Result<Tensor> {
             Tensor::cat(&vec![channels_last(x)?; batch], 0)?.permute((0, 3, 1, 2))
         }
         1 => Tensor::cat(&vec![x; batch], 0),
-        pictures => Err(Error::Msg(format!("{pictures} pictures do not go with {batch} prompts"))),
+        pictures => Err(Error::Msg(format!("a batch of {pictures} cannot stand for one of {batch}"))),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-/// KiB of what counts as large.
+/// KiB of what counts as large: a block and a panel of the longer passes fit, with room for the result.
 #[cfg(target_arch = "x86_64")]
 const LARGE: u32 = 1024;
 
