@@ -15,6 +15,9 @@ pub(super) const HALF_PANEL: usize = 16;
 /// two halves (Zen 4).
 #[cfg(target_arch = "x86_64")]
 const EIGHT: usize = 8;
+/// Depths multiplied one after another: each left row has a register of its own for its place, and all of them are moved on
+/// once for so many.
+const AT_ONCE: usize = 4;
 /// Most rows of one tile, on any processor.
 pub(super) const ROWS: usize = 12;
 
@@ -126,9 +129,11 @@ macro_rules! kernels {
                     // SAFETY: rows `first..first + rows` and the columns from `column` are the caller's; more than one
                     // vector of them means that the panel, a multiple of 16 wide, has all of the next two.
                     unsafe {
-                        match (rows, wide) {
-                            $(($count, true) => columns::<$count, $vectors>(tile, first, column),
-                              ($count, false) => columns::<$count, 1>(tile, first, column),)*
+                        match (rows, wide, tile.panel_width) {
+                            $(($count, true, PANEL) => columns::<$count, $vectors, PANEL>(tile, first, column),
+                              ($count, true, _) => columns::<$count, $vectors, HALF_PANEL>(tile, first, column),
+                              ($count, false, PANEL) => columns::<$count, 1, PANEL>(tile, first, column),
+                              ($count, false, _) => columns::<$count, 1, HALF_PANEL>(tile, first, column),)*
                             _ => unreachable!("a tile of {rows} rows"),
                         }
                     }
@@ -137,12 +142,40 @@ macro_rules! kernels {
             }
         }
 
-        /// `MR` rows from `first` times `NV` vectors of columns from `column`.
+        /// Adds the products of `MR` rows and `NV` vectors of columns for `COUNT` depths, one after another.
+        $(#[$feature])*
+        #[inline]
+        #[expect(unsafe_code, reason = "reads through pointers")]
+        // SAFETY: called by `columns` below for places inside its tile.
+        unsafe fn add_products<const MR: usize, const NV: usize, const WIDTH: usize, const COUNT: usize>(
+            sums: &mut [[$vector; NV]; MR],
+            lhs: *const f32,
+            row_stride: usize,
+            panel: *const f32,
+        ) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                unrolled!(k < COUNT, {
+                    let mut rhs = [$zero(); NV];
+                    unrolled!(j < NV, { rhs[j] = $load(panel.add(k * WIDTH + j * $lanes)) });
+                    unrolled!(i < MR, {
+                        let value = $splat(*lhs.add(i * row_stride + k));
+                        unrolled!(j < NV, { sums[i][j] = $fma(value, rhs[j], sums[i][j]) });
+                    });
+                });
+            }
+        }
+
+        /// `MR` rows from `first` times `NV` vectors of columns from `column`, of a panel of `WIDTH`.
         $(#[$feature])*
         #[inline]
         #[expect(unsafe_code, reason = "reads and writes through the tile's pointers")]
         // SAFETY: called by `compute` above for rows and columns inside the tile.
-        unsafe fn columns<const MR: usize, const NV: usize>(tile: &Tile, first: usize, column: usize) {
+        unsafe fn columns<const MR: usize, const NV: usize, const WIDTH: usize>(
+            tile: &Tile,
+            first: usize,
+            column: usize,
+        ) {
             let mut sums: [[$vector; NV]; MR] = [[$zero(); NV]; MR];
             // The sums of earlier passes would be waited for at the end.
             if tile.accumulate {
@@ -156,14 +189,14 @@ macro_rules! kernels {
                 let mut panel = tile.panel.add(column);
                 for segment in 0..tile.segments {
                     let mut lhs = tile.lhs.add(first * tile.row_stride + segment * tile.segment_stride);
-                    for _ in 0..tile.depth {
-                        let mut rhs = [$zero(); NV];
-                        unrolled!(j < NV, { rhs[j] = $load(panel.add(j * $lanes)) });
-                        unrolled!(i < MR, {
-                            let value = $splat(*lhs.add(i * tile.row_stride));
-                            unrolled!(j < NV, { sums[i][j] = $fma(value, rhs[j], sums[i][j]) });
-                        });
-                        panel = panel.add(tile.panel_width);
+                    for _ in 0..tile.depth / AT_ONCE {
+                        add_products::<MR, NV, WIDTH, AT_ONCE>(&mut sums, lhs, tile.row_stride, panel);
+                        panel = panel.add(AT_ONCE * WIDTH);
+                        lhs = lhs.add(AT_ONCE);
+                    }
+                    for _ in 0..tile.depth % AT_ONCE {
+                        add_products::<MR, NV, WIDTH, 1>(&mut sums, lhs, tile.row_stride, panel);
+                        panel = panel.add(WIDTH);
                         lhs = lhs.add(1);
                     }
                 }
@@ -221,7 +254,7 @@ mod avx512 {
         _mm512_storeu_ps,
     };
 
-    use super::{Tile, first_level};
+    use super::{AT_ONCE, HALF_PANEL, PANEL, Tile, first_level};
 
     kernels! {
         #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
@@ -239,7 +272,7 @@ mod avx512_eight {
         _mm256_storeu_ps,
     };
 
-    use super::{Tile, first_level};
+    use super::{AT_ONCE, HALF_PANEL, PANEL, Tile, first_level};
 
     kernels! {
         #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
@@ -257,7 +290,7 @@ mod bf16 {
         _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
-    use super::{Tile, first_level};
+    use super::{AT_ONCE, HALF_PANEL, PANEL, Tile, first_level};
 
     #[target_feature(enable = "avx512f,avx512bf16")]
     #[inline]
@@ -284,7 +317,7 @@ mod bf16_eight {
         _mm256_setzero_ps, _mm256_storeu_ps,
     };
 
-    use super::{Tile, first_level};
+    use super::{AT_ONCE, HALF_PANEL, PANEL, Tile, first_level};
 
     #[target_feature(enable = "avx512f,avx512vl,avx512bf16")]
     #[inline]
@@ -310,7 +343,7 @@ mod avx2 {
         _mm256_storeu_ps,
     };
 
-    use super::{Tile, first_level};
+    use super::{AT_ONCE, HALF_PANEL, PANEL, Tile, first_level};
 
     kernels! {
         #[target_feature(enable = "avx2,fma")]
@@ -322,7 +355,7 @@ mod avx2 {
 
 /// Four lanes that compilers keep in one SSE or NEON register.
 mod baseline {
-    use super::{Tile, first_level};
+    use super::{AT_ONCE, HALF_PANEL, PANEL, Tile, first_level};
 
     type Lanes = [f32; 4];
 
