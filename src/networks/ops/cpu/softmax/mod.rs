@@ -57,6 +57,7 @@ struct Scaling {
     scale: f32,
     max: f32,
     /// Whether max is zero and all exponents are those of normal numbers.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only AVX-512's loops ask"))]
     is_plain: bool,
 }
 

@@ -2,10 +2,16 @@
 //!
 //! Left rows are read where they lie, one value broadcast at a time; the right matrix comes in panels
 //! of up to [`PANEL`] columns, each row of a panel next to the one before. Sums stay in registers for
-//! the whole depth: 12 rows × 32 columns with AVX-512 (24 of 32 registers), 6 × 16 with AVX2.
+//! the whole depth: 12 rows × 32 columns with AVX-512 (24 of 32 registers), 6 × 16 with AVX2, 5 × 16 with NEON.
 
 use super::prefetch::first_level;
 use super::simd::{Level, level};
+#[cfg(target_arch = "aarch64")]
+use neon as baseline;
+#[cfg(not(target_arch = "aarch64"))]
+use portable as baseline;
+#[cfg(target_arch = "x86_64")]
+use x86::{avx2, avx512, avx512_eight, bf16, bf16_eight};
 
 /// Columns of a full panel.
 pub(super) const PANEL: usize = 32;
@@ -107,37 +113,57 @@ macro_rules! unrolled {
     };
 }
 
-/// Defines `compute` over vectors of one kind. Tiles of more rows or columns than `$rows` and
-/// `$vectors` fill the registers with are computed in pieces.
+/// Defines `compute` over vectors of one kind, some of them side by side: the `shapes`, numbers of vectors of a panel's
+/// width, the most first. Tiles of more rows than `$rows`, or more columns, are computed in pieces.
 macro_rules! kernels {
-    ($(#[$feature:meta])* $vector:ty, lanes $lanes:literal, rows $rows:literal, vectors $vectors:literal,
+    ($(#[$feature:meta])* $vector:ty, lanes $lanes:literal, rows $rows:literal,
+     shapes [$(($vectors:literal, $width:ident))*],
      zero $zero:path, load $load:path, splat $splat:path, fma $fma:path, add $add:path, store $store:path,
      counts [$($count:literal)*]) => {
         /// See [`super::compute`].
         $(#[$feature])*
         #[expect(unsafe_code, reason = "tiles are pointers")]
-        pub(super) unsafe fn compute(tile: &Tile) {
-            const COLUMNS: usize = $lanes * $vectors;
+        pub(in super::super) unsafe fn compute(tile: &Tile) {
             let pieces = tile.rows.div_ceil($rows);
             for piece in 0..pieces {
                 let first = piece * tile.rows / pieces;
                 let rows = (piece + 1) * tile.rows / pieces - first;
                 let mut column = 0;
                 while column < tile.columns {
-                    // One vector where the columns that remain fit in it.
-                    let wide = tile.columns - column > $lanes;
-                    // SAFETY: rows `first..first + rows` and the columns from `column` are the caller's; more than one
-                    // vector of them means that the panel, a multiple of 16 wide, has all of the next two.
+                    // The most vectors of which the last has work.
+                    let shapes = [$(($vectors, $width)),*];
+                    let fits = |(vectors, width): &(usize, usize)| {
+                        *width == tile.panel_width && tile.columns - column > (vectors - 1) * $lanes
+                    };
+                    let shape = shapes.into_iter().find(fits);
+                    // SAFETY: rows `first..first + rows` and the columns from `column` are the caller's, and a panel, of 16
+                    // or 32 columns, has all of a vector's if it has one.
                     unsafe {
-                        match (rows, wide, tile.panel_width) {
-                            $(($count, true, PANEL) => columns::<$count, $vectors, PANEL>(tile, first, column),
-                              ($count, true, _) => columns::<$count, $vectors, HALF_PANEL>(tile, first, column),
-                              ($count, false, PANEL) => columns::<$count, 1, PANEL>(tile, first, column),
-                              ($count, false, _) => columns::<$count, 1, HALF_PANEL>(tile, first, column),)*
-                            _ => unreachable!("a tile of {rows} rows"),
+                        match shape {
+                            $(Some(($vectors, $width)) => some_rows::<$vectors, $width>(tile, rows, first, column),)*
+                            _ => unreachable!("a panel of {} columns", tile.panel_width),
                         }
                     }
-                    column += if wide { COLUMNS } else { $lanes };
+                    column += shape.map_or(0, |(vectors, _)| vectors * $lanes);
+                }
+            }
+        }
+
+        /// `rows` rows from `first` times `NV` vectors of columns from `column`, of a panel of `WIDTH`.
+        $(#[$feature])*
+        #[expect(unsafe_code, reason = "tiles are pointers")]
+        // SAFETY: called by `compute` above for rows and columns inside the tile.
+        unsafe fn some_rows<const NV: usize, const WIDTH: usize>(
+            tile: &Tile,
+            rows: usize,
+            first: usize,
+            column: usize,
+        ) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                match rows {
+                    $($count => columns::<$count, NV, WIDTH>(tile, first, column),)*
+                    _ => unreachable!("a tile of {rows} rows"),
                 }
             }
         }
@@ -166,11 +192,11 @@ macro_rules! kernels {
             }
         }
 
-        /// `MR` rows from `first` times `NV` vectors of columns from `column`, of a panel of `WIDTH`.
+        /// [`some_rows`] of `MR` rows.
         $(#[$feature])*
         #[inline]
         #[expect(unsafe_code, reason = "reads and writes through the tile's pointers")]
-        // SAFETY: called by `compute` above for rows and columns inside the tile.
+        // SAFETY: called by `some_rows` above for rows and columns inside the tile.
         unsafe fn columns<const MR: usize, const NV: usize, const WIDTH: usize>(
             tile: &Tile,
             first: usize,
@@ -247,160 +273,9 @@ macro_rules! kernels {
     };
 }
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(not(target_arch = "aarch64"))]
+mod portable;
 #[cfg(target_arch = "x86_64")]
-mod avx512 {
-    use std::arch::x86_64::{
-        __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
-        _mm512_storeu_ps,
-    };
-
-    use super::{AT_ONCE, HALF_PANEL, PANEL, Tile, first_level};
-
-    kernels! {
-        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-        __m512, lanes 16, rows 12, vectors 2,
-        zero _mm512_setzero_ps, load _mm512_loadu_ps, splat _mm512_set1_ps, fma _mm512_fmadd_ps,
-        add _mm512_add_ps, store _mm512_storeu_ps, counts [1 2 3 4 5 6 7 8 9 10 11 12]
-    }
-}
-
-/// [`EIGHT`] columns at most.
-#[cfg(target_arch = "x86_64")]
-mod avx512_eight {
-    use std::arch::x86_64::{
-        __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps,
-        _mm256_storeu_ps,
-    };
-
-    use super::{AT_ONCE, HALF_PANEL, PANEL, Tile, first_level};
-
-    kernels! {
-        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-        __m256, lanes 8, rows 12, vectors 1,
-        zero _mm256_setzero_ps, load _mm256_loadu_ps, splat _mm256_set1_ps, fma _mm256_fmadd_ps,
-        add _mm256_add_ps, store _mm256_storeu_ps, counts [1 2 3 4 5 6 7 8 9 10 11 12]
-    }
-}
-
-/// Two products and two additions in each lane, in f32 (`vdpbf16ps`).
-#[cfg(target_arch = "x86_64")]
-mod bf16 {
-    use std::arch::x86_64::{
-        __m512, __m512bh, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_set1_ps,
-        _mm512_setzero_ps, _mm512_storeu_ps,
-    };
-
-    use super::{AT_ONCE, HALF_PANEL, PANEL, Tile, first_level};
-
-    #[target_feature(enable = "avx512f,avx512bf16")]
-    #[inline]
-    #[expect(unsafe_code, reason = "the vectors hold pairs of bf16 values")]
-    fn dot(a: __m512, b: __m512, c: __m512) -> __m512 {
-        // SAFETY: both are 64 bytes of plain numbers.
-        let pairs = |v: __m512| unsafe { std::mem::transmute::<__m512, __m512bh>(v) };
-        _mm512_dpbf16_ps(c, pairs(a), pairs(b))
-    }
-
-    kernels! {
-        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
-        __m512, lanes 16, rows 12, vectors 2,
-        zero _mm512_setzero_ps, load _mm512_loadu_ps, splat _mm512_set1_ps, fma dot,
-        add _mm512_add_ps, store _mm512_storeu_ps, counts [1 2 3 4 5 6 7 8 9 10 11 12]
-    }
-}
-
-/// [`EIGHT`] columns at most.
-#[cfg(target_arch = "x86_64")]
-mod bf16_eight {
-    use std::arch::x86_64::{
-        __m256, __m256bh, _mm256_add_ps, _mm256_dpbf16_ps, _mm256_loadu_ps, _mm256_set1_ps,
-        _mm256_setzero_ps, _mm256_storeu_ps,
-    };
-
-    use super::{AT_ONCE, HALF_PANEL, PANEL, Tile, first_level};
-
-    #[target_feature(enable = "avx512f,avx512vl,avx512bf16")]
-    #[inline]
-    #[expect(unsafe_code, reason = "the vectors hold pairs of bf16 values")]
-    fn dot(a: __m256, b: __m256, c: __m256) -> __m256 {
-        // SAFETY: both are 32 bytes of plain numbers.
-        let pairs = |v: __m256| unsafe { std::mem::transmute::<__m256, __m256bh>(v) };
-        _mm256_dpbf16_ps(c, pairs(a), pairs(b))
-    }
-
-    kernels! {
-        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
-        __m256, lanes 8, rows 12, vectors 1,
-        zero _mm256_setzero_ps, load _mm256_loadu_ps, splat _mm256_set1_ps, fma dot,
-        add _mm256_add_ps, store _mm256_storeu_ps, counts [1 2 3 4 5 6 7 8 9 10 11 12]
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use std::arch::x86_64::{
-        __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps,
-        _mm256_storeu_ps,
-    };
-
-    use super::{AT_ONCE, HALF_PANEL, PANEL, Tile, first_level};
-
-    kernels! {
-        #[target_feature(enable = "avx2,fma")]
-        __m256, lanes 8, rows 6, vectors 2,
-        zero _mm256_setzero_ps, load _mm256_loadu_ps, splat _mm256_set1_ps, fma _mm256_fmadd_ps,
-        add _mm256_add_ps, store _mm256_storeu_ps, counts [1 2 3 4 5 6]
-    }
-}
-
-/// Four lanes that compilers keep in one SSE or NEON register.
-mod baseline {
-    use super::{AT_ONCE, HALF_PANEL, PANEL, Tile, first_level};
-
-    type Lanes = [f32; 4];
-
-    #[inline(always)]
-    fn zero() -> Lanes {
-        [0.0; 4]
-    }
-
-    #[inline(always)]
-    fn splat(value: f32) -> Lanes {
-        [value; 4]
-    }
-
-    #[inline(always)]
-    fn add(a: Lanes, b: Lanes) -> Lanes {
-        [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
-    }
-
-    /// Fused where that is one instruction: a call to a library on x86-64's baseline.
-    #[inline(always)]
-    fn fma(a: Lanes, b: Lanes, c: Lanes) -> Lanes {
-        let one = |i: usize| {
-            if cfg!(target_arch = "aarch64") { a[i].mul_add(b[i], c[i]) } else { a[i] * b[i] + c[i] }
-        };
-        [one(0), one(1), one(2), one(3)]
-    }
-
-    #[inline(always)]
-    #[expect(unsafe_code, reason = "reads through a pointer, as the wider vectors' loads")]
-    // SAFETY: four values from `from` must be readable.
-    unsafe fn load(from: *const f32) -> Lanes {
-        // SAFETY: the caller's promise.
-        unsafe { from.cast::<Lanes>().read_unaligned() }
-    }
-
-    #[inline(always)]
-    #[expect(unsafe_code, reason = "writes through a pointer, as the wider vectors' stores")]
-    // SAFETY: four values from `to` must be writable.
-    unsafe fn store(to: *mut f32, values: Lanes) {
-        // SAFETY: the caller's promise.
-        unsafe { to.cast::<Lanes>().write_unaligned(values) }
-    }
-
-    kernels! {
-        Lanes, lanes 4, rows 4, vectors 2,
-        zero zero, load load, splat splat, fma fma, add add, store store, counts [1 2 3 4]
-    }
-}
+mod x86;
