@@ -20,6 +20,7 @@ pub(super) mod scratch;
 pub(super) mod simd;
 mod softmax;
 mod strips;
+mod transpose;
 pub(super) mod weights;
 mod widen;
 mod winograd;

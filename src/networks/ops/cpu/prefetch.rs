@@ -1,7 +1,8 @@
 //! Hints to have memory in a cache before it is read or written; where a processor takes none, nothing.
 
-/// Bytes of a line of the cache.
-const LINE: usize = 64;
+/// f32 values of a line of the cache.
+pub(super) const LINE: usize = 16;
+const LINE_BYTES: usize = size_of::<f32>() * LINE;
 
 /// Asks for a place's line to be in the first-level cache.
 #[inline(always)]
@@ -31,13 +32,13 @@ pub(super) struct Ahead {
 
 impl Ahead {
     pub(super) fn new<T>(values: &[T]) -> Self {
-        Self { first: values.as_ptr().cast(), lines: size_of_val(values).div_ceil(LINE) }
+        Self { first: values.as_ptr().cast(), lines: size_of_val(values).div_ceil(LINE_BYTES) }
     }
 
     /// Asks for one of so many parts to be in the second-level cache.
     pub(super) fn fetch(self, part: usize, parts: usize) {
         for line in part * self.lines / parts..(part + 1) * self.lines / parts {
-            let place = self.first.wrapping_add(line * LINE);
+            let place = self.first.wrapping_add(line * LINE_BYTES);
             #[cfg(target_arch = "x86_64")]
             hint::<{ std::arch::x86_64::_MM_HINT_T1 }>(place);
             #[cfg(not(target_arch = "x86_64"))]

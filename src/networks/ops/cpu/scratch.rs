@@ -6,6 +6,8 @@
 use std::mem::MaybeUninit;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::prefetch::LINE;
+
 /// Buffers that nobody uses now.
 const KEPT: usize = 64;
 
@@ -25,10 +27,8 @@ pub fn release_buffers() {
     drop(buffers);
 }
 
-/// Values between which a line of the cache begins: vectors and tiles that lie across two take twice as long.
-const CACHE_LINE: usize = 16;
-
 /// A buffer of some length that begins with a line of the cache, with any values in it; kept for later when dropped.
+/// Vectors and tiles that lie across two lines take twice as long.
 pub(in super::super) struct Scratch {
     buffer: Vec<f32>,
     /// Values before the first.
@@ -42,7 +42,7 @@ impl Scratch {
         if len == 0 {
             return Self { buffer: Vec::new(), skipped: 0, len };
         }
-        let room = len + CACHE_LINE;
+        let room = len + LINE;
         let mut buffer = {
             let mut free = free();
             // The shortest that is long enough.
@@ -53,7 +53,7 @@ impl Scratch {
             // Not `resize`, which would copy what nobody needs.
             buffer = vec![0.0; room];
         }
-        let skipped = buffer.as_ptr().align_offset(size_of::<f32>() * CACHE_LINE).min(CACHE_LINE);
+        let skipped = buffer.as_ptr().align_offset(size_of::<f32>() * LINE).min(LINE);
         Self { buffer, skipped, len }
     }
 }

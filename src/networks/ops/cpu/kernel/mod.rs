@@ -17,17 +17,17 @@ use x86::{avx2, avx512, avx512_eight, bf16, bf16_eight};
 pub(super) const PANEL: usize = 32;
 /// Columns of the last panel where 16 are enough.
 pub(super) const HALF_PANEL: usize = 16;
-/// So few columns, of heads of 40 the last, take half the time with vectors of eight where wider ones are computed in
-/// two halves (Zen 4).
+/// So few columns, a picture's channels or the last of heads of 40 in pairs, take half the time with vectors of eight where
+/// wider ones are computed in two halves (Zen 4).
 #[cfg(target_arch = "x86_64")]
 const EIGHT: usize = 8;
 /// Depths multiplied one after another: each left row has a register of its own for its place, and all of them are moved on
 /// once for so many.
 const AT_ONCE: usize = 4;
-/// Most rows of one tile, on any processor.
+/// Most rows whose sums registers hold, on any processor.
 pub(super) const ROWS: usize = 12;
 
-/// One tile: `rows × columns` results of a product. Pointers, because rows of the left matrix may
+/// One tile, or several under each other: `rows × columns` results of a product. Pointers, because rows of the left matrix may
 /// overlap (convolutions) and tiles of one result are written by several threads.
 #[derive(Clone, Copy)]
 pub(super) struct Tile {
@@ -70,10 +70,10 @@ pub(super) struct Tile {
 /// `lhs` must be readable at `r · row_stride + s · segment_stride + k` for every row, segment and
 /// depth; `panel` in full; `bias`, if not null, for `panel_width` values; `out` and `residual` (if not
 /// null) at `r · out_stride + c` for every row and column, and nobody else may use those of `out`.
-/// `rows` is at most [`ROWS`], `panel_width` [`PANEL`] or [`HALF_PANEL`].
+/// `panel_width` is [`PANEL`] or [`HALF_PANEL`].
 #[expect(unsafe_code, reason = "tiles are pointers, and instructions are chosen at run time")]
 pub(super) unsafe fn compute(tile: &Tile) {
-    debug_assert!(tile.rows <= ROWS && tile.columns <= tile.panel_width);
+    debug_assert!(tile.columns <= tile.panel_width);
     debug_assert!(tile.lhs_low == 0 && tile.panel_low == 0);
     debug_assert!(cfg!(target_arch = "x86_64") || !tile.pairs);
     #[cfg(target_arch = "x86_64")]
@@ -124,10 +124,11 @@ macro_rules! kernels {
         $(#[$feature])*
         #[expect(unsafe_code, reason = "tiles are pointers")]
         pub(in super::super) unsafe fn compute(tile: &Tile) {
-            let pieces = tile.rows.div_ceil($rows);
+            let pieces = tile.rows.div_ceil($rows).max(1);
+            let (least, longer) = (tile.rows / pieces, tile.rows % pieces);
+            let mut first = 0;
             for piece in 0..pieces {
-                let first = piece * tile.rows / pieces;
-                let rows = (piece + 1) * tile.rows / pieces - first;
+                let rows = least + usize::from(piece < longer);
                 let mut column = 0;
                 while column < tile.columns {
                     // The most vectors of which the last has work.
@@ -146,6 +147,7 @@ macro_rules! kernels {
                     }
                     column += shape.map_or(0, |(vectors, _)| vectors * $lanes);
                 }
+                first += rows;
             }
         }
 

@@ -67,38 +67,65 @@ pub(super) fn largest(scores: &[[f32; AT_ONCE]]) -> f32 {
 }
 
 /// Turns scores into weights and hands each [`AT_ONCE`] of them to `emit`, with their number and the scores' place.
-/// Gives the sum.
+/// Gives their sums, with `sums` added.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn weigh<const TERMS: usize>(
     scores: &mut [[f32; AT_ONCE]],
-    scaling: Scaling,
+    scale: f32,
+    maxima: [__m512; 2],
+    is_plain: bool,
+    mut sums: [__m512; 2],
     mut emit: impl FnMut(usize, [__m512; 2], &mut [f32; AT_ONCE]),
-) -> f32 {
-    let [scale, max] = [scaling.scale, -scaling.max].map(|value| _mm512_set1_ps(value));
-    let mut sums = [_mm512_setzero_ps(); 2];
+) -> [__m512; 2] {
+    let scale = _mm512_set1_ps(scale);
     for (i, scores) in scores.iter_mut().enumerate() {
-        let weights = if scaling.is_plain {
-            load(scores).map(|scores| exp2_of_bounded::<TERMS>(scores, scale))
+        let [first, second] = load(scores);
+        let weights = if is_plain {
+            [first, second].map(|scores| exp2_of_bounded::<TERMS>(scores, scale))
         } else {
-            load(scores).map(|scores| exp2::<TERMS>(_mm512_fmadd_ps(scores, scale, max)))
+            let exponents =
+                [_mm512_fmsub_ps(first, scale, maxima[0]), _mm512_fmsub_ps(second, scale, maxima[1])];
+            exponents.map(|exponent| exp2::<TERMS>(exponent))
         };
         sums = [_mm512_add_ps(sums[0], weights[0]), _mm512_add_ps(sums[1], weights[1])];
         emit(i, weights, scores);
     }
+    sums
+}
+
+/// [`weigh`] of one row; gives the sum.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn weigh_row<const TERMS: usize>(
+    scores: &mut [[f32; AT_ONCE]],
+    scaling: Scaling,
+    mut emit: impl FnMut(usize, [__m512; 2]),
+) -> f32 {
+    let (maxima, zeros) = ([_mm512_set1_ps(scaling.max); 2], [_mm512_setzero_ps(); 2]);
+    let emit = |i: usize, weights: [__m512; 2], _: &mut [f32; AT_ONCE]| emit(i, weights);
+    let sums = weigh::<TERMS>(scores, scaling.scale, maxima, scaling.is_plain, zeros, emit);
     _mm512_reduce_add_ps(_mm512_add_ps(sums[0], sums[1]))
 }
 
-/// Weights in the scores' place.
+/// Weights in the place of scores of [`AT_ONCE`] queries side by side, and their sums.
 #[target_feature(enable = "avx512f")]
-pub(super) fn in_place(scores: &mut [[f32; AT_ONCE]], scaling: Scaling) -> f32 {
-    weigh::<EXACT>(scores, scaling, |_, weights, scores| store_values(weights, scores))
+pub(super) fn columns(
+    scores: &mut [[f32; AT_ONCE]],
+    scale: f32,
+    maxima: &[f32; AT_ONCE],
+    is_plain: bool,
+    sums: &mut [f32; AT_ONCE],
+) {
+    let emit = |_: usize, weights: [__m512; 2], scores: &mut [f32; AT_ONCE]| store_values(weights, scores);
+    let found = weigh::<EXACT>(scores, scale, load(maxima), is_plain, load(sums), emit);
+    store_values(found, sums);
 }
 
 /// Weights as pairs of bf16 values.
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) fn pairs(scores: &mut [[f32; AT_ONCE]], scaling: Scaling, pairs: &mut [[f32; LANES]]) -> f32 {
-    weigh::<OF_PAIRS>(scores, scaling, |i, weights, _| store(pairs_of(weights), &mut pairs[i]))
+    weigh_row::<OF_PAIRS>(scores, scaling, |i, weights| store(pairs_of(weights), &mut pairs[i]))
 }
 
 /// Weights as pairs of their high and of their low parts.
@@ -109,7 +136,7 @@ pub(super) fn split(
     high: &mut [[f32; LANES]],
     low: &mut [[f32; LANES]],
 ) -> f32 {
-    weigh::<EXACT>(scores, scaling, |i, weights, _| {
+    weigh_row::<EXACT>(scores, scaling, |i, weights| {
         let parts = parts_of(weights);
         store(parts[0], &mut high[i]);
         store(parts[1], &mut low[i]);

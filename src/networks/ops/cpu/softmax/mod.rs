@@ -4,6 +4,9 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod columns;
+
+pub(super) use columns::Columns;
 
 use super::bf16::convert;
 #[cfg(target_arch = "x86_64")]
@@ -73,8 +76,8 @@ pub(super) fn largest(scores: &[f32]) -> f32 {
 }
 
 /// Turns scores (a multiple of [`AT_ONCE`] of them, with infinite ones below zero for keys that are not there) into
-/// weights relative to the largest, and adds up these. The weights are left rows of this form:
-/// in the scores' own place if they are to be f32 values, otherwise from `at` on in `places`.
+/// weights relative to the largest, and adds up these. The weights are left rows of this form, pairs or split, from `at`
+/// on in `places`.
 ///
 /// A score that is not a number stays one, and makes the sum one. With `is_plain` all are numbers, of keys that are
 /// there, and the row is [`Running::bounded`].
@@ -88,29 +91,26 @@ pub(super) fn weigh(
 ) {
     let scaling = Scaling { scale: running.scale, max: running.largest * running.scale, is_plain };
     #[cfg(target_arch = "x86_64")]
-    if level() >= Level::Avx512 && (form == Form::F32 || is_available()) {
+    if level() >= Level::Avx512 && is_available() {
         let scores = scores.as_chunks_mut().0;
         let range = at..at + scores.len() * LANES;
         #[expect(unsafe_code, reason = "instructions the compiler cannot know to be there")]
         // SAFETY: `level` and `is_available` found them on this processor.
         let sum = unsafe {
             match form {
-                Form::F32 => avx512::in_place(scores, scaling),
-                Form::Pairs => avx512::pairs(scores, scaling, places[range].as_chunks_mut().0),
                 Form::Split(distance) => {
                     let (high, low) = places.split_at_mut(distance);
                     let [high, low] = [high, low].map(|part| part[range.clone()].as_chunks_mut().0);
                     avx512::split(scores, scaling, high, low)
                 }
+                _ => avx512::pairs(scores, scaling, places[range].as_chunks_mut().0),
             }
         };
         running.sum += sum;
         return;
     }
     running.sum += weigh_in_place(scores, scaling);
-    if form != Form::F32 {
-        convert(scores, form, places, at);
-    }
+    convert(scores, form, places, at);
 }
 
 /// The larger of two; `b` if `a` is not a number. One instruction, which [`f32::max`] is not.
@@ -207,7 +207,7 @@ mod tests {
         let value = |bits: u32| f32::from_bits(bits);
         let of_pair = |pair: &f32| [value(pair.to_bits() << 16), value(pair.to_bits() & 0xffff_0000)];
         let mut weights: Vec<f32> = match form {
-            Form::F32 => scores,
+            Form::F32 => unreachable!("weights of rows are pairs or split"),
             Form::Pairs => places[..row.len() / 2].iter().flat_map(of_pair).collect(),
             Form::Split(distance) => {
                 let (high, low) = places.split_at(distance);
@@ -238,7 +238,7 @@ mod tests {
         let mut seen = Vec::new();
         for level in Level::available() {
             limit(Some(level));
-            for (form, tolerance) in [(Form::F32, 1e-6_f64), (Form::Pairs, 4e-3), (Form::Split(80), 1.6e-5)] {
+            for (form, tolerance) in [(Form::Pairs, 4e-3_f64), (Form::Split(80), 1.6e-5)] {
                 let (weights, running) = weighed(&row, 96, form);
                 assert!(
                     (f64::from(running.sum) / wanted_sum - 1.0).abs() < tolerance.min(1e-4),
@@ -255,11 +255,11 @@ mod tests {
                 }
                 seen.push(running.sum);
             }
-            let (_, broken) = weighed(&[[1.0; 48], [f32::NAN; 48]].concat(), 32, Form::F32);
+            let (_, broken) = weighed(&[[1.0; 48], [f32::NAN; 48]].concat(), 32, Form::Pairs);
             assert!(broken.sum.is_nan(), "{level:?}");
         }
         limit(None);
-        assert_eq!(seen.len(), 3 * Level::available().len());
+        assert_eq!(seen.len(), 2 * Level::available().len());
     }
 
     #[test]
@@ -269,12 +269,18 @@ mod tests {
         for level in Level::available() {
             limit(Some(level));
             let (mut scores, mut running) = (row.clone(), Running::bounded(SCALE));
-            weigh(&mut scores, &mut running, true, Form::F32, &mut [], 0);
+            let mut places = vec![0.0; row.len()];
+            weigh(&mut scores, &mut running, true, Form::Split(64), &mut places, 0);
             let sum: f64 = row.iter().map(wanted).sum();
             assert!((f64::from(running.sum) / sum - 1.0).abs() < 4e-6, "{level:?}");
-            for (weight, score) in scores.iter().zip(&row) {
-                let wanted = wanted(score);
-                assert!((f64::from(*weight) / wanted - 1.0).abs() < 4e-6, "{level:?}: {weight} for {wanted}");
+            let (high, low) = places.split_at(64);
+            for (i, score) in row.iter().enumerate() {
+                let part = |parts: &[f32]| f32::from_bits(parts[i / 2].to_bits() >> (16 * (i % 2)) << 16);
+                let (weight, wanted) = (part(high) + part(low), wanted(score));
+                assert!(
+                    (f64::from(weight) / wanted - 1.0).abs() < 1.6e-5,
+                    "{level:?}: {weight} for {wanted}"
+                );
             }
         }
         limit(None);

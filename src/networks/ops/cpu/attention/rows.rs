@@ -1,22 +1,19 @@
-//! Attention in tiles: a few queries against a few hundred keys at a time, so that scores stay in
-//! the second-level cache, with the softmax corrected as larger scores appear.
-//!
-//! Source: Dao et al. 2022, <https://arxiv.org/abs/2205.14135>, after Milakov & Gimelshein 2018.
+//! Attention in pairs of bf16 values, or split ones: weights are left rows of the product with the values, for which
+//! tile registers, or instructions, make them into pairs of neighbours.
 
-use std::f32::consts::LOG2_E;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::super::threads;
-use super::amx::{self, Tiles};
-use super::bf16::{Precision, convert, matrix_precision};
-use super::gemm::{Extra, Packed, Rows, Workers, product};
-use super::pack::{Form, Panels, Place, pack_into, packed_columns, paired_into, split_into};
-use super::scratch::{Scratch, written};
-use super::simd::multiversioned;
-use super::softmax::{self, Running};
+use super::super::amx::{self, Tiles};
+use super::super::bf16::convert;
+use super::super::gemm::{Extra, Packed, Rows, Workers, product};
+use super::super::pack::{Form, Panels, Place, pack_into, packed_columns, paired_into, split_into};
+use super::super::scratch::{Scratch, written};
+use super::super::simd::multiversioned;
+use super::super::softmax::{self, Running};
+use super::{AttentionShape, longest, threads};
 
 /// Queries of one tile: a whole number of register tiles. Keys and values are read again for each, and processors with
 /// tile registers have room for more scores.
@@ -26,26 +23,10 @@ const QUERIES_WITH_AMX: usize = 192;
 const KEYS: usize = 512;
 /// Rows of scores whose largest are sought before any is turned into weights: the first-level cache holds them.
 const ROWS_AT_ONCE: usize = 8;
-/// Exponents of two that no score exceeds need no largest one: 2^64 times a few thousand keys and their values is still
-/// far from what f32 holds, and so is 2^-64 on the other side.
-const BOUND: f32 = 64.0;
 /// Values between rows of scores, so that they do not all begin in the same cache set.
 const SKEW: usize = 16;
 /// Columns of a result that are stored directly, not one by one.
 const VECTOR: usize = 8;
-/// Fewer multiplications than this stay on one thread.
-const PARALLEL_MULTIPLICATIONS: usize = 1 << 18;
-
-/// Sizes of one attention call.
-#[derive(Clone, Copy)]
-pub(in super::super) struct AttentionShape {
-    pub(in super::super) batch: usize,
-    pub(in super::super) queries: usize,
-    pub(in super::super) keys: usize,
-    pub(in super::super) heads: usize,
-    pub(in super::super) head_width: usize,
-    pub(in super::super) causal: bool,
-}
 
 /// How a call is computed.
 #[derive(Clone, Copy)]
@@ -60,18 +41,9 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(shape: AttentionShape) -> Self {
-        let form = match matrix_precision() {
-            Precision::Bf16 => Form::Pairs,
-            Precision::F32 if amx::is_in_use() => Form::Split(0),
-            Precision::F32 => Form::F32,
-        };
-        let multiple = match form {
-            Form::F32 => 1,
-            _ if amx::is_in_use() => amx::DEPTH,
-            _ => 2,
-        };
-        let queries = if form != Form::F32 && amx::is_in_use() { QUERIES_WITH_AMX } else { QUERIES };
+    fn new(shape: AttentionShape, form: Form) -> Self {
+        let (multiple, queries) =
+            if amx::is_in_use() { (amx::DEPTH, QUERIES_WITH_AMX) } else { (2, QUERIES) };
         Self { shape, form, multiple, queries }
     }
 
@@ -89,24 +61,11 @@ impl Plan {
     /// only tile registers compute as fast as fewer.
     fn out_columns(self) -> usize {
         let packed = packed_columns(self.shape.head_width);
-        if self.form != Form::F32 && amx::is_in_use() {
-            packed
-        } else {
-            self.shape.head_width.next_multiple_of(VECTOR).min(packed)
-        }
-    }
-
-    /// What makes exponents of two, rather than of e, from scores.
-    fn scale(self) -> f32 {
-        LOG2_E / (self.shape.head_width as f32).sqrt()
+        if amx::is_in_use() { packed } else { self.shape.head_width.next_multiple_of(VECTOR).min(packed) }
     }
 
     fn panels(self, values: &[f32]) -> Panels<'_> {
-        match self.form {
-            Form::F32 => Panels::F32(values),
-            Form::Pairs => Panels::Pairs(values),
-            Form::Split(_) => Panels::Split(values),
-        }
+        if self.form == Form::Pairs { Panels::Pairs(values) } else { Panels::Split(values) }
     }
 
     /// Where a tile of keys lies among a head's packed keys and values.
@@ -127,10 +86,6 @@ impl Plan {
         place: &Place<impl Fn(usize) -> usize + Sync>,
         packed: &mut [f32],
     ) {
-        if self.form == Form::F32 {
-            pack_into(packed, size, values, place);
-            return;
-        }
         let columns = packed_columns(size[1]);
         let mut exact = Scratch::new(if self.form == Form::Pairs { 2 * packed.len() } else { packed.len() });
         pack_into(&mut exact, size, values, place);
@@ -151,16 +106,11 @@ multiversioned! {
     }
 }
 
-/// `softmax(q·kᵀ / √D)·v` for each head. `q`: `[B, N, H·D]`, `k`, `v`: `[B, M, H·D]` → `[B, N, H·D]`.
-pub(in super::super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: AttentionShape) -> Vec<f32> {
-    let AttentionShape { batch, queries, keys, heads, head_width, .. } = shape;
-    let plan = Plan::new(shape);
-    let width = heads * head_width;
-    let len = batch * queries * width;
-    if len == 0 || keys == 0 {
-        return vec![0.0; len];
-    }
-    let share = threads::count() > 1 && len * keys >= PARALLEL_MULTIPLICATIONS;
+/// See [`super::attention`], with numbers of this form. There are queries and keys.
+pub(super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: AttentionShape, form: Form) -> Vec<f32> {
+    let AttentionShape { batch, queries, keys, heads, .. } = shape;
+    let plan = Plan::new(shape, form);
+    let share = shape.is_shared();
     let [keys_len, values_len] = plan.packed_ranges(0, keys).map(|range| range.len());
     let [mut packed_keys, mut packed_values] =
         [keys_len, values_len].map(|len| Scratch::new(batch * heads * len));
@@ -178,7 +128,7 @@ pub(in super::super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: Attent
     #[expect(unsafe_code, reason = "see `written`")]
     // SAFETY: every query of every head is in a tile that writes it.
     unsafe {
-        written(len, write)
+        written(batch * queries * shape.width(), write)
     }
 }
 
@@ -268,23 +218,18 @@ impl<'a> PackedHead<'a> {
             let place = Place { row: |m| m * width, column_stride: 1 };
             plan.pack([count, head_width], v, &place, &mut packed_values[values_at]);
         }
-        let longest_key = longest(&k[begin..], keys, width, head_width);
+        let longest_key = longest(&k[begin..][..(keys - 1) * width + head_width], width, head_width);
         Self { keys: packed_keys, values: packed_values, longest_key }
     }
-}
-
-/// The length of the longest of so many rows that are `stride` apart.
-fn longest(rows: &[f32], count: usize, stride: usize, width: usize) -> f32 {
-    softmax::largest_square(&rows[..(count - 1) * stride + width], stride, width).sqrt()
 }
 
 /// What one thread needs for one tile of queries of one head.
 #[derive(Default)]
 struct Tile {
-    /// Queries as pairs of bf16 values, or split; f32 ones are taken where they lie.
+    /// Queries as pairs of bf16 values, or split.
     query_pairs: Vec<f32>,
     scores: Vec<f32>,
-    /// Weights, as well; f32 ones take the place of their scores.
+    /// Weights, as well.
     weight_pairs: Vec<f32>,
     /// `[rows, D]` and columns that packing adds, before the division by the weights' sums.
     out: Vec<f32>,
@@ -310,22 +255,19 @@ impl Tile {
         let AttentionShape { keys, heads, head_width, causal, .. } = plan.shape;
         let (width, filled_width) = (heads * head_width, plan.head_width());
         let query_form = plan.form.of(rows * filled_width);
-        if query_form != Form::F32 {
-            self.query_pairs.resize(query_form.places(rows * filled_width), 0.0);
-            // What fills a query up stays zero.
-            self.query_pairs.fill(0.0);
-            let even = head_width - head_width % 2;
-            for (row, q) in q.chunks(width).enumerate().take(rows) {
-                let at = row * filled_width / 2;
-                convert(&q[..even], query_form, &mut self.query_pairs, at);
-                if even < head_width {
-                    convert(&[q[even], 0.0], query_form, &mut self.query_pairs, at + even / 2);
-                }
+        self.query_pairs.resize(query_form.places(rows * filled_width), 0.0);
+        // What fills a query up stays zero.
+        self.query_pairs.fill(0.0);
+        let even = head_width - head_width % 2;
+        for (row, q) in q.chunks(width).enumerate().take(rows) {
+            let at = row * filled_width / 2;
+            convert(&q[..even], query_form, &mut self.query_pairs, at);
+            if even < head_width {
+                convert(&[q[even], 0.0], query_form, &mut self.query_pairs, at + even / 2);
             }
         }
-        let scale = plan.scale();
-        // No product is larger than that of the lengths (Cauchy-Schwarz).
-        let bounded = longest(q, rows, width, head_width) * head.longest_key * scale <= BOUND;
+        let scale = plan.shape.scale();
+        let bounded = plan.shape.is_bounded(q, rows, head.longest_key);
         let running = if bounded { Running::bounded(scale) } else { Running::new(scale) };
         self.running.clear();
         self.running.resize(rows, running);
@@ -338,21 +280,17 @@ impl Tile {
         let stride = KEYS.min(keys).next_multiple_of(plan.multiple.max(softmax::AT_ONCE)) + SKEW * halves;
         self.scores.resize(rows * stride, 0.0);
         let form = plan.form.of(self.scores.len());
-        if form != Form::F32 {
-            self.weight_pairs.resize(form.places(self.scores.len()), 0.0);
-        }
+        self.weight_pairs.resize(form.places(self.scores.len()), 0.0);
         // Not those of each product: to take and give them back costs as much as a small one.
-        let registers = (form != Form::F32 && amx::is_in_use()).then(Tiles::new);
+        let registers = amx::is_in_use().then(Tiles::new);
         let workers = Workers::One(registers.as_ref());
         for begin in (0..seen).step_by(KEYS) {
             let count = KEYS.min(keys - begin);
             let [keys_at, values_at] = plan.packed_ranges(begin, count);
             let panels = plan.panels(&head.keys[keys_at]);
             let packed = Packed { panels, depth: filled_width / halves, columns: count };
-            let queries = match query_form {
-                Form::F32 => Rows::plain(q, rows, width),
-                _ => Rows { form: query_form, ..Rows::plain(&self.query_pairs, rows, filled_width / halves) },
-            };
+            let queries =
+                Rows { form: query_form, ..Rows::plain(&self.query_pairs, rows, filled_width / halves) };
             product(queries, packed, Extra::default(), &mut self.scores, stride, workers);
             let part = KeysPart { first: begin, filled: plan.keys(count), form, stride, bounded };
             let visible = |row: usize| {
@@ -361,8 +299,7 @@ impl Tile {
             for some in (0..rows).step_by(ROWS_AT_ONCE) {
                 self.weigh(some..rows.min(some + ROWS_AT_ONCE), part, visible);
             }
-            let values = if form == Form::F32 { &self.scores } else { &self.weight_pairs };
-            let weights = Rows { form, ..Rows::plain(values, rows, stride / halves) };
+            let weights = Rows { form, ..Rows::plain(&self.weight_pairs, rows, stride / halves) };
             let panels = plan.panels(&head.values[values_at]);
             let packed = Packed { panels, depth: plan.keys(count) / halves, columns: plan.out_columns() };
             let extra = Extra { accumulate: begin > 0, ..Extra::default() };
@@ -398,14 +335,10 @@ impl Tile {
                 }
             }
             let unseen = at + filled / halves..at + part.filled.max(filled) / halves;
-            match form {
-                Form::F32 => scores[filled..part.filled.max(filled)].fill(0.0),
-                Form::Pairs => self.weight_pairs[unseen].fill(0.0),
-                Form::Split(distance) => {
-                    self.weight_pairs[unseen.start + distance..unseen.end + distance].fill(0.0);
-                    self.weight_pairs[unseen].fill(0.0);
-                }
+            if let Form::Split(distance) = form {
+                self.weight_pairs[unseen.start + distance..unseen.end + distance].fill(0.0);
             }
+            self.weight_pairs[unseen].fill(0.0);
         }
     }
 
