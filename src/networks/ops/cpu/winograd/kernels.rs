@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use super::super::gemm::{Extra, Packed, Rows, Workers, product};
+use super::super::gemm::{Panel, Rows, multiply_panel};
 use super::super::kernel::PANEL;
-use super::super::pack::Panels;
+use super::super::prefetch::first_level;
 use super::super::scratch::Scratch;
 use super::super::simd::multiversioned;
 use super::super::weights::Weights;
 use super::tiles::Inputs;
-use super::{IN, LANES, Lane, POSITIONS, SKEW, each_chunk, lane};
+use super::{AHEAD, IN, LANES, Lane, POSITIONS, SKEW, each_chunk, lane};
 
 /// Weights of a kernel.
 pub(super) const TAPS: usize = 9;
@@ -157,17 +157,9 @@ impl<'a> Kernels<'a> {
         let len = channels.len() * width;
         let first = position * self.c_in + channels.start;
         let rows = Rows::plain(&inputs.values[first..], inputs.tiles, inputs.stride);
-        let panels = Panels::F32(&transformed[position * Self::plane(channels.len(), width)..][..len]);
+        let values = &transformed[position * Self::plane(channels.len(), width)..][..len];
         let columns = width.min(matrix.columns - panel * PANEL);
-        let packed = Packed { panels, depth: channels.len(), columns };
-        product(
-            rows,
-            packed,
-            Extra { accumulate: piece > 0, ..Extra::default() },
-            to,
-            stride,
-            Workers::One(None),
-        );
+        multiply_panel(rows, Panel { values, width, columns }, piece > 0, to, stride);
     }
 }
 
@@ -205,7 +197,9 @@ multiversioned! {
             }
             for (y, row) in rows.iter().enumerate() {
                 for (x, lane) in kernel_axis(row).iter().enumerate() {
-                    out[(y * IN + x) * plane + first..][..LANES].copy_from_slice(lane);
+                    let out = &mut out[(y * IN + x) * plane + first..];
+                    first_level(out.as_ptr().wrapping_add(AHEAD));
+                    out[..LANES].copy_from_slice(lane);
                 }
             }
         }

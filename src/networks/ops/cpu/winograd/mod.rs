@@ -28,6 +28,8 @@ const IN: usize = 6;
 const POSITIONS: usize = IN * IN;
 /// Channels transformed together.
 const LANES: usize = 16;
+/// How far ahead each of the 36 places of a transform's results is asked for, values: no processor foresees so many.
+const AHEAD: usize = 2 * LANES;
 /// Tiles of one block: enough that the weights are transformed or read seldom, few enough that the transformed
 /// tiles stay in the last-level cache. Narrow layers take more, up to so many transformed values.
 const BLOCK_TILES: usize = 256;

@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use super::super::convolution::Batch;
 use super::super::norm::Affine;
+use super::super::prefetch::first_level;
 use super::super::scratch::Scratch;
 use super::super::simd::multiversioned;
-use super::{IN, LANES, Lane, OUT, each_chunk, lane};
+use super::{AHEAD, IN, LANES, Lane, OUT, each_chunk, lane};
 
 /// Transformed tiles, `[36, C_in]` each, `stride` apart.
 #[derive(Clone, Copy)]
@@ -162,6 +163,7 @@ multiversioned! {
             for (y, row) in rows.iter().enumerate() {
                 for (x, lane) in input_axis(row).iter().enumerate() {
                     let out = &mut out[(y * IN + x) * channels + first..];
+                    first_level(out.as_ptr().wrapping_add(AHEAD));
                     if lanes == LANES {
                         out[..LANES].copy_from_slice(lane);
                     } else {
