@@ -1,7 +1,5 @@
 //! 16-bit values as f32 values, which hold them exactly.
 
-#[cfg(target_arch = "x86_64")]
-use super::prefetch::first_level;
 use super::simd::multiversioned;
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Level, level};
@@ -35,10 +33,6 @@ pub(super) fn widen_f16(bits: &[u16], out: &mut [f32]) {
     widen_f16_in_steps(bits, out);
 }
 
-/// How far ahead the place of a result is asked for, values: it is in the second-level cache, rarely in the first.
-#[cfg(target_arch = "x86_64")]
-const AHEAD: usize = 64;
-
 /// Eight values by one instruction.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx,f16c")]
@@ -46,7 +40,6 @@ fn widen_f16_at_once(bits: &[u16], out: &mut [f32]) {
     use std::arch::x86_64::{_mm_loadu_si128, _mm256_cvtph_ps, _mm256_storeu_ps};
     let ((eights, rest), (wide, wide_rest)) = (bits.as_chunks::<8>(), out.as_chunks_mut::<8>());
     for (eight, wide) in eights.iter().zip(wide) {
-        first_level(wide.as_ptr().wrapping_add(AHEAD));
         #[expect(unsafe_code, reason = "loads and stores of vectors take pointers")]
         // SAFETY: each is an array of eight values.
         unsafe {

@@ -103,7 +103,8 @@ pub(super) fn weigh(
                     let [high, low] = [high, low].map(|part| part[range.clone()].as_chunks_mut().0);
                     avx512::split(scores, scaling, high, low)
                 }
-                _ => avx512::pairs(scores, scaling, places[range].as_chunks_mut().0),
+                Form::Pairs => avx512::pairs(scores, scaling, places[range].as_chunks_mut().0),
+                Form::F32 => unreachable!("f32 weights are those of columns"),
             }
         };
         running.sum += sum;
