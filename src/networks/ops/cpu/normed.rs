@@ -20,7 +20,7 @@ const MOST_ROWS: usize = 384;
 /// With fewer rows for each thread than this, threads should share columns rather than rows.
 const ROWS_OF_THREAD: usize = 64;
 /// Hidden values of a row computed at once.
-const HIDDEN_AT_ONCE: usize = 4 * PANEL;
+const HIDDEN_AT_ONCE: usize = 8 * PANEL;
 
 /// Rows of a band with so many values of each in between; nothing if there are too few rows for the threads.
 fn rows_of_band(rows: usize, values: usize) -> Option<usize> {

@@ -212,7 +212,8 @@ impl<'a> Panels<'a> {
         }
     }
 
-    fn widen(self, range: std::ops::Range<usize>, out: &mut [f32]) {
+    /// Some of the numbers in f32.
+    pub(super) fn widen(self, range: std::ops::Range<usize>, out: &mut [f32]) {
         match self {
             Self::F32(values) | Self::Pairs(values) | Self::Split(values) => {
                 out.copy_from_slice(&values[range])

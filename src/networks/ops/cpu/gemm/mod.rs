@@ -2,7 +2,10 @@
 //!
 //! Why not the `gemm` crate: it packs both sides at every call, and its result needs another pass for
 //! bias and residual. The loops are Goto & van de Geijn's (2008): a block of left rows stays in the
-//! second-level cache, a panel of the right matrix in the first, the sums in registers.
+//! second-level cache, a panel of the right matrix in the first, the sums in registers. Large products of f32 values are
+//! Strassen's.
+
+mod strassen;
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -129,6 +132,12 @@ pub(super) struct Extra<'a> {
 /// A result that several threads write, each its own tiles.
 struct Shared(*mut f32);
 
+impl Shared {
+    fn at(&self, place: usize) -> *mut f32 {
+        self.0.wrapping_add(place)
+    }
+}
+
 #[expect(unsafe_code, reason = "threads share one result, tile by tile")]
 // SAFETY: `product_into` gives every tile to one thread.
 unsafe impl Sync for Shared {}
@@ -204,19 +213,30 @@ pub(super) fn product_into(
     };
     let blocks = count.div_ceil(block_rows).min(tiles);
     // Several pieces for each thread, so that a thread that is late does not hold up the rest.
+    let (by_sevens, unit) = match strassen::panels_for(rows, rhs) {
+        count if count > 0 && !with_tiles => (count, strassen::PAIR),
+        _ => (0, 1),
+    };
     let (blocks, groups) = if !share || blocks >= 3 * threads {
         (blocks, 1)
     } else {
-        let groups = panels.min((3 * threads).div_ceil(blocks));
+        let groups = panels.div_ceil(unit).min((3 * threads).div_ceil(blocks));
         (blocks.max((3 * threads).div_ceil(groups)).min(tiles), groups)
     };
     let out = Shared(out.as_mut_ptr().cast());
     let piece = |index: usize, registers: Option<&Tiles>| {
         let (block, group) = (index / groups, index % groups);
         let tiles = block * tiles / blocks..(block + 1) * tiles / blocks;
-        let panels = group * panels / groups..(group + 1) * panels / groups;
+        let bound = |group: usize| panels.min(group * panels.div_ceil(unit) / groups * unit);
+        let (first, end) = (bound(group), bound(group + 1));
         let work = Work { rows, rhs, extra, out: &out, out_stride, cut, tiles: registers };
-        work.run(tiles, panels);
+        let seventh = by_sevens.clamp(first, end);
+        if first < seventh {
+            work.run_by_sevens(tiles.clone(), first..seventh);
+        }
+        if seventh < end {
+            work.run(tiles, seventh..end);
+        }
     };
     let pieces = 0..blocks * groups;
     if share {
