@@ -17,7 +17,7 @@ const OF_PAIRS: usize = 5;
 
 /// 2^x for x ≤ 127, 0 below −126; what is not a number stays so.
 ///
-/// Source: 2^n·2^r with n the nearest whole number, and the first `TERMS` terms of the Taylor series of 2^r.
+/// Source: 2^n·2^r with n the nearest whole number, and the first `TERMS` terms of [`EXP2`].
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn exp2<const TERMS: usize>(x: __m512) -> __m512 {
@@ -43,7 +43,7 @@ fn exp2_of_bounded<const TERMS: usize>(score: __m512, scale: __m512) -> __m512 {
     _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(of_remainder::<TERMS>(r)), power))
 }
 
-/// The first terms of the Taylor series of 2^r.
+/// The first terms of [`EXP2`].
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn of_remainder<const TERMS: usize>(r: __m512) -> __m512 {
