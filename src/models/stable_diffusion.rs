@@ -12,7 +12,7 @@ use crate::latent::{Latent, LatentFormat, LatentShape};
 use crate::networks::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::networks::clip::{ClipText, ClipTextConfig};
 use crate::networks::ops::threads;
-use crate::networks::unet::{PerLevel, UNet, UNetConfig};
+use crate::networks::unet::{PerLevel, Prompts, UNet, UNetConfig};
 use crate::request::{
     CancelToken, DecodeChoice, ImageSize, ModelChoice, ModelDefaults, ModelFamily, ModelProfile, Picture,
     TileChoice,
@@ -272,9 +272,8 @@ impl LatentDiffusionModel for StableDiffusion {
         for prompt in &mut prompts {
             prompt.resize_with(most, || empty_chunk(&self.tokenizer, length));
         }
-        let both = threads::run(|| self.embed(&prompts))?;
-        let cond = both.narrow(0, 1, 1)?;
-        Ok(Box::new(Conditioned { model: self, cond, both, covered: None, cancel }))
+        let context = threads::run(|| self.embed(&prompts))?;
+        Ok(Box::new(Conditioned { model: self, context, prompts: None, covered: None, cancel }))
     }
 
     fn decode(
@@ -348,13 +347,19 @@ impl LatentDiffusionModel for StableDiffusion {
 /// The network with a prompt's embeddings.
 struct Conditioned<'a> {
     model: &'a StableDiffusion,
-    /// `[1, M, C]`.
-    cond: Tensor,
     /// `[2, M, C]`: negative, prompt.
-    both: Tensor,
+    context: Tensor,
+    /// What the network attends to, made at the first step.
+    prompts: Option<AllPrompts>,
     /// What an inpainting network takes beside the latent, `[1, 1 + C, H, W]`, made at the first step.
     covered: Option<Tensor>,
     cancel: &'a CancelToken,
+}
+
+/// The prompts of each [`Branch`].
+struct AllPrompts {
+    conditional: Prompts,
+    both: Prompts,
 }
 
 /// Channels that an inpainting network takes: the noisy latent, the mask, the latent of what the mask leaves.
@@ -396,12 +401,20 @@ impl Conditioned<'_> {
 impl NoisePredictor for Conditioned<'_> {
     fn predict(&mut self, noisy: &Tensor, timestep: f64, branch: Branch) -> Result<Tensor, DiffusionError> {
         let input = self.input(&noisy.to_dtype(self.model.dtype)?)?;
-        let context = match branch {
-            Branch::Conditional => &self.cond,
-            Branch::Both => &self.both,
+        let (unet, context) = (&self.model.unet, &self.context);
+        let predict = |prompts: &mut Option<AllPrompts>| {
+            let made = match prompts.take() {
+                Some(made) => made,
+                None => {
+                    let both = unet.prompts(context)?;
+                    AllPrompts { conditional: both.one(1)?, both }
+                }
+            };
+            let AllPrompts { conditional, both } = prompts.insert(made);
+            let prompts = if branch == Branch::Both { both } else { conditional };
+            unet.forward(&input, timestep, prompts, self.cancel)
         };
-        let output = threads::run(|| self.model.unet.forward(&input, timestep, context, self.cancel))
-            .map_err(ModelError::in_part("unet"))?;
+        let output = threads::run(|| predict(&mut self.prompts)).map_err(ModelError::in_part("unet"))?;
         Ok(output.to_dtype(DType::F32)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use candle_core::{Result, Tensor};
+use candle_core::{Error, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::blocks::{group_norm, layer_norm, linear, linear_no_bias, linear_or_conv1x1};
@@ -77,24 +77,23 @@ impl Block {
         })
     }
 
-    /// `finish(block(tokens), residual)`: `tokens` and `residual` `[B, N, C]` or of one picture for all, `context`
-    /// `[B, M, K]` → `[B, N, C]`.
+    /// `finish(block(tokens), residual)`: `tokens` and `residual` `[B, N, C]` or of one picture for all, the prompts'
+    /// keys and values `[B, M, C]` → `[B, N, C]`.
     fn forward(
         &self,
         [tokens, residual]: [&Tensor; 2],
-        context: &Tensor,
+        [keys, values]: &[Tensor; 2],
         finish: impl Fn(Tensor, &Tensor) -> Result<Tensor> + Sync,
     ) -> Result<Tensor> {
         let attended = self.self_attention.over_itself(tokens, &self.norm1)?;
-        let [keys, values] = self.cross_attention.keys_and_values(context)?;
         let [attended, tokens, residual] =
-            [&attended, tokens, residual].map(|x| for_pictures(x, context.dim(0)?));
+            [&attended, tokens, residual].map(|x| for_pictures(x, keys.dim(0)?));
         let [attended, tokens, residual] = [attended?, tokens?, residual?];
         // From here on every token is on its own.
         let rest = |pictures: Range<usize>, [attended, tokens, residual]: [Tensor; 3]| {
-            let of = |context: &Tensor| context.narrow(0, pictures.start, pictures.len());
+            let of = |all: &Tensor| all.narrow(0, pictures.start, pictures.len());
             let tokens = self.self_attention.out.forward_add(&attended, &tokens)?;
-            let tokens = self.cross_attention.over(&tokens, &self.norm2, [&of(&keys)?, &of(&values)?])?;
+            let tokens = self.cross_attention.over(&tokens, &self.norm2, [&of(keys)?, &of(values)?])?;
             finish(self.feed_forward.forward_add(&tokens)?, &residual)
         };
         in_bands([&attended, &tokens, &residual], tokens.dim(2)?, rest)
@@ -138,17 +137,26 @@ impl SpatialTransformer {
         })
     }
 
-    /// `x`: `[B, C, H, W]` or of one picture for all, `context`: `[B, M, K]` → `[B, C, H, W]`.
-    pub(super) fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+    /// Keys and values of prompts `[B, M, K]` for each block, `[B, M, C]` each.
+    pub(super) fn keys_and_values(&self, context: &Tensor) -> Result<Vec<[Tensor; 2]>> {
+        self.blocks.iter().map(|block| block.cross_attention.keys_and_values(context)).collect()
+    }
+
+    /// `x`: `[B, C, H, W]` or of one picture for all, with the prompts' keys and values → `[B, C, H, W]`.
+    pub(super) fn forward(&self, x: &Tensor, keys_and_values: &[[Tensor; 2]]) -> Result<Tensor> {
+        if keys_and_values.len() != self.blocks.len() {
+            let (found, blocks) = (keys_and_values.len(), self.blocks.len());
+            return Err(Error::Msg(format!("keys of {found} blocks for a transformer of {blocks}")));
+        }
         let (_, _, height, width) = x.dims4()?;
         let residual = to_tokens(x)?;
         let mut tokens = self.project_in.forward(&to_tokens(&self.norm.forward(x)?)?)?;
-        for (i, block) in self.blocks.iter().enumerate() {
+        for (i, (block, keys_and_values)) in self.blocks.iter().zip(keys_and_values).enumerate() {
             let is_last = i + 1 == self.blocks.len();
             let finish = |tokens: Tensor, residual: &Tensor| {
                 if is_last { self.project_out.forward_add(&tokens, residual) } else { Ok(tokens) }
             };
-            tokens = block.forward([&tokens, &residual], context, finish)?;
+            tokens = block.forward([&tokens, &residual], keys_and_values, finish)?;
         }
         from_tokens(&tokens, height, width)
     }
@@ -179,6 +187,10 @@ mod tests {
         SpatialTransformer::new(&vb, 16, config).unwrap()
     }
 
+    fn attended(transformer: &SpatialTransformer, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+        transformer.forward(x, &transformer.keys_and_values(context)?)
+    }
+
     fn distance(a: &Tensor, b: &Tensor) -> f32 {
         assert_eq!(a.dims(), b.dims());
         (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
@@ -190,10 +202,10 @@ mod tests {
         threads::set_count(Some(2));
         let transformer = transformer();
         let (x, context) = (made_up(&[2, 16, 20, 30]), made_up(&[2, 5, 6]));
-        let together = transformer.forward(&x, &context).unwrap();
+        let together = attended(&transformer, &x, &context).unwrap();
         for picture in 0..2 {
             let one = |all: &Tensor| all.narrow(0, picture, 1).unwrap();
-            let alone = transformer.forward(&one(&x), &one(&context)).unwrap();
+            let alone = attended(&transformer, &one(&x), &one(&context)).unwrap();
             let distance = distance(&one(&together), &alone);
             assert!(distance < 1e-4, "picture {picture}: {distance}");
         }
@@ -204,12 +216,15 @@ mod tests {
     fn one_picture_goes_with_every_context_and_three_do_not_go_with_two() {
         let transformer = transformer();
         let (x, context) = (made_up(&[1, 16, 6, 5]), made_up(&[2, 5, 6]));
-        let wanted = transformer.forward(&Tensor::cat(&[&x, &x], 0).unwrap(), &context).unwrap();
+        let wanted = attended(&transformer, &Tensor::cat(&[&x, &x], 0).unwrap(), &context).unwrap();
         let one = |all: &Tensor, picture| all.narrow(0, picture, 1).unwrap();
         let difference = distance(&one(&wanted, 0), &one(&wanted, 1));
         assert!(difference > 1e-3, "{difference}");
-        assert!(distance(&transformer.forward(&x, &context).unwrap(), &wanted) < 1e-5);
-        let error = transformer.forward(&made_up(&[3, 16, 6, 5]), &context).unwrap_err();
+        assert!(distance(&attended(&transformer, &x, &context).unwrap(), &wanted) < 1e-5);
+        let error = attended(&transformer, &made_up(&[3, 16, 6, 5]), &context).unwrap_err();
         assert!(error.to_string().contains("a batch of 3 cannot stand for one of 2"), "{error}");
+        let keys_and_values = transformer.keys_and_values(&context).unwrap();
+        let error = transformer.forward(&x, &keys_and_values[..1]).unwrap_err();
+        assert!(error.to_string().contains("keys of 1 blocks for a transformer of 2"), "{error}");
     }
 }

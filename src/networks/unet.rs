@@ -198,6 +198,28 @@ struct Level {
     resample: Option<Conv2d>,
 }
 
+/// Keys and values of prompts for every attention over them: the same at every step.
+pub struct Prompts {
+    /// For each block of each transformer, in the order in which the network gets there, `[B, M, C]`.
+    keys_and_values: Vec<Vec<[Tensor; 2]>>,
+}
+
+impl Prompts {
+    /// One of them, by its number.
+    ///
+    /// # Errors
+    /// If there are fewer.
+    pub fn one(&self, number: usize) -> Result<Self, NetworkError> {
+        let one = |[keys, values]: &[Tensor; 2]| -> candle_core::Result<[Tensor; 2]> {
+            Ok([keys.narrow(0, number, 1)?, values.narrow(0, number, 1)?])
+        };
+        let of_blocks = |blocks: &Vec<[Tensor; 2]>| blocks.iter().map(one).collect();
+        let keys_and_values =
+            self.keys_and_values.iter().map(of_blocks).collect::<candle_core::Result<_>>()?;
+        Ok(Self { keys_and_values })
+    }
+}
+
 /// The network.
 pub struct UNet {
     conv_in: Conv2d,
@@ -321,8 +343,22 @@ impl UNet {
         Tensor::from_vec(row, (1, width), device)?.to_dtype(dtype)
     }
 
-    /// The raw prediction for `sample` `[B, C, H, W]` at a timestep, with the prompts' embeddings
-    /// `context` `[B, M, K]`: `[B, C_out, H, W]`.
+    /// The prompts' embeddings `context` `[B, M, K]` as [`Self::forward`] attends to them.
+    ///
+    /// # Errors
+    /// If their width K is not the network's.
+    pub fn prompts(&self, context: &Tensor) -> Result<Prompts, NetworkError> {
+        let down = self.down.iter().flat_map(|level| &level.attentions);
+        let up = self.up.iter().flat_map(|level| &level.attentions);
+        let keys_and_values = down
+            .chain([&self.mid_attention])
+            .chain(up)
+            .map(|transformer| transformer.keys_and_values(context))
+            .collect::<candle_core::Result<_>>()?;
+        Ok(Prompts { keys_and_values })
+    }
+
+    /// The raw prediction for `sample` `[B, C, H, W]` at a timestep, with B prompts: `[B, C_out, H, W]`.
     ///
     /// A sample of one picture goes with every prompt: what comes before the first attention over a prompt is
     /// computed once for all of them, the first attention over the picture itself included.
@@ -334,9 +370,13 @@ impl UNet {
         &self,
         sample: &Tensor,
         timestep: f64,
-        context: &Tensor,
+        prompts: &Prompts,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
+        let mut prompts = prompts.keys_and_values.iter();
+        let mut attend = |transformer: &SpatialTransformer, x: &Tensor| {
+            transformer.forward(x, prompts.next().map_or(&[], Vec::as_slice))
+        };
         let time = self.time_embedding(timestep, sample.dtype(), sample.device())?;
         let time = self.time_linear2.forward(&silu(&self.time_linear1.forward(&time)?)?)?;
         let mut x = self.conv_in.forward(sample)?;
@@ -346,7 +386,7 @@ impl UNet {
                 checkpoint(cancel)?;
                 x = resnet.forward(x, Some(&time))?;
                 if let Some(attention) = level.attentions.get(i) {
-                    x = attention.forward(&x, context)?;
+                    x = attend(attention, &x)?;
                 }
                 kept.push(x.clone());
             }
@@ -357,7 +397,7 @@ impl UNet {
         }
         checkpoint(cancel)?;
         x = self.mid_resnets[0].forward(x, Some(&time))?;
-        x = self.mid_attention.forward(&x, context)?;
+        x = attend(&self.mid_attention, &x)?;
         x = self.mid_resnets[1].forward(x, Some(&time))?;
         for level in &self.up {
             for (i, resnet) in level.resnets.iter().enumerate() {
@@ -367,7 +407,7 @@ impl UNet {
                 }
                 x = resnet.forward(x, Some(&time))?;
                 if let Some(attention) = level.attentions.get(i) {
-                    x = attention.forward(&x, context)?;
+                    x = attend(attention, &x)?;
                 }
             }
             if let Some(resample) = &level.resample {
