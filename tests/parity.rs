@@ -242,11 +242,10 @@ fn every_call_sees_the_prompts_of_its_branch() {
     let noisy = Tensor::from_vec(NoiseSource::new(Seed(0)).normal(4 * 16 * 16), (1, 4, 16, 16), &Device::Cpu);
     let (noisy, cancel) = (noisy.unwrap(), CancelToken::new());
     let mut predictor = model.condition("a red sunset over the sea", "snowy mountains", &cancel).unwrap();
-    let mut predict = |branch| -> Vec<f32> {
+    let predict = |branch| -> Vec<f32> {
         predictor.predict(&noisy, 801.0, branch).unwrap().flatten_all().unwrap().to_vec1().unwrap()
     };
-    let [both, conditional, again] =
-        [Branch::Both, Branch::Conditional, Branch::Both].map(|branch| predict(branch));
+    let [both, conditional, again] = [Branch::Both, Branch::Conditional, Branch::Both].map(predict);
     let (negative, prompt) = both.split_at(conditional.len());
     close("the prompt alone", &conditional, prompt, 1e-5);
     close("the second call", &again, &both, 1e-6);

@@ -403,12 +403,11 @@ impl NoisePredictor for Conditioned<'_> {
         let input = self.input(&noisy.to_dtype(self.model.dtype)?)?;
         let (unet, context) = (&self.model.unet, &self.context);
         let predict = |prompts: &mut Option<AllPrompts>| {
-            let made = match prompts.take() {
-                Some(made) => made,
-                None => {
-                    let both = unet.prompts(context)?;
-                    AllPrompts { conditional: both.one(1)?, both }
-                }
+            let made = if let Some(made) = prompts.take() {
+                made
+            } else {
+                let both = unet.prompts(context)?;
+                AllPrompts { conditional: both.one(1)?, both }
             };
             let AllPrompts { conditional, both } = prompts.insert(made);
             let prompts = if branch == Branch::Both { both } else { conditional };

@@ -112,13 +112,13 @@ impl Work<'_> {
                 let next = (pair + PAIR < panels.end).then(|| self.ahead(pair + PAIR, pass));
                 for (number, (lot, sums)) in lots.iter().zip(sums.chunks_exact(len)).enumerate() {
                     for product in 0..PRODUCTS {
-                        if let Some(next) = next {
-                            let [part, parts] = [number * PRODUCTS + product, lots.len() * PRODUCTS];
-                            next.iter().for_each(|panel| panel.fetch(part, parts));
+                        let (part, parts) = (number * PRODUCTS + product, lots.len() * PRODUCTS);
+                        for panel in next.iter().flatten() {
+                            panel.fetch(part, parts);
                         }
                         self.fetch_places(*lot, pair, pass, product);
-                        let values = &right[product * pass.half * PANEL..][..pass.half * PANEL];
-                        let panel = Panel { values, width: PANEL, columns: PANEL };
+                        let right = &right[product * pass.half * PANEL..][..pass.half * PANEL];
+                        let panel = Panel { values: right, width: PANEL, columns: PANEL };
                         let to = &mut products[product * TILE..][..TILE];
                         multiply_panel(self.left(*lot, pass, product, sums), panel, false, to, PANEL);
                     }
