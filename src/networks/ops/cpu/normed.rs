@@ -19,7 +19,8 @@ const LEAST_ROWS: usize = 256;
 const MOST_ROWS: usize = 384;
 /// With fewer rows for each thread than this, threads should share columns rather than rows.
 const ROWS_OF_THREAD: usize = 64;
-/// Hidden values of a row computed at once.
+/// Hidden values of a row computed at once: enough columns that the sums of rows for Strassen's products weigh little, few enough
+/// that values and gates of a band stay in the second-level cache.
 const HIDDEN_AT_ONCE: usize = 8 * PANEL;
 
 /// Rows of a band with so many values of each in between; nothing if there are too few rows for the threads.

@@ -230,12 +230,12 @@ pub(super) fn product_into(
         let bound = |group: usize| panels.min(group * panels.div_ceil(unit) / groups * unit);
         let (first, end) = (bound(group), bound(group + 1));
         let work = Work { rows, rhs, extra, out: &out, out_stride, cut, tiles: registers };
-        let seventh = by_sevens.clamp(first, end);
-        if first < seventh {
-            work.run_by_sevens(tiles.clone(), first..seventh);
+        let paired = by_sevens.clamp(first, end);
+        if first < paired {
+            work.run_by_sevens(tiles.clone(), first..paired);
         }
-        if seventh < end {
-            work.run(tiles, seventh..end);
+        if paired < end {
+            work.run(tiles, paired..end);
         }
     };
     let pieces = 0..blocks * groups;
