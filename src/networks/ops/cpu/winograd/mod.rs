@@ -230,7 +230,10 @@ mod tests {
                 norm: None,
             };
             let [found, wanted] = [true, false].map(|pairs| convolve(&packed(pairs), x, None));
-            assert_eq!(found, wanted, "{c_in} to {c_out}");
+            assert_eq!(found.len(), wanted.len());
+            // Not equal to the last bit: another test may choose other instructions in between.
+            let distance = found.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(distance < 1e-3, "{c_in} to {c_out}: {distance}");
         }
     }
 }
