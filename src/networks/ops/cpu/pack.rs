@@ -8,7 +8,7 @@ use half::{bf16, f16};
 use rayon::prelude::*;
 
 use super::super::threads;
-use super::bf16::{pair_rows, split_rows, unpair_rows};
+use super::bf16::{pair_rows, split_rows};
 use super::kernel::{HALF_PANEL, PANEL};
 use super::prefetch::Ahead;
 use super::scratch::Scratch;
@@ -340,29 +340,11 @@ impl PackedMatrix {
             Values::Pairs(pairs) => Ahead::new(&pairs[numbers.start / 2..numbers.end / 2]),
         }
     }
-
-    /// Rows of a panel in f32, `[rows, width]`. With pairs, rows begin and end at even ones.
-    pub(super) fn rows(&self, panel: usize, rows: std::ops::Range<usize>, out: &mut [f32]) {
-        let width = self.width(panel);
-        let at = |row: usize| (panel * PANEL * self.depth) + row * width;
-        match &self.values {
-            Values::F32(values) => out.copy_from_slice(&values[at(rows.start)..at(rows.end)]),
-            Values::F16(bits) => widen_f16(&bits[at(rows.start)..at(rows.end)], out),
-            Values::Bf16(bits) => widen_bf16(&bits[at(rows.start)..at(rows.end)], out),
-            Values::Pairs(pairs) => {
-                let from = panel * PANEL * (self.depth / 2) + rows.start / 2 * width;
-                let pairs = pairs[from..].chunks_exact(width);
-                for (pairs, out) in pairs.zip(out.chunks_exact_mut(2 * width)) {
-                    let (even, odd) = out.split_at_mut(width);
-                    unpair_rows(pairs, even, odd);
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::bf16::unpaired;
     use super::*;
 
     #[test]
@@ -377,9 +359,21 @@ mod tests {
                 let packed = PackedMatrix::new([depth, columns], stored, &place, pairs);
                 for panel in 0..columns.div_ceil(PANEL) {
                     let width = packed.width(panel);
-                    let mut rows = vec![f32::NAN; 4 * width];
-                    packed.rows(panel, 2..6, &mut rows);
-                    for (k, row) in (2..6).zip(rows.chunks(width)) {
+                    let rows = match packed.panels().after(panel * PANEL * depth) {
+                        Panels::Pairs(pairs) => {
+                            let rows = pairs.chunks(width).flat_map(|pairs| {
+                                [0, 1].map(|half| pairs.iter().map(move |pair| unpaired(*pair)[half]))
+                            });
+                            rows.flatten().collect()
+                        }
+                        panel => {
+                            let mut rows = vec![f32::NAN; depth * width];
+                            panel.widen(0..depth * width, &mut rows);
+                            rows
+                        }
+                    };
+                    assert!(rows.len() >= depth * width);
+                    for (k, row) in (0..depth).zip(rows.chunks(width)) {
                         for (n, value) in row.iter().enumerate() {
                             let n = panel * PANEL + n;
                             let wanted = if n < columns { wanted[n * depth + k] } else { 0.0 };

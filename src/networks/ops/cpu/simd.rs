@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub enum Level {
     /// What every processor of the architecture has: SSE2 or NEON.
     Baseline,
-    /// AVX2 with FMA.
+    /// AVX2 with FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// AVX-512 F, BW, DQ and VL.
@@ -60,7 +60,11 @@ static WIDEST: LazyLock<Level> = LazyLock::new(|| {
     #[cfg(target_arch = "x86_64")]
     {
         let all = |features: &[bool]| features.iter().all(|f| *f);
-        let avx2 = [is_x86_feature_detected!("avx2"), is_x86_feature_detected!("fma")];
+        let avx2 = [
+            is_x86_feature_detected!("avx2"),
+            is_x86_feature_detected!("fma"),
+            is_x86_feature_detected!("f16c"),
+        ];
         let avx512 = [
             is_x86_feature_detected!("avx512f"),
             is_x86_feature_detected!("avx512bw"),
@@ -102,7 +106,8 @@ pub(super) fn level() -> Level {
 
 /// Defines a function whose body is compiled once for each [`Level`] of plain loops. Everything the body calls in
 /// its loops must be `#[inline(always)]`, or it keeps the baseline's instructions. With
-/// `<const FMA: bool>` the body knows whether a fused multiplication and addition is one instruction.
+/// `<const FMA: bool>` the body knows whether a fused multiplication and addition is one instruction; on x86-64 there is F16C
+/// then too.
 macro_rules! multiversioned {
     (@yes $fma:ident) => { true };
     (@maybe $fma:ident) => { cfg!(target_arch = "aarch64") };
@@ -115,11 +120,11 @@ macro_rules! multiversioned {
 
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx2,fma")]
+                #[target_feature(enable = "avx2,fma,f16c")]
                 fn avx2($($argument: $type),*) $(-> $result)? {
                     body$(::<{ multiversioned!(@yes $fma) }>)?($($argument),*)
                 }
-                #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+                #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
                 fn avx512($($argument: $type),*) $(-> $result)? {
                     body$(::<{ multiversioned!(@yes $fma) }>)?($($argument),*)
                 }

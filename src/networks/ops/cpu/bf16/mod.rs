@@ -123,14 +123,10 @@ multiversioned! {
     }
 }
 
-multiversioned! {
-    /// What [`pair_rows`] put together, taken apart.
-    pub(super) fn unpair_rows(pairs: &[f32], even: &mut [f32], odd: &mut [f32]) {
-        for ((pair, even), odd) in pairs.iter().zip(even).zip(odd) {
-            *even = f32::from_bits(pair.to_bits() << 16);
-            *odd = f32::from_bits(pair.to_bits() & 0xffff_0000);
-        }
-    }
+/// The two values of a pair.
+#[inline(always)]
+pub(super) fn unpaired(pair: f32) -> [f32; 2] {
+    [pair.to_bits() << 16, pair.to_bits() & 0xffff_0000].map(f32::from_bits)
 }
 
 /// The nearest bf16 value (ties away from zero) and what it leaves, as bits that are zero below bf16's.

@@ -18,6 +18,7 @@ use super::cache;
 use super::kernel::{self, HALF_PANEL, PANEL, Tile};
 use super::pack::{Form, Panels, packed_columns};
 use super::scratch::Scratch;
+use super::shared::Shared;
 use super::strips::Cut;
 
 /// Depth of one pass. A panel of it is 64 KiB and comes from the second-level cache, one row after another; shorter
@@ -129,19 +130,6 @@ pub(super) struct Extra<'a> {
     pub(super) residual: Option<&'a [f32]>,
 }
 
-/// A result that several threads write, each its own tiles.
-struct Shared(*mut f32);
-
-impl Shared {
-    fn at(&self, place: usize) -> *mut f32 {
-        self.0.wrapping_add(place)
-    }
-}
-
-#[expect(unsafe_code, reason = "threads share one result, tile by tile")]
-// SAFETY: `product_into` gives every tile to one thread.
-unsafe impl Sync for Shared {}
-
 /// Who computes a product.
 #[derive(Clone, Copy)]
 pub(super) enum Workers<'a> {
@@ -223,7 +211,7 @@ pub(super) fn product_into(
         let groups = panels.div_ceil(unit).min((3 * threads).div_ceil(blocks));
         (blocks.max((3 * threads).div_ceil(groups)).min(tiles), groups)
     };
-    let out = Shared(out.as_mut_ptr().cast());
+    let out = Shared::new(out);
     let piece = |index: usize, registers: Option<&Tiles>| {
         let (block, group) = (index / groups, index % groups);
         let tiles = block * tiles / blocks..(block + 1) * tiles / blocks;
@@ -313,7 +301,7 @@ struct Work<'a> {
     rows: Rows<'a>,
     rhs: Packed<'a>,
     extra: Extra<'a>,
-    out: &'a Shared,
+    out: &'a Shared<'a>,
     out_stride: usize,
     cut: Cut<'a>,
     /// The tile registers, if it is for them.
@@ -381,7 +369,7 @@ impl Work<'_> {
                     depth: to - from,
                     panel: part.values.as_ptr(),
                     panel_width: width,
-                    out: self.out.0,
+                    out: self.out.at(0),
                     out_stride: self.out_stride,
                     rows: 0,
                     upper: 0,
@@ -411,7 +399,7 @@ impl Work<'_> {
                     // slices; this tile's rows and columns of the result belong to this call alone.
                     unsafe {
                         tile.lhs = rows.values.as_ptr().add(strip.lhs + lhs_offset);
-                        tile.out = self.out.0.add(at);
+                        tile.out = self.out.at(at);
                         match self.tiles {
                             Some(tiles) => tiles.compute(&tile),
                             None => kernel::compute(&tile),

@@ -1,20 +1,25 @@
-//! The weights' side: kernels transformed, a part of a layer at a time, and multiplied.
+//! The weights' side: kernels transformed, a part of a panel at a time, and multiplied.
 
 use std::ops::Range;
 
 use super::super::gemm::{Panel, Rows, multiply_panel};
 use super::super::kernel::PANEL;
-use super::super::prefetch::first_level;
-use super::super::scratch::Scratch;
+use super::super::lanes::{Bf16, F16, F32, LANES, Lane, Pairs, Stored};
+use super::super::pack::Panels;
 use super::super::simd::multiversioned;
 use super::super::weights::Weights;
 use super::tiles::Inputs;
-use super::{AHEAD, IN, LANES, Lane, POSITIONS, SKEW, each_chunk, lane};
+use super::{IN, SKEW};
 
 /// Weights of a kernel.
 pub(super) const TAPS: usize = 9;
-/// Channels whose kernels are transformed together: their taps stay in the first-level cache.
-const KERNELS_AT_ONCE: usize = 16;
+/// Lines of positions whose transforms have terms in common: what is transformed at once.
+const LINES: [[usize; 2]; 3] = [[0, 5], [1, 2], [3, 4]];
+/// Positions of two lines.
+const AT_ONCE: usize = 2 * IN;
+/// Input channels of a piece: enough that sums are seldom read and written, few enough that the transformed piece stays
+/// in the second-level cache.
+const CHANNELS: usize = 320;
 
 /// The weights of a layer. Their depth: kernel rows, kernel columns, input channels.
 pub(super) struct Kernels<'a> {
@@ -25,12 +30,11 @@ pub(super) struct Kernels<'a> {
 }
 
 impl<'a> Kernels<'a> {
-    /// In pieces of one panel and about so many input channels.
-    pub(super) fn new(weights: &'a Weights, channels: usize) -> Self {
+    pub(super) fn new(weights: &'a Weights) -> Self {
         let c_in = weights.matrix.depth / TAPS;
+        let channels = c_in.div_ceil(c_in.div_ceil(CHANNELS));
         // Even, for pairs of channels.
-        let channels = c_in.div_ceil(c_in.div_ceil(channels)).next_multiple_of(2);
-        Self { weights, c_in, channels }
+        Self { weights, c_in, channels: channels.next_multiple_of(2) }
     }
 
     pub(super) fn panels(&self) -> usize {
@@ -46,121 +50,102 @@ impl<'a> Kernels<'a> {
         piece * self.channels..self.c_in.min((piece + 1) * self.channels)
     }
 
-    /// Values of a transformed piece.
-    pub(super) fn piece_len(&self) -> usize {
-        POSITIONS * Self::plane(self.channels, PANEL)
-    }
-
-    /// Values from position to position of a piece.
+    /// Values from position to position of a transformed piece.
     fn plane(channels: usize, width: usize) -> usize {
         channels * width + SKEW
     }
 
-    /// Values of a transformed panel.
-    pub(super) fn panel_len(&self) -> usize {
-        self.pieces() * self.piece_len()
+    /// Values of what is transformed at once.
+    pub(super) fn room(&self) -> usize {
+        AT_ONCE * Self::plane(self.channels, PANEL)
     }
 
-    /// Transforms some panels to `[panels, pieces, 36, channels, width]`.
-    pub(super) fn transform(&self, panels: Range<usize>, transformed: &mut [f32], share: bool) {
-        let transformed = &mut transformed[..panels.len() * self.panel_len()];
-        each_chunk(transformed, self.piece_len(), share, |number, to| {
-            self.transform_piece(panels.start + number / self.pieces(), number % self.pieces(), to);
-        });
-    }
-
-    fn transform_piece(&self, panel: usize, piece: usize, to: &mut [f32]) {
-        let matrix = &self.weights.matrix;
-        let width = matrix.width(panel);
-        let channels = self.channels_of(piece);
-        let plane = Self::plane(channels.len(), width);
-        let mut room = Scratch::new(TAPS * KERNELS_AT_ONCE * width);
-        for first in channels.clone().step_by(KERNELS_AT_ONCE) {
-            let end = channels.end.min(first + KERNELS_AT_ONCE);
-            let len = (end - first) * width;
-            let taps = &mut room[..TAPS * len];
-            // Copied first, even as f32: nine places read at once are slower than one after another.
-            for (tap, taps) in taps.chunks_exact_mut(len).enumerate() {
-                matrix.rows(panel, tap * self.c_in + first..tap * self.c_in + end, taps);
-            }
-            transform_kernels(taps, plane, &mut to[(first - channels.start) * width..]);
-        }
-    }
-
-    /// Asks for a position's share of a piece that is transformed next, if there is one: the weights of such layers
-    /// come from main memory.
-    fn fetch(&self, (panel, piece): (usize, usize), position: usize) {
-        if panel < self.panels() {
-            let channels = self.channels_of(piece);
-            for tap in 0..TAPS {
-                let rows = tap * self.c_in + channels.start..tap * self.c_in + channels.end;
-                self.weights.matrix.ahead(panel, rows).fetch(position, POSITIONS);
-            }
-        }
-    }
-
-    /// The products of one position with what [`Self::transform`] gave: `[tiles, panels · PANEL]`.
+    /// The products of a panel with some tiles, `[36, tiles, PANEL]`, `plane` from position to position. `room`:
+    /// [`Self::room`].
     pub(super) fn multiply(
-        &self,
-        transformed: &[f32],
-        panels: Range<usize>,
-        position: usize,
-        inputs: Inputs<'_>,
-        to: &mut [f32],
-    ) {
-        let stride = panels.len() * PANEL;
-        for (number, panel) in panels.enumerate() {
-            for piece in 0..self.pieces() {
-                let values = &transformed[(number * self.pieces() + piece) * self.piece_len()..];
-                self.multiply_piece(
-                    values,
-                    [panel, piece],
-                    position,
-                    inputs,
-                    (&mut to[number * PANEL..], stride),
-                );
-            }
-        }
-    }
-
-    /// Transforms one panel and multiplies at all positions, piece by piece: `[36, tiles, PANEL]`. `room`:
-    /// [`Self::piece_len`].
-    pub(super) fn transform_and_multiply(
         &self,
         panel: usize,
         inputs: Inputs<'_>,
         room: &mut [f32],
-        to: &mut [f32],
+        (products, plane): (&mut [f32], usize),
     ) {
-        for piece in 0..self.pieces() {
-            self.transform_piece(panel, piece, room);
-            let next = if piece + 1 < self.pieces() { (panel, piece + 1) } else { (panel + 1, 0) };
-            for (position, to) in to.chunks_exact_mut(inputs.tiles * PANEL).enumerate() {
-                self.fetch(next, position);
-                self.multiply_piece(room, [panel, piece], position, inputs, (to, PANEL));
+        for (round, lines) in LINES.into_iter().enumerate() {
+            for piece in 0..self.pieces() {
+                self.transform(panel, piece, round, room);
+                let next = match (piece + 1 < self.pieces(), round + 1 < LINES.len()) {
+                    (true, _) => (panel, piece + 1),
+                    (false, true) => (panel, 0),
+                    (false, false) => (panel + 1, 0),
+                };
+                for number in 0..AT_ONCE {
+                    let position = lines[number / IN] * IN + number % IN;
+                    self.fetch(next, number);
+                    let to = &mut products[position * plane..];
+                    self.multiply_piece((room, number), [panel, piece], position, inputs, to);
+                }
             }
         }
     }
 
-    /// Adds a transformed piece's products, but for the first piece, which begins them.
+    /// Transforms two lines of positions of a piece of a panel to `[12, channels, width]`.
+    fn transform(&self, panel: usize, piece: usize, round: usize, to: &mut [f32]) {
+        let matrix = &self.weights.matrix;
+        let kernels = Packed {
+            panel: matrix.panels().after(panel * PANEL * matrix.depth),
+            width: matrix.width(panel),
+            c_in: self.c_in,
+        };
+        let channels = self.channels_of(piece);
+        let plane = Self::plane(channels.len(), kernels.width);
+        transform_kernels(kernels, channels, round, plane, to);
+    }
+
+    /// Asks for a position's share of a piece that is transformed next, if there is one: the weights of layers of few
+    /// tiles come from main memory.
+    fn fetch(&self, (panel, piece): (usize, usize), number: usize) {
+        if panel < self.panels() {
+            let channels = self.channels_of(piece);
+            for tap in 0..TAPS {
+                let rows = tap * self.c_in + channels.start..tap * self.c_in + channels.end;
+                self.weights.matrix.ahead(panel, rows).fetch(number, AT_ONCE);
+            }
+        }
+    }
+
+    /// Adds a transformed piece's products at one position, but for the first piece, which begins them.
     fn multiply_piece(
         &self,
-        transformed: &[f32],
+        (transformed, number): (&[f32], usize),
         [panel, piece]: [usize; 2],
         position: usize,
         inputs: Inputs<'_>,
-        (to, stride): (&mut [f32], usize),
+        to: &mut [f32],
     ) {
         let matrix = &self.weights.matrix;
         let width = matrix.width(panel);
         let channels = self.channels_of(piece);
-        let len = channels.len() * width;
         let first = position * self.c_in + channels.start;
         let rows = Rows::plain(&inputs.values[first..], inputs.tiles, inputs.stride);
-        let values = &transformed[position * Self::plane(channels.len(), width)..][..len];
+        let plane = Self::plane(channels.len(), width);
+        let values = &transformed[number * plane..][..channels.len() * width];
         let columns = width.min(matrix.columns - panel * PANEL);
-        multiply_panel(rows, Panel { values, width, columns }, piece > 0, to, stride);
+        multiply_panel(rows, Panel { values, width, columns }, piece > 0, to, PANEL);
     }
+}
+
+/// The kernels of a panel as they are stored: `[9, C_in, width]`.
+#[derive(Clone, Copy)]
+struct Packed<'a> {
+    panel: Panels<'a>,
+    width: usize,
+    c_in: usize,
+}
+
+/// Two lines of `G·g` along one axis.
+#[inline(always)]
+fn two_of_axis<const ROUND: usize>(g: &[Lane; 3]) -> [Lane; 2] {
+    let all = kernel_axis(g);
+    LINES[ROUND].map(|line| all[line])
 }
 
 /// `G·g` along one axis.
@@ -182,23 +167,68 @@ fn kernel_axis(g: &[Lane; 3]) -> [Lane; IN] {
 }
 
 multiversioned! {
-    /// `G·g·Gᵀ` of kernels `[9, n]` (n a multiple of [`LANES`]) to the beginning of 36 planes.
-    fn transform_kernels(taps: &[f32], plane: usize, out: &mut [f32]) {
-        let count = taps.len() / TAPS;
-        // Out here, for it is filled anew for all channels.
-        let mut rows = [[[0.0; LANES]; 3]; IN];
-        for first in (0..count).step_by(LANES) {
+    /// Two lines of `G·g·Gᵀ` of some channels' kernels to the beginning of 12 planes.
+    fn transform_kernels<const FMA: bool>(
+        kernels: Packed<'_>,
+        channels: Range<usize>,
+        round: usize,
+        plane: usize,
+        out: &mut [f32],
+    ) {
+        match kernels.panel {
+            Panels::F32(values) => transform_taps::<FMA>(F32(values), kernels, channels, round, plane, out),
+            Panels::F16(bits) => transform_taps::<FMA>(F16(bits), kernels, channels, round, plane, out),
+            Panels::Bf16(bits) => transform_taps::<FMA>(Bf16(bits), kernels, channels, round, plane, out),
+            Panels::Pairs(pairs) => transform_taps::<FMA>(Pairs(pairs), kernels, channels, round, plane, out),
+            Panels::Split(_) => unreachable!("weights are not stored split"),
+        }
+    }
+}
+
+#[inline(always)]
+fn transform_taps<const F16C: bool>(
+    taps: impl Stored,
+    kernels: Packed<'_>,
+    channels: Range<usize>,
+    round: usize,
+    plane: usize,
+    out: &mut [f32],
+) {
+    match round {
+        0 => transform_lines::<F16C, 0>(taps, kernels, channels, plane, out),
+        1 => transform_lines::<F16C, 1>(taps, kernels, channels, plane, out),
+        _ => transform_lines::<F16C, 2>(taps, kernels, channels, plane, out),
+    }
+}
+
+#[inline(always)]
+fn transform_lines<const F16C: bool, const ROUND: usize>(
+    taps: impl Stored,
+    Packed { width, c_in, .. }: Packed<'_>,
+    channels: Range<usize>,
+    plane: usize,
+    out: &mut [f32],
+) {
+    for (number, channel) in channels.enumerate() {
+        for column in (0..width).step_by(LANES) {
+            let mut lines = [[[0.0; LANES]; 3]; 2];
             for x in 0..3 {
-                let tap = |y: usize| lane(&taps[(y * 3 + x) * count + first..]);
-                let column = kernel_axis(&[tap(0), tap(1), tap(2)]);
-                for y in 0..IN {
-                    rows[y][x] = column[y];
+                let mut g = [[0.0; LANES]; 3];
+                for (y, lane) in g.iter_mut().enumerate() {
+                    #[expect(unsafe_code, reason = "see `Stored::lane`")]
+                    // SAFETY: on x86-64, code with FMA is compiled for F16C.
+                    unsafe {
+                        *lane = taps.lane::<F16C>(width, (y * 3 + x) * c_in + channel, column);
+                    }
+                }
+                let two = two_of_axis::<ROUND>(&g);
+                for y in 0..2 {
+                    lines[y][x] = two[y];
                 }
             }
-            for (y, row) in rows.iter().enumerate() {
-                for (x, lane) in kernel_axis(row).iter().enumerate() {
-                    let out = &mut out[(y * IN + x) * plane + first..];
-                    first_level(out.as_ptr().wrapping_add(AHEAD));
+            for (y, line) in lines.iter().enumerate() {
+                for (x, lane) in kernel_axis(line).iter().enumerate() {
+                    let out = &mut out[(y * IN + x) * plane + number * width + column..];
                     out[..LANES].copy_from_slice(lane);
                 }
             }

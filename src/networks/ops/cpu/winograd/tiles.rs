@@ -1,14 +1,19 @@
 //! The pictures' side: tiles transformed, and back.
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::super::convolution::Batch;
+use super::super::kernel::PANEL;
+use super::super::lanes::{LANES, Lane, lane};
 use super::super::norm::Affine;
 use super::super::prefetch::first_level;
 use super::super::scratch::Scratch;
+use super::super::shared::Runs;
 use super::super::simd::multiversioned;
-use super::{AHEAD, IN, LANES, Lane, OUT, each_chunk, lane};
+use super::{IN, OUT, each_chunk};
+
+/// How far ahead each of the 36 places of a transform's results is asked for, values: no processor foresees so many.
+const AHEAD: usize = 2 * LANES;
 
 /// Transformed tiles, `[36, C_in]` each, `stride` apart.
 #[derive(Clone, Copy)]
@@ -19,28 +24,10 @@ pub(super) struct Inputs<'a> {
 }
 
 /// A row of tiles of one picture: up to four lines of the result.
-pub(super) struct Band<'a> {
+#[derive(Clone, Copy)]
+pub(super) struct Band {
     pub(super) picture: usize,
     pub(super) row: usize,
-    pub(super) out: &'a mut [MaybeUninit<f32>],
-    pub(super) residual: Option<&'a [f32]>,
-}
-
-/// The result `[B, height, line]` and the residual in bands.
-pub(super) fn bands<'a>(
-    out: &'a mut [MaybeUninit<f32>],
-    residual: Option<&'a [f32]>,
-    [height, line]: [usize; 2],
-) -> Vec<Band<'a>> {
-    let mut bands = Vec::new();
-    for (picture, out) in out.chunks_exact_mut(height * line).enumerate() {
-        for (row, out) in out.chunks_mut(OUT * line).enumerate() {
-            let first = (picture * height + row * OUT) * line;
-            let residual = residual.map(|r| &r[first..first + out.len()]);
-            bands.push(Band { picture, row, out, residual });
-        }
-    }
-    bands
 }
 
 /// The lines of one picture from the `first` on, `[.., W, C_in]`.
@@ -58,7 +45,7 @@ pub(super) struct NormedLines {
 }
 
 impl NormedLines {
-    pub(super) fn new(x: Batch<'_>, norm: &Affine, bands: &[Band<'_>], share: bool) -> Self {
+    pub(super) fn new(x: Batch<'_>, norm: &Affine, bands: &[Band], share: bool) -> Self {
         let line = x.values.len() / (x.pictures * x.height);
         let (mut pictures, mut lines) = (Vec::new(), Vec::new());
         for bands in bands.chunk_by(|a, b| a.picture == b.picture) {
@@ -175,36 +162,27 @@ multiversioned! {
     }
 }
 
-/// The products of a block, `[36][tiles][stride]`, and the tile among them that is meant.
+/// The products of a panel, `[36, tiles, PANEL]`, and the tile among them that is meant.
 #[derive(Clone, Copy)]
 pub(super) struct Products<'a> {
     pub(super) values: &'a [f32],
-    pub(super) tiles: usize,
-    pub(super) stride: usize,
+    /// Values from position to position.
+    pub(super) plane: usize,
     pub(super) slot: usize,
 }
 
 multiversioned! {
-    /// Transforms one tile back into some channels of `out`: up to four lines of `inside` pixels, `apart[0]` from
-    /// line to line and `apart[1]` from pixel to pixel, as in `residual`.
-    pub(super) fn restore_tile(
-        products: Products<'_>,
-        bias: &[f32],
-        residual: Option<&[f32]>,
-        out: &mut [MaybeUninit<f32>],
-        apart: [usize; 2],
-        inside: usize,
-    ) {
-        let [line, pixel] = apart;
-        let channels = bias.len();
+    /// Transforms one tile back, to as many lines, pixels and channels as `out` has. The residual is of the whole result.
+    pub(super) fn restore_tile(products: Products<'_>, bias: &[f32], residual: Option<&[f32]>, out: &mut Runs<'_>) {
+        let ([height, width], channels) = (out.size, out.len);
         let mut rows = [[[0.0; LANES]; IN]; OUT];
         for first in (0..channels).step_by(LANES) {
             let lanes = LANES.min(channels - first);
             for x in 0..IN {
                 let mut m = [[0.0; LANES]; IN];
                 for (y, to) in m.iter_mut().enumerate() {
-                    let row = (y * IN + x) * products.tiles + products.slot;
-                    *to = lane(&products.values[row * products.stride + first..]);
+                    let at = (y * IN + x) * products.plane + products.slot * PANEL;
+                    *to = lane(&products.values[at + first..]);
                 }
                 let column = output_axis(&m);
                 for y in 0..OUT {
@@ -212,24 +190,23 @@ multiversioned! {
                 }
             }
             let bias_lane = some_lanes(&bias[first..], lanes);
-            // The last band of a picture may have fewer lines.
-            for (y, out) in out.chunks_mut(line).enumerate().take(OUT) {
-                let row = output_axis(&rows[y]);
-                for (x, values) in row.iter().enumerate().take(inside) {
-                    let at = x * pixel + first;
+            for (y, row) in rows.iter().enumerate().take(height) {
+                for (x, values) in output_axis(row).iter().enumerate().take(width) {
                     let mut sum = [0.0; LANES];
                     for l in 0..LANES {
                         sum[l] = values[l] + bias_lane[l];
                     }
                     if let Some(residual) = residual {
-                        for (sum, r) in sum.iter_mut().zip(&residual[y * line + at..][..lanes]) {
+                        let at = out.place([y, x]) + first;
+                        for (sum, r) in sum.iter_mut().zip(&residual[at..at + lanes]) {
                             *sum += r;
                         }
                     }
+                    let out = out.part([y, x], first..first + lanes);
                     if lanes == LANES {
-                        out[at..at + LANES].write_copy_of_slice(&sum);
+                        out.write_copy_of_slice(&sum);
                     } else {
-                        out[at..at + lanes].write_copy_of_slice(&sum[..lanes]);
+                        out.write_copy_of_slice(&sum[..lanes]);
                     }
                 }
             }
