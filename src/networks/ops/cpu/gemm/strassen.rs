@@ -19,7 +19,8 @@
 use std::ops::Range;
 
 use super::super::kernel::{PANEL, ROWS};
-use super::super::pack::Form;
+use super::super::lanes::{Bf16, F16, F32, LANES, Lane, Stored, lane};
+use super::super::pack::{Form, Panels};
 use super::super::prefetch::{Ahead, LINE, first_level};
 use super::super::scratch::Scratch;
 use super::super::simd::multiversioned;
@@ -36,8 +37,6 @@ pub(super) const PAIR: usize = 2;
 const TILE: usize = ROWS * PANEL;
 /// Half of the greatest depth of a pass: the right sides of a lot's products, 280 KiB, stay in the second-level cache.
 const HALF_DEPTH: usize = 320;
-/// Values of a quarter of the right matrix that are widened and added up while they are in the first-level cache.
-const AT_ONCE: usize = 512;
 /// Below these, sums take as long as the product that is saved.
 const LEAST_ROWS: usize = 48;
 const LEAST_DEPTH: usize = 256;
@@ -163,20 +162,10 @@ impl Work<'_> {
     /// The right sides of the products, `[7, half, PANEL]`: `B11`, `B21`, `B22`, `T4`, `T1`, `T2`, `T3`.
     fn add_right(&self, pair: usize, pass: Pass, right: &mut [f32]) {
         let (rhs, len) = (self.rhs, pass.half * PANEL);
-        let mut room = [0.0; AT_ONCE];
-        for first in (0..len).step_by(AT_ONCE) {
-            let end = len.min(first + AT_ONCE);
-            let at = |product: usize| product * len + first..product * len + end;
-            let at = [at(0), at(1), at(2), at(3), at(4), at(5), at(6)];
-            let Ok([b11, b21, b22, sums @ ..]) = right.get_disjoint_mut(at) else { return };
-            let b12 = &mut room[..end - first];
-            for (panel, below, to) in
-                [(pair, 0, &mut *b11), (pair, len, b21), (pair + 1, 0, b12), (pair + 1, len, b22)]
-            {
-                let from = (panel * rhs.depth + pass.first) * PANEL + below;
-                rhs.panels.widen(from + first..from + end, to);
-            }
-            add_right([b11, b12, b21, b22], sums);
+        let panels = [pair, pair + 1].map(|panel| rhs.panels.after(panel * PANEL * rhs.depth));
+        let at = |product: usize| product * len..(product + 1) * len;
+        if let Ok(right) = right.get_disjoint_mut([at(0), at(1), at(2), at(3), at(4), at(5), at(6)]) {
+            add_right(panels, pass, right);
         }
     }
 
@@ -242,6 +231,30 @@ struct Place<'a> {
     residual: Option<&'a [f32]>,
 }
 
+impl Place<'_> {
+    /// Writes a result with what is added to it.
+    #[inline(always)]
+    fn write(&self, row: usize, column: usize, mut value: Lane) {
+        let at = row * self.stride + column;
+        if let Some(bias) = self.bias {
+            value = sum(value, lane(&bias[column..]));
+        }
+        if let Some(residual) = self.residual {
+            value = sum(value, lane(&residual[at..]));
+        }
+        debug_assert!(row < self.above + self.below && column < PAIR * PANEL);
+        #[expect(unsafe_code, reason = "threads write one result, each its own rows and panels")]
+        // SAFETY: the row and the columns are this place's; what is added to was written by an earlier pass, or given.
+        unsafe {
+            let to = self.first.add(at).cast::<Lane>();
+            if self.accumulate {
+                value = sum(value, *to);
+            }
+            *to = value;
+        }
+    }
+}
+
 multiversioned! {
     /// `S1` to `S4` of a row above and one below.
     fn add_left(parts: [&[f32]; 4], sums: [&mut [f32]; SUMS]) {
@@ -258,71 +271,80 @@ multiversioned! {
 }
 
 multiversioned! {
-    /// `T4`, `T1`, `T2`, `T3` in this order, that of the products.
-    fn add_right(parts: [&[f32]; 4], sums: [&mut [f32]; SUMS]) {
-        let len = parts[0].len();
-        let [b11, b12, b21, b22] = parts.map(|part| &part[..len]);
-        let [t4, t1, t2, t3] = sums.map(|sum| &mut sum[..len]);
-        for i in 0..len {
-            t1[i] = b12[i] - b11[i];
-            t2[i] = b22[i] - t1[i];
-            t3[i] = b22[i] - b12[i];
-            t4[i] = b21[i] - t2[i];
+    /// See [`Work::add_right`].
+    fn add_right<const FMA: bool>(panels: [Panels<'_>; PAIR], pass: Pass, right: [&mut [f32]; PRODUCTS]) {
+        match panels {
+            [Panels::F32(left), Panels::F32(next)] => add_columns::<FMA>([F32(left), F32(next)], pass, right),
+            [Panels::F16(left), Panels::F16(next)] => add_columns::<FMA>([F16(left), F16(next)], pass, right),
+            [Panels::Bf16(left), Panels::Bf16(next)] => add_columns::<FMA>([Bf16(left), Bf16(next)], pass, right),
+            _ => unreachable!("f32 rows go with none of pairs"),
         }
     }
 }
 
-type Lane = [f32; LINE];
+#[inline(always)]
+fn add_columns<const F16C: bool>(panels: [impl Stored; PAIR], pass: Pass, right: [&mut [f32]; PRODUCTS]) {
+    let right = right.map(|side| &mut side[..pass.half * PANEL]);
+    let [to_b11, to_b21, to_b22, to_t4, to_t1, to_t2, to_t3] = right;
+    for row in 0..pass.half {
+        let depths = [pass.first + row, pass.first + pass.half + row];
+        for column in (0..PANEL).step_by(LANES) {
+            let mut quarters = [[[0.0; LANES]; PAIR]; 2];
+            for (depth, quarters) in depths.into_iter().zip(&mut quarters) {
+                for (panel, quarter) in panels.into_iter().zip(quarters) {
+                    #[expect(unsafe_code, reason = "see `Stored::lane`")]
+                    // SAFETY: on x86-64, code with FMA is compiled for F16C.
+                    unsafe {
+                        *quarter = panel.lane::<F16C>(PANEL, depth, column);
+                    }
+                }
+            }
+            let [[b11, b12], [b21, b22]] = quarters;
+            let t1 = difference(b12, b11);
+            let t2 = difference(b22, t1);
+            let at = row * PANEL + column..row * PANEL + column + LANES;
+            to_b11[at.clone()].copy_from_slice(&b11);
+            to_b21[at.clone()].copy_from_slice(&b21);
+            to_b22[at.clone()].copy_from_slice(&b22);
+            to_t4[at.clone()].copy_from_slice(&difference(b21, t2));
+            to_t1[at.clone()].copy_from_slice(&t1);
+            to_t2[at.clone()].copy_from_slice(&t2);
+            to_t3[at].copy_from_slice(&difference(b22, b12));
+        }
+    }
+}
 
 #[inline(always)]
-fn sum(mut a: Lane, b: Lane) -> Lane {
-    for l in 0..LINE {
-        a[l] += b[l];
+fn difference(mut a: Lane, b: Lane) -> Lane {
+    for l in 0..LANES {
+        a[l] -= b[l];
     }
     a
 }
 
 #[inline(always)]
-fn lane(values: &[f32]) -> Lane {
-    let mut lane = [0.0; LINE];
-    lane.copy_from_slice(&values[..LINE]);
-    lane
+fn sum(mut a: Lane, b: Lane) -> Lane {
+    for l in 0..LANES {
+        a[l] += b[l];
+    }
+    a
 }
 
 multiversioned! {
     /// A lot's part of the result from its products, `[7, 12, PANEL]`.
     fn put_together(products: &[f32], place: &Place<'_>) {
         for row in 0..place.above {
-            for column in (0..PANEL).step_by(LINE) {
+            for column in (0..PANEL).step_by(LANES) {
                 let product = |number: usize| lane(&products[(number - 1) * TILE + row * PANEL + column..]);
                 let (p1, p5) = (product(1), product(5));
                 let u = sum(p1, product(6));
                 let v = sum(u, product(7));
-                let quarters = [
-                    (row, column, sum(p1, product(2))),
-                    (row, PANEL + column, sum(sum(u, p5), product(3))),
-                    (place.above + row, column, sum(v, product(4))),
-                    (place.above + row, PANEL + column, sum(v, p5)),
-                ];
-                let count = if row < place.below { 4 } else { 2 };
-                for (row, column, value) in quarters.into_iter().take(count) {
-                    let (at, mut value) = (row * place.stride + column, value);
-                    if let Some(bias) = place.bias {
-                        value = sum(value, lane(&bias[column..]));
-                    }
-                    if let Some(residual) = place.residual {
-                        value = sum(value, lane(&residual[at..]));
-                    }
-                    #[expect(unsafe_code, reason = "threads write one result, each its own rows and panels")]
-                    // SAFETY: the row and the columns are this place's; what is added to was written by an earlier pass,
-                    // or given.
-                    unsafe {
-                        let to = place.first.add(at).cast::<Lane>();
-                        if place.accumulate {
-                            value = sum(value, *to);
-                        }
-                        *to = value;
-                    }
+                let below = place.above + row;
+                place.write(row, column, sum(p1, product(2)));
+                place.write(row, PANEL + column, sum(sum(u, p5), product(3)));
+                if row < place.below {
+                    place.write(below, column, sum(v, product(4)));
+                    place.write(below, PANEL + column, sum(v, p5));
                 }
             }
         }
