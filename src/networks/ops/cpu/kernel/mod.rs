@@ -66,6 +66,9 @@ pub(super) struct Tile {
 
 /// Computes a tile with the widest instructions of this processor.
 ///
+/// Segments are computed one after another, each added to those before: with a loop over them around the one over depths,
+/// compilers would have the sums leave their registers after it.
+///
 /// # Safety
 /// `lhs` must be readable at `r · row_stride + s · segment_stride + k` for every row, segment and
 /// depth; `panel` in full; `bias`, if not null, for `panel_width` values; `out` and `residual` (if not
@@ -73,6 +76,27 @@ pub(super) struct Tile {
 /// `panel_width` is [`PANEL`] or [`HALF_PANEL`].
 #[expect(unsafe_code, reason = "tiles are pointers, and instructions are chosen at run time")]
 pub(super) unsafe fn compute(tile: &Tile) {
+    for segment in 0..tile.segments {
+        let (is_first, is_last) = (segment == 0, segment + 1 == tile.segments);
+        let part = Tile {
+            lhs: tile.lhs.wrapping_add(segment * tile.segment_stride),
+            panel: tile.panel.wrapping_add(segment * tile.depth * tile.panel_width),
+            accumulate: tile.accumulate || !is_first,
+            bias: if is_last { tile.bias } else { std::ptr::null() },
+            residual: if is_last { tile.residual } else { std::ptr::null() },
+            ..*tile
+        };
+        // SAFETY: a part of what the caller promised.
+        unsafe { compute_segment(&part) }
+    }
+}
+
+/// Computes one segment of a tile.
+///
+/// # Safety
+/// See [`compute`].
+#[expect(unsafe_code, reason = "see `compute`")]
+unsafe fn compute_segment(tile: &Tile) {
     debug_assert!(tile.columns <= tile.panel_width);
     debug_assert!(tile.lhs_low == 0 && tile.panel_low == 0);
     debug_assert!(cfg!(target_arch = "x86_64") || !tile.pairs);
@@ -120,7 +144,7 @@ macro_rules! kernels {
      shapes [$(($vectors:literal, $width:ident))*],
      zero $zero:path, load $load:path, splat $splat:path, fma $fma:path, add $add:path, store $store:path,
      counts [$($count:literal)*]) => {
-        /// See [`super::compute`].
+        /// See [`super::compute_segment`].
         $(#[$feature])*
         #[expect(unsafe_code, reason = "tiles are pointers")]
         pub(in super::super) unsafe fn compute(tile: &Tile) {
@@ -215,41 +239,38 @@ macro_rules! kernels {
             // `out` and `residual` only where all their columns are part of the result.
             unsafe {
                 let mut panel = tile.panel.add(column);
-                for segment in 0..tile.segments {
-                    let mut lhs = tile.lhs.add(first * tile.row_stride + segment * tile.segment_stride);
-                    for _ in 0..tile.depth / AT_ONCE {
-                        add_products::<MR, NV, WIDTH, AT_ONCE>(&mut sums, lhs, tile.row_stride, panel);
-                        panel = panel.add(AT_ONCE * WIDTH);
-                        lhs = lhs.add(AT_ONCE);
-                    }
-                    for _ in 0..tile.depth % AT_ONCE {
-                        add_products::<MR, NV, WIDTH, 1>(&mut sums, lhs, tile.row_stride, panel);
-                        panel = panel.add(WIDTH);
-                        lhs = lhs.add(1);
-                    }
+                let mut lhs = tile.lhs.add(first * tile.row_stride);
+                for _ in 0..tile.depth / AT_ONCE {
+                    add_products::<MR, NV, WIDTH, AT_ONCE>(&mut sums, lhs, tile.row_stride, panel);
+                    panel = panel.add(AT_ONCE * WIDTH);
+                    lhs = lhs.add(AT_ONCE);
                 }
-                if !tile.bias.is_null() {
-                    unrolled!(j < NV, {
-                        let bias = $load(tile.bias.add(column + j * $lanes));
-                        unrolled!(i < MR, { sums[i][j] = $add(sums[i][j], bias) });
-                    });
+                for _ in 0..tile.depth % AT_ONCE {
+                    add_products::<MR, NV, WIDTH, 1>(&mut sums, lhs, tile.row_stride, panel);
+                    panel = panel.add(WIDTH);
+                    lhs = lhs.add(1);
                 }
                 let out = tile.out.add(first * tile.out_stride + column);
+                let bias = tile.bias.wrapping_add(column);
                 let residual = tile.residual.wrapping_add(first * tile.out_stride + column);
                 let inside = tile.columns - column;
                 if inside >= NV * $lanes {
-                    for (from, add) in [(out.cast_const(), tile.accumulate), (residual, !tile.residual.is_null())] {
-                        if add {
-                            unrolled!(i < MR, {
-                                unrolled!(j < NV, {
-                                    let value = $load(from.add(i * tile.out_stride + j * $lanes));
-                                    sums[i][j] = $add(sums[i][j], value);
-                                });
-                            });
-                        }
-                    }
+                    // Row by row: if all sums were changed at once, compilers would move them to memory in between.
                     unrolled!(i < MR, {
-                        unrolled!(j < NV, { $store(out.add(i * tile.out_stride + j * $lanes), sums[i][j]) });
+                        unrolled!(j < NV, {
+                            let at = i * tile.out_stride + j * $lanes;
+                            let mut sum = sums[i][j];
+                            if !tile.bias.is_null() {
+                                sum = $add(sum, $load(bias.add(j * $lanes)));
+                            }
+                            if tile.accumulate {
+                                sum = $add(sum, $load(out.add(at)));
+                            }
+                            if !tile.residual.is_null() {
+                                sum = $add(sum, $load(residual.add(at)));
+                            }
+                            $store(out.add(at), sum);
+                        });
                     });
                 } else {
                     let mut values = [[[0.0_f32; $lanes]; NV]; MR];
@@ -260,6 +281,9 @@ macro_rules! kernels {
                         for (c, value) in row.as_flattened().iter().enumerate().take(inside) {
                             let at = i * tile.out_stride + c;
                             let mut value = *value;
+                            if !tile.bias.is_null() {
+                                value += *bias.add(c);
+                            }
                             if tile.accumulate {
                                 value += *out.add(at);
                             }
