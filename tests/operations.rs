@@ -213,7 +213,7 @@ proptest! {
 fn large_sizes_agree_where_threads_share_the_work() {
     convolution(1, 64, 48, 40, 56, 3, 1, Padding::Same(1));
     convolution(1, 33, 17, 61, 47, 3, 1, Padding::Same(1));
-    // Several groups of panels, two pictures in a block, and chunks of input channels.
+    // Several panels, two pictures in a block, and pieces of input channels.
     convolution(2, 770, 70, 9, 6, 3, 1, Padding::Same(1));
     let (q, k) = (made_up(&[1, 1000, 80], 1), made_up(&[1, 777, 80], 2));
     let plain = attention(&wide(&q), &wide(&k), &wide(&k), 2, Mask::None);

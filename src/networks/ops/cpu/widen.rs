@@ -24,7 +24,6 @@ fn f16_value(bits: u16) -> f32 {
 /// With `F16C`, the caller is compiled for that instruction.
 #[inline(always)]
 #[expect(unsafe_code, reason = "an instruction the compiler cannot know to be there")]
-#[cfg_attr(not(target_arch = "x86_64"), allow(unused_unsafe, reason = "there is none"))]
 pub(super) unsafe fn f16_lane<const F16C: bool>(bits: &[u16; LANES]) -> Lane {
     let mut wide = [0.0; LANES];
     #[cfg(target_arch = "x86_64")]
