@@ -17,7 +17,7 @@ pub(super) fn lane(values: &[f32]) -> Lane {
 }
 
 /// Rows of packed weights.
-pub(super) trait Stored: Copy {
+pub(super) trait StoredRows: Copy {
     /// Weights of a row from a column on, in f32; rows are `width` long.
     ///
     /// # Safety
@@ -47,7 +47,7 @@ fn bits(values: &[u16]) -> [u16; LANES] {
 }
 
 #[expect(unsafe_code, reason = "see the trait")]
-impl Stored for F32<'_> {
+impl StoredRows for F32<'_> {
     #[inline(always)]
     unsafe fn lane<const F16C: bool>(self, width: usize, row: usize, column: usize) -> Lane {
         lane(&self.0[row * width + column..])
@@ -55,7 +55,7 @@ impl Stored for F32<'_> {
 }
 
 #[expect(unsafe_code, reason = "see the trait")]
-impl Stored for F16<'_> {
+impl StoredRows for F16<'_> {
     #[inline(always)]
     unsafe fn lane<const F16C: bool>(self, width: usize, row: usize, column: usize) -> Lane {
         // SAFETY: the caller's promise.
@@ -64,7 +64,7 @@ impl Stored for F16<'_> {
 }
 
 #[expect(unsafe_code, reason = "see the trait")]
-impl Stored for Bf16<'_> {
+impl StoredRows for Bf16<'_> {
     #[inline(always)]
     unsafe fn lane<const F16C: bool>(self, width: usize, row: usize, column: usize) -> Lane {
         let bits = bits(&self.0[row * width + column..]);
@@ -77,7 +77,7 @@ impl Stored for Bf16<'_> {
 }
 
 #[expect(unsafe_code, reason = "see the trait")]
-impl Stored for Pairs<'_> {
+impl StoredRows for Pairs<'_> {
     #[inline(always)]
     unsafe fn lane<const F16C: bool>(self, width: usize, row: usize, column: usize) -> Lane {
         let mut lane = lane(&self.0[row / 2 * width + column..]);

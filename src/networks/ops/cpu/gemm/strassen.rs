@@ -19,7 +19,7 @@
 use std::ops::Range;
 
 use super::super::kernel::{PANEL, ROWS};
-use super::super::lanes::{Bf16, F16, F32, LANES, Lane, Stored, lane};
+use super::super::lanes::{Bf16, F16, F32, LANES, Lane, StoredRows, lane};
 use super::super::pack::{Form, Panels};
 use super::super::prefetch::{Ahead, LINE, first_level};
 use super::super::scratch::Scratch;
@@ -283,7 +283,7 @@ multiversioned! {
 }
 
 #[inline(always)]
-fn add_columns<const F16C: bool>(panels: [impl Stored; PAIR], pass: Pass, right: [&mut [f32]; PRODUCTS]) {
+fn add_columns<const F16C: bool>(panels: [impl StoredRows; PAIR], pass: Pass, right: [&mut [f32]; PRODUCTS]) {
     let right = right.map(|side| &mut side[..pass.half * PANEL]);
     let [to_b11, to_b21, to_b22, to_t4, to_t1, to_t2, to_t3] = right;
     for row in 0..pass.half {
@@ -292,7 +292,7 @@ fn add_columns<const F16C: bool>(panels: [impl Stored; PAIR], pass: Pass, right:
             let mut quarters = [[[0.0; LANES]; PAIR]; 2];
             for (depth, quarters) in depths.into_iter().zip(&mut quarters) {
                 for (panel, quarter) in panels.into_iter().zip(quarters) {
-                    #[expect(unsafe_code, reason = "see `Stored::lane`")]
+                    #[expect(unsafe_code, reason = "see `StoredRows::lane`")]
                     // SAFETY: on x86-64, code with FMA is compiled for F16C.
                     unsafe {
                         *quarter = panel.lane::<F16C>(PANEL, depth, column);

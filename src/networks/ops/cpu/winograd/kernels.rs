@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::gemm::{Panel, Rows, multiply_panel};
 use super::super::kernel::PANEL;
-use super::super::lanes::{Bf16, F16, F32, LANES, Lane, Pairs, Stored};
+use super::super::lanes::{Bf16, F16, F32, LANES, Lane, Pairs, StoredRows};
 use super::super::pack::Panels;
 use super::super::simd::multiversioned;
 use super::super::weights::Weights;
@@ -144,8 +144,8 @@ struct Packed<'a> {
 /// Two lines of `G·g` along one axis.
 #[inline(always)]
 fn two_of_axis<const ROUND: usize>(g: &[Lane; 3]) -> [Lane; 2] {
-    let all = kernel_axis(g);
-    LINES[ROUND].map(|line| all[line])
+    let (all, [first, second]) = (kernel_axis(g), LINES[ROUND]);
+    [all[first], all[second]]
 }
 
 /// `G·g` along one axis.
@@ -187,7 +187,7 @@ multiversioned! {
 
 #[inline(always)]
 fn transform_taps<const F16C: bool>(
-    taps: impl Stored,
+    taps: impl StoredRows,
     kernels: Packed<'_>,
     channels: Range<usize>,
     round: usize,
@@ -203,7 +203,7 @@ fn transform_taps<const F16C: bool>(
 
 #[inline(always)]
 fn transform_lines<const F16C: bool, const ROUND: usize>(
-    taps: impl Stored,
+    taps: impl StoredRows,
     Packed { width, c_in, .. }: Packed<'_>,
     channels: Range<usize>,
     plane: usize,
@@ -215,7 +215,7 @@ fn transform_lines<const F16C: bool, const ROUND: usize>(
             for x in 0..3 {
                 let mut g = [[0.0; LANES]; 3];
                 for (y, lane) in g.iter_mut().enumerate() {
-                    #[expect(unsafe_code, reason = "see `Stored::lane`")]
+                    #[expect(unsafe_code, reason = "see `StoredRows::lane`")]
                     // SAFETY: on x86-64, code with FMA is compiled for F16C.
                     unsafe {
                         *lane = taps.lane::<F16C>(width, (y * 3 + x) * c_in + channel, column);
