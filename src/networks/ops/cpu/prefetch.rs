@@ -13,6 +13,15 @@ pub(super) fn first_level(place: *const f32) {
     let _ = place;
 }
 
+/// Asks for a place's line to be in the second-level cache, where it stays until much else has been read.
+#[inline(always)]
+pub(super) fn second_level<T>(place: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    hint::<{ std::arch::x86_64::_MM_HINT_T1 }>(place.cast());
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}
+
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[expect(unsafe_code, reason = "a hint takes a pointer")]
@@ -38,11 +47,7 @@ impl Ahead {
     /// Asks for one of so many parts to be in the second-level cache.
     pub(super) fn fetch(self, part: usize, parts: usize) {
         for line in part * self.lines / parts..(part + 1) * self.lines / parts {
-            let place = self.first.wrapping_add(line * LINE_BYTES);
-            #[cfg(target_arch = "x86_64")]
-            hint::<{ std::arch::x86_64::_MM_HINT_T1 }>(place);
-            #[cfg(not(target_arch = "x86_64"))]
-            let _ = place;
+            second_level(self.first.wrapping_add(line * LINE_BYTES));
         }
     }
 }

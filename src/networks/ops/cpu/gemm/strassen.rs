@@ -21,7 +21,7 @@ use std::ops::Range;
 use super::super::kernel::{PANEL, ROWS};
 use super::super::lanes::{Bf16, F16, F32, LANES, Lane, StoredRows, lane};
 use super::super::pack::{Form, Panels};
-use super::super::prefetch::{Ahead, LINE, first_level};
+use super::super::prefetch::{Ahead, LINE, first_level, second_level};
 use super::super::scratch::Scratch;
 use super::super::simd::multiversioned;
 use super::{Packed, Panel, Rows, Work, multiply_panel};
@@ -189,7 +189,8 @@ impl Work<'_> {
         }
     }
 
-    /// Asks for a seventh of a lot's place in the result, and of what is added there.
+    /// Asks for a seventh of a lot's place in the result, and of what is added there: from the first-level cache the products
+    /// to come would drive them out again.
     fn fetch_places(&self, lot: Lot, pair: usize, pass: Pass, part: usize) {
         let of_row = PAIR * PANEL / LINE;
         let lines = (lot.above + lot.below) * of_row;
@@ -197,9 +198,9 @@ impl Work<'_> {
         for line in part * lines / PRODUCTS..(part + 1) * lines / PRODUCTS {
             let row = lot.first + line / of_row;
             let at = row * self.out_stride + pair * PANEL + line % of_row * LINE;
-            first_level(self.out.at(at));
+            second_level(self.out.at(at));
             if let Some(residual) = residual {
-                first_level(residual.as_ptr().wrapping_add(at));
+                second_level(residual.as_ptr().wrapping_add(at));
             }
         }
     }
