@@ -66,7 +66,7 @@ pub fn in_bands<const N: usize>(
                 bands.push((picture, band * ROWS, out));
             }
         }
-        threads::for_each(bands, run);
+        threads::for_each(true, bands.into_iter(), run);
     };
     #[expect(unsafe_code, reason = "see `written`")]
     // SAFETY: every row of every picture is in a band, which is written or filled.

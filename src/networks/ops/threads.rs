@@ -8,6 +8,9 @@ use std::sync::{Arc, LazyLock, RwLock};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+/// Runs of chunks for each thread.
+const RUNS: usize = 4;
+
 static POOL: LazyLock<RwLock<Option<Arc<ThreadPool>>>> =
     LazyLock::new(|| RwLock::new(build(default_count())));
 
@@ -66,16 +69,49 @@ fn pool() -> Option<Arc<ThreadPool>> {
     POOL.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
 }
 
-/// Does `work` with each piece, several at once if there are several threads.
-pub(super) fn for_each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
-    if count() > 1 {
-        pieces.into_par_iter().for_each(|piece| {
+/// Does `work` with each piece, several at once if there are several threads and `share`.
+///
+/// A thread takes the next piece when it is done with one, so that those of a thread that is late are done by the others.
+pub(super) fn for_each<T: Send>(
+    share: bool,
+    pieces: impl Iterator<Item = T> + Send,
+    work: impl Fn(T) + Sync + Send,
+) {
+    for_each_with(share, pieces, || (), |(), piece| work(piece));
+}
+
+/// The same with a state for each thread.
+pub(super) fn for_each_with<T: Send, S>(
+    share: bool,
+    pieces: impl Iterator<Item = T> + Send,
+    state: impl Fn() -> S + Sync + Send,
+    work: impl Fn(&mut S, T) + Sync + Send,
+) {
+    if share && count() > 1 {
+        pieces.par_bridge().for_each_init(state, |state, piece| {
             let _at_it = AtAPiece::new();
-            work(piece);
+            work(state, piece);
         });
     } else {
-        pieces.into_iter().for_each(work);
+        let mut state = state();
+        pieces.for_each(|piece| work(&mut state, piece));
     }
+}
+
+/// `work` with each numbered chunk of `len` values, chunks that lie together on one thread: two threads in turn would
+/// have each other's lines of the cache.
+pub(super) fn for_each_chunk(
+    share: bool,
+    values: &mut [f32],
+    len: usize,
+    work: impl Fn(usize, &mut [f32]) + Sync + Send,
+) {
+    let run = (values.len() / len).div_ceil(RUNS * count()).max(1);
+    for_each(share, values.chunks_mut(run * len).enumerate(), |(first, chunks)| {
+        for (number, chunk) in chunks.chunks_exact_mut(len).enumerate() {
+            work(first * run + number, chunk);
+        }
+    });
 }
 
 /// Runs `work` on the pool. Wrap a whole network call, so that its operations need not cross threads.
@@ -93,10 +129,30 @@ mod tests {
     #[test]
     fn a_thread_whose_piece_panicked_shares_work_again() {
         set_count(Some(2));
-        let pieces = || for_each(vec![(); 8], |()| assert_ne!(count(), 1, "a piece shares nothing"));
+        let pieces = || for_each(true, 0..8, |_| assert_ne!(count(), 1, "a piece shares nothing"));
         assert!(std::panic::catch_unwind(|| run(pieces)).is_err());
         let counts = pool().unwrap().broadcast(|_| count());
         set_count(None);
         assert!(counts.iter().all(|count| *count > 1), "{counts:?}");
+    }
+
+    #[test]
+    fn every_chunk_is_done_once_with_its_number() {
+        for threads in [1, 3] {
+            for (chunks, len) in [(0, 4), (1, 3), (11, 2), (100, 1)] {
+                set_count(Some(threads));
+                let mut values = vec![0.5; chunks * len];
+                run(|| {
+                    for_each_chunk(true, &mut values, len, |number, chunk| {
+                        for value in chunk {
+                            *value += number as f32;
+                        }
+                    });
+                });
+                set_count(None);
+                let wanted: Vec<f32> = (0..chunks * len).map(|at| (at / len) as f32 + 0.5).collect();
+                assert_eq!(values, wanted, "{chunks} chunks of {len} with {threads} threads");
+            }
+        }
     }
 }

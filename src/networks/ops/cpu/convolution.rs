@@ -3,8 +3,6 @@
 
 use std::mem::MaybeUninit;
 
-use rayon::prelude::*;
-
 use super::super::threads;
 use super::bf16::convert;
 use super::gemm::Rows;
@@ -226,7 +224,7 @@ impl Convolution {
                     bands.push((picture, band * lines, residual, out));
                 }
             }
-            threads::for_each(bands, run);
+            threads::for_each(true, bands.into_iter(), run);
         };
         #[expect(unsafe_code, reason = "see `written`")]
         // SAFETY: every line of every picture is in a band, whose product writes its values.
@@ -241,12 +239,9 @@ impl Convolution {
         let [height, width] = self.padded_size(x);
         let line = width * self.geometry.c_in;
         let mut padded = vec![0.0; x.pictures * height * line];
-        let fill = |(index, to): (usize, &mut [f32])| self.pad_line(x, index / height, index % height, to);
-        if padded.len() < 4 * PARALLEL_VALUES || threads::count() == 1 {
-            padded.chunks_exact_mut(line).enumerate().for_each(fill);
-        } else {
-            padded.par_chunks_exact_mut(line).enumerate().for_each(fill);
-        }
+        let fill = |index: usize, to: &mut [f32]| self.pad_line(x, index / height, index % height, to);
+        let share = padded.len() >= 4 * PARALLEL_VALUES;
+        threads::for_each_chunk(share, &mut padded, line, fill);
         (padded, [height, width])
     }
 

@@ -26,9 +26,12 @@ const HIDDEN_AT_ONCE: usize = 8 * PANEL;
 /// Rows of a band with so many values of each in between; nothing if there are too few rows for the threads.
 fn rows_of_band(rows: usize, values: usize) -> Option<usize> {
     let threads = threads::count();
-    let share = rows.div_ceil(threads);
-    let enough = rows > 0 && (threads == 1 || share >= ROWS_OF_THREAD);
-    enough.then(|| (BAND_VALUES / values).clamp(LEAST_ROWS, MOST_ROWS).min(share))
+    let enough = rows > 0 && (threads == 1 || rows.div_ceil(threads) >= ROWS_OF_THREAD);
+    enough.then(|| {
+        let most = (BAND_VALUES / values).clamp(LEAST_ROWS, MOST_ROWS);
+        // As many of the same size for each thread.
+        rows.div_ceil(rows.div_ceil(most).next_multiple_of(threads))
+    })
 }
 
 /// Normed rows in the form they are multiplied in.
@@ -65,7 +68,7 @@ pub(in super::super) fn normed_products(
                 band.1.push(out);
             }
         }
-        threads::for_each(bands, |(x, results)| {
+        threads::for_each(true, bands.into_iter(), |(x, results)| {
             let normed_rows = normed(x, norm, form);
             for (weights, out) in weights.iter().zip(results) {
                 weights.multiply_converted(normed_rows.rows(x.len() / depth), None, out);
@@ -115,7 +118,7 @@ pub(in super::super) fn gated_feed_forward(
         contract.multiply_converted(gated.rows(rows), Some(x), out);
     };
     let write = |out: &mut [MaybeUninit<f32>]| {
-        threads::for_each(x.chunks(rows * depth).zip(out.chunks_mut(rows * depth)).collect(), work);
+        threads::for_each(true, x.chunks(rows * depth).zip(out.chunks_mut(rows * depth)), work);
     };
     #[expect(unsafe_code, reason = "see `written`")]
     // SAFETY: every row is in a band, whose product writes all columns.

@@ -13,6 +13,20 @@ pub(super) fn first_level(place: *const f32) {
     let _ = place;
 }
 
+/// The same for a place that is written next, which no other core keeps a copy of then. x86-64 processors that do not know
+/// the hint pass over it.
+#[inline(always)]
+pub(super) fn to_write(place: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    #[expect(unsafe_code, reason = "compilers offer the hint for some processors only")]
+    // SAFETY: it changes no value, wherever it points.
+    unsafe {
+        std::arch::asm!("prefetchw [{}]", in(reg) place, options(nostack, preserves_flags));
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}
+
 /// Asks for a place's line to be in the second-level cache, where it stays until much else has been read.
 #[inline(always)]
 pub(super) fn second_level<T>(place: *const T) {

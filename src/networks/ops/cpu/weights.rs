@@ -129,7 +129,7 @@ impl Weights {
                 let residual = residual.map(|residual| &residual[index * at_once * columns..][..out.len()]);
                 self.multiply_converted(rows, residual, out);
             };
-            threads::for_each(out.chunks_mut(at_once * columns).enumerate().collect(), multiply);
+            threads::for_each(true, out.chunks_mut(at_once * columns).enumerate(), multiply);
         } else {
             let (places, form) = bf16::converted(rows.values, form);
             let extra = Extra { accumulate: false, bias, residual };

@@ -55,14 +55,7 @@ pub(super) fn attention(q: &[f32], k: &[f32], v: &[f32], shape: AttentionShape) 
     };
     let write = |out: &mut [MaybeUninit<f32>]| {
         let pieces = pieces(out, shape);
-        if share {
-            pieces.into_par_iter().for_each_init(Tile::default, work);
-        } else {
-            let mut tile = Tile::default();
-            for piece in pieces {
-                work(&mut tile, piece);
-            }
-        }
+        threads::for_each_with(share, pieces.into_iter(), Tile::default, work);
     };
     #[expect(unsafe_code, reason = "see `written`")]
     // SAFETY: every query of every head is in a piece that writes it.

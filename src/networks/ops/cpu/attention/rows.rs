@@ -161,13 +161,8 @@ fn attend_all<'a>(
             scratch.write(&mut out[head * head_width..], width, head_width);
         }
     };
-    if !share {
-        let mut scratch = Tile::default();
-        for piece in pieces {
-            run(&mut scratch, piece);
-        }
-    } else if !per_head {
-        pieces.into_par_iter().for_each_init(Tile::default, run);
+    if !share || !per_head {
+        threads::for_each_with(share, pieces.into_iter(), Tile::default, run);
     } else {
         // Few bands: heads are shared among the threads too, and written afterwards.
         for (b, first, out) in pieces {

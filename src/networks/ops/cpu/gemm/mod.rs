@@ -10,8 +10,6 @@ mod strassen;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::super::threads;
 use super::amx::{self, Tiles};
 use super::cache;
@@ -227,15 +225,11 @@ pub(super) fn product_into(
         }
     };
     let pieces = 0..blocks * groups;
-    if share {
-        pieces.into_par_iter().for_each(|index| piece(index, with_tiles.then(Tiles::new).as_ref()));
-        return;
-    }
     match workers {
         Workers::One(Some(registers)) if with_tiles => pieces.for_each(|index| piece(index, Some(registers))),
         _ => {
-            let registers = with_tiles.then(Tiles::new);
-            pieces.for_each(|index| piece(index, registers.as_ref()));
+            let registers = || with_tiles.then(Tiles::new);
+            threads::for_each_with(share, pieces, registers, |tiles, index| piece(index, tiles.as_ref()));
         }
     }
 }

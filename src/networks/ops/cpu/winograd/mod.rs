@@ -13,8 +13,6 @@ mod tiles;
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::super::threads;
 use super::convolution::Batch;
 use super::kernel::PANEL;
@@ -41,15 +39,6 @@ const MOST_TILES: usize = 128;
 const SKEW: usize = 16;
 /// Convolutions of fewer multiplications stay on one thread.
 const PARALLEL_MULTIPLICATIONS: usize = 1 << 16;
-
-/// `f` of each numbered chunk, on the pool if `share`.
-fn each_chunk(values: &mut [f32], len: usize, share: bool, f: impl Fn(usize, &mut [f32]) + Sync + Send) {
-    if share {
-        values.par_chunks_exact_mut(len).enumerate().for_each(|(i, chunk)| f(i, chunk));
-    } else {
-        values.chunks_exact_mut(len).enumerate().for_each(|(i, chunk)| f(i, chunk));
-    }
-}
 
 /// A 3×3 convolution of stride 1 with one pixel of padding: `[B, H, W, C_out]`, plus `residual` of that size.
 pub(super) fn convolve(weights: &Weights, x: Batch<'_>, residual: Option<&[f32]>) -> Vec<f32> {
@@ -98,28 +87,25 @@ impl<'a> Layer<'a> {
     }
 
     fn run(&self, out: &Shared<'_>) {
-        let (kernels, panels) = (&self.kernels, self.kernels.panels());
-        let stride = POSITIONS * kernels.c_in + SKEW;
-        let round = self.block * self.at_once;
-        let mut room = Scratch::new(round.min(self.bands) * self.columns * stride);
-        for first in (0..self.bands).step_by(round) {
-            let bands: Vec<Band> = (first..self.bands.min(first + round)).map(|i| self.band(i)).collect();
-            let inputs = &mut room[..bands.len() * self.columns * stride];
-            self.transform(&bands, inputs, stride);
-            let inputs = &*inputs;
-            let piece = |index: usize| {
-                let (block, panel) = (index / panels * self.block, index % panels);
-                let bands = &bands[block..bands.len().min(block + self.block)];
-                let (values, tiles) = (&inputs[block * self.columns * stride..], bands.len() * self.columns);
-                self.compute(bands, Inputs { values, tiles, stride }, panel, out);
-            };
-            let pieces = 0..bands.len().div_ceil(self.block) * panels;
-            if self.share {
-                pieces.into_par_iter().for_each(piece);
-            } else {
-                pieces.for_each(piece);
-            }
+        for first in (0..self.bands).step_by(self.block * self.at_once) {
+            let bands = first..self.bands.min(first + self.block * self.at_once);
+            self.round(&bands.map(|index| self.band(index)).collect::<Vec<_>>(), out);
         }
+    }
+
+    /// Computes the blocks of these bands.
+    fn round(&self, bands: &[Band], out: &Shared<'_>) {
+        let panels = self.kernels.panels();
+        let stride = POSITIONS * self.kernels.c_in + SKEW;
+        let mut inputs = Scratch::new(bands.len() * self.columns * stride);
+        self.transform(bands, &mut inputs, stride);
+        let pieces = 0..bands.len().div_ceil(self.block) * panels;
+        threads::for_each(self.share, pieces, |index| {
+            let (block, panel) = (index / panels * self.block, index % panels);
+            let bands = &bands[block..bands.len().min(block + self.block)];
+            let (values, tiles) = (&inputs[block * self.columns * stride..], bands.len() * self.columns);
+            self.compute(bands, Inputs { values, tiles, stride }, panel, out);
+        });
     }
 
     fn band(&self, index: usize) -> Band {
@@ -132,7 +118,7 @@ impl<'a> Layer<'a> {
     fn transform(&self, bands: &[Band], inputs: &mut [f32], stride: usize) {
         let (x, c_in) = (self.x, self.kernels.c_in);
         let normed = x.norm.map(|norm| NormedLines::new(x, norm, bands, self.share));
-        each_chunk(inputs, stride, self.share, |slot, to| {
+        threads::for_each_chunk(self.share, inputs, stride, |slot, to| {
             let band = bands[slot / self.columns];
             let lines = match &normed {
                 Some(normed) => normed.of_picture(band.picture),

@@ -6,11 +6,11 @@ use super::super::convolution::Batch;
 use super::super::kernel::PANEL;
 use super::super::lanes::{LANES, Lane, lane};
 use super::super::norm::Affine;
-use super::super::prefetch::first_level;
+use super::super::prefetch::to_write;
 use super::super::scratch::Scratch;
 use super::super::shared::Runs;
 use super::super::simd::multiversioned;
-use super::{IN, OUT, each_chunk};
+use super::{IN, OUT, threads};
 
 /// How far ahead each of the 36 places of a transform's results is asked for, values: no processor foresees so many.
 const AHEAD: usize = 2 * LANES;
@@ -56,7 +56,7 @@ impl NormedLines {
             lines.extend(range.map(|y| (picture, y)));
         }
         let mut values = Scratch::new(lines.len() * line);
-        each_chunk(&mut values, line, share, |index, to| {
+        threads::for_each_chunk(share, &mut values, line, |index, to| {
             let (picture, y) = lines[index];
             norm.apply(picture, &x.values[(picture * x.height + y) * line..][..line], to);
         });
@@ -150,7 +150,7 @@ multiversioned! {
             for (y, row) in rows.iter().enumerate() {
                 for (x, lane) in input_axis(row).iter().enumerate() {
                     let out = &mut out[(y * IN + x) * channels + first..];
-                    first_level(out.as_ptr().wrapping_add(AHEAD));
+                    to_write(out.as_ptr().wrapping_add(AHEAD));
                     if lanes == LANES {
                         out[..LANES].copy_from_slice(lane);
                     } else {
