@@ -85,9 +85,20 @@ impl<'a> Rows<'a> {
         self.values.len().is_multiple_of(2) && strides.iter().all(|stride| stride.is_multiple_of(2))
     }
 
+    /// Whether all are the same distance apart, and in one piece each.
+    fn are_even_spaced(&self) -> bool {
+        // Not as arrays: they would be written to memory for it, which takes longer than the rest of a small product's checks.
+        self.pictures == 1 && self.lines == 1 && self.segments == 1
+    }
+
+    /// Whether they are f32 values as [`Self::plain`] takes them.
+    fn are_plain(&self) -> bool {
+        self.form == Form::F32 && self.are_even_spaced()
+    }
+
     /// Whether they are one after another, without gaps.
     pub(super) fn are_in_a_row(&self, depth: usize) -> bool {
-        [self.pictures, self.lines, self.segments] == [1, 1, 1] && self.row_stride == depth
+        self.are_even_spaced() && self.row_stride == depth
     }
 
     /// The same rows as pairs of bf16 values, which are half as many.
@@ -255,7 +266,7 @@ pub(super) fn multiply_panel(
 ) {
     let Panel { values, width, columns } = panel;
     let (count, depth) = (rows.length, values.len() / width);
-    assert!([rows.pictures, rows.lines, rows.segments] == [1, 1, 1] && rows.form == Form::F32, "plain rows");
+    assert!(rows.are_plain(), "plain rows");
     assert!(width == PANEL || width == HALF_PANEL, "a panel");
     assert!(columns <= width && columns <= out_stride, "a panel's columns");
     if count == 0 {
