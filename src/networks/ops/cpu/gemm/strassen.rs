@@ -44,10 +44,9 @@ const LEAST_PANELS: usize = 4;
 
 /// Panels of some that are worth it, an even number of whole ones from the first on.
 pub(super) fn panels_for(rows: Rows<'_>, rhs: Packed<'_>) -> usize {
-    let is_plain = rows.form == Form::F32 && [rows.pictures, rows.lines, rows.segments] == [1, 1, 1];
     let panels = rhs.columns / (PAIR * PANEL) * PAIR;
     let is_worth_it = rows.length >= LEAST_ROWS && rhs.depth >= LEAST_DEPTH && panels >= LEAST_PANELS;
-    if is_plain && is_worth_it && rhs.depth.is_multiple_of(2) { panels } else { 0 }
+    if rows.are_plain() && is_worth_it && rhs.depth.is_multiple_of(2) { panels } else { 0 }
 }
 
 /// The depths of a pass: half of them from `first` on, and as many after those.
@@ -285,33 +284,35 @@ multiversioned! {
 
 #[inline(always)]
 fn add_columns<const F16C: bool>(panels: [impl StoredRows; PAIR], pass: Pass, right: [&mut [f32]; PRODUCTS]) {
-    let right = right.map(|side| &mut side[..pass.half * PANEL]);
+    let end = pass.first + 2 * pass.half;
+    assert!(panels.iter().all(|panel| panel.rows(PANEL) >= end), "panels of all depths");
+    let lanes = pass.half * PANEL / LANES;
+    // All of one length that the loop ends at: no place needs a check then.
+    let right = right.map(|side| &mut side.as_chunks_mut().0[..lanes]);
     let [to_b11, to_b21, to_b22, to_t4, to_t1, to_t2, to_t3] = right;
-    for row in 0..pass.half {
+    for lane in 0..lanes {
+        let (row, column) = (lane * LANES / PANEL, lane * LANES % PANEL);
         let depths = [pass.first + row, pass.first + pass.half + row];
-        for column in (0..PANEL).step_by(LANES) {
-            let mut quarters = [[[0.0; LANES]; PAIR]; 2];
-            for (depth, quarters) in depths.into_iter().zip(&mut quarters) {
-                for (panel, quarter) in panels.into_iter().zip(quarters) {
-                    #[expect(unsafe_code, reason = "see `StoredRows::lane`")]
-                    // SAFETY: on x86-64, code with FMA is compiled for F16C.
-                    unsafe {
-                        *quarter = panel.lane::<F16C>(PANEL, depth, column);
-                    }
+        let mut quarters = [[[0.0; LANES]; PAIR]; 2];
+        for (depth, quarters) in depths.into_iter().zip(&mut quarters) {
+            for (panel, quarter) in panels.into_iter().zip(quarters) {
+                #[expect(unsafe_code, reason = "see `StoredRows::lane`")]
+                // SAFETY: these depths are there, as asserted. On x86-64, code with FMA is compiled for F16C.
+                unsafe {
+                    *quarter = panel.lane::<F16C>(PANEL, depth, column);
                 }
             }
-            let [[b11, b12], [b21, b22]] = quarters;
-            let t1 = difference(b12, b11);
-            let t2 = difference(b22, t1);
-            let at = row * PANEL + column..row * PANEL + column + LANES;
-            to_b11[at.clone()].copy_from_slice(&b11);
-            to_b21[at.clone()].copy_from_slice(&b21);
-            to_b22[at.clone()].copy_from_slice(&b22);
-            to_t4[at.clone()].copy_from_slice(&difference(b21, t2));
-            to_t1[at.clone()].copy_from_slice(&t1);
-            to_t2[at.clone()].copy_from_slice(&t2);
-            to_t3[at].copy_from_slice(&difference(b22, b12));
         }
+        let [[b11, b12], [b21, b22]] = quarters;
+        let t1 = difference(b12, b11);
+        let t2 = difference(b22, t1);
+        to_b11[lane] = b11;
+        to_b21[lane] = b21;
+        to_b22[lane] = b22;
+        to_t4[lane] = difference(b21, t2);
+        to_t1[lane] = t1;
+        to_t2[lane] = t2;
+        to_t3[lane] = difference(b22, b12);
     }
 }
 

@@ -209,6 +209,12 @@ fn transform_lines<const F16C: bool, const ROUND: usize>(
     plane: usize,
     out: &mut [f32],
 ) {
+    // Checked once: at every place it would take longer than the transform.
+    assert!(
+        width.is_multiple_of(LANES) && channels.end <= c_in && taps.rows(width) >= TAPS * c_in,
+        "all taps"
+    );
+    assert!(out.len() >= (AT_ONCE - 1) * plane + channels.len() * width, "room for all planes");
     for (number, channel) in channels.enumerate() {
         for column in (0..width).step_by(LANES) {
             let mut lines = [[[0.0; LANES]; 3]; 2];
@@ -216,7 +222,8 @@ fn transform_lines<const F16C: bool, const ROUND: usize>(
                 let mut g = [[0.0; LANES]; 3];
                 for (y, lane) in g.iter_mut().enumerate() {
                     #[expect(unsafe_code, reason = "see `StoredRows::lane`")]
-                    // SAFETY: on x86-64, code with FMA is compiled for F16C.
+                    // SAFETY: the channel and the column are inside, as asserted. On x86-64, code with FMA is compiled for
+                    // F16C.
                     unsafe {
                         *lane = taps.lane::<F16C>(width, (y * 3 + x) * c_in + channel, column);
                     }
@@ -228,8 +235,13 @@ fn transform_lines<const F16C: bool, const ROUND: usize>(
             }
             for (y, line) in lines.iter().enumerate() {
                 for (x, lane) in kernel_axis(line).iter().enumerate() {
-                    let out = &mut out[(y * IN + x) * plane + number * width + column..];
-                    out[..LANES].copy_from_slice(lane);
+                    let at = (y * IN + x) * plane + number * width + column;
+                    debug_assert!(at + LANES <= out.len());
+                    #[expect(unsafe_code, reason = "one of many places that were checked at once")]
+                    // SAFETY: so many values of every plane are there, as asserted.
+                    unsafe {
+                        out.as_mut_ptr().add(at).cast::<Lane>().write(*lane);
+                    }
                 }
             }
         }
