@@ -113,7 +113,7 @@ impl<'a> Head<'a> {
 /// What one thread needs for a piece.
 #[derive(Default)]
 struct Tile {
-    /// For each panel `[D, PANEL]`.
+    /// For each panel `[D, PANEL]`, scaled so that scores are exponents of two.
     queries: Vec<f32>,
     /// The same of the result, before the division by the weights' sums.
     out: Vec<f32>,
@@ -134,12 +134,13 @@ impl Tile {
         for (number, panel) in self.queries.chunks_exact_mut(len).enumerate() {
             let (q, count) = (&q[number * PANEL * width..], PANEL.min(rows - number * PANEL));
             transpose(q, width, [count, head_width], panel, PANEL);
+            scale(panel.as_chunks_mut().0, &[shape.scale(); PANEL]);
         }
         self.out.resize(panels * len, 0.0);
         self.scores.resize(KEYS, [0.0; PANEL]);
         self.running.clear();
         let bounded = shape.is_bounded(q, rows, head.longest_key);
-        self.running.resize(panels, Columns::new(shape.scale(), bounded));
+        self.running.resize(panels, Columns::new(bounded));
         // A later query sees more keys: the last bounds what the piece needs.
         let seen = if causal { (first + rows).min(keys) } else { keys };
         for begin in (0..seen).step_by(KEYS) {

@@ -221,7 +221,7 @@ impl<'a> PackedHead<'a> {
 /// What one thread needs for one tile of queries of one head.
 #[derive(Default)]
 struct Tile {
-    /// Queries as pairs of bf16 values, or split.
+    /// Queries as pairs of bf16 values, or split, scaled so that scores are exponents of two.
     query_pairs: Vec<f32>,
     scores: Vec<f32>,
     /// Weights, as well.
@@ -253,17 +253,14 @@ impl Tile {
         self.query_pairs.resize(query_form.places(rows * filled_width), 0.0);
         // What fills a query up stays zero.
         self.query_pairs.fill(0.0);
-        let even = head_width - head_width % 2;
+        let even_width = head_width.next_multiple_of(2);
+        let (scale, mut scaled) = (plan.shape.scale(), vec![0.0; even_width]);
         for (row, q) in q.chunks(width).enumerate().take(rows) {
-            let at = row * filled_width / 2;
-            convert(&q[..even], query_form, &mut self.query_pairs, at);
-            if even < head_width {
-                convert(&[q[even], 0.0], query_form, &mut self.query_pairs, at + even / 2);
-            }
+            scaled.iter_mut().zip(&q[..head_width]).for_each(|(scaled, q)| *scaled = q * scale);
+            convert(&scaled, query_form, &mut self.query_pairs, row * filled_width / 2);
         }
-        let scale = plan.shape.scale();
         let bounded = plan.shape.is_bounded(q, rows, head.longest_key);
-        let running = if bounded { Running::bounded(scale) } else { Running::new(scale) };
+        let running = if bounded { Running::bounded() } else { Running::new() };
         self.running.clear();
         self.running.resize(rows, running);
         let out_width = packed_columns(head_width);

@@ -2,14 +2,14 @@
 
 use std::arch::x86_64::{
     __m512, _CMP_NLT_UQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm512_add_epi32, _mm512_add_ps,
-    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_fmsub_ps,
-    _mm512_maskz_scalef_ps, _mm512_max_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_roundscale_ps,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_sub_ps,
+    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_maskz_scalef_ps,
+    _mm512_max_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_roundscale_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_sub_ps,
 };
 
 use super::super::bf16::avx512::{load, pairs_of, parts_of, store, store_values};
 use super::super::simd::{EXP2, ROUND};
-use super::{AT_ONCE, LANES, Scaling};
+use super::{AT_ONCE, LANES, Relative};
 
 /// Terms of 2^r: all of them, and so many that bf16's rounding is a hundred times the error (4e-5).
 const EXACT: usize = EXP2.len();
@@ -32,15 +32,16 @@ fn exp2<const TERMS: usize>(x: __m512) -> __m512 {
 
 /// 2^x for x between −126 and 127, with fewer instructions; what is not a number stays so.
 ///
-/// The nearest whole number is what a sum with 1.5·2²³ has in its last bits, which are added to the exponent.
+/// The nearest whole number is what a sum with 1.5·2²³ has in its last bits, which are added to the exponent. Sums, which other
+/// units compute than products, take no time beside the polynomial's.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn exp2_of_bounded<const TERMS: usize>(score: __m512, scale: __m512) -> __m512 {
+fn exp2_of_bounded<const TERMS: usize>(x: __m512) -> __m512 {
     let round = _mm512_set1_ps(ROUND);
-    let rounded = _mm512_fmadd_ps(score, scale, round);
-    let r = _mm512_fmsub_ps(score, scale, _mm512_sub_ps(rounded, round));
+    let rounded = _mm512_add_ps(x, round);
+    let p = of_remainder::<TERMS>(_mm512_sub_ps(x, _mm512_sub_ps(rounded, round)));
     let power = _mm512_slli_epi32::<23>(_mm512_castps_si512(rounded));
-    _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(of_remainder::<TERMS>(r)), power))
+    _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), power))
 }
 
 /// The first terms of [`EXP2`].
@@ -72,20 +73,17 @@ pub(super) fn largest(scores: &[[f32; AT_ONCE]]) -> f32 {
 #[inline]
 fn weigh<const TERMS: usize>(
     scores: &mut [[f32; AT_ONCE]],
-    scale: f32,
     maxima: [__m512; 2],
     is_plain: bool,
     mut sums: [__m512; 2],
     mut emit: impl FnMut(usize, [__m512; 2], &mut [f32; AT_ONCE]),
 ) -> [__m512; 2] {
-    let scale = _mm512_set1_ps(scale);
     for (i, scores) in scores.iter_mut().enumerate() {
         let [first, second] = load(scores);
         let weights = if is_plain {
-            [first, second].map(|scores| exp2_of_bounded::<TERMS>(scores, scale))
+            [first, second].map(|scores| exp2_of_bounded::<TERMS>(scores))
         } else {
-            let exponents =
-                [_mm512_fmsub_ps(first, scale, maxima[0]), _mm512_fmsub_ps(second, scale, maxima[1])];
+            let exponents = [_mm512_sub_ps(first, maxima[0]), _mm512_sub_ps(second, maxima[1])];
             exponents.map(|exponent| exp2::<TERMS>(exponent))
         };
         sums = [_mm512_add_ps(sums[0], weights[0]), _mm512_add_ps(sums[1], weights[1])];
@@ -99,12 +97,12 @@ fn weigh<const TERMS: usize>(
 #[inline]
 fn weigh_row<const TERMS: usize>(
     scores: &mut [[f32; AT_ONCE]],
-    scaling: Scaling,
+    relative: Relative,
     mut emit: impl FnMut(usize, [__m512; 2]),
 ) -> f32 {
-    let (maxima, zeros) = ([_mm512_set1_ps(scaling.max); 2], [_mm512_setzero_ps(); 2]);
+    let (maxima, zeros) = ([_mm512_set1_ps(relative.to); 2], [_mm512_setzero_ps(); 2]);
     let emit = |i: usize, weights: [__m512; 2], _: &mut [f32; AT_ONCE]| emit(i, weights);
-    let sums = weigh::<TERMS>(scores, scaling.scale, maxima, scaling.is_plain, zeros, emit);
+    let sums = weigh::<TERMS>(scores, maxima, relative.is_plain, zeros, emit);
     _mm512_reduce_add_ps(_mm512_add_ps(sums[0], sums[1]))
 }
 
@@ -112,31 +110,30 @@ fn weigh_row<const TERMS: usize>(
 #[target_feature(enable = "avx512f")]
 pub(super) fn columns(
     scores: &mut [[f32; AT_ONCE]],
-    scale: f32,
     maxima: &[f32; AT_ONCE],
     is_plain: bool,
     sums: &mut [f32; AT_ONCE],
 ) {
     let emit = |_: usize, weights: [__m512; 2], scores: &mut [f32; AT_ONCE]| store_values(weights, scores);
-    let found = weigh::<EXACT>(scores, scale, load(maxima), is_plain, load(sums), emit);
+    let found = weigh::<EXACT>(scores, load(maxima), is_plain, load(sums), emit);
     store_values(found, sums);
 }
 
 /// Weights as pairs of bf16 values.
 #[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) fn pairs(scores: &mut [[f32; AT_ONCE]], scaling: Scaling, pairs: &mut [[f32; LANES]]) -> f32 {
-    weigh_row::<OF_PAIRS>(scores, scaling, |i, weights| store(pairs_of(weights), &mut pairs[i]))
+pub(super) fn pairs(scores: &mut [[f32; AT_ONCE]], relative: Relative, pairs: &mut [[f32; LANES]]) -> f32 {
+    weigh_row::<OF_PAIRS>(scores, relative, |i, weights| store(pairs_of(weights), &mut pairs[i]))
 }
 
 /// Weights as pairs of their high and of their low parts.
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) fn split(
     scores: &mut [[f32; AT_ONCE]],
-    scaling: Scaling,
+    relative: Relative,
     high: &mut [[f32; LANES]],
     low: &mut [[f32; LANES]],
 ) -> f32 {
-    weigh_row::<EXACT>(scores, scaling, |i, weights| {
+    weigh_row::<EXACT>(scores, relative, |i, weights| {
         let parts = parts_of(weights);
         store(parts[0], &mut high[i]);
         store(parts[1], &mut low[i]);

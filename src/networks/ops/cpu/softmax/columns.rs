@@ -3,7 +3,7 @@
 use super::super::kernel::PANEL;
 #[cfg(target_arch = "x86_64")]
 use super::super::simd::{Level, level};
-use super::super::simd::{exp2, fused, multiversioned};
+use super::super::simd::{exp2, multiversioned};
 #[cfg(target_arch = "x86_64")]
 use super::avx512;
 use super::{LANES, larger};
@@ -13,17 +13,15 @@ use super::{LANES, larger};
 pub(in super::super) struct Columns {
     largest: [f32; PANEL],
     sums: [f32; PANEL],
-    /// A score's weight is 2^(scale · score).
-    scale: f32,
     bounded: bool,
 }
 
 impl Columns {
-    /// Of queries of which no score was seen, with weights of 2^(scale · score). If they are `bounded`, no score is so
+    /// Of queries of which no score was seen; a score's weight is two to its power. If they are `bounded`, no score is so
     /// large that its own power of two is not a plain number: weights are relative to 0 then.
-    pub(in super::super) fn new(scale: f32, bounded: bool) -> Self {
+    pub(in super::super) fn new(bounded: bool) -> Self {
         let largest = if bounded { 0.0 } else { f32::NEG_INFINITY };
-        Self { largest: [largest; PANEL], sums: [0.0; PANEL], scale, bounded }
+        Self { largest: [largest; PANEL], sums: [0.0; PANEL], bounded }
     }
 
     /// Turns the scores of some keys into weights relative to the largest so far, and adds up these. Gives the factors for
@@ -37,20 +35,19 @@ impl Columns {
         is_masked: bool,
     ) -> Option<[f32; PANEL]> {
         let factors = if self.bounded { None } else { self.raise(scores) };
-        let maxima = self.largest.map(|largest| largest * self.scale);
         #[cfg(target_arch = "x86_64")]
         if level() >= Level::Avx512 {
             let is_plain = self.bounded && !is_masked;
             #[expect(unsafe_code, reason = "instructions the compiler cannot know to be there")]
             // SAFETY: `level` found them on this processor.
             unsafe {
-                avx512::columns(scores, self.scale, &maxima, is_plain, &mut self.sums);
+                avx512::columns(scores, &self.largest, is_plain, &mut self.sums);
             }
             return factors;
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = is_masked;
-        weigh(scores, self.scale, &maxima, &mut self.sums);
+        weigh(scores, &self.largest, &mut self.sums);
         factors
     }
 
@@ -63,7 +60,7 @@ impl Columns {
         let mut factors = [1.0; PANEL];
         for (lane, factor) in factors.iter_mut().enumerate() {
             if largest[lane] > self.largest[lane] {
-                *factor = ((self.largest[lane] - largest[lane]) * self.scale).exp2();
+                *factor = (self.largest[lane] - largest[lane]).exp2();
                 self.sums[lane] *= *factor;
             }
         }
@@ -91,14 +88,14 @@ multiversioned! {
 }
 
 multiversioned! {
-    fn weigh<const FMA: bool>(scores: &mut [[f32; PANEL]], scale: f32, maxima: &[f32; PANEL], sums: &mut [f32; PANEL]) {
+    fn weigh<const FMA: bool>(scores: &mut [[f32; PANEL]], maxima: &[f32; PANEL], sums: &mut [f32; PANEL]) {
         let (maxima, sums) = (maxima.as_chunks::<LANES>().0, sums.as_chunks_mut::<LANES>().0);
         for (half, (maxima, sums)) in maxima.iter().zip(sums).enumerate() {
             let mut sum = *sums;
             for scores in &mut *scores {
                 let scores = &mut scores.as_chunks_mut::<LANES>().0[half];
                 for l in 0..LANES {
-                    scores[l] = exp2::<FMA>(fused::<FMA>(scores[l], scale, -maxima[l]));
+                    scores[l] = exp2::<FMA>(scores[l] - maxima[l]);
                     sum[l] += scores[l];
                 }
             }
@@ -112,11 +109,9 @@ mod tests {
     use super::super::super::simd::{Level, limit};
     use super::*;
 
-    const SCALE: f32 = 0.75;
-
     /// The weights of some queries in two parts, relative to the same score in the end, with their sums.
     fn weighed(scores: &[[f32; PANEL]], bounded: bool, is_masked: bool) -> (Vec<[f32; PANEL]>, Columns) {
-        let mut columns = Columns::new(SCALE, bounded);
+        let mut columns = Columns::new(bounded);
         let mut weights = scores.to_vec();
         let (first, second) = weights.split_at_mut(scores.len() / 3);
         let factors = columns.weigh(first, is_masked);
@@ -136,7 +131,7 @@ mod tests {
             limit(None);
             for lane in 0..PANEL {
                 let largest = if bounded { 0.0 } else { column(lane).fold(f64::NEG_INFINITY, f64::max) };
-                let wanted = column(lane).map(|score| ((score - largest) * f64::from(SCALE)).exp2());
+                let wanted = column(lane).map(|score| (score - largest).exp2());
                 let sum: f64 = wanted.clone().sum();
                 assert!((f64::from(columns.factors()[lane]) * sum - 1.0).abs() < 1e-5, "{level:?} {lane}");
                 for (weights, wanted) in weights.iter().zip(wanted) {

@@ -14,7 +14,7 @@ use super::bf16::is_available;
 use super::pack::Form;
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Level, level};
-use super::simd::{exp2, fused, multiversioned};
+use super::simd::{exp2, multiversioned};
 
 /// Scores turned into weights together; rows of scores are filled up to a multiple.
 pub(super) const AT_ONCE: usize = 32;
@@ -26,20 +26,18 @@ const LANES: usize = AT_ONCE / 2;
 pub(super) struct Running {
     pub(super) largest: f32,
     pub(super) sum: f32,
-    /// A score's weight is 2^(scale · score).
-    scale: f32,
 }
 
 impl Running {
-    /// Of a row of which nothing was seen, with weights of 2^(scale · score).
-    pub(super) fn new(scale: f32) -> Self {
-        Self { largest: f32::NEG_INFINITY, sum: 0.0, scale }
+    /// Of a row of which nothing was seen; a score's weight is two to its power.
+    pub(super) fn new() -> Self {
+        Self { largest: f32::NEG_INFINITY, sum: 0.0 }
     }
 
     /// The same where no score is so large that its own power of two is not a plain number: weights are relative to 0,
     /// and no score is the largest.
-    pub(super) fn bounded(scale: f32) -> Self {
-        Self { largest: 0.0, ..Self::new(scale) }
+    pub(super) fn bounded() -> Self {
+        Self { largest: 0.0, sum: 0.0 }
     }
 
     /// Makes the sum one of weights relative to this score, if that is larger; gives the factor for whatever was summed
@@ -48,18 +46,17 @@ impl Running {
         if score <= self.largest {
             return 1.0;
         }
-        let factor = ((self.largest - score) * self.scale).exp2();
-        *self = Self { largest: score, sum: self.sum * factor, scale: self.scale };
+        let factor = (self.largest - score).exp2();
+        *self = Self { largest: score, sum: self.sum * factor };
         factor
     }
 }
 
-/// How exponents follow from scores: scale · score − max.
+/// The score that weights are relative to.
 #[derive(Clone, Copy)]
-struct Scaling {
-    scale: f32,
-    max: f32,
-    /// Whether max is zero and all exponents are those of normal numbers.
+struct Relative {
+    to: f32,
+    /// Whether it is zero and all exponents are those of normal numbers.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only AVX-512's loops ask"))]
     is_plain: bool,
 }
@@ -89,7 +86,7 @@ pub(super) fn weigh(
     places: &mut [f32],
     at: usize,
 ) {
-    let scaling = Scaling { scale: running.scale, max: running.largest * running.scale, is_plain };
+    let relative = Relative { to: running.largest, is_plain };
     #[cfg(target_arch = "x86_64")]
     if level() >= Level::Avx512 && is_available() {
         let scores = scores.as_chunks_mut().0;
@@ -101,16 +98,16 @@ pub(super) fn weigh(
                 Form::Split(distance) => {
                     let (high, low) = places.split_at_mut(distance);
                     let [high, low] = [high, low].map(|part| part[range.clone()].as_chunks_mut().0);
-                    avx512::split(scores, scaling, high, low)
+                    avx512::split(scores, relative, high, low)
                 }
-                Form::Pairs => avx512::pairs(scores, scaling, places[range].as_chunks_mut().0),
+                Form::Pairs => avx512::pairs(scores, relative, places[range].as_chunks_mut().0),
                 Form::F32 => unreachable!("f32 weights are those of columns"),
             }
         };
         running.sum += sum;
         return;
     }
-    running.sum += weigh_in_place(scores, scaling);
+    running.sum += weigh_in_place(scores, relative.to);
     convert(scores, form, places, at);
 }
 
@@ -176,11 +173,11 @@ multiversioned! {
 }
 
 multiversioned! {
-    fn weigh_in_place<const FMA: bool>(scores: &mut [f32], scaling: Scaling) -> f32 {
+    fn weigh_in_place<const FMA: bool>(scores: &mut [f32], largest: f32) -> f32 {
         let mut sums = [0.0_f32; LANES];
         for chunk in scores.as_chunks_mut::<LANES>().0 {
             for l in 0..LANES {
-                chunk[l] = exp2::<FMA>(fused::<FMA>(chunk[l], scaling.scale, -scaling.max));
+                chunk[l] = exp2::<FMA>(chunk[l] - largest);
                 sums[l] += chunk[l];
             }
         }
@@ -193,11 +190,9 @@ mod tests {
     use super::super::simd::{Level, limit};
     use super::*;
 
-    const SCALE: f32 = 0.75;
-
     /// Weights of a row in two parts, as f32 values, with the figures of the whole row.
     fn weighed(row: &[f32], cut: usize, form: Form) -> (Vec<f32>, Running) {
-        let mut running = Running::new(SCALE);
+        let mut running = Running::new();
         let mut places = vec![0.0; row.len()];
         let mut scores = row.to_vec();
         let (first, second) = scores.split_at_mut(cut);
@@ -233,8 +228,7 @@ mod tests {
             })
             .collect();
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let wanted: Vec<f64> =
-            row.iter().map(|score| (f64::from(SCALE) * f64::from(score - largest)).exp2()).collect();
+        let wanted: Vec<f64> = row.iter().map(|score| f64::from(score - largest).exp2()).collect();
         let wanted_sum: f64 = wanted.iter().sum();
         let mut seen = Vec::new();
         for level in Level::available() {
@@ -266,10 +260,10 @@ mod tests {
     #[test]
     fn bounded_scores_are_weighed_without_their_largest() {
         let row: Vec<f32> = (0..128).map(|i| (i * 37 % 101) as f32 * 1.6 - 80.0).collect();
-        let wanted = |score: &f32| (f64::from(SCALE) * f64::from(*score)).exp2();
+        let wanted = |score: &f32| f64::from(*score).exp2();
         for level in Level::available() {
             limit(Some(level));
-            let (mut scores, mut running) = (row.clone(), Running::bounded(SCALE));
+            let (mut scores, mut running) = (row.clone(), Running::bounded());
             let mut places = vec![0.0; row.len()];
             weigh(&mut scores, &mut running, true, Form::Split(64), &mut places, 0);
             let sum: f64 = row.iter().map(wanted).sum();
