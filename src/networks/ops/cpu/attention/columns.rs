@@ -134,7 +134,9 @@ impl Tile {
         for (number, panel) in self.queries.chunks_exact_mut(len).enumerate() {
             let (q, count) = (&q[number * PANEL * width..], PANEL.min(rows - number * PANEL));
             transpose(q, width, [count, head_width], panel, PANEL);
-            scale(panel.as_chunks_mut().0, &[shape.scale(); PANEL]);
+            for q in panel {
+                *q *= shape.scale();
+            }
         }
         self.out.resize(panels * len, 0.0);
         self.scores.resize(KEYS, [0.0; PANEL]);

@@ -8,10 +8,15 @@ use super::super::simd::{exp2, multiversioned};
 use super::avx512;
 use super::{LANES, larger};
 
-/// Running figures of some queries: the largest score so far and the sum of weights relative to it.
+/// How far a score may be above the one that weights are relative to before these are corrected: with a few thousand keys
+/// sums are far from what f32 holds, and after the first keys there is hardly ever anything to correct.
+const HEADROOM: f32 = 32.0;
+
+/// Running figures of some queries: a score that weights are relative to, and their sum.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Columns {
-    largest: [f32; PANEL],
+    /// No score so far is more than [`HEADROOM`] larger.
+    reference: [f32; PANEL],
     sums: [f32; PANEL],
     bounded: bool,
 }
@@ -20,11 +25,11 @@ impl Columns {
     /// Of queries of which no score was seen; a score's weight is two to its power. If they are `bounded`, no score is so
     /// large that its own power of two is not a plain number: weights are relative to 0 then.
     pub(in super::super) fn new(bounded: bool) -> Self {
-        let largest = if bounded { 0.0 } else { f32::NEG_INFINITY };
-        Self { largest: [largest; PANEL], sums: [0.0; PANEL], bounded }
+        let reference = if bounded { 0.0 } else { f32::NEG_INFINITY };
+        Self { reference: [reference; PANEL], sums: [0.0; PANEL], bounded }
     }
 
-    /// Turns the scores of some keys into weights relative to the largest so far, and adds up these. Gives the factors for
+    /// Turns the scores of some keys into weights, and adds up these. Gives the factors for
     /// whatever was summed before, unless they are 1. `is_masked`: some scores may be infinite ones below zero, but no
     /// query's first.
     ///
@@ -41,30 +46,31 @@ impl Columns {
             #[expect(unsafe_code, reason = "instructions the compiler cannot know to be there")]
             // SAFETY: `level` found them on this processor.
             unsafe {
-                avx512::columns(scores, &self.largest, is_plain, &mut self.sums);
+                avx512::columns(scores, &self.reference, is_plain, &mut self.sums);
             }
             return factors;
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = is_masked;
-        weigh(scores, &self.largest, &mut self.sums);
+        weigh(scores, &self.reference, &mut self.sums);
         factors
     }
 
+    /// Makes weights relative to the largest of these scores where that is so much larger.
     fn raise(&mut self, scores: &[[f32; PANEL]]) -> Option<[f32; PANEL]> {
-        let mut largest = self.largest;
+        let mut largest = [f32::NEG_INFINITY; PANEL];
         raise(scores, &mut largest);
-        if largest == self.largest {
+        let is_far: [bool; PANEL] =
+            std::array::from_fn(|lane| largest[lane] > self.reference[lane] + HEADROOM);
+        if !is_far.contains(&true) {
             return None;
         }
         let mut factors = [1.0; PANEL];
-        for (lane, factor) in factors.iter_mut().enumerate() {
-            if largest[lane] > self.largest[lane] {
-                *factor = (self.largest[lane] - largest[lane]).exp2();
-                self.sums[lane] *= *factor;
-            }
+        for lane in (0..PANEL).filter(|lane| is_far[*lane]) {
+            factors[lane] = (self.reference[lane] - largest[lane]).exp2();
+            self.sums[lane] *= factors[lane];
+            self.reference[lane] = largest[lane];
         }
-        self.largest = largest;
         Some(factors)
     }
 
@@ -130,16 +136,14 @@ mod tests {
             let (weights, columns) = weighed(scores, bounded, is_masked);
             limit(None);
             for lane in 0..PANEL {
-                let largest = if bounded { 0.0 } else { column(lane).fold(f64::NEG_INFINITY, f64::max) };
+                let largest = column(lane).fold(f64::NEG_INFINITY, f64::max);
                 let wanted = column(lane).map(|score| (score - largest).exp2());
                 let sum: f64 = wanted.clone().sum();
-                assert!((f64::from(columns.factors()[lane]) * sum - 1.0).abs() < 1e-5, "{level:?} {lane}");
-                for (weights, wanted) in weights.iter().zip(wanted) {
-                    let error = (f64::from(weights[lane]) - wanted).abs();
+                for (weights, wanted) in weights.iter().zip(wanted.map(|wanted| wanted / sum)) {
+                    let found = f64::from(weights[lane]) * f64::from(columns.factors()[lane]);
                     assert!(
-                        error <= 1e-5 * wanted + 1e-37,
-                        "{level:?} {lane}: {} for {wanted}",
-                        weights[lane]
+                        (found - wanted).abs() <= 1e-5 * wanted + 1e-37,
+                        "{level:?} {lane}: {found} for {wanted}"
                     );
                 }
             }
@@ -160,7 +164,28 @@ mod tests {
         }
         agree(&masked, false, true);
         agree(&masked, true, true);
+        let mut rising = made_up(60, 0.1);
+        for (key, scores) in rising.iter_mut().enumerate() {
+            scores.iter_mut().skip(key % 2).for_each(|score| *score += 1.4 * key as f32);
+        }
+        agree(&rising, false, false);
         agree(&made_up(41, 1.6), true, false);
+    }
+
+    #[test]
+    fn weights_are_corrected_for_scores_that_are_much_larger_only() {
+        let mut columns = Columns::new(false);
+        assert_eq!(columns.weigh(&mut [[5.0; PANEL]], false), Some([0.0; PANEL]));
+        let mut scores = [[5.0 + HEADROOM; PANEL]];
+        assert_eq!(columns.weigh(&mut scores, false), None);
+        assert!(scores[0].iter().all(|weight| (weight / HEADROOM.exp2() - 1.0).abs() < 1e-6));
+        let mut scores = [[0.0; PANEL]];
+        scores[0][3] = 6.0 + HEADROOM;
+        let factors = columns.weigh(&mut scores, false).unwrap();
+        for (lane, factor) in factors.into_iter().enumerate() {
+            let wanted = if lane == 3 { (-1.0 - HEADROOM).exp2() } else { 1.0 };
+            assert!((factor / wanted - 1.0).abs() < 1e-6, "{lane}: {factor}");
+        }
     }
 
     #[test]
