@@ -24,11 +24,14 @@ pub(super) fn transpose(from: &[f32], stride: usize, size: [usize; 2], to: &mut 
         #[cfg(target_arch = "x86_64")]
         if row < whole_rows && row % EDGE == 0 {
             for column in (0..whole_columns).step_by(EDGE) {
-                let (at, to_at) = (row * stride + column, column * to_stride + row);
-                #[expect(unsafe_code, reason = "instructions that have to be named")]
-                // SAFETY: every x86-64 processor has SSE.
+                #[expect(
+                    unsafe_code,
+                    reason = "instructions that have to be named, and places checked at once"
+                )]
+                // SAFETY: the square's rows and columns are among those asserted above. Every x86-64 processor has SSE.
                 unsafe {
-                    turn(&from[at..], stride, &mut to[to_at..], to_stride);
+                    let (from, to) = (from.as_ptr().add(row * stride + column), to.as_mut_ptr());
+                    turn(from, stride, to.add(column * to_stride + row), to_stride);
                 }
             }
         }
@@ -40,17 +43,19 @@ pub(super) fn transpose(from: &[f32], stride: usize, size: [usize; 2], to: &mut 
 }
 
 /// Turns a square.
+///
+/// # Safety
+/// There are four values at each of its rows and columns.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "sse")]
 #[inline]
-fn turn(from: &[f32], stride: usize, to: &mut [f32], to_stride: usize) {
+#[expect(unsafe_code, reason = "loads and stores of vectors take pointers")]
+unsafe fn turn(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
     use std::arch::x86_64::{
         _mm_loadu_ps, _mm_movehl_ps, _mm_movelh_ps, _mm_storeu_ps, _mm_unpackhi_ps, _mm_unpacklo_ps,
     };
-    let rows: [&[f32]; EDGE] = std::array::from_fn(|row| &from[row * stride..][..EDGE]);
-    #[expect(unsafe_code, reason = "loads of vectors take pointers")]
-    // SAFETY: each is a slice of four values.
-    let [a, b, c, d] = rows.map(|row| unsafe { _mm_loadu_ps(row.as_ptr()) });
+    // SAFETY: the caller's promise.
+    let [a, b, c, d] = [0, 1, 2, 3].map(|row| unsafe { _mm_loadu_ps(from.add(row * stride)) });
     let (low, high) =
         ([_mm_unpacklo_ps(a, b), _mm_unpacklo_ps(c, d)], [_mm_unpackhi_ps(a, b), _mm_unpackhi_ps(c, d)]);
     let columns = [
@@ -60,12 +65,8 @@ fn turn(from: &[f32], stride: usize, to: &mut [f32], to_stride: usize) {
         _mm_movehl_ps(high[1], high[0]),
     ];
     for (column, values) in columns.into_iter().enumerate() {
-        let to = &mut to[column * to_stride..][..EDGE];
-        #[expect(unsafe_code, reason = "stores of vectors take pointers")]
-        // SAFETY: it is a slice of four values.
-        unsafe {
-            _mm_storeu_ps(to.as_mut_ptr(), values);
-        }
+        // SAFETY: the caller's promise.
+        unsafe { _mm_storeu_ps(to.add(column * to_stride), values) }
     }
 }
 
