@@ -86,19 +86,19 @@ impl<'a> Rows<'a> {
     }
 
     /// Whether all are the same distance apart, and in one piece each.
-    fn are_even_spaced(&self) -> bool {
+    fn are_evenly_spaced(&self) -> bool {
         // Not as arrays: they would be written to memory for it, which takes longer than the rest of a small product's checks.
         self.pictures == 1 && self.lines == 1 && self.segments == 1
     }
 
     /// Whether they are f32 values as [`Self::plain`] takes them.
     fn are_plain(&self) -> bool {
-        self.form == Form::F32 && self.are_even_spaced()
+        self.form == Form::F32 && self.are_evenly_spaced()
     }
 
     /// Whether they are one after another, without gaps.
     pub(super) fn are_in_a_row(&self, depth: usize) -> bool {
-        self.are_even_spaced() && self.row_stride == depth
+        self.are_evenly_spaced() && self.row_stride == depth
     }
 
     /// The same rows as pairs of bf16 values, which are half as many.

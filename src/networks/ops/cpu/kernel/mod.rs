@@ -264,7 +264,7 @@ macro_rules! kernels {
                 let bias = tile.bias.wrapping_add(column);
                 let residual = tile.residual.wrapping_add(first * tile.out_stride + column);
                 let inside = tile.columns - column;
-                // With one way for all, the jumps around what is not added would take a tenth of a tile of depth 40.
+                // With one way for all, the jumps around what is not added would take a twentieth of a tile of depth 40.
                 let is_alone = tile.bias.is_null() && tile.residual.is_null();
                 if inside >= NV * $lanes && is_alone && !tile.accumulate {
                     unrolled!(i < MR, {
