@@ -9,7 +9,7 @@ use super::super::pack::Panels;
 use super::super::simd::multiversioned;
 use super::super::weights::Weights;
 use super::tiles::Inputs;
-use super::{IN, SKEW};
+use super::{IN, SKEW, counts};
 
 /// Weights of a kernel.
 pub(super) const TAPS: usize = 9;
@@ -27,14 +27,16 @@ pub(super) struct Kernels<'a> {
     pub(super) c_in: usize,
     /// Input channels of a piece.
     channels: usize,
+    /// Whether the pictures' pixels are doubled.
+    doubled: bool,
 }
 
 impl<'a> Kernels<'a> {
-    pub(super) fn new(weights: &'a Weights) -> Self {
+    pub(super) fn new(weights: &'a Weights, doubled: bool) -> Self {
         let c_in = weights.matrix.depth / TAPS;
         let channels = c_in.div_ceil(c_in.div_ceil(CHANNELS));
         // Even, for pairs of channels.
-        Self { weights, c_in, channels: channels.next_multiple_of(2) }
+        Self { weights, c_in, channels: channels.next_multiple_of(2), doubled }
     }
 
     pub(super) fn panels(&self) -> usize {
@@ -60,8 +62,8 @@ impl<'a> Kernels<'a> {
         AT_ONCE * Self::plane(self.channels, PANEL)
     }
 
-    /// The products of a panel with some tiles, `[36, tiles, PANEL]`, `plane` from position to position. `room`:
-    /// [`Self::room`].
+    /// The products of a panel with some tiles, `[36, tiles, PANEL]`, `plane` from position to position, at the positions
+    /// that count. `room`: [`Self::room`].
     pub(super) fn multiply(
         &self,
         panel: usize,
@@ -78,8 +80,12 @@ impl<'a> Kernels<'a> {
                     (false, false) => (panel + 1, 0),
                 };
                 for number in 0..AT_ONCE {
-                    let position = lines[number / IN] * IN + number % IN;
+                    let (y, x) = (lines[number / IN], number % IN);
+                    let position = y * IN + x;
                     self.fetch(next, number);
+                    if !counts(y, self.doubled) || !counts(x, self.doubled) {
+                        continue;
+                    }
                     let to = &mut products[position * plane..];
                     self.multiply_piece((room, number), [panel, piece], position, inputs, to);
                 }
@@ -87,13 +93,14 @@ impl<'a> Kernels<'a> {
         }
     }
 
-    /// Transforms two lines of positions of a piece of a panel to `[12, channels, width]`.
+    /// Transforms two lines of positions of a piece of a panel to `[12, channels, width]`, where they count.
     fn transform(&self, panel: usize, piece: usize, round: usize, to: &mut [f32]) {
         let matrix = &self.weights.matrix;
         let kernels = Packed {
             panel: matrix.panels().after(panel * PANEL * matrix.depth),
             width: matrix.width(panel),
             c_in: self.c_in,
+            doubled: self.doubled,
         };
         let channels = self.channels_of(piece);
         let plane = Self::plane(channels.len(), kernels.width);
@@ -139,6 +146,7 @@ struct Packed<'a> {
     panel: Panels<'a>,
     width: usize,
     c_in: usize,
+    doubled: bool,
 }
 
 /// Two lines of `G·g` along one axis.
@@ -204,7 +212,7 @@ fn transform_taps<const F16C: bool>(
 #[inline(always)]
 fn transform_lines<const F16C: bool, const ROUND: usize>(
     taps: impl StoredRows,
-    Packed { width, c_in, .. }: Packed<'_>,
+    Packed { width, c_in, doubled, .. }: Packed<'_>,
     channels: Range<usize>,
     plane: usize,
     out: &mut [f32],
@@ -234,7 +242,13 @@ fn transform_lines<const F16C: bool, const ROUND: usize>(
                 }
             }
             for (y, line) in lines.iter().enumerate() {
+                if !counts(LINES[ROUND][y], doubled) {
+                    continue;
+                }
                 for (x, lane) in kernel_axis(line).iter().enumerate() {
+                    if !counts(x, doubled) {
+                        continue;
+                    }
                     let at = (y * IN + x) * plane + number * width + column;
                     debug_assert!(at + LANES <= out.len());
                     #[expect(unsafe_code, reason = "one of many places that were checked at once")]

@@ -4,6 +4,9 @@
 //! Each 6×6 input tile (4×4 outputs and their border) is transformed, multiplied with transformed
 //! weights at 36 positions (36 matrix products over channels), and transformed back.
 //!
+//! Where every pixel is doubled first, 25 positions are enough: a tile is then `a b b c c d` along either axis, and what the
+//! transform makes of that at the point −1, `4b − 4b − c + c`, is zero whatever the picture.
+//!
 //! The weights are transformed anew for each block of tiles, a part at a time that the second-level cache holds while it is
 //! multiplied: kept, they would take four times the memory of the weights (eight times that of 16-bit ones), and reading
 //! them from there takes as long.
@@ -28,6 +31,8 @@ pub(super) const OUT: usize = 4;
 const IN: usize = 6;
 /// Positions of a transformed tile.
 const POSITIONS: usize = IN * IN;
+/// The line of positions along either axis that is zero in doubled pictures: the one of the point −1.
+const ZERO_IF_DOUBLED: usize = 2;
 /// Transformed values of the tiles of a block: each panel of the weights reads them from the last-level cache.
 const BLOCK_VALUES: usize = 1_600_000;
 /// Tiles of a block: enough that the weights' transform is little beside the products, few enough that a panel's products
@@ -39,6 +44,12 @@ const MOST_TILES: usize = 128;
 const SKEW: usize = 16;
 /// Convolutions of fewer multiplications stay on one thread.
 const PARALLEL_MULTIPLICATIONS: usize = 1 << 16;
+
+/// Whether a line of positions along an axis has to be computed.
+#[inline(always)]
+fn counts(line: usize, doubled: bool) -> bool {
+    !doubled || line != ZERO_IF_DOUBLED
+}
 
 /// A 3×3 convolution of stride 1 with one pixel of padding: `[B, H, W, C_out]`, plus `residual` of that size.
 pub(super) fn convolve(weights: &Weights, x: Batch<'_>, residual: Option<&[f32]>) -> Vec<f32> {
@@ -76,8 +87,9 @@ impl<'a> Layer<'a> {
         bias.resize(c_out, 0.0);
         let [height, width] = x.doubled_size();
         let (columns, bands) = (width.div_ceil(OUT), x.pictures * height.div_ceil(OUT));
-        let kernels = Kernels::new(weights);
-        let tiles = (BLOCK_VALUES / (POSITIONS * kernels.c_in)).clamp(LEAST_TILES, MOST_TILES);
+        let kernels = Kernels::new(weights, x.upsample);
+        let lines = (0..IN).filter(|line| counts(*line, x.upsample)).count();
+        let tiles = (BLOCK_VALUES / (lines * lines * kernels.c_in)).clamp(LEAST_TILES, MOST_TILES);
         let blocks = bands.div_ceil((tiles / columns).max(1));
         let threads = threads::count();
         let share = threads > 1 && bands * columns * kernels.c_in * c_out >= PARALLEL_MULTIPLICATIONS;
@@ -138,7 +150,7 @@ impl<'a> Layer<'a> {
         let channels: Range<usize> = panel * PANEL..c_out.min((panel + 1) * PANEL);
         let tiles = bands.iter().flat_map(|band| (0..self.columns).map(move |column| (band, column)));
         for (slot, (band, column)) in tiles.enumerate() {
-            let products = Products { values: &products, plane, slot };
+            let products = Products { values: &products, plane, slot, doubled: self.x.upsample };
             let [y, x] = [band.row, column].map(|place| place * OUT);
             let first = ((band.picture * height + y) * width + x) * c_out + channels.start;
             let size = [OUT.min(height - y), OUT.min(width - x)];

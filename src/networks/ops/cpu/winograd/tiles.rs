@@ -10,7 +10,7 @@ use super::super::prefetch::to_write;
 use super::super::scratch::Scratch;
 use super::super::shared::Runs;
 use super::super::simd::multiversioned;
-use super::{IN, OUT, threads};
+use super::{IN, OUT, counts, threads};
 
 /// How far ahead each of the 36 places of a transform's results is asked for, values: no processor foresees so many.
 const AHEAD: usize = 2 * LANES;
@@ -115,9 +115,10 @@ fn output_axis(m: &[Lane; IN]) -> [Lane; OUT] {
 }
 
 multiversioned! {
-    /// Transforms the tile at row and column `tile` of the picture of these lines to `[36][C_in]`.
+    /// Transforms the tile at row and column `tile` of the picture of these lines to `[36][C_in]`, at the positions that
+    /// count.
     pub(super) fn transform_tile(x: Batch<'_>, lines: Lines<'_>, channels: usize, tile: [usize; 2], out: &mut [f32]) {
-        let shift = usize::from(x.upsample);
+        let (doubled, shift) = (x.upsample, usize::from(x.upsample));
         let [height, width] = x.doubled_size();
         let input = lines.values;
         // Where each pixel of the tile is, if it is inside: one pixel of zeros goes around the picture.
@@ -148,7 +149,13 @@ multiversioned! {
                 }
             }
             for (y, row) in rows.iter().enumerate() {
+                if !counts(y, doubled) {
+                    continue;
+                }
                 for (x, lane) in input_axis(row).iter().enumerate() {
+                    if !counts(x, doubled) {
+                        continue;
+                    }
                     let out = &mut out[(y * IN + x) * channels + first..];
                     to_write(out.as_ptr().wrapping_add(AHEAD));
                     if lanes == LANES {
@@ -169,6 +176,8 @@ pub(super) struct Products<'a> {
     /// Values from position to position.
     pub(super) plane: usize,
     pub(super) slot: usize,
+    /// Whether the pictures' pixels are doubled: products are there at the positions that count.
+    pub(super) doubled: bool,
 }
 
 multiversioned! {
@@ -178,9 +187,12 @@ multiversioned! {
         let mut rows = [[[0.0; LANES]; IN]; OUT];
         for first in (0..channels).step_by(LANES) {
             let lanes = LANES.min(channels - first);
-            for x in 0..IN {
+            for x in (0..IN).filter(|x| counts(*x, products.doubled)) {
                 let mut m = [[0.0; LANES]; IN];
                 for (y, to) in m.iter_mut().enumerate() {
+                    if !counts(y, products.doubled) {
+                        continue;
+                    }
                     let at = (y * IN + x) * products.plane + products.slot * PANEL;
                     *to = lane(&products.values[at + first..]);
                 }
