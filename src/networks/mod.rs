@@ -6,6 +6,7 @@
 pub mod autoencoder;
 mod blocks;
 pub mod clip;
+mod cross_attention;
 mod error;
 pub mod ops;
 mod transformer;

@@ -6,12 +6,13 @@ use candle_core::{Error, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::blocks::{group_norm, layer_norm, linear, linear_no_bias, linear_or_conv1x1};
+use super::cross_attention::{Attended, CrossAttention};
 use super::ops::{
     GatedFeedForward, GroupNorm, LayerNorm, Linear, Mask, attention, for_pictures, from_tokens, in_bands,
     normed_linears, to_tokens,
 };
 
-struct Attention {
+struct SelfAttention {
     query: Linear,
     key: Linear,
     value: Linear,
@@ -19,41 +20,30 @@ struct Attention {
     heads: usize,
 }
 
-impl Attention {
-    fn new(vb: &VarBuilder<'_>, width: usize, context_width: usize, heads: usize) -> Result<Self> {
+impl SelfAttention {
+    fn new(vb: &VarBuilder<'_>, width: usize, heads: usize) -> Result<Self> {
         Ok(Self {
             query: linear_no_bias(&vb.pp("to_q"), width, width)?,
-            key: linear_no_bias(&vb.pp("to_k"), context_width, width)?,
-            value: linear_no_bias(&vb.pp("to_v"), context_width, width)?,
+            key: linear_no_bias(&vb.pp("to_k"), width, width)?,
+            value: linear_no_bias(&vb.pp("to_v"), width, width)?,
             out: linear(&vb.pp("to_out.0"), width, width)?,
             heads,
         })
     }
 
     /// Attention of `norm(x)`, `x`: `[B, N, C]`, over itself, before the map out.
-    fn over_itself(&self, x: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
         let [query, key, value] = normed_linears(x, norm, [&self.query, &self.key, &self.value])?;
         attention(&query, &key, &value, self.heads, Mask::None)
-    }
-
-    /// Keys and values of `context`: `[B, M, K] → [B, M, C]` each.
-    fn keys_and_values(&self, context: &Tensor) -> Result<[Tensor; 2]> {
-        Ok([self.key.forward(context)?, self.value.forward(context)?])
-    }
-
-    /// Attention of `norm(x)`, `x`: `[B, N, C]`, over keys and values, each `[B, M, C]`, added to `x`.
-    fn over(&self, x: &Tensor, norm: &LayerNorm, [key, value]: [&Tensor; 2]) -> Result<Tensor> {
-        let [query] = normed_linears(x, norm, [&self.query])?;
-        self.out.forward_add(&attention(&query, key, value, self.heads, Mask::None)?, x)
     }
 }
 
 /// Self-attention, attention over the prompt, and a gated feed-forward (`BasicTransformerBlock`).
 struct Block {
     norm1: LayerNorm,
-    self_attention: Attention,
+    self_attention: SelfAttention,
     norm2: LayerNorm,
-    cross_attention: Attention,
+    cross_attention: CrossAttention,
     feed_forward: GatedFeedForward,
 }
 
@@ -66,9 +56,9 @@ impl Block {
     fn new(vb: &VarBuilder<'_>, width: usize, context_width: usize, heads: usize) -> Result<Self> {
         Ok(Self {
             norm1: layer_norm(&vb.pp("norm1"), width, LAYER_NORM_EPS)?,
-            self_attention: Attention::new(&vb.pp("attn1"), width, width, heads)?,
+            self_attention: SelfAttention::new(&vb.pp("attn1"), width, heads)?,
             norm2: layer_norm(&vb.pp("norm2"), width, LAYER_NORM_EPS)?,
-            cross_attention: Attention::new(&vb.pp("attn2"), width, context_width, heads)?,
+            cross_attention: CrossAttention::new(&vb.pp("attn2"), width, context_width, heads)?,
             feed_forward: GatedFeedForward::new(
                 layer_norm(&vb.pp("norm3"), width, LAYER_NORM_EPS)?,
                 linear(&vb.pp("ff.net.0.proj"), width, 2 * FEED_FORWARD * width)?,
@@ -77,26 +67,25 @@ impl Block {
         })
     }
 
-    /// `finish(block(tokens), residual)`: `tokens` and `residual` `[B, N, C]` or of one picture for all, the prompts'
-    /// keys and values `[B, M, C]` → `[B, N, C]`.
+    /// `finish(block(tokens), residual)`: `tokens` and `residual` `[B, N, C]` or of one picture for all B prompts →
+    /// `[B, N, C]`.
     fn forward(
         &self,
         [tokens, residual]: [&Tensor; 2],
-        [keys, values]: &[Tensor; 2],
+        attended: &Attended,
         finish: impl Fn(Tensor, &Tensor) -> Result<Tensor> + Sync,
     ) -> Result<Tensor> {
-        let attended = self.self_attention.over_itself(tokens, &self.norm1)?;
-        let [attended, tokens, residual] =
-            [&attended, tokens, residual].map(|x| for_pictures(x, keys.dim(0)?));
-        let [attended, tokens, residual] = [attended?, tokens?, residual?];
+        let from_itself = self.self_attention.forward(tokens, &self.norm1)?;
+        let [from_itself, tokens, residual] =
+            [&from_itself, tokens, residual].map(|x| for_pictures(x, attended.prompts()?));
+        let [from_itself, tokens, residual] = [from_itself?, tokens?, residual?];
         // From here on every token is on its own.
-        let rest = |pictures: Range<usize>, [attended, tokens, residual]: [Tensor; 3]| {
-            let of = |all: &Tensor| all.narrow(0, pictures.start, pictures.len());
-            let tokens = self.self_attention.out.forward_add(&attended, &tokens)?;
-            let tokens = self.cross_attention.over(&tokens, &self.norm2, [&of(keys)?, &of(values)?])?;
+        let rest = |pictures: Range<usize>, [from_itself, tokens, residual]: [Tensor; 3]| {
+            let tokens = self.self_attention.out.forward_add(&from_itself, &tokens)?;
+            let tokens = self.cross_attention.over(&tokens, &self.norm2, &attended.narrow(pictures)?)?;
             finish(self.feed_forward.forward_add(&tokens)?, &residual)
         };
-        in_bands([&attended, &tokens, &residual], tokens.dim(2)?, rest)
+        in_bands([&from_itself, &tokens, &residual], tokens.dim(2)?, rest)
     }
 }
 
@@ -137,26 +126,26 @@ impl SpatialTransformer {
         })
     }
 
-    /// Keys and values of prompts `[B, M, K]` for each block, `[B, M, C]` each.
-    pub(super) fn keys_and_values(&self, context: &Tensor) -> Result<Vec<[Tensor; 2]>> {
-        self.blocks.iter().map(|block| block.cross_attention.keys_and_values(context)).collect()
+    /// What each block attends to in prompts `[B, M, K]`.
+    pub(super) fn attended(&self, context: &Tensor) -> Result<Vec<Attended>> {
+        self.blocks.iter().map(|block| block.cross_attention.attended(context)).collect()
     }
 
-    /// `x`: `[B, C, H, W]` or of one picture for all, with the prompts' keys and values → `[B, C, H, W]`.
-    pub(super) fn forward(&self, x: &Tensor, keys_and_values: &[[Tensor; 2]]) -> Result<Tensor> {
-        if keys_and_values.len() != self.blocks.len() {
-            let (found, blocks) = (keys_and_values.len(), self.blocks.len());
-            return Err(Error::Msg(format!("keys of {found} blocks for a transformer of {blocks}")));
+    /// `x`: `[B, C, H, W]` or of one picture for all, with what each block attends to → `[B, C, H, W]`.
+    pub(super) fn forward(&self, x: &Tensor, attended: &[Attended]) -> Result<Tensor> {
+        if attended.len() != self.blocks.len() {
+            let (found, blocks) = (attended.len(), self.blocks.len());
+            return Err(Error::Msg(format!("prompts of {found} blocks for a transformer of {blocks}")));
         }
         let (_, _, height, width) = x.dims4()?;
         let residual = to_tokens(x)?;
         let mut tokens = self.project_in.forward(&to_tokens(&self.norm.forward(x)?)?)?;
-        for (i, (block, keys_and_values)) in self.blocks.iter().zip(keys_and_values).enumerate() {
+        for (i, (block, attended)) in self.blocks.iter().zip(attended).enumerate() {
             let is_last = i + 1 == self.blocks.len();
             let finish = |tokens: Tensor, residual: &Tensor| {
                 if is_last { self.project_out.forward_add(&tokens, residual) } else { Ok(tokens) }
             };
-            tokens = block.forward([&tokens, &residual], keys_and_values, finish)?;
+            tokens = block.forward([&tokens, &residual], attended, finish)?;
         }
         from_tokens(&tokens, height, width)
     }
@@ -188,7 +177,7 @@ mod tests {
     }
 
     fn attended(transformer: &SpatialTransformer, x: &Tensor, context: &Tensor) -> Result<Tensor> {
-        transformer.forward(x, &transformer.keys_and_values(context)?)
+        transformer.forward(x, &transformer.attended(context)?)
     }
 
     fn distance(a: &Tensor, b: &Tensor) -> f32 {
@@ -223,8 +212,8 @@ mod tests {
         assert!(distance(&attended(&transformer, &x, &context).unwrap(), &wanted) < 1e-5);
         let error = attended(&transformer, &made_up(&[3, 16, 6, 5]), &context).unwrap_err();
         assert!(error.to_string().contains("a batch of 3 cannot stand for one of 2"), "{error}");
-        let keys_and_values = transformer.keys_and_values(&context).unwrap();
-        let error = transformer.forward(&x, &keys_and_values[..1]).unwrap_err();
-        assert!(error.to_string().contains("keys of 1 blocks for a transformer of 2"), "{error}");
+        let attended = transformer.attended(&context).unwrap();
+        let error = transformer.forward(&x, &attended[..1]).unwrap_err();
+        assert!(error.to_string().contains("prompts of 1 blocks for a transformer of 2"), "{error}");
     }
 }

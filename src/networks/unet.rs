@@ -7,6 +7,7 @@ use candle_nn::VarBuilder;
 
 use super::NetworkError;
 use super::blocks::{NormConfig, ResnetBlock, conv, conv3x3, group_norm, linear};
+use super::cross_attention::Attended;
 use super::error::checkpoint;
 use super::ops::{Conv2d, GroupNorm, Linear, NormSilu, Padding, concat_channels, for_pictures, silu};
 use super::transformer::{SpatialTransformer, TransformerConfig};
@@ -198,10 +199,10 @@ struct Level {
     resample: Option<Conv2d>,
 }
 
-/// Keys and values of prompts for every attention over them: the same at every step.
+/// What every attention over prompts attends to: the same at every step.
 pub struct Prompts {
-    /// For each block of each transformer, in the order in which the network gets there, `[B, M, C]`.
-    keys_and_values: Vec<Vec<[Tensor; 2]>>,
+    /// For each block of each transformer, in the order in which the network gets there.
+    attended: Vec<Vec<Attended>>,
 }
 
 impl Prompts {
@@ -210,13 +211,9 @@ impl Prompts {
     /// # Errors
     /// If there are fewer.
     pub fn one(&self, number: usize) -> Result<Self, NetworkError> {
-        let one = |[keys, values]: &[Tensor; 2]| -> candle_core::Result<[Tensor; 2]> {
-            Ok([keys.narrow(0, number, 1)?, values.narrow(0, number, 1)?])
-        };
-        let of_blocks = |blocks: &Vec<[Tensor; 2]>| blocks.iter().map(one).collect();
-        let keys_and_values =
-            self.keys_and_values.iter().map(of_blocks).collect::<candle_core::Result<_>>()?;
-        Ok(Self { keys_and_values })
+        let one = |attended: &Attended| attended.narrow(number..number + 1);
+        let of_blocks = |blocks: &Vec<Attended>| blocks.iter().map(one).collect();
+        Ok(Self { attended: self.attended.iter().map(of_blocks).collect::<candle_core::Result<_>>()? })
     }
 }
 
@@ -350,12 +347,12 @@ impl UNet {
     pub fn prompts(&self, context: &Tensor) -> Result<Prompts, NetworkError> {
         let down = self.down.iter().flat_map(|level| &level.attentions);
         let up = self.up.iter().flat_map(|level| &level.attentions);
-        let keys_and_values = down
+        let attended = down
             .chain([&self.mid_attention])
             .chain(up)
-            .map(|transformer| transformer.keys_and_values(context))
+            .map(|transformer| transformer.attended(context))
             .collect::<candle_core::Result<_>>()?;
-        Ok(Prompts { keys_and_values })
+        Ok(Prompts { attended })
     }
 
     /// The raw prediction for `sample` `[B, C, H, W]` at a timestep, with B prompts: `[B, C_out, H, W]`.
@@ -373,7 +370,7 @@ impl UNet {
         prompts: &Prompts,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
-        let mut prompts = prompts.keys_and_values.iter();
+        let mut prompts = prompts.attended.iter();
         let mut attend = |transformer: &SpatialTransformer, x: &Tensor| {
             transformer.forward(x, prompts.next().map_or(&[], Vec::as_slice))
         };

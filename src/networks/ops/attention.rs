@@ -1,6 +1,7 @@
 //! Scaled dot-product attention (Vaswani et al. 2017).
 
 use candle_core::{D, DType, Result, Tensor};
+use candle_nn::ops::softmax_last_dim;
 
 use super::cpu::attention::AttentionShape;
 use super::{cpu, is_fast, with_values};
@@ -35,6 +36,25 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask) -
     let rows = (SCORES / (batch * heads * keys).max(1)).max(1);
     let out = attention_by_rows([&split(q, queries)?, &split(k, keys)?, &split(v, keys)?], mask, rows)?;
     out.transpose(1, 2)?.reshape((batch, queries, width))
+}
+
+/// The softmax of each of so many equal parts of rows `[.., P·M]`.
+///
+/// # Errors
+/// If rows are not so many equal parts.
+pub fn softmax_in_parts(x: &Tensor, parts: usize) -> Result<Tensor> {
+    let row = x.dim(D::Minus1)?;
+    if parts == 0 || row == 0 || !row.is_multiple_of(parts) {
+        return Err(candle_core::Error::Msg(format!("rows of {row} are not {parts} equal parts")));
+    }
+    let part = row / parts;
+    if is_fast(x) && cpu::softmax::is_whole(part) {
+        let mut values = with_values(x, <[f32]>::to_vec)?;
+        cpu::softmax::in_parts(&mut values, part);
+        return Tensor::from_vec(values, x.dims(), x.device());
+    }
+    let of_parts = x.reshape((x.elem_count() / part, part))?;
+    softmax_last_dim(&of_parts.contiguous()?)?.reshape(x.dims())
 }
 
 /// The most scores that candle's operations hold at once.
@@ -75,6 +95,29 @@ fn causal_mask(first: usize, queries: usize, keys: usize, device: &candle_core::
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_rows_have_softmaxes_of_their_own() {
+        for part in [3, 16, 80] {
+            let mut values: Vec<f32> = (0..7 * 5 * part).map(|i| (i * 37 % 101) as f32 / 4.0 - 9.0).collect();
+            values[part - 1] = f32::NEG_INFINITY;
+            values[1] = 300.0;
+            let x = Tensor::from_vec(values.clone(), (1, 7, 5 * part), &candle_core::Device::Cpu).unwrap();
+            let found = softmax_in_parts(&x, 5).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            for (scores, found) in values.chunks(part).zip(found.chunks(part)) {
+                let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let weights: Vec<f64> = scores.iter().map(|s| f64::from(s - largest).exp()).collect();
+                let sum: f64 = weights.iter().sum();
+                for (weight, found) in weights.iter().zip(found) {
+                    let error = (f64::from(*found) - weight / sum).abs();
+                    assert!(error < 2e-6 * (weight / sum) + 1e-37, "{part}: {found} for {}", weight / sum);
+                }
+            }
+        }
+        let error =
+            softmax_in_parts(&Tensor::zeros((2, 6), DType::F32, &candle_core::Device::Cpu).unwrap(), 4);
+        assert!(error.unwrap_err().to_string().contains("rows of 6 are not 4 equal parts"));
+    }
 
     #[test]
     fn attention_in_parts_is_attention() {

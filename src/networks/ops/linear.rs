@@ -1,6 +1,6 @@
 //! Affine maps of the last dimension.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, Device, Result, Tensor};
 
 use super::cpu::gemm::Rows;
 use super::cpu::pack::{Place, Stored};
@@ -55,6 +55,16 @@ impl Linear {
     /// Width of what it gives.
     pub fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    /// Its weight `[O, I]` and bias `[O]`, where products with it are those of our kernels in f32.
+    ///
+    /// # Errors
+    /// Those of making tensors.
+    pub fn unpacked(&self) -> Result<Option<(Tensor, Option<Tensor>)>> {
+        let Some((weight, bias)) = self.packed().and_then(Weights::unpacked) else { return Ok(None) };
+        let weight = Tensor::from_vec(weight, (self.outputs, self.inputs), &Device::Cpu)?;
+        Ok(Some((weight, bias.map(|bias| Tensor::new(bias, &Device::Cpu)).transpose()?)))
     }
 
     /// Its weights, where our kernels have them.

@@ -17,7 +17,7 @@ mod normed;
 pub mod threads;
 mod weights;
 
-pub use attention::{Mask, attention};
+pub use attention::{Mask, attention, softmax_in_parts};
 pub use bands::in_bands;
 pub use convolution::{Conv2d, Padding};
 pub use cpu::bf16::{Precision, matrix_precision, set_matrix_precision};

@@ -20,7 +20,7 @@ mod prefetch;
 pub(super) mod scratch;
 mod shared;
 pub(super) mod simd;
-mod softmax;
+pub(super) mod softmax;
 mod strips;
 mod transpose;
 pub(super) mod weights;

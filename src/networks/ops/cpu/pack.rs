@@ -12,6 +12,7 @@ use super::bf16::{pair_rows, split_rows};
 use super::kernel::{HALF_PANEL, PANEL};
 use super::prefetch::Ahead;
 use super::scratch::Scratch;
+use super::transpose::transpose;
 use super::widen::{widen_bf16, widen_f16};
 
 /// Rows whose columns are copied together: a panel of them stays in the first-level cache.
@@ -325,6 +326,19 @@ impl PackedMatrix {
         pairs
     }
 
+    /// `[columns, depth]`; not of pairs.
+    pub(super) fn transposed(&self) -> Vec<f32> {
+        let mut columns = vec![0.0; self.columns * self.depth];
+        columns.par_chunks_mut((PANEL * self.depth).max(1)).enumerate().for_each(|(panel, columns)| {
+            let width = self.width(panel);
+            let mut room = Scratch::new(self.depth * width);
+            let from = panel * PANEL * self.depth;
+            self.panels().widen(from..from + self.depth * width, &mut room);
+            transpose(&room, width, [self.depth, columns.len() / self.depth], columns, self.depth);
+        });
+        columns
+    }
+
     /// Columns of a panel, those that packing adds included.
     pub(super) fn width(&self, panel: usize) -> usize {
         PANEL.min(packed_columns(self.columns) - panel * PANEL)
@@ -357,6 +371,7 @@ mod tests {
         for pairs in [false, true] {
             for stored in [Stored::F32(&wanted), Stored::F16(&halves), Stored::Bf16(&brains)] {
                 let packed = PackedMatrix::new([depth, columns], stored, &place, pairs);
+                assert!(pairs || packed.transposed() == wanted);
                 for panel in 0..columns.div_ceil(PANEL) {
                     let width = packed.width(panel);
                     let rows = match packed.panels().after(panel * PANEL * depth) {

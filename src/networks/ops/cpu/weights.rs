@@ -59,6 +59,12 @@ impl Weights {
         }
     }
 
+    /// The matrix as `[columns, depth]`, and the bias if there is one; nothing if it was rounded to pairs.
+    pub(in super::super) fn unpacked(&self) -> Option<(Vec<f32>, Option<&[f32]>)> {
+        let bias = (!self.bias.is_empty()).then(|| &self.bias[..self.matrix.columns]);
+        (!self.matrix.is_paired()).then(|| (self.matrix.transposed(), bias))
+    }
+
     /// For left rows of some form.
     pub(super) fn packed(&self, form: Form) -> Packed<'_> {
         let matrix = &self.matrix;

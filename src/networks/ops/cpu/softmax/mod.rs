@@ -5,8 +5,10 @@
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod columns;
+mod parts;
 
 pub(super) use columns::Columns;
+pub(in super::super) use parts::{in_parts, is_whole};
 
 use super::bf16::convert;
 #[cfg(target_arch = "x86_64")]
