@@ -80,15 +80,15 @@ impl CrossAttention {
     /// What [`Self::over`] attends to in prompts `[B, M, K]`.
     pub(super) fn attended(&self, context: &Tensor) -> Result<Attended> {
         let keys_and_values = [self.key.forward(context)?, self.value.forward(context)?];
-        let (prompts, keys, _) = context.dims3()?;
+        let keys = context.dim(1)?;
         // Two products of C and H·M for each token, or two of C and C and the attention's two of C and M.
         let is_less = self.heads * keys.next_multiple_of(MULTIPLE) <= self.query.inputs() + keys;
-        let folded = if is_less { self.folded(&keys_and_values, 0..prompts)? } else { None };
+        let folded = if is_less { self.folded(&keys_and_values)? } else { None };
         Ok(folded.unwrap_or(Attended::Keys(keys_and_values)))
     }
 
-    /// Some prompts of these keys and values; nothing where the maps are not there in f32.
-    fn folded(&self, [keys, values]: &[Tensor; 2], prompts: Range<usize>) -> Result<Option<Attended>> {
+    /// The prompts of these keys and values; nothing where the maps are not there in f32.
+    fn folded(&self, [keys, values]: &[Tensor; 2]) -> Result<Option<Attended>> {
         let (Some((query, _)), Some((out, bias))) = (self.query.unpacked()?, self.out.unpacked()?) else {
             return Ok(None);
         };
@@ -117,7 +117,7 @@ impl CrossAttention {
                 out: Linear::new(&values, bias.as_ref())?,
             }))
         };
-        Ok(Some(Attended::Folded(prompts.map(of_prompt).collect::<Result<_>>()?)))
+        Ok(Some(Attended::Folded((0..keys.dim(0)?).map(of_prompt).collect::<Result<_>>()?)))
     }
 
     /// Attention of `norm(x)`, `x`: `[B, N, C]`, over as many prompts, added to `x`.
