@@ -9,7 +9,7 @@ use super::super::pack::Panels;
 use super::super::simd::multiversioned;
 use super::super::weights::Weights;
 use super::tiles::Inputs;
-use super::{IN, SKEW, counts};
+use super::{IN, POSITIONS, SKEW, counts};
 
 /// Weights of a kernel.
 pub(super) const TAPS: usize = 9;
@@ -71,18 +71,16 @@ impl<'a> Kernels<'a> {
         room: &mut [f32],
         (products, plane): (&mut [f32], usize),
     ) {
-        for (round, lines) in LINES.into_iter().enumerate() {
-            for piece in 0..self.pieces() {
+        let pieces = self.pieces();
+        // Piece by piece, so that the weights of one are still in the second-level cache at its last round.
+        for piece in 0..pieces {
+            let next = if piece + 1 < pieces { (panel, piece + 1) } else { (panel + 1, 0) };
+            for (round, lines) in LINES.into_iter().enumerate() {
                 self.transform(panel, piece, round, room);
-                let next = match (piece + 1 < self.pieces(), round + 1 < LINES.len()) {
-                    (true, _) => (panel, piece + 1),
-                    (false, true) => (panel, 0),
-                    (false, false) => (panel + 1, 0),
-                };
                 for number in 0..AT_ONCE {
                     let (y, x) = (lines[number / IN], number % IN);
                     let position = y * IN + x;
-                    self.fetch(next, number);
+                    self.fetch(next, round * AT_ONCE + number);
                     if !counts(y, self.doubled) || !counts(x, self.doubled) {
                         continue;
                     }
@@ -107,14 +105,14 @@ impl<'a> Kernels<'a> {
         transform_kernels(kernels, channels, round, plane, to);
     }
 
-    /// Asks for a position's share of a piece that is transformed next, if there is one: the weights of layers of few
-    /// tiles come from main memory.
-    fn fetch(&self, (panel, piece): (usize, usize), number: usize) {
+    /// Asks for one of [`POSITIONS`] shares of a piece that is transformed next, if there is one: the weights of layers of
+    /// few tiles come from main memory.
+    fn fetch(&self, (panel, piece): (usize, usize), share: usize) {
         if panel < self.panels() {
             let channels = self.channels_of(piece);
             for tap in 0..TAPS {
                 let rows = tap * self.c_in + channels.start..tap * self.c_in + channels.end;
-                self.weights.matrix.ahead(panel, rows).fetch(number, AT_ONCE);
+                self.weights.matrix.ahead(panel, rows).fetch(share, POSITIONS);
             }
         }
     }
