@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{DType, Device, Result, Tensor};
 use proptest::prelude::*;
 use safelight::networks::ops::{
-    Conv2d, GatedFeedForward, GroupNorm, LayerNorm, Level, Linear, Mask, NormSilu, Padding, add_channels,
-    attention, concat_channels, for_pictures, from_tokens, geglu, gelu, gelu_tanh, in_bands, limit,
-    normed_linears, quick_gelu, silu, threads, to_tokens,
+    Added, Conv2d, GatedFeedForward, GroupNorm, LayerNorm, Level, Linear, Mask, NormSilu, Padding, attention,
+    concat_channels, for_pictures, from_tokens, geglu, gelu, gelu_tanh, in_bands, limit, normed_linears,
+    quick_gelu, silu, threads, to_tokens,
 };
 
 /// Values in −1..1 that depend on shape and salt only.
@@ -87,11 +87,19 @@ fn convolution(b: usize, i: usize, o: usize, h: usize, w: usize, k: usize, strid
     let (scale, shift) = (made_up(&[i], 5), made_up(&[i], 6));
     let norm = GroupNorm::new(&scale, &shift, 1, 1e-5).unwrap();
     let plain_norm = GroupNorm::new(&wide(&scale), &wide(&shift), 1, 1e-5).unwrap();
-    for residual in [None, Some(&residual)] {
-        let wide_residual = residual.map(wide);
-        let plain = plain.forward_normed(&wide(&x), NormSilu::new(&plain_norm, None), wide_residual.as_ref());
-        agree(WINOGRAD, || fast.forward_normed(&x, NormSilu::new(&norm, None), residual), plain);
+    let vector = made_up(&[1, o], 7);
+    let (wide_residual, wide_vector) = (wide(&residual), wide(&vector));
+    for (added, wide_added) in [
+        (Added::Nothing, Added::Nothing),
+        (Added::Residual(&residual), Added::Residual(&wide_residual)),
+        (Added::Channels(&vector), Added::Channels(&wide_vector)),
+    ] {
+        let plain = plain.forward_normed(&wide(&x), NormSilu::new(&plain_norm, None), wide_added);
+        agree(WINOGRAD, || fast.forward_normed(&x, NormSilu::new(&norm, None), added), plain);
     }
+    let too_long = made_up(&[1, o + 1], 7);
+    let error = fast.forward_normed(&x, NormSilu::new(&norm, None), Added::Channels(&too_long)).unwrap_err();
+    assert!(error.to_string().contains(&format!("does not go with {o} channels")), "{error}");
     // Weights of 16 bits are those numbers and no others.
     for dtype in [DType::F16, DType::BF16] {
         let stored = weight.to_dtype(dtype).unwrap();
@@ -187,16 +195,13 @@ proptest! {
     }
 
     #[test]
-    fn feature_maps_are_joined_shifted_and_turned_into_tokens(
+    fn feature_maps_are_joined_and_turned_into_tokens(
         b in 1_usize..3, c in 1_usize..20, h in 1_usize..9, w in 1_usize..9,
     ) {
         let (x, y) = (made_up(&[b, c, h, w], 1), made_up(&[b, c, h, w], 2));
         // The same values with channels-last memory.
         let last = x.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap().permute((0, 3, 1, 2)).unwrap();
         agree(0.0, || concat_channels(&last, &y), Tensor::cat(&[wide(&x), wide(&y)], 1));
-        let vector = made_up(&[1, c], 5);
-        let expected = wide(&x).broadcast_add(&wide(&vector).reshape((1, c, 1, 1)).unwrap());
-        agree(1e-7, || add_channels(&last, &vector), expected);
         agree(0.0, || from_tokens(&to_tokens(&last)?, h, w), Ok(wide(&x)));
         let first = last.narrow(0, 0, 1).unwrap();
         let thrice = wide(&first).broadcast_as((3, c, h, w)).unwrap();

@@ -3,9 +3,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::ops::{
-    Conv2d, GroupNorm, GroupStatistics, LayerNorm, Linear, NormSilu, Padding, add_channels, silu,
-};
+use super::ops::{Added, Conv2d, GroupNorm, GroupStatistics, LayerNorm, Linear, NormSilu, Padding, silu};
 
 /// A convolution's weight and bias under one name.
 pub(super) fn conv(
@@ -117,11 +115,12 @@ impl ResnetBlock {
         statistics: Option<&GroupStatistics>,
         time: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let hidden = self.conv1.forward_normed(x, NormSilu::new(&self.norm1, statistics), None)?;
-        match (&self.time, time) {
-            (Some(projection), Some(time)) => add_channels(&hidden, &projection.forward(&silu(time)?)?),
-            _ => Ok(hidden),
-        }
+        let time = match (&self.time, time) {
+            (Some(projection), Some(time)) => Some(projection.forward(&silu(time)?)?),
+            _ => None,
+        };
+        let added = time.as_ref().map_or(Added::Nothing, Added::Channels);
+        self.conv1.forward_normed(x, NormSilu::new(&self.norm1, statistics), added)
     }
 
     /// The second norm and convolution of `[B, O, H, W]`, plus `x` or its shortcut.
@@ -140,6 +139,6 @@ impl ResnetBlock {
             }
             None => x,
         };
-        self.conv2.forward_normed(hidden, NormSilu::new(&self.norm2, statistics), Some(&residual))
+        self.conv2.forward_normed(hidden, NormSilu::new(&self.norm2, statistics), Added::Residual(&residual))
     }
 }

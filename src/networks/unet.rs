@@ -9,7 +9,7 @@ use super::NetworkError;
 use super::blocks::{NormConfig, ResnetBlock, conv, conv3x3, group_norm, linear};
 use super::cross_attention::Attended;
 use super::error::checkpoint;
-use super::ops::{Conv2d, GroupNorm, Linear, NormSilu, Padding, concat_channels, for_pictures, silu};
+use super::ops::{Added, Conv2d, GroupNorm, Linear, NormSilu, Padding, concat_channels, for_pictures, silu};
 use super::transformer::{SpatialTransformer, TransformerConfig};
 use crate::request::CancelToken;
 
@@ -411,6 +411,6 @@ impl UNet {
                 x = resample.forward_upsampled(&x)?;
             }
         }
-        Ok(self.conv_out.forward_normed(&x, NormSilu::new(&self.norm_out, None), None)?)
+        Ok(self.conv_out.forward_normed(&x, NormSilu::new(&self.norm_out, None), Added::Nothing)?)
     }
 }

@@ -14,7 +14,7 @@ use candle_nn::VarBuilder;
 use super::NetworkError;
 use super::blocks::{NormConfig, ResnetBlock, conv, conv3x3, group_norm};
 use super::error::checkpoint;
-use super::ops::{Conv2d, GroupNorm, NormSilu, Padding};
+use super::ops::{Added, Conv2d, GroupNorm, NormSilu, Padding};
 use crate::request::CancelToken;
 use middle::Middle;
 use steps::Step;
@@ -152,7 +152,7 @@ impl Autoencoder {
         let mut x = tiles::forward(steps, picture, limits, held, Sample::Squares, cancel)?;
         checkpoint(cancel)?;
         x = middle.forward(x, cancel)?;
-        x = conv_out.forward_normed(&x, NormSilu::new(norm, None), None)?;
+        x = conv_out.forward_normed(&x, NormSilu::new(norm, None), Added::Nothing)?;
         if let Some(quant) = quant {
             x = quant.forward(&x)?;
         }

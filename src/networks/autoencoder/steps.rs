@@ -10,7 +10,7 @@ use super::region::Region;
 use crate::networks::NetworkError;
 use crate::networks::blocks::ResnetBlock;
 use crate::networks::error::checkpoint;
-use crate::networks::ops::{Conv2d, GroupNorm, GroupStatistics, NormSilu, crop};
+use crate::networks::ops::{Added, Conv2d, GroupNorm, GroupStatistics, NormSilu, crop};
 use crate::request::CancelToken;
 
 /// One step of the levels.
@@ -127,7 +127,7 @@ impl Step {
             Self::Up(conv) => parts.iter().map(|part| conv.forward_upsampled(part)).collect(),
             Self::NormConv(norm, conv) => {
                 let norm = NormSilu::new(norm, norms.next(norm, &parts, cores)?);
-                parts.iter().map(|part| conv.forward_normed(part, norm, None)).collect()
+                parts.iter().map(|part| conv.forward_normed(part, norm, Added::Nothing)).collect()
             }
             Self::Resnet(resnet) => {
                 let [first, second] = resnet.norms();

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::cpu::convolution::{Batch, Convolution, Geometry};
 use super::cpu::pack::Stored;
 use super::weights::{is_packable, with_weight};
-use super::{NormSilu, channels_last, feature_map, with_values};
+use super::{NormSilu, channels_last, cpu, feature_map, plain_values, with_values};
 
 /// Zeros around the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,17 @@ enum Before<'a> {
     Norm(NormSilu<'a>),
 }
 
+/// What is added to a convolution's result.
+#[derive(Clone, Copy)]
+pub enum Added<'a> {
+    /// Nothing but the bias.
+    Nothing,
+    /// A feature map of its shape.
+    Residual(&'a Tensor),
+    /// A vector `[1, O]` at every pixel.
+    Channels(&'a Tensor),
+}
+
 /// A convolution with its weights.
 pub struct Conv2d {
     kernel: Kernel,
@@ -55,7 +66,7 @@ impl Conv2d {
         let kernel = if is_packable(weight) {
             let padding = padding.before_and_after();
             let geometry = Geometry { c_in: channels_in, c_out: channels_out, kernel: size, stride, padding };
-            let bias = bias.map(super::plain_values).transpose()?;
+            let bias = bias.map(plain_values).transpose()?;
             let pack = |stored: Stored<'_>| Convolution::new(geometry, stored, bias.as_deref());
             Kernel::Fast(with_weight(weight, pack)?)
         } else {
@@ -71,42 +82,44 @@ impl Conv2d {
 
     /// `[B, I, H, W] → [B, O, H', W']`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.run(x, Before::Nothing, None)
+        self.run(x, Before::Nothing, Added::Nothing)
     }
 
     /// The convolution plus `residual` of its shape.
     pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        self.run(x, Before::Nothing, Some(residual))
+        self.run(x, Before::Nothing, Added::Residual(residual))
     }
 
     /// The convolution of `x` doubled by repeating each pixel.
     pub fn forward_upsampled(&self, x: &Tensor) -> Result<Tensor> {
-        self.run(x, Before::Doubling, None)
+        self.run(x, Before::Doubling, Added::Nothing)
     }
 
-    /// The convolution of the normed `x`, plus `residual` of its shape if there is one. On a CPU the normed map
-    /// takes no memory.
-    pub fn forward_normed(
-        &self,
-        x: &Tensor,
-        norm: NormSilu<'_>,
-        residual: Option<&Tensor>,
-    ) -> Result<Tensor> {
-        self.run(x, Before::Norm(norm), residual)
+    /// The convolution of the normed `x`, plus what is `added`. On a CPU the normed map takes no memory.
+    pub fn forward_normed(&self, x: &Tensor, norm: NormSilu<'_>, added: Added<'_>) -> Result<Tensor> {
+        self.run(x, Before::Norm(norm), added)
     }
 
-    fn run(&self, x: &Tensor, before: Before<'_>, residual: Option<&Tensor>) -> Result<Tensor> {
+    fn run(&self, x: &Tensor, before: Before<'_>, added: Added<'_>) -> Result<Tensor> {
         let (batch, channels, height, width) = x.dims4()?;
         if channels != self.channels_in {
             let message = format!("a convolution of {} channels got {channels}", self.channels_in);
+            return Err(candle_core::Error::Msg(message));
+        }
+        if let Added::Channels(vector) = added
+            && vector.dims() != [1, self.channels_out]
+        {
+            let message =
+                format!("a vector of {:?} does not go with {} channels", vector.dims(), self.channels_out);
             return Err(candle_core::Error::Msg(message));
         }
         let upsample = matches!(before, Before::Doubling);
         match &self.kernel {
             Kernel::Fast(fast) => {
                 let result = fast.output_shape([batch, height, width], upsample);
-                let fits = |r: &Tensor| r.dims() == result;
-                if let Some(residual) = residual.filter(|r| !fits(r)) {
+                if let Added::Residual(residual) = added
+                    && residual.dims() != result
+                {
                     let message = format!("a residual of {:?} does not fit a convolution", residual.dims());
                     return Err(candle_core::Error::Msg(message));
                 }
@@ -115,16 +128,21 @@ impl Conv2d {
                     Before::Norm(norm) => norm.affine(&x.permute((0, 3, 1, 2))?)?,
                     _ => None,
                 };
-                let run = |residual: Option<&[f32]>| {
+                let run = |added: cpu::convolution::Added<'_>| {
                     with_values(&x, |values| {
                         let norm = norm.as_ref();
                         let batch = Batch { values, pictures: batch, height, width, upsample, norm };
-                        fast.forward(batch, residual)
+                        fast.forward(batch, added)
                     })
                 };
-                let out = match residual {
-                    Some(residual) => with_values(&channels_last(residual)?, |r| run(Some(r)))??,
-                    None => run(None)?,
+                let out = match added {
+                    Added::Residual(residual) => with_values(&channels_last(residual)?, |residual| {
+                        run(cpu::convolution::Added::Residual(residual))
+                    })??,
+                    Added::Channels(vector) => {
+                        run(cpu::convolution::Added::Channels(&plain_values(vector)?))?
+                    }
+                    Added::Nothing => run(cpu::convolution::Added::Nothing)?,
                 };
                 feature_map(out, result, &x)
             }
@@ -147,9 +165,10 @@ impl Conv2d {
                 if let Some(bias) = bias {
                     out = out.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
                 }
-                match residual {
-                    Some(residual) => out + residual,
-                    None => Ok(out),
+                match added {
+                    Added::Residual(residual) => out + residual,
+                    Added::Channels(vector) => out.broadcast_add(&vector.reshape((1, (), 1, 1))?),
+                    Added::Nothing => Ok(out),
                 }
             }
         }

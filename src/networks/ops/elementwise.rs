@@ -2,7 +2,7 @@
 
 use candle_core::{D, Error, Result, Tensor};
 
-use super::cpu::activation::{self, Activation, add_assign};
+use super::cpu::activation::{self, Activation};
 use super::{channels_last, feature_map, is_fast, with_values};
 
 fn apply(x: &Tensor, kind: Activation) -> Result<Tensor> {
@@ -58,21 +58,6 @@ pub fn crop(x: &Tensor, from: [usize; 2], to: [usize; 2]) -> Result<Tensor> {
     }
     let part = x.narrow(2, from[0], to[0] - from[0])?.narrow(3, from[1], to[1] - from[1])?;
     if is_fast(x) { channels_last(&part)?.permute((0, 3, 1, 2)) } else { part.contiguous() }
-}
-
-/// A feature map `[B, C, H, W]` plus a vector `[1, C]` at every pixel.
-pub fn add_channels(x: &Tensor, vector: &Tensor) -> Result<Tensor> {
-    let (b, c, h, w) = x.dims4()?;
-    if !is_fast(x) {
-        return x.broadcast_add(&vector.reshape((1, c, 1, 1))?);
-    }
-    let mut sum = with_values(&channels_last(x)?, <[f32]>::to_vec)?;
-    with_values(&vector.reshape((1, c))?, |vector| {
-        for pixel in sum.chunks_exact_mut(c) {
-            add_assign(pixel, vector);
-        }
-    })?;
-    feature_map(sum, [b, c, h, w], x)
 }
 
 /// A feature map or tokens of one picture for each of `batch` pictures; those of as many already are as they were.

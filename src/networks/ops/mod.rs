@@ -19,15 +19,14 @@ mod weights;
 
 pub use attention::{Mask, attention, softmax_in_parts};
 pub use bands::in_bands;
-pub use convolution::{Conv2d, Padding};
+pub use convolution::{Added, Conv2d, Padding};
 pub use cpu::bf16::{Precision, matrix_precision, set_matrix_precision};
 pub use cpu::norm::GroupStatistics;
 pub use cpu::scratch::release_buffers;
 #[doc(hidden)]
 pub use cpu::simd::{Level, limit};
 pub use elementwise::{
-    add_channels, concat_channels, crop, for_pictures, from_tokens, geglu, gelu, gelu_tanh, quick_gelu, silu,
-    to_tokens,
+    concat_channels, crop, for_pictures, from_tokens, geglu, gelu, gelu_tanh, quick_gelu, silu, to_tokens,
 };
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm, NormSilu};

@@ -4,6 +4,7 @@
 use std::mem::MaybeUninit;
 
 use super::super::threads;
+use super::activation::add_assign;
 use super::bf16::convert;
 use super::gemm::Rows;
 use super::norm::Affine;
@@ -57,6 +58,22 @@ pub(in super::super) struct Batch<'a> {
     pub(in super::super) upsample: bool,
     /// What the pixels go through first; not together with `upsample`.
     pub(in super::super) norm: Option<&'a Affine>,
+}
+
+/// What is added to a result beside the bias.
+#[derive(Clone, Copy)]
+pub(in super::super) enum Added<'a> {
+    Nothing,
+    /// Values of the result's size.
+    Residual(&'a [f32]),
+    /// `[C_out]` at every pixel.
+    Channels(&'a [f32]),
+}
+
+impl<'a> Added<'a> {
+    pub(super) fn residual(self) -> Option<&'a [f32]> {
+        if let Self::Residual(residual) = self { Some(residual) } else { None }
+    }
 }
 
 impl Batch<'_> {
@@ -114,19 +131,30 @@ impl Convolution {
         (kernel, stride, padding) == (3, 1, [1, 1]) && c_in >= channels_wanted && tiles >= tiles_wanted
     }
 
-    /// The convolution of each picture, plus `residual` (of the result's size): the values
-    /// `[B, H', W', C_out]`.
-    pub(in super::super) fn forward(&self, x: Batch<'_>, residual: Option<&[f32]>) -> Vec<f32> {
-        let Geometry { c_in, kernel, stride, .. } = self.geometry;
+    /// The convolution of each picture, plus what is `added`: the values `[B, H', W', C_out]`.
+    pub(in super::super) fn forward(&self, x: Batch<'_>, added: Added<'_>) -> Vec<f32> {
         let shape = self.geometry.output_shape([x.pictures, x.height, x.width], x.upsample);
-        let [_, _, out_height, out_width] = shape;
         let len = shape.iter().product();
         if len == 0 || x.values.is_empty() {
             return vec![0.0; len];
         }
         if self.suits_winograd(shape) {
-            winograd::convolve(&self.weights, x, residual)
-        } else if let Some((form, lines)) = self.bands(x, shape) {
+            return winograd::convolve(&self.weights, x, added);
+        }
+        let mut out = self.multiply(x, added.residual(), shape);
+        if let Added::Channels(channels) = added {
+            for pixel in out.chunks_exact_mut(channels.len()) {
+                add_assign(pixel, channels);
+            }
+        }
+        out
+    }
+
+    /// [`Self::forward`] as a matrix product.
+    fn multiply(&self, x: Batch<'_>, residual: Option<&[f32]>, shape: [usize; 4]) -> Vec<f32> {
+        let Geometry { c_in, kernel, stride, .. } = self.geometry;
+        let [_, _, out_height, out_width] = shape;
+        if let Some((form, lines)) = self.bands(x, shape) {
             self.forward_in_bands(x, residual, shape, (form, lines))
         } else if kernel == 1 && stride == 1 && !x.upsample && x.norm.is_none() {
             let pixels = x.pictures * x.height * x.width;

@@ -17,7 +17,8 @@ mod tiles;
 use std::ops::Range;
 
 use super::super::threads;
-use super::convolution::Batch;
+use super::activation::add_assign;
+use super::convolution::{Added, Batch};
 use super::kernel::PANEL;
 use super::scratch::{Scratch, written};
 use super::shared::Shared;
@@ -51,14 +52,14 @@ fn counts(line: usize, doubled: bool) -> bool {
     !doubled || line != ZERO_IF_DOUBLED
 }
 
-/// A 3×3 convolution of stride 1 with one pixel of padding: `[B, H, W, C_out]`, plus `residual` of that size.
-pub(super) fn convolve(weights: &Weights, x: Batch<'_>, residual: Option<&[f32]>) -> Vec<f32> {
+/// A 3×3 convolution of stride 1 with one pixel of padding: `[B, H, W, C_out]`, plus what is `added`.
+pub(super) fn convolve(weights: &Weights, x: Batch<'_>, added: Added<'_>) -> Vec<f32> {
     let [height, width] = x.doubled_size();
     #[expect(unsafe_code, reason = "see `written`")]
     // SAFETY: every tile of every band is restored for every panel, which are all values.
     unsafe {
         written(x.pictures * height * width * weights.matrix.columns, |out| {
-            Layer::new(weights, x, residual).run(&Shared::new(out));
+            Layer::new(weights, x, added).run(&Shared::new(out));
         })
     }
 }
@@ -66,7 +67,7 @@ pub(super) fn convolve(weights: &Weights, x: Batch<'_>, residual: Option<&[f32]>
 /// One layer on its way through a batch.
 struct Layer<'a> {
     kernels: Kernels<'a>,
-    /// `[C_out]`.
+    /// `[C_out]`, with what is added at every pixel.
     bias: Vec<f32>,
     x: Batch<'a>,
     residual: Option<&'a [f32]>,
@@ -82,9 +83,12 @@ struct Layer<'a> {
 }
 
 impl<'a> Layer<'a> {
-    fn new(weights: &'a Weights, x: Batch<'a>, residual: Option<&'a [f32]>) -> Self {
+    fn new(weights: &'a Weights, x: Batch<'a>, added: Added<'a>) -> Self {
         let (mut bias, c_out) = (weights.bias.clone(), weights.matrix.columns);
         bias.resize(c_out, 0.0);
+        if let Added::Channels(channels) = added {
+            add_assign(&mut bias, channels);
+        }
         let [height, width] = x.doubled_size();
         let (columns, bands) = (width.div_ceil(OUT), x.pictures * height.div_ceil(OUT));
         let kernels = Kernels::new(weights, x.upsample);
@@ -95,7 +99,17 @@ impl<'a> Layer<'a> {
         let share = threads > 1 && bands * columns * kernels.c_in * c_out >= PARALLEL_MULTIPLICATIONS;
         // Several pieces for each thread, so that a thread that is late does not hold up the rest.
         let at_once = if share { (3 * threads).div_ceil(kernels.panels()).min(blocks) } else { 1 };
-        Self { kernels, bias, x, residual, columns, bands, block: bands.div_ceil(blocks), at_once, share }
+        Self {
+            kernels,
+            bias,
+            x,
+            residual: added.residual(),
+            columns,
+            bands,
+            block: bands.div_ceil(blocks),
+            at_once,
+            share,
+        }
     }
 
     fn run(&self, out: &Shared<'_>) {
@@ -190,7 +204,7 @@ mod tests {
                 upsample: false,
                 norm: None,
             };
-            let [found, wanted] = [true, false].map(|pairs| convolve(&packed(pairs), x, None));
+            let [found, wanted] = [true, false].map(|pairs| convolve(&packed(pairs), x, Added::Nothing));
             assert_eq!(found.len(), wanted.len());
             // Not equal to the last bit: another test may choose other instructions in between.
             let are_close = found.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-3);
