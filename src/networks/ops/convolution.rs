@@ -2,10 +2,10 @@
 
 use candle_core::{Result, Tensor};
 
-use super::cpu::convolution::{Batch, Convolution, Geometry};
+use super::cpu::convolution::{Added, Batch, Convolution, Geometry};
 use super::cpu::pack::Stored;
 use super::weights::{is_packable, with_weight};
-use super::{NormSilu, channels_last, cpu, feature_map, plain_values, with_values};
+use super::{NormSilu, channels_last, feature_map, plain_values, with_values};
 
 /// Zeros around the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +37,6 @@ enum Before<'a> {
     /// Each pixel is repeated in both directions.
     Doubling,
     Norm(NormSilu<'a>),
-}
-
-/// What is added to a convolution's result.
-#[derive(Clone, Copy)]
-pub enum Added<'a> {
-    /// Nothing but the bias.
-    Nothing,
-    /// A feature map of its shape.
-    Residual(&'a Tensor),
-    /// A vector `[1, O]` at every pixel.
-    Channels(&'a Tensor),
 }
 
 /// A convolution with its weights.
@@ -96,11 +85,11 @@ impl Conv2d {
     }
 
     /// The convolution of the normed `x`, plus what is `added`. On a CPU the normed map takes no memory.
-    pub fn forward_normed(&self, x: &Tensor, norm: NormSilu<'_>, added: Added<'_>) -> Result<Tensor> {
+    pub fn forward_normed(&self, x: &Tensor, norm: NormSilu<'_>, added: Added<&Tensor>) -> Result<Tensor> {
         self.run(x, Before::Norm(norm), added)
     }
 
-    fn run(&self, x: &Tensor, before: Before<'_>, added: Added<'_>) -> Result<Tensor> {
+    fn run(&self, x: &Tensor, before: Before<'_>, added: Added<&Tensor>) -> Result<Tensor> {
         let (batch, channels, height, width) = x.dims4()?;
         if channels != self.channels_in {
             let message = format!("a convolution of {} channels got {channels}", self.channels_in);
@@ -128,7 +117,7 @@ impl Conv2d {
                     Before::Norm(norm) => norm.affine(&x.permute((0, 3, 1, 2))?)?,
                     _ => None,
                 };
-                let run = |added: cpu::convolution::Added<'_>| {
+                let run = |added: Added<&[f32]>| {
                     with_values(&x, |values| {
                         let norm = norm.as_ref();
                         let batch = Batch { values, pictures: batch, height, width, upsample, norm };
@@ -136,13 +125,11 @@ impl Conv2d {
                     })
                 };
                 let out = match added {
-                    Added::Residual(residual) => with_values(&channels_last(residual)?, |residual| {
-                        run(cpu::convolution::Added::Residual(residual))
-                    })??,
-                    Added::Channels(vector) => {
-                        run(cpu::convolution::Added::Channels(&plain_values(vector)?))?
+                    Added::Residual(residual) => {
+                        with_values(&channels_last(residual)?, |residual| run(Added::Residual(residual)))??
                     }
-                    Added::Nothing => run(cpu::convolution::Added::Nothing)?,
+                    Added::Channels(vector) => run(Added::Channels(&plain_values(vector)?))?,
+                    Added::Nothing => run(Added::Nothing)?,
                 };
                 feature_map(out, result, &x)
             }

@@ -19,8 +19,9 @@ mod weights;
 
 pub use attention::{Mask, attention, softmax_in_parts};
 pub use bands::in_bands;
-pub use convolution::{Added, Conv2d, Padding};
+pub use convolution::{Conv2d, Padding};
 pub use cpu::bf16::{Precision, matrix_precision, set_matrix_precision};
+pub use cpu::convolution::Added;
 pub use cpu::norm::GroupStatistics;
 pub use cpu::scratch::release_buffers;
 #[doc(hidden)]

@@ -60,18 +60,19 @@ pub(in super::super) struct Batch<'a> {
     pub(in super::super) norm: Option<&'a Affine>,
 }
 
-/// What is added to a result beside the bias.
+/// What is added to a convolution's result `[B, O, H', W']`: tensors, or their values as they lie channels last.
 #[derive(Clone, Copy)]
-pub(in super::super) enum Added<'a> {
+pub enum Added<T> {
+    /// Nothing but the bias.
     Nothing,
-    /// Values of the result's size.
-    Residual(&'a [f32]),
-    /// `[C_out]` at every pixel.
-    Channels(&'a [f32]),
+    /// A feature map of its shape.
+    Residual(T),
+    /// A vector `[1, O]` at every pixel.
+    Channels(T),
 }
 
-impl<'a> Added<'a> {
-    pub(super) fn residual(self) -> Option<&'a [f32]> {
+impl<T> Added<T> {
+    pub(super) fn residual(self) -> Option<T> {
         if let Self::Residual(residual) = self { Some(residual) } else { None }
     }
 }
@@ -132,7 +133,7 @@ impl Convolution {
     }
 
     /// The convolution of each picture, plus what is `added`: the values `[B, H', W', C_out]`.
-    pub(in super::super) fn forward(&self, x: Batch<'_>, added: Added<'_>) -> Vec<f32> {
+    pub(in super::super) fn forward(&self, x: Batch<'_>, added: Added<&[f32]>) -> Vec<f32> {
         let shape = self.geometry.output_shape([x.pictures, x.height, x.width], x.upsample);
         let len = shape.iter().product();
         if len == 0 || x.values.is_empty() {

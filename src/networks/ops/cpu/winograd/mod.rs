@@ -53,7 +53,7 @@ fn counts(line: usize, doubled: bool) -> bool {
 }
 
 /// A 3×3 convolution of stride 1 with one pixel of padding: `[B, H, W, C_out]`, plus what is `added`.
-pub(super) fn convolve(weights: &Weights, x: Batch<'_>, added: Added<'_>) -> Vec<f32> {
+pub(super) fn convolve(weights: &Weights, x: Batch<'_>, added: Added<&[f32]>) -> Vec<f32> {
     let [height, width] = x.doubled_size();
     #[expect(unsafe_code, reason = "see `written`")]
     // SAFETY: every tile of every band is restored for every panel, which are all values.
@@ -83,7 +83,7 @@ struct Layer<'a> {
 }
 
 impl<'a> Layer<'a> {
-    fn new(weights: &'a Weights, x: Batch<'a>, added: Added<'a>) -> Self {
+    fn new(weights: &'a Weights, x: Batch<'a>, added: Added<&'a [f32]>) -> Self {
         let (mut bias, c_out) = (weights.bias.clone(), weights.matrix.columns);
         bias.resize(c_out, 0.0);
         if let Added::Channels(channels) = added {
