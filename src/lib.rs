@@ -11,17 +11,18 @@
 //!
 //! | row | module | knows | uses |
 //! |---|---|---|---|
-//! | 0 | [`latent`] | what a latent is: shape, format, trajectory, statistics, linear maps to RGB | |
+//! | 0 | [`latent`] | what a latent is: shape, format, trajectory, statistics | |
 //! | 0 | [`request`] | what a person may ask: draft → validated request; model families; the stop switch | `latent` |
+//! | 0 | [`projection`] | latent → RGB on a processor: linear and patch maths, their fit, the reference of the shaders | `latent` |
 //! | 1 | [`diffusion`] | noise, schedules, prediction types, guidance, samplers, the one sampling loop | `latent`, `request` |
 //! | 1 | [`networks`] | CLIP, UNet, VAE, and the fast operations under them | `latent`, `request` |
-//! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `request` |
-//! | 1 | [`store`] | which models there are: the built-in one and folders | `latent`, `request` |
-//! | 1 | [`preview`] | latents ↔ GPU: pipelines, uniforms, paint callbacks | `latent` |
+//! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `request` |
+//! | 1 | [`store`] | which models there are: the built-in one and folders | `latent`, `projection`, `request` |
+//! | 1 | [`preview`] | latents ↔ GPU: pipelines, uniforms, paint callbacks | `latent`, `projection` |
 //! | 2 | [`models`] | whole models: weights, tokenizer, text to embedding, denoiser, VAE | `latent`, `request`, `diffusion`, `networks`, `store` |
-//! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `request`, `diffusion`, `networks` (threads), `models`, `formats`, `store` |
-//! | 4 | [`session`] | what the window knows; pure updates, no egui | `latent`, `request`, `engine`, `formats`, `store` |
-//! | 5 | [`panels`] | how the window looks | `latent`, `request`, `engine` (stages, failures), `formats` (facts), `session`, `preview` |
+//! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `request`, `diffusion`, `networks` (threads), `models`, `formats`, `store` |
+//! | 4 | [`session`] | what the window knows; pure updates, no egui | `latent`, `projection`, `request`, `engine`, `formats`, `store` |
+//! | 5 | [`panels`] | how the window looks | `latent`, `projection`, `request`, `engine` (stages, failures), `formats` (facts), `session`, `preview` |
 //! | 6 | [`app`] | eframe glue, dialogs, dropped files, saving, settings | all but `diffusion`, `networks`, `models` |
 //! | 6 | [`cli`] | the same engine without a window | `latent`, `request`, `models`, `engine`, `formats`, `store` |
 //!
@@ -50,6 +51,7 @@ pub mod models;
 pub mod networks;
 pub mod panels;
 pub mod preview;
+pub mod projection;
 pub mod request;
 pub mod session;
 pub mod store;

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use candle_core::{Device, Tensor};
 use safelight::diffusion::{Branch, DiffusionError, NoisePredictor, SchedulerConfig};
 use safelight::engine::{Command, Engine, EngineSettings, Event, JobId, ModelHost, Stage};
-use safelight::latent::{Latent, LatentFormat, PreviewFit, first_non_finite};
+use safelight::latent::{Latent, LatentFormat, first_non_finite};
 use safelight::models::{DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings};
+use safelight::projection::PreviewFit;
 use safelight::request::{
     CancelToken, DecodeChoice, GenerationDraft, GenerationRequest, ImageSize, InitImage, ModelChoice,
     ModelDefaults, ModelFamily, ModelProfile, Picture, PredictionType, SamplerKind, Seed, TileChoice,

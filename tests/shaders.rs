@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use safelight::latent::{
-    ColourMap, Latent, LatentShape, PatchProjection, RgbProjection, drawn_channel, drawn_linear,
-};
+use safelight::latent::{Latent, LatentShape};
 use safelight::preview::{Decoder, Look, shader_sources};
+use safelight::projection::{
+    ColourMap, PatchProjection, RgbProjection, render_channel_reference, render_linear_reference,
+};
 
 /// A byte of the target is 1/255; both sides round, and filter weights are sums of f32 products.
 const TOLERANCE: f32 = 1.0 / 255.0;
@@ -116,7 +117,7 @@ fn the_linear_preview_is_its_reference() {
         for smooth in [true, false] {
             let (_, found) =
                 draw(&gpu, &latent, &Look::Linear { projection: Arc::clone(&projection), smooth });
-            close("linear", &found, &drawn_linear(&latent, &projection, 8, smooth));
+            close("linear", &found, &render_linear_reference(&latent, &projection, 8, smooth));
         }
     }
 }
@@ -149,7 +150,11 @@ fn every_colour_map_of_a_channel_is_its_reference() {
         for smooth in [true, false] {
             for (index, low, high) in [(0, -3.0, 3.0), (15, -0.5, 1.5)] {
                 let (_, found) = draw(&gpu, &latent, &Look::Channel { index, map, low, high, smooth });
-                close("channel", &found, &drawn_channel(&latent, index, map, [low, high], 8, smooth));
+                close(
+                    "channel",
+                    &found,
+                    &render_channel_reference(&latent, index, map, [low, high], 8, smooth),
+                );
             }
         }
     }

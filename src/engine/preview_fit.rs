@@ -5,13 +5,10 @@ use super::failure::{JobError, Task};
 use super::protocol::{Event, JobId, Stage};
 use super::worker::Outbox;
 use crate::formats::metrics::{psnr, ssim};
-use crate::latent::{
-    Latent, LatentShape, PatchProjection, PreviewFit, ProjectionQuality, RgbProjection, channel_statistics,
-    drawn_linear,
-};
+use crate::latent::{Latent, LatentShape, channel_statistics};
 use crate::models::LatentDiffusionModel;
+use crate::projection::{PreviewFit, PreviewFitData, ProjectionQuality, render_linear_reference};
 use crate::request::{CancelToken, DecodeChoice, Picture, Seed};
-use crate::store::PreviewRows;
 
 /// Latent pixels along an edge of what is fitted to.
 const EDGE: usize = 32;
@@ -30,10 +27,10 @@ pub(super) fn gather(
     job: JobId,
     cancel: &CancelToken,
     outbox: &Outbox,
-) -> Result<PreviewRows, JobError> {
+) -> Result<PreviewFitData, JobError> {
     let failed = |error| JobError::from_model(Task::FitPreview, error);
     let format = model.profile().format;
-    let mut rows = PreviewRows::new(format.channels, format.downscale);
+    let mut rows = PreviewFitData::new(format.channels, format.downscale);
     let edge_px = EDGE * format.downscale;
     let total = PICTURES + HELD_OUT + NOISES;
     let mut statistics = Vec::new();
@@ -55,38 +52,29 @@ pub(super) fn gather(
             statistics = all.iter().map(|s| [s.mean as f32, s.std as f32]).collect();
         }
         if (PICTURES..PICTURES + HELD_OUT).contains(&index) {
-            rows.held_out.push((latent, decoded));
+            rows.held_out.push((latent, decoded.rgb().to_vec()));
         } else {
-            rows.add(&latent, &decoded);
+            rows.add(&latent, decoded.rgb());
         }
     }
     Ok(rows)
 }
 
 /// Adds a picture that was made or opened; whether the rows changed.
-pub(super) fn learn(rows: &mut PreviewRows, latent: &Latent, decoded: &Picture) -> bool {
+pub(super) fn learn(rows: &mut PreviewFitData, latent: &Latent, decoded: &Picture) -> bool {
     let fits = latent.shape().channels == rows.channels;
     let wanted = fits && rows.patch.rows() < MAX_ROWS;
     if wanted {
-        rows.add(latent, decoded);
+        rows.add(latent, decoded.rgb());
     }
     wanted
 }
 
 /// Solves both regressions and measures them on what was held out.
-pub(super) fn solve(rows: &PreviewRows) -> Option<PreviewFit> {
-    let linear = rows.linear.solve(RIDGE)?;
-    let (weight, bias) = linear.split_at(rows.channels * 3);
-    let linear = RgbProjection {
-        weight: weight.chunks_exact(3).map(|rgb| [rgb[0], rgb[1], rgb[2]]).collect(),
-        bias: [bias[0], bias[1], bias[2]],
-    };
-    let patch = PatchProjection {
-        channels: rows.channels,
-        downscale: rows.downscale,
-        weight: rows.patch.solve(RIDGE)?,
-    };
-    let linear_quality = quality(rows, |latent| drawn_linear(latent, &linear, rows.downscale, true))?;
+pub(super) fn solve(rows: &PreviewFitData) -> Option<PreviewFit> {
+    let (linear, patch) = rows.solve(RIDGE)?;
+    let linear_quality =
+        quality(rows, |latent| render_linear_reference(latent, &linear, rows.downscale, true))?;
     let patch_quality = quality(rows, |latent| {
         let to_share = |rgb: [f32; 3]| rgb.map(|v| (v * 0.5 + 0.5).clamp(0.0, 1.0));
         patch.rgb_from_latent(latent).into_iter().map(to_share).collect()
@@ -95,13 +83,16 @@ pub(super) fn solve(rows: &PreviewRows) -> Option<PreviewFit> {
 }
 
 /// Mean agreement with the true decode over what was held out.
-fn quality(rows: &PreviewRows, draw: impl Fn(&Latent) -> Vec<[f32; 3]>) -> Option<ProjectionQuality> {
+fn quality(rows: &PreviewFitData, draw: impl Fn(&Latent) -> Vec<[f32; 3]>) -> Option<ProjectionQuality> {
     let mut sum = ProjectionQuality { psnr: 0.0, ssim: 0.0 };
     for (latent, decoded) in &rows.held_out {
         let bytes: Vec<u8> = draw(latent).into_iter().flatten().map(|v| (v * 255.0).round() as u8).collect();
-        let drawn = Picture::new(decoded.width(), decoded.height(), bytes).ok()?;
-        sum.psnr += psnr(decoded, &drawn)?;
-        sum.ssim += ssim(decoded, &drawn)?;
+        let shape = latent.shape();
+        let (width, height) = (shape.width * rows.downscale, shape.height * rows.downscale);
+        let decoded = Picture::new(width, height, decoded.clone()).ok()?;
+        let drawn = Picture::new(width, height, bytes).ok()?;
+        sum.psnr += psnr(&decoded, &drawn)?;
+        sum.ssim += ssim(&decoded, &drawn)?;
     }
     let count = rows.held_out.len() as f64;
     (count > 0.0).then(|| ProjectionQuality { psnr: sum.psnr / count, ssim: sum.ssim / count })
@@ -200,6 +191,7 @@ fn spectral_noise(statistics: &[[f32; 2]], edge: usize, seed: Seed) -> Latent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::projection::PatchProjection;
 
     #[test]
     fn spectral_noise_has_the_statistics_it_was_given_and_is_smooth() {
@@ -228,13 +220,13 @@ mod tests {
                 rgb.map(|v| ((v * 0.5 + 0.5).clamp(0.0, 1.0) * 255.0).round() as u8).collect();
             Picture::new(256, 256, bytes).unwrap()
         };
-        let mut rows = PreviewRows::new(4, 8);
+        let mut rows = PreviewFitData::new(4, 8);
         for seed in 0..3 {
             let latent = spectral_noise(&[[0.0, 1.0]; 4], 32, Seed(seed));
             assert!(learn(&mut rows, &latent, &decode(&latent)));
         }
         let apart = spectral_noise(&[[0.0, 1.0]; 4], 32, Seed(9));
-        rows.held_out.push((apart.clone(), decode(&apart)));
+        rows.held_out.push((apart.clone(), decode(&apart).rgb().to_vec()));
         let fit = solve(&rows).unwrap();
         assert!(fit.patch_is_better());
         // What is left is the rounding to bytes and the ridge.

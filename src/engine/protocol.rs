@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::failure::Failure;
-use crate::latent::{Latent, PreviewFit, Trajectory};
+use crate::latent::{Latent, Trajectory};
+use crate::projection::PreviewFit;
 use crate::request::{
     CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, GenerationRequest, ModelChoice, ModelProfile,
     Picture, TileChoice,

@@ -18,8 +18,9 @@ use crate::formats::atomic::write_atomically;
 use crate::latent::Latent;
 use crate::models::{LatentDiffusionModel, ModelSettings};
 use crate::networks::ops::threads;
+use crate::projection::PreviewFitData;
 use crate::request::{CancelToken, ModelChoice, Picture};
-use crate::store::PreviewRows;
+use crate::store::preview_cache;
 
 /// The way to the client.
 pub(super) struct Outbox {
@@ -52,7 +53,7 @@ struct Loaded {
     settings: ModelSettings,
     model: Box<dyn LatentDiffusionModel>,
     /// What its previews are fitted to, and the folder that is kept in.
-    rows: Option<(PreviewRows, Option<PathBuf>)>,
+    rows: Option<(PreviewFitData, Option<PathBuf>)>,
 }
 
 /// The next command, if the client is still there. Memory is given back while none comes.
@@ -179,8 +180,8 @@ impl Worker {
             let profile = loaded.model.profile();
             let kept = folder
                 .as_deref()
-                .and_then(|folder| std::fs::read(PreviewRows::path(folder, &profile.vae_hash)).ok())
-                .and_then(|bytes| PreviewRows::from_bytes(&bytes))
+                .and_then(|folder| std::fs::read(preview_cache::path(folder, &profile.vae_hash)).ok())
+                .and_then(|bytes| preview_cache::from_bytes(&bytes))
                 .filter(|rows| {
                     (rows.channels, rows.downscale) == (profile.format.channels, profile.format.downscale)
                 });
@@ -256,11 +257,11 @@ impl Worker {
 }
 
 /// Writes what a fit is made from. A folder that cannot be written costs a fit at the next start, no more.
-fn keep(rows: &PreviewRows, folder: Option<&Path>, vae_hash: &str) {
+fn keep(rows: &PreviewFitData, folder: Option<&Path>, vae_hash: &str) {
     let Some(folder) = folder else { return };
     let written = std::fs::create_dir_all(folder).map_err(sentence).and_then(|()| {
-        let bytes = rows.to_bytes().map_err(sentence)?;
-        let path = PreviewRows::path(folder, vae_hash);
+        let bytes = preview_cache::to_bytes(rows).map_err(sentence)?;
+        let path = preview_cache::path(folder, vae_hash);
         write_atomically(&path, |file| std::io::Write::write_all(file, &bytes)).map_err(sentence)
     });
     if let Err(reason) = written {

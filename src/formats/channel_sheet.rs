@@ -2,7 +2,8 @@
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 
-use crate::latent::{ChannelStatistics, ColourMap, Latent, LatentFormat, channel_statistics};
+use crate::latent::{ChannelStatistics, Latent, LatentFormat, channel_statistics};
+use crate::projection::ColourMap;
 use crate::request::Picture;
 
 /// The interface's font: file names may be Korean.

@@ -1,7 +1,7 @@
 //! What a trip through a VAE kept of a picture, and where it lost something.
 
 use super::metrics::{JpegOfSize, error_map, jpeg_of_size, psnr, ssim};
-use crate::latent::ColourMap;
+use crate::projection::ColourMap;
 use crate::request::Picture;
 
 /// An original against its decoded latent.

@@ -1,29 +1,21 @@
-//! What a latent is: shape, format, trajectory of steps, statistics, linear maps to RGB.
+//! What a latent is: shape, format, trajectory of steps, statistics.
 //!
 //! A latent here is plain data, never a device tensor: it is what crosses threads, what files
 //! hold and what the preview shaders draw.
 
 mod adjustments;
-mod colour_map;
-mod drawn;
 mod format;
 mod posterior;
-mod preview_fit;
 mod principal;
-mod rgb_projection;
 mod statistics;
 mod trajectory;
 
 use std::sync::Arc;
 
 pub use adjustments::{Blend, BlendMode, ChannelAdjustment, ChannelAdjustments};
-pub use colour_map::{ColourMap, ERROR_COLOUR};
-pub use drawn::{drawn_channel, drawn_linear};
 pub use format::{Compression, LatentFormat, LatentSpace};
 pub use posterior::{kl_map, posterior_sigma};
-pub use preview_fit::{PreviewFit, RidgeRegression, patch_rows, rgb_rows};
 pub use principal::{PrincipalComponents, principal_components};
-pub use rgb_projection::{PatchProjection, ProjectionQuality, RgbProjection};
 pub use statistics::{ChannelStatistics, Histogram, channel_statistics, first_non_finite};
 pub use trajectory::{Trajectory, TrajectoryStep};
 

@@ -20,8 +20,9 @@ use std::sync::Arc;
 
 use egui::{TextureHandle, TextureId, TextureOptions, Ui};
 
-use crate::latent::{Latent, LatentFormat, LatentSpace, PreviewFit, RgbProjection};
+use crate::latent::{Latent, LatentFormat, LatentSpace};
 use crate::preview::{LatentTextures, Look};
+use crate::projection::{PreviewFit, RgbProjection};
 use crate::request::{ModelChoice, Picture};
 use crate::session::{Action, Session, Touch, builtin_fit};
 

@@ -1,6 +1,7 @@
 //! The decoding passes: a latent and a look to a texture.
 
-use crate::latent::{ColourMap, Latent};
+use crate::latent::Latent;
+use crate::projection::ColourMap;
 
 use super::Look;
 

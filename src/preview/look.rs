@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::latent::{ColourMap, PatchProjection, RgbProjection};
+use crate::projection::{ColourMap, PatchProjection, RgbProjection};
 
 /// One way to see a latent.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::engine::JobId;
-use crate::latent::PreviewFit;
+use crate::projection::PreviewFit;
 use crate::request::{CancelToken, GenerationDraft, ModelChoice, ModelProfile, Seed};
 
 pub use crate::store::builtin_vocabulary;

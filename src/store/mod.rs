@@ -2,14 +2,13 @@
 
 mod detect;
 mod model_files;
-mod preview_cache;
+pub mod preview_cache;
 mod vocabulary;
 
 use std::path::PathBuf;
 
 pub use detect::{ModelIndex, detect, latent_channels};
 pub use model_files::{ModelFiles, WeightBytes, WeightFile};
-pub use preview_cache::PreviewRows;
 pub use vocabulary::{Vocabulary, builtin_previews, builtin_vocabulary};
 
 /// Why a model's files cannot be used. Each says what to try.

@@ -4,176 +4,122 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::latent::{Latent, LatentShape, RidgeRegression, patch_rows, rgb_rows};
-use crate::request::Picture;
-
-/// What a fit is made from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PreviewRows {
-    /// Latent channels.
-    pub channels: usize,
-    /// Pixels under the edge of one latent pixel.
-    pub downscale: usize,
-    /// Latent vectors against mean colours.
-    pub linear: RidgeRegression,
-    /// 3×3 neighbourhoods against patches.
-    pub patch: RidgeRegression,
-    /// Latents the regressions never saw, and their true decodes.
-    pub held_out: Vec<(Latent, Picture)>,
-}
+use crate::latent::{Latent, LatentShape};
+use crate::projection::{PreviewFitData, RidgeRegression};
 
 /// Channels and patch edges above these are no VAE's: a damaged file.
 const MAX_CHANNELS: usize = 1024;
 const MAX_DOWNSCALE: usize = 64;
 
-impl PreviewRows {
-    /// No rows yet.
-    pub fn new(channels: usize, downscale: usize) -> Self {
-        Self {
-            channels,
-            downscale,
-            linear: RidgeRegression::new(channels, 3),
-            patch: RidgeRegression::new(9 * channels, downscale * downscale * 3),
-            held_out: Vec::new(),
+/// The file for a VAE in a folder of fits.
+pub fn path(folder: &Path, vae_hash: &str) -> PathBuf {
+    folder.join(format!("preview-{vae_hash}.safetensors"))
+}
+
+/// As a safetensors file.
+pub fn to_bytes(fit: &PreviewFitData) -> Result<Vec<u8>, safetensors::SafeTensorError> {
+    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    let sizes = [fit.channels as u64, fit.downscale as u64, fit.linear.rows(), fit.patch.rows()];
+    let bytes = sizes.iter().flat_map(|v| v.to_le_bytes()).collect();
+    tensors.push(("sizes".to_owned(), Dtype::U64, vec![4], bytes));
+    for (name, regression) in [("linear", &fit.linear), ("patch", &fit.patch)] {
+        let (gram, moment, _) = regression.sums();
+        for (part, values) in [("gram", gram), ("moment", moment)] {
+            let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            tensors.push((format!("{name}.{part}"), Dtype::F64, vec![values.len()], bytes));
         }
     }
-
-    /// Adds a latent (model space) and its true decode. A picture of another size adds nothing.
-    pub fn add(&mut self, latent: &Latent, decoded: &Picture) {
+    for (index, (latent, rgb)) in fit.held_out.iter().enumerate() {
         let shape = latent.shape();
-        let size = (shape.width * self.downscale, shape.height * self.downscale);
-        if shape.channels != self.channels || (decoded.width(), decoded.height()) != size {
-            return;
-        }
-        let rgb: Vec<f32> = decoded.rgb().iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect();
-        rgb_rows(&mut self.linear, latent, &rgb, self.downscale);
-        patch_rows(&mut self.patch, latent, &rgb, self.downscale);
+        let bytes = latent.values().iter().flat_map(|v| v.to_le_bytes()).collect();
+        let dims = vec![shape.channels, shape.height, shape.width];
+        tensors.push((format!("held_out.{index}.latent"), Dtype::F32, dims, bytes));
+        let dims = vec![shape.height * fit.downscale, shape.width * fit.downscale, 3];
+        tensors.push((format!("held_out.{index}.picture"), Dtype::U8, dims, rgb.clone()));
     }
+    let views = tensors
+        .iter()
+        .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
+        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
+    safetensors::serialize(views, None)
+}
 
-    /// The file for a VAE in a folder of fits.
-    pub fn path(folder: &Path, vae_hash: &str) -> PathBuf {
-        folder.join(format!("preview-{vae_hash}.safetensors"))
+/// From a file's bytes; `None` if they are not what [`to_bytes`] writes.
+pub fn from_bytes(bytes: &[u8]) -> Option<PreviewFitData> {
+    let tensors = SafeTensors::deserialize(bytes).ok()?;
+    let data = |name: &str, dtype: Dtype| {
+        let view = tensors.tensor(name).ok().filter(|view| view.dtype() == dtype)?;
+        Some((view.shape().to_vec(), view.data().to_vec()))
+    };
+    let sizes: Vec<u64> = data("sizes", Dtype::U64)?
+        .1
+        .chunks_exact(8)
+        .map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()))
+        .collect();
+    let [channels, downscale, linear_rows, patch_rows] = sizes[..] else { return None };
+    let (channels, downscale) = (channels as usize, downscale as usize);
+    if !(1..=MAX_CHANNELS).contains(&channels) || !(1..=MAX_DOWNSCALE).contains(&downscale) {
+        return None;
     }
-
-    /// As a safetensors file.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, safetensors::SafeTensorError> {
-        let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-        let sizes = [self.channels as u64, self.downscale as u64, self.linear.rows(), self.patch.rows()];
-        let bytes = sizes.iter().flat_map(|v| v.to_le_bytes()).collect();
-        tensors.push(("sizes".to_owned(), Dtype::U64, vec![4], bytes));
-        for (name, regression) in [("linear", &self.linear), ("patch", &self.patch)] {
-            let (gram, moment, _) = regression.sums();
-            for (part, values) in [("gram", gram), ("moment", moment)] {
-                let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-                tensors.push((format!("{name}.{part}"), Dtype::F64, vec![values.len()], bytes));
-            }
-        }
-        for (index, (latent, picture)) in self.held_out.iter().enumerate() {
-            let shape = latent.shape();
-            let bytes = latent.values().iter().flat_map(|v| v.to_le_bytes()).collect();
-            let dims = vec![shape.channels, shape.height, shape.width];
-            tensors.push((format!("held_out.{index}.latent"), Dtype::F32, dims, bytes));
-            let dims = vec![picture.height(), picture.width(), 3];
-            tensors.push((format!("held_out.{index}.picture"), Dtype::U8, dims, picture.rgb().to_vec()));
-        }
-        let views = tensors
-            .iter()
-            .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-        safetensors::serialize(views, None)
+    let sums = |name: &str| -> Option<Vec<f64>> {
+        let (_, bytes) = data(name, Dtype::F64)?;
+        Some(bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap_or_default())).collect())
+    };
+    let linear =
+        RidgeRegression::from_sums(channels, 3, sums("linear.gram")?, sums("linear.moment")?, linear_rows)?;
+    let patch = RidgeRegression::from_sums(
+        9 * channels,
+        downscale * downscale * 3,
+        sums("patch.gram")?,
+        sums("patch.moment")?,
+        patch_rows,
+    )?;
+    let mut held_out = Vec::new();
+    while let Some((shape, values)) = data(&format!("held_out.{}.latent", held_out.len()), Dtype::F32) {
+        let (size, rgb) = data(&format!("held_out.{}.picture", held_out.len()), Dtype::U8)?;
+        let [c, h, w] = shape[..] else { return None };
+        let [height, width, 3] = size[..] else { return None };
+        let values: Vec<f32> =
+            values.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap_or_default())).collect();
+        let fits = c == channels
+            && height == h * downscale
+            && width == w * downscale
+            && rgb.len() == height * width * 3;
+        let latent = Latent::new(LatentShape::new(c, h, w), values).ok().filter(|_| fits)?;
+        held_out.push((latent, rgb));
     }
-
-    /// From a file's bytes; `None` if they are not what [`PreviewRows::to_bytes`] writes.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let tensors = SafeTensors::deserialize(bytes).ok()?;
-        let data = |name: &str, dtype: Dtype| {
-            let view = tensors.tensor(name).ok().filter(|view| view.dtype() == dtype)?;
-            Some((view.shape().to_vec(), view.data().to_vec()))
-        };
-        let sizes: Vec<u64> = data("sizes", Dtype::U64)?
-            .1
-            .chunks_exact(8)
-            .map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()))
-            .collect();
-        let [channels, downscale, linear_rows, patch_rows] = sizes[..] else { return None };
-        let (channels, downscale) = (channels as usize, downscale as usize);
-        if !(1..=MAX_CHANNELS).contains(&channels) || !(1..=MAX_DOWNSCALE).contains(&downscale) {
-            return None;
-        }
-        let sums = |name: &str| -> Option<Vec<f64>> {
-            let (_, bytes) = data(name, Dtype::F64)?;
-            Some(
-                bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap_or_default())).collect(),
-            )
-        };
-        let linear = RidgeRegression::from_sums(
-            channels,
-            3,
-            sums("linear.gram")?,
-            sums("linear.moment")?,
-            linear_rows,
-        )?;
-        let patch = RidgeRegression::from_sums(
-            9 * channels,
-            downscale * downscale * 3,
-            sums("patch.gram")?,
-            sums("patch.moment")?,
-            patch_rows,
-        )?;
-        let mut held_out = Vec::new();
-        while let Some((shape, values)) = data(&format!("held_out.{}.latent", held_out.len()), Dtype::F32) {
-            let (size, rgb) = data(&format!("held_out.{}.picture", held_out.len()), Dtype::U8)?;
-            let [c, h, w] = shape[..] else { return None };
-            let [height, width, 3] = size[..] else { return None };
-            let values: Vec<f32> = values
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes(b.try_into().unwrap_or_default()))
-                .collect();
-            let fits = c == channels && height == h * downscale && width == w * downscale;
-            let latent = Latent::new(LatentShape::new(c, h, w), values).ok().filter(|_| fits)?;
-            held_out.push((latent, Picture::new(width, height, rgb).ok()?));
-        }
-        Some(Self { channels, downscale, linear, patch, held_out })
-    }
+    Some(PreviewFitData { channels, downscale, linear, patch, held_out })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rows() -> PreviewRows {
-        let mut rows = PreviewRows::new(2, 2);
+    fn rows() -> PreviewFitData {
+        let mut rows = PreviewFitData::new(2, 2);
         let latent = Latent::new(LatentShape::new(2, 1, 2), vec![1.0, 2.0, 3.0, 4.0]).unwrap();
-        let picture = Picture::new(4, 2, (0..24).collect::<Vec<u8>>()).unwrap();
-        rows.add(&latent, &picture);
-        rows.held_out.push((latent, picture));
+        let rgb: Vec<u8> = (0..24).collect();
+        rows.add(&latent, &rgb);
+        rows.held_out.push((latent, rgb));
         rows
     }
 
     #[test]
     fn rows_come_back_from_their_file() {
-        assert_eq!(PreviewRows::from_bytes(&rows().to_bytes().unwrap()), Some(rows()));
+        assert_eq!(from_bytes(&to_bytes(&rows()).unwrap()), Some(rows()));
         assert_eq!(rows().patch.rows(), 2);
     }
 
     #[test]
     fn a_damaged_file_is_no_fit_and_no_panic() {
-        let bytes = rows().to_bytes().unwrap();
+        let bytes = to_bytes(&rows()).unwrap();
         for cut in [0, 7, 9, 80, bytes.len() - 1] {
-            assert_eq!(PreviewRows::from_bytes(&bytes[..cut]), None, "{cut}");
+            assert_eq!(from_bytes(&bytes[..cut]), None, "{cut}");
         }
         for at in (0..bytes.len()).step_by(3) {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0xff;
-            let _ = PreviewRows::from_bytes(&damaged);
+            let _ = from_bytes(&damaged);
         }
-    }
-
-    #[test]
-    fn a_picture_of_another_size_adds_nothing() {
-        let mut rows = PreviewRows::new(2, 2);
-        let latent = Latent::zeros(LatentShape::new(2, 1, 2));
-        rows.add(&latent, &Picture::new(2, 2, vec![0; 12]).unwrap());
-        assert_eq!(rows.patch.rows(), 0);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use crate::latent::{PatchProjection, PreviewFit, ProjectionQuality, RgbProjection};
+use crate::projection::{PatchProjection, PreviewFit, ProjectionQuality, RgbProjection};
 
 /// The words of the built-in model's world.
 #[derive(Clone, Debug, Default, serde::Deserialize)]

@@ -6,9 +6,10 @@ use egui::{Color32, Pos2, Rect, RichText, Sense, Ui, Vec2};
 
 use super::lens::tile_ui;
 use super::pictures::fitted;
-use crate::latent::{ColourMap, Histogram, Latent, RgbProjection};
+use crate::latent::{Histogram, Latent};
 use crate::panels::{Desk, named, theme};
 use crate::preview::Look;
+use crate::projection::{ColourMap, RgbProjection};
 use crate::session::{Action, Export, Inspector, Touch};
 
 /// The widest and tallest that a channel is drawn, points.

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use egui::{Color32, Rect, RichText, TextureId, Ui, Vec2};
 
 use super::lens::{frame_probed, tile_ui};
-use crate::latent::{ColourMap, Latent, LatentShape};
+use crate::latent::{Latent, LatentShape};
 use crate::panels::{Desk, named, theme};
 use crate::preview::Look;
+use crate::projection::ColourMap;
 use crate::session::Inspector;
 
 /// Edges of a tile, points.

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use egui::{Color32, Rect, RichText, Sense, Ui, Vec2};
 
-use crate::latent::{ColourMap, Latent};
+use crate::latent::Latent;
 use crate::panels::{Desk, theme};
 use crate::preview::Look;
+use crate::projection::ColourMap;
 use crate::request::Picture;
 use crate::session::Inspector;
 

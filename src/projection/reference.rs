@@ -1,6 +1,7 @@
-//! What the preview shaders draw, on the processor: their twins in tests, and the measure of a fit.
+//! The processor reference of the preview shaders: tests compare the shaders with it, and fits are measured by it.
 
-use super::{ColourMap, ERROR_COLOUR, Latent, RgbProjection};
+use super::{ColourMap, ERROR_COLOUR, RgbProjection};
+use crate::latent::Latent;
 
 fn value_at(latent: &Latent, x: isize, y: isize, channel: usize) -> f32 {
     let shape = latent.shape();
@@ -40,7 +41,7 @@ fn points(latent: &Latent, scale: usize) -> impl Iterator<Item = [f32; 2]> {
 }
 
 /// The linear preview: RGB in 0..=1, `[H · scale, W · scale]`; `smooth`: Catmull–Rom between latent pixels.
-pub fn drawn_linear(
+pub fn render_linear_reference(
     latent: &Latent,
     projection: &RgbProjection,
     scale: usize,
@@ -61,7 +62,7 @@ pub fn drawn_linear(
 }
 
 /// One channel through a colour map: RGB in 0..=1, `[H · scale, W · scale]`.
-pub fn drawn_channel(
+pub fn render_channel_reference(
     latent: &Latent,
     index: usize,
     map: ColourMap,

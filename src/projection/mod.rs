@@ -1,0 +1,17 @@
+//! From a latent to colours without a VAE: the maths of previews, their fit, and the shaders' processor reference.
+//!
+//! All projections act on model-space latents and give RGB in `−1..=1` (display-encoded sRGB).
+
+mod colour_map;
+mod fit;
+mod linear;
+mod patch;
+mod reference;
+mod regression;
+
+pub use colour_map::{ColourMap, ERROR_COLOUR};
+pub use fit::{PreviewFit, PreviewFitData, ProjectionQuality};
+pub use linear::RgbProjection;
+pub use patch::PatchProjection;
+pub use reference::{render_channel_reference, render_linear_reference};
+pub use regression::RidgeRegression;
