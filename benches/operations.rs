@@ -1,22 +1,32 @@
 //! The operations at the sizes of Stable Diffusion 1.5 and of the built-in model, beside candle's own.
 //!
-//! One thread by default; `SAFELIGHT_THREADS` for more. `SAFELIGHT_LEVEL=avx2` (or `baseline`, `avx512`) keeps to
-//! narrower instructions, `SAFELIGHT_PRECISION=bf16` measures products of bf16 matrices. Pin the process (`taskset -c 0`): threads may
+//! One thread by default; `SAFELIGHT_THREADS` for more. `SAFELIGHT_ISA=avx2` (or `baseline`, `avx512`) keeps to narrower
+//! instructions, `SAFELIGHT_PRECISION=bf16` measures products of bf16 matrices. Pin the process (`taskset -c 0`): threads may
 //! share a core otherwise.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on stops")]
 
 use std::hint::black_box;
+use std::sync::LazyLock;
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use safelight::networks::ops::{
-    Conv2d, GroupNorm, LayerNorm, Level, Linear, Mask, NormSilu, Padding, Precision, attention, geglu, limit,
-    set_matrix_precision, threads,
+    Conv2d, GroupNorm, LayerNorm, Linear, Mask, NormSilu, Padding, attention, geglu,
 };
+use safelight::networks::{Isa, KernelContext, Precision, Runtime};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What the environment asks for.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default().to_lowercase();
+    let isa = Isa::named(&variable("SAFELIGHT_ISA")).unwrap_or_default();
+    let precision = if variable("SAFELIGHT_PRECISION") == "bf16" { Precision::Bf16 } else { Precision::Full };
+    let threads = variable("SAFELIGHT_THREADS").parse().unwrap_or(1);
+    Runtime::new(Device::Cpu, DType::F32, KernelContext::new(isa, precision, Some(threads)))
+});
 
 /// Values in −1..1 that depend on shape and salt only.
 fn made_up(shape: &[usize], salt: u32) -> Tensor {
@@ -48,7 +58,7 @@ fn both(
     group.bench_function("safelight", |bencher| {
         // Inside the pool, as whole networks run; only the time of the loop counts.
         bencher.iter_custom(|rounds| {
-            threads::run(|| {
+            RUNTIME.run(|| {
                 let start = std::time::Instant::now();
                 for _ in 0..rounds {
                     black_box(ours().unwrap());
@@ -80,7 +90,7 @@ fn convolutions(criterion: &mut Criterion) {
     ];
     for (batch, inputs, outputs, edge, kernel, stride) in sizes {
         let (weight, bias) = (made_up(&[outputs, inputs, kernel, kernel], 1), made_up(&[outputs], 2));
-        let fast = Conv2d::new(&weight, Some(&bias), stride, Padding::Same(kernel / 2)).unwrap();
+        let fast = Conv2d::new(&RUNTIME, &weight, Some(&bias), stride, Padding::Same(kernel / 2)).unwrap();
         let x = feature_map([batch, inputs, edge, edge]);
         let contiguous = x.contiguous().unwrap();
         let bias = bias.reshape((1, outputs, 1, 1)).unwrap();
@@ -110,7 +120,7 @@ fn linear_maps(criterion: &mut Criterion) {
     for (rows, inputs, outputs) in sizes {
         let (weight, bias, x) =
             (made_up(&[outputs, inputs], 1), made_up(&[outputs], 2), made_up(&[rows, inputs], 3));
-        let fast = Linear::new(&weight, Some(&bias)).unwrap();
+        let fast = Linear::new(&RUNTIME, &weight, Some(&bias)).unwrap();
         let name = format!("linear {rows}x{inputs} to {outputs}");
         let plain = || x.matmul(&weight.t()?)?.broadcast_add(&bias);
         both(criterion, &name, || fast.forward(&x), plain);
@@ -138,7 +148,7 @@ fn attentions(criterion: &mut Criterion) {
         both(
             criterion,
             &name,
-            || attention(&q, &k, &v, heads, Mask::None),
+            || attention(&RUNTIME, [&q, &k, &v], heads, Mask::None),
             || {
                 let scores = (split(&q)?.matmul(&split(&k)?.t()?)? * (head_width as f64).sqrt().recip())?;
                 let weights = candle_nn::ops::softmax(&scores, D::Minus1)?;
@@ -151,7 +161,7 @@ fn attentions(criterion: &mut Criterion) {
 fn norms_and_activations(criterion: &mut Criterion) {
     for (batch, channels, edge) in [(1, 320, 64), (1, 128, 512), (2, 64, 16)] {
         let (weight, bias) = (made_up(&[channels], 1), made_up(&[channels], 2));
-        let fast = GroupNorm::new(&weight, &bias, 32, 1e-5).unwrap();
+        let fast = GroupNorm::new(&RUNTIME, &weight, &bias, 32, 1e-5).unwrap();
         let plain = candle_nn::GroupNorm::new(weight, bias, channels, 32, 1e-5).unwrap();
         let x = feature_map([batch, channels, edge, edge]);
         let contiguous = x.contiguous().unwrap();
@@ -162,26 +172,15 @@ fn norms_and_activations(criterion: &mut Criterion) {
     for (tokens, channels) in [(4096, 320), (128, 128)] {
         let (weight, bias) = (made_up(&[channels], 1), made_up(&[channels], 2));
         let x = made_up(&[1, tokens, channels], 3);
-        let fast = LayerNorm::new(&weight, &bias, 1e-5).unwrap();
+        let fast = LayerNorm::new(&RUNTIME, &weight, &bias, 1e-5).unwrap();
         let candles = || candle_nn::ops::layer_norm(&x, &weight, &bias, 1e-5);
         both(criterion, &format!("layer norm {tokens}x{channels}"), || fast.forward(&x), candles);
         let x = made_up(&[1, tokens, 8 * channels], 3);
         let half = 4 * channels;
         let candles = || x.narrow(D::Minus1, 0, half)? * x.narrow(D::Minus1, half, half)?.gelu_erf()?;
-        both(criterion, &format!("geglu {tokens}x{half}"), || geglu(&x), candles);
+        both(criterion, &format!("geglu {tokens}x{half}"), || geglu(&RUNTIME, &x), candles);
     }
 }
 
-fn as_wanted(_: &mut Criterion) {
-    let name = |variable: &str| std::env::var(variable).unwrap_or_default().to_lowercase();
-    let level = name("SAFELIGHT_LEVEL");
-    limit(Level::available().into_iter().find(|known| known.name() == level));
-    if name("SAFELIGHT_PRECISION") == "bf16" {
-        set_matrix_precision(Precision::Bf16);
-    }
-    let wanted = std::env::var("SAFELIGHT_THREADS").ok().and_then(|n| n.parse().ok());
-    threads::set_count(Some(wanted.unwrap_or(1)));
-}
-
-criterion_group!(benches, as_wanted, convolutions, linear_maps, attentions, norms_and_activations);
+criterion_group!(benches, convolutions, linear_maps, attentions, norms_and_activations);
 criterion_main!(benches);

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use safelight::networks::autoencoder::{Autoencoder, MemoryLimits};
+use safelight::networks::{Parameters, Runtime};
 use safelight::request::CancelToken;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
@@ -54,6 +55,7 @@ fn memory_is_what_was_estimated_and_bounded_in_tiles() {
     let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
     let weights = std::fs::read(folder.join("diffusion_pytorch_model.safetensors")).unwrap();
     let vb = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
+    let vb = Parameters::new(vb, &Runtime::processor(None));
     let vae = Autoencoder::new(&vb, &serde_json::from_str(&config).unwrap()).unwrap();
     let cancel = CancelToken::new();
     let latent = |height, width| {

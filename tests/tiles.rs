@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use safelight::formats::picture::{ReadOptions, read_picture};
 use safelight::networks::autoencoder::{Autoencoder, AutoencoderConfig, MemoryLimits};
+use safelight::networks::{Parameters, Runtime};
 use safelight::request::CancelToken;
 
 fn root() -> &'static Path {
@@ -20,6 +21,7 @@ fn builtin() -> Autoencoder {
     let config: AutoencoderConfig = serde_json::from_str(&config).unwrap();
     let weights = std::fs::read(folder.join("diffusion_pytorch_model.safetensors")).unwrap();
     let vb = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
+    let vb = Parameters::new(vb, &Runtime::processor(None));
     Autoencoder::new(&vb, &config).unwrap()
 }
 

@@ -1,38 +1,38 @@
 //! Parts that the UNet and the autoencoder share.
 
 use candle_core::{Result, Tensor};
-use candle_nn::VarBuilder;
 
-use super::ops::{Added, Conv2d, GroupNorm, GroupStatistics, LayerNorm, Linear, NormSilu, Padding, silu};
+use super::ops::{Conv2d, Epilogue, GroupNorm, GroupStatistics, LayerNorm, Linear, NormSilu, Padding, silu};
+use super::{Parameters, Runtime};
 
 /// A convolution's weight and bias under one name.
 pub(super) fn conv(
-    vb: &VarBuilder<'_>,
+    vb: &Parameters<'_>,
     [inputs, outputs, kernel]: [usize; 3],
     stride: usize,
     padding: Padding,
 ) -> Result<Conv2d> {
     let weight = vb.get((outputs, inputs, kernel, kernel), "weight")?;
-    Conv2d::new(&weight, Some(&vb.get(outputs, "bias")?), stride, padding)
+    Conv2d::new(vb.runtime(), &weight, Some(&vb.get(outputs, "bias")?), stride, padding)
 }
 
 /// A 3×3 convolution that keeps the size.
-pub(super) fn conv3x3(vb: &VarBuilder<'_>, inputs: usize, outputs: usize) -> Result<Conv2d> {
+pub(super) fn conv3x3(vb: &Parameters<'_>, inputs: usize, outputs: usize) -> Result<Conv2d> {
     conv(vb, [inputs, outputs, 3], 1, Padding::Same(1))
 }
 
 /// A linear map with bias.
-pub(super) fn linear(vb: &VarBuilder<'_>, inputs: usize, outputs: usize) -> Result<Linear> {
-    Linear::new(&vb.get((outputs, inputs), "weight")?, Some(&vb.get(outputs, "bias")?))
+pub(super) fn linear(vb: &Parameters<'_>, inputs: usize, outputs: usize) -> Result<Linear> {
+    Linear::new(vb.runtime(), &vb.get((outputs, inputs), "weight")?, Some(&vb.get(outputs, "bias")?))
 }
 
 /// A linear map without bias.
-pub(super) fn linear_no_bias(vb: &VarBuilder<'_>, inputs: usize, outputs: usize) -> Result<Linear> {
-    Linear::new(&vb.get((outputs, inputs), "weight")?, None)
+pub(super) fn linear_no_bias(vb: &Parameters<'_>, inputs: usize, outputs: usize) -> Result<Linear> {
+    Linear::new(vb.runtime(), &vb.get((outputs, inputs), "weight")?, None)
 }
 
 /// A linear map that older files hold as a 1×1 convolution, `[O, I]` or `[O, I, 1, 1]`.
-pub(super) fn linear_or_conv1x1(vb: &VarBuilder<'_>, inputs: usize, outputs: usize) -> Result<Linear> {
+pub(super) fn linear_or_conv1x1(vb: &Parameters<'_>, inputs: usize, outputs: usize) -> Result<Linear> {
     let weight = match vb.get((outputs, inputs), "weight") {
         Ok(weight) => weight,
         Err(flat_error) => match vb.get((outputs, inputs, 1, 1), "weight") {
@@ -40,21 +40,22 @@ pub(super) fn linear_or_conv1x1(vb: &VarBuilder<'_>, inputs: usize, outputs: usi
             Err(_) => return Err(flat_error),
         },
     };
-    Linear::new(&weight, Some(&vb.get(outputs, "bias")?))
+    Linear::new(vb.runtime(), &weight, Some(&vb.get(outputs, "bias")?))
 }
 
 /// A group norm's weight and bias under one name.
-pub(super) fn group_norm(vb: &VarBuilder<'_>, channels: usize, groups: usize, eps: f64) -> Result<GroupNorm> {
-    GroupNorm::new(&vb.get(channels, "weight")?, &vb.get(channels, "bias")?, groups, eps)
+pub(super) fn group_norm(vb: &Parameters<'_>, channels: usize, groups: usize, eps: f64) -> Result<GroupNorm> {
+    GroupNorm::new(vb.runtime(), &vb.get(channels, "weight")?, &vb.get(channels, "bias")?, groups, eps)
 }
 
 /// A layer norm's weight and bias under one name.
-pub(super) fn layer_norm(vb: &VarBuilder<'_>, width: usize, eps: f64) -> Result<LayerNorm> {
-    LayerNorm::new(&vb.get(width, "weight")?, &vb.get(width, "bias")?, eps)
+pub(super) fn layer_norm(vb: &Parameters<'_>, width: usize, eps: f64) -> Result<LayerNorm> {
+    LayerNorm::new(vb.runtime(), &vb.get(width, "weight")?, &vb.get(width, "bias")?, eps)
 }
 
 /// Two convolutions around a residual: diffusers' `ResnetBlock2D`.
 pub(super) struct ResnetBlock {
+    runtime: Runtime,
     norm1: GroupNorm,
     conv1: Conv2d,
     time: Option<Linear>,
@@ -73,13 +74,14 @@ pub(super) struct NormConfig {
 impl ResnetBlock {
     /// `time_width`: the time embedding's width, where there is one.
     pub(super) fn new(
-        vb: &VarBuilder<'_>,
+        vb: &Parameters<'_>,
         inputs: usize,
         outputs: usize,
         time_width: Option<usize>,
         norm: NormConfig,
     ) -> Result<Self> {
         Ok(Self {
+            runtime: vb.runtime().clone(),
             norm1: group_norm(&vb.pp("norm1"), inputs, norm.groups, norm.eps)?,
             conv1: conv3x3(&vb.pp("conv1"), inputs, outputs)?,
             time: time_width.map(|width| linear(&vb.pp("time_emb_proj"), width, outputs)).transpose()?,
@@ -116,11 +118,11 @@ impl ResnetBlock {
         time: Option<&Tensor>,
     ) -> Result<Tensor> {
         let time = match (&self.time, time) {
-            (Some(projection), Some(time)) => Some(projection.forward(&silu(time)?)?),
+            (Some(projection), Some(time)) => Some(projection.forward(&silu(&self.runtime, time)?)?),
             _ => None,
         };
-        let added = time.as_ref().map_or(Added::Nothing, Added::Channels);
-        self.conv1.forward_normed(x, NormSilu::new(&self.norm1, statistics), added)
+        let time = time.as_ref().map_or(Epilogue::None, Epilogue::Channels);
+        self.conv1.forward_normed(x, NormSilu::new(&self.norm1, statistics), time)
     }
 
     /// The second norm and convolution of `[B, O, H, W]`, plus `x` or its shortcut.
@@ -139,6 +141,10 @@ impl ResnetBlock {
             }
             None => x,
         };
-        self.conv2.forward_normed(hidden, NormSilu::new(&self.norm2, statistics), Added::Residual(&residual))
+        self.conv2.forward_normed(
+            hidden,
+            NormSilu::new(&self.norm2, statistics),
+            Epilogue::Residual(&residual),
+        )
     }
 }

@@ -1,11 +1,10 @@
 //! Text to embedding: CLIP's text transformer (Radford et al. 2021), transformers' `CLIPTextModel`.
 
 use candle_core::{Result, Tensor};
-use candle_nn::VarBuilder;
 
-use super::NetworkError;
 use super::blocks::{layer_norm, linear};
 use super::ops::{LayerNorm, Linear, Mask, attention, gelu, quick_gelu};
+use super::{NetworkError, Parameters, Runtime};
 
 /// The keys of `text_encoder/config.json` this network follows. Keys left out have transformers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -27,6 +26,10 @@ pub struct ClipTextConfig {
     pub hidden_act: String,
     /// Norm epsilon.
     pub layer_norm_eps: f64,
+    /// The kind of model in transformers.
+    pub model_type: Option<String>,
+    /// The text half of a whole CLIP model's configuration.
+    pub text_config: Option<Box<ClipTextConfig>>,
 }
 
 impl Default for ClipTextConfig {
@@ -40,14 +43,31 @@ impl Default for ClipTextConfig {
             max_position_embeddings: 77,
             hidden_act: "quick_gelu".to_owned(),
             layer_norm_eps: 1e-5,
+            model_type: None,
+            text_config: None,
         }
     }
 }
 
 impl ClipTextConfig {
+    /// The text encoder's own part, where the file is that of a whole CLIP model.
+    #[must_use]
+    pub fn of_text(self) -> Self {
+        match self.text_config {
+            Some(text) if self.model_type.as_deref() == Some("clip") => *text,
+            text_config => Self { text_config, ..self },
+        }
+    }
+
     /// Refuses what this network cannot follow, naming key and value.
     pub fn check(&self) -> std::result::Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
+        if let Some(kind) = self.model_type.as_ref().filter(|kind| !kind.starts_with("clip")) {
+            return refuse("model_type", kind.clone(), "clip_text_model");
+        }
+        if !(self.layer_norm_eps.is_finite() && self.layer_norm_eps >= 0.0) {
+            return refuse("layer_norm_eps", self.layer_norm_eps.to_string(), "a number from 0 up");
+        }
         if !matches!(self.hidden_act.as_str(), "quick_gelu" | "gelu") {
             return refuse("hidden_act", self.hidden_act.clone(), "quick_gelu, gelu");
         }
@@ -82,6 +102,7 @@ struct Layer {
 
 /// The text encoder.
 pub struct ClipText {
+    runtime: Runtime,
     /// As they are stored: few rows are read.
     tokens: Tensor,
     positions: Tensor,
@@ -92,7 +113,7 @@ pub struct ClipText {
 
 impl ClipText {
     /// Builds the network from its weights, named with or without the prefix `text_model.`.
-    pub fn new(vb: &VarBuilder<'_>, config: ClipTextConfig) -> std::result::Result<Self, NetworkError> {
+    pub fn new(vb: &Parameters<'_>, config: ClipTextConfig) -> std::result::Result<Self, NetworkError> {
         config.check()?;
         let prefixed = vb.pp("text_model");
         let vb = if vb.contains_tensor("embeddings.token_embedding.weight") { vb } else { &prefixed };
@@ -113,6 +134,7 @@ impl ClipText {
         };
         let embeddings = vb.pp("embeddings");
         Ok(Self {
+            runtime: vb.runtime().clone(),
             tokens: embeddings.get((config.vocab_size, width), "token_embedding.weight")?,
             positions: embeddings
                 .get((config.max_position_embeddings, width), "position_embedding.weight")?
@@ -121,6 +143,22 @@ impl ClipText {
             final_norm: layer_norm(&vb.pp("final_layer_norm"), width, eps)?,
             config,
         })
+    }
+
+    /// Tokens the network has vectors for.
+    pub fn rows(&self) -> usize {
+        self.tokens.dims()[0]
+    }
+
+    /// Adds vectors `[n, C]` for further tokens, and gives their ids.
+    ///
+    /// # Errors
+    /// The tensor library's, for vectors of another width.
+    pub fn add_rows(&mut self, rows: &Tensor) -> Result<std::ops::Range<u32>> {
+        let first = self.rows() as u32;
+        let rows = rows.to_device(self.tokens.device())?.to_dtype(self.tokens.dtype())?;
+        self.tokens = Tensor::cat(&[&self.tokens, &rows], 0)?;
+        Ok(first..self.rows() as u32)
     }
 
     /// The last hidden states after the final norm, `[B, N, C]`, of token ids `[B, N]`.
@@ -134,12 +172,46 @@ impl ClipText {
         for layer in &self.layers {
             let normed = layer.norm1.forward(&x)?;
             let (query, key) = (layer.query.forward(&normed)?, layer.key.forward(&normed)?);
-            let attended = attention(&query, &key, &layer.value.forward(&normed)?, heads, Mask::Causal)?;
+            let value = layer.value.forward(&normed)?;
+            let attended = attention(&self.runtime, [&query, &key, &value], heads, Mask::Causal)?;
             x = layer.out.forward_add(&attended, &x)?;
             let wide = layer.expand.forward(&layer.norm2.forward(&x)?)?;
-            let active = if self.config.hidden_act == "gelu" { gelu(&wide)? } else { quick_gelu(&wide)? };
+            let activation = if self.config.hidden_act == "gelu" { gelu } else { quick_gelu };
+            let active = activation(&self.runtime, &wide)?;
             x = layer.contract.forward_add(&active, &x)?;
         }
         self.final_norm.forward(&x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::json;
+
+    fn config(text: &str) -> std::result::Result<ClipTextConfig, String> {
+        let config: ClipTextConfig = json::from_slice(text.as_bytes()).map_err(|error| error.to_string())?;
+        let config = config.of_text();
+        config.check().map(|()| config).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_text_half_of_a_whole_clip_model_is_read() {
+        let text = r#"{"model_type": "clip", "hidden_size": 1, "text_config": {"hidden_size": 32, "model_type": "clip_text_model"}}"#;
+        assert_eq!(config(text).unwrap().hidden_size, 32);
+        assert_eq!(config(r#"{"hidden_size": 64, "text_config": null}"#).unwrap().hidden_size, 64);
+    }
+
+    #[test]
+    fn encoders_that_are_no_clip_and_numbers_that_are_none_are_refused_by_name() {
+        for (text, part) in [
+            (r#"{"model_type": "t5"}"#, "‘model_type’ is t5"),
+            (r#"{"model_type": "roberta"}"#, "‘model_type’ is roberta"),
+            (r#"{"layer_norm_eps": NaN}"#, "‘layer_norm_eps’ is NaN"),
+            (r#"{"hidden_act": "relu"}"#, "‘hidden_act’ is relu"),
+        ] {
+            let error = config(text).unwrap_err();
+            assert!(error.starts_with(part), "{error}");
+        }
     }
 }

@@ -9,9 +9,7 @@ pub enum NetworkError {
     #[error("stopped")]
     Cancelled,
     /// A configuration this program cannot follow.
-    #[error(
-        "‘{key}’ is {value} in the model's configuration, which this program does not support ({supported})"
-    )]
+    #[error("‘{key}’ is {value} in the model's configuration, and this program supports only {supported}")]
     Unsupported {
         /// The key.
         key: &'static str,

@@ -1,7 +1,6 @@
 //! The neural networks as plain modules over candle, and the fast operations under them.
 //!
-//! Each network is built from a [`candle_nn::VarBuilder`] and the configuration file beside its
-//! weights, in the layout of Hugging Face's diffusers and transformers.
+//! Each network is built from [`Parameters`] and the configuration file beside its weights, in the layout of Hugging Face's diffusers and transformers.
 
 pub mod autoencoder;
 mod blocks;
@@ -9,7 +8,12 @@ pub mod clip;
 mod cross_attention;
 mod error;
 pub mod ops;
+mod parameters;
+mod runtime;
 mod transformer;
 pub mod unet;
 
+pub use crate::kernels::{Isa, KernelContext, Precision, available_threads};
 pub use error::NetworkError;
+pub use parameters::Parameters;
+pub use runtime::Runtime;

@@ -1,18 +1,17 @@
 //! The UNet's transformer over a feature map: diffusers' `Transformer2DModel`.
 
-use std::ops::Range;
-
 use candle_core::{Error, Result, Tensor};
-use candle_nn::VarBuilder;
 
 use super::blocks::{group_norm, layer_norm, linear, linear_no_bias, linear_or_conv1x1};
-use super::cross_attention::{Attended, CrossAttention};
+use super::cross_attention::{ContextKv, CrossAttention};
 use super::ops::{
-    GatedFeedForward, GroupNorm, LayerNorm, Linear, Mask, attention, for_pictures, from_tokens, in_bands,
+    GatedFeedForward, GroupNorm, LayerNorm, Linear, Mask, attention, expand_batch, from_tokens,
     normed_linears, to_tokens,
 };
+use super::{Parameters, Runtime};
 
 struct SelfAttention {
+    runtime: Runtime,
     query: Linear,
     key: Linear,
     value: Linear,
@@ -21,8 +20,9 @@ struct SelfAttention {
 }
 
 impl SelfAttention {
-    fn new(vb: &VarBuilder<'_>, width: usize, heads: usize) -> Result<Self> {
+    fn new(vb: &Parameters<'_>, width: usize, heads: usize) -> Result<Self> {
         Ok(Self {
+            runtime: vb.runtime().clone(),
             query: linear_no_bias(&vb.pp("to_q"), width, width)?,
             key: linear_no_bias(&vb.pp("to_k"), width, width)?,
             value: linear_no_bias(&vb.pp("to_v"), width, width)?,
@@ -31,10 +31,12 @@ impl SelfAttention {
         })
     }
 
-    /// Attention of `norm(x)`, `x`: `[B, N, C]`, over itself, before the map out.
-    fn forward(&self, x: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
-        let [query, key, value] = normed_linears(x, norm, [&self.query, &self.key, &self.value])?;
-        attention(&query, &key, &value, self.heads, Mask::None)
+    /// `x + attention(norm(x))`, `x`: `[B, N, C]`.
+    fn forward_add(&self, x: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
+        let linears = [&self.query, &self.key, &self.value];
+        let [query, key, value] = normed_linears(&self.runtime, x, norm, linears)?;
+        let attended = attention(&self.runtime, [&query, &key, &value], self.heads, Mask::None)?;
+        self.out.forward_add(&attended, x)
     }
 }
 
@@ -53,13 +55,14 @@ const FEED_FORWARD: usize = 4;
 const LAYER_NORM_EPS: f64 = 1e-5;
 
 impl Block {
-    fn new(vb: &VarBuilder<'_>, width: usize, context_width: usize, heads: usize) -> Result<Self> {
+    fn new(vb: &Parameters<'_>, width: usize, context_width: usize, heads: usize) -> Result<Self> {
         Ok(Self {
             norm1: layer_norm(&vb.pp("norm1"), width, LAYER_NORM_EPS)?,
             self_attention: SelfAttention::new(&vb.pp("attn1"), width, heads)?,
             norm2: layer_norm(&vb.pp("norm2"), width, LAYER_NORM_EPS)?,
             cross_attention: CrossAttention::new(&vb.pp("attn2"), width, context_width, heads)?,
             feed_forward: GatedFeedForward::new(
+                vb.runtime(),
                 layer_norm(&vb.pp("norm3"), width, LAYER_NORM_EPS)?,
                 linear(&vb.pp("ff.net.0.proj"), width, 2 * FEED_FORWARD * width)?,
                 linear(&vb.pp("ff.net.2"), FEED_FORWARD * width, width)?,
@@ -67,25 +70,12 @@ impl Block {
         })
     }
 
-    /// `finish(block(tokens), residual)`: `tokens` and `residual` `[B, N, C]` or of one picture for all B prompts →
-    /// `[B, N, C]`.
-    fn forward(
-        &self,
-        [tokens, residual]: [&Tensor; 2],
-        attended: &Attended,
-        finish: impl Fn(Tensor, &Tensor) -> Result<Tensor> + Sync,
-    ) -> Result<Tensor> {
-        let from_itself = self.self_attention.forward(tokens, &self.norm1)?;
-        let [from_itself, tokens, residual] =
-            [&from_itself, tokens, residual].map(|x| for_pictures(x, attended.prompts()?));
-        let [from_itself, tokens, residual] = [from_itself?, tokens?, residual?];
-        // From here on every token is on its own.
-        let rest = |pictures: Range<usize>, [from_itself, tokens, residual]: [Tensor; 3]| {
-            let tokens = self.self_attention.out.forward_add(&from_itself, &tokens)?;
-            let tokens = self.cross_attention.over(&tokens, &self.norm2, &attended.narrow(pictures)?)?;
-            finish(self.feed_forward.forward_add(&tokens)?, &residual)
-        };
-        in_bands([&from_itself, &tokens, &residual], tokens.dim(2)?, rest)
+    /// `x`: `[B, N, C]`, or of one image for all B prompts → `[B, N, C]`.
+    fn forward(&self, x: &Tensor, context: &ContextKv) -> Result<Tensor> {
+        let x = self.self_attention.forward_add(x, &self.norm1)?;
+        let x = expand_batch(&x, context.batch()?)?;
+        let x = self.cross_attention.forward_add(&x, &self.norm2, context)?;
+        self.feed_forward.forward_add(&x)
     }
 }
 
@@ -110,7 +100,7 @@ pub(super) struct TransformerConfig {
 const GROUP_NORM_EPS: f64 = 1e-6;
 
 impl SpatialTransformer {
-    pub(super) fn new(vb: &VarBuilder<'_>, width: usize, config: TransformerConfig) -> Result<Self> {
+    pub(super) fn new(vb: &Parameters<'_>, width: usize, config: TransformerConfig) -> Result<Self> {
         let blocks = (0..config.depth)
             .map(|i| {
                 let vb = vb.pp(format!("transformer_blocks.{i}"));
@@ -126,37 +116,34 @@ impl SpatialTransformer {
         })
     }
 
-    /// What each block attends to in prompts `[B, M, K]`.
-    pub(super) fn attended(&self, context: &Tensor) -> Result<Vec<Attended>> {
-        self.blocks.iter().map(|block| block.cross_attention.attended(context)).collect()
+    /// Each block's keys and values of prompts `[B, M, K]`.
+    pub(super) fn context_kv(&self, context: &Tensor) -> Result<Vec<ContextKv>> {
+        self.blocks.iter().map(|block| block.cross_attention.context_kv(context)).collect()
     }
 
-    /// `x`: `[B, C, H, W]` or of one picture for all, with what each block attends to → `[B, C, H, W]`.
-    pub(super) fn forward(&self, x: &Tensor, attended: &[Attended]) -> Result<Tensor> {
-        if attended.len() != self.blocks.len() {
-            let (found, blocks) = (attended.len(), self.blocks.len());
+    /// `x`: `[B, C, H, W]`, or one image for all prompts, with each block's keys and values of B prompts →
+    /// `[B, C, H, W]`.
+    pub(super) fn forward(&self, x: &Tensor, context: &[ContextKv]) -> Result<Tensor> {
+        if context.len() != self.blocks.len() {
+            let (found, blocks) = (context.len(), self.blocks.len());
             return Err(Error::Msg(format!("prompts of {found} blocks for a transformer of {blocks}")));
         }
         let (_, _, height, width) = x.dims4()?;
         let residual = to_tokens(x)?;
         let mut tokens = self.project_in.forward(&to_tokens(&self.norm.forward(x)?)?)?;
-        for (i, (block, attended)) in self.blocks.iter().zip(attended).enumerate() {
-            let is_last = i + 1 == self.blocks.len();
-            let finish = |tokens: Tensor, residual: &Tensor| {
-                if is_last { self.project_out.forward_add(&tokens, residual) } else { Ok(tokens) }
-            };
-            tokens = block.forward([&tokens, &residual], attended, finish)?;
+        for (block, context) in self.blocks.iter().zip(context) {
+            tokens = block.forward(&tokens, context)?;
         }
-        from_tokens(&tokens, height, width)
+        let residual = expand_batch(&residual, tokens.dim(0)?)?;
+        from_tokens(&self.project_out.forward_add(&tokens, &residual)?, height, width)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use candle_core::{DType, Device};
-    use candle_nn::VarMap;
+    use candle_nn::{VarBuilder, VarMap};
 
-    use super::super::ops::threads;
     use super::*;
 
     fn made_up(shape: &[usize]) -> Tensor {
@@ -164,9 +151,10 @@ mod tests {
         Tensor::from_vec(values.collect::<Vec<_>>(), shape, &Device::Cpu).unwrap()
     }
 
-    fn transformer() -> SpatialTransformer {
+    fn transformer(threads: usize) -> SpatialTransformer {
         let made = VarMap::new();
         let vb = VarBuilder::from_varmap(&made, DType::F32, &Device::Cpu);
+        let vb = Parameters::new(vb, &Runtime::processor(Some(threads)));
         let config = TransformerConfig { heads: 2, context_width: 6, depth: 2, groups: 4 };
         // The first finds out what weights there are, all zeros.
         SpatialTransformer::new(&vb, 16, config).unwrap();
@@ -176,8 +164,8 @@ mod tests {
         SpatialTransformer::new(&vb, 16, config).unwrap()
     }
 
-    fn attended(transformer: &SpatialTransformer, x: &Tensor, context: &Tensor) -> Result<Tensor> {
-        transformer.forward(x, &transformer.attended(context)?)
+    fn forward(transformer: &SpatialTransformer, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+        transformer.forward(x, &transformer.context_kv(context)?)
     }
 
     fn distance(a: &Tensor, b: &Tensor) -> f32 {
@@ -185,35 +173,35 @@ mod tests {
         (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
     }
 
-    /// Enough tokens for bands of both, and too few of one for two threads; with another context for each picture.
+    /// Enough tokens for bands of both, and too few of one for eight threads; with another context for each image.
     #[test]
     fn pictures_together_are_as_each_alone() {
-        threads::set_count(Some(2));
-        let transformer = transformer();
-        let (x, context) = (made_up(&[2, 16, 20, 30]), made_up(&[2, 5, 6]));
-        let together = attended(&transformer, &x, &context).unwrap();
-        for picture in 0..2 {
-            let one = |all: &Tensor| all.narrow(0, picture, 1).unwrap();
-            let alone = attended(&transformer, &one(&x), &one(&context)).unwrap();
-            let distance = distance(&one(&together), &alone);
-            assert!(distance < 1e-4, "picture {picture}: {distance}");
+        for threads in [1, 2, 8] {
+            let transformer = transformer(threads);
+            let (x, context) = (made_up(&[2, 16, 20, 30]), made_up(&[2, 5, 6]));
+            let together = forward(&transformer, &x, &context).unwrap();
+            for picture in 0..2 {
+                let one = |all: &Tensor| all.narrow(0, picture, 1).unwrap();
+                let alone = forward(&transformer, &one(&x), &one(&context)).unwrap();
+                let distance = distance(&one(&together), &alone);
+                assert!(distance < 1e-4, "picture {picture} with {threads} threads: {distance}");
+            }
         }
-        threads::set_count(None);
     }
 
     #[test]
     fn one_picture_goes_with_every_context_and_three_do_not_go_with_two() {
-        let transformer = transformer();
+        let transformer = transformer(1);
         let (x, context) = (made_up(&[1, 16, 6, 5]), made_up(&[2, 5, 6]));
-        let wanted = attended(&transformer, &Tensor::cat(&[&x, &x], 0).unwrap(), &context).unwrap();
+        let wanted = forward(&transformer, &Tensor::cat(&[&x, &x], 0).unwrap(), &context).unwrap();
         let one = |all: &Tensor, picture| all.narrow(0, picture, 1).unwrap();
         let difference = distance(&one(&wanted, 0), &one(&wanted, 1));
         assert!(difference > 1e-3, "{difference}");
-        assert!(distance(&attended(&transformer, &x, &context).unwrap(), &wanted) < 1e-5);
-        let error = attended(&transformer, &made_up(&[3, 16, 6, 5]), &context).unwrap_err();
+        assert!(distance(&forward(&transformer, &x, &context).unwrap(), &wanted) < 1e-5);
+        let error = forward(&transformer, &made_up(&[3, 16, 6, 5]), &context).unwrap_err();
         assert!(error.to_string().contains("a batch of 3 cannot stand for one of 2"), "{error}");
-        let attended = transformer.attended(&context).unwrap();
-        let error = transformer.forward(&x, &attended[..1]).unwrap_err();
+        let context = transformer.context_kv(&context).unwrap();
+        let error = transformer.forward(&x, &context[..1]).unwrap_err();
         assert!(error.to_string().contains("prompts of 1 blocks for a transformer of 2"), "{error}");
     }
 }

@@ -6,6 +6,9 @@ use crate::networks::NetworkError;
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default)]
 pub struct AutoencoderConfig {
+    /// The network's class in diffusers.
+    #[serde(rename = "_class_name")]
+    pub class_name: Option<String>,
     /// Colour channels in.
     pub in_channels: usize,
     /// Colour channels out.
@@ -30,11 +33,20 @@ pub struct AutoencoderConfig {
     pub shift_factor: Option<f64>,
     /// Activation.
     pub act_fn: String,
+    /// Kind of each encoder level.
+    pub down_block_types: Vec<String>,
+    /// Kind of each decoder level.
+    pub up_block_types: Vec<String>,
+    /// Means of a latent's channels, instead of scale and shift; not supported.
+    pub latents_mean: Option<Vec<f64>>,
+    /// Deviations of a latent's channels; not supported.
+    pub latents_std: Option<Vec<f64>>,
 }
 
 impl Default for AutoencoderConfig {
     fn default() -> Self {
         Self {
+            class_name: None,
             in_channels: 3,
             out_channels: 3,
             latent_channels: 4,
@@ -47,6 +59,10 @@ impl Default for AutoencoderConfig {
             scaling_factor: 0.18215,
             shift_factor: None,
             act_fn: "silu".to_owned(),
+            down_block_types: Vec::new(),
+            up_block_types: Vec::new(),
+            latents_mean: None,
+            latents_std: None,
         }
     }
 }
@@ -55,11 +71,18 @@ impl AutoencoderConfig {
     /// Refuses what this network cannot follow, naming key and value.
     pub fn check(&self) -> Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
+        // Networks of one's own have longer names; diffusers' asymmetric one has another decoder.
+        let is_plain = |class: &&String| class.ends_with("AutoencoderKL") && !class.starts_with("Asymmetric");
+        if let Some(class) = self.class_name.as_ref().filter(|class| !is_plain(class)) {
+            return refuse("_class_name", class.clone(), "AutoencoderKL");
+        }
         if self.act_fn != "silu" && self.act_fn != "swish" {
             return refuse("act_fn", self.act_fn.clone(), "silu");
         }
-        if self.in_channels != 3 || self.out_channels != 3 {
-            return refuse("in_channels", self.in_channels.to_string(), "3, red, green and blue");
+        for (key, channels) in [("in_channels", self.in_channels), ("out_channels", self.out_channels)] {
+            if channels != 3 {
+                return refuse(key, channels.to_string(), "3, red, green and blue");
+            }
         }
         if !(1..=8).contains(&self.block_out_channels.len()) {
             return refuse(
@@ -68,8 +91,33 @@ impl AutoencoderConfig {
                 "one to eight levels",
             );
         }
-        if !(1..=16).contains(&self.layers_per_block) || !(1..=256).contains(&self.latent_channels) {
+        if !(1..=16).contains(&self.layers_per_block) {
             return refuse("layers_per_block", self.layers_per_block.to_string(), "1 to 16");
+        }
+        if !(1..=256).contains(&self.latent_channels) {
+            return refuse("latent_channels", self.latent_channels.to_string(), "1 to 256");
+        }
+        for (key, kinds, supported) in [
+            ("down_block_types", &self.down_block_types, "DownEncoderBlock2D"),
+            ("up_block_types", &self.up_block_types, "UpDecoderBlock2D"),
+        ] {
+            if let Some(kind) = kinds.iter().find(|kind| *kind != supported) {
+                return refuse(key, kind.clone(), supported);
+            }
+        }
+        for (key, values) in [("latents_mean", &self.latents_mean), ("latents_std", &self.latents_std)] {
+            if let Some(values) = values {
+                return refuse(key, format!("{values:?}"), "null");
+            }
+        }
+        // Latents are multiplied and divided by it in f32.
+        let scale = self.scaling_factor as f32;
+        if !(scale.is_normal() && scale.recip().is_normal() && scale > 0.0) {
+            let found = format!("{:e}", self.scaling_factor);
+            return refuse("scaling_factor", found, "a number above 0 that f32 can hold");
+        }
+        if let Some(shift) = self.shift_factor.filter(|shift| !(*shift as f32).is_finite()) {
+            return refuse("shift_factor", shift.to_string(), "a number");
         }
         Ok(())
     }
@@ -77,5 +125,39 @@ impl AutoencoderConfig {
     /// Picture pixels under the edge of one latent pixel.
     pub fn downscale(&self) -> usize {
         1 << (self.block_out_channels.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::json;
+
+    #[test]
+    fn other_autoencoders_and_scales_that_are_none_are_refused_by_name() {
+        let check = |text: &str| {
+            let config: AutoencoderConfig = json::from_slice(text.as_bytes()).unwrap();
+            config.check().map_err(|error| error.to_string())
+        };
+        for (text, part) in [
+            (r#"{"_class_name": "AutoencoderTiny"}"#, "‘_class_name’ is AutoencoderTiny"),
+            (r#"{"_class_name": "AsymmetricAutoencoderKL"}"#, "‘_class_name’ is AsymmetricAutoencoderKL"),
+            (r#"{"_class_name": "VQModel"}"#, "‘_class_name’ is VQModel"),
+            (r#"{"scaling_factor": NaN}"#, "‘scaling_factor’ is NaN"),
+            (r#"{"scaling_factor": Infinity}"#, "‘scaling_factor’ is inf"),
+            (r#"{"scaling_factor": 0}"#, "‘scaling_factor’ is 0"),
+            (r#"{"scaling_factor": -0.18}"#, "‘scaling_factor’ is -1.8e-1"),
+            (r#"{"scaling_factor": 1e-320}"#, "‘scaling_factor’ is 1e-320"),
+            (r#"{"scaling_factor": 1e300}"#, "‘scaling_factor’ is 1e300"),
+            (r#"{"shift_factor": 1e300}"#, "‘shift_factor’ is"),
+        ] {
+            let error = check(text).unwrap_err();
+            assert!(error.starts_with(part), "{error}");
+        }
+        for text in
+            ["{}", r#"{"_class_name": "AutoencoderKL", "scaling_factor": 1}"#, r#"{"scaling_factor": null}"#]
+        {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
     }
 }

@@ -5,10 +5,11 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
+use super::layers::{NormStatistics, run, sizes};
 use super::region::{Region, grid, spread};
-use super::steps::{Norms, run, sizes};
 use super::tiles::assemble;
 use super::*;
+use crate::networks::Runtime;
 use crate::networks::ops::crop;
 
 /// The autoencoder of a small checkpoint in diffusers' layout.
@@ -17,6 +18,7 @@ fn fixture() -> Autoencoder {
     let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
     let weights = std::fs::read(folder.join("diffusion_pytorch_model.safetensors")).unwrap();
     let vb = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
+    let vb = Parameters::new(vb, &Runtime::processor(None));
     Autoencoder::new(&vb, &serde_json::from_str(&config).unwrap()).unwrap()
 }
 
@@ -36,18 +38,18 @@ fn values(x: &Tensor) -> Vec<f32> {
     x.contiguous().unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Relative L2 error of what `steps` give in tiles of `edge` pixels, with the statistics of the whole.
-fn error_with_the_wholes_statistics(steps: &[Step], x: &Tensor, edge: usize, multiple: usize) -> f64 {
+/// Relative L2 error of what `layers` give in tiles of `edge` pixels, with the statistics of the whole.
+fn error_with_the_wholes_statistics(layers: &[Layer], x: &Tensor, edge: usize, multiple: usize) -> f64 {
     let cancel = CancelToken::new();
     let (_, _, height, width) = x.dims4().unwrap();
-    let sizes = sizes(steps, [height, width]);
-    let size = sizes[steps.len()];
+    let sizes = sizes(layers, [height, width]);
+    let size = sizes[layers.len()];
     let mut statistics = Vec::new();
-    let mut norms = Norms::Gathered(&mut statistics);
-    let whole = run(steps, x, &sizes, &[Region::whole(size)], &mut norms, &cancel).unwrap();
+    let mut norms = NormStatistics::Gathered(&mut statistics);
+    let whole = run(layers, x, &sizes, &[Region::whole(size)], &mut norms, &cancel).unwrap();
     let tiles = grid(size, edge, multiple);
     assert!(tiles.len() > 5, "{} tiles", tiles.len());
-    let tiled = assemble(steps, x, &sizes, &tiles, &statistics, &cancel).unwrap();
+    let tiled = assemble(layers, x, &sizes, &tiles, &statistics, &cancel).unwrap();
     assert_eq!(tiled.dims(), whole[0].dims());
     let (tiled, whole) = (values(&tiled), values(&whole[0]));
     let error: f64 = tiled.iter().zip(&whole).map(|(a, b)| f64::from(a - b).powi(2)).sum();
@@ -62,10 +64,10 @@ fn with_the_wholes_statistics_tiles_are_exact() {
     let Autoencoder { encoder, decoder } = fixture();
     for (height, width, edge) in [(36, 44, 16), (30, 52, 10), (64, 14, 6)] {
         let x = waves(decoder.conv_in.channels()[1], height, width);
-        let error = error_with_the_wholes_statistics(&decoder.steps, &x, edge, 2);
+        let error = error_with_the_wholes_statistics(&decoder.layers, &x, edge, 2);
         assert!(error < ROUNDING, "decoder, {height}×{width} in {edge}: {error:e}");
         let x = waves(3, 2 * height, 2 * width);
-        let error = error_with_the_wholes_statistics(&encoder.steps, &x, edge, 1);
+        let error = error_with_the_wholes_statistics(&encoder.layers, &x, edge, 1);
         assert!(error < ROUNDING, "encoder, {height}×{width} in {edge}: {error:e}");
     }
 }
@@ -75,14 +77,14 @@ fn statistics_from_squares_that_cover_the_map_are_the_wholes() {
     let Autoencoder { decoder, .. } = fixture();
     let cancel = CancelToken::new();
     let x = waves(decoder.conv_in.channels()[1], 16, 24);
-    let sizes = sizes(&decoder.steps, [16, 24]);
-    let size = sizes[decoder.steps.len()];
+    let sizes = sizes(&decoder.layers, [16, 24]);
+    let size = sizes[decoder.layers.len()];
     let squares = spread(size, 16, 6, 2);
     assert_eq!(squares.len(), 6);
     let parts = |outputs: &[Region]| {
         let mut statistics = Vec::new();
-        let mut norms = Norms::Gathered(&mut statistics);
-        run(&decoder.steps, &x, &sizes, outputs, &mut norms, &cancel).unwrap()
+        let mut norms = NormStatistics::Gathered(&mut statistics);
+        run(&decoder.layers, &x, &sizes, outputs, &mut norms, &cancel).unwrap()
     };
     let whole = &parts(&[Region::whole(size)])[0];
     for (part, square) in parts(&squares).iter().zip(&squares) {
@@ -98,16 +100,16 @@ fn borders_of_tiles_cannot_be_seen() {
     let Autoencoder { decoder, .. } = fixture();
     let cancel = CancelToken::new();
     let x = waves(decoder.conv_in.channels()[1], 36, 44);
-    let sizes = sizes(&decoder.steps, [36, 44]);
-    let [height, width] = sizes[decoder.steps.len()];
+    let sizes = sizes(&decoder.layers, [36, 44]);
+    let [height, width] = sizes[decoder.layers.len()];
     // Statistics that are far from the whole's: the middle's.
     let mut statistics = Vec::new();
-    let mut norms = Norms::Gathered(&mut statistics);
-    run(&decoder.steps, &x, &sizes, &spread([height, width], 16, 1, 2), &mut norms, &cancel).unwrap();
+    let mut norms = NormStatistics::Gathered(&mut statistics);
+    run(&decoder.layers, &x, &sizes, &spread([height, width], 16, 1, 2), &mut norms, &cancel).unwrap();
     let tiles = grid([height, width], 16, 2);
-    let tiled = assemble(&decoder.steps, &x, &sizes, &tiles, &statistics, &cancel).unwrap();
+    let tiled = assemble(&decoder.layers, &x, &sizes, &tiles, &statistics, &cancel).unwrap();
     let all = [Region::whole([height, width])];
-    let whole = run(&decoder.steps, &x, &sizes, &all, &mut Norms::Own, &cancel).unwrap();
+    let whole = run(&decoder.layers, &x, &sizes, &all, &mut NormStatistics::Own, &cancel).unwrap();
     let error: Vec<f32> =
         values(&tiled).iter().zip(values(&whole[0])).map(|(tiled, whole)| (tiled - whole).abs()).collect();
     // How much the error changes from one column to the next, where tiles meet and elsewhere.
@@ -127,10 +129,10 @@ fn borders_of_tiles_cannot_be_seen() {
 fn a_stop_is_seen_between_tiles() {
     let Autoencoder { decoder, .. } = fixture();
     let x = waves(decoder.conv_in.channels()[1], 16, 16);
-    let sizes = sizes(&decoder.steps, [16, 16]);
+    let sizes = sizes(&decoder.layers, [16, 16]);
     let cancel = CancelToken::new();
     cancel.stop();
-    let tiles = grid(sizes[decoder.steps.len()], 16, 2);
-    let stopped = assemble(&decoder.steps, &x, &sizes, &tiles, &[], &cancel);
+    let tiles = grid(sizes[decoder.layers.len()], 16, 2);
+    let stopped = assemble(&decoder.layers, &x, &sizes, &tiles, &[], &cancel);
     assert!(matches!(stopped, Err(NetworkError::Cancelled)));
 }

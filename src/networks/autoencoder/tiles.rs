@@ -1,13 +1,13 @@
 //! Levels of encoder and decoder in tiles: a bounded memory for pictures of any size, without seams.
 //!
 //! Steps whose maps are small run whole. The others run tile by tile with what the whole pass would give them:
-//! a halo of neighbouring pixels as wide as the steps reach, and for every norm one set of statistics. These
+//! a halo of neighbouring pixels as wide as the layers reach, and for every norm one set of statistics. These
 //! are gathered before, from a sample of the map, and are the only thing that is approximate.
 
 use candle_core::{DType, Device, Tensor};
 
+use super::layers::{Layer, NormStatistics, peak_values, run, sizes};
 use super::region::{Region, grid, spread};
-use super::steps::{Norms, Step, peak_values, run, sizes};
 use crate::networks::NetworkError;
 use crate::networks::error::checkpoint;
 use crate::networks::ops::GroupStatistics;
@@ -45,7 +45,7 @@ impl MemoryLimits {
     }
 }
 
-/// The smallest tile's edge, in pixels of the smaller of the tiled steps' maps.
+/// The smallest tile's edge, in pixels of the smaller of the tiled layers' maps.
 const MIN_TILE: usize = 8;
 /// Edge of the squares of [`Sample::Squares`], in the same pixels.
 const SQUARE: usize = 8;
@@ -65,10 +65,10 @@ pub(super) enum Sample {
     Pixels,
 }
 
-/// What `steps` make of `x` `[B, C, H, W]`, within the limits. A step that takes no more than `held_bytes`,
+/// What `layers` make of `x` `[B, C, H, W]`, within the limits. A layer that takes no more than `held_bytes`,
 /// which are taken at another time anyway, runs whole.
 pub(super) fn forward(
-    steps: &[Step],
+    layers: &[Layer],
     x: &Tensor,
     limits: MemoryLimits,
     held_bytes: u64,
@@ -76,33 +76,33 @@ pub(super) fn forward(
     cancel: &CancelToken,
 ) -> Result<Tensor, NetworkError> {
     let (batch, _, height, width) = x.dims4()?;
-    let sizes = sizes(steps, [height, width]);
+    let sizes = sizes(layers, [height, width]);
     let bytes = |values: &usize| (values * batch * x.dtype().size_in_bytes()) as u64;
-    let whole = |steps: &[Step], x: &Tensor, sizes: &[[usize; 2]]| -> Result<Tensor, NetworkError> {
-        let all = Region::whole(sizes[steps.len()]);
-        let mut parts = run(steps, x, sizes, &[all], &mut Norms::Own, cancel)?;
+    let whole = |layers: &[Layer], x: &Tensor, sizes: &[[usize; 2]]| -> Result<Tensor, NetworkError> {
+        let all = Region::whole(sizes[layers.len()]);
+        let mut parts = run(layers, x, sizes, &[all], &mut NormStatistics::Own, cancel)?;
         Ok(parts.swap_remove(0))
     };
     let peaks: Vec<u64> =
-        peak_values(steps, &sizes, Region::whole(sizes[steps.len()])).iter().map(bytes).collect();
+        peak_values(layers, &sizes, Region::whole(sizes[layers.len()])).iter().map(bytes).collect();
     let limit = limits.tile.max(held_bytes);
     let fits = |peak: &u64| *peak <= limit;
     let (Some(first), Some(last)) =
         (peaks.iter().position(|p| !fits(p)), peaks.iter().rposition(|p| !fits(p)))
     else {
-        return whole(steps, x, &sizes);
+        return whole(layers, x, &sizes);
     };
     if peaks.iter().all(|peak| *peak <= limits.whole) {
-        return whole(steps, x, &sizes);
+        return whole(layers, x, &sizes);
     }
-    let x = whole(&steps[..first], x, &sizes)?;
+    let x = whole(&layers[..first], x, &sizes)?;
     let tiled = first..last + 1;
-    let x = tiles(&steps[tiled.clone()], &x, &sizes[first..=last + 1], limits.tile, &bytes, sample, cancel)?;
-    whole(&steps[tiled.end..], &x, &sizes[tiled.end..])
+    let x = tiles(&layers[tiled.clone()], &x, &sizes[first..=last + 1], limits.tile, &bytes, sample, cancel)?;
+    whole(&layers[tiled.end..], &x, &sizes[tiled.end..])
 }
 
 fn tiles(
-    steps: &[Step],
+    layers: &[Layer],
     x: &Tensor,
     sizes: &[[usize; 2]],
     limit: u64,
@@ -110,49 +110,49 @@ fn tiles(
     sample: Sample,
     cancel: &CancelToken,
 ) -> Result<Tensor, NetworkError> {
-    let size = sizes[steps.len()];
+    let size = sizes[layers.len()];
     // Pixels of the result at the edge of one pixel of the smaller map.
     let multiple = (size[0] / sizes[0][0]).max(1);
     let peak = |edge: usize| {
         // Away from the edges of the picture, where it has no halo.
         let from = [0, 1].map(|axis| size[axis].saturating_sub(edge) / 2 / multiple * multiple);
         let tile = Region { from, to: [0, 1].map(|axis| (from[axis] + edge).min(size[axis])) };
-        peak_values(steps, sizes, tile).iter().map(bytes).max().unwrap_or_default()
+        peak_values(layers, sizes, tile).iter().map(bytes).max().unwrap_or_default()
     };
     let longest = size[0].max(size[1]) / multiple;
     let edge = (MIN_TILE..=longest).rev().find(|edge| peak(edge * multiple) <= limit).unwrap_or(MIN_TILE);
     let mut statistics = Vec::new();
-    let mut norms = Norms::Gathered(&mut statistics);
+    let mut norms = NormStatistics::Gathered(&mut statistics);
     match sample {
         Sample::Squares => {
             let square = SQUARE.min(edge);
             let count = (limit / peak(square * multiple).max(1)) as usize;
             let squares = spread(size, square * multiple, count, multiple);
-            run(steps, x, sizes, &squares, &mut norms, cancel)?;
+            run(layers, x, sizes, &squares, &mut norms, cancel)?;
         }
         Sample::Pixels => {
-            let (small, small_sizes) = every_nth_pixel(steps, x, sizes[0], limit, bytes)?;
-            let all = Region::whole(small_sizes[steps.len()]);
-            run(steps, &small, &small_sizes, &[all], &mut norms, cancel)?;
+            let (small, small_sizes) = every_nth_pixel(layers, x, sizes[0], limit, bytes)?;
+            let all = Region::whole(small_sizes[layers.len()]);
+            run(layers, &small, &small_sizes, &[all], &mut norms, cancel)?;
         }
     }
     let tiles = grid(size, edge * multiple, multiple);
-    assemble(steps, x, sizes, &tiles, &statistics, cancel)
+    assemble(layers, x, sizes, &tiles, &statistics, cancel)
 }
 
-/// Every n-th pixel of every n-th row, of which as many as the steps can take within `limit` bytes; and the
-/// sizes before and after each step. All of a map that is hardly larger than the smallest tile.
+/// Every n-th pixel of every n-th row, of which as many as the layers can take within `limit` bytes; and the
+/// sizes before and after each layer. All of a map that is hardly larger than the smallest tile.
 fn every_nth_pixel(
-    steps: &[Step],
+    layers: &[Layer],
     x: &Tensor,
     size: [usize; 2],
     limit: u64,
     bytes: &dyn Fn(&usize) -> u64,
 ) -> Result<(Tensor, Vec<[usize; 2]>), NetworkError> {
     let most = (size[0].min(size[1]) / MIN_TILE).max(1);
-    let at = |n: usize| sizes(steps, size.map(|edge| edge / n));
+    let at = |n: usize| sizes(layers, size.map(|edge| edge / n));
     let fits = |sizes: &[[usize; 2]]| {
-        let peaks = peak_values(steps, sizes, Region::whole(sizes[steps.len()]));
+        let peaks = peak_values(layers, sizes, Region::whole(sizes[layers.len()]));
         peaks.iter().map(bytes).all(|peak| peak <= limit)
     };
     let n = (1..most).find(|n| fits(&at(*n))).unwrap_or(most);
@@ -164,20 +164,20 @@ fn every_nth_pixel(
 
 /// Runs the tiles one after another and writes each into the result.
 pub(super) fn assemble(
-    steps: &[Step],
+    layers: &[Layer],
     x: &Tensor,
     sizes: &[[usize; 2]],
     tiles: &[Region],
     statistics: &[GroupStatistics],
     cancel: &CancelToken,
 ) -> Result<Tensor, NetworkError> {
-    let [height, width] = sizes[steps.len()];
+    let [height, width] = sizes[layers.len()];
     let mut result = Vec::new();
     let mut channels = 0;
     for tile in tiles {
         checkpoint(cancel)?;
-        let mut norms = Norms::Given(statistics.iter());
-        let part = run(steps, x, sizes, &[*tile], &mut norms, cancel)?.swap_remove(0);
+        let mut norms = NormStatistics::Given(statistics.iter());
+        let part = run(layers, x, sizes, &[*tile], &mut norms, cancel)?.swap_remove(0);
         channels = part.dim(1)?;
         let batch = part.dim(0)?;
         let values: Vec<f32> = part.permute((0, 2, 3, 1))?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;

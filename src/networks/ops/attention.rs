@@ -1,10 +1,10 @@
 //! Scaled dot-product attention (Vaswani et al. 2017).
 
 use candle_core::{D, DType, Result, Tensor};
-use candle_nn::ops::softmax_last_dim;
 
-use super::cpu::attention::AttentionShape;
-use super::{cpu, is_fast, with_values};
+use super::super::Runtime;
+use super::{is_native, with_values};
+use crate::kernels::attention as kernels;
 
 /// Which keys a query sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,10 @@ pub enum Mask {
 }
 
 /// `softmax(q·kᵀ / √D)·v` in `heads` heads. `q`: `[B, N, H·D]`, `k`, `v`: `[B, M, H·D]` → `[B, N, H·D]`.
-pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask) -> Result<Tensor> {
+///
+/// # Errors
+/// If shapes do not fit.
+pub fn attention(runtime: &Runtime, [q, k, v]: [&Tensor; 3], heads: usize, mask: Mask) -> Result<Tensor> {
     let (batch, queries, width) = q.dims3()?;
     let keys = k.dim(1)?;
     if heads == 0 || !width.is_multiple_of(heads) || k.dims() != [batch, keys, width] || v.dims() != k.dims()
@@ -25,9 +28,11 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask) -
         return Err(candle_core::Error::Msg(format!("attention in {heads} heads does not fit {shapes}")));
     }
     let head_width = width / heads;
-    if is_fast(q) {
-        let shape = AttentionShape { batch, queries, keys, heads, head_width, causal: mask == Mask::Causal };
-        let run = |q: &[f32], k: &[f32]| with_values(v, |v| cpu::attention::attention(q, k, v, shape));
+    if is_native(q) {
+        let shape =
+            kernels::AttentionShape { batch, queries, keys, heads, head_width, causal: mask == Mask::Causal };
+        let run =
+            |q: &[f32], k: &[f32]| with_values(v, |v| kernels::attention(runtime.kernels(), q, k, v, shape));
         let out = with_values(q, |q| with_values(k, |k| run(q, k)))???;
         return Tensor::from_vec(out, (batch, queries, width), q.device());
     }
@@ -38,29 +43,10 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask) -
     out.transpose(1, 2)?.reshape((batch, queries, width))
 }
 
-/// The softmax of each of so many equal parts of rows `[.., P·M]`.
-///
-/// # Errors
-/// If rows are not so many equal parts.
-pub fn softmax_in_parts(x: &Tensor, parts: usize) -> Result<Tensor> {
-    let row = x.dim(D::Minus1)?;
-    if parts == 0 || row == 0 || !row.is_multiple_of(parts) {
-        return Err(candle_core::Error::Msg(format!("rows of {row} are not {parts} equal parts")));
-    }
-    let part = row / parts;
-    if is_fast(x) && cpu::softmax::is_whole(part) {
-        let mut values = with_values(x, <[f32]>::to_vec)?;
-        cpu::softmax::in_parts(&mut values, part);
-        return Tensor::from_vec(values, x.dims(), x.device());
-    }
-    let of_parts = x.reshape((x.elem_count() / part, part))?;
-    softmax_last_dim(&of_parts.contiguous()?)?.reshape(x.dims())
-}
-
 /// The most scores that candle's operations hold at once.
 const SCORES: usize = 1 << 26;
 
-/// Attention of `q`, `k` and `v`, each `[B, H, N or M, D]`, for so many queries at once.
+/// Attention of `q`, `k` and `v`, each `[B, H, N or M, D]`, `rows` queries at a time.
 fn attention_by_rows([q, k, v]: [&Tensor; 3], mask: Mask, rows: usize) -> Result<Tensor> {
     let (_, _, queries, head_width) = q.dims4()?;
     let scale = 1.0 / (head_width as f64).sqrt();
@@ -95,29 +81,6 @@ fn causal_mask(first: usize, queries: usize, keys: usize, device: &candle_core::
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parts_of_rows_have_softmaxes_of_their_own() {
-        for part in [3, 16, 80] {
-            let mut values: Vec<f32> = (0..7 * 5 * part).map(|i| (i * 37 % 101) as f32 / 4.0 - 9.0).collect();
-            values[part - 1] = f32::NEG_INFINITY;
-            values[1] = 300.0;
-            let x = Tensor::from_vec(values.clone(), (1, 7, 5 * part), &candle_core::Device::Cpu).unwrap();
-            let found = softmax_in_parts(&x, 5).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            for (scores, found) in values.chunks(part).zip(found.chunks(part)) {
-                let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let weights: Vec<f64> = scores.iter().map(|s| f64::from(s - largest).exp()).collect();
-                let sum: f64 = weights.iter().sum();
-                for (weight, found) in weights.iter().zip(found) {
-                    let error = (f64::from(*found) - weight / sum).abs();
-                    assert!(error < 2e-6 * (weight / sum) + 1e-37, "{part}: {found} for {}", weight / sum);
-                }
-            }
-        }
-        let error =
-            softmax_in_parts(&Tensor::zeros((2, 6), DType::F32, &candle_core::Device::Cpu).unwrap(), 4);
-        assert!(error.unwrap_err().to_string().contains("rows of 6 are not 4 equal parts"));
-    }
 
     #[test]
     fn attention_in_parts_is_attention() {

@@ -2,15 +2,16 @@
 
 use candle_core::{Result, Tensor};
 
-use super::cpu::convolution::{Added, Batch, Convolution, Geometry};
-use super::cpu::pack::Stored;
+use super::super::Runtime;
 use super::weights::{is_packable, with_weight};
 use super::{NormSilu, channels_last, feature_map, plain_values, with_values};
+use crate::kernels::convolution::{self as kernels, Convolution, FeatureMap, Geometry};
+use crate::kernels::gemm::WeightData;
 
 /// Zeros around the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
-    /// So many pixels on every side.
+    /// This number of pixels on every side.
     Same(usize),
     /// One row below and one column to the right: the VAE encoder's downsampling.
     BottomRight,
@@ -25,23 +26,35 @@ impl Padding {
     }
 }
 
-enum Kernel {
-    Fast(Convolution),
-    Plain { weight: Tensor, bias: Option<Tensor> },
+enum Backend {
+    Native(Convolution),
+    Candle { weight: Tensor, bias: Option<Tensor> },
 }
 
-/// What is done to a feature map on its way into a convolution.
+/// What a feature map goes through on its way into a convolution.
 #[derive(Clone, Copy)]
-enum Before<'a> {
-    Nothing,
+enum Prologue<'a> {
+    None,
     /// Each pixel is repeated in both directions.
     Doubling,
     Norm(NormSilu<'a>),
 }
 
+/// What is added to a convolution's result `[B, O, H', W']` beside its bias.
+#[derive(Clone, Copy)]
+pub enum Epilogue<'a> {
+    /// Nothing.
+    None,
+    /// A feature map of its shape.
+    Residual(&'a Tensor),
+    /// A vector `[1, O]` at every pixel.
+    Channels(&'a Tensor),
+}
+
 /// A convolution with its weights.
 pub struct Conv2d {
-    kernel: Kernel,
+    runtime: Runtime,
+    backend: Backend,
     channels_in: usize,
     channels_out: usize,
     stride: usize,
@@ -49,19 +62,30 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// `weight`: `[O, I, k, k]`, `bias`: `[O]`. On a CPU 16-bit weights are kept so, for products in f32.
-    pub fn new(weight: &Tensor, bias: Option<&Tensor>, stride: usize, padding: Padding) -> Result<Self> {
+    /// `weight`: `[O, I, k, k]`, `bias`: `[O]`. On a processor 16-bit weights are kept so, for products in
+    /// f32.
+    ///
+    /// # Errors
+    /// If the weight has another rank.
+    pub fn new(
+        runtime: &Runtime,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        stride: usize,
+        padding: Padding,
+    ) -> Result<Self> {
         let (channels_out, channels_in, size, _) = weight.dims4()?;
-        let kernel = if is_packable(weight) {
+        let backend = if is_packable(weight) {
             let padding = padding.before_and_after();
             let geometry = Geometry { c_in: channels_in, c_out: channels_out, kernel: size, stride, padding };
             let bias = bias.map(plain_values).transpose()?;
-            let pack = |stored: Stored<'_>| Convolution::new(geometry, stored, bias.as_deref());
-            Kernel::Fast(with_weight(weight, pack)?)
+            let pack =
+                |data: WeightData<'_>| Convolution::new(runtime.kernels(), geometry, data, bias.as_deref());
+            Backend::Native(with_weight(weight, pack)?)
         } else {
-            Kernel::Plain { weight: weight.clone(), bias: bias.cloned() }
+            Backend::Candle { weight: weight.clone(), bias: bias.cloned() }
         };
-        Ok(Self { kernel, channels_in, channels_out, stride, padding })
+        Ok(Self { runtime: runtime.clone(), backend, channels_in, channels_out, stride, padding })
     }
 
     /// Channels in and out.
@@ -71,74 +95,82 @@ impl Conv2d {
 
     /// `[B, I, H, W] → [B, O, H', W']`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.run(x, Before::Nothing, Added::Nothing)
+        self.run(x, Prologue::None, Epilogue::None)
     }
 
     /// The convolution plus `residual` of its shape.
     pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        self.run(x, Before::Nothing, Added::Residual(residual))
+        self.run(x, Prologue::None, Epilogue::Residual(residual))
     }
 
     /// The convolution of `x` doubled by repeating each pixel.
     pub fn forward_upsampled(&self, x: &Tensor) -> Result<Tensor> {
-        self.run(x, Before::Doubling, Added::Nothing)
+        self.run(x, Prologue::Doubling, Epilogue::None)
     }
 
-    /// The convolution of the normed `x`, plus what is `added`. On a CPU the normed map takes no memory.
-    pub fn forward_normed(&self, x: &Tensor, norm: NormSilu<'_>, added: Added<&Tensor>) -> Result<Tensor> {
-        self.run(x, Before::Norm(norm), added)
+    /// The convolution of the normed `x`, plus the epilogue. On a processor the normed map takes no memory.
+    pub fn forward_normed(&self, x: &Tensor, norm: NormSilu<'_>, epilogue: Epilogue<'_>) -> Result<Tensor> {
+        self.run(x, Prologue::Norm(norm), epilogue)
     }
 
-    fn run(&self, x: &Tensor, before: Before<'_>, added: Added<&Tensor>) -> Result<Tensor> {
+    fn run(&self, x: &Tensor, prologue: Prologue<'_>, epilogue: Epilogue<'_>) -> Result<Tensor> {
         let (batch, channels, height, width) = x.dims4()?;
         if channels != self.channels_in {
             let message = format!("a convolution of {} channels got {channels}", self.channels_in);
             return Err(candle_core::Error::Msg(message));
         }
-        if let Added::Channels(vector) = added
+        if let Epilogue::Channels(vector) = epilogue
             && vector.dims() != [1, self.channels_out]
         {
             let message =
                 format!("a vector of {:?} does not go with {} channels", vector.dims(), self.channels_out);
             return Err(candle_core::Error::Msg(message));
         }
-        let upsample = matches!(before, Before::Doubling);
-        match &self.kernel {
-            Kernel::Fast(fast) => {
-                let result = fast.output_shape([batch, height, width], upsample);
-                if let Added::Residual(residual) = added
+        match &self.backend {
+            Backend::Native(convolution) => {
+                let x = channels_last(x)?;
+                let norm = match prologue {
+                    Prologue::Norm(norm) => norm.affine(&x.permute((0, 3, 1, 2))?)?,
+                    _ => None,
+                };
+                let prologue = match (prologue, &norm) {
+                    (Prologue::None, _) => kernels::Prologue::None,
+                    (Prologue::Doubling, _) => kernels::Prologue::Doubling,
+                    (Prologue::Norm(_), Some(norm)) => kernels::Prologue::Norm(norm),
+                    (Prologue::Norm(_), None) => {
+                        let message = format!("a native convolution's norm does not take {:?}", x.dtype());
+                        return Err(candle_core::Error::Msg(message));
+                    }
+                };
+                let empty = FeatureMap { values: &[], images: batch, height, width, prologue };
+                let [b, h, w, c] = convolution.output_shape(&empty);
+                let result = [b, c, h, w];
+                if let Epilogue::Residual(residual) = epilogue
                     && residual.dims() != result
                 {
                     let message = format!("a residual of {:?} does not fit a convolution", residual.dims());
                     return Err(candle_core::Error::Msg(message));
                 }
-                let x = channels_last(x)?;
-                let norm = match before {
-                    Before::Norm(norm) => norm.affine(&x.permute((0, 3, 1, 2))?)?,
-                    _ => None,
-                };
-                let run = |added: Added<&[f32]>| {
+                let run = |epilogue: kernels::Epilogue<'_>| {
                     with_values(&x, |values| {
-                        let norm = norm.as_ref();
-                        let batch = Batch { values, pictures: batch, height, width, upsample, norm };
-                        fast.forward(batch, added)
+                        convolution.forward(self.runtime.kernels(), FeatureMap { values, ..empty }, epilogue)
                     })
                 };
-                let out = match added {
-                    Added::Residual(residual) => {
-                        with_values(&channels_last(residual)?, |residual| run(Added::Residual(residual)))??
-                    }
-                    Added::Channels(vector) => run(Added::Channels(&plain_values(vector)?))?,
-                    Added::Nothing => run(Added::Nothing)?,
+                let out = match epilogue {
+                    Epilogue::Residual(residual) => with_values(&channels_last(residual)?, |residual| {
+                        run(kernels::Epilogue::Residual(residual))
+                    })??,
+                    Epilogue::Channels(vector) => run(kernels::Epilogue::Channels(&plain_values(vector)?))?,
+                    Epilogue::None => run(kernels::Epilogue::None)?,
                 };
                 feature_map(out, result, &x)
             }
-            Kernel::Plain { weight, bias } => {
-                let mut x = match before {
-                    Before::Norm(norm) => norm.forward(x)?,
+            Backend::Candle { weight, bias } => {
+                let mut x = match prologue {
+                    Prologue::Norm(norm) => norm.forward(x)?,
                     _ => x.contiguous()?,
                 };
-                if upsample {
+                if matches!(prologue, Prologue::Doubling) {
                     x = x.upsample_nearest2d(2 * height, 2 * width)?;
                 }
                 let padding = match self.padding {
@@ -152,10 +184,10 @@ impl Conv2d {
                 if let Some(bias) = bias {
                     out = out.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
                 }
-                match added {
-                    Added::Residual(residual) => out + residual,
-                    Added::Channels(vector) => out.broadcast_add(&vector.reshape((1, (), 1, 1))?),
-                    Added::Nothing => Ok(out),
+                match epilogue {
+                    Epilogue::Residual(residual) => out + residual,
+                    Epilogue::Channels(vector) => out.broadcast_add(&vector.reshape((1, (), 1, 1))?),
+                    Epilogue::None => Ok(out),
                 }
             }
         }

@@ -2,44 +2,45 @@
 
 use candle_core::{D, Error, Result, Tensor};
 
-use super::cpu::activation::{self, Activation};
-use super::{channels_last, feature_map, is_fast, with_values};
+use super::super::Runtime;
+use super::{channels_last, feature_map, is_native, with_values};
+use crate::kernels::activation::{self, Activation};
 
-fn apply(x: &Tensor, kind: Activation) -> Result<Tensor> {
+fn apply(runtime: &Runtime, x: &Tensor, kind: Activation) -> Result<Tensor> {
     let mut values = with_values(x, <[f32]>::to_vec)?;
-    activation::apply(kind, &mut values);
+    activation::apply(runtime.kernels(), kind, &mut values);
     Tensor::from_vec(values, x.dims(), x.device())
 }
 
 /// `x · sigmoid(x)`.
-pub fn silu(x: &Tensor) -> Result<Tensor> {
-    if is_fast(x) { apply(x, Activation::Silu) } else { x.silu() }
+pub fn silu(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
+    if is_native(x) { apply(runtime, x, Activation::Silu) } else { x.silu() }
 }
 
 /// `x · Φ(x)` with the exact normal distribution function, as PyTorch's default.
-pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if is_fast(x) { apply(x, Activation::GeluErf) } else { x.gelu_erf() }
+pub fn gelu(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
+    if is_native(x) { apply(runtime, x, Activation::GeluErf) } else { x.gelu_erf() }
 }
 
 /// The approximation of [`gelu`] with tanh (`gelu_new` in transformers).
-pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
-    if is_fast(x) { apply(x, Activation::GeluTanh) } else { x.gelu() }
+pub fn gelu_tanh(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
+    if is_native(x) { apply(runtime, x, Activation::GeluTanh) } else { x.gelu() }
 }
 
 /// `x · sigmoid(1.702·x)` (OpenAI's CLIP).
-pub fn quick_gelu(x: &Tensor) -> Result<Tensor> {
-    if is_fast(x) {
-        return apply(x, Activation::QuickGelu);
+pub fn quick_gelu(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
+    if is_native(x) {
+        return apply(runtime, x, Activation::QuickGelu);
     }
     let denominator = ((x * -1.702)?.exp()? + 1.0)?;
     x / denominator
 }
 
 /// `value · gelu(gate)` of `[.., 2C]`, the values first (Shazeer 2020): `[.., C]`.
-pub fn geglu(x: &Tensor) -> Result<Tensor> {
+pub fn geglu(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
     let half = x.dim(D::Minus1)? / 2;
-    if is_fast(x) {
-        let out = with_values(x, |values| activation::geglu(values, half))?;
+    if is_native(x) {
+        let out = with_values(x, |values| activation::geglu(runtime.kernels(), values, half))?;
         let mut shape = x.dims().to_vec();
         if let Some(last) = shape.last_mut() {
             *last = half;
@@ -57,27 +58,27 @@ pub fn crop(x: &Tensor, from: [usize; 2], to: [usize; 2]) -> Result<Tensor> {
         return Ok(x.clone());
     }
     let part = x.narrow(2, from[0], to[0] - from[0])?.narrow(3, from[1], to[1] - from[1])?;
-    if is_fast(x) { channels_last(&part)?.permute((0, 3, 1, 2)) } else { part.contiguous() }
+    if is_native(x) { channels_last(&part)?.permute((0, 3, 1, 2)) } else { part.contiguous() }
 }
 
-/// A feature map or tokens of one picture for each of `batch` pictures; those of as many already are as they were.
+/// A feature map or tokens of one image, repeated for each of `batch` images; those of as many as they are.
 ///
 /// # Errors
-/// If there are several pictures, and not as many.
-pub fn for_pictures(x: &Tensor, batch: usize) -> Result<Tensor> {
+/// If there are several images, and not as many.
+pub fn expand_batch(x: &Tensor, batch: usize) -> Result<Tensor> {
     match x.dim(0)? {
-        pictures if pictures == batch => Ok(x.clone()),
-        1 if is_fast(x) && x.rank() == 4 => {
+        images if images == batch => Ok(x.clone()),
+        1 if is_native(x) && x.rank() == 4 => {
             Tensor::cat(&vec![channels_last(x)?; batch], 0)?.permute((0, 3, 1, 2))
         }
         1 => Tensor::cat(&vec![x; batch], 0),
-        pictures => Err(Error::Msg(format!("a batch of {pictures} cannot stand for one of {batch}"))),
+        images => Err(Error::Msg(format!("a batch of {images} cannot stand for one of {batch}"))),
     }
 }
 
 /// Two feature maps' channels one after another.
 pub fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if !is_fast(a) {
+    if !is_native(a) {
         return Tensor::cat(&[a, b], 1);
     }
     let ((batch, ca, h, w), (_, cb, ..)) = (a.dims4()?, b.dims4()?);

@@ -1,40 +1,43 @@
 //! Affine maps of the last dimension.
 
-use candle_core::{D, Device, Result, Tensor};
+use candle_core::{D, Result, Tensor};
 
-use super::cpu::gemm::Rows;
-use super::cpu::pack::{Place, Stored};
-use super::cpu::weights::Weights;
+use super::super::Runtime;
 use super::weights::{is_packable, with_weight};
 use super::{plain_values, with_values};
+use crate::kernels::gemm::{LhsView, MatrixLayout, PackedWeights, WeightData};
 
-enum Kernel {
-    Fast(Weights),
-    Plain { weight: Tensor, bias: Option<Tensor> },
+enum Backend {
+    Native(PackedWeights),
+    Candle { weight: Tensor, bias: Option<Tensor> },
 }
 
 /// `x·Wᵀ + b`.
 pub struct Linear {
-    kernel: Kernel,
+    runtime: Runtime,
+    backend: Backend,
     inputs: usize,
     outputs: usize,
 }
 
 impl Linear {
-    /// `weight`: `[O, I]`, `bias`: `[O]`. On a CPU 16-bit weights are kept so, for products in f32.
-    pub fn new(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
+    /// `weight`: `[O, I]`, `bias`: `[O]`. On a processor 16-bit weights are kept so, for products in f32.
+    ///
+    /// # Errors
+    /// If the weight is no matrix.
+    pub fn new(runtime: &Runtime, weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
         let (outputs, inputs) = weight.dims2()?;
-        let kernel = if is_packable(weight) && inputs > 0 {
+        let backend = if is_packable(weight) && inputs > 0 {
             let bias = bias.map(plain_values).transpose()?;
-            let pack = |stored: Stored<'_>| {
-                let place = Place { row: |k| k, column_stride: inputs };
-                Weights::new([inputs, outputs], bias.as_deref(), stored, &place, true)
+            let pack = |data: WeightData<'_>| {
+                let layout = MatrixLayout { row: |k| k, column_stride: inputs };
+                PackedWeights::new(runtime.kernels(), [inputs, outputs], bias.as_deref(), data, &layout)
             };
-            Kernel::Fast(with_weight(weight, pack)?)
+            Backend::Native(with_weight(weight, pack)?)
         } else {
-            Kernel::Plain { weight: weight.clone(), bias: bias.cloned() }
+            Backend::Candle { weight: weight.clone(), bias: bias.cloned() }
         };
-        Ok(Self { kernel, inputs, outputs })
+        Ok(Self { runtime: runtime.clone(), backend, inputs, outputs })
     }
 
     /// `[.., I] → [.., O]`.
@@ -57,21 +60,11 @@ impl Linear {
         self.outputs
     }
 
-    /// Its weight `[O, I]` and bias `[O]`, where products with it are those of our kernels in f32.
-    ///
-    /// # Errors
-    /// Those of making tensors.
-    pub fn unpacked(&self) -> Result<Option<(Tensor, Option<Tensor>)>> {
-        let Some((weight, bias)) = self.packed().and_then(Weights::unpacked) else { return Ok(None) };
-        let weight = Tensor::from_vec(weight, (self.outputs, self.inputs), &Device::Cpu)?;
-        Ok(Some((weight, bias.map(|bias| Tensor::new(bias, &Device::Cpu)).transpose()?)))
-    }
-
-    /// Its weights, where our kernels have them.
-    pub(super) fn packed(&self) -> Option<&Weights> {
-        match &self.kernel {
-            Kernel::Fast(weights) => Some(weights),
-            Kernel::Plain { .. } => None,
+    /// Its weights, where the kernels have them.
+    pub(super) fn packed(&self) -> Option<&PackedWeights> {
+        match &self.backend {
+            Backend::Native(weights) => Some(weights),
+            Backend::Candle { .. } => None,
         }
     }
 
@@ -93,18 +86,19 @@ impl Linear {
             let found = residual.dims();
             return Err(candle_core::Error::Msg(format!("a residual of {found:?} does not fit {shape:?}")));
         }
-        match &self.kernel {
-            Kernel::Fast(weights) => {
+        match &self.backend {
+            Backend::Native(weights) => {
                 let out = with_values(x, |values| {
-                    let rows = Rows::plain(values, values.len() / self.inputs, self.inputs);
+                    let lhs = LhsView::plain(values, values.len() / self.inputs, self.inputs);
+                    let kernels = self.runtime.kernels();
                     match residual {
-                        Some(residual) => with_values(residual, |r| weights.multiply(rows, Some(r))),
-                        None => Ok(weights.multiply(rows, None)),
+                        Some(residual) => with_values(residual, |r| weights.multiply(kernels, lhs, Some(r))),
+                        None => Ok(weights.multiply(kernels, lhs, None)),
                     }
                 })??;
                 Tensor::from_vec(out, shape, x.device())
             }
-            Kernel::Plain { weight, bias } => {
+            Backend::Candle { weight, bias } => {
                 let rows = x.elem_count() / self.inputs;
                 let mut out = x.reshape((rows, self.inputs))?.matmul(&weight.t()?)?;
                 if let Some(bias) = bias {

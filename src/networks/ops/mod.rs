@@ -1,42 +1,32 @@
-//! The operations the networks are made of.
+//! The operations that networks are made of.
 //!
-//! Each has one meaning and two ways: on a CPU in f32 kernels of our own, elsewhere candle's own
-//! operations. The networks do not know which ran.
+//! Each has one meaning and two backends: the crate's own kernels for f32 values on a processor (**native**), candle's
+//! operations elsewhere. The networks do not know which ran.
 //!
-//! Feature maps are logically `[B, C, H, W]`. On a CPU their memory is channels last, a permuted view
-//! of `[B, H, W, C]`, which the kernels read and give without copying; any other layout is accepted.
+//! Feature maps are logically `[B, C, H, W]`. On a processor their memory is channels last, a permuted view of
+//! `[B, H, W, C]`, which the kernels read and give without copying; any other layout is accepted.
 
 mod attention;
-mod bands;
 mod convolution;
-mod cpu;
 mod elementwise;
 mod linear;
 mod norm;
-mod normed;
-pub mod threads;
+mod pre_norm;
 mod weights;
 
-pub use attention::{Mask, attention, softmax_in_parts};
-pub use bands::in_bands;
-pub use convolution::{Conv2d, Padding};
-pub use cpu::bf16::{Precision, matrix_precision, set_matrix_precision};
-pub use cpu::convolution::Added;
-pub use cpu::norm::GroupStatistics;
-pub use cpu::scratch::release_buffers;
-#[doc(hidden)]
-pub use cpu::simd::{Level, limit};
+pub use attention::{Mask, attention};
+pub use convolution::{Conv2d, Epilogue, Padding};
 pub use elementwise::{
-    concat_channels, crop, for_pictures, from_tokens, geglu, gelu, gelu_tanh, quick_gelu, silu, to_tokens,
+    concat_channels, crop, expand_batch, from_tokens, geglu, gelu, gelu_tanh, quick_gelu, silu, to_tokens,
 };
 pub use linear::Linear;
-pub use norm::{GroupNorm, LayerNorm, NormSilu};
-pub use normed::{GatedFeedForward, normed_linears};
+pub use norm::{GroupNorm, GroupStatistics, LayerNorm, NormSilu};
+pub use pre_norm::{GatedFeedForward, normed_linears};
 
 use candle_core::{CpuStorage, DType, Result, Storage, Tensor};
 
-/// Whether our kernels take this tensor.
-fn is_fast(x: &Tensor) -> bool {
+/// Whether the kernels take this tensor.
+fn is_native(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
 
@@ -65,7 +55,7 @@ fn feature_map(
     Tensor::from_vec(values, (batch, height, width, channels), like.device())?.permute((0, 3, 1, 2))
 }
 
-/// A bias as plain values, if our kernels are to use it.
+/// A vector as plain values for the kernels.
 fn plain_values(bias: &Tensor) -> Result<Vec<f32>> {
     bias.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
 }

@@ -2,11 +2,53 @@
 
 use candle_core::{D, DType, Result, Tensor};
 
-use super::cpu::norm::{self, Affine, GroupStatistics, group_statistics};
-use super::{channels_last, feature_map, is_fast, plain_values, with_values};
+use super::super::Runtime;
+use super::{channels_last, feature_map, is_native, plain_values, with_values};
+use crate::kernels::norm::{self as kernels, Affine, group_sums};
+
+/// Sums over the values of each norm group, from which its mean and variance follow. Those of several parts of an image add
+/// up.
+#[derive(Clone, Debug)]
+pub struct GroupStatistics {
+    /// Values summed for each group.
+    count: f64,
+    /// For each image's groups, the values' sum and that of their squares, `[B, G]`.
+    sums: Vec<[f64; 2]>,
+}
+
+impl GroupStatistics {
+    /// From each image's groups' mean and variance, `[B, G]`, over `count` values.
+    fn from_moments(count: usize, moments: impl Iterator<Item = [f64; 2]>) -> Self {
+        let count = count as f64;
+        let sums = moments.map(|[mean, variance]| [mean * count, (variance + mean * mean) * count]).collect();
+        Self { count, sums }
+    }
+
+    /// Adds those of another part of the same images.
+    ///
+    /// # Panics
+    /// If the parts have different numbers of images or groups.
+    pub fn merge(&mut self, part: &Self) {
+        assert_eq!(self.sums.len(), part.sums.len(), "statistics of different images or norms");
+        self.count += part.count;
+        for (sums, part) in self.sums.iter_mut().zip(&part.sums) {
+            sums[0] += part[0];
+            sums[1] += part[1];
+        }
+    }
+
+    /// Each image's groups' mean and variance, `[B, G]`.
+    fn moments(&self) -> impl ExactSizeIterator<Item = [f64; 2]> {
+        self.sums.iter().map(|[sum, squares]| {
+            let mean = sum / self.count;
+            [mean, (squares / self.count - mean * mean).max(0.0)]
+        })
+    }
+}
 
 /// Group normalisation (Wu & He 2018).
 pub struct GroupNorm {
+    runtime: Runtime,
     weight: Tensor,
     bias: Tensor,
     values: Option<[Vec<f32>; 2]>,
@@ -14,21 +56,22 @@ pub struct GroupNorm {
     eps: f64,
 }
 
-fn fast_values(weight: &Tensor, bias: &Tensor) -> Result<Option<[Vec<f32>; 2]>> {
-    Ok(if is_fast(weight) { Some([plain_values(weight)?, plain_values(bias)?]) } else { None })
+fn native_values(weight: &Tensor, bias: &Tensor) -> Result<Option<[Vec<f32>; 2]>> {
+    Ok(if is_native(weight) { Some([plain_values(weight)?, plain_values(bias)?]) } else { None })
 }
 
 impl GroupNorm {
     /// `weight`, `bias`: `[C]`. `C` must be a multiple of `groups`.
-    pub fn new(weight: &Tensor, bias: &Tensor, groups: usize, eps: f64) -> Result<Self> {
+    pub fn new(runtime: &Runtime, weight: &Tensor, bias: &Tensor, groups: usize, eps: f64) -> Result<Self> {
         let channels = weight.elem_count();
         if groups == 0 || !channels.is_multiple_of(groups) {
             return Err(candle_core::Error::Msg(format!(
                 "{channels} channels do not make {groups} norm groups"
             )));
         }
-        let values = fast_values(weight, bias)?;
-        Ok(Self { weight: weight.clone(), bias: bias.clone(), values, groups, eps })
+        let values = native_values(weight, bias)?;
+        let runtime = runtime.clone();
+        Ok(Self { runtime, weight: weight.clone(), bias: bias.clone(), values, groups, eps })
     }
 
     /// `[B, C, H, W] → [B, C, H, W]`.
@@ -39,8 +82,11 @@ impl GroupNorm {
     /// The statistics of `[B, C, H, W]`.
     pub fn statistics(&self, x: &Tensor) -> Result<GroupStatistics> {
         let (b, c, h, w) = self.dims(x)?;
-        if self.values.is_some() && is_fast(x) {
-            return with_values(&channels_last(x)?, |values| group_statistics(values, b, self.groups, c));
+        if self.values.is_some() && is_native(x) {
+            let sums = with_values(&channels_last(x)?, |values| {
+                group_sums(self.runtime.kernels(), values, b, self.groups, c)
+            })?;
+            return Ok(GroupStatistics { count: (c / self.groups * h * w) as f64, sums });
         }
         let [mean, variance] = moments(&self.grouped(x)?)?;
         let (mean, variance): (Vec<f32>, Vec<f32>) =
@@ -63,7 +109,7 @@ impl GroupNorm {
         x.contiguous()?.to_dtype(DType::F32)?.reshape((x.dim(0)?, self.groups, ()))
     }
 
-    /// The norm of `x` for our kernels, where they take it.
+    /// The norm of `x` for the kernels, where they take it.
     fn affine(&self, x: &Tensor, given: Option<&GroupStatistics>, with_silu: bool) -> Result<Option<Affine>> {
         let (b, ..) = self.dims(x)?;
         if let Some(given) = given.filter(|given| given.moments().len() != b * self.groups) {
@@ -71,9 +117,9 @@ impl GroupNorm {
             let message = format!("a norm of {b} × {} groups got {found} statistics", self.groups);
             return Err(candle_core::Error::Msg(message));
         }
-        let Some([weight, bias]) = self.values.as_ref().filter(|_| is_fast(x)) else { return Ok(None) };
+        let Some([weight, bias]) = self.values.as_ref().filter(|_| is_native(x)) else { return Ok(None) };
         let affine = |statistics: &GroupStatistics| {
-            Affine::new(statistics, self.groups, self.eps, [weight, bias], with_silu)
+            Affine::new(statistics.moments(), self.groups, self.eps, [weight, bias], with_silu)
         };
         Ok(Some(match given {
             Some(given) => affine(given),
@@ -84,7 +130,7 @@ impl GroupNorm {
     fn run(&self, x: &Tensor, given: Option<&GroupStatistics>, with_silu: bool) -> Result<Tensor> {
         let (b, c, h, w) = self.dims(x)?;
         if let Some(affine) = self.affine(x, given, with_silu)? {
-            let out = with_values(&channels_last(x)?, |values| affine.norm(values))?;
+            let out = with_values(&channels_last(x)?, |values| affine.norm(self.runtime.kernels(), values))?;
             return feature_map(out, [b, c, h, w], x);
         }
         let grouped = self.grouped(x)?;
@@ -126,7 +172,7 @@ impl<'a> NormSilu<'a> {
         self.norm.run(x, self.statistics, true)
     }
 
-    /// The two for our kernels, where they take `x`.
+    /// The two for the kernels, where they take `x`.
     pub(super) fn affine(&self, x: &Tensor) -> Result<Option<Affine>> {
         self.norm.affine(x, self.statistics, true)
     }
@@ -141,6 +187,7 @@ fn moments(grouped: &Tensor) -> Result<[Tensor; 2]> {
 
 /// Layer normalisation of the last dimension (Ba et al. 2016).
 pub struct LayerNorm {
+    runtime: Runtime,
     weight: Tensor,
     bias: Tensor,
     values: Option<[Vec<f32>; 2]>,
@@ -149,9 +196,10 @@ pub struct LayerNorm {
 
 impl LayerNorm {
     /// `weight`, `bias`: `[C]`.
-    pub fn new(weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Self> {
-        let values = fast_values(weight, bias)?;
-        Ok(Self { weight: weight.clone(), bias: bias.clone(), values, eps })
+    pub fn new(runtime: &Runtime, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Self> {
+        let values = native_values(weight, bias)?;
+        let runtime = runtime.clone();
+        Ok(Self { runtime, weight: weight.clone(), bias: bias.clone(), values, eps })
     }
 
     /// Width of what it norms.
@@ -159,11 +207,11 @@ impl LayerNorm {
         self.weight.elem_count()
     }
 
-    /// For our kernels, where they take `x`.
-    pub(super) fn fast(&self, x: &Tensor) -> Option<norm::LayerNorm<'_>> {
-        let fits = is_fast(x) && x.dims().last() == Some(&self.channels());
+    /// For the kernels, where they take `x`.
+    pub(super) fn native(&self, x: &Tensor) -> Option<kernels::LayerNorm<'_>> {
+        let fits = is_native(x) && x.dims().last() == Some(&self.channels());
         let [weight, bias] = self.values.as_ref().filter(|_| fits)?;
-        Some(norm::LayerNorm { eps: self.eps, weight, bias })
+        Some(kernels::LayerNorm { eps: self.eps, weight, bias })
     }
 
     /// `[.., C] → [.., C]`.
@@ -172,8 +220,8 @@ impl LayerNorm {
             let message = format!("a norm of {} channels got {:?}", self.channels(), x.dims());
             return Err(candle_core::Error::Msg(message));
         }
-        if let Some(fast) = self.fast(x) {
-            let out = with_values(x, |values| fast.norm(values))?;
+        if let Some(norm) = self.native(x) {
+            let out = with_values(x, |values| norm.norm(self.runtime.kernels(), values))?;
             return Tensor::from_vec(out, x.dims(), x.device());
         }
         let wide = x.to_dtype(DType::F32)?;

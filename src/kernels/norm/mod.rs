@@ -1,0 +1,7 @@
+//! Normalisation.
+
+mod group;
+mod layer;
+
+pub use group::{Affine, group_sums};
+pub use layer::LayerNorm;

@@ -1,0 +1,272 @@
+//! The denoising network of Stable Diffusion: diffusers' `UNet2DConditionModel`.
+//!
+//! Source: Ronneberger et al. 2015 and Rombach et al. 2022, in diffusers' arrangement.
+
+mod config;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::blocks::{NormConfig, ResnetBlock, conv, conv3x3, group_norm, linear};
+use super::cross_attention::ContextKv;
+use super::error::checkpoint;
+use super::ops::{
+    Conv2d, Epilogue, GroupNorm, Linear, NormSilu, Padding, concat_channels, expand_batch, silu,
+};
+use super::transformer::{SpatialTransformer, TransformerConfig};
+use super::{NetworkError, Parameters, Runtime};
+use crate::request::CancelToken;
+
+pub use config::{PerLevel, UNetConfig};
+
+/// Blocks of one level, going down or up.
+struct Level {
+    resnets: Vec<ResnetBlock>,
+    /// Empty or one for each ResNet block.
+    attentions: Vec<SpatialTransformer>,
+    /// The way to the next level.
+    resample: Option<Conv2d>,
+}
+
+/// The blocks between the way down and the way up.
+struct Middle {
+    resnets: [ResnetBlock; 2],
+    attention: SpatialTransformer,
+}
+
+/// The prompts' keys and values in every attention over them: the same at every step.
+pub struct ContextCache {
+    /// For each block of each transformer, in the order in which the network gets there.
+    transformers: Vec<Vec<ContextKv>>,
+}
+
+impl ContextCache {
+    /// That of one prompt.
+    ///
+    /// # Errors
+    /// If there are fewer.
+    pub fn one(&self, number: usize) -> Result<Self, NetworkError> {
+        let of_blocks = |blocks: &Vec<ContextKv>| blocks.iter().map(|kv| kv.one(number)).collect();
+        let transformers = self.transformers.iter().map(of_blocks).collect::<candle_core::Result<_>>()?;
+        Ok(Self { transformers })
+    }
+}
+
+/// The convolution of `x` `[B, C, H, W]` enlarged to `size`, height and width, by repeating the nearest pixel, as
+/// diffusers' `forward_upsample_size`; doubled without a size.
+fn upsampled(conv: &Conv2d, x: &Tensor, size: Option<[usize; 2]>) -> candle_core::Result<Tensor> {
+    let (_, _, height, width) = x.dims4()?;
+    match size {
+        Some([to_height, to_width]) if [to_height, to_width] != [2 * height, 2 * width] => {
+            conv.forward(&x.contiguous()?.upsample_nearest2d(to_height, to_width)?)
+        }
+        _ => conv.forward_upsampled(x),
+    }
+}
+
+/// The network.
+pub struct UNet {
+    runtime: Runtime,
+    conv_in: Conv2d,
+    time_linear1: Linear,
+    time_linear2: Linear,
+    down: Vec<Level>,
+    middle: Option<Middle>,
+    up: Vec<Level>,
+    norm_out: GroupNorm,
+    conv_out: Conv2d,
+    config: UNetConfig,
+}
+
+impl UNet {
+    /// Builds the network from its weights.
+    pub fn new(vb: &Parameters<'_>, config: UNetConfig, cancel: &CancelToken) -> Result<Self, NetworkError> {
+        config.check()?;
+        let channels = &config.block_out_channels;
+        let levels = channels.len();
+        let time_width = Some(4 * channels[0]);
+        let norm = NormConfig { groups: config.norm_num_groups, eps: config.norm_eps };
+        // `check` saw that every level has its numbers.
+        let transformer = |level: usize| TransformerConfig {
+            heads: config.heads(level).unwrap_or(1),
+            context_width: config.cross_attention_dim,
+            depth: config.transformer_layers_per_block.at(level).unwrap_or(1),
+            groups: config.norm_num_groups,
+        };
+        let layers = |level: usize| config.layers_per_block.at(level).unwrap_or(1);
+        let mut down = Vec::with_capacity(levels);
+        let mut inputs = channels[0];
+        // Channels of each feature map kept for the way up.
+        let mut kept = vec![inputs];
+        for (level, &outputs) in channels.iter().enumerate() {
+            checkpoint(cancel)?;
+            let vb = vb.pp(format!("down_blocks.{level}"));
+            let mut blocks = Level { resnets: Vec::new(), attentions: Vec::new(), resample: None };
+            for i in 0..layers(level) {
+                blocks.resnets.push(ResnetBlock::new(
+                    &vb.pp(format!("resnets.{i}")),
+                    inputs,
+                    outputs,
+                    time_width,
+                    norm,
+                )?);
+                if config.down_block_types[level].starts_with("CrossAttn") {
+                    let vb = vb.pp(format!("attentions.{i}"));
+                    blocks.attentions.push(SpatialTransformer::new(&vb, outputs, transformer(level))?);
+                }
+                inputs = outputs;
+                kept.push(outputs);
+            }
+            if level + 1 < levels {
+                let vb = vb.pp("downsamplers.0.conv");
+                // Without padding diffusers adds a row below and a column to the right.
+                let padding = match config.downsample_padding {
+                    0 => Padding::BottomRight,
+                    pixels => Padding::Same(pixels),
+                };
+                blocks.resample = Some(conv(&vb, [outputs, outputs, 3], 2, padding)?);
+                kept.push(outputs);
+            }
+            down.push(blocks);
+        }
+        let last = channels[levels - 1];
+        let middle = if config.mid_block_type.is_some() {
+            let vb = vb.pp("mid_block");
+            let resnet = |i| ResnetBlock::new(&vb.pp(format!("resnets.{i}")), last, last, time_width, norm);
+            let attention = SpatialTransformer::new(&vb.pp("attentions.0"), last, transformer(levels - 1))?;
+            Some(Middle { resnets: [resnet(0)?, resnet(1)?], attention })
+        } else {
+            None
+        };
+        let mut up = Vec::with_capacity(levels);
+        let mut inputs = last;
+        for index in 0..levels {
+            checkpoint(cancel)?;
+            let level = levels - 1 - index;
+            let vb = vb.pp(format!("up_blocks.{index}"));
+            let outputs = channels[level];
+            let mut blocks = Level { resnets: Vec::new(), attentions: Vec::new(), resample: None };
+            for i in 0..=layers(level) {
+                let skip = kept.pop().unwrap_or(outputs);
+                let vb_resnet = vb.pp(format!("resnets.{i}"));
+                blocks.resnets.push(ResnetBlock::new(&vb_resnet, inputs + skip, outputs, time_width, norm)?);
+                if config.up_block_types[index].starts_with("CrossAttn") {
+                    let vb = vb.pp(format!("attentions.{i}"));
+                    blocks.attentions.push(SpatialTransformer::new(&vb, outputs, transformer(level))?);
+                }
+                inputs = outputs;
+            }
+            if level > 0 {
+                blocks.resample = Some(conv3x3(&vb.pp("upsamplers.0.conv"), outputs, outputs)?);
+            }
+            up.push(blocks);
+        }
+        Ok(Self {
+            runtime: vb.runtime().clone(),
+            conv_in: conv3x3(&vb.pp("conv_in"), config.in_channels, channels[0])?,
+            time_linear1: linear(&vb.pp("time_embedding.linear_1"), channels[0], 4 * channels[0])?,
+            time_linear2: linear(&vb.pp("time_embedding.linear_2"), 4 * channels[0], 4 * channels[0])?,
+            down,
+            middle,
+            up,
+            norm_out: group_norm(&vb.pp("conv_norm_out"), channels[0], norm.groups, norm.eps)?,
+            conv_out: conv3x3(&vb.pp("conv_out"), channels[0], config.out_channels)?,
+            config,
+        })
+    }
+
+    /// Sinusoids of a timestep, `[1, C]`, in f32 whatever the weights' format (bf16 cannot hold 999).
+    fn time_embedding(&self, timestep: f64, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
+        let width = self.config.block_out_channels[0];
+        let half = width / 2;
+        let angle = |i: usize| {
+            let exponent = -(10_000.0_f64.ln()) * i as f64 / (half as f64 - self.config.freq_shift);
+            timestep * exponent.exp()
+        };
+        let sines = (0..half).map(|i| angle(i).sin() as f32);
+        let cosines = (0..half).map(|i| angle(i).cos() as f32);
+        let row: Vec<f32> = if self.config.flip_sin_to_cos {
+            cosines.chain(sines).collect()
+        } else {
+            sines.chain(cosines).collect()
+        };
+        Tensor::from_vec(row, (1, width), device)?.to_dtype(dtype)
+    }
+
+    /// Keys and values of the prompts' embeddings `context` `[B, M, K]`.
+    ///
+    /// # Errors
+    /// If their width K is not the network's.
+    pub fn context_cache(&self, context: &Tensor) -> Result<ContextCache, NetworkError> {
+        let down = self.down.iter().flat_map(|level| &level.attentions);
+        let up = self.up.iter().flat_map(|level| &level.attentions);
+        let transformers = down
+            .chain(self.middle.iter().map(|middle| &middle.attention))
+            .chain(up)
+            .map(|transformer| transformer.context_kv(context))
+            .collect::<candle_core::Result<_>>()?;
+        Ok(ContextCache { transformers })
+    }
+
+    /// The raw prediction for `sample` `[B, C, H, W]` at a timestep, with B prompts: `[B, C_out, H, W]`.
+    ///
+    /// A sample of one picture goes with every prompt: what comes before the first attention over a prompt is
+    /// computed once for all of them, the first attention over the picture itself included.
+    ///
+    /// # Errors
+    /// [`NetworkError::Cancelled`] once the job was stopped; it is looked at between blocks. If there are several
+    /// pictures, and not as many as prompts.
+    pub fn forward(
+        &self,
+        sample: &Tensor,
+        timestep: f64,
+        context: &ContextCache,
+        cancel: &CancelToken,
+    ) -> Result<Tensor, NetworkError> {
+        let mut context = context.transformers.iter();
+        let mut attend = |transformer: &SpatialTransformer, x: &Tensor| {
+            transformer.forward(x, context.next().map_or(&[], Vec::as_slice))
+        };
+        let time = self.time_embedding(timestep, sample.dtype(), sample.device())?;
+        let time = self.time_linear2.forward(&silu(&self.runtime, &self.time_linear1.forward(&time)?)?)?;
+        let mut x = self.conv_in.forward(sample)?;
+        let mut kept = vec![x.clone()];
+        for level in &self.down {
+            for (i, resnet) in level.resnets.iter().enumerate() {
+                checkpoint(cancel)?;
+                x = resnet.forward(x, Some(&time))?;
+                if let Some(attention) = level.attentions.get(i) {
+                    x = attend(attention, &x)?;
+                }
+                kept.push(x.clone());
+            }
+            if let Some(resample) = &level.resample {
+                x = resample.forward(&x)?;
+                kept.push(x.clone());
+            }
+        }
+        checkpoint(cancel)?;
+        if let Some(Middle { resnets: [first, second], attention }) = &self.middle {
+            x = first.forward(x, Some(&time))?;
+            x = attend(attention, &x)?;
+            x = second.forward(x, Some(&time))?;
+        }
+        for level in &self.up {
+            for (i, resnet) in level.resnets.iter().enumerate() {
+                checkpoint(cancel)?;
+                if let Some(skip) = kept.pop() {
+                    x = concat_channels(&x, &expand_batch(&skip, x.dim(0)?)?)?;
+                }
+                x = resnet.forward(x, Some(&time))?;
+                if let Some(attention) = level.attentions.get(i) {
+                    x = attend(attention, &x)?;
+                }
+            }
+            if let Some(resample) = &level.resample {
+                // The map is as large as the one it is joined with, which need not be the double.
+                let size = kept.last().map(Tensor::dims4).transpose()?;
+                x = upsampled(resample, &x, size.map(|(_, _, height, width)| [height, width]))?;
+            }
+        }
+        Ok(self.conv_out.forward_normed(&x, NormSilu::new(&self.norm_out, None), Epilogue::None)?)
+    }
+}
