@@ -1,6 +1,7 @@
 //! From what a person typed to what the engine accepts.
 
-use super::{ImageSize, ModelChoice, ModelProfile, Picture, SamplerKind, ScheduleKind, Seed};
+use super::{Picture, Seed};
+use crate::catalog::{ImageSize, ModelProfile, ModelSource, SamplerKind, ScheduleKind};
 
 /// The picture an image-to-image run starts from.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +16,7 @@ pub struct InitImage {
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerationDraft {
     /// Which model draws.
-    pub model: ModelChoice,
+    pub model: ModelSource,
     /// What to draw; may be empty.
     pub prompt: String,
     /// What to avoid; may be empty.
@@ -24,7 +25,7 @@ pub struct GenerationDraft {
     pub size: ImageSize,
     /// Sampling steps.
     pub steps: usize,
-    /// Classifier-free guidance scale; 1 is off.
+    /// Classifier-free guidance scale; up to 1 it is off, as in diffusers.
     pub guidance_scale: f64,
     /// The first picture's seed.
     pub seed: Seed,
@@ -51,8 +52,8 @@ pub enum DraftError {
         /// The longest edge.
         max: usize,
     },
-    /// Too few or too many steps.
-    #[error("{steps} steps are not possible: choose from 1 to {max}")]
+    /// Too few or too many steps for the model and the sampler.
+    #[error("{steps} steps are not possible with this model and sampler: choose from 1 to {max}")]
     Steps {
         /// The steps asked for.
         steps: usize,
@@ -60,8 +61,14 @@ pub enum DraftError {
         max: usize,
     },
     /// A guidance scale that is not a number or out of bounds.
-    #[error("a guidance scale of {0} is not possible: choose from 0 to 50")]
+    #[error("a guidance scale of {0} is not possible: choose from 0 to 50, where 0 to 1 is no guidance")]
     GuidanceScale(f64),
+    /// A prompt that is too long as a whole.
+    #[error("the prompt has {bytes} bytes, but at most {max} are possible: shorten it", max = GenerationDraft::MAX_PROMPT_BYTES)]
+    Prompt {
+        /// The longer of the prompt and the negative prompt.
+        bytes: usize,
+    },
     /// A strength outside 0..=1.
     #[error("a strength of {0} is not possible: choose from 0 to 1")]
     Strength(f64),
@@ -90,14 +97,14 @@ impl std::ops::Deref for GenerationRequest {
 impl GenerationDraft {
     /// The longest edge, pixels.
     pub const MAX_EDGE_PX: usize = 8192;
-    /// The most steps: the training timesteps of every supported family.
-    pub const MAX_STEPS: usize = 1000;
+    /// The longest prompt, and the longest negative prompt: hundreds of times what one chunk takes.
+    pub const MAX_PROMPT_BYTES: usize = 64 << 10;
 
     /// A draft with a model's suggestions.
     pub fn new(profile: &ModelProfile) -> Self {
         let defaults = profile.defaults;
         Self {
-            model: profile.choice.clone(),
+            model: profile.source.clone(),
             prompt: String::new(),
             negative_prompt: String::new(),
             size: defaults.size,
@@ -118,8 +125,13 @@ impl GenerationDraft {
         if !fits(self.size.width) || !fits(self.size.height) {
             return Err(DraftError::Size { size: self.size, multiple, max: Self::MAX_EDGE_PX });
         }
-        if self.steps == 0 || self.steps > Self::MAX_STEPS {
-            return Err(DraftError::Steps { steps: self.steps, max: Self::MAX_STEPS });
+        let max = profile.step_limits.most(self.sampler);
+        if self.steps == 0 || self.steps > max {
+            return Err(DraftError::Steps { steps: self.steps, max });
+        }
+        let bytes = self.prompt.len().max(self.negative_prompt.len());
+        if bytes > Self::MAX_PROMPT_BYTES {
+            return Err(DraftError::Prompt { bytes });
         }
         if !(0.0..=50.0).contains(&self.guidance_scale) {
             return Err(DraftError::GuidanceScale(self.guidance_scale));
@@ -138,15 +150,15 @@ impl GenerationDraft {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ModelDefaults, ModelFamily, PredictionType};
     use super::*;
+    use crate::catalog::{ModelDefaults, PredictionType, StepLimits};
     use crate::latent::LatentFormat;
 
     fn profile() -> ModelProfile {
         ModelProfile {
-            choice: ModelChoice::Builtin,
+            source: ModelSource::Builtin,
             name: "test".into(),
-            family: ModelFamily::StableDiffusion1,
+            family: "Stable Diffusion 1",
             format: LatentFormat::STABLE_DIFFUSION,
             prediction: PredictionType::Epsilon,
             size_multiple: 32,
@@ -157,6 +169,9 @@ mod tests {
                 sampler: SamplerKind::Ddim,
             },
             uses_guidance: true,
+            step_limits: StepLimits { train: 100, distilled: 8 },
+            remarks: Vec::new(),
+            added_tokens: Vec::new(),
             parameters: 1,
             vae_hash: String::new(),
         }
@@ -182,7 +197,10 @@ mod tests {
         let draft = GenerationDraft::new(&profile());
         for wrong in [
             GenerationDraft { steps: 0, ..draft.clone() },
-            GenerationDraft { steps: 1001, ..draft.clone() },
+            GenerationDraft { steps: 101, ..draft.clone() },
+            GenerationDraft { steps: 9, sampler: SamplerKind::Lcm, ..draft.clone() },
+            GenerationDraft { guidance_scale: -1.0, ..draft.clone() },
+            GenerationDraft { negative_prompt: "a".repeat(65537), ..draft.clone() },
             GenerationDraft { guidance_scale: f64::NAN, ..draft.clone() },
             GenerationDraft { size: ImageSize::new(0, 128), ..draft.clone() },
             GenerationDraft { size: ImageSize::new(8224, 128), ..draft.clone() },
@@ -196,5 +214,16 @@ mod tests {
         ] {
             assert!(wrong.clone().validate(&profile()).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn steps_are_bounded_by_the_model_and_the_sampler() {
+        let draft = GenerationDraft { steps: 101, ..GenerationDraft::new(&profile()) };
+        assert_eq!(
+            draft.clone().validate(&profile()).unwrap_err().to_string(),
+            "101 steps are not possible with this model and sampler: choose from 1 to 100"
+        );
+        let lcm = GenerationDraft { steps: 8, sampler: SamplerKind::Lcm, ..draft };
+        assert!(lcm.validate(&profile()).is_ok());
     }
 }

@@ -1,0 +1,230 @@
+//! The step rules a person can choose, and their names everywhere.
+
+use std::str::FromStr;
+
+use super::ScheduleKind;
+
+/// A sampler: the rule that takes the latent from one noise level to the next.
+///
+/// What files, settings and windows know of it is its row of a table here; what it does is its row of
+/// `diffusion::SAMPLERS`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
+pub enum SamplerKind {
+    /// DPM-Solver++ multistep, second order (Lu et al. 2022).
+    #[default]
+    Dpmpp2m,
+    /// Euler's rule on the probability-flow ODE (Karras et al. 2022).
+    Euler,
+    /// Euler with fresh noise each step (k-diffusion).
+    EulerAncestral,
+    /// Heun's second-order rule: two network calls a step (Karras et al. 2022).
+    Heun,
+    /// Denoising diffusion implicit model (Song et al. 2020).
+    Ddim,
+    /// Denoising diffusion probabilistic model (Ho et al. 2020): ancestral.
+    Ddpm,
+    /// Linear multistep, fourth order (k-diffusion).
+    Lms,
+    /// Unified predictor-corrector, second order (Zhao et al. 2023).
+    UniPc,
+    /// Latent consistency model (Luo et al. 2023): for distilled models.
+    Lcm,
+}
+
+/// A sampler's names and nature.
+struct Row {
+    kind: SamplerKind,
+    /// On the command line and in settings.
+    id: &'static str,
+    /// In windows and in pictures' settings: AUTOMATIC1111's.
+    name: &'static str,
+    /// In other programs, in lower case without spaces, dashes and underscores.
+    elsewhere: &'static [&'static str],
+    /// diffusers' schedulers that take its steps.
+    diffusers: &'static [&'static str],
+    /// The schedule that AUTOMATIC1111 takes for it where its settings say `Automatic`, if not the plain one
+    /// (its `sd_samplers_kdiffusion.py`).
+    automatic: Option<ScheduleKind>,
+    /// Whether each step adds fresh noise.
+    is_stochastic: bool,
+    /// Whether its steps are a part of those of a distilled model's teacher.
+    is_distilled: bool,
+}
+
+impl Row {
+    /// A deterministic sampler for any model.
+    const fn new(
+        kind: SamplerKind,
+        id: &'static str,
+        name: &'static str,
+        elsewhere: &'static [&'static str],
+        diffusers: &'static [&'static str],
+    ) -> Self {
+        let (is_stochastic, is_distilled) = (false, false);
+        Self { kind, id, name, elsewhere, diffusers, automatic: None, is_stochastic, is_distilled }
+    }
+}
+
+/// Every sampler, in the order of the kinds, in which a chooser shows them.
+const ROWS: [Row; 9] = [
+    Row {
+        automatic: Some(ScheduleKind::Karras),
+        ..Row::new(
+            SamplerKind::Dpmpp2m,
+            "dpmpp-2m",
+            "DPM++ 2M",
+            &["dpm++2m", "dpmpp2m", "dpmsolvermultistep"],
+            &["DPMSolverMultistepScheduler"],
+        )
+    },
+    Row::new(
+        SamplerKind::Euler,
+        "euler",
+        "Euler",
+        &["euler"],
+        &["EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler"],
+    ),
+    Row {
+        is_stochastic: true,
+        ..Row::new(
+            SamplerKind::EulerAncestral,
+            "euler-ancestral",
+            "Euler a",
+            &["eulera", "eulerancestral"],
+            &["EulerAncestralDiscreteScheduler"],
+        )
+    },
+    Row::new(
+        SamplerKind::Heun,
+        "heun",
+        "Heun",
+        &["heun"],
+        &["HeunDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"],
+    ),
+    Row::new(
+        SamplerKind::Ddim,
+        "ddim",
+        "DDIM",
+        &["ddim", "ddimtrailing"],
+        &["DDIMScheduler", "DDIMParallelScheduler"],
+    ),
+    Row {
+        is_stochastic: true,
+        ..Row::new(SamplerKind::Ddpm, "ddpm", "DDPM", &["ddpm"], &["DDPMScheduler", "DDPMParallelScheduler"])
+    },
+    Row::new(SamplerKind::Lms, "lms", "LMS", &["lms"], &["LMSDiscreteScheduler"]),
+    Row::new(
+        SamplerKind::UniPc,
+        "unipc",
+        "UniPC",
+        &["unipc", "unipcbh1", "unipcbh2", "unipcmultistep"],
+        &["UniPCMultistepScheduler"],
+    ),
+    Row {
+        is_stochastic: true,
+        is_distilled: true,
+        ..Row::new(SamplerKind::Lcm, "lcm", "LCM", &["lcm"], &["LCMScheduler", "FlowMatchLCMScheduler"])
+    },
+];
+
+impl SamplerKind {
+    /// Every sampler, in the order a chooser shows them.
+    pub const ALL: [Self; ROWS.len()] = {
+        let mut all = [Self::Dpmpp2m; ROWS.len()];
+        let mut i = 0;
+        while i < ROWS.len() {
+            assert!(ROWS[i].kind as usize == i, "the table is in the order of the kinds");
+            all[i] = ROWS[i].kind;
+            i += 1;
+        }
+        all
+    };
+
+    /// Its place in [`Self::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    const fn row(self) -> &'static Row {
+        &ROWS[self.index()]
+    }
+
+    /// The name on the command line and in settings.
+    pub const fn id(self) -> &'static str {
+        self.row().id
+    }
+
+    /// The name other programs show and write into pictures (AUTOMATIC1111's).
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Whether each step adds fresh noise.
+    pub const fn is_stochastic(self) -> bool {
+        self.row().is_stochastic
+    }
+
+    /// Whether its steps are a part of those of a distilled model's teacher.
+    pub const fn is_distilled(self) -> bool {
+        self.row().is_distilled
+    }
+
+    /// The sampler of this name in another program: in lower case without spaces, dashes and underscores.
+    pub fn named_elsewhere(name: &str) -> Option<Self> {
+        ROWS.iter().find(|row| row.elsewhere.contains(&name)).map(|row| row.kind)
+    }
+
+    /// The schedule that AUTOMATIC1111 takes for it where its settings say `Automatic`, if not the plain one.
+    pub const fn automatic_elsewhere(self) -> Option<ScheduleKind> {
+        self.row().automatic
+    }
+
+    /// The sampler that takes the steps of one of diffusers' schedulers.
+    pub fn of_diffusers_class(class: &str) -> Option<Self> {
+        ROWS.iter().find(|row| row.diffusers.contains(&class)).map(|row| row.kind)
+    }
+}
+
+impl FromStr for SamplerKind {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|k| k.id() == s).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|k| k.id()).collect();
+            format!("‘{s}’ is not a sampler: use {}", known.join(", "))
+        })
+    }
+}
+
+impl TryFrom<String> for SamplerKind {
+    type Error = String;
+
+    fn try_from(id: String) -> Result<Self, String> {
+        id.parse()
+    }
+}
+
+impl From<SamplerKind> for &'static str {
+    fn from(kind: SamplerKind) -> Self {
+        kind.id()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back_to_their_sampler() {
+        for kind in SamplerKind::ALL {
+            assert_eq!(kind.id().parse(), Ok(kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.id());
+            assert_eq!(serde_json::from_value::<SamplerKind>(kind.id().into()).unwrap(), kind);
+            for class in kind.row().diffusers {
+                assert_eq!(SamplerKind::of_diffusers_class(class), Some(kind));
+            }
+        }
+        assert!(serde_json::from_str::<SamplerKind>("\"euler-2\"").is_err());
+    }
+}
