@@ -16,10 +16,15 @@ pub enum DiffusionError {
         /// Where they first appeared.
         stage: &'static str,
     },
-    /// A setting the mathematics cannot follow.
-    #[error("{0}")]
-    Unsupported(String),
-    /// A tensor operation failed.
+    /// Too few or too many steps. [`crate::request::GenerationDraft::validate`] refuses them first.
+    #[error("{steps} steps are not possible: choose from 1 to {most}")]
+    Steps {
+        /// The steps.
+        steps: usize,
+        /// The most there can be.
+        most: usize,
+    },
+    /// The network failed, for a reason its owner knows.
     #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
+    Network(Box<dyn std::error::Error + Send + Sync>),
 }

@@ -2,55 +2,75 @@
 //!
 //! Source: Ho & Salimans 2022, <https://arxiv.org/abs/2207.12598>, with guidance_scale = 1 + w.
 
-use candle_core::Tensor;
-
-use super::prediction::combine;
+use super::combine::combine;
 use super::{Denoiser, DiffusionError, NoiseLevel, denoised_from_output};
-use crate::request::PredictionType;
+use crate::catalog::PredictionType;
+use crate::latent::Latent;
 
 /// Which prompts a network call answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Branch {
     /// The prompt alone.
     Conditional,
-    /// The negative prompt and the prompt in one batch, in this order.
+    /// The negative prompt and the prompt, in one pass of the network.
     Both,
 }
 
-/// A network that predicts noise, velocity or flow.
-pub trait NoisePredictor {
-    /// The raw output for `noisy` `[1, C, H, W]` at a training timestep (may be fractional):
-    /// `[1, C, H, W]` for [`Branch::Conditional`], `[2, C, H, W]` (negative, prompt) for [`Branch::Both`].
+/// What a network predicts for a noisy latent: noise, velocity, flow or the clean latent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// With the prompt.
+    pub conditional: Latent,
+    /// With the negative prompt, for [`Branch::Both`].
+    pub negative: Option<Latent>,
+}
+
+/// A network with a prompt.
+pub trait DenoisingNetwork {
+    /// The raw output for `noisy` (model space, as the sampler holds it) at a training timestep, which may
+    /// be fractional.
     ///
     /// # Errors
-    /// [`DiffusionError::Cancelled`] when the job was stopped inside the call.
-    fn predict(&mut self, noisy: &Tensor, timestep: f64, branch: Branch) -> Result<Tensor, DiffusionError>;
+    /// [`DiffusionError::Cancelled`] when the job was stopped inside the call, [`DiffusionError::Network`]
+    /// when the network failed.
+    fn predict(
+        &mut self,
+        noisy: &Latent,
+        timestep: f64,
+        branch: Branch,
+    ) -> Result<Prediction, DiffusionError>;
 }
 
 /// `uncond + guidance_scale · (cond − uncond)`; 1.0 gives `cond`.
-pub fn classifier_free(cond: &Tensor, uncond: &Tensor, guidance_scale: f64) -> candle_core::Result<Tensor> {
+pub fn classifier_free(cond: &Latent, uncond: &Latent, guidance_scale: f64) -> Latent {
     combine(&[(1.0 - guidance_scale, uncond), (guidance_scale, cond)])
 }
 
 /// A network with its prediction type and guidance: what samplers call.
 pub struct GuidedDenoiser<'a> {
     /// The network.
-    pub predictor: &'a mut dyn NoisePredictor,
+    pub network: &'a mut dyn DenoisingNetwork,
     /// What its output means.
     pub prediction: PredictionType,
-    /// 1.0 needs the prompt alone, anything else the negative one too, which takes nearly twice as long.
+    /// Up to 1.0 there is no guidance and the prompt alone counts, as in diffusers; above it the negative
+    /// one counts too, which takes nearly twice as long.
     pub guidance_scale: f64,
 }
 
+/// Whether a guidance scale steers at all. diffusers' pipelines, and so every model card that says
+/// `guidance_scale=0.0`, mean no guidance by anything up to 1.
+fn is_guided(guidance_scale: f64) -> bool {
+    guidance_scale > 1.0
+}
+
 impl Denoiser for GuidedDenoiser<'_> {
-    fn denoise(&mut self, noisy: &Tensor, level: NoiseLevel) -> Result<Tensor, DiffusionError> {
-        let output = if self.guidance_scale == 1.0 {
-            self.predictor.predict(noisy, level.timestep, Branch::Conditional)?
-        } else {
-            let both = self.predictor.predict(noisy, level.timestep, Branch::Both)?;
-            let (uncond, cond) = (both.narrow(0, 0, 1)?, both.narrow(0, 1, 1)?);
-            classifier_free(&cond, &uncond, self.guidance_scale)?
+    fn denoise(&mut self, noisy: &Latent, level: NoiseLevel) -> Result<Latent, DiffusionError> {
+        let branch = if is_guided(self.guidance_scale) { Branch::Both } else { Branch::Conditional };
+        let Prediction { conditional, negative } = self.network.predict(noisy, level.timestep, branch)?;
+        let output = match negative {
+            Some(negative) => classifier_free(&conditional, &negative, self.guidance_scale),
+            None => conditional,
         };
-        Ok(denoised_from_output(self.prediction, noisy, &output, level)?)
+        Ok(denoised_from_output(self.prediction, noisy, &output, level))
     }
 }

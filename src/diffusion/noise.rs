@@ -3,8 +3,7 @@
 //! Source: Matsumoto & Nishimura 1998 for MT19937; PyTorch's `at::mt19937` and
 //! `normal_fill` (`aten/src/ATen/native/cpu/DistributionTemplates.h`) for the order of draws.
 
-use candle_core::{Device, Tensor};
-
+use crate::latent::{Latent, LatentShape};
 use crate::request::Seed;
 
 const STATE_LEN: usize = 624;
@@ -108,10 +107,9 @@ impl NoiseSource {
         radius * theta.cos()
     }
 
-    /// A tensor of noise, drawn on the CPU and moved to `device`.
-    pub fn normal_tensor(&mut self, shape: &[usize], device: &Device) -> candle_core::Result<Tensor> {
-        let values = self.normal(shape.iter().product());
-        Tensor::from_vec(values, shape, &Device::Cpu)?.to_device(device)
+    /// A latent of noise, drawn as `torch.randn` of its shape.
+    pub fn latent(&mut self, shape: LatentShape) -> Latent {
+        Latent::zeros(shape).with_values(self.normal(shape.len()))
     }
 }
 

@@ -1,16 +1,16 @@
 //! The one sampling loop.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use candle_core::{Device, Tensor};
-
-use super::prediction::combine;
-use super::sampler::new_sampler;
+use super::combine::combine;
+use super::sampler::{Plan, spec};
 use super::{Denoiser, DiffusionError, NoiseSource, Schedule, SchedulerConfig, SigmaStep};
-use crate::latent::{Latent, LatentShape, Trajectory, TrajectoryStep};
-use crate::request::{CancelToken, SamplerKind};
+use crate::latent::{Latent, LatentShape, Trajectory, TrajectoryStep, first_non_finite};
+use crate::request::{CancelToken, Seed};
 
 /// Where a run starts.
+#[derive(Clone, Copy)]
 pub enum Start<'a> {
     /// Noise of this shape.
     Noise(LatentShape),
@@ -23,16 +23,21 @@ pub enum Start<'a> {
     },
 }
 
-/// A finished step, while the run goes on.
-pub struct StepReport<'a> {
-    /// Steps done, 1 for the first.
-    pub step: usize,
-    /// Steps in all.
-    pub steps: usize,
-    /// What the step saw.
-    pub state: &'a TrajectoryStep,
-    /// Seconds it took.
-    pub elapsed_secs: f64,
+/// What a run is made of.
+pub struct Run<'a> {
+    /// The network with prompts and guidance.
+    pub denoiser: &'a mut dyn Denoiser,
+    /// The model's scheduler.
+    pub config: &'a SchedulerConfig,
+    /// The sampler and its steps.
+    pub schedule: &'a Schedule,
+    /// Where it starts.
+    pub start: Start<'a>,
+    /// Of all its noise.
+    pub seed: Seed,
+    /// [`CancelToken::stop`] ends with [`DiffusionError::Cancelled`], at the latest when the network's next
+    /// block looks at it; [`CancelToken::finish`] ends after the present step with its x̂₀.
+    pub cancel: &'a CancelToken,
 }
 
 /// What a run gives.
@@ -45,95 +50,76 @@ pub struct SampledRun {
     pub finished_early: bool,
 }
 
-/// Runs a sampler over a schedule.
-///
-/// `cancel`: [`CancelToken::stop`] ends with [`DiffusionError::Cancelled`], at the latest when the
-/// network's next block looks at it; [`CancelToken::finish`] ends after the present step with its x̂₀.
+/// Stands for an infinite sigma, of a level without any signal: that of diffusers' least signal, 2⁻²⁴.
+const LARGEST_SIGMA: f64 = 4096.0;
+
+/// Runs a sampler over a schedule. `on_step` is told of each step when it is done.
 ///
 /// # Errors
-/// [`DiffusionError::NonFinite`] names the step whose values are not numbers.
+/// [`DiffusionError::NonFinite`] names the step whose values are not numbers; the denoiser's own errors.
 pub fn sample(
-    denoiser: &mut dyn Denoiser,
-    config: &SchedulerConfig,
-    sampler: SamplerKind,
-    schedule: &Schedule,
-    start: &Start<'_>,
-    noise: &mut NoiseSource,
-    device: &Device,
-    cancel: &CancelToken,
-    on_step: &mut dyn FnMut(&StepReport<'_>),
+    run: Run<'_>,
+    on_step: &mut dyn FnMut(Arc<TrajectoryStep>),
 ) -> Result<SampledRun, DiffusionError> {
-    let (mut noisy, steps) = begin(schedule, start, noise, device)?;
-    let mut rule = new_sampler(sampler, config, steps);
+    let Run { denoiser, config, schedule, start, seed, cancel } = run;
+    let mut noise = NoiseSource::new(seed);
+    let (mut noisy, steps) = begin(schedule, &start, &mut noise);
+    let coordinates = schedule.coordinates;
+    let plan = Plan { config, coordinates, planned: schedule.steps.len(), taken: steps.len() };
+    let mut rule = (spec(schedule.sampler).new)(&plan);
     let mut trajectory = Trajectory::default();
-    let mut before = latent_from_tensor(&noisy)?;
     for (index, step) in steps.iter().enumerate() {
         if cancel.is_stopped() {
             return Err(DiffusionError::Cancelled);
         }
         let clock = Instant::now();
-        let done = rule.step(denoiser, &noisy, *step, noise)?;
-        let denoised = latent_from_tensor(&done.denoised)?;
-        let after = latent_from_tensor(&done.noisy)?;
-        for (latent, stage) in [(&denoised, "the network's prediction"), (&after, "the sampler's step")] {
-            if crate::latent::first_non_finite(latent).is_some() {
+        let done = rule.step(denoiser, &noisy, *step, &mut noise)?;
+        for (latent, stage) in
+            [(&done.denoised, "the network's prediction"), (&done.noisy, "the sampler's step")]
+        {
+            if first_non_finite(latent).is_some() {
                 return Err(DiffusionError::NonFinite { step: index + 1, steps: steps.len(), stage });
             }
         }
-        let state = TrajectoryStep { sigma: step.from.k_sigma(), noisy: before, denoised };
-        on_step(&StepReport {
+        let sigma = coordinates.time(step.from);
+        let finished = Arc::new(TrajectoryStep {
             step: index + 1,
             steps: steps.len(),
-            state: &state,
+            sigma: if sigma.is_finite() { sigma } else { LARGEST_SIGMA },
+            noisy,
+            denoised: done.denoised,
             elapsed_secs: clock.elapsed().as_secs_f64(),
         });
+        on_step(Arc::clone(&finished));
         let finish = cancel.ends_sampling() && !cancel.is_stopped() && index + 1 < steps.len();
-        let estimate = state.denoised.clone();
-        trajectory.steps.push(state);
-        if finish {
-            return Ok(SampledRun { latent: estimate, trajectory, finished_early: true });
+        let estimate = finish.then(|| finished.denoised.clone());
+        trajectory.steps.push(finished);
+        if let Some(latent) = estimate {
+            return Ok(SampledRun { latent, trajectory, finished_early: true });
         }
         noisy = done.noisy;
-        before = after;
     }
     if cancel.is_stopped() {
         return Err(DiffusionError::Cancelled);
     }
-    Ok(SampledRun { latent: before, trajectory, finished_early: false })
+    Ok(SampledRun { latent: noisy, trajectory, finished_early: false })
 }
 
-/// The first latent `[1, C, H, W]` and the steps to take from it.
+/// The first latent and the steps to take from it.
 fn begin<'s>(
     schedule: &'s Schedule,
     start: &Start<'_>,
     noise: &mut NoiseSource,
-    device: &Device,
-) -> Result<(Tensor, &'s [SigmaStep]), DiffusionError> {
+) -> (Latent, &'s [SigmaStep]) {
     match start {
         Start::Noise(shape) => {
-            let unit = noise.normal_tensor(&[1, shape.channels, shape.height, shape.width], device)?;
-            Ok((combine(&[(schedule.initial_noise_scale, &unit)])?, &schedule.steps))
+            (combine(&[(schedule.initial_noise_scale, &noise.latent(*shape))]), &schedule.steps)
         }
         Start::Latent { latent, strength } => {
             let steps = schedule.for_strength(*strength);
-            let clean = tensor_from_latent(latent, device)?;
-            let Some(first) = steps.first() else { return Ok((clean, steps)) };
-            let fresh = noise.normal_tensor(clean.dims(), device)?;
-            Ok((combine(&[(first.from.alpha, &clean), (first.from.sigma, &fresh)])?, steps))
+            let Some(first) = steps.first() else { return ((*latent).clone(), steps) };
+            let fresh = noise.latent(latent.shape());
+            (combine(&[(first.from.alpha, latent), (first.from.sigma, &fresh)]), steps)
         }
     }
-}
-
-/// `[1, C, H, W]` f32 on `device` from plain data.
-fn tensor_from_latent(latent: &Latent, device: &Device) -> candle_core::Result<Tensor> {
-    let LatentShape { channels, height, width } = latent.shape();
-    Tensor::from_slice(latent.values(), (1, channels, height, width), &Device::Cpu)?.to_device(device)
-}
-
-/// Plain data from `[1, C, H, W]`.
-fn latent_from_tensor(tensor: &Tensor) -> candle_core::Result<Latent> {
-    let (_, channels, height, width) = tensor.dims4()?;
-    let values = tensor.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-    Latent::new(LatentShape::new(channels, height, width), values)
-        .map_err(|error| candle_core::Error::Msg(error.to_string()))
 }

@@ -1,6 +1,6 @@
 //! A model's `scheduler_config.json`.
 
-use crate::request::{PredictionType, SamplerKind, TimestepSpacing};
+use crate::catalog::{PredictionType, SamplerKind, StepLimits, TimestepSpacing};
 
 /// How training noise grows with the timestep: diffusers' `beta_schedule`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -13,10 +13,28 @@ pub enum BetaSchedule {
     ScaledLinear,
     /// Nichol & Dhariwal 2021, betas capped at 0.999.
     SquaredcosCapV2,
+    /// A logistic curve from the first beta to the last (GeoDiff).
+    Sigmoid,
+    /// ᾱ falls exponentially.
+    Exp,
+    /// The logarithm of the signal-to-noise ratio is a Laplace quantile.
+    Laplace,
+}
+
+/// The last noise level of a run: diffusers' `final_sigmas_type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinalSigma {
+    /// No noise.
+    #[default]
+    Zero,
+    /// The first noise level of training.
+    SigmaMin,
 }
 
 /// What diffusers' schedulers read. A key that is not there takes the default of the scheduler that
-/// is asked for (diffusers' `from_config`), hence the options. Unknown keys are ignored.
+/// is asked for (diffusers' `from_config`), hence the options. `super::scheduler_keys` accounts for
+/// every key; unknown ones have no influence in diffusers either.
 #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
 #[serde(default)]
 pub struct SchedulerConfig {
@@ -31,6 +49,8 @@ pub struct SchedulerConfig {
     pub beta_end: f64,
     /// Betas between.
     pub beta_schedule: BetaSchedule,
+    /// The betas themselves, in place of a rule.
+    pub trained_betas: Option<Vec<f64>>,
     /// What the network predicts.
     pub prediction_type: PredictionType,
     /// Where in each interval a step is taken.
@@ -45,14 +65,68 @@ pub struct SchedulerConfig {
     pub use_karras_sigmas: bool,
     /// Whether the model's own schedule is exponential.
     pub use_exponential_sigmas: bool,
+    /// Whether the model's own schedule follows a beta distribution (Lee et al. 2024).
+    pub use_beta_sigmas: bool,
+    /// DPM-Solver++: whether the model's own schedule is even in λ (Lu et al. 2022).
+    pub use_lu_lambdas: bool,
+    /// DPM-Solver++: no timestep with a smaller λ is visited.
+    pub lambda_min_clipped: Option<f64>,
+    /// The smallest sigma of a spread schedule, in place of the model's own.
+    pub sigma_min: Option<f64>,
+    /// The largest sigma of a spread schedule, in place of the model's own.
+    pub sigma_max: Option<f64>,
+    /// Euler, DPM-Solver++ and UniPC: where a run ends.
+    pub final_sigmas_type: FinalSigma,
     /// Whether x̂₀ is clamped (pixel models only; `None` is the scheduler's default).
     pub clip_sample: Option<bool>,
     /// The bound of that clamp.
     pub clip_sample_range: f64,
+    /// Whether x̂₀ is thresholded dynamically (Saharia et al. 2022, pixel models only).
+    pub thresholding: bool,
+    /// The quantile that dynamic thresholding keeps.
+    pub dynamic_thresholding_ratio: f64,
+    /// The largest threshold.
+    pub sample_max_value: f64,
+    /// DPM-Solver++ and UniPC: the highest order (`None` is 2).
+    pub solver_order: Option<usize>,
+    /// DPM-Solver++: `midpoint` or `heun`; UniPC: `bh1` or `bh2`.
+    pub solver_type: Option<String>,
+    /// DPM-Solver++ and UniPC: whether the order falls towards the end (`None` is yes).
+    pub lower_order_final: Option<bool>,
+    /// DPM-Solver++: whether the last step is Euler's.
+    pub euler_at_final: bool,
+    /// UniPC: steps after which nothing is corrected.
+    pub disable_corrector: Vec<usize>,
+    /// DDPM: the variance of the fresh noise.
+    pub variance_type: Option<String>,
     /// LCM: the teacher's steps.
     pub original_inference_steps: usize,
     /// LCM: scales the timestep in the boundary condition.
     pub timestep_scaling: f64,
+    /// DPM-Solver: which of its equations is solved; only `dpmsolver++` is followed.
+    pub algorithm_type: Option<String>,
+    /// UniPC: whether x̂₀ is extrapolated; only that is followed.
+    pub predict_x0: Option<bool>,
+    /// UniPC: another scheduler as predictor; not followed.
+    pub solver_p: Option<serde_json::Value>,
+    /// DPM-Solver++ and UniPC: whether the levels are those of a flow.
+    pub use_flow_sigmas: bool,
+    /// How much those are shifted towards high noise.
+    pub flow_shift: f64,
+    /// The same for diffusers' flow-matching schedulers.
+    pub shift: f64,
+    /// Flows: whether the shift depends on the picture's size; not followed.
+    pub use_dynamic_shifting: bool,
+    /// Flows: where the times are stretched to end; not followed.
+    pub shift_terminal: Option<f64>,
+    /// Flows: whether time runs the other way; not followed.
+    pub invert_sigmas: bool,
+    /// Flows: whether each step adds fresh noise; not followed.
+    pub stochastic_sampling: bool,
+    /// Euler: how sigmas between training timesteps are found; only `linear` is followed.
+    pub interpolation_type: Option<String>,
+    /// Euler: what the network is told; only `discrete` is followed.
+    pub timestep_type: Option<String>,
 }
 
 impl Default for SchedulerConfig {
@@ -63,6 +137,7 @@ impl Default for SchedulerConfig {
             beta_start: 0.0001,
             beta_end: 0.02,
             beta_schedule: BetaSchedule::Linear,
+            trained_betas: None,
             prediction_type: PredictionType::Epsilon,
             timestep_spacing: None,
             steps_offset: 0,
@@ -70,64 +145,231 @@ impl Default for SchedulerConfig {
             rescale_betas_zero_snr: false,
             use_karras_sigmas: false,
             use_exponential_sigmas: false,
+            use_beta_sigmas: false,
+            use_lu_lambdas: false,
+            lambda_min_clipped: None,
+            sigma_min: None,
+            sigma_max: None,
+            final_sigmas_type: FinalSigma::Zero,
             clip_sample: None,
             clip_sample_range: 1.0,
+            thresholding: false,
+            dynamic_thresholding_ratio: 0.995,
+            sample_max_value: 1.0,
+            solver_order: None,
+            solver_type: None,
+            lower_order_final: None,
+            euler_at_final: false,
+            disable_corrector: Vec::new(),
+            variance_type: None,
             original_inference_steps: 50,
             timestep_scaling: 10.0,
+            algorithm_type: None,
+            predict_x0: None,
+            solver_p: None,
+            use_flow_sigmas: false,
+            flow_shift: 1.0,
+            shift: 1.0,
+            use_dynamic_shifting: false,
+            shift_terminal: None,
+            invert_sigmas: false,
+            stochastic_sampling: false,
+            interpolation_type: None,
+            timestep_type: None,
         }
     }
 }
 
+/// A value in `scheduler_config.json` that no run can follow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("‘{key}’ is {value} in the scheduler's configuration, where {expected} is possible")]
+pub struct SchedulerConfigError {
+    /// The key.
+    pub key: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What could stand there.
+    pub expected: String,
+}
+
+/// diffusers' pipeline of latent consistency models, which takes the configuration as it is.
+const LCM_PIPELINE: &str = "LatentConsistencyModelPipeline";
+
 impl SchedulerConfig {
-    /// The spacing a sampler uses: the file's, else that scheduler's default.
-    pub fn spacing_for(&self, sampler: SamplerKind) -> TimestepSpacing {
-        self.timestep_spacing.unwrap_or(match sampler {
-            SamplerKind::Ddim | SamplerKind::Ddpm | SamplerKind::Lcm => TimestepSpacing::Leading,
-            _ => TimestepSpacing::Linspace,
-        })
+    /// The configuration as diffusers' pipeline of this class uses it.
+    ///
+    /// Stable Diffusion's pipelines set `steps_offset` to 1 and `clip_sample` to false whatever the
+    /// file says, since old files lack the one and latents are not within ±1.
+    #[must_use]
+    pub fn in_pipeline(mut self, pipeline_class: &str) -> Self {
+        if self.is_flow_matching() {
+            // diffusers' flow-matching schedulers know no other prediction and have no such key.
+            self.prediction_type = PredictionType::Flow;
+        }
+        if pipeline_class == LCM_PIPELINE {
+            return self;
+        }
+        Self { steps_offset: 1, clip_sample: Some(false), ..self }
     }
 
-    /// The clamp of x̂₀ a sampler uses, if any.
-    pub fn clamp_for(&self, sampler: SamplerKind) -> Option<f64> {
-        let by_default = matches!(sampler, SamplerKind::Ddim | SamplerKind::Ddpm | SamplerKind::Lcm);
-        (by_default && self.clip_sample.unwrap_or(true)).then_some(self.clip_sample_range)
+    /// Refuses what no run can follow, naming key and value.
+    ///
+    /// # Errors
+    /// [`SchedulerConfigError`] for the first such key.
+    pub fn check(&self) -> Result<(), SchedulerConfigError> {
+        let refuse = |key, value: String, expected: &str| {
+            Err(SchedulerConfigError { key, value, expected: expected.to_owned() })
+        };
+        let train = self.num_train_timesteps;
+        if !(2..=100_000).contains(&train) {
+            return refuse("num_train_timesteps", train.to_string(), "a number from 2 to 100000");
+        }
+        let is_beta = |beta: f64| beta > 0.0 && beta < 1.0;
+        if let Some(betas) = &self.trained_betas {
+            if betas.len() != train {
+                let found = format!("a list of {}", betas.len());
+                return refuse("trained_betas", found, &format!("a list of {train} (num_train_timesteps)"));
+            }
+            // A last beta of 1 is a zero terminal signal.
+            let ends = betas.last().copied();
+            if let Some(wrong) = betas.iter().find(|&&b| !(is_beta(b) || b == 1.0 && Some(b) == ends)) {
+                return refuse(
+                    "trained_betas",
+                    format!("a list with {wrong}"),
+                    "a list of numbers between 0 and 1",
+                );
+            }
+        } else {
+            for (key, value) in [("beta_start", self.beta_start), ("beta_end", self.beta_end)] {
+                if !is_beta(value) {
+                    return refuse(key, value.to_string(), "a number between 0 and 1");
+                }
+            }
+        }
+        let teacher = self.original_inference_steps;
+        if !(1..=train).contains(&teacher) {
+            let expected = format!("a number from 1 to {train} (num_train_timesteps)");
+            return refuse("original_inference_steps", teacher.to_string(), &expected);
+        }
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        for (key, value) in [
+            ("clip_sample_range", Some(self.clip_sample_range)),
+            ("sample_max_value", Some(self.sample_max_value)),
+            ("timestep_scaling", Some(self.timestep_scaling)),
+            ("sigma_min", self.sigma_min),
+            ("sigma_max", self.sigma_max),
+            ("flow_shift", Some(self.flow_shift)),
+            ("shift", Some(self.shift)),
+        ] {
+            if let Some(value) = value.filter(|&value| !positive(value)) {
+                return refuse(key, value.to_string(), "a number above 0");
+            }
+        }
+        if !(0.0..=1.0).contains(&self.dynamic_thresholding_ratio) {
+            let found = self.dynamic_thresholding_ratio.to_string();
+            return refuse("dynamic_thresholding_ratio", found, "a number from 0 to 1");
+        }
+        if let Some(order) = self.solver_order.filter(|order| !(1..=8).contains(order)) {
+            return refuse("solver_order", order.to_string(), "a number from 1 to 8");
+        }
+        Ok(())
+    }
+
+    /// The most steps each kind of sampler can take.
+    pub fn step_limits(&self) -> StepLimits {
+        StepLimits { train: self.num_train_timesteps, distilled: self.original_inference_steps }
+    }
+
+    /// How much a flow's times are shifted, `None` for a process that is no flow.
+    pub(super) fn flow_shift_used(&self) -> Option<f64> {
+        if self.is_flow_matching() {
+            Some(self.shift)
+        } else {
+            self.use_flow_sigmas.then_some(self.flow_shift)
+        }
+    }
+
+    fn is_flow_matching(&self) -> bool {
+        self.class_name.starts_with("FlowMatch")
+    }
+
+    /// The sampler the model's author chose, `None` if it is not here.
+    pub fn own_sampler(&self) -> Option<SamplerKind> {
+        SamplerKind::of_diffusers_class(&self.class_name)
     }
 
     /// The sampler the model's author chose, or the nearest we have.
     pub fn suggested_sampler(&self) -> SamplerKind {
-        match self.class_name.as_str() {
-            "DDIMScheduler" => SamplerKind::Ddim,
-            "DDPMScheduler" => SamplerKind::Ddpm,
-            "EulerDiscreteScheduler" => SamplerKind::Euler,
-            "EulerAncestralDiscreteScheduler" => SamplerKind::EulerAncestral,
-            "HeunDiscreteScheduler" => SamplerKind::Heun,
-            "LMSDiscreteScheduler" => SamplerKind::Lms,
-            "UniPCMultistepScheduler" => SamplerKind::UniPc,
-            "LCMScheduler" => SamplerKind::Lcm,
-            _ => SamplerKind::Dpmpp2m,
-        }
+        self.own_sampler().unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::sampler::{Limits, spec};
     use super::*;
+
+    fn limits(config: &SchedulerConfig, sampler: SamplerKind) -> Limits {
+        Limits::of(config, spec(sampler))
+    }
+
+    fn config(keys: serde_json::Value) -> SchedulerConfig {
+        serde_json::from_value(keys).unwrap()
+    }
 
     #[test]
     fn what_the_file_leaves_out_is_the_asked_schedulers_default() {
-        let config: SchedulerConfig = serde_json::from_str(
-            r#"{"_class_name": "PNDMScheduler", "beta_schedule": "scaled_linear", "skip": 1}"#,
-        )
-        .unwrap();
+        let config = config(serde_json::json!({
+            "_class_name": "PNDMScheduler", "beta_schedule": "scaled_linear", "skip": 1
+        }));
         assert_eq!(config.beta_schedule, BetaSchedule::ScaledLinear);
-        assert_eq!(config.spacing_for(SamplerKind::Ddim), TimestepSpacing::Leading);
-        assert_eq!(config.spacing_for(SamplerKind::Euler), TimestepSpacing::Linspace);
         assert_eq!(config.suggested_sampler(), SamplerKind::Dpmpp2m);
-        assert_eq!(config.clamp_for(SamplerKind::Ddim), Some(1.0));
+        assert_eq!(limits(&config, SamplerKind::Ddim), Limits::Clamp(1.0));
+        assert_eq!(limits(&config, SamplerKind::Lcm), Limits::None);
+    }
+
+    #[test]
+    fn the_pipeline_decides_about_the_clamp_and_the_offset() {
+        for clip in [serde_json::json!(null), true.into(), false.into()] {
+            let mut keys = serde_json::json!({ "steps_offset": 0 });
+            if !clip.is_null() {
+                keys["clip_sample"] = clip.clone();
+            }
+            let plain = config(keys);
+            let used = plain.clone().in_pipeline("StableDiffusionPipeline");
+            assert_eq!(used.steps_offset, 1);
+            for sampler in SamplerKind::ALL {
+                assert_eq!(limits(&used, sampler), Limits::None, "{clip}: {}", sampler.id());
+            }
+            let used = plain.in_pipeline("LatentConsistencyModelPipeline");
+            assert_eq!((used.steps_offset, used.clip_sample), (0, clip.as_bool()));
+            assert_eq!(limits(&used, SamplerKind::Lcm) != Limits::None, clip == true);
+        }
     }
 
     #[test]
     fn an_unknown_beta_schedule_is_refused() {
-        assert!(serde_json::from_str::<SchedulerConfig>(r#"{"beta_schedule": "laplace"}"#).is_err());
+        assert!(serde_json::from_str::<SchedulerConfig>(r#"{"beta_schedule": "cubic"}"#).is_err());
+    }
+
+    #[test]
+    fn values_that_no_run_can_follow_are_named() {
+        for (keys, says) in [
+            (serde_json::json!({"num_train_timesteps": 1}), "‘num_train_timesteps’ is 1"),
+            (serde_json::json!({"original_inference_steps": 0}), "‘original_inference_steps’ is 0"),
+            (serde_json::json!({"original_inference_steps": 1001}), "a number from 1 to 1000"),
+            (serde_json::json!({"trained_betas": [0.1, 0.2]}), "a list of 2"),
+            (
+                serde_json::json!({"trained_betas": [0.1, 1.5], "num_train_timesteps": 2, "original_inference_steps": 1}),
+                "a list with 1.5",
+            ),
+            (serde_json::json!({"beta_end": 2.0}), "‘beta_end’ is 2"),
+            (serde_json::json!({"sigma_max": 0.0}), "‘sigma_max’ is 0"),
+            (serde_json::json!({"solver_order": 0}), "‘solver_order’ is 0"),
+        ] {
+            let error = config(keys).check().unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        assert_eq!(SchedulerConfig::default().check(), Ok(()));
     }
 }

@@ -77,7 +77,7 @@ pub struct ChannelAdjustments {
 }
 
 impl ChannelAdjustments {
-    /// No change to a latent of so many channels.
+    /// No change to a latent with this number of channels.
     pub fn none(channels: usize) -> Self {
         Self { channels: vec![ChannelAdjustment::default(); channels], blend: None }
     }

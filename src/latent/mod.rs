@@ -16,7 +16,9 @@ pub use adjustments::{Blend, BlendMode, ChannelAdjustment, ChannelAdjustments};
 pub use format::{Compression, LatentFormat, LatentSpace};
 pub use posterior::{kl_map, posterior_sigma};
 pub use principal::{PrincipalComponents, principal_components};
-pub use statistics::{ChannelStatistics, Histogram, channel_statistics, first_non_finite};
+pub use statistics::{
+    ChannelStatistics, Histogram, NonFiniteError, channel_statistics, check_finite, first_non_finite,
+};
 pub use trajectory::{Trajectory, TrajectoryStep};
 
 /// The size of a latent: `[C, H, W]`.
@@ -117,6 +119,17 @@ impl Latent {
     pub fn map(&self, f: impl Fn(usize, f32) -> f32) -> Self {
         let plane = self.shape.plane_len().max(1);
         let values = self.values.iter().enumerate().map(|(i, &v)| f(i / plane, v)).collect();
+        Self { shape: self.shape, values }
+    }
+
+    /// A latent of the same shape with other values.
+    ///
+    /// # Panics
+    /// If there are more or fewer values than the shape has.
+    #[must_use]
+    pub fn with_values(&self, values: impl Into<Arc<[f32]>>) -> Self {
+        let values = values.into();
+        assert_eq!(values.len(), self.shape.len(), "values fill the shape of the latent they replace");
         Self { shape: self.shape, values }
     }
 

@@ -19,9 +19,11 @@ pub struct ChannelStatistics {
     pub p99: f32,
     /// Share of values more than three standard deviations from the mean, 0..=1.
     pub beyond_3_sigma: f64,
+    /// Values that are NaN or infinite. The other figures leave them out: they say nothing of a channel that has any.
+    pub non_finite: usize,
 }
 
-/// Figures of every channel. Non-finite values are left out; a channel without finite values is all zeros.
+/// Figures of every channel; those of a channel without finite values are zeros but for their count.
 pub fn channel_statistics(latent: &Latent) -> Vec<ChannelStatistics> {
     (0..latent.shape().channels).map(|c| one_channel(latent.channel(c))).collect()
 }
@@ -37,6 +39,7 @@ fn one_channel(values: &[f32]) -> ChannelStatistics {
             p1: 0.0,
             p99: 0.0,
             beyond_3_sigma: 0.0,
+            non_finite: values.len(),
         };
     }
     sorted.sort_by(f32::total_cmp);
@@ -52,6 +55,7 @@ fn one_channel(values: &[f32]) -> ChannelStatistics {
         p1: percentile(&sorted, 0.01),
         p99: percentile(&sorted, 0.99),
         beyond_3_sigma: beyond as f64 / n,
+        non_finite: values.len() - sorted.len(),
     }
 }
 
@@ -90,6 +94,31 @@ pub fn first_non_finite(latent: &Latent) -> Option<(usize, usize)> {
     latent.values().iter().position(|v| !v.is_finite()).map(|i| (i / plane, i % plane))
 }
 
+/// A latent that cannot be decoded, for some of its values are not numbers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} of the latent's {len} values are NaN or infinite ({}): the run or the program that made it failed, so make it again",
+    counts.iter().map(|(_, n)| n).sum::<usize>(),
+    counts.iter().map(|(channel, n)| format!("channel {channel}: {n}")).collect::<Vec<_>>().join(", ")
+)]
+pub struct NonFiniteError {
+    /// Values of the latent.
+    pub len: usize,
+    /// The channels that have such values, and how many.
+    pub counts: Vec<(usize, usize)>,
+}
+
+/// Whether every value of a latent is a number, which a decoder needs.
+///
+/// # Errors
+/// [`NonFiniteError`] says how many values of which channels are not.
+pub fn check_finite(latent: &Latent) -> Result<(), NonFiniteError> {
+    let count = |channel| latent.channel(channel).iter().filter(|v| !v.is_finite()).count();
+    let counts: Vec<_> =
+        (0..latent.shape().channels).map(|c| (c, count(c))).filter(|&(_, n)| n > 0).collect();
+    if counts.is_empty() { Ok(()) } else { Err(NonFiniteError { len: latent.values().len(), counts }) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::LatentShape;
@@ -112,6 +141,21 @@ mod tests {
     fn a_histogram_holds_every_value() {
         let h = Histogram::new(&[-9.0, -1.0, 0.0, 0.99, 1.0, 9.0], -1.0, 1.0, 4);
         assert_eq!(h.counts, [2, 0, 1, 3]);
+    }
+
+    #[test]
+    fn what_is_no_number_is_counted_in_its_channel() {
+        let values = vec![1.0, f32::NAN, 3.0, f32::INFINITY, 5.0, 7.0, f32::NAN, f32::NEG_INFINITY];
+        let latent = Latent::new(LatentShape::new(4, 1, 2), values).unwrap();
+        let counts: Vec<_> = channel_statistics(&latent).iter().map(|s| s.non_finite).collect();
+        assert_eq!(counts, [1, 1, 0, 2]);
+        let error = check_finite(&latent).unwrap_err();
+        assert_eq!(error.counts, [(0, 1), (1, 1), (3, 2)]);
+        assert!(
+            error.to_string().starts_with("4 of the latent's 8 values are NaN or infinite (channel 0: 1,"),
+            "{error}"
+        );
+        assert_eq!(check_finite(&Latent::zeros(LatentShape::new(2, 2, 2))), Ok(()));
     }
 
     #[test]

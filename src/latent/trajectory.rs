@@ -1,23 +1,31 @@
 //! Every step of one sampling run.
 
+use std::sync::Arc;
+
 use super::Latent;
 
 /// One finished step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TrajectoryStep {
-    /// The noise level the step started from, k-diffusion's sigma.
+    /// Which step of the run it is, 1 for the first.
+    pub step: usize,
+    /// Steps of the run.
+    pub steps: usize,
+    /// The noise level the step started from: k-diffusion's sigma, or a flow's time.
     pub sigma: f64,
     /// The noisy latent the step started from, x_t, model space scaled by the sampler.
     pub noisy: Latent,
     /// The denoised estimate at that point, x̂₀, model space.
     pub denoised: Latent,
+    /// Seconds the step took.
+    pub elapsed_secs: f64,
 }
 
 /// The steps of a run in order, and where it ended.
 #[derive(Clone, Debug, Default)]
 pub struct Trajectory {
     /// Finished steps, first to last.
-    pub steps: Vec<TrajectoryStep>,
+    pub steps: Vec<Arc<TrajectoryStep>>,
 }
 
 impl Trajectory {

@@ -1,30 +1,53 @@
-//! Euler's rule on the probability-flow ODE, which is also DDIM without noise.
+//! Euler's rule on the probability-flow ODE.
 //!
-//! Source: Karras et al. 2022, algorithm 1 without churn; Song et al. 2020 (DDIM), equation 12 with η = 0.
+//! Source: Karras et al. 2022, algorithm 1 without churn.
 
-use candle_core::Tensor;
-
-use super::{Denoiser, Sampler, SamplerStep, clamped, epsilon};
-use crate::diffusion::prediction::combine;
+use super::limits::Limits;
+use super::{
+    COMMON_SPREADS, Denoiser, End, FlowGrid, Grid, Plan, Sampler, SamplerSpec, SamplerStep, epsilon,
+};
+use crate::catalog::{SamplerKind, TimestepSpacing};
+use crate::diffusion::combine::combine;
 use crate::diffusion::{DiffusionError, NoiseSource, SigmaStep};
+use crate::latent::Latent;
+
+pub(super) const SPEC: SamplerSpec = SamplerSpec {
+    kind: SamplerKind::Euler,
+    order: Some(1),
+    grid: Grid::KDiffusion,
+    flow_grid: FlowGrid::Matching,
+    end: End::FinalSigma,
+    spacing: TimestepSpacing::Linspace,
+    spreads: COMMON_SPREADS,
+    clips_lambda: false,
+    clip_sample: None,
+    thresholds: false,
+    new: |plan| Box::new(Euler::new(plan, &SPEC)),
+};
 
 pub(super) struct Euler {
-    pub(super) clamp: Option<f64>,
+    limits: Limits,
+}
+
+impl Euler {
+    pub(super) fn new(plan: &Plan<'_>, spec: &SamplerSpec) -> Self {
+        Self { limits: Limits::of(plan.config, spec) }
+    }
 }
 
 impl Sampler for Euler {
     fn step(
         &mut self,
         denoiser: &mut dyn Denoiser,
-        noisy: &Tensor,
+        noisy: &Latent,
         step: SigmaStep,
         _noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
         let denoised = denoiser.denoise(noisy, step.from)?;
-        // The noise is that of the unclamped estimate, as in diffusers.
-        let noise = epsilon(noisy, &denoised, step.from)?;
-        let denoised = clamped(denoised, self.clamp)?;
-        let next = combine(&[(step.to.alpha, &denoised), (step.to.sigma, &noise)])?;
+        // The noise is that of the estimate before its limits, as in diffusers.
+        let noise = epsilon(noisy, &denoised, step.from);
+        let denoised = self.limits.apply(denoised);
+        let next = combine(&[(step.to.alpha, &denoised), (step.to.sigma, &noise)]);
         Ok(SamplerStep { noisy: next, denoised })
     }
 }

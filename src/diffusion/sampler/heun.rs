@@ -2,35 +2,51 @@
 //!
 //! Source: Karras et al. 2022, algorithm 1 without churn.
 
-use candle_core::Tensor;
+use super::{COMMON_SPREADS, Denoiser, End, FlowGrid, Grid, Sampler, SamplerSpec, SamplerStep};
+use crate::catalog::{SamplerKind, TimestepSpacing};
+use crate::diffusion::combine::combine;
+use crate::diffusion::{Coordinates, DiffusionError, NoiseSource, SigmaStep};
+use crate::latent::Latent;
 
-use super::{Denoiser, Sampler, SamplerStep, epsilon};
-use crate::diffusion::prediction::combine;
-use crate::diffusion::{DiffusionError, NoiseSource, SigmaStep};
+pub(super) const SPEC: SamplerSpec = SamplerSpec {
+    kind: SamplerKind::Heun,
+    order: Some(2),
+    grid: Grid::KDiffusion,
+    flow_grid: FlowGrid::Matching,
+    end: End::Clean,
+    spacing: TimestepSpacing::Linspace,
+    spreads: COMMON_SPREADS,
+    clips_lambda: false,
+    clip_sample: None,
+    thresholds: false,
+    new: |plan| Box::new(Heun { coordinates: plan.coordinates }),
+};
 
-pub(super) struct Heun;
+struct Heun {
+    coordinates: Coordinates,
+}
 
 impl Sampler for Heun {
     fn step(
         &mut self,
         denoiser: &mut dyn Denoiser,
-        noisy: &Tensor,
+        noisy: &Latent,
         SigmaStep { from, to }: SigmaStep,
         _noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
+        let space = self.coordinates;
         let denoised = denoiser.denoise(noisy, from)?;
-        let slope = epsilon(noisy, &denoised, from)?;
-        // In k-diffusion's space: x + (σ' − σ)·slope, then back.
-        let advance = |slope: &Tensor| {
-            let distance = to.k_sigma() - from.k_sigma();
-            combine(&[(to.alpha / from.alpha, noisy), (to.alpha * distance, slope)])
+        let slope = space.slope(noisy, &denoised, from);
+        let advance = |slope: &Latent| {
+            let (scale, distance) = (space.scale(to), space.time(to) - space.time(from));
+            combine(&[(scale / space.scale(from), noisy), (scale * distance, slope)])
         };
-        let predicted = advance(&slope)?;
+        let predicted = advance(&slope);
         if to.sigma == 0.0 {
             return Ok(SamplerStep { noisy: predicted, denoised });
         }
         let at_end = denoiser.denoise(&predicted, to)?;
-        let mean_slope = combine(&[(0.5, &slope), (0.5, &epsilon(&predicted, &at_end, to)?)])?;
-        Ok(SamplerStep { noisy: advance(&mean_slope)?, denoised })
+        let mean_slope = combine(&[(0.5, &slope), (0.5, &space.slope(&predicted, &at_end, to))]);
+        Ok(SamplerStep { noisy: advance(&mean_slope), denoised })
     }
 }

@@ -2,45 +2,60 @@
 //!
 //! Source: Luo et al. 2023, <https://arxiv.org/abs/2310.04378>; boundary condition with sigma_data 0.5.
 
-use candle_core::Tensor;
-
-use super::{Denoiser, Sampler, SamplerStep, clamped};
-use crate::diffusion::prediction::combine;
-use crate::diffusion::{DiffusionError, NoiseSource, SchedulerConfig, SigmaStep};
+use super::limits::Limits;
+use super::{Denoiser, End, FlowGrid, Grid, Sampler, SamplerSpec, SamplerStep};
+use crate::catalog::{SamplerKind, TimestepSpacing};
+use crate::diffusion::combine::combine;
+use crate::diffusion::{DiffusionError, NoiseSource, SigmaStep};
+use crate::latent::Latent;
 
 /// Karras et al. 2022's data standard deviation, as LCM uses it.
 const SIGMA_DATA: f64 = 0.5;
 
-pub(super) struct Lcm {
+pub(super) const SPEC: SamplerSpec = SamplerSpec {
+    kind: SamplerKind::Lcm,
+    order: None,
+    grid: Grid::Distilled,
+    flow_grid: FlowGrid::Matching,
+    end: End::Clean,
+    spacing: TimestepSpacing::Leading,
+    spreads: &[],
+    clips_lambda: false,
+    clip_sample: Some(false),
+    thresholds: true,
+    new: |plan| {
+        Box::new(Lcm {
+            timestep_scaling: plan.config.timestep_scaling,
+            steps_left: plan.taken,
+            limits: Limits::of(plan.config, &SPEC),
+        })
+    },
+};
+
+struct Lcm {
     timestep_scaling: f64,
     steps_left: usize,
-    clamp: Option<f64>,
-}
-
-impl Lcm {
-    pub(super) fn new(config: &SchedulerConfig, steps: usize, clamp: Option<f64>) -> Self {
-        Self { timestep_scaling: config.timestep_scaling, steps_left: steps, clamp }
-    }
+    limits: Limits,
 }
 
 impl Sampler for Lcm {
     fn step(
         &mut self,
         denoiser: &mut dyn Denoiser,
-        noisy: &Tensor,
+        noisy: &Latent,
         SigmaStep { from, to }: SigmaStep,
         noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
-        let estimate = clamped(denoiser.denoise(noisy, from)?, self.clamp)?;
+        let estimate = self.limits.apply(denoiser.denoise(noisy, from)?);
         let t = from.timestep * self.timestep_scaling;
         let skip = SIGMA_DATA * SIGMA_DATA / t.mul_add(t, SIGMA_DATA * SIGMA_DATA);
         let out = t / t.hypot(SIGMA_DATA);
-        let denoised = combine(&[(out, &estimate), (skip, noisy)])?;
+        let denoised = combine(&[(out, &estimate), (skip, noisy)]);
         self.steps_left = self.steps_left.saturating_sub(1);
         if self.steps_left == 0 {
             return Ok(SamplerStep { noisy: denoised.clone(), denoised });
         }
-        let fresh = noise.normal_tensor(noisy.dims(), noisy.device())?;
-        Ok(SamplerStep { noisy: combine(&[(to.alpha, &denoised), (to.sigma, &fresh)])?, denoised })
+        let fresh = noise.latent(noisy.shape());
+        Ok(SamplerStep { noisy: combine(&[(to.alpha, &denoised), (to.sigma, &fresh)]), denoised })
     }
 }

@@ -2,50 +2,70 @@
 //!
 //! Source: k-diffusion, `sample_lms` (Adams–Bashforth with uneven steps).
 
-use candle_core::Tensor;
-
-use super::{Denoiser, Sampler, SamplerStep, epsilon};
-use crate::diffusion::prediction::combine;
-use crate::diffusion::{DiffusionError, NoiseSource, SigmaStep};
+use super::{COMMON_SPREADS, Denoiser, End, FlowGrid, Grid, Sampler, SamplerSpec, SamplerStep};
+use crate::catalog::{SamplerKind, TimestepSpacing};
+use crate::diffusion::combine::combine;
+use crate::diffusion::{Coordinates, DiffusionError, NoiseSource, SigmaStep};
+use crate::latent::Latent;
 
 /// Slopes that are remembered.
 const ORDER: usize = 4;
 
-/// Sigma and slope of the present and earlier steps, newest first.
-#[derive(Default)]
-pub(super) struct Lms {
-    slopes: Vec<(f64, Tensor)>,
+pub(super) const SPEC: SamplerSpec = SamplerSpec {
+    kind: SamplerKind::Lms,
+    // The first step, of the first order, adds an error of the second.
+    order: Some(2),
+    grid: Grid::KDiffusion,
+    flow_grid: FlowGrid::Matching,
+    end: End::Clean,
+    spacing: TimestepSpacing::Linspace,
+    spreads: COMMON_SPREADS,
+    clips_lambda: false,
+    clip_sample: None,
+    thresholds: false,
+    new: |plan| Box::new(Lms { coordinates: plan.coordinates, slopes: Vec::new() }),
+};
+
+struct Lms {
+    coordinates: Coordinates,
+    /// Times and slopes of the present and earlier steps, newest first.
+    slopes: Vec<(f64, Latent)>,
 }
 
 impl Sampler for Lms {
     fn step(
         &mut self,
         denoiser: &mut dyn Denoiser,
-        noisy: &Tensor,
+        noisy: &Latent,
         SigmaStep { from, to }: SigmaStep,
         _noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
+        let space = self.coordinates;
         let denoised = denoiser.denoise(noisy, from)?;
-        self.slopes.insert(0, (from.k_sigma(), epsilon(noisy, &denoised, from)?));
+        let now = space.time(from);
+        // Many steps may share a timestep; a polynomial through one point twice has no slope.
+        self.slopes.retain(|(time, _)| *time != now);
+        self.slopes.insert(0, (now, space.slope(noisy, &denoised, from)));
         self.slopes.truncate(ORDER);
-        let sigmas: Vec<f64> = self.slopes.iter().map(|(sigma, _)| *sigma).collect();
-        let mut terms = vec![(to.alpha / from.alpha, noisy)];
+        let times: Vec<f64> = self.slopes.iter().map(|(time, _)| *time).collect();
+        let scale = space.scale(to);
+        let mut terms = vec![(scale / space.scale(from), noisy)];
         for (current, (_, slope)) in self.slopes.iter().enumerate() {
-            terms.push((to.alpha * coefficient(&sigmas, current, to.k_sigma()), slope));
+            terms.push((scale * coefficient(&times, current, space.time(to)), slope));
         }
-        Ok(SamplerStep { noisy: combine(&terms)?, denoised })
+        Ok(SamplerStep { noisy: combine(&terms), denoised })
     }
 }
 
-/// The integral of one Lagrange basis polynomial over `sigmas[0]` to `end`.
+/// The integral of one Lagrange basis polynomial over `times[0]` to `end`.
 ///
 /// Three-point Gauss–Legendre is exact for polynomials up to degree five; these have at most three.
-fn coefficient(sigmas: &[f64], current: usize, end: f64) -> f64 {
+fn coefficient(times: &[f64], current: usize, end: f64) -> f64 {
     let node = 0.6_f64.sqrt();
-    let (half, middle) = ((end - sigmas[0]) / 2.0, f64::midpoint(end, sigmas[0]));
+    let (half, middle) = ((end - times[0]) / 2.0, f64::midpoint(end, times[0]));
     let basis = |tau: f64| -> f64 {
-        let others = sigmas.iter().enumerate().filter(|(k, _)| *k != current);
-        others.map(|(_, s)| (tau - s) / (sigmas[current] - s)).product()
+        let others = times.iter().enumerate().filter(|(k, _)| *k != current);
+        others.map(|(_, s)| (tau - s) / (times[current] - s)).product()
     };
     let sum = 5.0 * basis(middle - half * node) + 8.0 * basis(middle) + 5.0 * basis(middle + half * node);
     half * sum / 9.0

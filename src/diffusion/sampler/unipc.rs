@@ -1,98 +1,157 @@
-//! UniPC: a unified predictor and corrector, second order, B₂(h) = e^h − 1.
+//! UniPC: a unified predictor and corrector, of the second order unless the model's configuration
+//! says another.
 //!
 //! Source: Zhao et al. 2023, <https://arxiv.org/abs/2302.04867>, data prediction; diffusers'
 //! `UniPCMultistepScheduler` for warm-up and the last step.
 
-use candle_core::Tensor;
-
-use super::{Denoiser, Sampler, SamplerStep};
-use crate::diffusion::prediction::combine;
+use super::limits::Limits;
+use super::{COMMON_SPREADS, Denoiser, End, FlowGrid, Grid, Plan, Sampler, SamplerSpec, SamplerStep};
+use crate::catalog::{SamplerKind, TimestepSpacing};
+use crate::diffusion::combine::combine;
 use crate::diffusion::{DiffusionError, NoiseLevel, NoiseSource, SigmaStep};
+use crate::latent::Latent;
 
-const ORDER: usize = 2;
+pub(super) const SPEC: SamplerSpec = SamplerSpec {
+    kind: SamplerKind::UniPc,
+    order: Some(2),
+    grid: Grid::Solver,
+    flow_grid: FlowGrid::NearlyAll,
+    end: End::FinalSpreadSigma,
+    spacing: TimestepSpacing::Linspace,
+    spreads: COMMON_SPREADS,
+    clips_lambda: false,
+    clip_sample: None,
+    thresholds: true,
+    new: |plan| Box::new(UniPc::new(plan)),
+};
 
 /// A finished step's start, for the corrector and as history.
 struct Earlier {
     level: NoiseLevel,
-    denoised: Tensor,
+    denoised: Latent,
 }
 
-pub(super) struct UniPc {
+struct UniPc {
+    order: usize,
+    /// Whether B(h) is h (`bh1`) instead of e^h − 1.
+    linear_b: bool,
+    lower_at_end: bool,
+    /// Steps after which nothing is corrected.
+    uncorrected: Vec<usize>,
+    limits: Limits,
     steps: usize,
     taken: usize,
     /// x̂₀ of earlier steps, newest first.
     history: Vec<Earlier>,
     /// The corrected latent the last step started from, and the order it was taken with.
-    last: Option<(Tensor, usize)>,
+    last: Option<(Latent, usize)>,
 }
 
 impl UniPc {
-    pub(super) fn new(steps: usize) -> Self {
-        Self { steps, taken: 0, history: Vec::new(), last: None }
+    fn new(plan: &Plan<'_>) -> Self {
+        let config = plan.config;
+        Self {
+            order: config.solver_order.unwrap_or(2),
+            linear_b: config.solver_type.as_deref() == Some("bh1"),
+            lower_at_end: config.lower_order_final.unwrap_or(true),
+            uncorrected: config.disable_corrector.clone(),
+            limits: Limits::of(config, &SPEC),
+            steps: plan.taken,
+            taken: 0,
+            history: Vec::new(),
+            last: None,
+        }
     }
 
-    /// The latent at `level` again, now that x̂₀ there is known.
-    fn correct(
-        &self,
-        start: &Tensor,
-        order: usize,
-        level: NoiseLevel,
-        here: &Tensor,
-    ) -> candle_core::Result<Tensor> {
+    /// The latent at `level` from `start` at the newest history's level, by what is known before
+    /// `level` and, for the corrector, x̂₀ at `level` itself.
+    fn advance(&self, start: &Latent, order: usize, level: NoiseLevel, here: Option<&Latent>) -> Latent {
         let Earlier { level: from, denoised: m0 } = &self.history[0];
         let h = level.lambda() - from.lambda();
-        let base = (-h).exp_m1();
-        let mut terms = vec![(level.sigma / from.sigma, start), (-level.alpha * base, m0)];
-        // With ρ the solution of the order conditions: Σ ρ·(m − m₀)/r, the new point with r = 1.
-        if order == 1 {
-            terms.extend([(-level.alpha * base * 0.5, here), (level.alpha * base * 0.5, m0)]);
-        } else {
-            let Earlier { level: before, denoised: m1 } = &self.history[1];
-            let r = (before.lambda() - from.lambda()) / h;
-            let [first, second] = order_conditions(-h);
-            // [[1, 1], [r, 1]]·ρ = b
-            let rho_earlier = (second - first) / (r - 1.0);
-            let rho_new = first - rho_earlier;
-            let (earlier, new) = (-level.alpha * base * rho_earlier / r, -level.alpha * base * rho_new);
-            terms.extend([(earlier, m1), (new, here), (-earlier - new, m0)]);
+        if h == 0.0 {
+            return start.clone();
+        }
+        let decay = (-h).exp_m1();
+        let linear_b = self.linear_b && h.is_finite();
+        let scale = -level.alpha * if linear_b { -h } else { decay };
+        let mut terms = vec![(level.sigma / from.sigma, start), (-level.alpha * decay, m0)];
+        // Where the points lie in units of h, and x̂₀ there; the new point is at 1.
+        let older = &self.history[1..order];
+        // A flow's pure noise lies infinitely far away, where x̂₀ says nothing about its slope here.
+        let mut points: Vec<(f64, &Latent)> = older
+            .iter()
+            .filter(|earlier| earlier.level.lambda().is_finite())
+            .map(|earlier| ((earlier.level.lambda() - from.lambda()) / h, &earlier.denoised))
+            .collect();
+        points.extend(here.map(|here| (1.0, here)));
+        let places: Vec<f64> = points.iter().map(|(place, _)| *place).collect();
+        for (weight, (place, at)) in weights(&places, -h, linear_b).into_iter().zip(points) {
+            terms.extend([(scale * weight / place, at), (-scale * weight / place, m0)]);
         }
         combine(&terms)
     }
 }
 
-/// The right-hand sides `b₁`, `b₂` for `hh = −h` (data prediction), B(h) = e^hh − 1.
-fn order_conditions(hh: f64) -> [f64; 2] {
-    let base = hh.exp_m1();
-    let phi_1 = base / hh - 1.0;
-    let phi_2 = phi_1 / hh - 0.5;
-    [phi_1 / base, phi_2 * 2.0 / base]
+/// The weights ρ of the differences at `places`: Σ ρ·placeⁱ⁻¹ = bᵢ for hh = −h (data prediction).
+///
+/// A single difference has weight ½, which is exact enough and what diffusers takes.
+fn weights(places: &[f64], hh: f64, linear_b: bool) -> Vec<f64> {
+    if places.len() < 2 {
+        return vec![0.5; places.len()];
+    }
+    let base = if linear_b { hh } else { hh.exp_m1() };
+    let (mut phi, mut factorial) = (hh.exp_m1() / hh - 1.0, 1.0);
+    let mut rows: Vec<Vec<f64>> = Vec::new();
+    for i in 0..places.len() {
+        let mut row: Vec<f64> = places.iter().map(|place| place.powi(i as i32)).collect();
+        row.push(phi * factorial / base);
+        rows.push(row);
+        factorial *= (i + 2) as f64;
+        phi = phi / hh - 1.0 / factorial;
+    }
+    solve(rows)
+}
+
+/// Solves a system given as rows with their right-hand side, by elimination with partial pivots.
+fn solve(mut rows: Vec<Vec<f64>>) -> Vec<f64> {
+    let n = rows.len();
+    for column in 0..n {
+        let size = |row: &Vec<f64>| row[column].abs();
+        let pivot = (column..n).max_by(|a, b| size(&rows[*a]).total_cmp(&size(&rows[*b])));
+        rows.swap(column, pivot.unwrap_or(column));
+        let pivot = rows[column].clone();
+        for (i, row) in rows.iter_mut().enumerate() {
+            if i != column {
+                let factor = row[column] / pivot[column];
+                row.iter_mut().zip(&pivot).for_each(|(value, p)| *value -= factor * p);
+            }
+        }
+    }
+    rows.iter().enumerate().map(|(i, row)| row[n] / row[i]).collect()
 }
 
 impl Sampler for UniPc {
     fn step(
         &mut self,
         denoiser: &mut dyn Denoiser,
-        noisy: &Tensor,
+        noisy: &Latent,
         SigmaStep { from, to }: SigmaStep,
         _noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
-        let denoised = denoiser.denoise(noisy, from)?;
-        let start = match &self.last {
-            Some((last_start, order)) => self.correct(last_start, *order, from, &denoised)?,
+        let denoised = self.limits.apply(denoiser.denoise(noisy, from)?);
+        let corrects = self.taken > 0 && !self.uncorrected.contains(&(self.taken - 1));
+        let start = match self.last.take().filter(|_| corrects) {
+            Some((last_start, order)) => self.advance(&last_start, order, from, Some(&denoised)),
             None => noisy.clone(),
         };
-        let order = ORDER.min(self.steps - self.taken.min(self.steps - 1)).min(self.taken + 1);
-        let h = to.lambda() - from.lambda();
-        let pull = -to.alpha * (-h).exp_m1();
-        let mut terms = vec![(to.sigma / from.sigma, &start), (pull, &denoised)];
-        if order == 2 {
-            let earlier = &self.history[0];
-            let r = (earlier.level.lambda() - from.lambda()) / h;
-            terms.extend([(0.5 * pull / r, &earlier.denoised), (-0.5 * pull / r, &denoised)]);
-        }
-        let next = combine(&terms)?;
+        // Many steps may share a timestep; differences of one level say nothing.
+        self.history.retain(|earlier| earlier.level.lambda() != from.lambda());
         self.history.insert(0, Earlier { level: from, denoised: denoised.clone() });
-        self.history.truncate(ORDER);
+        self.history.truncate(self.order);
+        let left = self.steps.saturating_sub(self.taken).max(1);
+        let falls = self.lower_at_end || to.sigma == 0.0;
+        let order = self.order.min(if falls { left } else { usize::MAX }).min(self.history.len());
+        let next = self.advance(&start, order, to, None);
         self.last = Some((start, order));
         self.taken += 1;
         Ok(SamplerStep { noisy: next, denoised })

@@ -1,0 +1,82 @@
+//! How a model's training noised its data, and the coordinates in which samplers integrate back.
+
+use super::sigmas::alphas_cumprod;
+use super::{NoiseLevel, SchedulerConfig};
+use crate::latent::Latent;
+
+use super::combine::combine;
+
+/// The noise of training, by timestep.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoiseProcess {
+    /// `alpha² + sigma² = 1` (Ho et al. 2020; Stable Diffusion 1, 2 and XL).
+    VariancePreserving {
+        /// ᾱ, the square of alpha, of each training timestep.
+        alphas_cumprod: Vec<f64>,
+    },
+    /// `alpha + sigma = 1` (Lipman et al. 2022; SD3, FLUX): sigma is the time itself.
+    Flow {
+        /// Esser et al. 2024, section 5.3.2: how much of a run is spent at high noise; 1 changes nothing.
+        shift: f64,
+        /// Timesteps of training, which scale what the network is told.
+        train: usize,
+    },
+}
+
+impl NoiseProcess {
+    /// The process of a scheduler's configuration.
+    pub fn of(config: &SchedulerConfig) -> Self {
+        match config.flow_shift_used() {
+            Some(shift) => Self::Flow { shift, train: config.num_train_timesteps },
+            None => Self::VariancePreserving { alphas_cumprod: alphas_cumprod(config) },
+        }
+    }
+
+    /// The coordinates of its ordinary differential equation.
+    pub fn coordinates(&self) -> Coordinates {
+        match self {
+            Self::VariancePreserving { .. } => Coordinates::KSigma,
+            Self::Flow { .. } => Coordinates::Flow,
+        }
+    }
+}
+
+/// The coordinates in which the probability-flow ODE is `dx̃/dτ = slope` and a sampler may extrapolate.
+///
+/// At a [`NoiseLevel`] the latent is `x = scale · x̃`. Which one is taken matters to rules of higher
+/// order only: k-diffusion's has no beginning where alpha is 0, the flow's does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coordinates {
+    /// k-diffusion's: τ = sigma / alpha, x̃ = x / alpha, and the slope is the noise.
+    KSigma,
+    /// The flow's: τ = sigma / (alpha + sigma), and the slope is noise less data.
+    Flow,
+}
+
+impl Coordinates {
+    /// τ, which falls to 0 where there is no noise.
+    pub fn time(self, level: NoiseLevel) -> f64 {
+        match self {
+            Self::KSigma => level.k_sigma(),
+            Self::Flow => level.sigma / (level.alpha + level.sigma),
+        }
+    }
+
+    /// What x̃ is multiplied by.
+    pub(super) fn scale(self, level: NoiseLevel) -> f64 {
+        match self {
+            Self::KSigma => level.alpha,
+            Self::Flow => level.alpha + level.sigma,
+        }
+    }
+
+    /// dx̃/dτ from x and x̂₀.
+    pub(super) fn slope(self, noisy: &Latent, denoised: &Latent, level: NoiseLevel) -> Latent {
+        let NoiseLevel { alpha, sigma, .. } = level;
+        let data = match self {
+            Self::KSigma => 0.0,
+            Self::Flow => 1.0,
+        };
+        combine(&[(1.0 / sigma, noisy), (-alpha / sigma - data, denoised)])
+    }
+}
