@@ -1,15 +1,18 @@
 //! Writing a file whole or not at all.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use super::destination::{Destination, destination, folder_of, open_stream, without_temporary_name};
+use super::strays;
+
 /// A file that could not be written. What stood at the path before still stands there.
 #[derive(Debug, thiserror::Error)]
-#[error("could not write the file: {}{}: {}", source, advice(source), path.display())]
+#[error("could not write the file: {}{}: {}", cause, advice(cause), path.display())]
 pub struct WriteFileError {
     /// What the operating system said.
-    pub source: std::io::Error,
+    pub cause: std::io::Error,
     /// Where the file was to be.
     pub path: PathBuf,
 }
@@ -22,56 +25,66 @@ fn advice(error: &std::io::Error) -> &'static str {
         E::StorageFull | E::QuotaExceeded | E::FileTooLarge => " (free some space or choose another disk)",
         E::NotFound | E::NotADirectory => " (choose a folder that exists)",
         E::IsADirectory => " (choose a file name, not a folder)",
+        E::InvalidFilename => " (choose a shorter name)",
+        E::InvalidInput => " (choose the name of a file)",
         _ => "",
     }
 }
 
 /// Writes a file through a temporary one beside it: written, flushed to the disk, then renamed.
 ///
-/// A full disk, a crash or an error of `content` leaves the file that was there. A symbolic link is
-/// followed, so that its target is replaced and not the link.
+/// A full disk, a crash or an error of `content` leaves the file that was there. A symbolic link is followed
+/// and kept: its target is replaced, or created where it leads to nothing yet. The file that is replaced
+/// gives its mode and, where the system allows it, its owner and group to the new one; its access lists and
+/// extended attributes are not carried over. Where it has a second name (a hard link), that name keeps the
+/// old content, which may be someone's backup. A folder that may not be written to is an error even if
+/// the file in it may: written in place, the old content would be lost if the writing failed.
+///
+/// A pipe or a device such as `/dev/null` is written into directly and never replaced.
 ///
 /// # Errors
-/// [`WriteFileError`] with the operating system's reason.
+/// [`WriteFileError`] with the operating system's reason and the path as it was given.
 pub fn write_atomically(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<&File>) -> std::io::Result<()>,
 ) -> Result<(), WriteFileError> {
-    replace(path, content).map_err(|source| WriteFileError { source, path: path.to_owned() })
+    let write = || match destination(path)? {
+        Destination::File { path, replaced } => replace(&path, replaced.as_ref(), content),
+        Destination::Stream => {
+            let (stream, _kept_open) = open_stream(path)?;
+            let mut writer = BufWriter::new(&stream);
+            content(&mut writer)?;
+            writer.flush()
+        }
+    };
+    write().map_err(|cause| WriteFileError { cause, path: path.to_owned() })
 }
 
 fn replace(
-    path: &Path,
+    target: &Path,
+    replaced: Option<&Metadata>,
     content: impl FnOnce(&mut BufWriter<&File>) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
-    use std::io::{Error, ErrorKind};
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if let Ok(metadata) = std::fs::metadata(&target) {
-        if metadata.is_dir() {
-            return Err(Error::from(ErrorKind::IsADirectory));
-        }
-        // A rename would replace a file that its owner has locked against writing.
-        if metadata.permissions().readonly() {
-            return Err(Error::new(ErrorKind::PermissionDenied, "the file is read-only"));
-        }
-    }
-    let folder = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(target);
+    strays::sweep_once(folder);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".safelight-").suffix(".tmp");
+    builder.prefix(strays::PREFIX).suffix(strays::SUFFIX).rand_bytes(strays::RANDOM_LEN);
     // As any new file: readable as far as the user's umask allows, not only by its owner.
     #[cfg(unix)]
     let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     // Dropped before it is persisted, the temporary file is removed.
-    let temporary = builder.tempfile_in(folder)?;
+    let temporary = builder.tempfile_in(folder).map_err(|e| without_temporary_name(&e))?;
+    // Held while it is written, so that no other run takes it for a stray; not every file system has locks.
+    let _ = temporary.as_file().try_lock();
+    if let Some(replaced) = replaced {
+        keep_ownership(temporary.as_file(), replaced);
+    }
     let mut writer = BufWriter::new(temporary.as_file());
     content(&mut writer)?;
     writer.flush()?;
     drop(writer);
     temporary.as_file().sync_all()?;
-    temporary.persist(&target).map_err(|e| e.error)?;
+    temporary.persist(target).map_err(|e| without_temporary_name(&e.error))?;
     // The rename itself is on the disk once the folder is; a file system that cannot say so is no failure.
     #[cfg(unix)]
     if let Ok(folder) = File::open(folder) {
@@ -79,6 +92,20 @@ fn replace(
     }
     Ok(())
 }
+
+/// Gives a new file the mode of the one it replaces and, where the system allows it, owner and group. A file
+/// system without them is no failure.
+#[cfg(unix)]
+fn keep_ownership(file: &File, replaced: &Metadata) {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+    // A group may be given by whoever is in it, an owner only by root.
+    let _ = fchown(file, None, Some(replaced.gid()));
+    let _ = fchown(file, Some(replaced.uid()), None);
+    let _ = file.set_permissions(std::fs::Permissions::from_mode(replaced.mode() & 0o777));
+}
+
+#[cfg(not(unix))]
+fn keep_ownership(_: &File, _: &Metadata) {}
 
 #[cfg(test)]
 mod tests {
@@ -111,14 +138,15 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_stays_a_link_and_its_target_is_replaced() {
+    fn a_link_stays_a_link_and_its_target_is_replaced_or_created() {
         let folder = tempfile::tempdir().unwrap();
         let (target, link) = (folder.path().join("target"), folder.path().join("link"));
-        std::fs::write(&target, b"old").unwrap();
-        std::os::unix::fs::symlink(&target, &link).unwrap();
-        write_atomically(&link, |w| w.write_all(b"new")).unwrap();
-        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(std::fs::read(&target).unwrap(), b"new");
+        std::os::unix::fs::symlink("target", &link).unwrap();
+        for content in [&b"first"[..], b"second"] {
+            write_atomically(&link, |w| w.write_all(content)).unwrap();
+            assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert_eq!(std::fs::read(&target).unwrap(), content);
+        }
     }
 
     #[cfg(unix)]
@@ -132,5 +160,61 @@ mod tests {
         std::fs::set_permissions(&path, permissions).unwrap();
         assert!(write_atomically(&path, |w| w.write_all(b"new")).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_mode_of_an_overwritten_file_is_kept_and_another_name_of_it_keeps_the_old_content() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let folder = tempfile::tempdir().unwrap();
+        let (path, second) = (folder.path().join("a"), folder.path().join("b"));
+        for mode in [0o600, 0o664, 0o755] {
+            std::fs::write(&path, b"old").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let before = std::fs::metadata(&path).unwrap();
+            write_atomically(&path, |w| w.write_all(b"new")).unwrap();
+            let after = std::fs::metadata(&path).unwrap();
+            assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
+        }
+        std::fs::hard_link(&path, &second).unwrap();
+        write_atomically(&path, |w| w.write_all(b"newest")).unwrap();
+        assert_eq!(
+            (std::fs::read(&path).unwrap(), std::fs::read(&second).unwrap()),
+            (b"newest".to_vec(), b"new".to_vec())
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn pipes_and_devices_are_written_into_and_never_replaced() {
+        use std::os::unix::fs::FileTypeExt as _;
+        write_atomically(Path::new("/dev/null"), |w| w.write_all(b"x")).unwrap();
+        assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let error = write_atomically(&pipe, |w| w.write_all(b"x")).unwrap_err().to_string();
+        assert!(error.contains("nothing reads from this pipe"), "{error}");
+        let mut reader = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::null())
+            .arg(&pipe)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The reader needs a moment to open the pipe.
+        let started = std::time::Instant::now();
+        while write_atomically(&pipe, |w| w.write_all(b"through the pipe")).is_err() {
+            assert!(started.elapsed().as_secs() < 20);
+            std::thread::yield_now();
+        }
+        let mut read = Vec::new();
+        std::io::Read::read_to_end(&mut reader.stdout.take().unwrap(), &mut read).unwrap();
+        assert!(reader.wait().unwrap().success());
+        assert_eq!(read, b"through the pipe");
+        assert!(std::fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(write_atomically(&socket, |w| w.write_all(b"x")).is_err());
+        assert!(std::fs::symlink_metadata(&socket).unwrap().file_type().is_socket());
     }
 }

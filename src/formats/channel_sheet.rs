@@ -119,7 +119,10 @@ impl Sheet {
         let spread = format!("mean {:+.2} · σ {:.2}", figures.mean, figures.std);
         self.text(&spread, TEXT_PX, [left, top + line], QUIET);
         let share = figures.beyond_3_sigma * 100.0;
-        let range = format!("{:+.1} … {:+.1} · {share:.1} % > 3σ", figures.min, figures.max);
+        let range = match figures.non_finite {
+            0 => format!("{:+.1} … {:+.1} · {share:.1} % > 3σ", figures.min, figures.max),
+            bad => format!("{:+.1} … {:+.1} · {bad} NaN or ∞", figures.min, figures.max),
+        };
         self.text(&range, TEXT_PX, [left, top + 2 * line], QUIET);
     }
 

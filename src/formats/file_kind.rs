@@ -1,38 +1,47 @@
-//! What a dropped file is, by its first bytes.
+//! What a dropped file is, by its content.
 
-use std::io::Read;
 use std::path::Path;
+
+use crate::content::Content;
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
-    /// A picture of a format that is read.
+    /// A picture of a format that is read, or of one whose reader says what to do.
     Picture,
     /// A latent: safetensors or npy.
     Latent,
     /// A folder: a model, perhaps.
     Folder,
-    /// Something else, or nothing that can be read.
+    /// Something else, or nothing that can be read; [`Content::of_file`] says what.
     Unknown,
 }
 
 /// What a path leads to, by content and not by name. A safetensors file may also hold a model's weights.
+///
+/// Looks at the first bytes alone, so not for what can be read only once: see
+/// [`read_input`](super::read_input). What is no file is [`FileKind::Unknown`] and is not opened.
 pub fn file_kind(path: &Path) -> FileKind {
-    if path.is_dir() {
+    let Ok(metadata) = std::fs::metadata(path) else { return FileKind::Unknown };
+    if metadata.is_dir() {
         return FileKind::Folder;
     }
-    let mut start = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
-    if read.is_err() {
-        FileKind::Unknown
-    } else if start.starts_with(b"\x93NUMPY") || start.get(8) == Some(&b'{') {
-        // safetensors: the header's length in 8 bytes, then JSON.
-        FileKind::Latent
-    } else if image::guess_format(&start).is_ok() || start.get(4..8) == Some(b"ftyp") {
-        // The second: AVIF and HEIC; the reader says that they are not read, and what to try.
-        FileKind::Picture
-    } else {
-        FileKind::Unknown
+    if !metadata.is_file() {
+        return FileKind::Unknown;
+    }
+    Content::of_file(path).map_or(FileKind::Unknown, |content| kind_of(&content))
+}
+
+/// What a file's bytes are, by the first of them.
+pub fn kind_of_bytes(bytes: &[u8]) -> FileKind {
+    kind_of(&Content::of(bytes))
+}
+
+fn kind_of(content: &Content) -> FileKind {
+    match content {
+        Content::Safetensors | Content::Npy => FileKind::Latent,
+        Content::Picture(_) | Content::ForeignPicture(_) => FileKind::Picture,
+        _ => FileKind::Unknown,
     }
 }
 
@@ -50,9 +59,13 @@ mod tests {
             (b"\xff\xd8\xff\xe0....", FileKind::Picture),
             (b"\x93NUMPY\x01\0", FileKind::Latent),
             (b"\x10\0\0\0\0\0\0\0{\"x\":{}}", FileKind::Latent),
+            (b"\x80\x02\0\0\0\0\0\0{\"x\":{}}", FileKind::Latent),
+            (b"GIF89a\x10\0\x7b\0\0\0\0", FileKind::Picture),
             (b"\0\0\0\x18ftypheic", FileKind::Picture),
+            (b"\xff\x0a\xfa\x1f", FileKind::Picture),
             (b"", FileKind::Unknown),
             (b"hello", FileKind::Unknown),
+            (b"version https://git-lfs.github.com/spec/v1\n", FileKind::Unknown),
         ] {
             std::fs::write(&path, content).unwrap();
             assert_eq!(file_kind(&path), kind);

@@ -12,8 +12,14 @@ pub mod picture;
 
 mod channel_sheet;
 mod comparison;
+mod destination;
 mod file_kind;
+mod input;
+mod png_chunks;
+mod strays;
 
 pub use channel_sheet::{SheetError, channel_sheet};
 pub use comparison::{Comparison, compare};
-pub use file_kind::{FileKind, file_kind};
+pub use destination::{DestinationKind, check_writable};
+pub use file_kind::{FileKind, file_kind, kind_of_bytes};
+pub use input::{Input, MAX_INPUT_BYTES, ReadFileError, Sources, read_input};

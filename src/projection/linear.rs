@@ -1,6 +1,6 @@
 //! The linear projection: one matrix per latent pixel.
 
-use crate::latent::Latent;
+use crate::latent::{Latent, LatentFormat};
 
 /// One matrix for each latent pixel: `rgb = bias + Σ_c weight[c] · latent[c]`.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -25,7 +25,20 @@ impl RgbProjection {
         }
     }
 
-    /// The same map for a VAE no table is known for: the first three channels as colours.
+    /// The best map known for a VAE without a fit: its family's table, or the first three channels as colours.
+    pub fn for_format(format: &LatentFormat) -> Self {
+        // A family's latents are told by their numbers: scale and shift are part of its VAE.
+        let is = |known: LatentFormat| {
+            (format.channels, format.scale, format.shift) == (known.channels, known.scale, known.shift)
+        };
+        if is(LatentFormat::STABLE_DIFFUSION) {
+            Self::stable_diffusion()
+        } else {
+            Self::first_channels(format.channels)
+        }
+    }
+
+    /// The first three channels as colours.
     pub fn first_channels(channels: usize) -> Self {
         let weight =
             (0..channels).map(|c| std::array::from_fn(|rgb| if c == rgb { 0.4 } else { 0.0 })).collect();
@@ -64,6 +77,14 @@ impl RgbProjection {
 mod tests {
     use super::*;
     use crate::latent::LatentShape;
+
+    #[test]
+    fn a_family_has_its_own_table() {
+        let of = RgbProjection::for_format;
+        assert_eq!(of(&LatentFormat::STABLE_DIFFUSION), RgbProjection::stable_diffusion());
+        assert_eq!(of(&LatentFormat::SDXL), RgbProjection::first_channels(4), "four channels of another VAE");
+        assert_eq!(of(&LatentFormat::FLUX).channels(), 16);
+    }
 
     #[test]
     fn a_linear_projection_is_one_matrix_per_pixel() {

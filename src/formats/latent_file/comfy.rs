@@ -12,7 +12,9 @@ use std::path::Path;
 use safetensors::tensor::{SafeTensors, TensorView};
 use safetensors::{Dtype, serialize};
 
-use super::{LatentFacts, LatentFileError, LatentQuantity, ReadLatent, first_latent, latent_shape};
+use super::{
+    LatentFacts, LatentFileError, LatentQuantity, ReadLatent, latent_shape, latents_of, read_latents,
+};
 use crate::formats::atomic::{WriteFileError, write_atomically};
 use crate::formats::metadata::{a1111, comfyui};
 use crate::latent::{Latent, LatentSpace};
@@ -73,48 +75,59 @@ fn facts_of(metadata: &HashMap<String, String>) -> LatentFacts {
     }
 }
 
-/// Reads a latent from safetensors: ComfyUI's, ours, or the only tensor of 3 or 4 dimensions.
+/// Reads the latents in safetensors: ComfyUI's, ours, or those of the only tensor of 3 or 4 dimensions.
 pub fn latent_from_safetensors(bytes: &[u8]) -> Result<ReadLatent, LatentFileError> {
-    let damaged = |e: safetensors::SafeTensorError| LatentFileError::Damaged {
-        format: "safetensors",
-        reason: e.to_string(),
-    };
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
     let no_metadata = HashMap::new();
     let metadata = header.metadata().as_ref().unwrap_or(&no_metadata);
     let facts = facts_of(metadata);
-    if let Ok(tensor) = tensors.tensor(LATENT_KEY) {
-        let (latent, batch) = latent_of(&tensor)?;
-        let latent = if tensors.tensor(MARKER_KEY).is_ok() {
-            latent
-        } else {
-            latent.map(|_, v| v * OLD_VERSION_FACTOR)
+    let (name, space, factor) = if tensors.tensor(LATENT_KEY).is_ok() {
+        let is_new = tensors.tensor(MARKER_KEY).is_ok();
+        (LATENT_KEY.to_owned(), Some(LatentSpace::Vae), if is_new { 1.0 } else { OLD_VERSION_FACTOR })
+    } else {
+        let is_latent = |shape: &[usize]| latent_shape(shape).is_ok();
+        let mut candidates = tensors.iter().filter(|(_, tensor)| is_latent(tensor.shape()));
+        let (Some((name, _)), None) = (candidates.next(), candidates.next()) else {
+            return Err(LatentFileError::NoLatent { found: contents(&tensors, &[]) });
         };
-        return Ok(ReadLatent { latent, space: Some(LatentSpace::Vae), batch, facts });
-    }
-    let is_latent = |shape: &[usize]| latent_shape(shape).is_ok();
-    let mut candidates = tensors.iter().filter(|(_, tensor)| is_latent(tensor.shape()));
-    match (candidates.next(), candidates.next()) {
-        (Some((_, tensor)), None) => {
-            let (latent, batch) = latent_of(&tensor)?;
-            let space = match metadata.get("safelight.space").map(String::as_str) {
-                Some("vae") => Some(LatentSpace::Vae),
-                Some("model") => Some(LatentSpace::Model),
-                _ => None,
-            };
-            Ok(ReadLatent { latent, space, batch, facts })
-        }
-        _ => Err(LatentFileError::NoLatent { found: contents(&tensors) }),
-    }
+        let space = match metadata.get("safelight.space").map(String::as_str) {
+            Some("vae") => Some(LatentSpace::Vae),
+            Some("model") => Some(LatentSpace::Model),
+            _ => None,
+        };
+        (name.to_owned(), space, 1.0)
+    };
+    let tensor = tensors.tensor(&name).map_err(|e| damaged(e.to_string()))?;
+    let latents = latents_in(&tensor, factor)?;
+    let rest = [name.as_str(), MARKER_KEY];
+    let has_rest = tensors.names().into_iter().any(|other| !rest.contains(&other));
+    let not_read = if has_rest { vec![contents(&tensors, &rest)] } else { Vec::new() };
+    read_latents(latents, space, facts, not_read).ok_or_else(|| damaged("it has no values".to_owned()))
 }
 
-/// The first tensors' names and shapes, for the error.
-fn contents(tensors: &SafeTensors<'_>) -> String {
+/// What safetensors' reader says of a file.
+fn unreadable(error: safetensors::SafeTensorError) -> LatentFileError {
+    use safetensors::SafeTensorError as E;
+    damaged(match error {
+        E::HeaderTooSmall | E::InvalidHeaderLength | E::MetadataIncompleteBuffer => {
+            "it does not end where its header says, as if it had not been copied completely".to_owned()
+        }
+        other => other.to_string(),
+    })
+}
+
+fn damaged(reason: String) -> LatentFileError {
+    LatentFileError::Damaged { format: "safetensors", reason }
+}
+
+/// The first tensors' names and shapes, without some.
+fn contents(tensors: &SafeTensors<'_>, without: &[&str]) -> String {
     const SHOWN: usize = 4;
     const LONGEST_NAME: usize = 60;
     let mut names: Vec<String> = tensors
         .iter()
+        .filter(|(name, _)| !without.contains(name))
         .map(|(name, t)| format!("{} {:?}", name.chars().take(LONGEST_NAME).collect::<String>(), t.shape()))
         .collect();
     names.sort();
@@ -125,19 +138,15 @@ fn contents(tensors: &SafeTensors<'_>) -> String {
     }
 }
 
-fn latent_of(tensor: &TensorView<'_>) -> Result<(Latent, usize), LatentFileError> {
+fn latents_in(tensor: &TensorView<'_>, factor: f32) -> Result<Vec<Latent>, LatentFileError> {
     let (shape, batch) = latent_shape(tensor.shape())?;
     let bytes = tensor.data();
-    let latent = match tensor.dtype() {
-        Dtype::F32 => first_latent(shape, bytes, f32::from_le_bytes),
-        Dtype::F16 => first_latent(shape, bytes, |b| half::f16::from_le_bytes(b).to_f32()),
-        Dtype::BF16 => first_latent(shape, bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
-        Dtype::F64 => first_latent(shape, bytes, |b| f64::from_le_bytes(b) as f32),
-        other => return Err(LatentFileError::Dtype { found: format!("{other:?}") }),
+    let latents = match tensor.dtype() {
+        Dtype::F32 => latents_of(shape, batch, bytes, |b| f32::from_le_bytes(b) * factor),
+        Dtype::F16 => latents_of(shape, batch, bytes, |b| half::f16::from_le_bytes(b).to_f32() * factor),
+        Dtype::BF16 => latents_of(shape, batch, bytes, |b| half::bf16::from_le_bytes(b).to_f32() * factor),
+        Dtype::F64 => latents_of(shape, batch, bytes, |b| f64::from_le_bytes(b) as f32 * factor),
+        other => return Err(LatentFileError::Dtype { found: format!("{other:?}").to_lowercase() }),
     };
-    let latent = latent.ok_or_else(|| LatentFileError::Damaged {
-        format: "safetensors",
-        reason: "the values do not fill the shape".to_owned(),
-    })?;
-    Ok((latent, batch))
+    latents.map_err(damaged)
 }

@@ -3,17 +3,17 @@
 mod comfy;
 mod npy;
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
+use crate::content::Content;
+use crate::formats::input::{MAX_INPUT_BYTES, ReadFileError, Sources, read_bytes};
 use crate::formats::metadata::GenerationFacts;
 use crate::latent::{Latent, LatentShape, LatentSpace};
 
 pub use comfy::{latent_from_safetensors, write_latent};
 pub use npy::{latent_from_npy, write_channel_npy, write_npy};
 
-/// The longest latent file that is read: a 16-channel latent of 8192² pixels takes 64 MiB.
-const MAX_FILE_BYTES: u64 = 512 << 20;
 /// The most channels: packed FLUX.2 latents have 128.
 const MAX_CHANNELS: usize = 1024;
 /// The longest edge: a latent of 32 768 pixels.
@@ -64,46 +64,42 @@ pub struct LatentFacts {
     pub generation: Option<GenerationFacts>,
 }
 
-/// A latent as a file holds it.
+/// The latents of a file.
 #[derive(Clone, Debug)]
 pub struct ReadLatent {
-    /// The values of the first latent in the file.
+    /// The first, or the only one.
     pub latent: Latent,
+    /// The further ones of a batch, of the same shape.
+    pub others: Vec<Latent>,
     /// The space of the values, `None` where the file does not say: ask.
     pub space: Option<LatentSpace>,
-    /// How many latents the file holds; only the first is read.
-    pub batch: usize,
     /// What else it says.
     pub facts: LatentFacts,
+    /// Tensors in the file that are no latents and are not read: their names and shapes.
+    pub not_read: Vec<String>,
+}
+
+impl ReadLatent {
+    /// How many latents the file holds.
+    pub fn count(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    /// All of them, in order.
+    pub fn latents(&self) -> impl Iterator<Item = &Latent> {
+        std::iter::once(&self.latent).chain(&self.others)
+    }
 }
 
 /// A latent file that cannot be read. Each says why and what to try.
 #[derive(Debug, thiserror::Error)]
 pub enum LatentFileError {
     /// The file cannot be opened or read.
-    #[error("could not read the latent: {source}: {}", path.display())]
-    Read {
-        /// What the operating system said.
-        source: std::io::Error,
-        /// Which file.
-        path: PathBuf,
-    },
-    /// Longer than any latent.
-    #[error("the file has {bytes} bytes, more than a latent can have ({limit}): it may be a model's weights")]
-    TooManyBytes {
-        /// The file's length.
-        bytes: u64,
-        /// The limit.
-        limit: u64,
-    },
-    /// A pickle, which would run code.
-    #[error(
-        "this is a pickle (.pt, .ckpt), which can run any program when opened, so it is not read: save the tensor with safetensors or numpy.save"
-    )]
-    Pickle,
-    /// An archive of arrays.
-    #[error("this is a ZIP archive (.npz, .pt): save the one array with numpy.save or safetensors")]
-    Archive,
+    #[error(transparent)]
+    File(#[from] ReadFileError),
+    /// A file of another kind.
+    #[error("latents are safetensors files (.latent) and numpy arrays (.npy), and this is {0}")]
+    NotALatent(Content),
     /// The bytes are not what their start promises.
     #[error("the {format} file is damaged: {reason} (copy or save it again)")]
     Damaged {
@@ -134,27 +130,18 @@ pub enum LatentFileError {
     },
 }
 
-/// Reads a latent file; its content counts, not its name.
+/// Reads a latent file; its content counts, not its name. A pipe is read once to its end.
 pub fn read_latent(path: &Path) -> Result<ReadLatent, LatentFileError> {
-    let failed = |source| LatentFileError::Read { source, path: path.to_owned() };
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let len = file.metadata().map_err(failed)?.len();
-    if len > MAX_FILE_BYTES {
-        return Err(LatentFileError::TooManyBytes { bytes: len, limit: MAX_FILE_BYTES });
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-    latent_from_bytes(&bytes)
+    latent_from_bytes(&read_bytes(path, MAX_INPUT_BYTES, Sources::Any)?)
 }
 
-/// Reads a latent from a file's bytes.
+/// Reads the latents in a file's bytes.
 pub fn latent_from_bytes(bytes: &[u8]) -> Result<ReadLatent, LatentFileError> {
-    match bytes {
-        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => latent_from_npy(bytes),
-        // Pickle protocols 2 to 5 start with PROTO and the number.
-        [0x80, 2..=5, ..] => Err(LatentFileError::Pickle),
-        [b'P', b'K', 3, 4, ..] => Err(LatentFileError::Archive),
-        _ => latent_from_safetensors(bytes),
+    match Content::of(bytes) {
+        Content::Npy => latent_from_npy(bytes),
+        // Bytes of no known kind may be a safetensors file whose start is damaged.
+        Content::Safetensors | Content::Unknown => latent_from_safetensors(bytes),
+        content => Err(LatentFileError::NotALatent(content)),
     }
 }
 
@@ -177,13 +164,41 @@ fn latent_shape(shape: &[usize]) -> Result<(LatentShape, usize), LatentFileError
     }
 }
 
-/// The first latent of these values, whose bytes are little-endian numbers of `size` bytes each.
-fn first_latent<const N: usize>(
+/// All latents of a batch from their values, numbers of `N` bytes each, `[B, C, H, W]`; the error is a part of a
+/// sentence. The bytes are exactly those of the values, so memory is taken in proportion to them.
+fn latents_of<const N: usize>(
     shape: LatentShape,
+    batch: usize,
     bytes: &[u8],
     number: impl Fn([u8; N]) -> f32,
-) -> Option<Latent> {
-    let bytes = bytes.get(..shape.len().checked_mul(N)?)?;
-    let values: Vec<f32> = bytes.as_chunks::<N>().0.iter().map(|&b| number(b)).collect();
-    Latent::new(shape, values).ok()
+) -> Result<Vec<Latent>, String> {
+    let wanted = shape.len().checked_mul(N).and_then(|one| one.checked_mul(batch));
+    match wanted.map(|wanted| bytes.len().cmp(&wanted)) {
+        Some(std::cmp::Ordering::Equal) => {}
+        Some(std::cmp::Ordering::Greater) => {
+            return Err(format!("{} bytes follow its values", bytes.len() - wanted.unwrap_or_default()));
+        }
+        _ => {
+            let rows = bytes.len() / (N * shape.width);
+            let of = batch.saturating_mul(shape.channels * shape.height);
+            return Err(format!("it ends before its values do: {rows} of {of} rows are there"));
+        }
+    }
+    let values = |bytes: &[u8]| bytes.as_chunks::<N>().0.iter().map(|&b| number(b)).collect::<Arc<[f32]>>();
+    let latents = bytes.chunks_exact(shape.len() * N).map(|one| Latent::new(shape, values(one)));
+    latents.collect::<Result<_, _>>().map_err(|e| e.to_string())
+}
+
+/// The first latent of a file apart from the others; there is always one.
+fn read_latents(
+    mut latents: Vec<Latent>,
+    space: Option<LatentSpace>,
+    facts: LatentFacts,
+    not_read: Vec<String>,
+) -> Option<ReadLatent> {
+    if latents.is_empty() {
+        return None;
+    }
+    let others = latents.split_off(1);
+    Some(ReadLatent { latent: latents.pop()?, others, space, facts, not_read })
 }

@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::{LatentFacts, LatentFileError, ReadLatent, first_latent, latent_shape};
+use super::{LatentFacts, LatentFileError, ReadLatent, latent_shape, latents_of, read_latents};
 use crate::formats::atomic::{WriteFileError, write_atomically};
 use crate::latent::Latent;
 
@@ -45,7 +45,7 @@ fn write_array(path: &Path, shape: &[usize], values: &[f32]) -> Result<(), Write
     })
 }
 
-/// Reads a latent from an array of 3 or 4 dimensions, f16, f32 or f64, in C order.
+/// Reads the latents in an array of 3 or 4 dimensions, f16, f32 or f64, in C order.
 pub fn latent_from_npy(bytes: &[u8]) -> Result<ReadLatent, LatentFileError> {
     let damaged = |reason: &str| LatentFileError::Damaged { format: ".npy", reason: reason.to_owned() };
     let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("it does not start as one"))?;
@@ -66,16 +66,17 @@ pub fn latent_from_npy(bytes: &[u8]) -> Result<ReadLatent, LatentFileError> {
     }
     let shape = shape_of(entry("shape")?).ok_or_else(|| damaged("its shape is no list of sizes"))?;
     let (shape, batch) = latent_shape(&shape)?;
-    let latent = match dtype {
-        "<f2" => first_latent(shape, values, |b| half::f16::from_le_bytes(b).to_f32()),
-        "<f4" => first_latent(shape, values, f32::from_le_bytes),
-        "<f8" => first_latent(shape, values, |b| f64::from_le_bytes(b) as f32),
-        ">f4" => first_latent(shape, values, f32::from_be_bytes),
-        ">f8" => first_latent(shape, values, |b| f64::from_be_bytes(b) as f32),
+    let latents = match dtype {
+        "<f2" => latents_of(shape, batch, values, |b| half::f16::from_le_bytes(b).to_f32()),
+        "<f4" => latents_of(shape, batch, values, f32::from_le_bytes),
+        "<f8" => latents_of(shape, batch, values, |b| f64::from_le_bytes(b) as f32),
+        ">f2" => latents_of(shape, batch, values, |b| half::f16::from_be_bytes(b).to_f32()),
+        ">f4" => latents_of(shape, batch, values, f32::from_be_bytes),
+        ">f8" => latents_of(shape, batch, values, |b| f64::from_be_bytes(b) as f32),
         other => return Err(LatentFileError::Dtype { found: other.chars().take(40).collect() }),
     };
-    let latent = latent.ok_or_else(|| damaged("it ends before its values do"))?;
-    Ok(ReadLatent { latent, space: None, batch, facts: LatentFacts::default() })
+    let latents = latents.map_err(|reason| damaged(&reason))?;
+    read_latents(latents, None, LatentFacts::default(), Vec::new()).ok_or_else(|| damaged("it has no values"))
 }
 
 /// The value of a key in numpy's header: up to the next comma outside a parenthesis.

@@ -2,21 +2,29 @@
 
 use std::io::Cursor;
 
-use super::MAX_TEXT_LEN;
-use super::exif::{comfyui_prompt, user_comment};
+use super::exif::{comfyui_prompt, image_description, plain_text, user_comment};
+use super::xmp::{self, EXTENSION_SEGMENT, IDENTITY_LEN, XMP_SEGMENT};
+use super::{MAX_TEXT_LEN, READ_KEYWORDS};
+use crate::formats::png_chunks;
 
-/// All text chunks of a PNG together, as they stand in the file; more is left out.
+/// All text chunks of a PNG together, as they stand in the file and unpacked; more is left out.
 const MAX_CHUNKS_LEN: usize = 4 * MAX_TEXT_LEN;
+/// The keyword of XMP in a PNG.
+const XMP_KEYWORD: &str = "XML:com.adobe.xmp";
 
-/// The embedded texts with their keywords: PNG's text chunks as they are named, the EXIF comment as
-/// `UserComment`, ComfyUI's graph in EXIF as `prompt`. Texts longer than [`MAX_TEXT_LEN`] are left out.
+/// The embedded texts with their keywords: PNG's text chunks as they are named, a JPEG's comments as `Comment` or
+/// by the keyword in them, the comments of EXIF and XMP as `UserComment` and their descriptions as `Description`,
+/// ComfyUI's graph in EXIF as `prompt`.
+/// Texts longer than [`MAX_TEXT_LEN`] are left out, and packed ones of other keywords than are read.
 pub fn embedded_texts(bytes: &[u8]) -> Vec<(String, String)> {
-    let mut texts = if let Some(chunks) = bytes.strip_prefix(PNG_SIGNATURE) {
-        png_texts(chunks)
+    let mut texts = if bytes.starts_with(png_chunks::SIGNATURE) {
+        png_texts(bytes)
     } else if bytes.starts_with(&[0xff, 0xd8]) {
-        jpeg_exif(bytes).map(exif_texts).unwrap_or_default()
+        jpeg_texts(bytes)
     } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
-        webp_chunk(bytes, *b"EXIF").map(exif_texts).unwrap_or_default()
+        let exif = webp_chunk(bytes, *b"EXIF").map(exif_texts).unwrap_or_default();
+        let xmp = webp_chunk(bytes, *b"XMP ").map(xmp_texts).unwrap_or_default();
+        exif.into_iter().chain(xmp).collect()
     } else {
         Vec::new()
     };
@@ -27,41 +35,55 @@ pub fn embedded_texts(bytes: &[u8]) -> Vec<(String, String)> {
 /// The texts of an EXIF block: the comment, and ComfyUI's graph under the name it has in PNGs.
 fn exif_texts(exif: &[u8]) -> Vec<(String, String)> {
     let named = |name: &str, text: Option<String>| Some((name.to_owned(), text?));
-    [named("prompt", comfyui_prompt(exif)), named("UserComment", user_comment(exif))]
+    [
+        named("prompt", comfyui_prompt(exif)),
+        named("UserComment", user_comment(exif)),
+        named("Description", image_description(exif)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The comment and the description of an XMP packet.
+fn xmp_texts(packet: &[u8]) -> Vec<(String, String)> {
+    let packet = String::from_utf8_lossy(&packet[..packet.len().min(MAX_CHUNKS_LEN)]);
+    let named = |name: &str, text: Option<String>| Some((name.to_owned(), text?));
+    [named("UserComment", xmp::user_comment(&packet)), named("Description", xmp::description(&packet))]
         .into_iter()
         .flatten()
         .collect()
 }
 
-const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+/// A text whose bytes were taken for Latin-1. Bytes above 127 that are UTF-8 are hardly ever anything else:
+/// stable-diffusion.cpp and others write it without saying so.
+fn utf8_in_latin1(text: &str) -> Option<String> {
+    let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+    let bytes = bytes.filter(|bytes| !bytes.is_ascii())?;
+    String::from_utf8(bytes).ok()
+}
+
+/// Whether a text can stand where Latin-1 is expected without being taken for UTF-8.
+pub(in crate::formats) fn is_plainly_latin1(text: &str) -> bool {
+    text.chars().all(|c| u32::from(c) < 256) && utf8_in_latin1(text).is_none()
+}
 
 /// The text chunks of a PNG, before or after the pixels, and its EXIF comment.
 ///
 /// The chunks are copied into a picture of one pixel, which the decoder then reads: a broken or huge
 /// picture does not hide its text, and the decoder's memory has a limit that no header can raise.
-fn png_texts(chunks: &[u8]) -> Vec<(String, String)> {
-    let mut one_pixel = PNG_SIGNATURE.to_vec();
-    let mut push = |name: &[u8], content: &[u8]| {
-        one_pixel.extend((content.len() as u32).to_be_bytes());
-        one_pixel.extend(name);
-        one_pixel.extend(content);
-        one_pixel.extend([0; 4]); // checksums are not looked at
-    };
-    push(b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]);
-    let mut exif = None;
-    let (mut rest, mut taken) = (chunks, 0);
-    while let Some((len, name, after)) = chunk_header(rest) {
-        let Some((content, after)) = after.split_at_checked(len) else { break };
-        if matches!(name, b"tEXt" | b"zTXt" | b"iTXt") && taken + len <= MAX_CHUNKS_LEN {
-            push(name, content);
-            taken += len;
-        } else if name == b"eXIf" {
-            exif = Some(content);
+fn png_texts(file: &[u8]) -> Vec<(String, String)> {
+    let (mut texts, mut exif, mut taken) = (Vec::new(), None, 0);
+    for chunk in png_chunks::chunks(file) {
+        if matches!(&chunk.name, b"tEXt" | b"zTXt" | b"iTXt") && taken + chunk.content.len() <= MAX_CHUNKS_LEN
+        {
+            texts.push((chunk.name, chunk.content));
+            taken += chunk.content.len();
+        } else if &chunk.name == b"eXIf" {
+            exif = Some(chunk.content);
         }
-        rest = after.get(4..).unwrap_or_default();
     }
-    push(b"IDAT", &[]);
-
+    let one_pixel = png_chunks::one_pixel_with(texts.into_iter());
     let mut options = png::DecodeOptions::default();
     options.set_ignore_checksums(true);
     let mut decoder = png::Decoder::new_with_options(Cursor::new(one_pixel), options);
@@ -70,53 +92,109 @@ fn png_texts(chunks: &[u8]) -> Vec<(String, String)> {
     if let Ok(reader) = decoder.read_info() {
         let info = reader.info();
         texts.extend(info.uncompressed_latin1_text.iter().map(|c| (c.keyword.clone(), c.text.clone())));
-        for chunk in &info.utf8_text {
+        let mut left = MAX_CHUNKS_LEN;
+        for chunk in &info.compressed_latin1_text {
             let mut chunk = chunk.clone();
-            if chunk.decompress_text_with_limit(MAX_TEXT_LEN).is_ok() {
+            if is_read(&chunk.keyword)
+                && unpack(&mut left, |limit| chunk.decompress_text_with_limit(limit).is_ok())
+            {
                 texts.extend(chunk.get_text().ok().map(|text| (chunk.keyword.clone(), text)));
             }
         }
-        for chunk in &info.compressed_latin1_text {
+        for (_, text) in &mut texts {
+            if let Some(utf8) = utf8_in_latin1(text) {
+                *text = utf8;
+            }
+        }
+        for chunk in &info.utf8_text {
             let mut chunk = chunk.clone();
-            if chunk.decompress_text_with_limit(MAX_TEXT_LEN).is_ok() {
+            if is_read(&chunk.keyword)
+                && unpack(&mut left, |limit| chunk.decompress_text_with_limit(limit).is_ok())
+            {
                 texts.extend(chunk.get_text().ok().map(|text| (chunk.keyword.clone(), text)));
             }
         }
     }
+    let packets: Vec<_> = texts
+        .iter()
+        .filter(|(key, _)| key == XMP_KEYWORD)
+        .flat_map(|(_, packet)| xmp_texts(packet.as_bytes()))
+        .collect();
+    texts.extend(packets);
     texts.extend(exif.map(exif_texts).unwrap_or_default());
     texts
 }
 
-/// Length, name and rest of a PNG chunk.
-fn chunk_header(bytes: &[u8]) -> Option<(usize, &[u8], &[u8])> {
-    let (header, rest) = bytes.split_at_checked(8)?;
-    Some((u32::from_be_bytes(header[..4].try_into().ok()?) as usize, &header[4..], rest))
+fn is_read(keyword: &str) -> bool {
+    READ_KEYWORDS.iter().any(|read| read.eq_ignore_ascii_case(keyword)) || keyword == XMP_KEYWORD
 }
 
-/// The EXIF block of a JPEG: the first APP1 segment of that name before the pixels.
-fn jpeg_exif(bytes: &[u8]) -> Option<&[u8]> {
-    let mut rest = bytes.get(2..)?;
-    loop {
-        let marker = match rest {
-            // Fill bytes may stand before a marker.
-            [0xff, 0xff, ..] => {
-                rest = &rest[1..];
-                continue;
-            }
-            [0xff, marker, ..] => *marker,
-            _ => return None,
-        };
+/// Unpacks one more text within what all together may take; one that is too long uses up all that it was allowed.
+fn unpack(left: &mut usize, unpack: impl FnOnce(usize) -> bool) -> bool {
+    let limit = MAX_TEXT_LEN.min(*left);
+    *left -= limit;
+    limit > 0 && unpack(limit)
+}
+
+/// The marker and content of each segment of a JPEG before its pixels.
+fn jpeg_segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        // Fill bytes may stand before a marker.
+        while let [0xff, 0xff, ..] = rest {
+            rest = &rest[1..];
+        }
+        let [0xff, marker, high, low, ..] = *rest else { return None };
         // Start of scan and end of image: no more segments.
         if matches!(marker, 0xda | 0xd9) {
             return None;
         }
-        let len = usize::from(u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]));
-        let segment = rest.get(4..2 + len)?;
-        if marker == 0xe1 && segment.starts_with(b"Exif\0\0") {
-            return Some(segment);
+        let end = 2 + usize::from(u16::from_be_bytes([high, low]));
+        let content = rest.get(4..end)?;
+        rest = &rest[end..];
+        Some((marker, content))
+    })
+}
+
+/// The texts of a JPEG's EXIF block, its XMP packet, the packet's extension and its comments.
+fn jpeg_texts(bytes: &[u8]) -> Vec<(String, String)> {
+    let (mut texts, mut has_exif, mut extension) = (Vec::new(), false, Vec::new());
+    for (marker, content) in jpeg_segments(bytes) {
+        if marker == 0xe1 && content.starts_with(b"Exif\0\0") && !has_exif {
+            has_exif = true;
+            texts.extend(exif_texts(content));
+        } else if marker == 0xe1
+            && let Some(packet) = content.strip_prefix(XMP_SEGMENT)
+        {
+            texts.extend(xmp_texts(packet));
+        } else if marker == 0xe1
+            && let Some(part) = content.strip_prefix(EXTENSION_SEGMENT)
+        {
+            // Behind the identity: the whole packet's length and this part's place in it.
+            if let Some((header, part)) = part.split_at_checked(IDENTITY_LEN + 8)
+                && let Ok(place) = header[IDENTITY_LEN + 4..].try_into()
+            {
+                extension.push((u32::from_be_bytes(place), part));
+            }
+        } else if marker == 0xfe {
+            let text = plain_text(content);
+            // stable-diffusion.cpp writes a keyword, NUL and the text, as in a PNG.
+            let (keyword, text) = match text.split_once('\0') {
+                Some((keyword, text)) if READ_KEYWORDS.contains(&keyword) => (keyword, text),
+                _ => ("Comment", text.as_str()),
+            };
+            texts.push((keyword.to_owned(), text.trim_matches('\0').to_owned()));
         }
-        rest = &rest[2 + len..];
     }
+    extension.sort_by_key(|&(place, _)| place);
+    let mut packet = Vec::new();
+    for (place, part) in extension {
+        if place as usize == packet.len() && packet.len() + part.len() <= MAX_CHUNKS_LEN {
+            packet.extend(part);
+        }
+    }
+    texts.extend(xmp_texts(&packet));
+    texts
 }
 
 /// The content of a WebP's first chunk of this name, if it is whole.

@@ -26,6 +26,24 @@ impl<'a> Tiff<'a> {
         Some(if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) } as usize)
     }
 
+    /// The numbers of a list of SHORT or LONG values in the directory at `at`; at most as many as the file has room for.
+    fn list(&self, at: usize, tag: u16) -> Option<Vec<usize>> {
+        let entries = usize::from(self.u16(at)?);
+        let found = (0..entries).map(|i| at + 2 + 12 * i).find(|&entry| self.u16(entry) == Some(tag))?;
+        let size = match self.u16(found + 2)? {
+            3 => 2,
+            4 => 4,
+            _ => return None,
+        };
+        let count = self.u32(found + 4)?;
+        let len = count.checked_mul(size)?;
+        // Up to four bytes stand in the entry itself.
+        let start = if len <= 4 { found + 8 } else { self.u32(found + 8)? };
+        self.bytes.get(start..start.checked_add(len)?)?;
+        let value = |at| if size == 2 { self.u16(at).map(usize::from) } else { self.u32(at) };
+        (0..count).map(|i| value(start + i * size)).collect()
+    }
+
     /// Count and value (or its offset) of a tag in the directory at `at`.
     fn entry(&self, at: usize, tag: u16) -> Option<(usize, usize)> {
         let entries = usize::from(self.u16(at)?);
@@ -53,6 +71,36 @@ pub(in crate::formats) fn lists_fit(bytes: &[u8]) -> Option<bool> {
     Some((0..entries).all(|i| fits(i) == Some(true)))
 }
 
+/// Where the pixels of a TIFF file lie.
+#[derive(Debug)]
+pub(in crate::formats) struct TiffParts {
+    /// Strips or tiles of the first page.
+    pub(in crate::formats) all: usize,
+    /// Those of them that lie within the file.
+    pub(in crate::formats) there: usize,
+    /// Pages.
+    pub(in crate::formats) pages: usize,
+}
+
+/// Counts the strips or tiles and the pages of a TIFF file. `None` if it is no plain TIFF or has no list of them.
+pub(in crate::formats) fn tiff_parts(bytes: &[u8]) -> Option<TiffParts> {
+    /// More pages than anyone keeps in a file; their list may go in a circle.
+    const MAX_PAGES: usize = 10_000;
+    let tiff = Tiff::new(bytes)?;
+    let first = tiff.u32(4)?;
+    let list = |tags: [u16; 2]| tags.into_iter().find_map(|tag| tiff.list(first, tag));
+    let (offsets, lens) = (list([273, 324])?, list([279, 325])?);
+    let end = |(offset, len): (&usize, &usize)| offset.checked_add(*len);
+    let there =
+        offsets.iter().zip(&lens).filter(|&part| end(part).is_some_and(|end| end <= bytes.len())).count();
+    let next = |&page: &usize| {
+        let entries = usize::from(tiff.u16(page)?);
+        tiff.u32(page + 2 + 12 * entries).filter(|&next| next != 0)
+    };
+    let pages = std::iter::successors(Some(first), next).take(MAX_PAGES).count();
+    Some(TiffParts { all: offsets.len(), there, pages })
+}
+
 /// The `UserComment` of an EXIF block, with or without the `Exif\0\0` before it.
 pub(super) fn user_comment(exif: &[u8]) -> Option<String> {
     let bytes = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
@@ -62,40 +110,76 @@ pub(super) fn user_comment(exif: &[u8]) -> Option<String> {
     comment_text(bytes.get(offset..offset.checked_add(len)?)?, tiff.big_endian)
 }
 
-/// ComfyUI's graph in a WebP: the `Model` of the first directory, behind `prompt:`.
+/// The first directory's `ImageDescription`.
+pub(super) fn image_description(exif: &[u8]) -> Option<String> {
+    let bytes = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
+    let tiff = Tiff::new(bytes)?;
+    let (len, offset) = tiff.entry(tiff.u32(4)?, 0x010e)?;
+    Some(plain_text(bytes.get(offset..offset.checked_add(len)?)?).trim_matches('\0').to_owned())
+}
+
+/// ComfyUI's graph in a WebP: a text of the first directory that begins with `prompt:`, mostly `Model`.
 pub(super) fn comfyui_prompt(exif: &[u8]) -> Option<String> {
     let bytes = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
     let tiff = Tiff::new(bytes)?;
-    let (len, offset) = tiff.entry(tiff.u32(4)?, 0x0110)?;
-    let text = std::str::from_utf8(bytes.get(offset..offset.checked_add(len)?)?).ok()?;
-    text.strip_prefix("prompt:").map(|graph| graph.trim_end_matches('\0').to_owned())
+    let directory = tiff.u32(4)?;
+    (0..usize::from(tiff.u16(directory)?)).find_map(|i| {
+        let entry = directory + 2 + 12 * i;
+        let (len, offset) = (tiff.u32(entry + 4)?, tiff.u32(entry + 8)?);
+        let text = std::str::from_utf8(bytes.get(offset..offset.checked_add(len)?)?).ok()?;
+        let graph = text.strip_prefix("prompt:").or_else(|| text.strip_prefix("Prompt:"))?;
+        Some(graph.trim_end_matches('\0').to_owned())
+    })
 }
 
-/// The comment behind its 8-byte character code. UTF-16 has no agreed byte order: piexif and we write
-/// big-endian, others the block's own.
+/// The comment behind its 8-byte character code (Exif 2.32, 4.6.5, table 9). Some programs leave the code out.
 fn comment_text(comment: &[u8], big_endian: bool) -> Option<String> {
-    let (code, text) = comment.split_at_checked(8)?;
-    let text = if code == b"UNICODE\0" {
-        let decoded = |big_endian: bool| {
-            let units: Vec<u16> = text
-                .chunks_exact(2)
-                .map(|b| {
-                    if big_endian {
-                        u16::from_be_bytes([b[0], b[1]])
-                    } else {
-                        u16::from_le_bytes([b[0], b[1]])
-                    }
-                })
-                .collect();
-            String::from_utf16_lossy(&units)
-        };
-        // Settings are mostly ASCII: the order that gives more of it is the right one.
-        let ascii = |text: &String| text.chars().filter(char::is_ascii).count();
-        let (own, other) = (decoded(big_endian), decoded(!big_endian));
-        if ascii(&other) > ascii(&own) { other } else { own }
-    } else {
-        String::from_utf8_lossy(if code.is_ascii() { text } else { comment }).into_owned()
+    let text = match comment.split_at_checked(8) {
+        Some((b"UNICODE\0", text)) => utf16_text(text, big_endian),
+        Some((b"ASCII\0\0\0" | b"\0\0\0\0\0\0\0\0", text)) => plain_text(text),
+        Some((b"JIS\0\0\0\0\0", _)) => return None,
+        _ => plain_text(comment),
     };
     let text = text.trim_matches(['\0', ' ', '\u{feff}']);
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// UTF-8 where it is, else Latin-1.
+pub(super) fn plain_text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+    }
+}
+
+/// UTF-16 has no agreed byte order here: piexif and we write big-endian, others the block's own, some a byte order
+/// mark, and some write UTF-8.
+fn utf16_text(bytes: &[u8], big_endian: bool) -> String {
+    let decoded = |bytes: &[u8], big_endian: bool| {
+        let unit = |b: &[u8; 2]| if big_endian { u16::from_be_bytes(*b) } else { u16::from_le_bytes(*b) };
+        let units: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(unit).collect();
+        String::from_utf16_lossy(&units)
+    };
+    match bytes {
+        [0xfe, 0xff, rest @ ..] => return decoded(rest, true),
+        [0xff, 0xfe, rest @ ..] => return decoded(rest, false),
+        _ => {}
+    }
+    // Settings are mostly ASCII: the order that gives more of it is the right one. Without any, the one that breaks
+    // fewer characters.
+    let (own, other) = (decoded(bytes, big_endian), decoded(bytes, !big_endian));
+    let ascii = |text: &str| text.chars().filter(|&c| c.is_ascii() && c != '\0').count();
+    let broken = |text: &str| text.chars().filter(|&c| c == char::REPLACEMENT_CHARACTER).count();
+    let key = |text: &str| (ascii(text), std::cmp::Reverse(broken(text)));
+    let utf16 = if key(&other) > key(&own) { other } else { own };
+    // UTF-16 of settings has zeros in it, for their digits; UTF-8 has none.
+    match std::str::from_utf8(bytes) {
+        Ok(text)
+            if !text.trim_end_matches('\0').contains('\0')
+                && (text.is_ascii() || ascii(text) > ascii(&utf16)) =>
+        {
+            text.to_owned()
+        }
+        _ => utf16,
+    }
 }

@@ -6,17 +6,35 @@ pub mod comfyui;
 mod container;
 mod exif;
 mod names;
+mod object;
+mod xmp;
 
 use std::path::Path;
 
-use crate::request::{GenerationDraft, ImageSize, SamplerKind, ScheduleKind, Seed};
+use crate::catalog::{ImageSize, SamplerKind, ScheduleKind};
+use crate::formats::input::{MAX_INPUT_BYTES, Sources, read_bytes};
+use crate::request::{GenerationDraft, Seed};
 
 pub use container::embedded_texts;
-pub(in crate::formats) use container::webp_chunk;
-pub(in crate::formats) use exif::lists_fit;
+pub(in crate::formats) use container::{is_plainly_latin1, webp_chunk};
+pub(in crate::formats) use exif::{lists_fit, tiff_parts};
+pub(in crate::formats) use xmp::{EXTENSION_SEGMENT, IDENTITY_LEN, XMP_SEGMENT, escaped};
 
 /// The longest embedded text that is looked at, bytes. Longer ones are not settings.
 pub const MAX_TEXT_LEN: usize = 1 << 20;
+/// Under which texts are looked for, in this order: AUTOMATIC1111's and ComfyUI's, InvokeAI's since version 3 and
+/// before, NovelAI's, the comments and descriptions of EXIF and XMP, and ComfyUI's graph as its editor keeps it.
+/// Programs that copy texts do not keep to their capitals.
+const READ_KEYWORDS: [&str; 8] = [
+    "parameters",
+    "prompt",
+    "invokeai_metadata",
+    "sd-metadata",
+    "Comment",
+    "UserComment",
+    "Description",
+    "workflow",
+];
 
 /// What a file says about how its picture was made. Everything is optional, as files are.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -60,7 +78,12 @@ pub enum Unrestored {
     ClipSkip(u32),
     /// The source picture of an image-to-image run, which no file holds.
     InitImage,
+    /// A graph's node that changes a prompt in a way that its words do not say.
+    PromptNode(String),
 }
+
+/// The key of a node that [`Unrestored::PromptNode`] names.
+const LEFT_OUT_NODE: &str = "Node left out of the prompt";
 
 impl GenerationFacts {
     /// The facts of a request of this program, for a model with this name.
@@ -83,6 +106,11 @@ impl GenerationFacts {
         }
     }
 
+    /// The classes of a graph's nodes that the prompts leave out.
+    fn left_out_nodes(&self) -> impl Iterator<Item = String> {
+        self.other.iter().filter(|(key, _)| key == LEFT_OUT_NODE).map(|(_, class)| class.clone())
+    }
+
     /// Whether the text held settings, and not only some words.
     pub fn has_settings(&self) -> bool {
         self.steps.is_some() || self.sampler.is_some() || self.seed.is_some()
@@ -90,22 +118,26 @@ impl GenerationFacts {
 
     /// The sampler, if it is one of ours.
     pub fn sampler_kind(&self) -> Option<SamplerKind> {
-        names::sampler_and_schedule(self.sampler.as_deref()?).0
+        Some(names::sampler_and_schedule(self.sampler.as_deref()?)?.kind)
     }
 
     /// The schedule, if it is one of ours; from the sampler's name where that says it
     /// ("DPM++ 2M Karras", "euler karras").
     pub fn schedule_kind(&self) -> Option<ScheduleKind> {
-        let by_sampler = self.sampler.as_deref().and_then(|name| names::sampler_and_schedule(name).1);
+        let by_sampler = self.schedule_of_sampler().and_then(|(_, kind)| kind);
         let Some(schedule) = self.schedule.as_deref() else { return by_sampler };
-        // AUTOMATIC1111's "Automatic" is Karras for this one sampler (its `sd_samplers_kdiffusion.py`).
         if names::is_automatic(schedule)
-            && self.sampler_kind() == Some(SamplerKind::Dpmpp2m)
             && !self.is_ours()
+            && let Some(kind) = self.sampler_kind().and_then(SamplerKind::automatic_elsewhere)
         {
-            return Some(ScheduleKind::Karras);
+            return Some(kind);
         }
         names::schedule(schedule).or(by_sampler)
+    }
+
+    /// The schedule that the sampler's name ends in, and if it is one of ours.
+    fn schedule_of_sampler(&self) -> Option<(&str, Option<ScheduleKind>)> {
+        names::sampler_and_schedule(self.sampler.as_deref()?)?.schedule
     }
 
     /// Whether this program wrote the facts.
@@ -116,11 +148,17 @@ impl GenerationFacts {
     /// Sets in a draft all that is known; the draft keeps its model and whatever the facts do not say.
     /// Returns what could not be set.
     pub fn apply_to(&self, draft: &mut GenerationDraft) -> Vec<Unrestored> {
-        let mut unrestored = Vec::new();
-        if let Some(prompt) = &self.prompt {
+        let mut unrestored: Vec<_> = self.left_out_nodes().map(Unrestored::PromptNode).collect();
+        // Another program's empty prompt is one that was not found: what was typed stays.
+        if let Some(prompt) = self.prompt.as_ref().filter(|prompt| !prompt.is_empty() || self.is_ours()) {
             draft.prompt.clone_from(prompt);
-            // A text without that line had none.
-            draft.negative_prompt = self.negative_prompt.clone().unwrap_or_default();
+            // A text without that line had none; a graph may have one that was not found.
+            if unrestored.is_empty() {
+                draft.negative_prompt.clear();
+            }
+        }
+        if let Some(negative) = &self.negative_prompt {
+            draft.negative_prompt.clone_from(negative);
         }
         if let Some(steps) = self.steps {
             draft.steps = steps;
@@ -130,6 +168,13 @@ impl GenerationFacts {
         }
         if let Some(seed) = self.seed {
             draft.seed = seed;
+        } else if self
+            .other
+            .iter()
+            .any(|(key, value)| key == "Seed" && value.parse().is_ok_and(|v: i64| v < 0))
+        {
+            // The number every program takes for "another one each time".
+            draft.seed = Seed::random();
         }
         if let Some(size) = self.size {
             draft.size = size;
@@ -142,10 +187,11 @@ impl GenerationFacts {
             (None, Some(name)) => unrestored.push(Unrestored::Sampler(name.clone())),
             (None, None) => {}
         }
-        if let Some(name) = &self.schedule
+        let schedule = self.schedule.as_deref().or_else(|| self.schedule_of_sampler().map(|(name, _)| name));
+        if let Some(name) = schedule
             && self.schedule_kind().is_none()
         {
-            unrestored.push(Unrestored::Schedule(name.clone()));
+            unrestored.push(Unrestored::Schedule(name.to_owned()));
         }
         if let Some(strength) = self.denoising_strength {
             match &mut draft.init_image {
@@ -162,37 +208,60 @@ impl GenerationFacts {
 
 /// The facts in a picture file, `None` where it holds none or cannot be read.
 pub fn read_facts(path: &Path) -> Option<GenerationFacts> {
-    /// Longer files are not searched: a picture of this length holds no settings that matter more than memory.
-    const MAX_FILE_BYTES: u64 = 512 << 20;
-    let is_short = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() <= MAX_FILE_BYTES);
-    facts_from_bytes(&is_short.then(|| std::fs::read(path).ok())??)
+    facts_from_bytes(&read_bytes(path, MAX_INPUT_BYTES, Sources::Files).ok()?)
 }
 
 /// The facts in a picture file's bytes: PNG, JPEG or WebP.
 pub fn facts_from_bytes(bytes: &[u8]) -> Option<GenerationFacts> {
     let texts = embedded_texts(bytes);
-    let text =
-        |wanted: &str| texts.iter().find(|(keyword, _)| keyword == wanted).map(|(_, text)| text.as_str());
-    // A JSON object under this name is another program's own format.
-    if let Some(parameters) = text("parameters").filter(|text| !text.trim_start().starts_with('{')) {
-        return Some(a1111::parse(parameters));
-    }
-    if let Some(facts) = text("prompt").and_then(comfyui::parse) {
+    let in_order = || {
+        READ_KEYWORDS
+            .iter()
+            .flat_map(|wanted| texts.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(wanted)))
+    };
+    // Cameras and editors write comments too: without settings none is anyone's prompt.
+    if let Some(facts) = in_order().find_map(|(keyword, text)| settings(keyword, text)) {
         return Some(facts);
     }
-    // Cameras write comments too: without settings it is no one's prompt.
-    Some(a1111::parse(text("UserComment")?)).filter(GenerationFacts::has_settings)
+    // Easy Diffusion gives each setting a chunk of its own.
+    let chunks = texts.iter().map(|(keyword, text)| (keyword.clone(), text.clone().into())).collect();
+    object::facts_of(&chunks).or_else(|| {
+        // A prompt alone, if it is not some program's JSON.
+        let (_, text) = texts
+            .iter()
+            .find(|(key, text)| key.eq_ignore_ascii_case("parameters") && !object::is_json(text.trim()))?;
+        Some(a1111::parse(text)).filter(|facts| facts.prompt.is_some())
+    })
+}
+
+/// The settings in a text, in whichever form programs write them under its keyword.
+fn settings(keyword: &str, text: &str) -> Option<GenerationFacts> {
+    if ["prompt", "workflow"].iter().any(|graph| keyword.eq_ignore_ascii_case(graph)) {
+        return comfyui::parse(text);
+    }
+    object::parse(text).or_else(|| comfyui::parse(text)).or_else(|| {
+        let is_text =
+            keyword != "invokeai_metadata" && keyword != "sd-metadata" && !object::is_json(text.trim());
+        is_text.then(|| a1111::parse(text)).filter(GenerationFacts::has_settings)
+    })
+}
+
+/// The pair for a seed below 0 in JSON, which says that any will do.
+fn negative_seed(seed: Option<&serde_json::Value>) -> Option<(String, String)> {
+    let seed = seed?.as_i64().filter(|&seed| seed < 0)?;
+    Some(("Seed".to_owned(), seed.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{InitImage, ModelChoice, Picture};
+    use crate::catalog::ModelSource;
+    use crate::request::{InitImage, Picture};
 
     fn draft() -> GenerationDraft {
         let picture = Picture::new(1, 1, vec![0; 3]).unwrap();
         GenerationDraft {
-            model: ModelChoice::Builtin,
+            model: ModelSource::Builtin,
             prompt: "a fox".into(),
             negative_prompt: "blur".into(),
             size: ImageSize::new(96, 64),

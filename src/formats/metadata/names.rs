@@ -1,6 +1,6 @@
 //! Names of samplers and schedules in other programs.
 
-use crate::request::{SamplerKind, ScheduleKind};
+use crate::catalog::{SamplerKind, ScheduleKind};
 
 /// Without case, spaces, dashes and underscores: `euler_a`, `Euler a` and `k-euler-a` differ only in these.
 fn normal(name: &str) -> String {
@@ -10,20 +10,33 @@ fn normal(name: &str) -> String {
 }
 
 fn sampler(name: &str) -> Option<SamplerKind> {
-    use SamplerKind as S;
-    Some(match normal(name).as_str() {
-        "ddim" | "ddimtrailing" => S::Ddim,
-        "ddpm" => S::Ddpm,
-        "euler" => S::Euler,
-        "eulera" | "eulerancestral" => S::EulerAncestral,
-        "heun" => S::Heun,
-        "lms" => S::Lms,
-        "dpm++2m" | "dpmpp2m" => S::Dpmpp2m,
-        "unipc" => S::UniPc,
-        "lcm" => S::Lcm,
-        _ => return None,
-    })
+    // diffusers' classes, as programs on top of it write them: "EulerAncestralDiscreteScheduler".
+    let normal = normal(name);
+    let class = normal.strip_suffix("scheduler");
+    let plain = class.map_or(normal.as_str(), |class| class.strip_suffix("discrete").unwrap_or(class));
+    SamplerKind::named_elsewhere(plain)
 }
+
+/// Schedules of other programs that are not here. A sampler's name may end in one; any other word there makes it
+/// another sampler ("DPM++ 2M SDE", "Euler CFG++").
+const FOREIGN_SCHEDULES: [&str; 16] = [
+    "alignyoursteps",
+    "ays",
+    "aysgits",
+    "aystrailing",
+    "gits",
+    "sgmuniform",
+    "polyexponential",
+    "kloptimal",
+    "beta",
+    "beta57",
+    "turbo",
+    "smoothstep",
+    "bongtangent",
+    "linearquadratic",
+    "substep",
+    "native",
+];
 
 /// The schedule of that name in AUTOMATIC1111, ComfyUI, stable-diffusion.cpp or here.
 ///
@@ -33,7 +46,8 @@ pub(super) fn schedule(name: &str) -> Option<ScheduleKind> {
     use ScheduleKind as S;
     Some(match normal(name).as_str() {
         "automatic" | "model" | "default" => S::Model,
-        "leading" | "ddimuniform" => S::Leading,
+        // The second is AUTOMATIC1111's, the third ComfyUI's.
+        "leading" | "ddim" | "ddimuniform" => S::Leading,
         "trailing" | "simple" => S::Trailing,
         "linspace" | "normal" | "uniform" | "discrete" => S::Linspace,
         "karras" => S::Karras,
@@ -47,21 +61,34 @@ pub(super) fn is_automatic(name: &str) -> bool {
     normal(name) == "automatic"
 }
 
-/// A sampler's name that may end in a schedule's: "DPM++ 2M Karras" (AUTOMATIC1111 before 1.9),
-/// "euler karras" (stable-diffusion.cpp).
-pub(super) fn sampler_and_schedule(name: &str) -> (Option<SamplerKind>, Option<ScheduleKind>) {
+/// A sampler's name taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SamplerName<'a> {
+    pub(super) kind: SamplerKind,
+    /// The schedule that the name ends in: as it is written, and if it is one of ours.
+    pub(super) schedule: Option<(&'a str, Option<ScheduleKind>)>,
+}
+
+/// A sampler's name that may end in a schedule's: "DPM++ 2M Karras" (AUTOMATIC1111 before 1.9), "euler karras"
+/// (stable-diffusion.cpp), "dpmpp_2m_k" (InvokeAI). `None` if the sampler is not one of ours.
+pub(super) fn sampler_and_schedule(name: &str) -> Option<SamplerName<'_>> {
+    let name = name.trim();
     if let Some(kind) = sampler(name) {
-        let trailing = (normal(name) == "ddimtrailing").then_some(ScheduleKind::Trailing);
-        return (Some(kind), trailing);
+        let is_trailing = normal(name) == "ddimtrailing";
+        return Some(SamplerName {
+            kind,
+            schedule: is_trailing.then_some((name, Some(ScheduleKind::Trailing))),
+        });
     }
-    match name.trim().rsplit_once(' ') {
-        Some((front, last)) => match sampler(front) {
-            // A schedule that is not ours leaves the sampler what it is.
-            Some(kind) => (Some(kind), schedule(last)),
-            None => (None, None),
-        },
-        None => (None, None),
+    if let Some(kind) = name.strip_suffix("_k").and_then(sampler) {
+        return Some(SamplerName { kind, schedule: Some(("Karras", Some(ScheduleKind::Karras))) });
     }
+    name.match_indices([' ', '_']).find_map(|(at, _)| {
+        let (kind, last) = (sampler(&name[..at])?, name[at + 1..].trim());
+        let ours = schedule(last);
+        let is_schedule = ours.is_some() || FOREIGN_SCHEDULES.contains(&normal(last).as_str());
+        is_schedule.then_some(SamplerName { kind, schedule: Some((last, ours)) })
+    })
 }
 
 #[cfg(test)]
@@ -83,19 +110,29 @@ mod tests {
     #[test]
     fn a_sampler_and_its_schedule_in_one_name_are_parted() {
         use {SamplerKind as S, ScheduleKind as K};
-        for (name, expected) in [
-            ("DPM++ 2M Karras", (Some(S::Dpmpp2m), Some(K::Karras))),
-            ("euler karras", (Some(S::Euler), Some(K::Karras))),
-            ("euler_a discrete", (Some(S::EulerAncestral), Some(K::Linspace))),
-            ("dpm++2m exponential", (Some(S::Dpmpp2m), Some(K::Exponential))),
-            ("euler ays", (Some(S::Euler), None)),
-            ("ddim_trailing", (Some(S::Ddim), Some(K::Trailing))),
-            ("Euler a", (Some(S::EulerAncestral), None)),
-            ("uni_pc", (Some(S::UniPc), None)),
-            ("DPM++ 2M SDE Karras", (None, None)),
-            ("DPM++ SDE", (None, None)),
+        for (name, sampler, schedule) in [
+            ("DPM++ 2M Karras", S::Dpmpp2m, Some(("Karras", Some(K::Karras)))),
+            ("euler karras", S::Euler, Some(("karras", Some(K::Karras)))),
+            ("euler_a discrete", S::EulerAncestral, Some(("discrete", Some(K::Linspace)))),
+            ("dpm++2m exponential", S::Dpmpp2m, Some(("exponential", Some(K::Exponential)))),
+            ("euler ays", S::Euler, Some(("ays", None))),
+            ("DPM++ 2M SGM Uniform", S::Dpmpp2m, Some(("SGM Uniform", None))),
+            ("Euler A Trailing", S::EulerAncestral, Some(("Trailing", Some(K::Trailing)))),
+            ("ddim_trailing", S::Ddim, Some(("ddim_trailing", Some(K::Trailing)))),
+            ("dpmpp_2m_k", S::Dpmpp2m, Some(("Karras", Some(K::Karras)))),
+            ("Euler a", S::EulerAncestral, None),
+            ("k_euler_ancestral", S::EulerAncestral, None),
+            ("EulerAncestralDiscreteScheduler", S::EulerAncestral, None),
+            ("UniPCMultistepScheduler", S::UniPc, None),
+            ("uni_pc_bh2", S::UniPc, None),
         ] {
-            assert_eq!(sampler_and_schedule(name), expected, "{name}");
+            let expected = SamplerName { kind: sampler, schedule };
+            assert_eq!(sampler_and_schedule(name), Some(expected), "{name}");
+        }
+        for name in
+            ["DPM++ 2M SDE Karras", "DPM++ 2M SDE", "DPM++ SDE", "Euler CFG++", "heunpp2", "euler_cfg_pp", ""]
+        {
+            assert_eq!(sampler_and_schedule(name), None, "{name}");
         }
     }
 }

@@ -1,17 +1,33 @@
 //! What is written into a picture beside its pixels: EXIF and XMP blocks.
 
-use crate::formats::metadata::GenerationFacts;
+use crate::formats::metadata::{EXTENSION_SEGMENT, GenerationFacts, IDENTITY_LEN, XMP_SEGMENT, escaped};
 
 /// Text that names this program and its version.
 pub(super) const CREATOR_TOOL: &str = concat!("Safelight ", env!("CARGO_PKG_VERSION"));
 
-/// An EXIF block (TIFF structure, big-endian) that holds `text` as `UserComment`.
-///
-/// Layout: header, IFD 0 with one entry that points to the Exif IFD, which has one entry: tag 0x9286,
-/// type UNDEFINED, `UNICODE\0` and UTF-16 (Exif 2.32, 4.6.5; big-endian as piexif writes and others read).
-pub(super) fn exif_with_user_comment(text: &str) -> Vec<u8> {
+/// A text as `UserComment`: `UNICODE\0` and UTF-16 (Exif 2.32, 4.6.5; big-endian as piexif writes and others read).
+fn unicode_comment(text: &str) -> Vec<u8> {
     let mut comment = b"UNICODE\0".to_vec();
     comment.extend(text.encode_utf16().flat_map(u16::to_be_bytes));
+    comment
+}
+
+/// The same in the bytes of UTF-8, which are half as many for most languages: as ASCII, else as "undefined", which
+/// readers take for UTF-8.
+fn narrow_comment(text: &str) -> Vec<u8> {
+    let mut comment = if text.is_ascii() { b"ASCII\0\0\0".to_vec() } else { vec![0; 8] };
+    comment.extend(text.as_bytes());
+    comment
+}
+
+/// An EXIF block (TIFF structure, big-endian) that holds a text as `UserComment`.
+pub(super) fn exif_with_user_comment(text: &str) -> Vec<u8> {
+    exif_with(&unicode_comment(text))
+}
+
+/// Layout: header, IFD 0 with one entry that points to the Exif IFD, which has one entry: tag 0x9286,
+/// type UNDEFINED.
+fn exif_with(comment: &[u8]) -> Vec<u8> {
     let mut exif = b"MM\0\x2a\0\0\0\x08".to_vec();
     let mut directory = |tag: u16, kind: u16, count: u32, value: u32| {
         exif.extend(1u16.to_be_bytes());
@@ -33,6 +49,11 @@ pub(super) fn exif_with_user_comment(text: &str) -> Vec<u8> {
 /// Source: IPTC Photo Metadata Standard 2025.1 and its vocabulary
 /// <http://cv.iptc.org/newscodes/digitalsourcetype/>.
 pub(super) fn xmp_packet(facts: &GenerationFacts) -> String {
+    xmp_packet_with(facts, "")
+}
+
+/// The same with further attributes of its description.
+fn xmp_packet_with(facts: &GenerationFacts, attributes: &str) -> String {
     // A picture that started from another one is composed of both.
     let source_type = if facts.denoising_strength.is_some() {
         "compositeWithTrainedAlgorithmicMedia"
@@ -47,36 +68,73 @@ pub(super) fn xmp_packet(facts: &GenerationFacts) -> String {
             "<rdf:Description rdf:about=\"\" xmlns:xmp=\"http://ns.adobe.com/xap/1.0/\" ",
             "xmlns:Iptc4xmpExt=\"http://iptc.org/std/Iptc4xmpExt/2008-02-29/\" ",
             "xmp:CreatorTool=\"{}\" ",
-            "Iptc4xmpExt:DigitalSourceType=\"http://cv.iptc.org/newscodes/digitalsourcetype/{}\"/>",
+            "Iptc4xmpExt:DigitalSourceType=\"http://cv.iptc.org/newscodes/digitalsourcetype/{}\"{}/>",
             "</rdf:RDF></x:xmpmeta><?xpacket end=\"w\"?>"
         ),
-        CREATOR_TOOL, source_type
+        CREATOR_TOOL, source_type, attributes
     )
 }
 
 /// The longest content of a JPEG segment: its 16-bit length counts itself.
 const MAX_SEGMENT_LEN: usize = 65_533;
 
-/// A JPEG file with its EXIF and XMP in APP1 segments behind `SOI` and `APP0`; a block too long for a
-/// segment is left out (a prompt of over 30 000 characters).
-pub(super) fn jpeg_with(jpeg: &[u8], exif: &[u8], xmp: &str) -> Vec<u8> {
+/// A JPEG file with the settings and XMP in APP1 segments behind `SOI` and `APP0`.
+///
+/// A text too long for a segment in UTF-16 (over 32 000 characters) is written in UTF-8, and one that is too long
+/// even so in XMP's extended form, which has as many segments as it needs.
+pub(super) fn jpeg_with(jpeg: &[u8], text: &str, facts: &GenerationFacts) -> Vec<u8> {
+    const EXIF_SEGMENT: &[u8] = b"Exif\0\0";
     // The encoder writes SOI, then APP0 with its length in two bytes.
     let app0_end = match jpeg {
         [_, _, 0xff, 0xe0, high, low, ..] => 4 + usize::from(u16::from_be_bytes([*high, *low])),
         _ => 2,
     };
     let mut result = jpeg[..app0_end].to_vec();
-    for (name, block) in [(&b"Exif\0\0"[..], exif), (b"http://ns.adobe.com/xap/1.0/\0", xmp.as_bytes())] {
-        let len = name.len() + block.len();
-        if len <= MAX_SEGMENT_LEN {
-            result.extend([0xff, 0xe1]);
-            result.extend(((len + 2) as u16).to_be_bytes());
-            result.extend(name);
-            result.extend(block);
+    let mut segment = |parts: &[&[u8]]| {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        result.extend([0xff, 0xe1]);
+        result.extend(((len + 2) as u16).to_be_bytes());
+        for part in parts {
+            result.extend(*part);
+        }
+    };
+    let blocks = [unicode_comment, narrow_comment].into_iter().map(|comment| exif_with(&comment(text)));
+    let exif = blocks.into_iter().find(|block| EXIF_SEGMENT.len() + block.len() <= MAX_SEGMENT_LEN);
+    if let Some(exif) = exif {
+        segment(&[EXIF_SEGMENT, &exif]);
+        segment(&[XMP_SEGMENT, xmp_packet(facts).as_bytes()]);
+    } else {
+        let extension = extended_packet(text);
+        // The specification takes MD5 for the identity; readers only compare it with the packet's.
+        let identity = blake3::hash(extension.as_bytes()).to_hex()[..IDENTITY_LEN].to_uppercase();
+        let attributes =
+            format!(" xmlns:xmpNote=\"http://ns.adobe.com/xmp/note/\" xmpNote:HasExtendedXMP=\"{identity}\"");
+        segment(&[XMP_SEGMENT, xmp_packet_with(facts, &attributes).as_bytes()]);
+        let len = (extension.len() as u32).to_be_bytes();
+        for (i, part) in extension.as_bytes().chunks(MAX_EXTENSION_LEN).enumerate() {
+            let place = ((i * MAX_EXTENSION_LEN) as u32).to_be_bytes();
+            segment(&[EXTENSION_SEGMENT, identity.as_bytes(), &len, &place, part]);
         }
     }
     result.extend(&jpeg[app0_end..]);
     result
+}
+
+/// The longest part of an extended packet in one segment (XMP Specification, part 3, 1.1.3.1).
+const MAX_EXTENSION_LEN: usize = 65_400;
+
+/// A packet with a text as the picture's comment.
+fn extended_packet(text: &str) -> String {
+    format!(
+        concat!(
+            "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">",
+            "<rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">",
+            "<rdf:Description rdf:about=\"\" xmlns:exif=\"http://ns.adobe.com/exif/1.0/\">",
+            "<exif:UserComment><rdf:Alt><rdf:li xml:lang=\"x-default\">{}</rdf:li></rdf:Alt></exif:UserComment>",
+            "</rdf:Description></rdf:RDF></x:xmpmeta>"
+        ),
+        escaped(text)
+    )
 }
 
 /// A simple WebP file made an extended one with EXIF and XMP chunks behind the pixels.

@@ -2,12 +2,14 @@
 
 mod embed;
 mod export;
+mod profile;
 mod read;
 mod resample;
+mod whole;
 mod write;
 
 pub use export::write_channel_png16;
-pub use read::{PictureError, ReadOptions, ReadPicture, picture_from_bytes, read_picture};
+pub use read::{PictureError, PictureRemark, ReadOptions, ReadPicture, picture_from_bytes, read_picture};
 pub(in crate::formats) use resample::scale;
 pub use resample::{cover, crop_to_multiple, pad_to_multiple, shrink_to_pixels};
 pub use write::{PictureFormat, WriteOptions, WritePictureError, encode_picture, write_picture};

@@ -1,14 +1,18 @@
 //! Picture files → [`Picture`]: 8-bit sRGB, upright, without transparency.
 
-use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::io::Cursor;
+use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
-use moxcms::{ColorProfile, DataColorSpace, Layout, TransformExecutor, TransformOptions};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
+use super::profile::{EmbeddedProfile, SrgbTransform, bits_per_channel};
+use super::whole::Structure;
+use crate::content::Content;
+use crate::formats::input::{MAX_INPUT_BYTES, ReadFileError, Sources, read_bytes};
 use crate::formats::metadata::{GenerationFacts, facts_from_bytes, lists_fit, webp_chunk};
+use crate::formats::png_chunks;
 use crate::request::Picture;
 
 /// How a picture is read, and how large it may be.
@@ -25,7 +29,7 @@ pub struct ReadOptions {
 impl Default for ReadOptions {
     fn default() -> Self {
         // 8192 × 8192 pixels take 256 MiB while they are decoded.
-        Self { background: [255; 3], max_pixels: 8192 * 8192, max_file_bytes: 512 << 20 }
+        Self { background: [255; 3], max_pixels: 8192 * 8192, max_file_bytes: MAX_INPUT_BYTES }
     }
 }
 
@@ -44,30 +48,52 @@ pub struct ReadPicture {
     pub converted_profile: bool,
     /// The settings it was generated with, where the file holds them.
     pub facts: Option<GenerationFacts>,
+    /// What of the file is not in the pixels.
+    pub remarks: Vec<PictureRemark>,
+}
+
+/// What of a picture file was left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PictureRemark {
+    /// The file has this number of frames or pages, and only the first is read.
+    FirstOfFrames(usize),
+    /// Its colour profile cannot be used, so that its colours are taken for sRGB.
+    ProfileIgnored,
+}
+
+impl std::fmt::Display for PictureRemark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::FirstOfFrames(frames) => write!(f, "only the first of {frames} frames is read"),
+            Self::ProfileIgnored => f.write_str(
+                "the colour profile is damaged or too large and is ignored: colours are taken for sRGB",
+            ),
+        }
+    }
 }
 
 /// A picture that could not be read. Each says why and what to try.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
     /// The file cannot be opened or read.
-    #[error("could not read the picture: {source}: {}", path.display())]
-    Read {
-        /// What the operating system said.
-        source: std::io::Error,
-        /// Which file.
-        path: PathBuf,
-    },
+    #[error(transparent)]
+    File(#[from] ReadFileError),
     /// Nothing in it.
     #[error("the picture file is empty: it may not have been copied or downloaded completely")]
     Empty,
-    /// No known format.
-    #[error(
-        "this is not a picture of a known format: use PNG, JPEG, WebP, BMP, TIFF or GIF{}",
-        hint.map(|h| format!(" ({h})")).unwrap_or_default()
-    )]
+    /// Something else.
+    #[error("this is not a picture of a known format but {found}: use PNG, JPEG, WebP, BMP, TIFF or GIF")]
     UnknownFormat {
-        /// What it looks like instead.
-        hint: Option<&'static str>,
+        /// What it is, and what to do.
+        found: Content,
+    },
+    /// The end is missing.
+    #[error("the {format} file is cut off: it ends {place} (copy or download it again)")]
+    Truncated {
+        /// The file's format.
+        format: &'static str,
+        /// Where it ends, as a part of a sentence.
+        place: String,
     },
     /// Longer than the limit.
     #[error("the file has {bytes} bytes, more than the {limit} that are read: save it smaller first")]
@@ -101,22 +127,9 @@ pub enum PictureError {
     },
 }
 
-/// Reads a picture file of any supported format; its content counts, not its name.
+/// Reads a picture file of any supported format; its content counts, not its name. A pipe is read once to its end.
 pub fn read_picture(path: &Path, options: &ReadOptions) -> Result<ReadPicture, PictureError> {
-    let failed = |source| PictureError::Read { source, path: path.to_owned() };
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
-        return Err(failed(std::io::ErrorKind::IsADirectory.into()));
-    }
-    let limit = options.max_file_bytes;
-    if metadata.len() > limit {
-        return Err(PictureError::TooManyBytes { bytes: metadata.len(), limit });
-    }
-    let mut bytes = Vec::new();
-    // A device or a growing file may give more than its length says.
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
-    picture_from_bytes(&bytes, options)
+    picture_from_bytes(&read_bytes(path, options.max_file_bytes, Sources::Any)?, options)
 }
 
 /// Reads a picture from a file's bytes: what was pasted or dropped.
@@ -129,48 +142,74 @@ pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPic
     }
     let Some((kind, format)) = image::guess_format(bytes).ok().and_then(|f| Some((f, format_name(f)?)))
     else {
-        return Err(PictureError::UnknownFormat { hint: foreign_hint(bytes) });
+        return Err(PictureError::UnknownFormat { found: Content::of(bytes) });
     };
-    let damaged = |e: image::ImageError| PictureError::Damaged { format, reason: e.to_string() };
+    let check_pixels = |width: u32, height: u32| {
+        if u64::from(width) * u64::from(height) > options.max_pixels {
+            return Err(PictureError::TooManyPixels { width, height, limit: options.max_pixels });
+        }
+        Ok(())
+    };
 
     if kind == ImageFormat::Tiff && lists_fit(bytes) != Some(true) {
-        let reason = "its directory does not fit into it, or it is a BigTIFF".to_owned();
-        return Err(PictureError::Damaged { format, reason });
+        let place = "before the lists that say where its pixels are".to_owned();
+        return Err(PictureError::Truncated { format, place });
     }
-    if let Some((width, height)) = webp_frame_size(bytes).filter(|_| kind == ImageFormat::WebP)
-        && u64::from(width) * u64::from(height) > options.max_pixels
-    {
-        return Err(PictureError::TooManyPixels { width, height, limit: options.max_pixels });
+    let structure = Structure::of(kind, bytes);
+    let refused = |error: image::ImageError| match (&structure.cut, error) {
+        (Some(place), _) => PictureError::Truncated { format, place: place.clone() },
+        (None, image::ImageError::IoError(e)) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            PictureError::Truncated { format, place: "before its pixels do".to_owned() }
+        }
+        (None, error) => PictureError::Damaged { format, reason: decoders_words(&error) },
+    };
+    if let Some((width, height)) = structure.part {
+        check_pixels(width, height)?;
     }
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
+    let pixels_only =
+        if kind == ImageFormat::Png { Cow::Owned(png_pixels(bytes)) } else { Cow::Borrowed(bytes) };
+    let mut reader = ImageReader::with_format(Cursor::new(&*pixels_only), kind);
     let mut limits = Limits::default();
     // The pixels at up to 16 bytes each (f32 RGBA), and as much again for a decoder's own buffers.
     limits.max_alloc = Some(options.max_pixels.saturating_mul(16).max(1 << 20));
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let mut decoder = reader.into_decoder().map_err(refused)?;
     let (width, height) = decoder.dimensions();
     let color = decoder.color_type();
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels > options.max_pixels {
-        return Err(PictureError::TooManyPixels { width, height, limit: options.max_pixels });
-    }
-    if pixels == 0 {
+    check_pixels(width, height)?;
+    if width == 0 || height == 0 {
         return Err(PictureError::Damaged { format, reason: "it has no pixels".to_owned() });
     }
-    // Broken orientation or profile data does not make the pixels unreadable.
-    let (orientation, profile) = if kind == ImageFormat::WebP {
+    if let Some(place) = structure.cut.clone() {
+        return Err(PictureError::Truncated { format, place });
+    }
+    // A broken orientation does not make the pixels unreadable.
+    let orientation = if kind == ImageFormat::WebP {
         // The decoder would make room for what a chunk claims before it looks.
         let exif = webp_chunk(bytes, *b"EXIF");
         let exif = exif.map(|block| block.strip_prefix(b"Exif\0\0").unwrap_or(block));
-        (exif.and_then(Orientation::from_exif_chunk), webp_chunk(bytes, *b"ICCP").map(<[u8]>::to_vec))
+        exif.and_then(Orientation::from_exif_chunk)
     } else {
-        (decoder.orientation().ok(), decoder.icc_profile().ok().flatten())
+        decoder.orientation().ok()
     };
-    let mut pixels = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    let profile = EmbeddedProfile::of(kind, bytes, &mut decoder);
+    let mut pixels = DynamicImage::from_decoder(decoder).map_err(refused)?;
+    drop(pixels_only);
     if let Some(orientation) = orientation {
         pixels.apply_orientation(orientation);
     }
-    let transform = profile.and_then(|icc| SrgbTransform::new(&icc, color));
+    let mut remarks = Vec::new();
+    if structure.frames > 1 {
+        remarks.push(PictureRemark::FirstOfFrames(structure.frames));
+    }
+    let transform = match profile {
+        EmbeddedProfile::None => None,
+        EmbeddedProfile::Some(icc) => SrgbTransform::new(&icc, color),
+        EmbeddedProfile::Unusable => {
+            remarks.push(PictureRemark::ProfileIgnored);
+            None
+        }
+    };
     let converted_profile = transform.is_some();
     let rgb = match transform {
         Some(transform) => over_background(transform.rgba_from(pixels), options.background),
@@ -192,18 +231,33 @@ pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPic
         converted_profile,
         // Settings that cannot be read are settings that are not there: the picture is what was asked for.
         facts: facts_from_bytes(bytes),
+        remarks,
     })
 }
 
-/// The size that a lossy WebP's first frame itself claims (RFC 6386, 9.1). An extended file has a size of its
-/// own, and the decoder compares the two only after decoding.
-fn webp_frame_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    // A chunk's search starts 12 bytes in, and an animation's frame has 16 bytes before its chunks.
-    let first_frame = webp_chunk(bytes, *b"ANMF").and_then(|frame| frame.get(4..));
-    let frame = webp_chunk(first_frame.unwrap_or(bytes), *b"VP8 ")?;
-    let edge =
-        |at: usize| Some(u32::from(u16::from_le_bytes([*frame.get(at)?, *frame.get(at + 1)?]) & 0x3fff));
-    Some((edge(6)?, edge(8)?))
+/// What a decoder says, without how it names things inside.
+fn decoders_words(error: &image::ImageError) -> String {
+    // The outer sentence says again which format it is.
+    let mut source: &dyn std::error::Error = error;
+    while let Some(inner) = source.source() {
+        source = inner;
+    }
+    let words = source.to_string();
+    if words.contains("CRC error") {
+        return "its checksum does not fit its content".to_owned();
+    }
+    // Values of a decoder's own types are printed with braces.
+    words.split([':', '{']).next().filter(|_| words.contains('{')).unwrap_or(&words).trim().to_owned()
+}
+
+/// A PNG without its texts and its profile, which are read apart: they are packed, and the decoder would unpack
+/// each before it knows what it is for.
+fn png_pixels(bytes: &[u8]) -> Vec<u8> {
+    let mut file = png_chunks::SIGNATURE.to_vec();
+    let kept =
+        png_chunks::chunks(bytes).filter(|c| !matches!(&c.name, b"tEXt" | b"zTXt" | b"iTXt" | b"iCCP"));
+    kept.for_each(|chunk| file.extend(chunk.whole));
+    file
 }
 
 /// The name for people of a format that is read.
@@ -217,99 +271,6 @@ fn format_name(format: ImageFormat) -> Option<&'static str> {
         ImageFormat::Gif => Some("GIF"),
         _ => None,
     }
-}
-
-/// What a file that is no picture looks like.
-fn foreign_hint(bytes: &[u8]) -> Option<&'static str> {
-    let starts = |magic: &[u8]| bytes.starts_with(magic);
-    if bytes.get(4..8) == Some(b"ftyp") {
-        Some("this looks like AVIF, HEIC or a video: convert it first")
-    } else if starts(b"%PDF") {
-        Some("this looks like a PDF")
-    } else if starts(b"PK\x03\x04") {
-        Some("this looks like a ZIP archive: unpack it first")
-    } else if starts(b"<svg") || starts(b"<?xml") {
-        Some("this looks like SVG or XML text")
-    } else {
-        None
-    }
-}
-
-fn bits_per_channel(color: ColorType) -> u8 {
-    (color.bits_per_pixel() / u16::from(color.channel_count())) as u8
-}
-
-/// The way from an embedded ICC profile to sRGB, for the pixels as they were decoded.
-enum SrgbTransform {
-    Rgb8(Arc<dyn TransformExecutor<u8> + Send + Sync>),
-    Rgb16(Arc<dyn TransformExecutor<u16> + Send + Sync>),
-    Grey16(Arc<dyn TransformExecutor<u16> + Send + Sync>),
-}
-
-impl SrgbTransform {
-    /// `None` where the profile is broken or of another colour space than the pixels (a CMYK JPEG is
-    /// already RGB when it arrives here).
-    fn new(icc: &[u8], color: ColorType) -> Option<Self> {
-        let profile = ColorProfile::new_from_slice(icc).ok()?;
-        let srgb = ColorProfile::new_srgb();
-        let (options, rgba) = (TransformOptions::default(), Layout::Rgba);
-        match profile.color_space {
-            DataColorSpace::Rgb if bits_per_channel(color) == 8 => {
-                profile.create_transform_8bit(rgba, &srgb, rgba, options).ok().map(Self::Rgb8)
-            }
-            DataColorSpace::Rgb => {
-                profile.create_transform_16bit(rgba, &srgb, rgba, options).ok().map(Self::Rgb16)
-            }
-            DataColorSpace::Gray if !color.has_color() => {
-                profile.create_transform_16bit(Layout::GrayAlpha, &srgb, rgba, options).ok().map(Self::Grey16)
-            }
-            _ => None,
-        }
-    }
-
-    /// The pixels as sRGB with transparency, 8 bits: `[H, W, 4]`. Row by row, so that a large picture is not
-    /// held twice.
-    fn rgba_from(&self, pixels: DynamicImage) -> Vec<u8> {
-        let row_len = pixels.width() as usize * 4;
-        match self {
-            Self::Rgb8(transform) => {
-                let mut rgba = pixels.into_rgba8().into_raw();
-                let mut converted = vec![0; row_len];
-                for row in rgba.chunks_exact_mut(row_len) {
-                    // Fails only on lengths that do not match; the row then keeps its colours.
-                    if transform.transform(row, &mut converted).is_ok() {
-                        row.copy_from_slice(&converted);
-                    }
-                }
-                rgba
-            }
-            Self::Rgb16(transform) => {
-                eight_bit_rows(transform.as_ref(), &pixels.into_rgba16(), row_len, row_len)
-            }
-            Self::Grey16(transform) => {
-                eight_bit_rows(transform.as_ref(), &pixels.into_luma_alpha16(), row_len / 2, row_len)
-            }
-        }
-    }
-}
-
-/// Rows of 16-bit values converted and rounded to 8 bits.
-fn eight_bit_rows(
-    transform: &(dyn TransformExecutor<u16> + Send + Sync),
-    source: &[u16],
-    source_row_len: usize,
-    row_len: usize,
-) -> Vec<u8> {
-    let mut converted = vec![0u16; row_len];
-    let mut rgba = Vec::with_capacity(source.len() / source_row_len * row_len);
-    for row in source.chunks_exact(source_row_len) {
-        // Fails only on lengths that do not match, and those are fixed above.
-        if transform.transform(row, &mut converted).is_err() {
-            converted.fill(0);
-        }
-        rgba.extend(converted.iter().map(|&v| ((u32::from(v) * 255 + 32_767) / 65_535) as u8));
-    }
-    rgba
 }
 
 /// Transparent pixels laid over one colour, blended in the display's encoding as browsers do. In place.

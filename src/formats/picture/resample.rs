@@ -5,7 +5,8 @@
 use image::imageops::{FilterType, resize};
 use image::{ImageBuffer, Rgb};
 
-use crate::request::{ImageSize, Picture};
+use crate::catalog::ImageSize;
+use crate::request::Picture;
 
 /// The picture scaled to cover `size` and cropped in the middle to it.
 ///

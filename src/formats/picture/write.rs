@@ -9,7 +9,7 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use super::embed::{CREATOR_TOOL, exif_with_user_comment, jpeg_with, webp_with, xmp_packet};
 use crate::formats::atomic::{WriteFileError, write_atomically};
-use crate::formats::metadata::{GenerationFacts, a1111};
+use crate::formats::metadata::{GenerationFacts, a1111, is_plainly_latin1};
 use crate::request::Picture;
 
 /// A format pictures are written in.
@@ -47,7 +47,12 @@ impl PictureFormat {
     }
 
     /// The format a file name asks for, and the name with `.png` added where it asks for none.
+    ///
+    /// A pipe or a device without an extension, such as `/dev/null`, keeps its name and gets PNG.
     pub fn of_path(path: &Path) -> Result<(Self, PathBuf), WritePictureError> {
+        if path.extension().is_none() && std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+            return Ok((Self::Png, path.to_owned()));
+        }
         let Some(extension) = path.extension().map(|e| e.to_string_lossy().to_lowercase()) else {
             let mut with_extension = path.as_os_str().to_owned();
             with_extension.push(".png");
@@ -142,12 +147,12 @@ pub fn encode_picture(
     }
     .map_err(|e| failed(e.to_string()))?;
     let Some(facts) = facts else { return Ok(bytes) };
-    let exif = exif_with_user_comment(&a1111::write(facts));
-    let xmp = xmp_packet(facts);
-    Ok(match format {
-        PictureFormat::Jpeg => jpeg_with(&bytes, &exif, &xmp),
-        _ => webp_with(&bytes, picture.width(), picture.height(), &exif, &xmp),
-    })
+    let text = a1111::write(facts);
+    if format == PictureFormat::Jpeg {
+        return Ok(jpeg_with(&bytes, &text, facts));
+    }
+    let (exif, xmp) = (exif_with_user_comment(&text), xmp_packet(facts));
+    Ok(webp_with(&bytes, picture.width(), picture.height(), &exif, &xmp))
 }
 
 /// PNG with its text chunks before the pixels, where readers that stop early still find them.
@@ -163,7 +168,8 @@ fn encode_png(
     if let Some(facts) = facts {
         // Pillow's rule, which AUTOMATIC1111's pictures follow: tEXt if the text is Latin-1, else iTXt.
         let (keyword, text) = ("parameters".to_owned(), a1111::write(facts));
-        if text.chars().all(|c| u32::from(c) < 256) {
+        // Latin-1 that readers would take for UTF-8 is written as what it is.
+        if is_plainly_latin1(&text) {
             encoder.add_text_chunk(keyword, text)?;
         } else {
             encoder.add_itxt_chunk(keyword, text)?;

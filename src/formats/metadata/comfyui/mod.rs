@@ -1,12 +1,18 @@
 //! ComfyUI's `prompt`: the graph of nodes that made the picture, as JSON.
 //!
 //! `{"3": {"class_type": "KSampler", "inputs": {"seed": 1, "positive": ["6", 0], …}}, …}`: an input is a
-//! value or a link to another node's output. Only what leads to the sampler is looked at.
+//! value or a link to another node's output. Only what leads to the sampler is looked at. The graph may stand under
+//! `prompt` in a request to ComfyUI's server, and in the form of its editor, [`workflow`].
 
 use serde_json::{Map, Value};
 
-use super::{GenerationFacts, MAX_TEXT_LEN};
-use crate::request::{ImageSize, Seed};
+use super::{GenerationFacts, LEFT_OUT_NODE, MAX_TEXT_LEN, negative_seed};
+use crate::catalog::ImageSize;
+use crate::content::json;
+use crate::request::Seed;
+
+mod prompt;
+mod workflow;
 
 /// Nodes followed from one to the next: longer chains are not prompts, or go in a circle.
 const MAX_LINKS: usize = 32;
@@ -16,22 +22,30 @@ pub fn parse(text: &str) -> Option<GenerationFacts> {
     if text.len() > MAX_TEXT_LEN {
         return None;
     }
-    let graph = Graph(serde_json::from_str(text).ok()?);
+    // Python writes NaN into graphs, as the value of a node that is always run anew.
+    let Ok(Value::Object(nodes)) = json::value_from_slice(text.as_bytes()) else { return None };
+    let graph = Graph(graph_in(nodes)?);
     let sampler = graph.first_sampler()?;
-    let number = |input: &str| graph.find(sampler, input).and_then(Value::as_f64);
-    let whole = |input: &str| graph.find(sampler, input).and_then(Value::as_u64);
+    let number = |input: &str| graph.find(sampler, input).and_then(number);
+    let whole = |input: &str| graph.find(sampler, input).and_then(whole_number);
     let word = |input: &str| graph.find(sampler, input).and_then(Value::as_str).map(str::to_owned);
     let latent = graph.linked(sampler, "latent_image");
-    let edge = |input: &str| graph.find(latent?, input).and_then(Value::as_u64).map(|v| v as usize);
+    let edge = |input: &str| graph.find(latent?, input).and_then(whole_number).map(|v| v as usize);
     let model = ["ckpt_name", "unet_name"].into_iter().find_map(|name| graph.along_models(sampler, name));
+    let [positive, negative] =
+        [&["positive", "conditioning"][..], &["negative"]].map(|i| graph.prompt(sampler, i));
+    let mut left_out = [positive.left_out, negative.left_out].concat();
+    left_out.dedup();
+    let seed = graph.find(sampler, "seed").or_else(|| graph.find(sampler, "noise_seed"));
+    let left_out = left_out.into_iter().map(|class| (LEFT_OUT_NODE.to_owned(), class));
     Some(GenerationFacts {
-        prompt: graph.prompt(sampler, &["positive", "conditioning"]),
-        negative_prompt: graph.prompt(sampler, &["negative"]).filter(|text| !text.is_empty()),
+        prompt: positive.text.filter(|text| !text.is_empty()),
+        negative_prompt: negative.text.filter(|text| !text.is_empty()),
         steps: whole("steps").and_then(|v| usize::try_from(v).ok()),
         sampler: word("sampler_name"),
         schedule: word("scheduler"),
         guidance_scale: number("cfg").filter(|v| v.is_finite()),
-        seed: whole("seed").or_else(|| whole("noise_seed")).map(Seed),
+        seed: seed.and_then(whole_number).map(Seed),
         size: edge("width").zip(edge("height")).map(|(width, height)| ImageSize::new(width, height)),
         model: model.map(|name| {
             let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
@@ -41,13 +55,57 @@ pub fn parse(text: &str) -> Option<GenerationFacts> {
         denoising_strength: number("denoise").filter(|&strength| strength < 1.0),
         clip_skip: None,
         version: Some("ComfyUI".to_owned()),
-        other: Vec::new(),
+        other: left_out.chain(negative_seed(seed)).collect(),
     })
+}
+
+/// The nodes of a graph: the object itself, what stands in it under `prompt` or `workflow`, or the nodes of the
+/// editor's form.
+fn graph_in(mut object: Map<String, Value>) -> Option<Map<String, Value>> {
+    if object.values().any(|node| !class(node).is_empty()) {
+        return Some(object);
+    }
+    if object.get("nodes").is_some_and(Value::is_array) {
+        return Some(workflow::nodes_of(&object));
+    }
+    match ["prompt", "workflow"].iter().find_map(|name| object.remove(*name)) {
+        Some(Value::Object(inner)) if inner.contains_key("nodes") => Some(workflow::nodes_of(&inner)),
+        Some(Value::Object(inner)) => Some(inner),
+        _ => None,
+    }
+}
+
+/// A number, which some nodes write as a text.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// A whole number, which may be written as `20.0` or as a text.
+fn whole_number(value: &Value) -> Option<u64> {
+    value
+        .as_u64()
+        .or_else(|| value.as_str()?.trim().parse().ok())
+        .or_else(|| number(value).filter(|v| v.fract() == 0.0 && (0.0..1e15).contains(v)).map(|v| v as u64))
+}
+
+/// The class of a node.
+fn class(node: &Value) -> &str {
+    node.get("class_type").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The value of a node's input.
 fn value<'a>(node: &'a Value, input: &str) -> Option<&'a Value> {
     node.get("inputs")?.get(input).filter(|v| !v.is_array())
+}
+
+/// The node's name in a link.
+fn linked_name(link: &Value) -> Option<String> {
+    match link.get(0)? {
+        Value::String(name) => Some(name.clone()),
+        // Scripts write a node's name as the number it is.
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// The nodes by their names.
@@ -56,7 +114,6 @@ struct Graph(Map<String, Value>);
 impl Graph {
     /// The node that samples: the one that starts from an empty latent, else the first.
     fn first_sampler(&self) -> Option<&Value> {
-        let class = |node: &Value| node.get("class_type").and_then(Value::as_str).unwrap_or("").to_owned();
         let is_sampler = |node: &&Value| {
             let class = class(node);
             (class.starts_with("KSampler") && class != "KSamplerSelect") || class.starts_with("SamplerCustom")
@@ -67,9 +124,17 @@ impl Graph {
         samplers.clone().find(starts_empty).or_else(|| samplers.next())
     }
 
-    /// The node a node's input is linked to.
+    /// The node a node's input is linked to, behind those that only lead a link around others.
     fn linked(&self, node: &Value, input: &str) -> Option<&Value> {
-        self.0.get(node.get("inputs")?.get(input)?.get(0)?.as_str()?)
+        let mut found = self.0.get(&linked_name(node.get("inputs")?.get(input)?)?)?;
+        for _ in 0..MAX_LINKS {
+            if !class(found).starts_with("Reroute") {
+                break;
+            }
+            let next = found.get("inputs")?.as_object()?.values().find_map(linked_name)?;
+            found = self.0.get(&next)?;
+        }
+        Some(found)
     }
 
     /// A value of the node itself or of one that is linked to an input which only passes such values on:
@@ -82,28 +147,17 @@ impl Graph {
         if let Some(source) = self.linked(node, input) {
             return ["value", "int", "float", input].iter().find_map(|name| value(source, name));
         }
-        ["noise", "sampler", "sigmas", "guider"]
-            .iter()
-            .find_map(|part| value(self.linked(node, part)?, input))
-    }
-
-    /// The text that a conditioning comes from.
-    fn prompt(&self, sampler: &Value, inputs: &[&str]) -> Option<String> {
-        let guider = self.linked(sampler, "guider");
-        let mut node = inputs
-            .iter()
-            .find_map(|input| self.linked(sampler, input).or_else(|| self.linked(guider?, input)))?;
-        for _ in 0..MAX_LINKS {
-            for name in ["text", "text_g", "value", "string"] {
-                if let Some(text) = value(node, name).and_then(Value::as_str) {
-                    return Some(text.trim().to_owned());
+        ["noise", "sampler", "sigmas", "guider"].iter().find_map(|part| {
+            let mut source = self.linked(node, part)?;
+            // A schedule may be cut or changed on its way.
+            for _ in 0..MAX_LINKS {
+                if let Some(value) = value(source, input) {
+                    return Some(value);
                 }
+                source = self.linked(source, part)?;
             }
-            // On through nodes that change a conditioning or pass a text on.
-            let names = ["text", "conditioning", "conditioning_1", "conditioning_to", "value", "string"];
-            node = inputs.iter().chain(&names).find_map(|name| self.linked(node, name))?;
-        }
-        None
+            None
+        })
     }
 
     /// A name given by one of the nodes that the sampler's model comes through.
@@ -123,7 +177,7 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{SamplerKind, ScheduleKind};
+    use crate::catalog::{SamplerKind, ScheduleKind};
 
     #[test]
     fn a_plain_graph_is_followed_from_its_sampler() {
@@ -131,7 +185,7 @@ mod tests {
             r#"{
             "3": {"class_type": "KSampler", "inputs": {"seed": 8566257, "steps": 20, "cfg": 8.0,
                 "sampler_name": "dpmpp_2m", "scheduler": "karras", "denoise": 1.0, "model": ["10", 0],
-                "positive": ["6", 0], "negative": ["7", 0], "latent_image": ["5", 0]}},
+                "positive": ["6", 0], "negative": [7, 0], "latent_image": ["5", 0]}},
             "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd/dream.safetensors"}},
             "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 768, "batch_size": 1}},
             "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a glass bottle ", "clip": ["4", 1]}},
@@ -180,11 +234,51 @@ mod tests {
     }
 
     #[test]
+    fn reroutes_texts_for_numbers_and_requests_are_followed() {
+        let facts = parse(
+            r#"{"prompt": {
+            "1": {"class_type": "SamplerCustomAdvanced", "inputs": {"noise": ["2", 0], "guider": ["3", 0],
+                "sampler": ["4", 0], "sigmas": ["5", 0], "latent_image": ["9", 0]}},
+            "2": {"class_type": "RandomNoise", "inputs": {"noise_seed": -1}},
+            "3": {"class_type": "CFGGuider", "inputs": {"model": ["10", 0], "positive": ["11", 0], "negative": ["99", 0], "cfg": "6.5"}},
+            "4": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}},
+            "5": {"class_type": "SplitSigmas", "inputs": {"sigmas": ["6", 0], "step": 3}},
+            "6": {"class_type": "BasicScheduler", "inputs": {"scheduler": "karras", "steps": "20", "denoise": 1}},
+            "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "a fox"}},
+            "8": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 768}},
+            "9": {"class_type": "Reroute", "inputs": {"": ["8", 0]}},
+            "10": {"class_type": "Reroute", "inputs": {"": ["13", 0]}},
+            "11": {"class_type": "Reroute", "inputs": {"": ["12", 0]}},
+            "12": {"class_type": "Reroute", "inputs": {"": ["7", 0]}},
+            "13": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "dream.safetensors"}}
+            }, "client_id": "x"}"#,
+        )
+        .unwrap();
+        assert_eq!((facts.prompt.as_deref(), facts.model.as_deref()), (Some("a fox"), Some("dream")));
+        assert_eq!(facts.size, Some(ImageSize::new(512, 768)));
+        assert_eq!((facts.steps, facts.guidance_scale, facts.seed), (Some(20), Some(6.5), None));
+        assert_eq!(facts.schedule_kind(), Some(ScheduleKind::Karras));
+        // The negative prompt's node is missing: what was typed stays, and the seed is another one each time.
+        assert!(facts.left_out_nodes().eq(["99".to_owned()]));
+        assert!(facts.other.contains(&("Seed".into(), "-1".into())));
+    }
+
+    #[test]
     fn a_circle_and_other_json_end_without_facts_or_text() {
         let circle = r#"{"1": {"class_type": "KSampler", "inputs": {"positive": ["2", 0], "model": ["2", 0]}},
             "2": {"class_type": "X", "inputs": {"conditioning": ["2", 0], "model": ["2", 0]}}}"#;
         let facts = parse(circle).unwrap();
         assert_eq!((facts.prompt, facts.model), (None, None));
+        let doubling: Vec<String> = (1..60)
+            .map(|i| {
+                format!(r#""{i}": {{"class_type": "ConditioningCombine", "inputs": {{"conditioning_1": ["{0}", 0], "conditioning_2": ["{0}", 0]}}}}"#, i + 1)
+            })
+            .collect();
+        let doubling = format!(
+            r#"{{"0": {{"class_type": "KSampler", "inputs": {{"positive": ["1", 0]}}}}, {}}}"#,
+            doubling.join(", ")
+        );
+        assert_eq!(parse(&doubling).unwrap().prompt, None);
         for text in ["", "[]", "{}", "null", r#"{"1": 3}"#, r#"{"1": {"class_type": "SaveImage"}}"#] {
             assert_eq!(parse(text), None, "{text}");
         }

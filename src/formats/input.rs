@@ -1,0 +1,207 @@
+//! Files that are read: once, to the end, and no further than a limit.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::{FileKind, kind_of_bytes};
+
+/// The longest file that is read as a picture or a latent, bytes: a 16-channel latent of 8192² pixels takes
+/// 64 MiB, a batch of eight 512.
+pub const MAX_INPUT_BYTES: u64 = 512 << 20;
+
+/// What may be read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sources {
+    /// Files and whatever gives bytes once, such as a named pipe or `<(command)`: it is waited for.
+    Any,
+    /// Files alone: what is no file may never answer, and a window must not wait for it.
+    Files,
+}
+
+/// What a path led to.
+#[derive(Debug)]
+pub enum Input {
+    /// A folder: a model, perhaps.
+    Folder,
+    /// A file's bytes, and what they are.
+    File {
+        /// By content and not by name.
+        kind: FileKind,
+        /// All of them.
+        bytes: Vec<u8>,
+    },
+}
+
+/// A file that cannot be read. Each says why and what to try.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadFileError {
+    /// Nothing is there.
+    #[error("No such file or folder: {}", path.display())]
+    Missing {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// A folder where a file is needed.
+    #[error("this is a folder, not a file: {}", path.display())]
+    Folder {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// A pipe, device or socket.
+    #[error("this is {what} and not a file (copy its content into a file first): {}", path.display())]
+    NoFile {
+        /// What it is, with its article.
+        what: &'static str,
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// Longer than the limit.
+    #[error(
+        "the file has more than the {} MiB that are read of a picture or a latent (it may be a model's weights): {}",
+        limit >> 20, path.display()
+    )]
+    TooManyBytes {
+        /// The limit, bytes.
+        limit: u64,
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// The operating system refuses.
+    #[error("could not read the file: {cause}: {}", path.display())]
+    Read {
+        /// What it said.
+        cause: std::io::Error,
+        /// The path as it was given.
+        path: PathBuf,
+    },
+}
+
+/// Reads what a path leads to, once: afterwards a pipe is empty, so that its kind and its content have to come
+/// from the same bytes ([`picture_from_bytes`](super::picture::picture_from_bytes),
+/// [`latent_from_bytes`](super::latent_file::latent_from_bytes)).
+pub fn read_input(path: &Path, sources: Sources) -> Result<Input, ReadFileError> {
+    match read_bytes(path, MAX_INPUT_BYTES, sources) {
+        Ok(bytes) => Ok(Input::File { kind: kind_of_bytes(&bytes), bytes }),
+        Err(ReadFileError::Folder { .. }) => Ok(Input::Folder),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a file's bytes, at most `limit` of them.
+pub(super) fn read_bytes(path: &Path, limit: u64, sources: Sources) -> Result<Vec<u8>, ReadFileError> {
+    let owned = || path.to_owned();
+    let failed = |cause: std::io::Error| match cause.kind() {
+        std::io::ErrorKind::NotFound => ReadFileError::Missing { path: owned() },
+        _ => ReadFileError::Read { cause, path: owned() },
+    };
+    // Looked at before it is opened: to open a pipe is to wait for its other end.
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    let refused = refusal(&metadata, sources);
+    if metadata.is_dir() {
+        return Err(ReadFileError::Folder { path: owned() });
+    }
+    if let Some(what) = refused {
+        return Err(ReadFileError::NoFile { what, path: owned() });
+    }
+    let too_many = || ReadFileError::TooManyBytes { limit, path: owned() };
+    if metadata.is_file() && metadata.len() > limit {
+        return Err(too_many());
+    }
+    let file = open(path, sources).map_err(failed)?;
+    // Something else may stand there by now.
+    if let Some(what) = refusal(&file.metadata().map_err(failed)?, sources) {
+        return Err(ReadFileError::NoFile { what, path: owned() });
+    }
+    // A file's length is known: its bytes are not moved to more and more room.
+    let expected = if metadata.is_file() { metadata.len() as usize + 1 } else { 0 };
+    let mut bytes = Vec::with_capacity(expected);
+    // A device or a growing file may give more than its length says.
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit { Err(too_many()) } else { Ok(bytes) }
+}
+
+/// What a path leads to that is not to be read, with its article.
+#[cfg(unix)]
+fn refusal(metadata: &std::fs::Metadata, sources: Sources) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt as _;
+    let kind = metadata.file_type();
+    if kind.is_socket() {
+        Some("a socket")
+    } else if kind.is_block_device() {
+        Some("a disk")
+    } else if sources == Sources::Files && kind.is_fifo() {
+        Some("a pipe")
+    } else if sources == Sources::Files && kind.is_char_device() {
+        Some("a device")
+    } else {
+        None
+    }
+}
+
+#[cfg(not(unix))]
+fn refusal(metadata: &std::fs::Metadata, sources: Sources) -> Option<&'static str> {
+    (sources == Sources::Files && !metadata.is_file() && !metadata.is_dir()).then_some("a device")
+}
+
+fn open(path: &Path, sources: Sources) -> std::io::Result<File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true);
+    // A file has no such flag's effect; a pipe that took its place is opened without waiting, and then refused.
+    #[cfg(target_os = "linux")]
+    if sources == Sources::Files {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(libc::O_NONBLOCK);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = sources;
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_and_folders_are_told_apart_and_a_limit_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(read_input(folder.path(), Sources::Files), Ok(Input::Folder)));
+        let path = folder.path().join("a");
+        std::fs::write(&path, b"\x93NUMPY\x01\0").unwrap();
+        for sources in [Sources::Files, Sources::Any] {
+            let Ok(Input::File { kind, bytes }) = read_input(&path, sources) else { panic!() };
+            assert_eq!((kind, bytes.len()), (FileKind::Latent, 8));
+        }
+        assert!(matches!(
+            read_bytes(&path, 7, Sources::Any),
+            Err(ReadFileError::TooManyBytes { limit: 7, .. })
+        ));
+        let error = read_input(&folder.path().join("absent"), Sources::Any).unwrap_err().to_string();
+        assert!(error.starts_with("No such file or folder") && error.ends_with("absent"), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_is_read_once_to_its_end_or_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let error = read_input(&pipe, Sources::Files).unwrap_err().to_string();
+        assert!(error.contains("a pipe and not a file"), "{error}");
+        assert!(read_input(Path::new("/dev/null"), Sources::Files).is_err());
+        let content = b"GIF89a".repeat(50_000);
+        let writer = {
+            let (pipe, content) = (pipe.clone(), content.clone());
+            let write = move || std::fs::write(pipe, content).unwrap();
+            std::thread::Builder::new().name("writer".to_owned()).spawn(write).unwrap()
+        };
+        let Ok(Input::File { kind, bytes }) = read_input(&pipe, Sources::Any) else { panic!() };
+        writer.join().unwrap();
+        assert_eq!((kind, bytes), (FileKind::Picture, content));
+        // Nobody ends this one.
+        assert!(matches!(
+            read_bytes(Path::new("/dev/zero"), 1 << 16, Sources::Any),
+            Err(ReadFileError::TooManyBytes { .. })
+        ));
+    }
+}
