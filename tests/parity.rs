@@ -5,25 +5,25 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
-use safelight::diffusion::{Branch, GuidedDenoiser, NoiseSource, Schedule, Start, sample};
+use safelight::catalog::{ImageSize, ModelSource, SamplerKind, ScheduleKind};
+use safelight::diffusion::{
+    Branch, DenoisingNetwork, GuidedDenoiser, NoiseSource, Prediction, Run, Schedule, Start, sample,
+};
 use safelight::formats::latent_file::read_latent;
 use safelight::latent::{Latent, LatentShape};
-use safelight::models::{LatentDiffusionModel, ModelSettings, PromptTokenizer, load};
-use safelight::request::{
-    CancelToken, DecodeChoice, DeviceChoice, ModelChoice, Picture, SamplerKind, ScheduleKind, Seed,
-};
+use safelight::models::{Conditioning, LatentDiffusionModel, ModelSettings, PromptTokenizer, load};
+use safelight::request::{CancelToken, DecodeChoice, DeviceChoice, Picture, Seed};
 use safelight::store::ModelFiles;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn folder(name: &str) -> ModelChoice {
-    ModelChoice::Folder(root().join("tests/fixtures").join(name))
+fn folder(name: &str) -> ModelSource {
+    ModelSource::Folder(root().join("tests/fixtures").join(name))
 }
 
-fn model(choice: &ModelChoice) -> Box<dyn LatentDiffusionModel> {
+fn model(choice: &ModelSource) -> Box<dyn LatentDiffusionModel> {
     let settings = ModelSettings { device: DeviceChoice::Cpu, ..ModelSettings::default() };
     load(choice, settings, &mut |_, _, _| {}, &CancelToken::new()).unwrap()
 }
@@ -63,6 +63,16 @@ fn latent(tensor: &(Vec<usize>, Vec<f32>)) -> Latent {
     Latent::new(LatentShape::new(c, h, w), tensor.1.clone()).unwrap()
 }
 
+/// A conditioning of these prompts.
+fn prompts(prompt: &str, negative_prompt: &str) -> Conditioning {
+    Conditioning {
+        prompt: prompt.to_owned(),
+        negative_prompt: negative_prompt.to_owned(),
+        size: ImageSize::new(64, 64),
+        guidance_scale: 4.0,
+    }
+}
+
 fn guided_run(
     model: &mut dyn LatentDiffusionModel,
     [prompt, negative]: [&str; 2],
@@ -73,15 +83,19 @@ fn guided_run(
 ) -> Latent {
     let config = model.scheduler_config().clone();
     let prediction = model.profile().prediction;
-    let device = model.device().clone();
     let cancel = CancelToken::new();
-    let mut predictor = model.condition(prompt, negative, &cancel).unwrap();
-    let mut denoiser = GuidedDenoiser { predictor: &mut *predictor, prediction, guidance_scale: 4.0 };
+    let mut network = model.condition(&prompts(prompt, negative), &cancel).unwrap();
+    let mut denoiser = GuidedDenoiser { network: &mut *network, prediction, guidance_scale: 4.0 };
     let schedule = Schedule::new(&config, sampler, ScheduleKind::Model, steps).unwrap();
-    let mut noise = NoiseSource::new(Seed(seed));
-    sample(&mut denoiser, &config, sampler, &schedule, start, &mut noise, &device, &cancel, &mut |_| {})
-        .unwrap()
-        .latent
+    let (denoiser, config, schedule, cancel) = (&mut denoiser, &config, &schedule, &cancel);
+    let run = Run { denoiser, config, schedule, start: *start, seed: Seed(seed), cancel };
+    sample(run, &mut |_| {}).unwrap().latent
+}
+
+/// The network's output for the negative prompt and the prompt, one after the other.
+fn both_outputs(network: &mut dyn DenoisingNetwork, noisy: &Latent, timestep: f64) -> Vec<f32> {
+    let Prediction { conditional, negative } = network.predict(noisy, timestep, Branch::Both).unwrap();
+    [negative.unwrap().values(), conditional.values()].concat()
 }
 
 fn worst_difference(picture: &Picture, expected: &[f32]) -> u8 {
@@ -96,10 +110,9 @@ fn agrees_with_diffusers(name: &str) {
     let format = model.profile().format;
 
     let start = &expected["latent"];
-    let noisy = Tensor::from_slice(&start.1, &start.0[..], &Device::Cpu).unwrap();
-    let output =
-        model.condition("a red fox in the snow", "", &cancel).unwrap().predict(&noisy, 801.0, Branch::Both);
-    let output: Vec<f32> = output.unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    let mut network = model.condition(&prompts("a red fox in the snow", ""), &cancel).unwrap();
+    let output = both_outputs(&mut *network, &latent(start), 801.0);
+    drop(network);
     close("UNet and text embeddings", &output, &expected["unet"].1, NETWORK);
 
     // The decoder's own values are not public; a picture holds them to half of 1/255.
@@ -156,24 +169,82 @@ fn an_sd1_like_model_agrees_with_diffusers() {
     agrees_with_diffusers("sd1");
 }
 
+/// A copy of a fixture with one key of `unet/config.json` changed.
+fn with_unet_key(name: &str, key: &str, value: serde_json::Value) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let fixture = root().join("tests/fixtures").join(name);
+    for part in ["scheduler", "text_encoder", "tokenizer", "unet", "vae"] {
+        std::fs::create_dir(copy.path().join(part)).unwrap();
+        for file in std::fs::read_dir(fixture.join(part)).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), copy.path().join(part).join(file.file_name())).unwrap();
+        }
+    }
+    std::fs::copy(fixture.join("model_index.json"), copy.path().join("model_index.json")).unwrap();
+    let path = copy.path().join("unet/config.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    config[key] = value;
+    std::fs::write(path, config.to_string()).unwrap();
+    copy
+}
+
+#[test]
+fn keys_of_the_unet_change_its_output_as_in_diffusers() {
+    let expected = recorded(root().join("tests/fixtures/unet_keys.safetensors"));
+    let start = &recorded(root().join("tests/fixtures/sd1/expected.safetensors"))["latent"];
+    for (name, key, value) in [
+        ("no_middle", "mid_block_type", serde_json::Value::Null),
+        ("no_padding", "downsample_padding", 0.into()),
+        ("shifted_frequencies", "freq_shift", 1.into()),
+        ("sines_first", "flip_sin_to_cos", false.into()),
+    ] {
+        let folder = with_unet_key("sd1", key, value);
+        let mut model = model(&ModelSource::Folder(folder.path().to_owned()));
+        let cancel = CancelToken::new();
+        let mut network = model.condition(&prompts("a red fox in the snow", ""), &cancel).unwrap();
+        let output = both_outputs(&mut *network, &latent(start), 801.0);
+        close(name, &output, &expected[name].1, NETWORK);
+    }
+}
+
 #[test]
 fn an_sd2_like_model_in_f16_shards_agrees_with_diffusers() {
     agrees_with_diffusers("sd2");
 }
 
+/// A folder that diffusers' own inpainting pipeline saved.
 #[test]
-fn an_inpainting_unet_draws_the_whole_picture_as_diffusers() {
-    let folder = tempfile::tempdir().unwrap();
-    let fixtures = root().join("tests/fixtures");
-    for part in ["model_index.json", "scheduler", "tokenizer", "text_encoder", "vae"] {
-        copy(&fixtures.join("sd1").join(part), &folder.path().join(part));
-    }
-    copy(&fixtures.join("inpainting/unet"), &folder.path().join("unet"));
-    let mut model = model(&ModelChoice::Folder(folder.path().to_owned()));
-    let expected = recorded(fixtures.join("inpainting/expected.safetensors"));
+fn an_inpainting_model_draws_the_whole_picture_as_diffusers() {
+    let mut model = model(&folder("inpainting"));
+    let expected = recorded(root().join("tests/fixtures/inpainting/expected.safetensors"));
     let start = Start::Noise(LatentShape::new(4, 8, 8));
     let run = guided_run(&mut *model, ["a red fox in the snow", "night"], SamplerKind::Ddim, 5, 7, &start);
     close("inpainting", run.values(), &expected["ddim_latent"].1, 1e-3);
+}
+
+/// The UNet of four levels halves odd edges: on the way up each map is as large as the one it is joined with.
+#[test]
+fn latents_of_odd_sizes_agree_with_diffusers_at_every_level() {
+    let temporary = tempfile::tempdir().unwrap();
+    let fixtures = root().join("tests/fixtures");
+    for part in ["model_index.json", "scheduler", "tokenizer", "text_encoder", "vae"] {
+        copy(&fixtures.join("sd1").join(part), &temporary.path().join(part));
+    }
+    copy(&fixtures.join("deep/unet"), &temporary.path().join("unet"));
+    let mut model = model(&ModelSource::Folder(temporary.path().to_owned()));
+    let profile = model.profile();
+    assert_eq!((profile.size_multiple, profile.defaults.size), (2, ImageSize::new(26, 22)));
+    let expected = recorded(fixtures.join("deep/expected.safetensors"));
+    let (prompt, cancel) = ("a red fox in the snow", CancelToken::new());
+    for size in ["11x13", "7x16", "9x8"] {
+        let noisy = latent(&expected[&format!("latent_{size}")]);
+        let output =
+            both_outputs(&mut *model.condition(&prompts(prompt, ""), &cancel).unwrap(), &noisy, 801.0);
+        close(size, &output, &expected[&format!("unet_{size}")].1, NETWORK);
+    }
+    let start = Start::Noise(LatentShape::new(4, 20, 28));
+    let run = guided_run(&mut *model, [prompt, "night"], SamplerKind::Ddim, 5, 7, &start);
+    close("a picture of 40 by 56", run.values(), &expected["ddim_latent"].1, 1e-3);
 }
 
 /// Copies a file, or a folder's files.
@@ -218,16 +289,16 @@ fn long_weighted_and_empty_prompts_work() {
 
 #[test]
 fn a_bad_folder_says_what_is_wrong() {
-    let says = |choice: ModelChoice| safelight::models::profile(&choice).unwrap_err().to_string();
-    assert!(says(ModelChoice::Folder("/nowhere".into())).contains("there is no folder"));
+    let says = |choice: ModelSource| safelight::models::profile(&choice).unwrap_err().to_string();
+    assert!(says(ModelSource::Folder("/nowhere".into())).contains("there is no folder"));
     let temporary = tempfile::tempdir().unwrap();
-    let empty = ModelChoice::Folder(temporary.path().to_owned());
+    let empty = ModelSource::Folder(temporary.path().to_owned());
     assert!(says(empty.clone()).contains("model_index.json"));
     std::fs::write(temporary.path().join("model_index.json"), r#"{"_class_name": "FluxPipeline"}"#).unwrap();
     assert!(says(empty.clone()).contains("FluxPipeline models are not supported yet"));
     let pickle = temporary.path().join("model.ckpt");
-    std::fs::write(&pickle, b"x").unwrap();
-    assert!(says(ModelChoice::Folder(pickle)).contains("pickled"));
+    std::fs::write(&pickle, b"\x80\x02}q\0.").unwrap();
+    assert!(says(ModelSource::Folder(pickle)).contains("pickled"));
 }
 
 /// The record that the recipe left of the built-in model.
@@ -238,14 +309,16 @@ fn builtin_record() -> Tensors {
 /// The network keeps what it makes of the prompts from one call to the next.
 #[test]
 fn every_call_sees_the_prompts_of_its_branch() {
-    let mut model = model(&ModelChoice::Builtin);
-    let noisy = Tensor::from_vec(NoiseSource::new(Seed(0)).normal(4 * 16 * 16), (1, 4, 16, 16), &Device::Cpu);
-    let (noisy, cancel) = (noisy.unwrap(), CancelToken::new());
-    let mut predictor = model.condition("a red sunset over the sea", "snowy mountains", &cancel).unwrap();
-    let predict = |branch| -> Vec<f32> {
-        predictor.predict(&noisy, 801.0, branch).unwrap().flatten_all().unwrap().to_vec1().unwrap()
-    };
-    let [both, conditional, again] = [Branch::Both, Branch::Conditional, Branch::Both].map(predict);
+    let mut model = model(&ModelSource::Builtin);
+    let noisy = NoiseSource::new(Seed(0)).latent(LatentShape::new(4, 16, 16));
+    let cancel = CancelToken::new();
+    let mut network =
+        model.condition(&prompts("a red sunset over the sea", "snowy mountains"), &cancel).unwrap();
+    let both = both_outputs(&mut *network, &noisy, 801.0);
+    let alone = network.predict(&noisy, 801.0, Branch::Conditional).unwrap();
+    assert_eq!(alone.negative, None);
+    let conditional = alone.conditional.values().to_vec();
+    let again = both_outputs(&mut *network, &noisy, 801.0);
     let (negative, prompt) = both.split_at(conditional.len());
     close("the prompt alone", &conditional, prompt, 1e-5);
     close("the second call", &again, &both, 1e-6);
@@ -254,7 +327,7 @@ fn every_call_sees_the_prompts_of_its_branch() {
 
 #[test]
 fn the_builtin_model_agrees_with_diffusers() {
-    let mut model = model(&ModelChoice::Builtin);
+    let mut model = model(&ModelSource::Builtin);
     let expected = builtin_record();
     let text = std::fs::read_to_string(root().join("assets/builtin-model/parity.json")).unwrap();
     let facts: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -263,9 +336,8 @@ fn the_builtin_model_agrees_with_diffusers() {
     close("noise", &noise, &expected["noise"].1, 1e-6);
     let cancel = CancelToken::new();
     let start = &expected["noise"];
-    let noisy = Tensor::from_slice(&start.1, &start.0[..], &Device::Cpu).unwrap();
-    let output = model.condition(prompt, "", &cancel).unwrap().predict(&noisy, 999.0, Branch::Both).unwrap();
-    let output: Vec<f32> = output.flatten_all().unwrap().to_vec1().unwrap();
+    let output =
+        both_outputs(&mut *model.condition(&prompts(prompt, ""), &cancel).unwrap(), &latent(start), 999.0);
     close("built-in UNet", &output, &expected["unet_output"].1, NETWORK);
     let shape = LatentShape::new(4, 16, 16);
     let steps = facts["steps"].as_u64().unwrap() as usize;
@@ -281,7 +353,7 @@ fn the_builtin_model_agrees_with_diffusers() {
 
 #[test]
 fn the_builtin_tokenizer_agrees_on_500_captions() {
-    let tokenizer = PromptTokenizer::open(&ModelFiles::open(&ModelChoice::Builtin).unwrap()).unwrap();
+    let tokenizer = PromptTokenizer::open(&ModelFiles::open(&ModelSource::Builtin).unwrap()).unwrap();
     let text = std::fs::read_to_string(root().join("assets/builtin-model/captions.json")).unwrap();
     let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
     assert_eq!(rows.len(), 500);
@@ -294,7 +366,7 @@ fn the_builtin_tokenizer_agrees_on_500_captions() {
 
 #[test]
 fn night_is_darker_than_noon() {
-    let mut model = model(&ModelChoice::Builtin);
+    let mut model = model(&ModelSource::Builtin);
     let mut light = |prompt: &str| {
         let start = Start::Noise(LatentShape::new(4, 16, 16));
         let run = guided_run(&mut *model, [prompt, ""], SamplerKind::Ddim, 10, 3, &start);

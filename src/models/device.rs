@@ -3,11 +3,11 @@
 use candle_core::{DType, Device};
 
 use super::{ModelError, ModelSettings};
-use crate::networks::ops::{Precision, matrix_precision, set_matrix_precision};
+use crate::networks::{KernelContext, Precision, Runtime};
 use crate::request::{DeviceChoice, DtypeChoice};
 
 /// The device a choice means on this machine, in this build.
-pub(super) fn open_device(choice: DeviceChoice) -> Result<Device, ModelError> {
+fn open_device(choice: DeviceChoice) -> Result<Device, ModelError> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Auto => Ok(first_gpu().unwrap_or(Device::Cpu)),
@@ -43,26 +43,38 @@ fn first_gpu() -> Option<Device> {
     None
 }
 
-/// The number format of the networks on a device; on a processor also that of the matrices in products.
-pub(super) fn choose_dtype(settings: ModelSettings, device: &Device) -> Result<DType, ModelError> {
-    let bf16_matrices = settings.dtype == DtypeChoice::Bf16 && device.is_cpu();
-    set_matrix_precision(if bf16_matrices { Precision::Bf16 } else { Precision::F32 });
-    match (settings.dtype, device) {
+/// What the settings mean on this machine, in this build: device, number format, threads and instructions.
+pub(super) fn open_runtime(settings: ModelSettings) -> Result<Runtime, ModelError> {
+    let device = open_device(settings.device)?;
+    let dtype = choose_dtype(settings.dtype, &device)?;
+    // On a processor only the matrices of products are rounded; everything else stays in f32.
+    let precision = if settings.dtype == DtypeChoice::Bf16 && device.is_cpu() {
+        Precision::Bf16
+    } else {
+        Precision::Full
+    };
+    let kernels = KernelContext::new(settings.instructions.unwrap_or_default(), precision, settings.threads);
+    Ok(Runtime::new(device, dtype, kernels))
+}
+
+/// The number format of the networks on a device.
+fn choose_dtype(choice: DtypeChoice, device: &Device) -> Result<DType, ModelError> {
+    match (choice, device) {
         (DtypeChoice::F16, Device::Cpu) => Err(ModelError::Device(
             "f16 is slower than f32 on a processor and is not supported there: choose auto, f32 or bf16"
                 .into(),
         )),
-        // What is not a matrix product stays in f32.
         (DtypeChoice::F32, _) | (DtypeChoice::Auto | DtypeChoice::Bf16, Device::Cpu) => Ok(DType::F32),
         (DtypeChoice::F16 | DtypeChoice::Auto, _) => Ok(DType::F16),
         (DtypeChoice::Bf16, _) => Ok(DType::BF16),
     }
 }
 
-/// A device's name for people.
-pub(super) fn device_name(device: &Device, dtype: DType) -> String {
-    match device {
-        Device::Cpu if matrix_precision() == Precision::Bf16 => "Processor, bf16 matrices".to_owned(),
+/// A runtime's device for people.
+pub(super) fn device_name(runtime: &Runtime) -> String {
+    let dtype = runtime.dtype();
+    match runtime.device() {
+        Device::Cpu if runtime.multiplies_bf16() => "Processor, bf16 matrices".to_owned(),
         Device::Cpu => format!("Processor, {}", dtype.as_str()),
         Device::Cuda(_) => format!("NVIDIA GPU, {}", dtype.as_str()),
         Device::Metal(_) => format!("Apple GPU, {}", dtype.as_str()),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::diffusion::DiffusionError;
+use crate::diffusion::{DiffusionError, SchedulerConfigError};
 use crate::networks::NetworkError;
 use crate::store::StoreError;
 
@@ -16,15 +16,15 @@ pub enum ModelError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A part's network.
-    #[error("{part}: {source}")]
+    #[error("{part}: {cause}")]
     Part {
         /// The part's folder.
         part: &'static str,
-        /// Why.
-        source: NetworkError,
+        /// Why; told by this error and therefore not its `source`.
+        cause: NetworkError,
     },
     /// A weights file is damaged.
-    #[error("the weights are damaged: {reason}: {}", path.display())]
+    #[error("the weights cannot be used: {reason}: {}", path.display())]
     Weights {
         /// In what way.
         reason: String,
@@ -38,6 +38,49 @@ pub enum ModelError {
         reason: String,
         /// Which file.
         path: PathBuf,
+    },
+    /// The model or the picture takes more memory than there is.
+    #[error(
+        "{what} needs about {} of memory, and {} are free",
+        in_words(*needed), in_words(*available)
+    )]
+    TooLittleMemory {
+        /// What needs it.
+        what: String,
+        /// Estimate, bytes.
+        needed: u64,
+        /// Bytes.
+        available: u64,
+    },
+    /// The scheduler's configuration cannot be followed.
+    #[error("{cause}: {}", path.display())]
+    Scheduler {
+        /// Why.
+        cause: SchedulerConfigError,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A prompt is longer than a run can take.
+    #[error("the prompt is too long: it has {found}, and {chunks} chunks of {room} tokens are possible")]
+    PromptTooLong {
+        /// Its length.
+        found: String,
+        /// The most chunks there can be.
+        chunks: usize,
+        /// Tokens of one.
+        room: usize,
+    },
+    /// The tokenizer has words that the text encoder has no vectors for.
+    #[error(
+        "the token ‘{word}’ has the number {id}, but the text encoder has vectors for {rows} tokens only"
+    )]
+    TokenWithoutRow {
+        /// The token.
+        word: String,
+        /// Its number.
+        id: u32,
+        /// Vectors there are.
+        rows: usize,
     },
     /// The device cannot be used.
     #[error("{0}")]
@@ -55,12 +98,20 @@ pub enum ModelError {
     Tensor(#[from] candle_core::Error),
 }
 
+/// Bytes for people.
+fn in_words(bytes: u64) -> String {
+    match bytes {
+        0..0x4000_0000 => format!("{} MiB", bytes >> 20),
+        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+    }
+}
+
 impl ModelError {
     /// A network's error with the part it happened in; a stop stays a stop.
     pub(super) fn in_part(part: &'static str) -> impl Fn(NetworkError) -> Self {
         move |source| match source {
             NetworkError::Cancelled => Self::Cancelled,
-            source => Self::Part { part, source },
+            cause => Self::Part { part, cause },
         }
     }
 }
@@ -69,8 +120,7 @@ impl From<ModelError> for DiffusionError {
     fn from(error: ModelError) -> Self {
         match error {
             ModelError::Cancelled => Self::Cancelled,
-            ModelError::Tensor(error) => Self::Tensor(error),
-            other => Self::Unsupported(other.to_string()),
+            other => Self::Network(Box::new(other)),
         }
     }
 }

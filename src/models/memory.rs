@@ -2,6 +2,8 @@
 
 use candle_core::Device;
 
+use super::ModelError;
+use super::available_memory::available_bytes;
 use crate::networks::NetworkError;
 use crate::networks::autoencoder::MemoryLimits;
 use crate::request::TileChoice;
@@ -19,15 +21,23 @@ pub(super) fn limits(choice: TileChoice, device: &Device) -> MemoryLimits {
     }
 }
 
-/// Bytes that this machine can give without swapping, where it says so: on Linux.
-fn available_bytes() -> Option<u64> {
-    available_in(&std::fs::read_to_string("/proc/meminfo").ok()?)
+/// Refuses work whose values main memory cannot hold: an allocation that the system refuses ends the program, and one
+/// that it only promised ends in the kernel killing it.
+///
+/// # Errors
+/// [`ModelError::TooLittleMemory`].
+pub(super) fn check(what: impl Into<String>, needed: u64) -> Result<(), ModelError> {
+    let available = available_bytes().unwrap_or(u64::MAX);
+    if needed > available || !can_be_reserved(needed) {
+        return Err(ModelError::TooLittleMemory { what: what.into(), needed, available });
+    }
+    Ok(())
 }
 
-/// `MemAvailable` of `/proc/meminfo`, bytes. Source: proc_meminfo(5).
-fn available_in(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+/// Whether the system would give this many bytes in one piece, which a limit on the process may forbid. They are not
+/// touched, and given back at once.
+fn can_be_reserved(bytes: u64) -> bool {
+    usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
 }
 
 /// Runs within `limits`, and once more in tiles if a device has no memory for that. The second value says
@@ -63,12 +73,11 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_figure_is_read() {
-        let text = "MemTotal:       24684012 kB\nMemFree:          511236 kB\nMemAvailable:    2048000 kB\n";
-        assert_eq!(available_in(text), Some(2_048_000 * 1024));
-        assert_eq!(available_in("MemTotal: 1 kB"), None);
+    fn what_does_not_fit_is_refused_with_figures() {
+        assert!(check("the model", 1 << 20).is_ok());
         if cfg!(target_os = "linux") {
-            assert!(available_bytes().unwrap() > 1 << 20);
+            let error = check("the model", 1 << 60).unwrap_err().to_string();
+            assert!(error.starts_with("the model needs about 1073741824.0 GiB of memory, and "), "{error}");
         }
     }
 

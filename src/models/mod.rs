@@ -1,22 +1,32 @@
 //! Whole models: weights, tokenizer, text to embedding, denoiser, VAE.
 
+mod added_tokens;
+mod available_memory;
+mod budget;
+mod conditioning;
 mod device;
+mod embeddings;
 mod error;
+mod families;
 mod memory;
 mod prompt;
-mod stable_diffusion;
+mod prompt_syntax;
 mod tokenizer;
+mod vae;
 mod weights;
 
-use crate::diffusion::{NoisePredictor, SchedulerConfig};
-use crate::latent::Latent;
-use crate::request::{
-    CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, ModelChoice, ModelProfile, Picture, TileChoice,
-};
+use crate::catalog::{ModelProfile, ModelSource};
+use crate::diffusion::{DenoisingNetwork, SchedulerConfig};
+use crate::latent::{Latent, LatentShape};
+use crate::request::{CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, Picture, TileChoice};
+use crate::store::Checkpoint;
 
+pub use crate::networks::{Isa as Instructions, available_threads};
+pub use conditioning::Conditioning;
 pub use device::describe_devices;
 pub use error::ModelError;
-pub use prompt::{WeightedText, parse_weights};
+pub use families::{FAMILIES, ModelFamily, Progress, family_of};
+pub use prompt_syntax::{ParsedPrompt, WeightedText, parse_prompt, parse_weights};
 pub use tokenizer::PromptTokenizer;
 
 /// Where and how a model runs.
@@ -28,6 +38,10 @@ pub struct ModelSettings {
     pub dtype: DtypeChoice,
     /// Whether pictures are encoded and decoded in tiles.
     pub tiles: TileChoice,
+    /// Threads on a processor, `None` for one for each core.
+    pub threads: Option<usize>,
+    /// Instructions of the processor, `None` for the widest that it has.
+    pub instructions: Option<Instructions>,
 }
 
 /// A picture from a decode, and what happened on the way.
@@ -50,21 +64,26 @@ pub struct Encoded {
 pub trait LatentDiffusionModel: Send {
     /// What is known of it.
     fn profile(&self) -> &ModelProfile;
-    /// The device it runs on.
-    fn device(&self) -> &candle_core::Device;
     /// The device for people.
     fn device_name(&self) -> String;
     /// Whether its networks compute in f16 or bf16.
     fn computes_in_halves(&self) -> bool;
+    /// Frees memory that is kept from call to call, before a rest.
+    fn release_scratch(&self) {}
     /// The model's own sampling configuration.
     fn scheduler_config(&self) -> &SchedulerConfig;
-    /// Makes the network ready to answer a prompt and its opposite.
+    /// Whether memory can hold what drawing a picture must hold at one time: `batch` predictions for latents of this
+    /// shape, and the picture.
+    ///
+    /// # Errors
+    /// [`ModelError::TooLittleMemory`] with the figures.
+    fn check_memory(&self, latent: LatentShape, batch: usize) -> Result<(), ModelError>;
+    /// Makes the network ready to answer for a conditioning.
     fn condition<'a>(
         &'a mut self,
-        prompt: &str,
-        negative_prompt: &str,
+        conditioning: &Conditioning,
         cancel: &'a CancelToken,
-    ) -> Result<Box<dyn NoisePredictor + 'a>, ModelError>;
+    ) -> Result<Box<dyn DenoisingNetwork + 'a>, ModelError>;
     /// A latent in model space to a picture.
     fn decode(
         &self,
@@ -76,17 +95,19 @@ pub trait LatentDiffusionModel: Send {
     fn encode(&self, picture: &Picture, cancel: &CancelToken) -> Result<Encoded, ModelError>;
 }
 
-/// Loads a model. `progress` is told each part's name, how many parts are done, and of how many.
+/// Loads a model of one of [`FAMILIES`].
 pub fn load(
-    choice: &ModelChoice,
+    choice: &ModelSource,
     settings: ModelSettings,
-    progress: &mut dyn FnMut(&str, usize, usize),
+    progress: &mut Progress<'_>,
     cancel: &CancelToken,
 ) -> Result<Box<dyn LatentDiffusionModel>, ModelError> {
-    Ok(Box::new(stable_diffusion::StableDiffusion::load(choice, settings, progress, cancel)?))
+    let checkpoint = Checkpoint::open(choice)?;
+    family_of(FAMILIES, &checkpoint)?.load(&checkpoint, settings, progress, cancel)
 }
 
 /// What is known of a model from its configuration alone, without its weights.
-pub fn profile(choice: &ModelChoice) -> Result<ModelProfile, ModelError> {
-    stable_diffusion::read_profile(choice)
+pub fn profile(choice: &ModelSource) -> Result<ModelProfile, ModelError> {
+    let checkpoint = Checkpoint::open(choice)?;
+    family_of(FAMILIES, &checkpoint)?.profile(&checkpoint)
 }

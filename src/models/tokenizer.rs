@@ -1,26 +1,28 @@
 //! CLIP's tokenizer from a model's files.
 
+use std::collections::HashMap;
+
 use tokenizers::models::bpe::BPE;
 use tokenizers::normalizers::{Lowercase, NFC, Replace, Sequence};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreSequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{NormalizerWrapper, SplitDelimiterBehavior, Tokenizer};
+use tokenizers::{AddedToken, NormalizerWrapper, SplitDelimiterBehavior, Tokenizer};
 
 use super::ModelError;
+use super::added_tokens::AddedTokens;
 use crate::store::ModelFiles;
 
-const START: &str = "<|startoftext|>";
-const END: &str = "<|endoftext|>";
+const UNKNOWN: &str = "<|endoftext|>";
 /// What CLIP takes for a word: contractions, letters, one digit, other signs.
 const WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
-/// Prompts are cut here before they reach the tokenizer, bytes: hundreds of chunks.
-const MAX_PROMPT: usize = 64 << 10;
 
 /// A tokenizer and its special tokens.
 pub struct PromptTokenizer {
     tokenizer: Tokenizer,
+    /// Words that stand for several rows of the text encoder, by the id the tokenizer gives them.
+    expansions: HashMap<u32, Vec<u32>>,
     /// The token before a prompt.
     pub start: u32,
     /// The token after a prompt.
@@ -30,44 +32,77 @@ pub struct PromptTokenizer {
 }
 
 impl PromptTokenizer {
-    /// Reads `tokenizer/vocab.json` and `merges.txt`, or `tokenizer.json` where only that exists.
+    /// Reads `tokenizer/vocab.json` and `merges.txt`, or `tokenizer.json` where only that exists, with
+    /// every token that the folder adds.
     pub fn open(files: &ModelFiles) -> Result<Self, ModelError> {
-        let tokenizer =
-            if files.contains("tokenizer/vocab.json") { from_vocabulary(files)? } else { from_json(files)? };
+        let added = AddedTokens::read(files)?;
+        let mut tokenizer = if files.contains("tokenizer/vocab.json") {
+            from_vocabulary(files, &added)?
+        } else {
+            from_json(files)?
+        };
+        let damaged = |reason: String| ModelError::Tokenizer { reason, path: files.path("tokenizer") };
+        tokenizer
+            .add_tokens(added.tokens.iter().map(|(token, _)| token.clone()))
+            .map_err(|error| damaged(error.to_string()))?;
         let id = |token: &str| {
-            tokenizer.token_to_id(token).ok_or_else(|| ModelError::Tokenizer {
-                reason: format!("it has no token {token}"),
-                path: files.path("tokenizer"),
-            })
+            tokenizer.token_to_id(token).ok_or_else(|| damaged(format!("it has no token {token}")))
         };
-        let (start, end) = (id(START)?, id(END)?);
-        let pad = match pad_token(files) {
-            Some(token) => id(&token)?,
-            None => end,
-        };
-        Ok(Self { tokenizer, start, end, pad })
+        let (start, end, pad) = (id(&added.start)?, id(&added.end)?, id(&added.pad)?);
+        Ok(Self { tokenizer, expansions: HashMap::new(), start, end, pad })
+    }
+
+    /// Whether the vocabulary has this word already.
+    pub(super) fn knows(&self, word: &str) -> bool {
+        self.tokenizer.token_to_id(word).is_some()
+    }
+
+    /// Adds a word that stands for `rows` of the text encoder.
+    pub(super) fn learn(&mut self, word: &str, rows: Vec<u32>) -> Result<(), ModelError> {
+        // A name of letters is a word of its own; one with signs around it may stand anywhere.
+        let is_plain = word.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let token = AddedToken::from(word, false).single_word(is_plain);
+        let failed = |reason: String| ModelError::Tokenizer { reason, path: word.into() };
+        self.tokenizer.add_tokens([token]).map_err(|error| failed(error.to_string()))?;
+        let id = self.tokenizer.token_to_id(word);
+        let id = id.ok_or_else(|| failed("the word could not be added".to_owned()))?;
+        self.expansions.insert(id, rows);
+        Ok(())
     }
 
     /// The ids of a text's words, without start and end.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        let mut end = text.len().min(MAX_PROMPT);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
         let encoding = self
             .tokenizer
-            .encode(&text[..end], false)
+            .encode(text, false)
             .map_err(|error| ModelError::Tokenizer { reason: error.to_string(), path: "tokenizer".into() })?;
-        Ok(encoding.get_ids().to_vec())
+        let ids = encoding.get_ids();
+        if self.expansions.is_empty() {
+            return Ok(ids.to_vec());
+        }
+        let expand = |id: &u32| self.expansions.get(id).cloned().unwrap_or_else(|| vec![*id]);
+        Ok(ids.iter().flat_map(expand).collect())
+    }
+
+    /// The word of an id, for messages.
+    pub(super) fn word(&self, id: u32) -> Option<String> {
+        self.tokenizer.id_to_token(id)
     }
 }
 
-fn from_vocabulary(files: &ModelFiles) -> Result<Tokenizer, ModelError> {
+fn from_vocabulary(files: &ModelFiles, added: &AddedTokens) -> Result<Tokenizer, ModelError> {
     let damaged = |file: &str, reason: String| ModelError::Tokenizer { reason, path: files.path(file) };
-    let vocab: std::collections::HashMap<String, u32> = files.json("tokenizer/vocab.json")?;
+    let mut vocab: HashMap<String, u32> = files.json("tokenizer/vocab.json")?;
+    // A word of the vocabulary keeps its id when it is added; so added ones get theirs.
+    for (token, id) in &added.tokens {
+        if let Some(id) = id {
+            vocab.entry(token.content.clone()).or_insert(*id);
+        }
+    }
     let merges = files.require("tokenizer/merges.txt")?;
     let merges =
         std::str::from_utf8(&merges).map_err(|error| damaged("tokenizer/merges.txt", error.to_string()))?;
+    let merges = merges.trim_start_matches('\u{feff}');
     let mut pairs = Vec::new();
     for line in merges.lines().filter(|line| !line.starts_with("#version") && !line.trim().is_empty()) {
         let Some((left, right)) = line.trim_end().split_once(' ') else {
@@ -77,7 +112,7 @@ fn from_vocabulary(files: &ModelFiles) -> Result<Tokenizer, ModelError> {
     }
     let bpe = BPE::builder()
         .vocab_and_merges(vocab.into_iter().collect::<tokenizers::models::bpe::Vocab>(), pairs)
-        .unk_token(END.to_owned())
+        .unk_token(UNKNOWN.to_owned())
         .end_of_word_suffix("</w>".to_owned())
         .build()
         .map_err(|error| damaged("tokenizer/merges.txt", error.to_string()))?;
@@ -110,13 +145,4 @@ fn from_json(files: &ModelFiles) -> Result<Tokenizer, ModelError> {
     let _ = tokenizer.with_truncation(None);
     tokenizer.with_padding(None);
     Ok(tokenizer)
-}
-
-/// The padding token's name: SD 2's is `!`.
-fn pad_token(files: &ModelFiles) -> Option<String> {
-    ["tokenizer/tokenizer_config.json", "tokenizer/special_tokens_map.json"].iter().find_map(|name| {
-        let value: serde_json::Value = files.json(name).ok()?;
-        let token = value.get("pad_token")?;
-        token.as_str().or_else(|| token.get("content")?.as_str()).map(str::to_owned)
-    })
 }

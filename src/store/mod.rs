@@ -1,15 +1,19 @@
 //! Which models there are: the built-in one and folders in diffusers' layout, read through one door.
 
-mod detect;
+mod checkpoint;
 mod model_files;
 pub mod preview_cache;
 mod vocabulary;
+mod weight_file;
 
 use std::path::PathBuf;
 
-pub use detect::{ModelIndex, detect, latent_channels};
-pub use model_files::{ModelFiles, WeightBytes, WeightFile};
+pub use checkpoint::{Checkpoint, latent_channels};
+pub use model_files::ModelFiles;
 pub use vocabulary::{Vocabulary, builtin_previews, builtin_vocabulary};
+pub use weight_file::WeightFile;
+
+use crate::content::Content;
 
 /// Why a model's files cannot be used. Each says what to try.
 #[derive(Debug, thiserror::Error)]
@@ -37,21 +41,29 @@ pub enum StoreError {
          StableDiffusionPipeline.from_single_file(file).save_pretrained(folder). Found {}", .0.display()
     )]
     SingleFile(PathBuf),
+    /// A file that is no model at all.
+    #[error("a model opens from its folder, and this is {content}: {}", path.display())]
+    NotAFolder {
+        /// What it is.
+        content: Content,
+        /// Which file.
+        path: PathBuf,
+    },
     /// A family that is not supported.
-    #[error("{class} models are not supported yet: {supported}. Found in {}", path.display())]
+    #[error("{class} models are not supported yet: {why}: {}", path.display())]
     UnsupportedFamily {
         /// The pipeline's class.
         class: String,
-        /// What is.
-        supported: &'static str,
+        /// What is different, or what is supported.
+        why: String,
         /// The file that says so.
         path: PathBuf,
     },
     /// A file could not be read.
-    #[error("cannot read the file: {source}: {}", path.display())]
+    #[error("cannot read the file: {reason}: {}", path.display())]
     Read {
-        /// Why.
-        source: std::io::Error,
+        /// What the operating system said.
+        reason: String,
         /// Which.
         path: PathBuf,
     },

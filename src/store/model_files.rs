@@ -1,13 +1,15 @@
 //! A model's files, embedded in the program or in a folder.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-use super::StoreError;
-use crate::request::ModelChoice;
+use super::{StoreError, WeightFile};
+use crate::catalog::ModelSource;
+use crate::content::Content;
+use crate::content::json::{self, Json};
 
 /// The built-in model, inside the program.
 static BUILTIN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/assets/builtin-model/model");
@@ -27,61 +29,14 @@ enum Root {
     Folder(PathBuf),
 }
 
-/// The bytes of a weights file.
-pub enum WeightBytes {
-    /// Inside the program.
-    Embedded(&'static [u8]),
-    /// Mapped from disk: read when touched, never held twice.
-    Mapped(memmap2::Mmap),
-}
-
-impl std::ops::Deref for WeightBytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Embedded(bytes) => bytes,
-            Self::Mapped(map) => map,
-        }
-    }
-}
-
-impl WeightBytes {
-    /// Gives the memory of a part that was read back to the system; it is read from disk if it is touched again.
-    pub fn release(&self, range: std::ops::Range<usize>) {
-        #[cfg(unix)]
-        if let Self::Mapped(map) = self {
-            #[expect(unsafe_code, reason = "the only advice that frees memory at once is marked unsafe")]
-            // SAFETY: the map is private, read-only and backed by a file, so that pages given back hold
-            // the same bytes when they are read again.
-            let given = unsafe {
-                map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len())
-            };
-            if let Err(error) = given {
-                log::debug!("a map's pages could not be given back: {error}");
-            }
-        }
-        #[cfg(not(unix))]
-        let _ = range;
-    }
-}
-
-/// One safetensors file.
-pub struct WeightFile {
-    /// Where it is, for messages.
-    pub path: PathBuf,
-    /// What is in it.
-    pub bytes: WeightBytes,
-}
-
 impl ModelFiles {
     /// The files of a chosen model.
-    pub fn open(choice: &ModelChoice) -> Result<Self, StoreError> {
+    pub fn open(choice: &ModelSource) -> Result<Self, StoreError> {
         match choice {
-            ModelChoice::Builtin => Ok(Self { root: Root::Builtin }),
-            ModelChoice::Folder(folder) if folder.is_dir() => Ok(Self { root: Root::Folder(folder.clone()) }),
-            ModelChoice::Folder(file) if file.is_file() => Err(refused_file(file)),
-            ModelChoice::Folder(folder) => Err(StoreError::NoFolder(folder.clone())),
+            ModelSource::Builtin => Ok(Self { root: Root::Builtin }),
+            ModelSource::Folder(folder) if folder.is_dir() => Ok(Self { root: Root::Folder(folder.clone()) }),
+            ModelSource::Folder(file) if file.is_file() => Err(refused_file(file)),
+            ModelSource::Folder(folder) => Err(StoreError::NoFolder(folder.clone())),
         }
     }
 
@@ -101,22 +56,52 @@ impl ModelFiles {
         }
     }
 
+    /// The names of the files in one of the model's folders, sorted; none if there is no such folder.
+    pub fn names_in(&self, folder: &str) -> Vec<String> {
+        let mut names: Vec<String> = match &self.root {
+            Root::Builtin => BUILTIN
+                .get_dir(folder)
+                .into_iter()
+                .flat_map(Dir::files)
+                .filter_map(|file| Some(file.path().file_name()?.to_string_lossy().into_owned()))
+                .collect(),
+            Root::Folder(root) => std::fs::read_dir(root.join(folder))
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                .collect(),
+        };
+        names.sort();
+        names
+    }
+
     /// A small file's bytes, `None` if it is not there.
     pub fn read(&self, name: &str) -> Result<Option<Cow<'static, [u8]>>, StoreError> {
         match &self.root {
             Root::Builtin => Ok(BUILTIN.get_file(name).map(|file| Cow::Borrowed(file.contents()))),
             Root::Folder(folder) => {
                 let path = folder.join(name);
-                let failed = |source| StoreError::Read { source, path: path.clone() };
+                let failed = |error: std::io::Error| StoreError::Read {
+                    reason: error.to_string(),
+                    path: path.clone(),
+                };
+                let damaged = |reason: String| StoreError::Damaged { reason, path: path.clone() };
                 match std::fs::metadata(&path) {
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-                    Err(error) => Err(failed(error)),
+                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                    Err(error) => return Err(failed(error)),
+                    // Reading from a pipe waits for its writer.
+                    Ok(data) if !data.is_file() => return Err(damaged("it is not a regular file".into())),
                     Ok(data) if data.len() > MAX_SMALL_FILE => {
-                        let reason = format!("it has {} bytes, more than any such file", data.len());
-                        Err(StoreError::Damaged { reason, path })
+                        return Err(damaged(format!("it has {} bytes, more than any such file", data.len())));
                     }
-                    Ok(_) => std::fs::read(&path).map(|bytes| Some(Cow::Owned(bytes))).map_err(failed),
+                    Ok(_) => {}
                 }
+                let bytes = std::fs::read(&path).map_err(failed)?;
+                let content = Content::of(&bytes);
+                if content.is_stand_in() {
+                    return Err(damaged(format!("it is {content}")));
+                }
+                Ok(Some(Cow::Owned(bytes)))
             }
         }
     }
@@ -126,10 +111,33 @@ impl ModelFiles {
         self.read(name)?.ok_or_else(|| self.missing(name))
     }
 
-    /// A JSON file that must be there.
+    /// A JSON file that must be there, read as Python reads it.
     pub fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {
-        serde_json::from_slice(&self.require(name)?)
+        json::from_json(self.document(name)?)
             .map_err(|error| StoreError::Damaged { reason: error.to_string(), path: self.path(name) })
+    }
+
+    /// The same as it is written, where a key that is null is one that is there.
+    pub fn document(&self, name: &str) -> Result<Json, StoreError> {
+        let bytes = self.require(name)?;
+        let damaged = |reason: String| StoreError::Damaged { reason, path: self.path(name) };
+        let document = Json::parse(&bytes).map_err(|error| match Content::of(&bytes) {
+            Content::Empty | Content::Json | Content::Unknown => damaged(error.to_string()),
+            content => damaged(format!("it is {content}")),
+        })?;
+        // No file of a model has this key, and servers' answers have little else.
+        if let Some(Json::Text(answer)) = document.get("error") {
+            return Err(damaged(format!("it is a server's answer ‘{answer}’; download it again")));
+        }
+        Ok(document)
+    }
+
+    /// The model's name for people.
+    pub fn name(&self) -> String {
+        match &self.root {
+            Root::Builtin => ModelSource::Builtin.short_name(),
+            Root::Folder(folder) => folder_name(folder),
+        }
     }
 
     /// The weights of a part such as `unet`: one file or shards, f32 or a half-precision variant.
@@ -139,7 +147,7 @@ impl ModelFiles {
             for stem in stems {
                 let single = format!("{part}/{stem}{variant}.safetensors");
                 if self.contains(&single) {
-                    return Ok(vec![self.map(&single)?]);
+                    return Ok(vec![self.weight_file(&single)?]);
                 }
                 for index in [
                     format!("{part}/{stem}.safetensors.index{variant}.json"),
@@ -178,6 +186,9 @@ impl ModelFiles {
         let mut names: Vec<String> = index_file.weight_map.into_values().collect();
         names.sort();
         names.dedup();
+        if names.is_empty() {
+            return Err(StoreError::Damaged { reason: "it names no shard".into(), path: self.path(index) });
+        }
         let plain = |name: &str| {
             let mut parts = Path::new(name).components();
             matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none()
@@ -186,35 +197,114 @@ impl ModelFiles {
             let reason = format!("it names the shard ‘{name}’, which is not a plain file name");
             return Err(StoreError::Damaged { reason, path: self.path(index) });
         }
-        names.iter().map(|name| self.map(&format!("{part}/{name}"))).collect()
+        names.iter().map(|name| self.weight_file(&format!("{part}/{name}"))).collect()
     }
 
-    fn map(&self, name: &str) -> Result<WeightFile, StoreError> {
+    fn weight_file(&self, name: &str) -> Result<WeightFile, StoreError> {
         let path = self.path(name);
-        let bytes = match &self.root {
+        match &self.root {
             Root::Builtin => {
                 let file = BUILTIN.get_file(name).ok_or_else(|| self.missing(name))?;
-                WeightBytes::Embedded(file.contents())
+                Ok(WeightFile::embedded(path, file.contents()))
             }
-            Root::Folder(_) => {
-                let failed = |source| StoreError::Read { source, path: path.clone() };
-                let file = File::open(&path).map_err(failed)?;
-                #[expect(unsafe_code, reason = "mapping a file has no safe form")]
-                // SAFETY: the map is read-only and dropped once the weights are converted. A program
-                // that truncates the file meanwhile would break any reader of maps; weights are not
-                // edited in place.
-                WeightBytes::Mapped(unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?)
-            }
-        };
-        Ok(WeightFile { path, bytes })
+            Root::Folder(_) => WeightFile::open(&path).map_err(|error| match error.kind() {
+                ErrorKind::NotFound => self.missing(name),
+                _ => StoreError::Read { reason: error.to_string(), path },
+            }),
+        }
     }
 }
 
 /// Why a file is not a model folder.
 fn refused_file(file: &Path) -> StoreError {
-    let extension = file.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-    match extension.as_str() {
-        "bin" | "ckpt" | "pt" | "pth" => StoreError::Pickled(file.to_owned()),
-        _ => StoreError::SingleFile(file.to_owned()),
+    let path = file.to_owned();
+    match Content::of_file(file) {
+        Ok(Content::Pickle) => StoreError::Pickled(path),
+        Ok(Content::Safetensors) => StoreError::SingleFile(path),
+        Ok(content) => StoreError::NotAFolder { content, path },
+        Err(error) => StoreError::Read { reason: error.to_string(), path },
+    }
+}
+
+/// The name that people know a folder by: its own, with links and `..` resolved.
+fn folder_name(folder: &Path) -> String {
+    let resolved = std::fs::canonicalize(folder).or_else(|_| std::path::absolute(folder));
+    let resolved = resolved.unwrap_or_else(|_| folder.to_owned()).to_string_lossy().into_owned();
+    let name = repository_name(&resolved);
+    if name.is_empty() { resolved } else { name.to_owned() }
+}
+
+/// The last part of a path or of a repository's name, such as `stabilityai/sd-turbo`. In Hugging Face's cache, where
+/// folders are named by hashes (`models--stabilityai--sd-turbo/snapshots/b261…`), it is the repository's.
+pub(super) fn repository_name(path: &str) -> &str {
+    let mut parts = path.rsplit(['/', '\\']).filter(|part| !part.is_empty());
+    let last = parts.next().unwrap_or_default();
+    let cached = parts.next().filter(|folder| *folder == "snapshots").and_then(|_| parts.next());
+    cached.and_then(|repository| repository.strip_prefix("models--")?.rsplit("--").next()).unwrap_or(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_its_real_name() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("sd-turbo");
+        std::fs::create_dir_all(folder.join("unet")).unwrap();
+        for path in [folder.clone(), folder.join("."), folder.join("unet/.."), folder.join("unet/../")] {
+            assert_eq!(folder_name(&path), "sd-turbo", "{}", path.display());
+        }
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(folder_name(Path::new(".")), here.file_name().unwrap().to_string_lossy());
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&folder, root.path().join("current")).unwrap();
+            assert_eq!(folder_name(&root.path().join("current")), "sd-turbo");
+        }
+        let cached = root
+            .path()
+            .join("models--stabilityai--sd-turbo/snapshots/b261bac6fd2cf515557d5d0707481eafa0485ec2");
+        std::fs::create_dir_all(&cached).unwrap();
+        assert_eq!(folder_name(&cached), "sd-turbo");
+        for (path, name) in
+            [("stabilityai/sd-turbo", "sd-turbo"), ("C:\\models\\a\\", "a"), ("", ""), ("/", "")]
+        {
+            assert_eq!(repository_name(path), name);
+        }
+    }
+
+    #[test]
+    fn a_file_in_a_folders_place_is_called_what_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let refused = |name: &str, content: &[u8]| {
+            let path = root.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            ModelFiles::open(&ModelSource::Folder(path)).unwrap_err()
+        };
+        assert!(matches!(refused("a.safetensors", b"\x80\x02}q\0."), StoreError::Pickled(_)));
+        assert!(matches!(refused("a.ckpt", b"\x10\0\0\0\0\0\0\0{\"x\":{}}"), StoreError::SingleFile(_)));
+        let pointer = refused("b.safetensors", b"version https://git-lfs.github.com/spec/v1\n").to_string();
+        assert!(pointer.contains("Git LFS pointer") && !pointer.contains("pickle"), "{pointer}");
+    }
+
+    #[test]
+    fn small_files_that_are_something_else_are_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let files = ModelFiles::open(&ModelSource::Folder(root.path().to_owned())).unwrap();
+        std::fs::write(root.path().join("merges.txt"), "version https://git-lfs.github.com/spec/v1\n")
+            .unwrap();
+        assert!(files.require("merges.txt").unwrap_err().to_string().contains("Git LFS pointer"));
+        std::fs::create_dir(root.path().join("vocab.json")).unwrap();
+        assert!(files.require("vocab.json").unwrap_err().to_string().contains("not a regular file"));
+        std::fs::create_dir(root.path().join("unet")).unwrap();
+        let index = root.path().join("unet/model.safetensors.index.json");
+        std::fs::write(index, "{\"weight_map\": {}}").unwrap();
+        let empty = files.weights("unet").unwrap_err().to_string();
+        assert!(empty.contains("it names no shard: ") && empty.ends_with("index.json"), "{empty}");
+        std::fs::write(root.path().join("config.json"), "{\"sample_size\": \"x\"}").unwrap();
+        let wrong =
+            files.json::<std::collections::BTreeMap<String, usize>>("config.json").unwrap_err().to_string();
+        assert!(wrong.contains("‘sample_size’ should be a whole number and is the text ‘x’: "), "{wrong}");
     }
 }

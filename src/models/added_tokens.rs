@@ -1,0 +1,108 @@
+//! Tokens that a tokenizer's folder adds to its vocabulary file: special ones and learned ones.
+//!
+//! Source: transformers' `from_pretrained`. `tokenizer_config.json`'s `added_tokens_decoder` counts alone;
+//! without it older folders' `special_tokens_map.json`, `added_tokens.json` and `tokenizer.json` do.
+
+use serde_json::{Map, Value};
+use tokenizers::AddedToken;
+
+use super::ModelError;
+use crate::store::ModelFiles;
+
+/// The tokens before and after a prompt where the folder names no others.
+const START: &str = "<|startoftext|>";
+const END: &str = "<|endoftext|>";
+/// The keys of single special tokens.
+const NAMED: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
+/// The keys of lists of further special tokens.
+const LISTED: [&str; 2] = ["additional_special_tokens", "extra_special_tokens"];
+
+/// What a folder adds to the vocabulary file.
+pub(super) struct AddedTokens {
+    /// Each token and its id, `None` for the next free one; in the order of their ids.
+    pub(super) tokens: Vec<(AddedToken, Option<u32>)>,
+    /// The token before a prompt.
+    pub(super) start: String,
+    /// The token after a prompt.
+    pub(super) end: String,
+    /// The token that fills a chunk: SD 2's is `!`.
+    pub(super) pad: String,
+}
+
+impl AddedTokens {
+    /// Reads the files of `tokenizer/`; those that are not there add nothing.
+    pub(super) fn read(files: &ModelFiles) -> Result<Self, ModelError> {
+        let mut config = object(files, "tokenizer/tokenizer_config.json")?;
+        let special = object(files, "tokenizer/special_tokens_map.json")?;
+        let decoder = config.remove("added_tokens_decoder");
+        for (key, value) in special {
+            // The map is what old folders have; where there is a decoder it only fills gaps.
+            if decoder.is_none() || !config.contains_key(&key) {
+                config.insert(key, value);
+            }
+        }
+        let mut tokens: Vec<(AddedToken, Option<u32>)> = Vec::new();
+        if let Some(Value::Object(decoder)) = &decoder {
+            let entries = decoder.iter().filter_map(|(id, token)| Some((id.parse().ok()?, token)));
+            tokens.extend(entries.filter_map(|(id, value)| Some((token(value, false)?, Some(id)))));
+        } else {
+            let is_special = |content: &str| NAMED.iter().any(|key| name(config.get(*key)) == Some(content));
+            for (content, id) in object(files, "tokenizer/added_tokens.json")? {
+                let Some(id) = id.as_u64().and_then(|id| u32::try_from(id).ok()) else { continue };
+                let special = is_special(&content);
+                tokens.push((AddedToken::from(content, special), Some(id)));
+            }
+            let mut whole = object(files, "tokenizer/tokenizer.json")?;
+            if let Some(Value::Array(added)) = whole.remove("added_tokens") {
+                let id = |value: &Value| value.get("id")?.as_u64().and_then(|id| u32::try_from(id).ok());
+                tokens
+                    .extend(added.iter().filter_map(|value| Some((token(value, false)?, Some(id(value)?)))));
+            }
+        }
+        tokens.sort_by_key(|(_, id)| *id);
+        let named = |key: &str, otherwise: &str| name(config.get(key)).unwrap_or(otherwise).to_owned();
+        let (start, end) = (named("bos_token", START), named("eos_token", END));
+        let pad = named("pad_token", &end);
+        let listed = LISTED.iter().filter_map(|key| config.get(*key)?.as_array()).flatten();
+        let defaults = [Value::from(start.as_str()), Value::from(end.as_str())];
+        for value in NAMED.iter().filter_map(|key| config.get(*key)).chain(listed).chain(&defaults) {
+            if let Some(token) = token(value, true)
+                && tokens.iter().all(|(known, _)| known.content != token.content)
+            {
+                tokens.push((token, None));
+            }
+        }
+        Ok(Self { tokens, start, end, pad })
+    }
+
+    /// The words a person may write to use what was learned, in the order of their ids.
+    pub(super) fn learned(&self) -> impl Iterator<Item = &str> {
+        self.tokens.iter().filter(|(token, _)| !token.special).map(|(token, _)| token.content.as_str())
+    }
+}
+
+/// A JSON object, empty if there is no such file.
+fn object(files: &ModelFiles, file: &str) -> Result<Map<String, Value>, ModelError> {
+    Ok(if files.contains(file) { files.json(file)? } else { Map::new() })
+}
+
+/// A token's text, written as text or as an object.
+fn name(value: Option<&Value>) -> Option<&str> {
+    value?.as_str().or_else(|| value?.get("content")?.as_str())
+}
+
+/// A token written as text or as an object with flags. Named ones are looked for in the text as it was
+/// typed whatever their flags say, as in transformers; others as their flags say, else special ones in the
+/// text as it was typed and the rest after it was normalised.
+fn token(value: &Value, is_named: bool) -> Option<AddedToken> {
+    let flag = |key: &str, otherwise: bool| value.get(key).and_then(Value::as_bool).unwrap_or(otherwise);
+    let content = name(Some(value)).filter(|content| !content.is_empty())?;
+    let special = is_named || flag("special", false);
+    let token = AddedToken::from(content, special)
+        .single_word(flag("single_word", false))
+        .lstrip(flag("lstrip", false))
+        .rstrip(flag("rstrip", false))
+        .normalized(!is_named && flag("normalized", !special));
+    Some(token)
+}

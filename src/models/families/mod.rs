@@ -1,0 +1,118 @@
+//! Families of models: how a checkpoint of one is recognised, what is known of it, and how it is loaded.
+//!
+//! A family is a folder here and a row of [`FAMILIES`]; nothing else knows it by name.
+
+mod stable_diffusion;
+mod unsupported;
+
+use super::{LatentDiffusionModel, ModelError, ModelSettings};
+use crate::catalog::ModelProfile;
+use crate::request::CancelToken;
+use crate::store::{Checkpoint, StoreError};
+
+/// Is told the name of the part that is loaded next, how many parts are done, and how many there are.
+pub type Progress<'a> = dyn FnMut(&str, usize, usize) + 'a;
+
+/// A family of models that share code and latents.
+pub trait ModelFamily: Sync {
+    /// Whether a checkpoint is of this family.
+    fn matches(&self, checkpoint: &Checkpoint) -> bool;
+    /// What is known of a checkpoint of this family from its configuration and the headers of its weights.
+    fn profile(&self, checkpoint: &Checkpoint) -> Result<ModelProfile, ModelError>;
+    /// Loads a checkpoint of this family.
+    fn load(
+        &self,
+        checkpoint: &Checkpoint,
+        settings: ModelSettings,
+        progress: &mut Progress<'_>,
+        cancel: &CancelToken,
+    ) -> Result<Box<dyn LatentDiffusionModel>, ModelError>;
+}
+
+/// Every family that can be drawn with. The first that matches a checkpoint takes it.
+pub const FAMILIES: &[&dyn ModelFamily] = &[&stable_diffusion::StableDiffusionFamily];
+
+/// The family of a checkpoint, of those that are given.
+///
+/// # Errors
+/// [`StoreError::UnsupportedFamily`], and [`StoreError::Damaged`] where the index does not name a pipeline.
+pub fn family_of<'a>(
+    families: &[&'a dyn ModelFamily],
+    checkpoint: &Checkpoint,
+) -> Result<&'a dyn ModelFamily, ModelError> {
+    let (class, path) = (checkpoint.class_name().to_owned(), checkpoint.index_path());
+    if let Some(why) = unsupported::reason(&class) {
+        return Err(StoreError::UnsupportedFamily { class, why: why.to_owned(), path }.into());
+    }
+    if let Some(family) = families.iter().copied().find(|family| family.matches(checkpoint)) {
+        return Ok(family);
+    }
+    if class.is_empty() {
+        let reason = "‘_class_name’, which names the pipeline, is not in it".to_owned();
+        return Err(StoreError::Damaged { reason, path }.into());
+    }
+    let why = "only Stable Diffusion 1.x and 2.x are".to_owned();
+    Err(StoreError::UnsupportedFamily { class, why, path }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::ModelSource;
+
+    fn remarks(index: &str) -> Result<Vec<String>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("model_index.json"), index).unwrap();
+        let family = |checkpoint: &Checkpoint| family_of(FAMILIES, checkpoint).map(|_| ());
+        Checkpoint::open(&ModelSource::Folder(folder.path().to_owned()))
+            .map_err(ModelError::from)
+            .and_then(|checkpoint| family(&checkpoint).map(|()| stable_diffusion::remarks(&checkpoint)))
+            .map_err(|error| error.to_string().replace(&*folder.path().to_string_lossy(), "…"))
+    }
+
+    #[test]
+    fn what_is_not_used_is_said() {
+        let parts = r#""unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"],
+            "text_encoder": ["transformers", "CLIPTextModel"], "safety_checker": [null, null]"#;
+        let class = "StableDiffusionControlNetPipeline";
+        let index = format!(
+            r#"{{"_class_name": "{class}", "controlnet": ["diffusers", "ControlNetModel"], "adapter": [null, null], {parts}}}"#
+        );
+        assert_eq!(remarks(&index).unwrap(), ["The folder's ControlNet is not used."]);
+        let own = format!(r#"{{"_class_name": "MyPipeline", "_name_or_path": null, {parts}}}"#);
+        assert!(remarks(&own).unwrap()[0].contains("MyPipeline"));
+        assert!(remarks(&format!("{{{parts}}}")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_refused_says_why() {
+        for (index, expected) in [
+            (
+                r#"{"_class_name": "StableDiffusionXLPipeline"}"#,
+                "StableDiffusionXLPipeline models are not supported yet: Stable Diffusion XL has a second text encoder: …/model_index.json",
+            ),
+            (
+                r#"{"_class_name": "FluxPipeline"}"#,
+                "FluxPipeline models are not supported yet: only Stable Diffusion 1.x and 2.x are: …/model_index.json",
+            ),
+            (
+                "{}",
+                "the file is not what it should be: ‘_class_name’, which names the pipeline, is not in it: …/model_index.json",
+            ),
+            (
+                r#"{"error": "Access to model x is restricted."}"#,
+                "the file is not what it should be: it is a server's answer ‘Access to model x is restricted.’; download it again: …/model_index.json",
+            ),
+            (
+                "<html>log in</html>",
+                "the file is not what it should be: it is a web page (HTML) (download the file again, logged in where its page asks for it): …/model_index.json",
+            ),
+            (
+                "Entry not found",
+                "the file is not what it should be: it is a text that begins ‘Entry not found’ (if it should be something else, download it again): …/model_index.json",
+            ),
+        ] {
+            assert_eq!(remarks(index).unwrap_err(), expected);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Which of diffusers' pipelines hold Stable Diffusion's networks.
+
+use crate::store::Checkpoint;
+
+/// diffusers' pipelines that draw with Stable Diffusion's own networks and differ only in what is done around them.
+/// A class with one of the [`TASKS`] in its name counts as the class without it.
+const PLAIN: [&str; 21] = [
+    "StableDiffusionPipeline",
+    "StableDiffusionPAGPipeline",
+    "StableDiffusionControlNetPipeline",
+    "StableDiffusionControlNetPAGPipeline",
+    "StableDiffusionControlNetXSPipeline",
+    "StableDiffusionAdapterPipeline",
+    "StableDiffusionAttendAndExcitePipeline",
+    "StableDiffusionDiffEditPipeline",
+    "StableDiffusionKDiffusionPipeline",
+    "StableDiffusionModelEditingPipeline",
+    "StableDiffusionPanoramaPipeline",
+    "StableDiffusionParadigmsPipeline",
+    "StableDiffusionPix2PixZeroPipeline",
+    "StableDiffusionSAGPipeline",
+    "StableDiffusionLongPromptWeightingPipeline",
+    "SemanticStableDiffusionPipeline",
+    "CycleDiffusionPipeline",
+    "LatentConsistencyModelPipeline",
+    "LEditsPPPipelineStableDiffusion",
+    "TextToVideoZeroPipeline",
+    "FlaxStableDiffusionPipeline",
+];
+
+/// What the names of pipelines say of their task, where the networks stay the same. An inpainting network's further
+/// channels are seen in its own configuration.
+const TASKS: [&str; 4] = ["Img2Img", "Inpaint", "Legacy", "Safe"];
+
+/// Networks beside Stable Diffusion's own that a folder may list, by their names in the index.
+const UNUSED: [(&str, &str); 4] = [
+    ("controlnet", "ControlNet"),
+    ("adapter", "T2I adapter"),
+    ("motion_adapter", "motion adapter"),
+    ("prior", "prior"),
+];
+
+/// Whether a pipeline of this class holds Stable Diffusion's own networks.
+fn is_plain(class: &str) -> bool {
+    let without_tasks = TASKS.iter().fold(class.to_owned(), |class, task| class.replacen(task, "", 1));
+    PLAIN.contains(&without_tasks.as_str())
+}
+
+/// Whether the parts that the index lists are those of Stable Diffusion and no others that could steer it.
+fn lists_plain_parts(checkpoint: &Checkpoint) -> bool {
+    let is = |part: &str, classes: &[&str]| {
+        checkpoint.part_class(part).is_some_and(|class| classes.contains(&class))
+    };
+    is("unet", &["UNet2DConditionModel"])
+        && is("vae", &["AutoencoderKL"])
+        && is("text_encoder", &["CLIPTextModel", "CLIPTextModelWithProjection"])
+        && checkpoint.part_class("text_encoder_2").is_none()
+}
+
+/// Whether a checkpoint is Stable Diffusion's. A class that diffusers does not have opens if its parts are.
+pub(super) fn matches(checkpoint: &Checkpoint) -> bool {
+    is_plain(checkpoint.class_name()) || lists_plain_parts(checkpoint)
+}
+
+/// What a user should know: parts of the folder that are not used. Sentences.
+pub(in crate::models) fn remarks(checkpoint: &Checkpoint) -> Vec<String> {
+    let class = checkpoint.class_name();
+    let mut remarks = Vec::new();
+    if !is_plain(class) && !class.is_empty() {
+        remarks.push(format!(
+            "The pipeline {class} is not known; its networks are Stable Diffusion's and are used as such."
+        ));
+    }
+    for (part, what) in UNUSED {
+        if checkpoint.part_class(part).is_some()
+            || checkpoint.files().contains(&format!("{part}/config.json"))
+        {
+            remarks.push(format!("The folder's {what} is not used."));
+        }
+    }
+    remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain;
+
+    #[test]
+    fn pipelines_are_told_by_their_networks() {
+        for class in [
+            "StableDiffusionPipeline",
+            "StableDiffusionInpaintPipeline",
+            "StableDiffusionImg2ImgPipeline",
+            "StableDiffusionInpaintPipelineLegacy",
+            "StableDiffusionPipelineSafe",
+            "StableDiffusionPAGImg2ImgPipeline",
+            "StableDiffusionControlNetInpaintPipeline",
+            "StableDiffusionControlNetPAGInpaintPipeline",
+            "LatentConsistencyModelImg2ImgPipeline",
+            "StableDiffusionSAGPipeline",
+        ] {
+            assert!(is_plain(class), "{class}");
+        }
+        for class in [
+            "StableDiffusionXLInpaintPipeline",
+            "StableDiffusion3Img2ImgPipeline",
+            "StableDiffusionDepth2ImgPipeline",
+            "FluxPipeline",
+            "MyPipeline",
+            "",
+            "StableDiffusionImg2ImgInpaintPipelineX",
+        ] {
+            assert!(!is_plain(class), "{class}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Families that are known and cannot be drawn with: a clear sentence for each.
+
+/// Pipelines of other networks, by the beginnings of their names, and what is different.
+const UNSUPPORTED: [(&str, &str); 17] = [
+    ("StableDiffusionXL", "Stable Diffusion XL has a second text encoder"),
+    ("StableDiffusion3", "Stable Diffusion 3 is a transformer with other text encoders"),
+    ("StableDiffusionDepth2Img", "its UNet also takes a depth map"),
+    ("StableDiffusionUpscale", "its UNet also takes the picture that is enlarged"),
+    ("StableDiffusionLatentUpscale", "its UNet also takes the latent that is enlarged"),
+    ("StableDiffusionImageVariation", "it is steered by a picture and not by a prompt"),
+    ("StableDiffusionInstructPix2Pix", "its UNet also takes the picture that is edited"),
+    ("StableDiffusionLDM3D", "its autoencoder also makes a depth map"),
+    ("StableDiffusionGLIGEN", "its UNet also takes boxes"),
+    ("StableUnCLIP", "its UNet also takes an embedding of a picture"),
+    ("OnnxStableDiffusion", "its weights are in the ONNX format"),
+    ("StableDiffusionOnnx", "its weights are in the ONNX format"),
+    ("OVStableDiffusion", "its weights are in OpenVINO's format"),
+    ("AltDiffusion", "its text encoder is XLM-RoBERTa"),
+    ("PaintByExample", "it is steered by a picture and not by a prompt"),
+    ("AnimateDiff", "it makes videos"),
+    ("Kandinsky", "it is of another family"),
+];
+
+/// Why models of this pipeline are not supported.
+pub(super) fn reason(class: &str) -> Option<&'static str> {
+    UNSUPPORTED.iter().find(|(start, _)| class.starts_with(start)).map(|(_, why)| *why)
+}

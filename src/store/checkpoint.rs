@@ -1,0 +1,99 @@
+//! What a person points at, opened: a model's files and what its index says of them.
+
+use std::path::PathBuf;
+
+use super::model_files::repository_name;
+use super::{ModelFiles, StoreError};
+use crate::catalog::ModelSource;
+
+/// The file that says what kind of pipeline a folder holds.
+const INDEX: &str = "model_index.json";
+
+/// A model's files, of whatever family.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    source: ModelSource,
+    files: ModelFiles,
+    index: serde_json::Value,
+}
+
+impl Checkpoint {
+    /// Opens the files that a choice means, and reads their index.
+    pub fn open(source: &ModelSource) -> Result<Self, StoreError> {
+        let files = ModelFiles::open(source)?;
+        let index = files.json(INDEX)?;
+        Ok(Self { source: source.clone(), files, index })
+    }
+
+    /// What was pointed at.
+    pub fn source(&self) -> &ModelSource {
+        &self.source
+    }
+
+    /// Its files.
+    pub fn files(&self) -> &ModelFiles {
+        &self.files
+    }
+
+    /// Where the index is, for messages.
+    pub fn index_path(&self) -> PathBuf {
+        self.files.path(INDEX)
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.index.get(key).and_then(serde_json::Value::as_str).unwrap_or_default()
+    }
+
+    /// The pipeline's class in diffusers; may be empty.
+    pub fn class_name(&self) -> &str {
+        self.text("_class_name")
+    }
+
+    /// The name of the model that the pipeline came from, as far as the index says; may be empty.
+    pub fn origin(&self) -> &str {
+        repository_name(self.text("_name_or_path"))
+    }
+
+    /// The class of a part in the index, which lists a library and a class; `None` where the part is left out.
+    pub fn part_class(&self, part: &str) -> Option<&str> {
+        match self.index.get(part)? {
+            serde_json::Value::Array(pair) => pair.iter().rev().find_map(serde_json::Value::as_str),
+            other => other.as_str(),
+        }
+    }
+}
+
+/// Channels of a model's latents, from its autoencoder's configuration alone.
+pub fn latent_channels(choice: &ModelSource) -> Result<usize, StoreError> {
+    #[derive(serde::Deserialize)]
+    struct Config {
+        /// diffusers' default.
+        #[serde(default = "four")]
+        latent_channels: usize,
+    }
+    const fn four() -> usize {
+        4
+    }
+    Ok(ModelFiles::open(choice)?.json::<Config>("vae/config.json")?.latent_channels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_model_has_four_channels_and_a_missing_folder_is_an_error() {
+        assert_eq!(latent_channels(&ModelSource::Builtin).unwrap(), 4);
+        assert!(latent_channels(&ModelSource::Folder("/nowhere at all".into())).is_err());
+    }
+
+    #[test]
+    fn an_index_lists_parts_and_their_classes() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = r#"{"_class_name": "P", "_name_or_path": null, "unet": ["diffusers", "U"], "adapter": [null, null]}"#;
+        std::fs::write(folder.path().join(INDEX), index).unwrap();
+        let checkpoint = Checkpoint::open(&ModelSource::Folder(folder.path().to_owned())).unwrap();
+        assert_eq!((checkpoint.class_name(), checkpoint.origin()), ("P", ""));
+        assert_eq!((checkpoint.part_class("unet"), checkpoint.part_class("adapter")), (Some("U"), None));
+    }
+}
