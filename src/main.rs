@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use safelight::cli::Arguments;
 
 // The networks allocate every activation: the system's allocator would map and unmap each.
@@ -10,8 +9,14 @@ use safelight::cli::Arguments;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    let arguments = Arguments::parse();
+    // The fonts' library warns of every plain locale ("C"), which is none of the person's business; why no window
+    // could be opened is said in our own words.
+    let filter = "warn,egui_system_font_provider=error,eframe::native::run=off";
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter)).init();
+    let arguments = match Arguments::from_command_line() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     if !arguments.wants_window() {
         return arguments.run();
     }

@@ -7,22 +7,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use candle_core::{Device, Tensor};
-use safelight::diffusion::{Branch, DiffusionError, NoisePredictor, SchedulerConfig};
-use safelight::engine::{Command, Engine, EngineSettings, Event, JobId, ModelHost, Stage};
-use safelight::latent::{Latent, LatentFormat, first_non_finite};
-use safelight::models::{DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings};
+use safelight::catalog::{
+    ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, SamplerKind, StepLimits,
+};
+use safelight::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction, SchedulerConfig};
+use safelight::engine::{Command, Engine, EngineSettings, Event, Job, JobId, JobKind, ModelHost, Stage};
+use safelight::latent::{Latent, LatentFormat, LatentShape, first_non_finite};
+use safelight::models::{
+    Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, Progress,
+};
 use safelight::projection::PreviewFit;
 use safelight::request::{
-    CancelToken, DecodeChoice, GenerationDraft, GenerationRequest, ImageSize, InitImage, ModelChoice,
-    ModelDefaults, ModelFamily, ModelProfile, Picture, PredictionType, SamplerKind, Seed, TileChoice,
+    CancelToken, DecodeChoice, GenerationDraft, GenerationRequest, InitImage, Picture, Seed, TileChoice,
 };
 
 fn profile() -> ModelProfile {
     ModelProfile {
-        choice: ModelChoice::Builtin,
+        source: ModelSource::Builtin,
         name: "Fake".into(),
-        family: ModelFamily::StableDiffusion1,
+        family: "Stable Diffusion 1",
         format: LatentFormat::STABLE_DIFFUSION,
         prediction: PredictionType::V,
         size_multiple: 8,
@@ -33,6 +36,9 @@ fn profile() -> ModelProfile {
             sampler: SamplerKind::Euler,
         },
         uses_guidance: true,
+        step_limits: StepLimits::default(),
+        remarks: Vec::new(),
+        added_tokens: Vec::new(),
         parameters: 1,
         vae_hash: "fake".into(),
     }
@@ -51,10 +57,11 @@ struct FakeNetwork<'a> {
     calls: Arc<AtomicUsize>,
 }
 
-impl NoisePredictor for FakeNetwork<'_> {
-    fn predict(&mut self, noisy: &Tensor, _: f64, branch: Branch) -> Result<Tensor, DiffusionError> {
+impl DenoisingNetwork for FakeNetwork<'_> {
+    fn predict(&mut self, noisy: &Latent, _: f64, branch: Branch) -> Result<Prediction, DiffusionError> {
         let calls = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         assert!(self.behaviour != "panic", "a fault of the fake");
+        assert!(self.behaviour != "panic late" || calls < 4, "a late fault of the fake");
         if self.behaviour == "endless" {
             while !self.cancel.is_stopped() {
                 std::thread::sleep(Duration::from_millis(1));
@@ -64,18 +71,16 @@ impl NoisePredictor for FakeNetwork<'_> {
         if self.behaviour == "slow" {
             std::thread::sleep(Duration::from_millis(20));
         }
-        let factor = if self.behaviour == "nan" && calls == 2 { f64::NAN } else { 0.1 };
-        let output = noisy.affine(factor, 0.0)?;
-        Ok(if branch == Branch::Both { Tensor::cat(&[&output, &output], 0)? } else { output })
+        let factor = if self.behaviour == "nan" && calls == 2 { f32::NAN } else { 0.1 };
+        let conditional = noisy.map(|_, value| factor * value);
+        let negative = (branch == Branch::Both).then(|| conditional.clone());
+        Ok(Prediction { conditional, negative })
     }
 }
 
 impl LatentDiffusionModel for FakeModel {
     fn profile(&self) -> &ModelProfile {
         &self.profile
-    }
-    fn device(&self) -> &Device {
-        &Device::Cpu
     }
     fn device_name(&self) -> String {
         "Fake".into()
@@ -86,14 +91,24 @@ impl LatentDiffusionModel for FakeModel {
     fn scheduler_config(&self) -> &SchedulerConfig {
         &self.config
     }
+    fn check_memory(&self, latent: LatentShape, _: usize) -> Result<(), ModelError> {
+        if latent.height < 64 {
+            Ok(())
+        } else {
+            Err(ModelError::TooLittleMemory { what: "it".into(), needed: 2, available: 1 })
+        }
+    }
     fn condition<'a>(
         &'a mut self,
-        prompt: &str,
-        _: &str,
+        conditioning: &Conditioning,
         cancel: &'a CancelToken,
-    ) -> Result<Box<dyn NoisePredictor + 'a>, ModelError> {
+    ) -> Result<Box<dyn DenoisingNetwork + 'a>, ModelError> {
         self.calls.store(0, Ordering::SeqCst);
-        Ok(Box::new(FakeNetwork { behaviour: prompt.to_owned(), cancel, calls: Arc::clone(&self.calls) }))
+        Ok(Box::new(FakeNetwork {
+            behaviour: conditioning.prompt.clone(),
+            cancel,
+            calls: Arc::clone(&self.calls),
+        }))
     }
     fn decode(
         &self,
@@ -119,20 +134,21 @@ struct FakeHost(Arc<AtomicUsize>);
 impl ModelHost for FakeHost {
     fn load(
         &mut self,
-        choice: &ModelChoice,
+        choice: &ModelSource,
         _: ModelSettings,
-        progress: &mut dyn FnMut(&str, usize, usize),
+        progress: &mut Progress<'_>,
         _: &CancelToken,
     ) -> Result<Box<dyn LatentDiffusionModel>, ModelError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         progress("unet", 0, 1);
         match choice {
-            ModelChoice::Builtin => Ok(Box::new(FakeModel {
+            ModelSource::Builtin => Ok(Box::new(FakeModel {
                 profile: profile(),
                 config: SchedulerConfig::default(),
                 calls: Arc::default(),
             })),
-            ModelChoice::Folder(folder) => {
+            ModelSource::Folder(folder) if folder.ends_with("panics") => panic!("the files are bad"),
+            ModelSource::Folder(folder) => {
                 Err(ModelError::Weights { reason: "the file is too short".into(), path: folder.clone() })
             }
         }
@@ -156,7 +172,13 @@ fn request(behaviour: &str, change: impl FnOnce(&mut GenerationDraft)) -> Box<Ge
 fn generate(engine: &Engine, id: u64, behaviour: &str) -> CancelToken {
     let cancel = CancelToken::new();
     let request = request(behaviour, |_| {});
-    engine.send(Command::Generate { job: JobId(id), request, cancel: cancel.clone() }).unwrap();
+    engine
+        .send(Command::Run(Job {
+            id: JobId(id),
+            cancel: cancel.clone(),
+            kind: JobKind::Generate { request },
+        }))
+        .unwrap();
     cancel
 }
 
@@ -165,7 +187,8 @@ fn name(event: &Event) -> String {
         Event::ModelLoaded { .. } => "loaded".into(),
         Event::StageChanged { stage: Stage::Loading { .. }, .. } => "loading".into(),
         Event::StageChanged { stage, .. } => format!("{stage:?}"),
-        Event::StepFinished { step, .. } => format!("step {step}"),
+        Event::Remarks { remarks, .. } => format!("remarks {}", remarks.len()),
+        Event::StepFinished { step, .. } => format!("step {}", step.step),
         Event::Sampled { trajectory, finished_early, .. } => {
             format!("sampled {}{}", trajectory.steps.len(), if *finished_early { " early" } else { "" })
         }
@@ -221,7 +244,13 @@ fn image_to_image_encodes_first_and_takes_fewer_steps() {
     let (engine, _) = engine();
     let picture = Picture::new(30, 20, vec![9; 1800]).unwrap();
     let request = request("a fox", |draft| draft.init_image = Some(InitImage { picture, strength: 0.6 }));
-    engine.send(Command::Generate { job: JobId(1), request, cancel: CancelToken::new() }).unwrap();
+    engine
+        .send(Command::Run(Job {
+            id: JobId(1),
+            cancel: CancelToken::new(),
+            kind: JobKind::Generate { request },
+        }))
+        .unwrap();
     let names = until_end(&engine);
     assert_eq!(names[2], "EncodingPicture");
     assert!(names.contains(&"sampled 3".to_owned()), "{names:?}");
@@ -246,7 +275,7 @@ fn finishing_decodes_the_present_estimate() {
     let (engine, _) = engine();
     let cancel = generate(&engine, 1, "slow");
     loop {
-        if matches!(engine.next_event().unwrap(), Event::StepFinished { step: 2, .. }) {
+        if matches!(engine.next_event().unwrap(), Event::StepFinished { step, .. } if step.step == 2) {
             break;
         }
     }
@@ -259,8 +288,14 @@ fn finishing_decodes_the_present_estimate() {
 #[test]
 fn a_failed_load_says_why_and_the_engine_goes_on() {
     let (engine, _) = engine();
-    let model = ModelChoice::Folder(PathBuf::from("/models/broken"));
-    engine.send(Command::LoadModel { job: JobId(1), model, cancel: CancelToken::new() }).unwrap();
+    let model = ModelSource::Folder(PathBuf::from("/models/broken"));
+    engine
+        .send(Command::Run(Job {
+            id: JobId(1),
+            cancel: CancelToken::new(),
+            kind: JobKind::LoadModel { model },
+        }))
+        .unwrap();
     let failed = until_end(&engine).pop().unwrap();
     assert!(failed.contains("too short") && failed.contains("/models/broken"), "{failed}");
     generate(&engine, 2, "a fox");
@@ -268,11 +303,117 @@ fn a_failed_load_says_why_and_the_engine_goes_on() {
 }
 
 #[test]
-fn values_that_are_no_numbers_fail_with_the_step() {
+fn a_model_that_is_open_is_ready_at_once_when_it_is_opened_again() {
+    let (engine, loads) = engine();
+    for id in 1..=3 {
+        let (model, cancel) = (ModelSource::Builtin, CancelToken::new());
+        engine.send(Command::Run(Job { id: JobId(id), cancel, kind: JobKind::LoadModel { model } })).unwrap();
+        let answer = loop {
+            match engine.next_event().unwrap() {
+                Event::StageChanged { .. } => {}
+                event => break event,
+            }
+        };
+        assert!(matches!(answer, Event::ModelLoaded { job, .. } if job == JobId(id)), "{answer:?}");
+    }
+    assert_eq!(loads.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_load_that_panics_is_a_failed_load_and_nothing_starts_again() {
+    let (engine, loads) = engine();
+    let panics = || ModelSource::Folder(PathBuf::from("/models/panics"));
+    let load = |id, model| {
+        engine.send(Command::Run(Job {
+            id: JobId(id),
+            cancel: CancelToken::new(),
+            kind: JobKind::LoadModel { model },
+        }))
+    };
+    load(1, panics()).unwrap();
+    let names = until_end(&engine);
+    let failed = names.last().unwrap();
+    assert!(
+        failed.starts_with("failed: The model could not be loaded") && failed.contains("engine.rs"),
+        "{failed}"
+    );
+    // No restart comes before the answer to the next command.
+    load(2, ModelSource::Builtin).unwrap();
+    assert_eq!([0; 2].map(|_| name(&engine.next_event().unwrap())), ["loading", "loaded"]);
+    assert_eq!(loads.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_job_that_was_stopped_before_its_turn_does_nothing() {
+    let (engine, loads) = engine();
+    let cancel = CancelToken::new();
+    cancel.stop();
+    let (model, picture) = (ModelSource::Builtin, Picture::new(64, 64, vec![9; 64 * 64 * 3]).unwrap());
+    let latent = Latent::zeros(LatentFormat::STABLE_DIFFUSION.latent_shape(64, 64));
+    let how = DecodeChoice::default();
+    for command in [
+        Command::Run(Job {
+            id: JobId(1),
+            cancel: cancel.clone(),
+            kind: JobKind::LoadModel { model: model.clone() },
+        }),
+        Command::Run(Job {
+            id: JobId(2),
+            cancel: cancel.clone(),
+            kind: JobKind::Encode { model: model.clone(), picture },
+        }),
+        Command::Run(Job {
+            id: JobId(3),
+            cancel: cancel.clone(),
+            kind: JobKind::Decode { model, latent, how },
+        }),
+        Command::Run(Job {
+            id: JobId(4),
+            cancel,
+            kind: JobKind::Generate { request: request("a fox", |_| {}) },
+        }),
+    ] {
+        engine.send(command).unwrap();
+        assert_eq!(until_end(&engine), ["cancelled"]);
+    }
+    assert_eq!(loads.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn values_that_are_no_numbers_fail_with_the_step_and_leave_what_was_reached() {
     let (engine, _) = engine();
     generate(&engine, 1, "nan");
-    let failed = until_end(&engine).pop().unwrap();
+    let names = until_end(&engine);
+    let [.., sampled, failed] = &names[..] else { panic!("{names:?}") };
+    assert_eq!(sampled, "sampled 1 early");
     assert!(failed.contains("step 2 of 5"), "{failed}");
+}
+
+#[test]
+fn a_picture_that_memory_cannot_hold_is_refused_before_anything_is_done() {
+    let (engine, _) = engine();
+    let request = request("a fox", |draft| draft.size = ImageSize::new(64, 1024));
+    engine
+        .send(Command::Run(Job {
+            id: JobId(1),
+            cancel: CancelToken::new(),
+            kind: JobKind::Generate { request },
+        }))
+        .unwrap();
+    let names = until_end(&engine);
+    assert_eq!(names[..2], ["loading", "loaded"]);
+    assert!(names[2].contains("memory") && names[2].contains("choose a smaller picture"), "{names:?}");
+}
+
+#[test]
+fn a_panic_on_the_way_leaves_what_was_reached() {
+    let (engine, _) = engine();
+    generate(&engine, 1, "panic late");
+    let names = until_end(&engine);
+    let [.., sampled, failed] = &names[..] else { panic!("{names:?}") };
+    assert_eq!(sampled, "sampled 3 early");
+    assert!(failed.contains("a late fault of the fake"), "{failed}");
+    assert_eq!(name(&engine.next_event().unwrap()), "restarted");
 }
 
 #[test]
@@ -317,23 +458,39 @@ fn a_slow_client_loses_previews_and_nothing_else() {
 fn encode_and_decode_are_jobs_too() {
     let (engine, _) = engine();
     let picture = Picture::new(64, 64, vec![9; 64 * 64 * 3]).unwrap();
-    let (model, cancel) = (ModelChoice::Builtin, CancelToken::new());
+    let (model, cancel) = (ModelSource::Builtin, CancelToken::new());
     engine
-        .send(Command::Encode { job: JobId(1), model: model.clone(), picture, cancel: cancel.clone() })
+        .send(Command::Run(Job {
+            id: JobId(1),
+            cancel: cancel.clone(),
+            kind: JobKind::Encode { model: model.clone(), picture },
+        }))
         .unwrap();
     assert_eq!(until_end(&engine).last().unwrap(), "encoded");
     let latent = Latent::zeros(LatentFormat::STABLE_DIFFUSION.latent_shape(64, 64));
     let how = DecodeChoice { tiles: Some(TileChoice::Always), in_f32: true };
-    engine.send(Command::Decode { job: JobId(2), model, latent, how, cancel }).unwrap();
+    engine
+        .send(Command::Run(Job { id: JobId(2), cancel, kind: JobKind::Decode { model, latent, how } }))
+        .unwrap();
     assert_eq!(until_end(&engine).last().unwrap(), &format!("decoded 64{how:?}"), "as it was asked for");
 }
 
 /// The events of a fit of the built-in model's previews, and the fit.
 fn fit_builtin(engine: &Engine, folder: &Path, may_compute: bool) -> (Vec<String>, Option<Arc<PreviewFit>>) {
-    let load = Command::LoadModel { job: JobId(1), model: ModelChoice::Builtin, cancel: CancelToken::new() };
+    let load = Command::Run(Job {
+        id: JobId(1),
+        cancel: CancelToken::new(),
+        kind: JobKind::LoadModel { model: ModelSource::Builtin },
+    });
     engine.send(load).unwrap();
-    let (model, folder, cancel) = (ModelChoice::Builtin, Some(folder.to_owned()), CancelToken::new());
-    engine.send(Command::FitPreview { job: JobId(2), model, folder, may_compute, cancel }).unwrap();
+    let (model, folder, cancel) = (ModelSource::Builtin, Some(folder.to_owned()), CancelToken::new());
+    engine
+        .send(Command::Run(Job {
+            id: JobId(2),
+            cancel,
+            kind: JobKind::FitPreview { model, folder, may_compute },
+        }))
+        .unwrap();
     let mut names = Vec::new();
     loop {
         let event = engine.next_event().expect("the engine lives");
@@ -364,11 +521,17 @@ fn previews_fitted_to_a_vae_beat_its_linear_map_are_kept_and_learn_from_pictures
     let (names, again) = fit_builtin(&engine, folder.path(), false);
     assert!(!names.iter().any(|n| n.starts_with("FittingPreview")), "it was kept: {names:?}");
     assert_eq!(again.unwrap(), fit);
-    let profile = safelight::models::profile(&ModelChoice::Builtin).unwrap();
+    let profile = safelight::models::profile(&ModelSource::Builtin).unwrap();
     let mut draft = GenerationDraft::new(&profile);
     (draft.prompt, draft.steps) = ("green hills".into(), 2);
     let request = Box::new(draft.validate(&profile).unwrap());
-    engine.send(Command::Generate { job: JobId(3), request, cancel: CancelToken::new() }).unwrap();
+    engine
+        .send(Command::Run(Job {
+            id: JobId(3),
+            cancel: CancelToken::new(),
+            kind: JobKind::Generate { request },
+        }))
+        .unwrap();
     loop {
         if let Event::PreviewFitted { fit: learned, .. } = engine.next_event().expect("the engine lives") {
             assert_ne!(learned.patch, fit.patch, "a picture's rows were added");
@@ -384,9 +547,13 @@ fn a_fit_stops_when_it_is_told_to() {
     until_end(&engine);
     let cancel = CancelToken::new();
     cancel.stop();
-    let model = ModelChoice::Builtin;
+    let model = ModelSource::Builtin;
     engine
-        .send(Command::FitPreview { job: JobId(2), model, folder: None, may_compute: true, cancel })
+        .send(Command::Run(Job {
+            id: JobId(2),
+            cancel,
+            kind: JobKind::FitPreview { model, folder: None, may_compute: true },
+        }))
         .unwrap();
     assert_eq!(until_end(&engine).last().unwrap(), "cancelled");
 }

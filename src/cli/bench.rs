@@ -5,8 +5,10 @@ use std::time::Instant;
 use anyhow::bail;
 use serde_json::json;
 
-use super::{EngineArguments, output, run};
-use crate::engine::{Command, Engine, Event, Instructions, JobId, Stage, keep_to_instructions};
+use super::output::{self, Output};
+use super::{EngineArguments, run};
+use crate::engine::{Command, Engine, EngineSettings, Event, Job, JobId, JobKind, Stage};
+use crate::models::{Instructions, available_threads};
 use crate::request::{CancelToken, DecodeChoice, GenerationDraft, Picture, Seed};
 
 /// Edges of the pictures that the VAE alone is timed with, pixels: a usual one, and one for tiles.
@@ -17,9 +19,11 @@ pub(super) fn run(
     steps: usize,
     instructions: Option<&str>,
     as_json: bool,
+    output: &mut Output,
 ) -> anyhow::Result<()> {
-    let instructions = keep_to(instructions)?;
-    let engine = run::start(arguments)?;
+    let instructions = instructions_named(instructions)?;
+    let settings = EngineSettings { instructions: Some(instructions), ..arguments.settings() };
+    let engine = run::start_with(settings)?;
     let (profile, device, load_secs) = run::load(&engine, arguments)?;
     let mut draft = GenerationDraft::new(&profile);
     draft.prompt = "snowy mountains over a lake at night".into();
@@ -36,10 +40,14 @@ pub(super) fn run(
         stages.clear();
         step_secs.clear();
         let request = Box::new(draft.clone().validate(&profile)?);
-        let command = Command::Generate { job: JobId(round), request, cancel: CancelToken::new() };
+        let command = Command::Run(Job {
+            id: JobId(round),
+            cancel: CancelToken::new(),
+            kind: JobKind::Generate { request },
+        });
         let end = run::to_the_end(&engine, command, &output::progress(), |event| match event {
             Event::StageChanged { stage, .. } => stages.push((stage.clone(), Instant::now())),
-            Event::StepFinished { elapsed_secs, .. } => step_secs.push(*elapsed_secs),
+            Event::StepFinished { step, .. } => step_secs.push(step.elapsed_secs),
             _ => {}
         })?;
         if !matches!(end, Event::Decoded { .. }) {
@@ -56,8 +64,7 @@ pub(super) fn run(
     let step = step_secs.get(step_secs.len() / 2).copied().unwrap_or_default();
     let peak_mib = peak_memory_mib();
     let encode_secs = both_ways(&engine, arguments, [size.width, size.height])?.encode.secs;
-    let threads =
-        arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let threads = arguments.threads.unwrap_or_else(available_threads);
     let multiple = profile.format.downscale;
     let vae = VAE_EDGES
         .iter()
@@ -65,16 +72,16 @@ pub(super) fn run(
         .collect::<anyhow::Result<Vec<_>>>()?;
     if as_json {
         let result = json!({
-            "model": profile.name, "device": device, "instructions": instructions, "size": size.to_string(),
+            "model": profile.name, "device": device, "instructions": instructions.name(), "size": size.to_string(),
             "threads": threads,
             "load_secs": load_secs, "prompt_secs": prompt_secs, "first_step_secs": first_step, "step_secs": step,
             "decode_secs": decode_secs, "encode_secs": encode_secs, "peak_mib": peak_mib,
             "vae": vae.iter().map(BothWays::as_json).collect::<Vec<_>>(),
         });
-        output::line(&result.to_string());
+        output.json(&result);
         return Ok(());
     }
-    output::line(&format!("{} at {size} on {device}, {threads} threads", profile.name));
+    output.line(&format!("{} at {size} on {device}, {threads} threads", profile.name));
     for (name, secs) in [
         ("load", load_secs),
         ("encode prompt", prompt_secs),
@@ -82,33 +89,29 @@ pub(super) fn run(
         ("decode", decode_secs),
         ("encode picture", encode_secs),
     ] {
-        output::line(&format!("  {name:16}{:9.1} ms", secs * 1e3));
+        output.line(&format!("  {name:16}{:9.1} ms", secs * 1e3));
     }
     if let Some(peak) = peak_mib {
-        output::line(&format!("  {:16}{peak:9} MiB", "peak memory"));
+        output.line(&format!("  {:16}{peak:9} MiB", "peak memory"));
     }
     for both in &vae {
         for (name, Measured { secs, peak_mib }) in [("encode", &both.encode), ("decode", &both.decode)] {
             let name = format!("{name} {}×{}", both.width, both.height);
             let peak = peak_mib.map(|peak| format!("{peak:9} MiB")).unwrap_or_default();
-            output::line(&format!("  {name:16}{:9.1} ms{peak}", secs * 1e3));
+            output.line(&format!("  {name:16}{:9.1} ms{peak}", secs * 1e3));
         }
     }
     Ok(())
 }
 
-/// Chooses the processor's instructions by name; gives the name of those that are used.
-fn keep_to(instructions: Option<&str>) -> anyhow::Result<&'static str> {
-    let available = Instructions::available();
-    let Some(name) = instructions else {
-        return Ok(available.last().map_or("baseline", |widest| widest.name()));
-    };
-    let Some(level) = available.iter().find(|level| level.name() == name) else {
-        let names: Vec<_> = available.iter().map(|level| level.name()).collect();
+/// The processor's instructions of this name; by default the widest that it has.
+fn instructions_named(name: Option<&str>) -> anyhow::Result<Instructions> {
+    let Some(name) = name else { return Ok(Instructions::widest()) };
+    let Some(instructions) = Instructions::named(name) else {
+        let names: Vec<_> = Instructions::available().iter().map(|known| known.name()).collect();
         bail!("this processor has no instructions called {name:?}; choose among {}", names.join(", "));
     };
-    keep_to_instructions(Some(*level));
-    Ok(level.name())
+    Ok(instructions)
 }
 
 /// What something took.
@@ -144,7 +147,11 @@ fn both_ways(
 ) -> anyhow::Result<BothWays> {
     let (job, model) = (JobId(2), arguments.choice());
     let picture = Picture::new(width, height, vec![128; width * height * 3])?;
-    let command = Command::Encode { job, model: model.clone(), picture, cancel: CancelToken::new() };
+    let command = Command::Run(Job {
+        id: job,
+        cancel: CancelToken::new(),
+        kind: JobKind::Encode { model: model.clone(), picture },
+    });
     forget_peak_memory();
     let end = run::to_the_end(engine, command, &output::progress(), |_| {})?;
     let Event::Encoded { elapsed_secs, mean, .. } = end else {
@@ -152,13 +159,11 @@ fn both_ways(
     };
     let encode = Measured { secs: elapsed_secs, peak_mib: peak_memory_mib() };
     forget_peak_memory();
-    let command = Command::Decode {
-        job,
-        model,
-        latent: mean,
-        how: DecodeChoice::default(),
+    let command = Command::Run(Job {
+        id: job,
         cancel: CancelToken::new(),
-    };
+        kind: JobKind::Decode { model, latent: mean, how: DecodeChoice::default() },
+    });
     let end = run::to_the_end(engine, command, &output::progress(), |_| {})?;
     let Event::Decoded { elapsed_secs, .. } = end else {
         bail!("the latent could not be decoded");

@@ -1,18 +1,24 @@
 //! `safelight encode`, `safelight decode` and `safelight channels`.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use serde_json::json;
 
-use super::{ConvertArguments, output, run};
-use crate::engine::{Command, Event, JobId};
-use crate::formats::latent_file::{LatentFacts, LatentQuantity, ReadLatent, read_latent, write_latent};
-use crate::formats::picture::{
-    PictureFormat, ReadOptions, WriteOptions, crop_to_multiple, read_picture, write_picture,
+use super::output::{self, Output};
+use super::outputs::{Files, PictureFile};
+use super::signals::uninterrupted;
+use super::{ConvertArguments, run};
+use crate::catalog::ModelProfile;
+use crate::engine::{Command, Engine, Event, Job, JobId, JobKind};
+use crate::formats::latent_file::{
+    LatentFacts, LatentQuantity, ReadLatent, latent_from_bytes, read_latent, write_latent,
 };
-use crate::formats::{FileKind, channel_sheet, file_kind};
-use crate::latent::{Latent, LatentFormat, LatentSpace};
+use crate::formats::picture::{
+    ReadOptions, ReadPicture, WriteOptions, crop_to_multiple, picture_from_bytes, read_picture,
+};
+use crate::formats::{FileKind, Input, Sources, channel_sheet, read_input};
+use crate::latent::{Latent, LatentFormat, LatentSpace, check_finite};
 use crate::models;
-use crate::request::{CancelToken, DecodeChoice, ModelProfile};
+use crate::request::{CancelToken, DecodeChoice};
 
 /// A picture's latent in model space, cropped to whole latent pixels.
 struct EncodedFile {
@@ -21,108 +27,201 @@ struct EncodedFile {
     elapsed_secs: f64,
 }
 
-fn encode_file(arguments: &ConvertArguments) -> anyhow::Result<EncodedFile> {
-    let read = read_picture(&arguments.input, &ReadOptions::default())?;
+fn encode_picture(
+    arguments: &ConvertArguments,
+    read: &ReadPicture,
+    output: &mut Output,
+) -> anyhow::Result<EncodedFile> {
+    let input = &arguments.input;
+    output.remarks(input, &read.remarks);
     let engine = run::start(&arguments.engine)?;
     let (profile, ..) = run::load(&engine, &arguments.engine)?;
     let Some((picture, _)) = crop_to_multiple(&read.picture, profile.format.downscale) else {
-        bail!("the picture is smaller than one latent pixel ({0}×{0} pixels)", profile.format.downscale);
+        bail!(
+            "the picture is smaller than one latent pixel ({0}×{0} pixels): {1}",
+            profile.format.downscale,
+            output::text(input)
+        );
     };
     if (picture.width(), picture.height()) != (read.picture.width(), read.picture.height()) {
-        output::remark(&format!("cropped to {}×{}", picture.width(), picture.height()));
+        output.notice(&format!(
+            "the picture was cropped to {}×{} pixels, a multiple of {}: {}",
+            picture.width(),
+            picture.height(),
+            profile.format.downscale,
+            output::text(input)
+        ));
     }
     let cancel = CancelToken::new();
-    let command = Command::Encode { job: JobId(1), model: arguments.engine.choice(), picture, cancel };
+    let command = Command::Run(Job {
+        id: JobId(1),
+        cancel,
+        kind: JobKind::Encode { model: arguments.engine.choice(), picture },
+    });
     match run::to_the_end(&engine, command, &output::progress(), |_| {})? {
         Event::Encoded { mean, elapsed_secs, .. } => Ok(EncodedFile { profile, mean, elapsed_secs }),
         other => bail!("an unexpected answer of the engine: {other:?}"),
     }
 }
 
+/// The files of a command that reads one and writes one.
+fn files(arguments: &ConvertArguments) -> Files {
+    let mut files = Files::of_model(&arguments.engine.choice());
+    files.input(&arguments.input);
+    files
+}
+
+/// A picture, or several of one input that are numbered, which can be written.
+fn picture_files(arguments: &ConvertArguments, count: usize) -> anyhow::Result<Vec<PictureFile>> {
+    let mut files = files(arguments);
+    let pictures = (0..count)
+        .map(|index| files.picture(&arguments.output, index, count))
+        .collect::<anyhow::Result<_>>()?;
+    files.check()?;
+    Ok(pictures)
+}
+
 /// A latent file's values in model space: a file that does not say is taken for what ComfyUI writes.
-fn in_model_space(read: &ReadLatent, format: &LatentFormat) -> Latent {
-    match read.space.unwrap_or(LatentSpace::Vae) {
-        LatentSpace::Vae => format.model_from_vae(&read.latent),
-        LatentSpace::Model => read.latent.clone(),
+fn in_model_space(latent: &Latent, space: Option<LatentSpace>, format: &LatentFormat) -> Latent {
+    match space.unwrap_or(LatentSpace::Vae) {
+        LatentSpace::Vae => format.model_from_vae(latent),
+        LatentSpace::Model => latent.clone(),
     }
 }
 
-pub(super) fn encode(arguments: &ConvertArguments) -> anyhow::Result<()> {
-    let EncodedFile { profile, mean, elapsed_secs } = encode_file(arguments)?;
+pub(super) fn encode(arguments: &ConvertArguments, output: &mut Output) -> anyhow::Result<()> {
+    let mut files = files(arguments);
+    let path = files.latent(&arguments.output, 0, 1)?;
+    files.check()?;
+    let read = read_picture(&arguments.input, &ReadOptions::default())
+        .map_err(|error| output::named(&arguments.input, error))?;
+    let EncodedFile { profile, mean, elapsed_secs } = encode_picture(arguments, &read, output)?;
     let facts = LatentFacts {
-        family: Some(profile.family.name().to_owned()),
+        family: Some(profile.family.to_owned()),
         scaling: Some(profile.format.scale),
         shift: Some(profile.format.shift),
         quantity: Some(LatentQuantity::Encoded),
         vae_hash: Some(profile.vae_hash.clone()),
         ..LatentFacts::default()
     };
-    write_latent(&arguments.output, &profile.format.vae_from_model(&mean), &facts)?;
+    uninterrupted(|| write_latent(&path, &profile.format.vae_from_model(&mean), &facts))?;
     if arguments.json {
         let shape = mean.shape();
         let ratio = profile.format.compression(shape).ratio();
-        let result = json!({
-            "output": arguments.output, "shape": [shape.channels, shape.height, shape.width],
+        output.json(&json!({
+            "output": output::text(&path), "shape": [shape.channels, shape.height, shape.width],
             "compression": ratio, "secs": elapsed_secs,
-        });
-        output::line(&result.to_string());
+        }));
     }
     Ok(())
 }
 
-pub(super) fn decode(arguments: &ConvertArguments) -> anyhow::Result<()> {
-    PictureFormat::of_path(&arguments.output)?;
-    let read = read_latent(&arguments.input)?;
+fn tell_what_is_not_read(read: &ReadLatent, arguments: &ConvertArguments, output: &mut Output) {
+    if !read.not_read.is_empty() {
+        let (names, input) = (read.not_read.join("; "), output::text(&arguments.input));
+        output.notice(&format!("tensors that are no latents are not read: {names}: {input}"));
+    }
+}
+
+/// Decodes every latent of a file. One that fails takes no other with it.
+pub(super) fn decode(arguments: &ConvertArguments, output: &mut Output) -> anyhow::Result<()> {
+    // The name is checked before a large file is read, all names once it is known how many there are.
+    picture_files(arguments, 1)?;
+    let read = read_latent(&arguments.input).map_err(|error| output::named(&arguments.input, error))?;
+    tell_what_is_not_read(&read, arguments, output);
+    let count = read.count();
+    let paths = picture_files(arguments, count)?;
     let engine = run::start(&arguments.engine)?;
     let (profile, ..) = run::load(&engine, &arguments.engine)?;
-    let latent = in_model_space(&read, &profile.format);
-    let cancel = CancelToken::new();
-    let (model, how) = (arguments.engine.choice(), DecodeChoice::default());
-    let command = Command::Decode { job: JobId(1), model, latent, how, cancel };
-    let end = run::to_the_end(&engine, command, &output::progress(), |_| {})?;
-    let Event::Decoded { picture, elapsed_secs, .. } = end else {
-        bail!("an unexpected answer of the engine: {end:?}");
-    };
-    let facts = read.facts.generation.as_ref();
-    let path = write_picture(&arguments.output, &picture, facts, &WriteOptions::default())?;
-    if arguments.json {
-        let result = json!({
-            "output": path, "width": picture.width(), "height": picture.height(), "secs": elapsed_secs,
-        });
-        output::line(&result.to_string());
+    let mut failed = 0;
+    for (index, (latent, path)) in read.latents().zip(&paths).enumerate() {
+        let latent = in_model_space(latent, read.space, &profile.format);
+        if let Err(error) = decode_one(arguments, &engine, latent, &read, path, index, count, output) {
+            failed += 1;
+            let error =
+                if count > 1 { error.context(format!("latent {} of {count}", index + 1)) } else { error };
+            output.failure(&output::named(&arguments.input, error));
+        }
+    }
+    if failed > 0 && count > 1 {
+        bail!("{failed} of {count} latents could not be decoded: {}", output::text(&arguments.input));
     }
     Ok(())
 }
 
-pub(super) fn channels(arguments: &ConvertArguments) -> anyhow::Result<()> {
-    PictureFormat::of_path(&arguments.output)?;
-    let (format, latent) = if file_kind(&arguments.input) == FileKind::Latent {
-        let read = read_latent(&arguments.input)?;
-        // The values need no network, only what the model's files say of its latents.
-        let format = models::profile(&arguments.engine.choice())?.format;
-        let found = read.latent.shape().channels;
-        if found != format.channels {
-            bail!(
-                "the latent has {found} channels and the model's VAE {}: name the model it belongs to with --model",
-                format.channels
-            );
-        }
-        (format, in_model_space(&read, &format))
-    } else {
-        let EncodedFile { profile, mean, .. } = encode_file(arguments)?;
-        (profile.format, mean)
+fn decode_one(
+    arguments: &ConvertArguments,
+    engine: &Engine,
+    latent: Latent,
+    read: &ReadLatent,
+    path: &PictureFile,
+    index: usize,
+    count: usize,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let (model, how) = (arguments.engine.choice(), DecodeChoice::default());
+    let (job, cancel) = (JobId(index as u64 + 1), CancelToken::new());
+    let command = Command::Run(Job { id: job, cancel, kind: JobKind::Decode { model, latent, how } });
+    let end = run::to_the_end(engine, command, &output::progress(), |_| {})?;
+    let Event::Decoded { picture, notice, elapsed_secs, .. } = end else {
+        bail!("an unexpected answer of the engine: {end:?}");
     };
+    if let Some(notice) = notice {
+        output.notice(&notice);
+    }
+    path.write(&picture, read.facts.generation.as_ref(), WriteOptions::default())?;
+    if arguments.json {
+        output.json(&json!({
+            "output": output::text(&path.path), "width": picture.width(), "height": picture.height(),
+            "secs": elapsed_secs, "latent": index + 1, "latents": count,
+        }));
+    }
+    Ok(())
+}
+
+pub(super) fn channels(arguments: &ConvertArguments, output: &mut Output) -> anyhow::Result<()> {
+    let path = picture_files(arguments, 1)?.pop().context("a picture is to be written")?;
+    let input = &arguments.input;
+    let (format, latent) = match read_input(input, Sources::Any)? {
+        Input::Folder => bail!("this is a folder and not a file: {}", output::text(input)),
+        Input::File { kind: FileKind::Latent, bytes } => {
+            let read = latent_from_bytes(&bytes).map_err(|error| output::named(input, error))?;
+            tell_what_is_not_read(&read, arguments, output);
+            if read.count() > 1 {
+                let input = output::text(input);
+                output.notice(&format!("the first of {} latents is drawn: {input}", read.count()));
+            }
+            // The values need no network, only what the model's files say of its latents.
+            let format = models::profile(&arguments.engine.choice())?.format;
+            let found = read.latent.shape().channels;
+            if found != format.channels {
+                bail!(
+                    "the latent has {found} channels and the model's VAE {}: name the model it belongs to with --model",
+                    format.channels
+                );
+            }
+            (format, in_model_space(&read.latent, read.space, &format))
+        }
+        Input::File { bytes, .. } => {
+            let read = picture_from_bytes(&bytes, &ReadOptions::default())
+                .map_err(|error| output::named(input, error))?;
+            let EncodedFile { profile, mean, .. } = encode_picture(arguments, &read, output)?;
+            (profile.format, mean)
+        }
+    };
+    if let Err(error) = check_finite(&latent) {
+        output.notice(&format!("{error}: {}", output::text(input)));
+    }
     let title = arguments.input.file_name().unwrap_or_default().to_string_lossy();
     let sheet = channel_sheet(&latent, &format, &title)?;
     let options = WriteOptions { metadata: false, ..WriteOptions::default() };
-    let path = write_picture(&arguments.output, &sheet, None, &options)?;
+    path.write(&sheet, None, options)?;
     if arguments.json {
         let shape = latent.shape();
-        let result = json!({
-            "output": path, "shape": [shape.channels, shape.height, shape.width],
+        output.json(&json!({
+            "output": output::text(&path.path), "shape": [shape.channels, shape.height, shape.width],
             "width": sheet.width(), "height": sheet.height(),
-        });
-        output::line(&result.to_string());
+        }));
     }
     Ok(())
 }

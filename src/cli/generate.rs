@@ -2,28 +2,61 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{anyhow, bail};
 use serde_json::json;
 
-use super::{GenerateArguments, output, run};
-use crate::engine::{Command, Event, JobId};
+use super::output::{self, Output};
+use super::outputs::{Files, PictureFile, beside};
+use super::signals::uninterrupted;
+use super::{GenerateArguments, run};
+use crate::catalog::ModelProfile;
+use crate::engine::{Advice, Command, Engine, Event, Failure, Job, JobId, JobKind, Task};
+use crate::formats::check_writable;
 use crate::formats::latent_file::{LatentFacts, LatentQuantity, write_latent};
 use crate::formats::metadata::GenerationFacts;
-use crate::formats::picture::{PictureFormat, ReadOptions, WriteOptions, read_picture, write_picture};
-use crate::request::{CancelToken, GenerationDraft, InitImage, Seed};
+use crate::formats::picture::{ReadOptions, WriteOptions, read_picture};
+use crate::latent::Latent;
+use crate::request::{CancelToken, GenerationDraft, GenerationRequest, InitImage};
 
-pub(super) fn run(arguments: &GenerateArguments) -> anyhow::Result<()> {
-    // What would fail at the end fails before the work.
-    PictureFormat::of_path(&arguments.output)?;
+/// Where a picture and its latent go.
+struct Paths {
+    picture: PictureFile,
+    latent: Option<PathBuf>,
+}
+
+/// What every picture of a batch has in common.
+struct Batch<'a> {
+    arguments: &'a GenerateArguments,
+    engine: Engine,
+    profile: ModelProfile,
+    device: String,
+    load_secs: f64,
+}
+
+/// A latent that sampling gave, and whether it is in a file.
+#[derive(Default)]
+struct Sampled {
+    latent: Option<Latent>,
+    /// Steps that were done, where the run failed before its last one.
+    reached: Option<usize>,
+    /// The file it was written to.
+    file: Option<PathBuf>,
+}
+
+/// Draws pictures. One that fails takes no other with it; a latent is written before it is decoded.
+pub(super) fn run(arguments: &GenerateArguments, output: &mut Output) -> anyhow::Result<()> {
+    let paths = checked_paths(arguments, output)?;
     let init_image = match &arguments.init_image {
         Some(path) => {
-            let picture = read_picture(path, &ReadOptions::default())?.picture;
-            Some(InitImage { picture, strength: arguments.strength })
+            let read = read_picture(path, &ReadOptions::default()).map_err(|e| output::named(path, e))?;
+            output.remarks(path, &read.remarks);
+            Some(InitImage { picture: read.picture, strength: arguments.strength })
         }
         None => None,
     };
     let engine = run::start(&arguments.engine)?;
     let (profile, device, load_secs) = run::load(&engine, &arguments.engine)?;
+    profile.remarks.iter().for_each(|remark| output.notice(remark));
     let mut draft = GenerationDraft::new(&profile);
     draft.prompt.clone_from(&arguments.prompt);
     draft.negative_prompt.clone_from(&arguments.negative_prompt);
@@ -31,66 +64,192 @@ pub(super) fn run(arguments: &GenerateArguments) -> anyhow::Result<()> {
     draft.size.height = arguments.height.unwrap_or(draft.size.height);
     draft.steps = arguments.steps.unwrap_or(draft.steps);
     draft.guidance_scale = arguments.guidance_scale.unwrap_or(draft.guidance_scale);
-    draft.seed = arguments.seed.map_or(draft.seed, Seed);
+    draft.seed = arguments.seed.unwrap_or(draft.seed);
     draft.sampler = arguments.sampler.unwrap_or(draft.sampler);
     draft.schedule = arguments.schedule;
     draft.init_image = init_image;
 
-    for index in 0..arguments.batch {
-        let draft = GenerationDraft { seed: draft.seed.nth(index), ..draft.clone() };
-        let facts = GenerationFacts::of_request(&draft, &profile.name);
-        let request = Box::new(draft.validate(&profile)?);
-        let seed = request.seed;
-        let mut latent = None;
-        let bar = output::progress();
-        let command = Command::Generate { job: JobId(index + 1), request, cancel: CancelToken::new() };
-        let end = run::to_the_end(&engine, command, &bar, |event| {
-            if let Event::Sampled { latent: sampled, .. } = event {
-                latent = Some(sampled.clone());
-            }
-        })?;
-        let Event::Decoded { picture, notice, elapsed_secs, .. } = end else {
-            bail!("an unexpected answer of the engine: {end:?}");
-        };
-        if let Some(notice) = notice {
-            output::remark(&notice);
+    let batch = Batch { arguments, engine, profile, device, load_secs };
+    let mut failed = 0;
+    for (index, paths) in paths.iter().enumerate() {
+        let draft = GenerationDraft { seed: draft.seed.nth(index as u64), ..draft.clone() };
+        let errors = batch.draw(JobId(index as u64 + 1), draft.validate(&batch.profile)?, paths, output);
+        failed += usize::from(!errors.is_empty());
+        let no_model = errors.iter().any(|error| is_about(error, Task::LoadModel));
+        for error in errors {
+            output.failure(&error);
         }
-        if let (Some(path), Some(latent)) = (&arguments.save_latent, latent) {
-            let facts = LatentFacts {
-                family: Some(profile.family.name().to_owned()),
-                scaling: Some(profile.format.scale),
-                shift: Some(profile.format.shift),
-                quantity: Some(LatentQuantity::Denoised),
-                vae_hash: Some(profile.vae_hash.clone()),
-                generation: (!arguments.no_metadata).then(|| facts.clone()),
-                ..LatentFacts::default()
-            };
-            let path = numbered(path, index, arguments.batch);
-            write_latent(&path, &profile.format.vae_from_model(&latent), &facts)
-                .with_context(|| format!("the latent could not be saved: {}", path.display()))?;
+        if no_model {
+            break;
         }
-        let options = WriteOptions { metadata: !arguments.no_metadata, ..WriteOptions::default() };
-        let path = numbered(&arguments.output, index, arguments.batch);
-        let path = write_picture(&path, &picture, Some(&facts), &options)?;
-        if arguments.json {
-            let result = json!({
-                "output": path, "seed": seed.0, "width": picture.width(), "height": picture.height(),
-                "model": profile.name, "device": device, "load_secs": load_secs, "secs": elapsed_secs,
-            });
-            output::line(&result.to_string());
-        } else {
-            output::remark(&format!("{} (seed {seed}, {elapsed_secs:.1} s)", path.display()));
-        }
+    }
+    if failed > 0 && arguments.batch > 1 {
+        bail!("{failed} of {} pictures failed", arguments.batch);
     }
     Ok(())
 }
 
-/// `name-2.png` for the second picture of a batch.
-fn numbered(path: &Path, index: u64, batch: u64) -> PathBuf {
-    if batch == 1 {
-        return path.to_owned();
+/// The files of every picture, which can be written.
+///
+/// Latents that cannot be written where they were to go are no reason not to draw: this is told, and they go beside
+/// the pictures.
+fn checked_paths(arguments: &GenerateArguments, output: &mut Output) -> anyhow::Result<Vec<Paths>> {
+    let mut files = Files::of_model(&arguments.engine.choice());
+    if let Some(path) = &arguments.init_image {
+        files.input(path);
     }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
-    path.with_file_name(format!("{stem}-{}{extension}", index + 1))
+    let count = arguments.batch;
+    let mut paths = Vec::with_capacity(count);
+    for index in 0..count {
+        let picture = files.picture(&arguments.output, index, count)?;
+        paths.push(Paths { picture, latent: None });
+    }
+    files.check()?;
+    let Some(latent) = &arguments.save_latent else { return Ok(paths) };
+    let unwritable = check_writable(latent).err().filter(|_| !latent.is_dir());
+    for (index, paths) in paths.iter_mut().enumerate() {
+        paths.latent = match unwritable {
+            Some(_) => beside(&paths.picture.path),
+            None => Some(files.latent(latent, index, count)?),
+        };
+    }
+    files.check()?;
+    if let Some(error) = unwritable {
+        let error = anyhow::Error::from(error);
+        output
+            .failure(&anyhow!("{}. Latents are saved beside the pictures instead", output::sentence(&error)));
+    }
+    Ok(paths)
+}
+
+fn is_about(error: &anyhow::Error, task: Task) -> bool {
+    error.downcast_ref::<Failure>().is_some_and(|failure| failure.task == task)
+}
+
+impl Batch<'_> {
+    /// Draws one picture and writes what there is of it; gives all that went wrong.
+    fn draw(
+        &self,
+        job: JobId,
+        request: GenerationRequest,
+        paths: &Paths,
+        output: &mut Output,
+    ) -> Vec<anyhow::Error> {
+        let seed = request.seed;
+        let facts = GenerationFacts::of_request(&request, &self.profile.name);
+        let mut errors = Vec::new();
+        let mut sampled = Sampled::default();
+        let command = Command::Run(Job {
+            id: job,
+            cancel: CancelToken::new(),
+            kind: JobKind::Generate { request: Box::new(request) },
+        });
+        let mut told = Vec::new();
+        let end = run::to_the_end(&self.engine, command, &output::progress(), |event| {
+            let Event::Sampled { latent, trajectory, finished_early, .. } = event else {
+                if let Event::Remarks { remarks, .. } = event {
+                    told.extend(remarks.iter().cloned());
+                }
+                return;
+            };
+            sampled.latent = Some(latent.clone());
+            sampled.reached = finished_early.then_some(trajectory.steps.len());
+            if let Some(path) = &paths.latent {
+                match self.write_latent(path, &facts, &sampled) {
+                    Ok(()) => sampled.file = Some(path.clone()),
+                    Err(error) => {
+                        errors.push(self.keep_latent(error, &mut sampled, &facts, &paths.picture.path))
+                    }
+                }
+            }
+        });
+        for remark in &told {
+            output.notice(remark);
+        }
+        let (picture, notice, secs) = match end {
+            Ok(Event::Decoded { picture, notice, elapsed_secs, .. }) => (picture, notice, elapsed_secs),
+            Ok(other) => {
+                errors.push(anyhow!("an unexpected answer of the engine: {other:?}"));
+                return errors;
+            }
+            Err(error) => {
+                errors.push(self.keep_latent(error, &mut sampled, &facts, &paths.picture.path));
+                return errors;
+            }
+        };
+        if let Some(notice) = notice {
+            output.notice(&notice);
+        }
+        let arguments = self.arguments;
+        let options = WriteOptions { metadata: !arguments.no_metadata, ..WriteOptions::default() };
+        let path = &paths.picture.path;
+        if let Err(error) = paths.picture.write(&picture, Some(&facts), options) {
+            errors.push(self.keep_latent(error.into(), &mut sampled, &facts, path));
+            return errors;
+        }
+        if arguments.json {
+            output.json(&json!({
+                "output": output::text(path), "latent": sampled.file.as_deref().map(output::text), "seed": seed.0,
+                "width": picture.width(), "height": picture.height(), "model": self.profile.name,
+                "device": self.device, "load_secs": self.load_secs, "secs": secs,
+            }));
+        } else {
+            output::remark(&format!("{} (seed {seed}, {secs:.1} s)", path.display()));
+        }
+        errors
+    }
+
+    /// Keeps the latent of a picture that could not be decoded or written: beside the picture's name, unless it is in
+    /// a file already. Gives the error, which says where.
+    fn keep_latent(
+        &self,
+        error: anyhow::Error,
+        sampled: &mut Sampled,
+        facts: &GenerationFacts,
+        picture: &Path,
+    ) -> anyhow::Error {
+        if sampled.file.is_none()
+            && sampled.latent.is_some()
+            && sampled.reached.is_none()
+            && let Some(path) = beside(picture)
+            && self.write_latent(&path, facts, sampled).is_ok()
+        {
+            sampled.file = Some(path);
+        }
+        let Some(file) = sampled.file.as_deref().map(output::text) else { return error };
+        // The engine advises to save the latent, which is done.
+        let error = match error.downcast_ref::<Failure>() {
+            Some(failure) if failure.advice == Some(Advice::OtherVae) => {
+                anyhow!("{}", Failure { advice: None, ..failure.clone() })
+            }
+            _ => error,
+        };
+        let what = match sampled.reached {
+            Some(step) => format!("The latent of step {step} is kept"),
+            None => "The latent is kept, and can be decoded again".to_owned(),
+        };
+        anyhow!("{}. {what}: {file}", output::sentence(&error))
+    }
+
+    fn write_latent(
+        &self,
+        path: &Path,
+        generation: &GenerationFacts,
+        sampled: &Sampled,
+    ) -> anyhow::Result<()> {
+        let Some(latent) = &sampled.latent else { return Ok(()) };
+        let (profile, format) = (&self.profile, self.profile.format);
+        let facts = LatentFacts {
+            family: Some(profile.family.to_owned()),
+            scaling: Some(format.scale),
+            shift: Some(format.shift),
+            step: sampled.reached,
+            quantity: Some(LatentQuantity::Denoised),
+            vae_hash: Some(profile.vae_hash.clone()),
+            generation: (!self.arguments.no_metadata).then(|| generation.clone()),
+            ..LatentFacts::default()
+        };
+        uninterrupted(|| write_latent(path, &format.vae_from_model(latent), &facts))?;
+        Ok(())
+    }
 }

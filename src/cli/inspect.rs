@@ -5,54 +5,68 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::output;
-use crate::formats::latent_file::read_latent;
-use crate::formats::picture::{ReadOptions, read_picture};
-use crate::formats::{FileKind, file_kind};
+use super::output::{self, Output};
+use crate::catalog::ModelSource;
+use crate::content::Content;
+use crate::formats::latent_file::latent_from_bytes;
+use crate::formats::picture::{ReadOptions, picture_from_bytes};
+use crate::formats::{FileKind, Input, Sources, read_input};
 use crate::latent::channel_statistics;
 use crate::models;
-use crate::request::ModelChoice;
 
-pub(super) fn run(paths: &[PathBuf], as_json: bool) -> anyhow::Result<()> {
+/// Reports every input, those that cannot be read on standard error.
+pub(super) fn run(paths: &[PathBuf], as_json: bool, output: &mut Output) -> anyhow::Result<()> {
+    let mut failed = 0;
     for path in paths {
-        let facts = inspect(path)?;
-        if as_json {
-            output::line(&facts.to_string());
-            continue;
+        if output.is_closed() {
+            break;
         }
-        output::line(&path.display().to_string());
-        if let Some(facts) = facts.as_object() {
-            for (key, value) in facts {
-                match value {
-                    Value::Array(rows) if rows.iter().any(Value::is_object) => {
-                        for row in rows {
-                            output::line(&format!("  {key}: {row}"));
-                        }
-                    }
-                    Value::String(text) => output::line(&format!("  {key}: {text}")),
-                    Value::Null => {}
-                    value => output::line(&format!("  {key}: {value}")),
-                }
+        match inspect(path) {
+            Ok(facts) if as_json => output.json(&facts),
+            Ok(facts) => print(path, &facts, output),
+            Err(error) => {
+                failed += 1;
+                output.failure(&output::named(path, error));
             }
         }
+    }
+    if failed > 0 && paths.len() > 1 {
+        bail!("{failed} of {} inputs could not be read", paths.len());
     }
     Ok(())
 }
 
-fn inspect(path: &Path) -> anyhow::Result<Value> {
-    if path.as_os_str() == "builtin" {
-        return model(&ModelChoice::Builtin);
-    }
-    match file_kind(path) {
-        FileKind::Folder => model(&ModelChoice::Folder(path.to_owned())),
-        FileKind::Picture => picture(path),
-        FileKind::Latent => latent(path),
-        FileKind::Unknown if !path.exists() => bail!("there is no such file or folder: {}", path.display()),
-        FileKind::Unknown => bail!("neither a model folder, a picture nor a latent: {}", path.display()),
+fn print(path: &Path, facts: &Value, output: &mut Output) {
+    output.line(&output::text(path));
+    for (key, value) in facts.as_object().into_iter().flatten() {
+        match value {
+            Value::Array(rows) if rows.iter().any(Value::is_object) => {
+                for row in rows {
+                    output.line(&format!("  {key}: {row}"));
+                }
+            }
+            Value::String(text) => output.line(&format!("  {key}: {text}")),
+            Value::Null => {}
+            value => output.line(&format!("  {key}: {value}")),
+        }
     }
 }
 
-fn model(choice: &ModelChoice) -> anyhow::Result<Value> {
+fn inspect(path: &Path) -> anyhow::Result<Value> {
+    if path.as_os_str() == "builtin" {
+        return model(&ModelSource::Builtin);
+    }
+    match read_input(path, Sources::Any)? {
+        Input::Folder => model(&ModelSource::Folder(path.to_owned())),
+        Input::File { kind: FileKind::Picture, bytes } => picture(&bytes),
+        Input::File { kind: FileKind::Latent, bytes } => latent(&bytes),
+        Input::File { bytes, .. } => {
+            bail!("this is neither a model folder nor a picture nor a latent but {}", Content::of(&bytes))
+        }
+    }
+}
+
+fn model(choice: &ModelSource) -> anyhow::Result<Value> {
     let profile = models::profile(choice)?;
     let size = profile.defaults.size;
     let shape = profile.format.latent_shape(size.width, size.height);
@@ -60,7 +74,7 @@ fn model(choice: &ModelChoice) -> anyhow::Result<Value> {
     Ok(json!({
         "kind": "model",
         "name": profile.name,
-        "family": profile.family.name(),
+        "family": profile.family,
         "parameters": profile.parameters,
         "prediction": profile.prediction,
         "size": size.to_string(),
@@ -71,11 +85,13 @@ fn model(choice: &ModelChoice) -> anyhow::Result<Value> {
         "steps": profile.defaults.steps,
         "guidance scale": profile.defaults.guidance_scale,
         "sampler": profile.defaults.sampler.id(),
+        "added tokens": (!profile.added_tokens.is_empty()).then(|| profile.added_tokens.join(", ")),
+        "remarks": (!profile.remarks.is_empty()).then(|| profile.remarks.join(" ")),
     }))
 }
 
-fn picture(path: &Path) -> anyhow::Result<Value> {
-    let read = read_picture(path, &ReadOptions::default())?;
+fn picture(bytes: &[u8]) -> anyhow::Result<Value> {
+    let read = picture_from_bytes(bytes, &ReadOptions::default())?;
     Ok(json!({
         "kind": "picture",
         "format": read.format,
@@ -83,28 +99,35 @@ fn picture(path: &Path) -> anyhow::Result<Value> {
         "bits": read.bits_per_channel,
         "transparency": read.had_transparency,
         "colour profile converted": read.converted_profile,
+        "remarks": output::remarks(&read.remarks),
         "settings": read.facts,
     }))
 }
 
-fn latent(path: &Path) -> anyhow::Result<Value> {
-    let read = read_latent(path)?;
+fn latent(bytes: &[u8]) -> anyhow::Result<Value> {
+    let read = latent_from_bytes(bytes)?;
     let rounded = |v: f64| (v * 1e4).round() / 1e4;
-    let channels: Vec<Value> = channel_statistics(&read.latent)
-        .iter()
-        .enumerate()
-        .map(|(i, s)| {
-            json!({
+    let count = read.count();
+    let mut channels = Vec::new();
+    for (index, latent) in read.latents().enumerate() {
+        for (i, s) in channel_statistics(latent).iter().enumerate() {
+            let mut row = json!({
                 "channel": i, "mean": rounded(s.mean), "std": rounded(s.std), "min": rounded(s.min.into()),
                 "max": rounded(s.max.into()), "beyond 3 sigma": rounded(s.beyond_3_sigma),
-            })
-        })
-        .collect();
+                "not finite": s.non_finite,
+            });
+            if count > 1 {
+                row["latent"] = (index + 1).into();
+            }
+            channels.push(row);
+        }
+    }
     Ok(json!({
         "kind": "latent",
         "shape": read.latent.shape().to_string(),
         "space": read.space,
-        "latents in file": read.batch,
+        "latents in file": count,
+        "not read": (!read.not_read.is_empty()).then(|| read.not_read.join("; ")),
         "family": read.facts.family,
         "settings": read.facts.generation,
         "channels": channels,

@@ -5,35 +5,44 @@ use indicatif::ProgressBar;
 
 use super::EngineArguments;
 use super::output;
-use crate::engine::{Command, Engine, Event, Stage};
-use crate::request::{CancelToken, ModelProfile};
+use crate::catalog::ModelProfile;
+use crate::engine::{Command, Engine, EngineSettings, Event, Job, JobKind, Stage};
+use crate::request::CancelToken;
 
 /// An engine without a client that sleeps.
 pub(super) fn start(arguments: &EngineArguments) -> anyhow::Result<Engine> {
-    Engine::start(arguments.settings(), || {}).context("the engine's thread could not be started")
+    start_with(arguments.settings())
+}
+
+/// Starts an engine with settings of its own.
+pub(super) fn start_with(settings: EngineSettings) -> anyhow::Result<Engine> {
+    Engine::start(settings, || {}).context("the engine's thread could not be started")
 }
 
 /// Sends a command and follows its events to the end, which is given. Every event passes `watch`.
+///
+/// # Errors
+/// A [`Failure`](crate::engine::Failure) if the job failed.
 pub(super) fn to_the_end(
     engine: &Engine,
     command: Command,
     bar: &ProgressBar,
     mut watch: impl FnMut(&Event),
 ) -> anyhow::Result<Event> {
-    let loads_only = matches!(command, Command::LoadModel { .. });
+    let loads_only = matches!(command, Command::Run(Job { kind: JobKind::LoadModel { .. }, .. }));
     engine.send(command)?;
     loop {
         let event = engine.next_event().context("the engine has ended")?;
         watch(&event);
         match event {
             Event::StageChanged { stage, .. } => bar.set_message(stage_name(&stage)),
-            Event::StepFinished { step, steps, .. } => {
-                bar.set_length(steps as u64);
-                bar.set_position(step as u64);
+            Event::StepFinished { step, .. } => {
+                bar.set_length(step.steps as u64);
+                bar.set_position(step.step as u64);
             }
             Event::Failed { failure, .. } => {
                 bar.finish_and_clear();
-                bail!("{failure}");
+                return Err(failure.into());
             }
             Event::Cancelled { .. } => bail!("stopped"),
             Event::ModelLoaded { .. } if loads_only => return Ok(event),
@@ -42,6 +51,7 @@ pub(super) fn to_the_end(
                 return Ok(event);
             }
             Event::ModelLoaded { .. }
+            | Event::Remarks { .. }
             | Event::Sampled { .. }
             | Event::PreviewFitted { .. }
             | Event::Restarted { .. } => {}
@@ -66,7 +76,11 @@ pub(super) fn load(
     arguments: &EngineArguments,
 ) -> anyhow::Result<(ModelProfile, String, f64)> {
     let job = crate::engine::JobId(0);
-    let command = Command::LoadModel { job, model: arguments.choice(), cancel: CancelToken::new() };
+    let command = Command::Run(Job {
+        id: job,
+        cancel: CancelToken::new(),
+        kind: JobKind::LoadModel { model: arguments.choice() },
+    });
     match to_the_end(engine, command, &output::progress(), |_| {})? {
         Event::ModelLoaded { profile, device, elapsed_secs, .. } => {
             Ok(((*profile).clone(), device, elapsed_secs))

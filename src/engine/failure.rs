@@ -1,6 +1,8 @@
 //! Why a job failed, for people: what was tried, why it failed, what to try instead.
 
+use super::panics::Panicked;
 use crate::diffusion::DiffusionError;
+use crate::latent::NonFiniteError;
 use crate::models::ModelError;
 use crate::store::StoreError;
 
@@ -66,8 +68,11 @@ pub enum Advice {
     /// Probably no memory.
     #[error("Try a smaller picture; if it happens again, the model may be damaged.")]
     SmallerPicture,
+    /// Memory is too short for the size.
+    #[error("Close other programs, or choose a smaller picture or model.")]
+    LessMemory,
     /// A fault of the program.
-    #[error("It was started again; this is a fault of the program, please report it.")]
+    #[error("The next picture is drawn all the same; this is a fault of the program, please report it.")]
     Report,
 }
 
@@ -82,12 +87,26 @@ pub struct Failure {
     pub advice: Option<Advice>,
 }
 
+impl Failure {
+    /// A task that panicked: a fault of the program, or files that one of its libraries does not bear.
+    pub(super) fn of_panic(task: Task, panic: &Panicked) -> Self {
+        if task == Task::LoadModel {
+            let why = format!("one of its files is damaged in an unexpected way (found at {})", panic.place);
+            return Self { task, why, advice: Some(Advice::DownloadAgain) };
+        }
+        let why = format!("{} (at {})", panic.message, panic.place);
+        Self { task, why, advice: Some(Advice::Report) }
+    }
+}
+
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.task, self.why)?;
         self.advice.map_or(Ok(()), |advice| write!(f, " ({advice})"))
     }
 }
+
+impl std::error::Error for Failure {}
 
 /// Why a job ended without a result.
 pub(super) enum JobError {
@@ -116,9 +135,19 @@ impl JobError {
             ModelError::Device(_) => Some(Advice::OtherDevice),
             ModelError::NotANumber => Some(Advice::OtherVae),
             ModelError::Mismatch(_) => Some(Advice::ChooseFitting),
-            ModelError::Store(_) | ModelError::Tensor(_) => None,
+            ModelError::TooLittleMemory { .. } => Some(Advice::LessMemory),
+            ModelError::Store(_)
+            | ModelError::Scheduler { .. }
+            | ModelError::PromptTooLong { .. }
+            | ModelError::TokenWithoutRow { .. }
+            | ModelError::Tensor(_) => None,
         };
         Self::failed(task, error, advice)
+    }
+
+    /// A latent that cannot be decoded.
+    pub(super) fn from_latent(error: NonFiniteError) -> Self {
+        Self::failed(Task::Decode, error, None)
     }
 
     /// A sampling error.
@@ -126,9 +155,19 @@ impl JobError {
         let advice = match &error {
             DiffusionError::Cancelled => return Self::Cancelled,
             DiffusionError::NonFinite { .. } => Advice::GentlerSampling,
-            DiffusionError::Unsupported(_) => Advice::ChangeSampling,
-            DiffusionError::Tensor(_) => Advice::SmallerPicture,
+            DiffusionError::Steps { .. } => Advice::ChangeSampling,
+            DiffusionError::Network(_) => Advice::SmallerPicture,
         };
-        Self::failed(Task::Sample, error, Some(advice))
+        match error {
+            // The model knows what failed, and so what to try.
+            DiffusionError::Network(cause) => match cause.downcast::<ModelError>() {
+                Ok(error) if !matches!(*error, ModelError::Tensor(_)) => {
+                    Self::from_model(Task::Sample, *error)
+                }
+                Ok(error) => Self::failed(Task::Sample, error, Some(advice)),
+                Err(cause) => Self::failed(Task::Sample, cause, Some(advice)),
+            },
+            error => Self::failed(Task::Sample, error, Some(advice)),
+        }
     }
 }

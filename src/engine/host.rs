@@ -1,31 +1,42 @@
 //! Where the engine's models come from.
 
-use crate::models::{LatentDiffusionModel, ModelError, ModelSettings, load};
-use crate::request::{CancelToken, ModelChoice};
+use crate::catalog::ModelSource;
+use crate::models::{
+    FAMILIES, LatentDiffusionModel, ModelError, ModelFamily, ModelSettings, Progress, family_of,
+};
+use crate::request::CancelToken;
+use crate::store::Checkpoint;
 
 /// A source of models. Tests have their own.
 pub trait ModelHost: Send {
     /// Loads a model; see [`crate::models::load`].
     fn load(
         &mut self,
-        choice: &ModelChoice,
+        source: &ModelSource,
         settings: ModelSettings,
-        progress: &mut dyn FnMut(&str, usize, usize),
+        progress: &mut Progress<'_>,
         cancel: &CancelToken,
     ) -> Result<Box<dyn LatentDiffusionModel>, ModelError>;
 }
 
-/// Models from folders and the built-in one.
-pub struct DiskHost;
+/// Models from folders and the built-in one, of these families.
+pub struct DiskHost(pub &'static [&'static dyn ModelFamily]);
+
+impl Default for DiskHost {
+    fn default() -> Self {
+        Self(FAMILIES)
+    }
+}
 
 impl ModelHost for DiskHost {
     fn load(
         &mut self,
-        choice: &ModelChoice,
+        source: &ModelSource,
         settings: ModelSettings,
-        progress: &mut dyn FnMut(&str, usize, usize),
+        progress: &mut Progress<'_>,
         cancel: &CancelToken,
     ) -> Result<Box<dyn LatentDiffusionModel>, ModelError> {
-        load(choice, settings, progress, cancel)
+        let checkpoint = Checkpoint::open(source)?;
+        family_of(self.0, &checkpoint)?.load(&checkpoint, settings, progress, cancel)
     }
 }

@@ -1,18 +1,21 @@
 //! One generation, from prompt to picture.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::failure::{JobError, Task};
 use super::protocol::{Event, JobId, Stage};
 use super::worker::Outbox;
-use crate::diffusion::{GuidedDenoiser, NoiseSource, Schedule, Start, sample};
+use crate::diffusion::{DiffusionError, GuidedDenoiser, Run, Schedule, Start, sample};
 use crate::formats::picture::cover;
-use crate::latent::Latent;
-use crate::models::LatentDiffusionModel;
+use crate::latent::{Latent, Trajectory, check_finite};
+use crate::models::{Conditioning, LatentDiffusionModel, parse_prompt};
 use crate::request::{CancelToken, DecodeChoice, GenerationRequest, Picture};
 
-/// Draws one picture with a loaded model; gives latent and picture. The latent is handed over before it is decoded.
+/// Draws one picture with a loaded model; gives latent and picture.
+///
+/// The latent is handed over before it is decoded, and what a run reached that fails or panics on its way.
 pub(super) fn generate(
     model: &mut dyn LatentDiffusionModel,
     job: JobId,
@@ -26,44 +29,44 @@ pub(super) fn generate(
     let (prediction, format) = (model.profile().prediction, model.profile().format);
     let schedule = Schedule::new(&config, request.sampler, request.schedule, request.steps)
         .map_err(JobError::from_sampling)?;
+    let shape = format.latent_shape(request.size.width, request.size.height);
+    // As `GuidedDenoiser`: with guidance, both prompts at once.
+    let batch = if request.guidance_scale > 1.0 { 2 } else { 1 };
+    model.check_memory(shape, batch).map_err(|error| JobError::from_model(Task::Sample, error))?;
     let source = source_latent(model, request, cancel, &stage)?;
     let start = match (&source, &request.init_image) {
         (Some(latent), Some(init)) => Start::Latent { latent, strength: init.strength },
-        _ => Start::Noise(format.latent_shape(request.size.width, request.size.height)),
+        _ => Start::Noise(shape),
     };
 
     stage(Stage::EncodingPrompt);
-    let device = model.device().clone();
+    let prompts = [&request.prompt, &request.negative_prompt];
+    let remarks: Vec<String> = prompts.into_iter().flat_map(|prompt| parse_prompt(prompt).remarks).collect();
+    if !remarks.is_empty() {
+        outbox.send(Event::Remarks { job, remarks });
+    }
     let run = {
-        let mut predictor = model
-            .condition(&request.prompt, &request.negative_prompt, cancel)
+        let mut network = model
+            .condition(&Conditioning::of_request(request), cancel)
             .map_err(|error| JobError::from_model(Task::EncodePrompt, error))?;
-        let mut denoiser =
-            GuidedDenoiser { predictor: &mut *predictor, prediction, guidance_scale: request.guidance_scale };
+        let guidance_scale = request.guidance_scale;
+        let mut denoiser = GuidedDenoiser { network: &mut *network, prediction, guidance_scale };
         stage(Stage::Sampling);
-        let mut noise = NoiseSource::new(request.seed);
-        sample(
-            &mut denoiser,
-            &config,
-            request.sampler,
-            &schedule,
-            &start,
-            &mut noise,
-            &device,
-            cancel,
-            &mut |report| {
-                outbox.offer(Event::StepFinished {
-                    job,
-                    step: report.step,
-                    steps: report.steps,
-                    sigma: report.state.sigma,
-                    noisy: report.state.noisy.clone(),
-                    denoised: report.state.denoised.clone(),
-                    elapsed_secs: report.elapsed_secs,
-                });
-            },
-        )
-        .map_err(JobError::from_sampling)?
+        let (schedule, seed) = (&schedule, request.seed);
+        let mut reached = Trajectory::default();
+        let run = || {
+            let run = Run { denoiser: &mut denoiser, config: &config, schedule, start, seed, cancel };
+            sample(run, &mut |step| {
+                reached.steps.push(step.clone());
+                outbox.offer(Event::StepFinished { job, step });
+            })
+        };
+        // Caught only to hand over what was reached before.
+        let run = catch_unwind(AssertUnwindSafe(run));
+        if !matches!(run, Ok(Ok(_) | Err(DiffusionError::Cancelled))) {
+            hand_over(reached, job, outbox);
+        }
+        run.unwrap_or_else(|panic| resume_unwind(panic)).map_err(JobError::from_sampling)?
     };
     outbox.send(Event::Sampled {
         job,
@@ -73,6 +76,14 @@ pub(super) fn generate(
     });
     let picture = decode(model, job, &run.latent, DecodeChoice::default(), cancel, outbox, clock)?;
     Ok((run.latent, picture))
+}
+
+/// Hands over how far a run came that failed: hours of work, perhaps.
+fn hand_over(reached: Trajectory, job: JobId, outbox: &Outbox) {
+    if let Some(last) = reached.steps.last() {
+        let latent = last.denoised.clone();
+        outbox.send(Event::Sampled { job, latent, trajectory: Arc::new(reached), finished_early: true });
+    }
 }
 
 /// Decodes a latent, hands the picture over and gives it.
@@ -86,6 +97,7 @@ pub(super) fn decode(
     clock: Instant,
 ) -> Result<Picture, JobError> {
     outbox.send(Event::StageChanged { job, stage: Stage::Decoding });
+    check_finite(latent).map_err(JobError::from_latent)?;
     let decoded =
         model.decode(latent, how, cancel).map_err(|error| JobError::from_model(Task::Decode, error))?;
     outbox.send(Event::Decoded {

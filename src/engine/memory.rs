@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use libmimalloc_sys::{mi_collect, mi_option_set, mi_option_t};
 
-use crate::networks::ops::release_buffers;
-
 /// How long freed pages are kept while there is work.
 const KEPT_FOR: Duration = Duration::from_mins(1);
 /// How long the engine has had nothing to do when it gives them back.
@@ -27,7 +25,6 @@ pub(super) fn keep_pages() {
 
 /// Gives the pages that are free now back to the system.
 pub(super) fn give_pages_back() {
-    release_buffers();
     #[expect(unsafe_code, reason = "a function of the allocator, which is C")]
     // SAFETY: may be called at any time, on any thread.
     unsafe {

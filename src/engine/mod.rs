@@ -3,11 +3,15 @@
 //! [`Engine::send`] and [`Engine::try_next`] never block. Events wait in a bounded channel: a step's
 //! preview is dropped when the client is slow, everything else waits for the client. Dropping the
 //! handle stops the running job and joins the thread.
+//!
+//! A job that panics fails alone. An allocation that the system refuses is no panic, it ends the program: what
+//! takes much memory is therefore compared with what there is before it is taken (`models`, `formats`).
 
 mod failure;
 mod host;
 mod job;
 mod memory;
+mod panics;
 mod preview_fit;
 mod protocol;
 mod worker;
@@ -20,11 +24,9 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::request::CancelToken;
 
-/// The processor's instructions that networks use: chosen anew for measurements.
-pub use crate::networks::ops::{Level as Instructions, limit as keep_to_instructions};
 pub use failure::{Advice, Failure, Task};
 pub use host::{DiskHost, ModelHost};
-pub use protocol::{Command, EngineSettings, Event, JobId, Stage};
+pub use protocol::{Command, EngineSettings, Event, Job, JobId, JobKind, Stage};
 
 /// Commands that may wait. A client sends a few and keeps its own queue.
 const MAX_COMMANDS: usize = 64;
@@ -60,7 +62,7 @@ impl Engine {
         settings: EngineSettings,
         waker: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
-        Self::start_with(Box::new(DiskHost), settings, waker)
+        Self::start_with(Box::new(DiskHost::default()), settings, waker)
     }
 
     /// Starts the engine with another source of models.
@@ -69,11 +71,12 @@ impl Engine {
         settings: EngineSettings,
         waker: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
+        panics::watch();
         let (commands, received) = bounded(MAX_COMMANDS);
         let (sent, events) = bounded(MAX_EVENTS);
         let outbox = worker::Outbox::new(sent, Arc::new(waker));
         let thread = std::thread::Builder::new()
-            .name("safelight-engine".to_owned())
+            .name(panics::ENGINE_THREAD.to_owned())
             .spawn(move || worker::Worker::new(host, settings, outbox).run(&received))?;
         Ok(Self {
             commands: Some(commands),
@@ -86,11 +89,7 @@ impl Engine {
     /// Hands a command over without waiting.
     pub fn send(&self, command: Command) -> Result<(), SendError> {
         let token = match &command {
-            Command::LoadModel { cancel, .. }
-            | Command::Generate { cancel, .. }
-            | Command::Encode { cancel, .. }
-            | Command::Decode { cancel, .. }
-            | Command::FitPreview { cancel, .. } => Some(cancel.clone()),
+            Command::Run(job) => Some(job.cancel.clone()),
             Command::Configure(_) => None,
         };
         let commands = self.commands.as_ref().ok_or(SendError::Gone)?;

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::failure::Failure;
-use crate::latent::{Latent, Trajectory};
+use crate::catalog::{ModelProfile, ModelSource};
+use crate::latent::{Latent, Trajectory, TrajectoryStep};
+use crate::models::Instructions;
 use crate::projection::PreviewFit;
 use crate::request::{
-    CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, GenerationRequest, ModelChoice, ModelProfile,
-    Picture, TileChoice,
+    CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, GenerationRequest, Picture, TileChoice,
 };
 
 /// The name of one job, unique within a session. Events of foreign jobs are dropped by clients.
@@ -24,70 +25,70 @@ pub struct EngineSettings {
     pub dtype: DtypeChoice,
     /// Whether pictures are encoded and decoded in tiles.
     pub tiles: TileChoice,
-    /// Threads for the CPU operations, `None` for one per physical core.
+    /// Threads on a processor, `None` for one for each core.
     pub threads: Option<usize>,
+    /// Instructions of the processor, `None` for the widest that it has.
+    pub instructions: Option<Instructions>,
 }
 
 /// What a client may ask. The engine carries out one command at a time.
 #[derive(Debug)]
 pub enum Command {
+    /// Do something that takes time.
+    Run(Job),
+    /// Change device, number format or threads.
+    Configure(EngineSettings),
+}
+
+/// Work with a name and a stop switch.
+#[derive(Debug)]
+pub struct Job {
+    /// The name that its events bear.
+    pub id: JobId,
+    /// Stops it.
+    pub cancel: CancelToken,
+    /// What is to be done.
+    pub kind: JobKind,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum JobKind {
     /// Load a model, so that the first picture need not wait for it.
     LoadModel {
-        /// The job's name.
-        job: JobId,
         /// Which model.
-        model: ModelChoice,
-        /// Stops the loading.
-        cancel: CancelToken,
+        model: ModelSource,
     },
     /// Draw one picture.
     Generate {
-        /// The job's name.
-        job: JobId,
         /// What to draw.
         request: Box<GenerationRequest>,
-        /// Stops the job.
-        cancel: CancelToken,
     },
     /// Encode a picture with a model's VAE. Its edges are multiples of the format's downscale.
     Encode {
-        /// The job's name.
-        job: JobId,
         /// Which model's VAE.
-        model: ModelChoice,
+        model: ModelSource,
         /// The picture.
         picture: Picture,
-        /// Stops the job.
-        cancel: CancelToken,
     },
     /// Decode a latent with a model's VAE.
     Decode {
-        /// The job's name.
-        job: JobId,
         /// Which model's VAE.
-        model: ModelChoice,
+        model: ModelSource,
         /// The latent, model space.
         latent: Latent,
         /// What differs from how the model was loaded.
         how: DecodeChoice,
-        /// Stops the job.
-        cancel: CancelToken,
     },
     /// Fit previews to the loaded model's VAE, if it is this model's.
     FitPreview {
-        /// The job's name.
-        job: JobId,
         /// The model that is thought to be loaded.
-        model: ModelChoice,
+        model: ModelSource,
         /// The folder fits are kept in.
         folder: Option<PathBuf>,
         /// Whether a fit may be computed where none is kept.
         may_compute: bool,
-        /// Stops the job.
-        cancel: CancelToken,
     },
-    /// Change device, number format or threads.
-    Configure(EngineSettings),
 }
 
 /// What the engine is doing for a job.
@@ -122,9 +123,10 @@ pub enum Stage {
 /// What the engine tells its client. Only [`Event::StepFinished`] may be dropped when the client is slow.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A model is ready.
+    /// A model is ready: the answer to every `LoadModel`, also of a model that was open already, and what
+    /// another job tells that had to load its model first.
     ModelLoaded {
-        /// The job that loaded it.
+        /// The job that wanted it.
         job: JobId,
         /// What is known of it.
         profile: Arc<ModelProfile>,
@@ -132,7 +134,7 @@ pub enum Event {
         device: String,
         /// Whether its networks compute in f16 or bf16.
         in_halves: bool,
-        /// Seconds it took.
+        /// Seconds it took; none to speak of where it was open already.
         elapsed_secs: f64,
     },
     /// A job reached a stage.
@@ -142,32 +144,31 @@ pub enum Event {
         /// The stage.
         stage: Stage,
     },
+    /// What is written in a request and not done, one sentence each.
+    Remarks {
+        /// The job.
+        job: JobId,
+        /// The sentences.
+        remarks: Vec<String>,
+    },
     /// A sampling step is done.
     StepFinished {
         /// The job.
         job: JobId,
-        /// Steps done, 1 for the first.
-        step: usize,
-        /// Steps in all.
-        steps: usize,
-        /// The noise level the step started from (k-diffusion's sigma).
-        sigma: f64,
-        /// x_t, model space.
-        noisy: Latent,
-        /// x̂₀, model space.
-        denoised: Latent,
-        /// Seconds the step took.
-        elapsed_secs: f64,
+        /// The step.
+        step: Arc<TrajectoryStep>,
     },
     /// Sampling is over: the result exists, whatever happens to its decoding.
+    ///
+    /// A run that fails on its way gives what it had reached, and then [`Event::Failed`] instead of a picture.
     Sampled {
         /// The job.
         job: JobId,
-        /// The final latent, model space.
+        /// The final latent, or the estimate of the last step that succeeded; model space.
         latent: Latent,
         /// Every step.
         trajectory: Arc<Trajectory>,
-        /// Whether the run was finished early by the user.
+        /// Whether the run ended before its last step.
         finished_early: bool,
     },
     /// A picture is ready; a `Generate` or `Decode` job is over.
@@ -197,7 +198,7 @@ pub enum Event {
         /// The job, of whatever kind.
         job: JobId,
         /// The model.
-        model: ModelChoice,
+        model: ModelSource,
         /// The projections.
         fit: Arc<PreviewFit>,
     },
@@ -213,7 +214,7 @@ pub enum Event {
         /// The job.
         job: JobId,
     },
-    /// The engine's thread panicked and was started again; the job it had is lost.
+    /// A job panicked, which fails that job alone; the model it had is no longer open.
     Restarted {
         /// What it said.
         reason: String,

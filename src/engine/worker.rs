@@ -1,6 +1,5 @@
 //! The engine's thread.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,18 +7,19 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::failure::{Advice, Failure, JobError, Task};
+use super::failure::{Failure, JobError, Task};
 use super::host::ModelHost;
 use super::job;
 use super::memory;
+use super::panics::Panicked;
 use super::preview_fit;
-use super::protocol::{Command, EngineSettings, Event, JobId, Stage};
+use super::protocol::{Command, EngineSettings, Event, Job, JobId, JobKind, Stage};
+use crate::catalog::ModelSource;
 use crate::formats::atomic::write_atomically;
 use crate::latent::Latent;
 use crate::models::{LatentDiffusionModel, ModelSettings};
-use crate::networks::ops::threads;
 use crate::projection::PreviewFitData;
-use crate::request::{CancelToken, ModelChoice, Picture};
+use crate::request::{CancelToken, Picture};
 use crate::store::preview_cache;
 
 /// The way to the client.
@@ -49,7 +49,7 @@ impl Outbox {
 
 /// A loaded model and what it was loaded with.
 struct Loaded {
-    choice: ModelChoice,
+    choice: ModelSource,
     settings: ModelSettings,
     model: Box<dyn LatentDiffusionModel>,
     /// What its previews are fitted to, and the folder that is kept in.
@@ -57,11 +57,14 @@ struct Loaded {
 }
 
 /// The next command, if the client is still there. Memory is given back while none comes.
-fn next(commands: &Receiver<Command>) -> Option<Command> {
+fn next(commands: &Receiver<Command>, loaded: Option<&Loaded>) -> Option<Command> {
     match commands.recv_timeout(memory::REST) {
         Ok(command) => Some(command),
         Err(RecvTimeoutError::Disconnected) => None,
         Err(RecvTimeoutError::Timeout) => {
+            if let Some(loaded) = loaded {
+                loaded.model.release_scratch();
+            }
             memory::give_pages_back();
             commands.recv().ok()
         }
@@ -85,52 +88,52 @@ impl Worker {
     /// Carries out commands until the client is gone.
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         memory::keep_pages();
-        while let Some(command) = next(commands) {
-            let job = match &command {
+        while let Some(command) = next(commands, self.loaded.as_ref()) {
+            let job = match command {
+                Command::Run(job) => job,
                 Command::Configure(settings) => {
-                    self.configure(*settings);
+                    self.configure(settings);
                     continue;
                 }
-                Command::LoadModel { job, .. }
-                | Command::Generate { job, .. }
-                | Command::Encode { job, .. }
-                | Command::Decode { job, .. }
-                | Command::FitPreview { job, .. } => *job,
             };
-            match catch_unwind(AssertUnwindSafe(|| self.carry_out(command))) {
+            let id = job.id;
+            if job.cancel.is_stopped() {
+                self.outbox.send(Event::Cancelled { job: id });
+                continue;
+            }
+            match catch_unwind(AssertUnwindSafe(|| self.carry_out(job))) {
                 Ok(Ok(())) => {}
-                Ok(Err(JobError::Cancelled)) => self.outbox.send(Event::Cancelled { job }),
-                Ok(Err(JobError::Failed(failure))) => self.outbox.send(Event::Failed { job, failure }),
-                Err(panic) => self.recover(job, panic.as_ref()),
+                Ok(Err(JobError::Cancelled)) => self.outbox.send(Event::Cancelled { job: id }),
+                Ok(Err(JobError::Failed(failure))) => self.outbox.send(Event::Failed { job: id, failure }),
+                Err(panic) => self.recover(id, &Panicked::of(panic.as_ref())),
             }
         }
     }
 
     fn configure(&mut self, settings: EngineSettings) {
-        let EngineSettings { device, dtype, tiles, .. } = settings;
-        self.settings = ModelSettings { device, dtype, tiles };
-        threads::set_count(settings.threads);
+        let EngineSettings { device, dtype, tiles, threads, instructions } = settings;
+        self.settings = ModelSettings { device, dtype, tiles, threads, instructions };
     }
 
     /// A panic is our fault: the job is lost and said to be, the model may be half changed and goes.
-    fn recover(&mut self, job: JobId, panic: &(dyn Any + Send)) {
-        let reason = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "unknown".to_owned());
+    fn recover(&mut self, job: JobId, panic: &Panicked) {
         self.loaded = None;
-        let failure = Failure { task: Task::Run, why: reason.clone(), advice: Some(Advice::Report) };
-        self.outbox.send(Event::Failed { job, failure });
-        self.outbox.send(Event::Restarted { reason });
+        self.outbox.send(Event::Failed { job, failure: Failure::of_panic(Task::Run, panic) });
+        self.outbox.send(Event::Restarted { reason: panic.message.clone() });
     }
 
-    fn carry_out(&mut self, command: Command) -> Result<(), JobError> {
+    fn carry_out(&mut self, Job { id: job, cancel, kind }: Job) -> Result<(), JobError> {
         let clock = Instant::now();
-        match command {
-            Command::Configure(_) => Ok(()),
-            Command::LoadModel { job, model, cancel } => self.model(job, &model, &cancel).map(|_| ()),
-            Command::Generate { job, request, cancel } => {
+        match kind {
+            JobKind::LoadModel { model } => {
+                let was_open = self.is_open(&model);
+                let (model, outbox) = self.model(job, &model, &cancel)?;
+                if was_open {
+                    outbox.send(loaded_event(job, model, clock));
+                }
+                Ok(())
+            }
+            JobKind::Generate { request } => {
                 self.model(job, &request.model, &cancel)?;
                 let Some(loaded) = &mut self.loaded else { return Ok(()) };
                 let (latent, picture) =
@@ -138,16 +141,16 @@ impl Worker {
                 self.learn(job, &latent, &picture);
                 Ok(())
             }
-            Command::Decode { job, model, latent, how, cancel } => {
+            JobKind::Decode { model, latent, how } => {
                 let (model, outbox) = self.model(job, &model, &cancel)?;
                 let picture = job::decode(model, job, &latent, how, &cancel, outbox, clock)?;
                 self.learn(job, &latent, &picture);
                 Ok(())
             }
-            Command::FitPreview { job, model, folder, may_compute, cancel } => {
+            JobKind::FitPreview { model, folder, may_compute } => {
                 self.fit_preview(job, &model, folder, may_compute, &cancel)
             }
-            Command::Encode { job, model, picture, cancel } => {
+            JobKind::Encode { model, picture } => {
                 let (model, outbox) = self.model(job, &model, &cancel)?;
                 outbox.send(Event::StageChanged { job, stage: Stage::EncodingPicture });
                 let encoded = model
@@ -168,7 +171,7 @@ impl Worker {
     fn fit_preview(
         &mut self,
         job: JobId,
-        choice: &ModelChoice,
+        choice: &ModelSource,
         folder: Option<PathBuf>,
         may_compute: bool,
         cancel: &CancelToken,
@@ -219,15 +222,20 @@ impl Worker {
         }
     }
 
+    fn is_open(&self, choice: &ModelSource) -> bool {
+        self.loaded.as_ref().is_some_and(|open| open.choice == *choice && open.settings == self.settings)
+    }
+
     /// The wanted model, loaded if it is not.
+    ///
+    /// A load that panics is a load that failed: its files would make the next one panic too.
     fn model(
         &mut self,
         job: JobId,
-        choice: &ModelChoice,
+        choice: &ModelSource,
         cancel: &CancelToken,
     ) -> Result<(&dyn LatentDiffusionModel, &Outbox), JobError> {
-        let is_there = |loaded: &Loaded| loaded.choice == *choice && loaded.settings == self.settings;
-        if !self.loaded.as_ref().is_some_and(is_there) {
+        if !self.is_open(choice) {
             // The old one goes first: two may not fit in memory.
             self.loaded = None;
             let clock = Instant::now();
@@ -236,23 +244,33 @@ impl Worker {
                 let stage = Stage::Loading { part: part.to_owned(), done, total };
                 outbox.send(Event::StageChanged { job, stage });
             };
-            let model = self
-                .host
-                .load(choice, self.settings, &mut progress, cancel)
-                .map_err(|error| JobError::from_model(Task::LoadModel, error))?;
-            outbox.send(Event::ModelLoaded {
-                job,
-                profile: Arc::new(model.profile().clone()),
-                device: model.device_name(),
-                in_halves: model.computes_in_halves(),
-                elapsed_secs: clock.elapsed().as_secs_f64(),
-            });
+            let (host, settings) = (&mut self.host, self.settings);
+            let load = || host.load(choice, settings, &mut progress, cancel);
+            let model = match catch_unwind(AssertUnwindSafe(load)) {
+                Ok(loaded) => loaded.map_err(|error| JobError::from_model(Task::LoadModel, error))?,
+                Err(panic) => {
+                    let panic = Panicked::of(panic.as_ref());
+                    return Err(JobError::Failed(Failure::of_panic(Task::LoadModel, &panic)));
+                }
+            };
+            outbox.send(loaded_event(job, &*model, clock));
             self.loaded = Some(Loaded { choice: choice.clone(), settings: self.settings, model, rows: None });
         }
         match &self.loaded {
             Some(loaded) => Ok((&*loaded.model, &self.outbox)),
             None => Err(JobError::Cancelled),
         }
+    }
+}
+
+/// A model that is ready.
+fn loaded_event(job: JobId, model: &dyn LatentDiffusionModel, since: Instant) -> Event {
+    Event::ModelLoaded {
+        job,
+        profile: Arc::new(model.profile().clone()),
+        device: model.device_name(),
+        in_halves: model.computes_in_halves(),
+        elapsed_secs: since.elapsed().as_secs_f64(),
     }
 }
 

@@ -1,0 +1,407 @@
+//! The files a command is to write, checked before the work: an hour of drawing is too late to learn that a folder
+//! does not exist.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+use super::output::text;
+use super::signals::uninterrupted;
+use crate::catalog::ModelSource;
+use crate::formats::atomic::write_atomically;
+use crate::formats::metadata::GenerationFacts;
+use crate::formats::picture::{PictureFormat, WriteOptions, WritePictureError, encode_picture};
+use crate::formats::{DestinationKind, check_writable};
+use crate::request::Picture;
+
+/// Extensions of files that hold something else than safetensors, which latents are written as.
+const NOT_A_LATENT: [&str; 16] = [
+    "png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "npy", "npz", "pt", "pth",
+    "ckpt", "json",
+];
+
+/// Symbolic links followed from one to the next, as Linux does.
+const MAX_LINKS: usize = 40;
+
+/// A picture to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PictureFile {
+    format: PictureFormat,
+    /// Where it is written: what was typed, perhaps with `.png` added.
+    pub(super) path: PathBuf,
+}
+
+impl PictureFile {
+    /// Writes it, whole or not at all.
+    pub(super) fn write(
+        &self,
+        picture: &Picture,
+        facts: Option<&GenerationFacts>,
+        options: WriteOptions,
+    ) -> Result<(), WritePictureError> {
+        let bytes = encode_picture(picture, self.format, facts, &options)?;
+        uninterrupted(|| write_atomically(&self.path, |file| std::io::Write::write_all(file, &bytes)))?;
+        Ok(())
+    }
+}
+
+/// What a command reads and is to write.
+#[derive(Default)]
+pub(super) struct Files {
+    inputs: Vec<PathBuf>,
+    /// The model's folder, which nothing is written over.
+    model: Option<PathBuf>,
+    outputs: Vec<PathBuf>,
+}
+
+impl Files {
+    /// The files of a command with this model.
+    pub(super) fn of_model(choice: &ModelSource) -> Self {
+        let model = match choice {
+            ModelSource::Folder(folder) => std::fs::canonicalize(folder).ok(),
+            ModelSource::Builtin => None,
+        };
+        Self { model, ..Self::default() }
+    }
+
+    /// A file that is read.
+    pub(super) fn input(&mut self, path: &Path) {
+        self.inputs.push(path.to_owned());
+    }
+
+    /// A picture that is to be written, one of `count` that are numbered if there are more than one.
+    pub(super) fn picture(
+        &mut self,
+        typed: &Path,
+        index: usize,
+        count: usize,
+    ) -> anyhow::Result<PictureFile> {
+        if typed.extension().is_none() && is_stream(typed) {
+            return Ok(PictureFile { format: PictureFormat::Png, path: typed.to_owned() });
+        }
+        a_name(typed)?;
+        let (format, path) = PictureFormat::of_path(&numbered(typed, index, count))?;
+        if typed.extension().is_none() && (typed.exists() || path.exists()) {
+            let there = if typed.exists() { typed } else { &path };
+            bail!(
+                "{} is there already: say what to write with .png, .jpg or .webp: {}",
+                text(there),
+                text(typed)
+            );
+        }
+        self.outputs.push(path.clone());
+        Ok(PictureFile { format, path })
+    }
+
+    /// A latent that is to be written, one of `count` that are numbered if there are more than one.
+    pub(super) fn latent(&mut self, typed: &Path, index: usize, count: usize) -> anyhow::Result<PathBuf> {
+        if is_stream(typed) {
+            return Ok(typed.to_owned());
+        }
+        a_name(typed)?;
+        let extension = extension(typed);
+        if NOT_A_LATENT.contains(&extension.as_str()) {
+            bail!("a latent is no ‘.{extension}’ file: use the extension .latent: {}", text(typed));
+        }
+        let path = numbered(typed, index, count);
+        self.outputs.push(path.clone());
+        Ok(path)
+    }
+
+    /// Checks that every output can be written, and that none takes the place of another file of the command.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let mut taken: HashMap<Key, (&Path, Role)> = HashMap::new();
+        for input in &self.inputs {
+            for key in keys(input) {
+                taken.insert(key, (input, Role::Input));
+            }
+        }
+        for output in &self.outputs {
+            if check_writable(output)? == DestinationKind::Stream {
+                continue;
+            }
+            for key in keys(output) {
+                let Some((other, role)) = taken.insert(key, (output, Role::Output)) else { continue };
+                let (other, output) = (text(other), text(output));
+                match role {
+                    Role::Input => {
+                        bail!("{other} is read, and writing {output} would replace it: choose another name")
+                    }
+                    Role::Output if other == output => {
+                        bail!("{output} would be written twice: choose another name for one of the files")
+                    }
+                    Role::Output => {
+                        bail!("{other} and {output} are one file: choose another name for one of them")
+                    }
+                }
+            }
+            self.spare_the_model(output)?;
+        }
+        Ok(())
+    }
+
+    /// A latent may have the extension of a model's weights.
+    fn spare_the_model(&self, output: &Path) -> anyhow::Result<()> {
+        let Some(model) = &self.model else { return Ok(()) };
+        let inside = std::fs::canonicalize(folder_of(output)).is_ok_and(|folder| folder.starts_with(model));
+        if inside && extension(output) == "safetensors" && output.exists() {
+            bail!("{} belongs to the model: choose another name", text(output));
+        }
+        Ok(())
+    }
+}
+
+/// A name for a latent beside a picture that could not be made, which no file has yet.
+pub(super) fn beside(picture: &Path) -> Option<PathBuf> {
+    if is_stream(picture) {
+        return None;
+    }
+    let latent = picture.with_extension("latent");
+    (1..=1000)
+        .map(|number| if number == 1 { latent.clone() } else { numbered(&latent, number - 1, 2) })
+        .find(|path| std::fs::symlink_metadata(path).is_err())
+}
+
+/// What a command does with a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Input,
+    Output,
+}
+
+/// What tells that two paths lead to one file.
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    /// The name without links and dots; in lower case, since some disks take upper case for the same.
+    Name(String),
+    /// Device and number of a file that exists, which may have several names.
+    #[cfg(unix)]
+    Number(u64, u64),
+}
+
+fn keys(path: &Path) -> Vec<Key> {
+    let mut path = path.to_owned();
+    // A link may lead to a file that is still to be made.
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = std::fs::read_link(&path) else { break };
+        path = folder_of(&path).join(target);
+    }
+    let name = std::fs::canonicalize(folder_of(&path)).map(|f| f.join(path.file_name().unwrap_or_default()));
+    let name = name.as_ref().unwrap_or(&path);
+    let name = match name.to_str() {
+        Some(text) => text.to_lowercase(),
+        None => name.as_os_str().as_encoded_bytes().escape_ascii().to_string(),
+    };
+    #[cfg(unix)]
+    if let Ok(metadata) = std::fs::metadata(&path) {
+        use std::os::unix::fs::MetadataExt;
+        return vec![Key::Name(name), Key::Number(metadata.dev(), metadata.ino())];
+    }
+    vec![Key::Name(name)]
+}
+
+/// Whether a pipe or a device stands there, which is written into under the name it has.
+fn is_stream(path: &Path) -> bool {
+    check_writable(path).is_ok_and(|kind| kind == DestinationKind::Stream)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn extension(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
+}
+
+/// Refuses what names no file: a folder, standard output as other programs write it, an extension alone.
+fn a_name(typed: &Path) -> anyhow::Result<()> {
+    let bytes = typed.as_os_str().as_encoded_bytes();
+    let ends_as_folder = [&b"/"[..], b"/.", b"/.."].iter().any(|end| bytes.ends_with(end))
+        || (cfg!(windows) && bytes.ends_with(b"\\"));
+    if ends_as_folder || typed.file_name().is_none() || typed.is_dir() {
+        bail!("choose a file name, not a folder: {}", text(typed));
+    }
+    if typed.as_os_str() == "-" {
+        bail!("‘-’ is no file name, and nothing is written to standard output: name a file");
+    }
+    let name = typed.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let only_extension = name
+        .strip_prefix('.')
+        .is_some_and(|rest| NOT_A_LATENT.contains(&rest) || ["latent", "safetensors"].contains(&rest));
+    if only_extension {
+        bail!("there is no name before the extension: {}", text(typed));
+    }
+    Ok(())
+}
+
+/// `name-2.png` for the second of several.
+fn numbered(path: &Path, index: usize, count: usize) -> PathBuf {
+    if count == 1 {
+        return path.to_owned();
+    }
+    let mut name = OsString::from(path.file_stem().unwrap_or_default());
+    name.push(format!("-{}", index + 1));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(check: impl FnOnce(&mut Files) -> anyhow::Result<()>) -> String {
+        let mut files = Files::default();
+        check(&mut files).and_then(|()| files.check()).unwrap_err().to_string()
+    }
+
+    fn taken(check: impl FnOnce(&mut Files) -> anyhow::Result<()>) {
+        let mut files = Files::default();
+        check(&mut files).unwrap();
+        files.check().unwrap();
+    }
+
+    #[test]
+    fn names_are_numbered_before_their_extension() {
+        for (path, name) in [("a/b.png", "a/b-2.png"), ("a.b/c", "a.b/c-2"), ("b.tar.png", "b.tar-2.png")] {
+            assert_eq!(numbered(Path::new(path), 1, 3), Path::new(name));
+            assert_eq!(numbered(Path::new(path), 0, 1), Path::new(path));
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt;
+            let path = Path::new(std::ffi::OsStr::from_bytes(b"\xff.png"));
+            assert_eq!(numbered(path, 0, 2).as_os_str().as_bytes(), b"\xff-1.png");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_name_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["", "/", "new/", "new/.", "new/.."] {
+            let path = PathBuf::from(format!("{}{name}", folder.path().join("").display()));
+            for error in
+                [refused(|f| f.picture(&path, 0, 1).map(drop)), refused(|f| f.latent(&path, 0, 1).map(drop))]
+            {
+                assert!(error.contains("not a folder") && error.contains(&text(&path)), "{name}: {error}");
+            }
+        }
+        assert!(refused(|f| f.picture(Path::new("-"), 0, 1).map(drop)).contains("no file name"));
+        for name in [".png", ".JPG", ".latent"] {
+            let path = folder.path().join(name);
+            assert!(refused(|f| f.picture(&path, 0, 1).map(drop)).contains("no name before"), "{name}");
+        }
+        assert!(refused(|f| f.picture(&folder.path().join("a.gif"), 0, 1).map(drop)).contains(".webp"));
+        assert!(refused(|f| f.picture(&folder.path().join("no/a.png"), 0, 1).map(drop)).contains("no/a.png"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_latent_has_no_other_format_s_extension() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.png", "a.JPG", "a.npy", "a.ckpt"] {
+            let error = refused(|f| f.latent(&folder.path().join(name), 0, 1).map(drop));
+            assert!(error.contains("use the extension .latent") && error.contains(name), "{error}");
+        }
+        for name in ["a.latent", "a.safetensors", "a", "a.b"] {
+            taken(|f| f.latent(&folder.path().join(name), 0, 1).map(drop));
+        }
+    }
+
+    #[test]
+    fn an_extension_that_is_added_overwrites_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("precious");
+        taken(|f| f.picture(&path, 0, 1).map(drop));
+        std::fs::write(folder.path().join("precious.png"), "old").unwrap();
+        assert!(refused(|f| f.picture(&path, 0, 1).map(drop)).contains("is there already"));
+        std::fs::remove_file(folder.path().join("precious.png")).unwrap();
+        std::fs::write(&path, "old").unwrap();
+        assert!(refused(|f| f.picture(&path, 0, 1).map(drop)).contains("is there already"));
+        taken(|f| f.picture(&folder.path().join("precious.png"), 0, 1).map(drop));
+    }
+
+    #[test]
+    fn two_outputs_are_two_files() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let both = |picture: &str, latent: &str| {
+            let (picture, latent) = (path(picture), path(latent));
+            move |f: &mut Files| {
+                f.outputs.push(picture);
+                f.outputs.push(latent);
+                Ok(())
+            }
+        };
+        assert!(refused(both("a", "a")).contains("written twice"));
+        assert!(refused(both("a", "./a")).contains("one file"));
+        assert!(refused(both("a", "sub/../a")).contains("one file"));
+        assert!(refused(both("a.x", "A.x")).contains("one file"));
+        taken(both("a", "b"));
+        taken(both("a", "sub/a"));
+        std::fs::write(path("there"), "").unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("there", path("link")).unwrap();
+            std::os::unix::fs::symlink("sub", path("folder")).unwrap();
+            std::os::unix::fs::symlink("not there yet", path("early")).unwrap();
+            assert!(refused(both("early", "not there yet")).contains("one file"));
+            std::fs::hard_link(path("there"), path("hard")).unwrap();
+            assert!(refused(both("there", "link")).contains("one file"));
+            assert!(refused(both("there", "hard")).contains("one file"));
+            assert!(refused(both("sub/new", "folder/new")).contains("one file"));
+        }
+    }
+
+    #[test]
+    fn no_output_is_an_input_also_by_its_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("a-2.png");
+        std::fs::write(&input, "x").unwrap();
+        let error = refused(|f| {
+            f.input(&input);
+            (0..3).try_for_each(|index| f.picture(&folder.path().join("a.png"), index, 3).map(drop))
+        });
+        assert!(error.contains("is read, and writing"), "{error}");
+        taken(|f| {
+            f.input(&input);
+            f.picture(&folder.path().join("a.png"), 0, 1).map(drop)
+        });
+    }
+
+    #[test]
+    fn a_model_s_weights_are_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let weights = folder.path().join("vae.safetensors");
+        std::fs::write(&weights, "x").unwrap();
+        let mut files = Files::of_model(&ModelSource::Folder(folder.path().to_owned()));
+        files.latent(&folder.path().join("new.safetensors"), 0, 1).unwrap();
+        files.check().unwrap();
+        files.latent(&weights, 0, 1).unwrap();
+        assert!(files.check().unwrap_err().to_string().contains("belongs to the model"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_are_written_as_they_are_named() {
+        let mut files = Files::default();
+        let picture = files.picture(Path::new("/dev/null"), 0, 1).unwrap();
+        assert_eq!(picture, PictureFile { format: PictureFormat::Png, path: "/dev/null".into() });
+        files.latent(Path::new("/dev/null"), 0, 1).unwrap();
+        files.check().unwrap();
+    }
+
+    #[test]
+    fn a_latent_beside_a_picture_takes_a_free_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let picture = folder.path().join("a.png");
+        assert_eq!(beside(&picture).unwrap(), folder.path().join("a.latent"));
+        std::fs::write(folder.path().join("a.latent"), "").unwrap();
+        assert_eq!(beside(&picture).unwrap(), folder.path().join("a-2.latent"));
+    }
+}
