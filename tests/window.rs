@@ -8,10 +8,11 @@ use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotOptions};
 use safelight::app::{Settings, ThemeChoice, Window};
+use safelight::catalog::ModelSource;
 use safelight::engine::{Event, Stage};
-use safelight::latent::{Latent, LatentFormat, LatentShape};
+use safelight::latent::{Latent, LatentFormat, LatentShape, TrajectoryStep};
 use safelight::panels::{Language, Tab};
-use safelight::request::{InitImage, ModelChoice, Picture, Seed};
+use safelight::request::{InitImage, Picture, Seed};
 use safelight::session::{Action, Shown};
 
 fn harness<'a>(change: impl FnOnce(&mut Settings)) -> Harness<'a, Window> {
@@ -170,6 +171,69 @@ fn a_result_s_latent_is_laid_open_and_touched() {
 }
 
 #[test]
+fn a_removed_result_comes_back() {
+    let mut harness = harness(|_| {});
+    harness.state_mut().session.draft.steps = 2;
+    harness.state_mut().session.apply(Action::Generate);
+    wait(&mut harness, "a picture", |window| {
+        window.session.results.iter().any(|item| item.picture().is_some())
+    });
+    harness.state_mut().session.apply(Action::RemoveResult(0));
+    harness.run_ok();
+    harness.get_by_label("Removed");
+    assert!(harness.state().session.results.is_empty());
+    harness.get_by_label("Undo").click();
+    harness.run_ok();
+    assert_eq!(harness.state().session.results.len(), 1);
+    assert!(harness.query_by_label("Removed").is_none());
+}
+
+#[test]
+fn a_seed_of_minus_one_is_random_and_a_long_one_stays_as_it_is() {
+    let mut harness = harness(|_| {});
+    // More than 32 bits, and more than an f64 holds: ComfyUI's seeds are so long.
+    let long = Seed(18_446_744_073_709_551_615);
+    harness.state_mut().session.draft.seed = long;
+    harness.run_ok();
+    assert_eq!(harness.state().session.draft.seed, long);
+    harness.get_by_value("18446744073709551615");
+
+    let mut type_seed = |text: &str| {
+        harness.get_by_role_and_label(Role::SpinButton, "Seed").focus();
+        harness.run_ok();
+        harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
+        harness.run_ok();
+        harness.event(egui::Event::Text(text.to_owned()));
+        harness.run_ok();
+        harness.key_press(egui::Key::Enter);
+        harness.run_ok();
+        harness.state().session.draft.seed
+    };
+    assert_eq!(type_seed("1234567890123456789"), Seed(1_234_567_890_123_456_789));
+    let drawn: Vec<Seed> = (0..4).map(|_| type_seed("-1")).collect();
+    assert!(drawn.iter().any(|seed| *seed != drawn[0]), "{drawn:?}");
+    assert!(drawn.iter().all(|seed| u32::try_from(seed.0).is_ok()), "{drawn:?}");
+}
+
+#[test]
+fn a_model_that_ended_the_program_is_loaded_on_demand_only() {
+    let mut harness = Harness::builder().with_size([1280.0, 800.0]).wgpu().build_eframe(|context| {
+        let model = ModelSource::Folder("/nowhere/deadly".into());
+        let settings =
+            Settings { language: Language::English, model, model_crashed: true, ..Settings::default() };
+        Window::new(context, settings, None).unwrap()
+    });
+    harness.run_ok();
+    harness.get_by_label("The last model was not loaded");
+    harness.get_by_label("Not loaded");
+    assert!(harness.state().session.loading().is_none());
+    harness.get_by_label("Try again").click();
+    wait(&mut harness, "the failure", |window| window.session.notices.len() == 2);
+    harness.run_ok();
+    harness.get_by_label("Could not be loaded");
+}
+
+#[test]
 fn an_opened_file_that_is_nothing_known_says_so() {
     let mut harness = harness(|_| {});
     let folder = tempfile::tempdir().unwrap();
@@ -294,7 +358,7 @@ fn a_latent_that_does_not_say_its_space_is_asked_about() {
 #[test]
 fn a_failed_load_says_what_why_and_what_to_try_in_korean() {
     let mut harness = harness(|settings| settings.language = Language::Korean);
-    harness.state_mut().session.apply(Action::SetModel(ModelChoice::Folder("/nowhere/a model".into())));
+    harness.state_mut().session.apply(Action::SetModel(ModelSource::Folder("/nowhere/a model".into())));
     wait(&mut harness, "the failure", |window| !window.session.notices.is_empty());
     harness.run_ok();
     harness.get_by_label("모델을 불러오지 못했습니다");
@@ -324,15 +388,8 @@ fn sampling_looks_as_designed() {
     let denoised = Latent::new(shape, denoised).unwrap();
     session.apply_event(Event::StageChanged { job, stage: Stage::Sampling });
     let noisy = denoised.clone();
-    session.apply_event(Event::StepFinished {
-        job,
-        step: 7,
-        steps: 12,
-        sigma: 2.34,
-        noisy,
-        denoised,
-        elapsed_secs: 0.1,
-    });
+    let step = TrajectoryStep { step: 7, steps: 12, sigma: 2.34, noisy, denoised, elapsed_secs: 0.1 };
+    session.apply_event(Event::StepFinished { job, step: step.into() });
     harness.run_ok();
     harness.get_by_label("patch x̂₀ · step 7/12 · σ 2.34");
     harness.snapshot("sampling");

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::waker::Waker;
 use crate::engine::JobId;
 use crate::latent::Latent;
 use crate::session::Export;
@@ -36,13 +37,13 @@ pub(super) struct Dialogs {
     answers: Receiver<Answer>,
     answered: Sender<Answer>,
     open: usize,
-    ctx: egui::Context,
+    waker: Waker,
 }
 
 impl Dialogs {
-    pub(super) fn new(ctx: &egui::Context) -> Self {
+    pub(super) fn new(waker: &Waker) -> Self {
         let (answered, answers) = bounded(8);
-        Self { answers, answered, open: 0, ctx: ctx.clone() }
+        Self { answers, answered, open: 0, waker: waker.clone() }
     }
 
     /// Shows a dialog, one at a time.
@@ -54,12 +55,12 @@ impl Dialogs {
         if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
             dialog = dialog.set_directory(folder);
         }
-        let (answered, ctx, name) = (self.answered.clone(), self.ctx.clone(), name.to_owned());
+        let (answered, waker, name) = (self.answered.clone(), self.waker.clone(), name.to_owned());
         let show = move || {
             let clock = std::time::Instant::now();
             let paths = chosen(dialog, &purpose);
             let _ = answered.send(Answer { purpose, paths, name, shown_secs: clock.elapsed().as_secs_f64() });
-            ctx.request_repaint();
+            waker.wake();
         };
         if std::thread::Builder::new().name("safelight-dialog".to_owned()).spawn(show).is_ok() {
             self.open += 1;

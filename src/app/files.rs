@@ -4,17 +4,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
+use crate::catalog::{ModelProfile, ModelSource};
+use crate::content::Content;
 use crate::engine::JobId;
 use crate::formats::latent_file::{
-    LatentFacts, LatentQuantity, read_latent, write_channel_npy, write_latent, write_npy,
+    LatentFacts, LatentQuantity, latent_from_bytes, write_channel_npy, write_latent, write_npy,
 };
 use crate::formats::metadata::GenerationFacts;
 use crate::formats::picture::{
-    ReadOptions, WriteOptions, read_picture, shrink_to_pixels, write_channel_png16, write_picture,
+    ReadOptions, WriteOptions, picture_from_bytes, shrink_to_pixels, write_channel_png16, write_picture,
 };
-use crate::formats::{FileKind, channel_sheet, file_kind};
+use crate::formats::{DestinationKind, FileKind, Input, Sources, channel_sheet, check_writable, read_input};
 use crate::latent::{Latent, LatentFormat, LatentSpace, channel_statistics};
-use crate::request::{ModelChoice, ModelProfile, Picture};
+use crate::request::Picture;
 use crate::session::{Export, ResultItem};
 use crate::store::latent_channels;
 
@@ -26,16 +28,18 @@ const MAX_PIXELS: usize = 4096 * 4096;
 pub(super) enum Opened {
     Picture { picture: Picture, facts: Option<Box<GenerationFacts>>, scaled: bool, transparent: bool },
     Latent { latent: Latent, space: Option<LatentSpace> },
-    Model(ModelChoice),
+    Model(ModelSource),
 }
 
 /// Reads whatever a path leads to; transparent pixels lie on `background`.
 pub(super) fn open(path: &Path, background: [u8; 3]) -> anyhow::Result<Opened> {
-    path.metadata().with_context(|| format!("This cannot be opened: {}", path.display()))?;
-    match file_kind(path) {
-        FileKind::Folder => Ok(Opened::Model(ModelChoice::Folder(path.to_owned()))),
+    let (kind, bytes) = match read_input(path, Sources::Files)? {
+        Input::Folder => return Ok(Opened::Model(ModelSource::Folder(path.to_owned()))),
+        Input::File { kind, bytes } => (kind, bytes),
+    };
+    match kind {
         FileKind::Picture => {
-            let read = read_picture(path, &ReadOptions { background, ..ReadOptions::default() })?;
+            let read = picture_from_bytes(&bytes, &ReadOptions { background, ..ReadOptions::default() })?;
             let shrunk = shrink_to_pixels(&read.picture, MAX_PIXELS);
             let scaled = shrunk.is_some();
             let facts = read.facts.filter(GenerationFacts::has_settings).map(Box::new);
@@ -43,18 +47,31 @@ pub(super) fn open(path: &Path, background: [u8; 3]) -> anyhow::Result<Opened> {
             Ok(Opened::Picture { picture, facts, scaled, transparent: read.had_transparency })
         }
         FileKind::Latent => {
-            let read = read_latent(path)?;
+            let read = latent_from_bytes(&bytes)?;
             Ok(Opened::Latent { latent: read.latent, space: read.space })
         }
-        FileKind::Unknown => {
-            bail!("This is neither a picture, a latent nor a model's folder: {}", path.display())
+        FileKind::Folder | FileKind::Unknown => {
+            let content = Content::of(&bytes);
+            bail!(
+                "This is neither a picture, a latent nor a model's folder, but {content}: {}",
+                path.display()
+            )
         }
     }
+}
+
+/// A pipe's reader may never take what is written, and a window must not wait for it.
+fn refuse_stream(path: &Path) -> anyhow::Result<()> {
+    if matches!(check_writable(path), Ok(DestinationKind::Stream)) {
+        bail!("This is a pipe or a device and not a file (choose a file name): {}", path.display());
+    }
+    Ok(())
 }
 
 /// Writes a result's picture; gives the path with its extension.
 pub(super) fn save_picture(path: &Path, item: &ResultItem, metadata: bool) -> anyhow::Result<PathBuf> {
     let picture = item.picture().context("the picture is not decoded yet")?;
+    refuse_stream(path)?;
     let options = WriteOptions { metadata, ..WriteOptions::default() };
     Ok(write_picture(path, picture, Some(&item.facts()), &options)?)
 }
@@ -76,23 +93,27 @@ pub(super) fn save_all(
         if item.picture().is_some() {
             return save_picture(&path, item, metadata);
         }
-        let facts = LatentFacts { generation: Some(item.facts()), ..latent_facts(&item.format) };
-        write_latent(&path, &item.format.vae_from_model(&item.latent), &facts)?;
+        write_latent(&path, &item.format.vae_from_model(&item.latent), &result_latent_facts(item))?;
         Ok(path)
     };
     items.iter().map(|item| (item.job, save(item))).collect()
 }
 
-/// Writes a latent in ComfyUI's form.
+/// Writes a latent in ComfyUI's form; the path has its extension.
 pub(super) fn save_latent(path: &Path, latent: &Latent, profile: &ModelProfile) -> anyhow::Result<PathBuf> {
-    let path = with_extension(path, "latent");
+    refuse_stream(path)?;
     let facts = LatentFacts {
-        family: Some(profile.family.name().to_owned()),
+        family: Some(profile.family.to_owned()),
         vae_hash: Some(profile.vae_hash.clone()),
         ..latent_facts(&profile.format)
     };
-    write_latent(&path, &profile.format.vae_from_model(latent), &facts)?;
-    Ok(path)
+    write_latent(path, &profile.format.vae_from_model(latent), &facts)?;
+    Ok(path.to_owned())
+}
+
+/// What a result's latent file says of it.
+pub(super) fn result_latent_facts(item: &ResultItem) -> LatentFacts {
+    LatentFacts { generation: Some(item.facts()), ..latent_facts(&item.format) }
 }
 
 /// What a finished latent's format alone says of it.
@@ -113,6 +134,7 @@ pub(super) fn export(
     format: &LatentFormat,
     decoded: Option<&Picture>,
 ) -> anyhow::Result<PathBuf> {
+    refuse_stream(path)?;
     let plain = WriteOptions { metadata: false, ..WriteOptions::default() };
     match what {
         Export::Sheet => {
@@ -137,13 +159,19 @@ pub(super) fn export(
             Ok(path)
         }
         Export::ChannelPngs => {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             for index in 0..latent.shape().channels {
-                save_channel(&path.with_file_name(format!("{stem}-{index}.png")), latent, index)?;
+                save_channel(&channel_path(path, index), latent, index)?;
             }
-            Ok(path.with_file_name(format!("{stem}-*.png")))
+            Ok(channel_path(path, "*"))
         }
     }
+}
+
+/// The file of one channel where all go into files of their own.
+pub(super) fn channel_path(path: &Path, channel: impl std::fmt::Display) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{channel}.png"));
+    path.with_file_name(name)
 }
 
 /// A channel between its own ends: the file says where they are.
@@ -157,18 +185,19 @@ pub(super) fn home() -> Option<PathBuf> {
     directories::UserDirs::new().map(|folders| folders.home_dir().to_owned())
 }
 
-fn with_extension(path: &Path, extension: &str) -> PathBuf {
+pub(super) fn with_extension(path: &Path, extension: &str) -> PathBuf {
     if path.extension().is_some() { path.to_owned() } else { path.with_extension(extension) }
 }
 
-/// Which of these models have a VAE of so many channels.
-pub(super) fn fitting_models(known: Vec<ModelChoice>, channels: usize) -> Vec<ModelChoice> {
+/// Which of these models have a VAE with this number of channels.
+pub(super) fn fitting_models(known: Vec<ModelSource>, channels: usize) -> Vec<ModelSource> {
     known.into_iter().filter(|model| latent_channels(model).ok() == Some(channels)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::latent_file::read_latent;
     use crate::latent::LatentShape;
     use crate::request::{GenerationDraft, Seed};
     use crate::session::Outcome;
@@ -207,5 +236,19 @@ mod tests {
         assert_eq!(read.latent, items[2].latent);
         assert_eq!(read.facts.generation.unwrap().seed, Some(Seed(7)));
         assert!(save_all(Path::new("/nowhere"), &items[..1], true)[0].1.is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let Err(error) = open(&pipe, [0; 3]) else { panic!() };
+        assert!(error.to_string().contains("a pipe and not a file"), "{error}");
+        let latent = Latent::zeros(LatentShape::new(4, 1, 1));
+        let format = LatentFormat::STABLE_DIFFUSION;
+        let error = export(&pipe, Export::Npy, &latent, &format, None).unwrap_err().to_string();
+        assert!(error.contains("a pipe or a device"), "{error}");
     }
 }

@@ -1,12 +1,11 @@
-//! What the program remembers between starts.
+//! What the program remembers between starts, as a value and as JSON.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use directories::ProjectDirs;
+use serde_json::{Map, Value, json};
 
-use crate::formats::atomic::write_atomically;
+use crate::catalog::ModelSource;
 use crate::panels::Language;
-use crate::request::ModelChoice;
 
 /// Light or dark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -22,15 +21,16 @@ pub enum ThemeChoice {
 }
 
 /// The settings file.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The interface's language.
     pub language: Language,
     /// The theme.
     pub theme: ThemeChoice,
     /// The model of the last start.
-    pub model: ModelChoice,
+    pub model: ModelSource,
+    /// Whether loading it was a fault of the program: then it is loaded again only on demand.
+    pub model_crashed: bool,
     /// Folders of models, newest first.
     pub recent_models: Vec<PathBuf>,
     /// The folder of the last dialog.
@@ -47,7 +47,8 @@ impl Default for Settings {
         Self {
             language: Language::of_locale(&locale),
             theme: ThemeChoice::System,
-            model: ModelChoice::Builtin,
+            model: ModelSource::Builtin,
+            model_crashed: false,
             recent_models: Vec::new(),
             last_folder: None,
             save_metadata: true,
@@ -56,46 +57,196 @@ impl Default for Settings {
     }
 }
 
-fn file() -> Option<PathBuf> {
-    Some(ProjectDirs::from("", "", "safelight")?.config_dir().join("settings.json"))
-}
-
-/// Where previews fitted to VAEs are kept.
-pub(super) fn fits_folder() -> Option<PathBuf> {
-    Some(ProjectDirs::from("", "", "safelight")?.cache_dir().join("previews"))
-}
-
 impl Settings {
-    /// Reads the settings. A damaged file is set aside, and the second value says so.
-    pub fn load() -> (Self, Option<String>) {
-        let Some(path) = file() else { return (Self::default(), None) };
-        let Ok(text) = std::fs::read_to_string(&path) else { return (Self::default(), None) };
-        match serde_json::from_str::<Self>(&text) {
-            Ok(mut settings) => {
-                let [width, height] = settings.window_size;
-                if !(400.0..=16_384.0).contains(&width) || !(300.0..=16_384.0).contains(&height) {
-                    settings.window_size = Self::default().window_size;
-                }
-                (settings, None)
-            }
-            Err(error) => {
-                let aside = path.with_extension("json.damaged");
-                let kept = std::fs::rename(&path, &aside).is_ok();
-                let place =
-                    if kept { format!(" It was kept as {}.", aside.display()) } else { String::new() };
-                (Self::default(), Some(format!("{error}.{place}")))
-            }
+    /// As a JSON object, one entry a field.
+    pub fn to_json(&self) -> Map<String, Value> {
+        let fields = [
+            ("language", json!(self.language)),
+            ("theme", json!(self.theme)),
+            ("model", model_to_json(&self.model)),
+            ("model_crashed", json!(self.model_crashed)),
+            ("recent_models", self.recent_models.iter().map(|path| path_to_json(path)).collect()),
+            ("last_folder", self.last_folder.as_deref().map_or(Value::Null, path_to_json)),
+            ("save_metadata", json!(self.save_metadata)),
+            ("window_size", json!(self.window_size)),
+        ];
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// From a JSON object: a field that is absent or damaged has its default. The second value names the damaged
+    /// ones.
+    pub fn from_json(object: &Map<String, Value>) -> (Self, Vec<&'static str>) {
+        let mut damaged = Vec::new();
+        let default = Self::default();
+        let read = Self {
+            language: field(object, "language", default.language, &mut damaged, typed),
+            theme: field(object, "theme", default.theme, &mut damaged, typed),
+            model: field(object, "model", default.model, &mut damaged, model_from_json),
+            model_crashed: field(
+                object,
+                "model_crashed",
+                default.model_crashed,
+                &mut damaged,
+                Value::as_bool,
+            ),
+            // Of a damaged list, what is whole.
+            recent_models: field(object, "recent_models", Vec::new(), &mut damaged, |v| {
+                v.as_array().cloned()
+            })
+            .iter()
+            .filter_map(path_from_json)
+            .collect(),
+            last_folder: field(object, "last_folder", default.last_folder, &mut damaged, |v| {
+                if v.is_null() { Some(None) } else { path_from_json(v).map(Some) }
+            }),
+            save_metadata: field(
+                object,
+                "save_metadata",
+                default.save_metadata,
+                &mut damaged,
+                Value::as_bool,
+            ),
+            // A size that no window has is not damage: a screen may have been so large.
+            window_size: Some(field(object, "window_size", default.window_size, &mut damaged, typed))
+                .filter(|[width, height]: &[f32; 2]| {
+                    (400.0..=16_384.0).contains(width) && (300.0..=16_384.0).contains(height)
+                })
+                .unwrap_or(default.window_size),
+        };
+        let entries = object.get("recent_models").and_then(Value::as_array).map_or(0, Vec::len);
+        if read.recent_models.len() < entries {
+            damaged.push("recent_models");
+        }
+        (read, damaged)
+    }
+}
+
+/// A field of an object, or its default where it is absent or, which is noted, damaged.
+fn field<T>(
+    object: &Map<String, Value>,
+    name: &'static str,
+    default: T,
+    damaged: &mut Vec<&'static str>,
+    read: impl FnOnce(&Value) -> Option<T>,
+) -> T {
+    let Some(value) = object.get(name) else { return default };
+    read(value).unwrap_or_else(|| {
+        damaged.push(name);
+        default
+    })
+}
+
+fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
+    serde_json::from_value(value.clone()).ok()
+}
+
+/// A path as text, or as its bytes where it is none.
+pub(super) fn path_to_json(path: &Path) -> Value {
+    if let Some(text) = path.to_str() {
+        return Value::from(text);
+    }
+    #[cfg(unix)]
+    let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
+    #[cfg(not(unix))]
+    let bytes = path.as_os_str().as_encoded_bytes();
+    json!({ "bytes": bytes })
+}
+
+pub(super) fn path_from_json(value: &Value) -> Option<PathBuf> {
+    if let Some(text) = value.as_str() {
+        return Some(PathBuf::from(text));
+    }
+    let bytes: Vec<u8> = typed(value.get("bytes")?)?;
+    #[cfg(unix)]
+    return Some(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes).into());
+    #[cfg(not(unix))]
+    return String::from_utf8(bytes).ok().map(PathBuf::from);
+}
+
+pub(super) fn model_to_json(model: &ModelSource) -> Value {
+    match model {
+        ModelSource::Builtin => json!("builtin"),
+        ModelSource::Folder(folder) => json!({ "folder": path_to_json(folder) }),
+    }
+}
+
+pub(super) fn model_from_json(value: &Value) -> Option<ModelSource> {
+    if value == "builtin" {
+        return Some(ModelSource::Builtin);
+    }
+    path_from_json(value.get("folder")?).map(ModelSource::Folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            language: Language::Korean,
+            theme: ThemeChoice::Light,
+            model: ModelSource::Folder("/models/a".into()),
+            model_crashed: true,
+            recent_models: vec!["/models/a".into(), "/models/b".into()],
+            last_folder: Some("/pictures".into()),
+            save_metadata: false,
+            window_size: [900.0, 700.0],
         }
     }
 
-    /// Writes the settings, whole or not at all.
-    pub fn save(&self) -> anyhow::Result<()> {
-        let Some(path) = file() else { return Ok(()) };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+    #[test]
+    fn settings_come_back() {
+        assert_eq!(Settings::from_json(&settings().to_json()), (settings(), Vec::new()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_no_text_comes_back() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let path = PathBuf::from(std::ffi::OsString::from_vec(b"/models/caf\xe9".to_vec()));
+        let odd = Settings {
+            model: ModelSource::Folder(path.clone()),
+            recent_models: vec![path.clone()],
+            last_folder: Some(path),
+            ..settings()
+        };
+        let text = serde_json::to_string(&odd.to_json()).unwrap();
+        assert_eq!(Settings::from_json(&serde_json::from_str(&text).unwrap()), (odd, Vec::new()));
+    }
+
+    #[test]
+    fn each_damaged_field_alone_has_its_default() {
+        for (name, wrong) in [
+            ("language", json!(3)),
+            ("theme", json!("purple")),
+            ("model", json!({ "folder": 3 })),
+            ("model_crashed", json!("yes")),
+            ("recent_models", json!(["/models/a", 5, "/models/b"])),
+            ("last_folder", json!([])),
+            ("save_metadata", json!(null)),
+            ("window_size", json!([1])),
+        ] {
+            let mut object = settings().to_json();
+            object.insert(name.to_owned(), wrong);
+            let (read, damaged) = Settings::from_json(&object);
+            assert_eq!(damaged, [name]);
+            // All others are as they were; of a list, what is whole.
+            let (mut is, mut was) = (read.to_json(), settings().to_json());
+            if name != "recent_models" {
+                is.remove(name);
+                was.remove(name);
+            }
+            assert_eq!(is, was, "{name}");
         }
-        let text = serde_json::to_string_pretty(self)?;
-        write_atomically(&path, |file| std::io::Write::write_all(file, text.as_bytes()))?;
-        Ok(())
+    }
+
+    #[test]
+    fn a_window_no_screen_has_is_no_damage() {
+        for size in [json!([1, 1]), json!([1e9, 800])] {
+            let mut object = settings().to_json();
+            object.insert("window_size".to_owned(), size);
+            let (read, damaged) = Settings::from_json(&object);
+            assert_eq!((read.window_size, damaged.len()), ([1280.0, 800.0], 0));
+        }
     }
 }

@@ -1,20 +1,24 @@
 //! The window: drains the engine, draws the panels, carries out what the session asks for.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::background::{Background, Finished, Use};
-use super::dialogs::{Answer, Dialogs, Purpose};
+use super::dialogs::{Dialogs, Purpose};
 use super::files::{self, Opened};
+use super::keeping::{Found, Keeping};
 use super::monitor::fit_to_monitor;
 use super::questions::Questions;
 use super::settings::{Settings, ThemeChoice};
+use super::signals::Termination;
+use super::waker::Waker;
+use crate::catalog::ModelSource;
 use crate::engine::{Engine, EngineSettings, Event};
 use crate::formats::compare;
 use crate::panels::{Desk, Language, Tab, theme, window_ui};
 use crate::preview::LatentTextures;
-use crate::request::{ModelChoice, Picture};
-use crate::session::{Action, Effect, Export, Message, Session};
+use crate::request::Picture;
+use crate::session::{Action, Effect, Message, Session};
 
 /// The program's window.
 pub struct Window {
@@ -23,55 +27,100 @@ pub struct Window {
     /// What it draws with.
     pub desk: Desk,
     pub(super) questions: Questions,
+    pub(super) background: Background,
+    pub(super) settings: Settings,
+    pub(super) keeping: Keeping,
+    pub(super) termination: Termination,
+    pub(super) dialogs: Dialogs,
     engine: Engine,
-    dialogs: Dialogs,
-    background: Background,
-    settings: Settings,
+    waker: Waker,
     /// Whether the window was held against its monitor's size.
     is_fitted: bool,
 }
 
 /// A repaint asked for so late is one frame; one asked for at once is two, the second for what changed its size.
 const SOON: Duration = Duration::from_millis(1);
-/// A dialog that ended sooner than this, seconds, was never shown.
-const NEVER_SHOWN: f64 = 0.25;
 
 impl Window {
-    /// Builds the window and starts the engine.
+    /// Builds the window and starts the engine. Nothing is kept on the disk.
     pub fn new(
         context: &eframe::CreationContext<'_>,
         settings: Settings,
-        notice: Option<String>,
+        message: Option<Message>,
     ) -> anyhow::Result<Self> {
-        let ctx = context.egui_ctx.clone();
-        theme::install(&ctx);
-        ctx.set_theme(match settings.theme {
+        let mut window = Self::build(context, settings, Keeping::default())?;
+        if let Some(message) = message {
+            window.session.notify(message);
+        }
+        Ok(window)
+    }
+
+    fn build(
+        context: &eframe::CreationContext<'_>,
+        settings: Settings,
+        keeping: Keeping,
+    ) -> anyhow::Result<Self> {
+        let waker = Waker::new(&context.egui_ctx);
+        let wakes = waker.clone();
+        let engine = Engine::start(EngineSettings::default(), move || wakes.wake_after(SOON))?;
+        let (model, recent_models) = (settings.model.clone(), settings.recent_models.clone());
+        let mut session = if settings.model_crashed {
+            Session::held_back(model, recent_models)
+        } else {
+            Session::new(model, recent_models)
+        };
+        let mut desk = Desk::new(None, settings.language);
+        desk.save_metadata = settings.save_metadata;
+        session.fits_folder = super::fits_folder();
+        let mut window = Self {
+            session,
+            desk,
+            questions: Questions::default(),
+            background: Background::new(&waker),
+            settings,
+            keeping,
+            termination: Termination::default(),
+            dialogs: Dialogs::new(&waker),
+            engine,
+            waker,
+            is_fitted: false,
+        };
+        window.attach(context);
+        Ok(window)
+    }
+
+    /// Builds the window on what the start found on the disk, and listens to signals.
+    pub(super) fn start(context: &eframe::CreationContext<'_>, found: Found) -> anyhow::Result<Self> {
+        let Found { keeping, settings, messages, abandoned } = found;
+        let mut window = Self::build(context, settings, keeping)?;
+        for message in messages {
+            window.session.notify(message);
+        }
+        window.desk.focus_prompt = abandoned.is_empty();
+        window.questions.abandoned = abandoned;
+        window.termination.watch(window.waker.clone());
+        Ok(window)
+    }
+
+    /// Begins to paint with this context: the first, or another one after the graphics device was lost.
+    pub(super) fn attach(&mut self, context: &eframe::CreationContext<'_>) {
+        let ctx = &context.egui_ctx;
+        self.waker.follow(ctx);
+        theme::install(ctx);
+        ctx.set_theme(match self.settings.theme {
             ThemeChoice::System => egui::ThemePreference::System,
             ThemeChoice::Light => egui::ThemePreference::Light,
             ThemeChoice::Dark => egui::ThemePreference::Dark,
         });
-        let waker = ctx.clone();
-        let engine = Engine::start(EngineSettings::default(), move || waker.request_repaint_after(SOON))?;
-        let latents = context.wgpu_render_state.as_ref().map(LatentTextures::new);
-        let mut session = Session::new(settings.model.clone(), settings.recent_models.clone());
-        if let Some(notice) = notice {
-            session.notify(Message::SettingsDamaged(notice));
-        }
-        let mut desk = Desk::new(latents, settings.language);
-        desk.save_metadata = settings.save_metadata;
-        session.fits_folder = super::settings::fits_folder();
-        let (dialogs, background) = (Dialogs::new(&ctx), Background::new(&ctx));
-        let questions = Questions::default();
-        let mut window =
-            Self { session, desk, questions, engine, dialogs, background, settings, is_fitted: false };
-        window.carry_out(&ctx);
-        Ok(window)
+        self.desk.paint_with(context.wgpu_render_state.as_ref().map(LatentTextures::new));
+        self.carry_out(ctx);
     }
 
-    fn carry_out(&mut self, ctx: &egui::Context) {
+    pub(super) fn carry_out(&mut self, ctx: &egui::Context) {
         for effect in self.session.take_effects() {
             match effect {
                 Effect::Send(command) => {
+                    self.keeping.about_to(&command);
                     if let Err(error) = self.engine.send(command) {
                         self.session.notify(Message::NotTaken(error.to_string()));
                     }
@@ -95,6 +144,11 @@ impl Window {
                     ));
                 }
                 Effect::Read(path) => self.read(path, Use::Inspect),
+                Effect::Keep(job) => {
+                    self.keeping.keep(self.session.results.iter().find(|item| item.job == job))
+                }
+                Effect::IsKeptAs(job, files) => self.keeping.is_kept_as(job, files),
+                Effect::Forget(job) => self.keeping.forget(job),
                 Effect::Compare { job, original, decoded, downscale, latent_bytes } => {
                     self.background.begin(move || {
                         let found = compare(&original, &decoded, downscale, latent_bytes);
@@ -102,8 +156,8 @@ impl Window {
                     });
                 }
                 Effect::FindModels(channels) => {
-                    let folders = self.session.recent_models.iter().cloned().map(ModelChoice::Folder);
-                    let known = std::iter::once(ModelChoice::Builtin).chain(folders).collect();
+                    let folders = self.session.recent_models.iter().cloned().map(ModelSource::Folder);
+                    let known = std::iter::once(ModelSource::Builtin).chain(folders).collect();
                     self.background
                         .begin(move || Finished::ModelsFound(files::fitting_models(known, channels)));
                 }
@@ -111,84 +165,7 @@ impl Window {
         }
     }
 
-    fn export_name(&self, what: Export) -> String {
-        let name = &self.session.inspector.name;
-        let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let stem = stem.unwrap_or_else(|| format!("safelight-{}", self.shown_seed()));
-        match what {
-            Export::Sheet => format!("{stem}-channels.png"),
-            Export::ChannelPngs => format!("{stem}-channel.png"),
-            Export::Channel(index) => format!("{stem}-channel-{index}.png"),
-            Export::Npy => format!("{stem}.npy"),
-            Export::Reconstruction => format!("{stem}-decoded.png"),
-        }
-    }
-
-    fn shown_seed(&self) -> u64 {
-        self.session.shown_result().map_or(0, |item| item.request.seed.0)
-    }
-
-    pub(super) fn ask(&mut self, purpose: Purpose, name: &str) {
-        self.dialogs.ask(purpose, self.settings.last_folder.as_deref(), name);
-    }
-
-    fn answered(&mut self, answer: Answer) {
-        if !answer.paths.is_empty() {
-            self.paths_chosen(answer.purpose, answer.paths);
-        } else if answer.shown_secs < NEVER_SHOWN {
-            let folder = self.settings.last_folder.clone().or_else(files::home).unwrap_or_default();
-            let path = folder.join(answer.name).display().to_string();
-            self.questions.typed_path = Some((answer.purpose, path));
-        }
-    }
-
-    pub(super) fn paths_chosen(&mut self, purpose: Purpose, paths: Vec<PathBuf>) {
-        let Some(path) = paths.first().cloned() else { return };
-        let is_folder = matches!(purpose, Purpose::SaveAll);
-        self.settings.last_folder =
-            if is_folder { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
-        match purpose {
-            Purpose::Open => self.session.apply(Action::OpenPaths(paths)),
-            Purpose::OpenSource => self.read(path, Use::Source),
-            Purpose::OpenModel => self.session.apply(Action::SetModel(ModelChoice::Folder(path))),
-            Purpose::SavePicture(job) => {
-                let item = self.session.results.iter().find(|item| item.job == job).cloned();
-                let metadata = self.desk.save_metadata;
-                self.background.begin(move || {
-                    let written = match &item {
-                        Some(item) => files::save_picture(&path, item, metadata),
-                        None => Err(anyhow::anyhow!("the picture was removed")),
-                    };
-                    Finished::Written { job: Some(job), written }
-                });
-            }
-            Purpose::SaveAll => {
-                let (metadata, results) = (self.desk.save_metadata, &self.session.results);
-                let unsaved: Vec<_> = results.iter().filter(|item| !item.saved).cloned().collect();
-                self.questions.save_begins(unsaved.len());
-                self.background
-                    .begin(move || Finished::AllWritten(files::save_all(&path, &unsaved, metadata)));
-            }
-            Purpose::SaveLatent(latent) => {
-                let Some(profile) = self.session.profile.clone() else { return };
-                self.background.begin(move || {
-                    let written = files::save_latent(&path, &latent, &profile);
-                    Finished::Written { job: None, written }
-                });
-            }
-            Purpose::Export(what) => {
-                let inspector = &self.session.inspector;
-                let (Some(latent), Some(format)) = (inspector.adjusted(), inspector.format) else { return };
-                let decoded = inspector.decoded.clone();
-                self.background.begin(move || {
-                    let written = files::export(&path, what, &latent, &format, decoded.as_ref());
-                    Finished::Written { job: None, written }
-                });
-            }
-        }
-    }
-
-    fn read(&mut self, path: PathBuf, wanted_for: Use) {
+    pub(super) fn read(&mut self, path: PathBuf, wanted_for: Use) {
         let background = self.session.open_options.background;
         self.background.begin(move || {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -200,8 +177,8 @@ impl Window {
         match finished {
             Finished::Opened { wanted_for, name, opened } => self.opened(wanted_for, name, opened),
             Finished::Written { job, written: Ok(path) } => {
-                if let Some(item) = self.session.results.iter_mut().find(|item| Some(item.job) == job) {
-                    item.saved = true;
+                if let Some(job) = job {
+                    self.session.mark_saved(job);
                 }
                 self.session.notify(Message::Saved(path));
             }
@@ -220,6 +197,18 @@ impl Window {
             }
             Finished::Compared(_, None) => {}
             Finished::ModelsFound(models) => self.session.apply(Action::ModelsFound(models)),
+            Finished::Recovered(recovered, failed) => {
+                for error in failed {
+                    self.session.notify(Message::NotOpened(format!("{error:#}")));
+                }
+                self.session.apply(Action::Recover(recovered));
+            }
+            Finished::SettingsRested => self.settings_rested(),
+            Finished::SettingsWritten(written) => {
+                if let Some(message) = self.keeping.settings_written(written) {
+                    self.session.notify(message);
+                }
+            }
         }
     }
 
@@ -311,6 +300,7 @@ impl eframe::App for Window {
         self.dropped_and_pasted(ctx);
         self.closing(ctx);
         self.carry_out(ctx);
+        self.keep_settings();
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
@@ -333,11 +323,16 @@ impl eframe::App for Window {
     }
 
     fn on_exit(&mut self) {
-        self.settings.model = self.session.draft.model.clone();
-        self.settings.save_metadata = self.desk.save_metadata;
-        self.settings.recent_models.clone_from(&self.session.recent_models);
-        if let Err(error) = self.settings.save() {
-            log::error!("the settings could not be saved: {error:#}");
+        // What was sampled since the last frame is kept too.
+        while let Some(event) = self.engine.try_next() {
+            self.session.apply_event(event);
         }
+        for effect in self.session.take_effects() {
+            if let Effect::Keep(job) = effect {
+                self.keeping.keep(self.session.results.iter().find(|item| item.job == job));
+            }
+        }
+        self.background.finish_writing();
+        self.end_keeping();
     }
 }

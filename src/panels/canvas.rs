@@ -4,6 +4,7 @@ use egui::{Color32, Pos2, Rect, RichText, Sense, Ui, Vec2};
 
 use super::waiting::waiting_ui;
 use super::{Desk, Tab, theme};
+use crate::latent::TrajectoryStep;
 use crate::preview::Look;
 use crate::session::{Action, ModelState, Outcome, Session, Shown, builtin_vocabulary};
 
@@ -144,18 +145,13 @@ fn draw_subject(
     };
     painter.image(texture, rect, WHOLE, Color32::WHITE);
     let place = match (session.shown_result(), session.scrubbed) {
-        (Some(item), Some(at)) => {
-            item.trajectory.steps.get(at).map(|step| (at + 1, item.trajectory.steps.len(), step.sigma))
-        }
+        (Some(item), Some(at)) => item.trajectory.steps.get(at),
         (Some(_), None) => None,
-        (None, _) => session
-            .running
-            .as_ref()
-            .and_then(|running| running.newest.as_ref())
-            .map(|step| (step.step, step.steps, step.sigma)),
+        (None, _) => session.running.as_ref().and_then(|running| running.newest.as_ref()),
     };
     let chip = match place {
-        Some((step, steps, sigma)) => {
+        Some(at) => {
+            let TrajectoryStep { step, steps, sigma, .. } = &**at;
             format!("{method} {quantity} · {} {step}/{steps} · σ {sigma:.2}", look.text.step)
         }
         None => match session.shown_result().map(|item| &item.outcome) {

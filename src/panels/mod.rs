@@ -20,10 +20,11 @@ use std::sync::Arc;
 
 use egui::{TextureHandle, TextureId, TextureOptions, Ui};
 
+use crate::catalog::ModelSource;
 use crate::latent::{Latent, LatentFormat, LatentSpace};
 use crate::preview::{LatentTextures, Look};
 use crate::projection::{PreviewFit, RgbProjection};
-use crate::request::{ModelChoice, Picture};
+use crate::request::Picture;
 use crate::session::{Action, Session, Touch, builtin_fit};
 
 pub use text::{Language, Text};
@@ -52,7 +53,9 @@ pub struct Desk {
     pub keys_are_taken: bool,
     /// Set once: the prompt takes the keyboard at the start.
     pub(crate) focus_prompt: bool,
-    projections: HashMap<usize, Arc<RgbProjection>>,
+    tables: Vec<(LatentFormat, Arc<RgbProjection>)>,
+    /// Three principal components as red, green and blue.
+    components: Arc<RgbProjection>,
     builtin: Option<PreviewFit>,
     pictures: HashMap<usize, (Picture, TextureHandle)>,
 }
@@ -85,10 +88,17 @@ impl Desk {
             save_metadata: true,
             keys_are_taken: false,
             focus_prompt: true,
-            projections: HashMap::new(),
+            tables: Vec::new(),
+            components: Arc::new(RgbProjection::first_channels(3)),
             builtin: builtin_fit(),
             pictures: HashMap::new(),
         }
+    }
+
+    /// Paints with another device from now on: nothing that was painted before is there any more.
+    pub fn paint_with(&mut self, latents: Option<LatentTextures>) {
+        self.latents = latents;
+        self.pictures.clear();
     }
 
     /// Speaks another language.
@@ -97,10 +107,10 @@ impl Desk {
     }
 
     /// A model's name for people.
-    fn model_name(&self, model: &ModelChoice) -> String {
+    fn model_name(&self, model: &ModelSource) -> String {
         match model {
-            ModelChoice::Builtin => self.text.builtin_model.to_owned(),
-            ModelChoice::Folder(_) => model.short_name(),
+            ModelSource::Builtin => self.text.builtin_model.to_owned(),
+            ModelSource::Folder(_) => model.short_name(),
         }
     }
 
@@ -118,29 +128,27 @@ impl Desk {
                 Look::Linear { projection: Arc::clone(&fit.linear), smooth: true }
             };
         }
-        Look::Linear { projection: self.table(format.channels), smooth: true }
+        Look::Linear { projection: self.table(format), smooth: true }
     }
 
-    /// The best linear map known for so many channels without a fit.
-    fn table(&mut self, channels: usize) -> Arc<RgbProjection> {
-        let projection = self.projections.entry(channels).or_insert_with(|| {
-            Arc::new(if channels == 4 {
-                RgbProjection::stable_diffusion()
-            } else {
-                RgbProjection::first_channels(channels)
-            })
-        });
-        Arc::clone(projection)
+    /// The best linear map known without a fit; one allocation a format, which the textures are told apart by.
+    fn table(&mut self, format: LatentFormat) -> Arc<RgbProjection> {
+        if let Some((_, table)) = self.tables.iter().find(|(known, _)| *known == format) {
+            return Arc::clone(table);
+        }
+        let table = Arc::new(RgbProjection::for_format(&format));
+        self.tables.push((format, Arc::clone(&table)));
+        table
     }
 
     /// The linear map beside a look: what one channel alone does to the picture.
-    fn linear_projection(&mut self, seen: &Look, channels: usize) -> Arc<RgbProjection> {
+    fn linear_projection(&mut self, seen: &Look, format: LatentFormat) -> Arc<RgbProjection> {
         match (seen, &self.builtin) {
             (Look::Linear { projection, .. }, _) => Arc::clone(projection),
             (Look::Patch { projection }, Some(fit)) if Arc::ptr_eq(projection, &fit.patch) => {
                 Arc::clone(&fit.linear)
             }
-            _ => self.table(channels),
+            _ => self.table(format),
         }
     }
 
@@ -151,7 +159,7 @@ impl Desk {
 
     /// Three principal components as red, green and blue.
     fn components_look(&mut self) -> Look {
-        Look::Linear { projection: self.table(3), smooth: false }
+        Look::Linear { projection: Arc::clone(&self.components), smooth: false }
     }
 
     /// A picture as a texture, made when it is first drawn.

@@ -31,9 +31,14 @@ pub(super) fn notices_ui(ui: &Ui, session: &Session, desk: &Desk, actions: &mut 
                     if !why.is_empty() {
                         ui.label(RichText::new(why).color(theme::quiet(dark)));
                     }
-                    if ui.small_button(desk.text.dismiss).clicked() {
-                        actions.push(Action::Dismiss(notice.id));
-                    }
+                    ui.horizontal(|ui| {
+                        if session.can_come_back(notice.id) && ui.small_button(desk.text.undo).clicked() {
+                            actions.push(Action::UndoRemove(notice.id));
+                        }
+                        if ui.small_button(desk.text.dismiss).clicked() {
+                            actions.push(Action::Dismiss(notice.id));
+                        }
+                    });
                 });
             }
         });

@@ -4,7 +4,8 @@ use egui::text::LayoutJob;
 use egui::{RichText, TextFormat, Ui};
 
 use super::{Desk, named, theme};
-use crate::request::{GenerationDraft, ModelChoice};
+use crate::catalog::ModelSource;
+use crate::request::GenerationDraft;
 use crate::session::{Action, ModelState, Session, builtin_vocabulary};
 
 pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions: &mut Vec<Action>) {
@@ -110,14 +111,14 @@ fn marked_words(text: &str, width: f32, marks: bool, dark: bool, ink: egui::Colo
 
 fn model_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Action>) {
     let text = look.text;
-    let name = |model: &ModelChoice| look.model_name(model);
+    let name = |model: &ModelSource| look.model_name(model);
     let label = ui.label(RichText::new(text.model).family(theme::strong()));
     egui::ComboBox::from_id_salt("model")
         .width(ui.available_width())
         .selected_text(name(&session.draft.model))
         .show_ui(ui, |ui| {
-            let folders = session.recent_models.iter().cloned().map(ModelChoice::Folder);
-            for model in std::iter::once(ModelChoice::Builtin).chain(folders) {
+            let folders = session.recent_models.iter().cloned().map(ModelSource::Folder);
+            for model in std::iter::once(ModelSource::Builtin).chain(folders) {
                 let chosen = model == session.draft.model;
                 if ui.selectable_label(chosen, name(&model)).clicked() && !chosen {
                     actions.push(Action::SetModel(model));
@@ -147,12 +148,18 @@ fn model_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Actio
                 let shape =
                     profile.format.latent_shape(profile.defaults.size.width, profile.defaults.size.height);
                 let ratio = profile.format.compression(shape).ratio();
-                format!("{} · {device} · {ratio:.0}×", profile.family.name())
+                format!("{} · {device} · {ratio:.0}×", profile.family)
             });
             ui.label(RichText::new(detail.unwrap_or_default()).small().color(theme::quiet(dark)));
         }
         ModelState::Failed(_) => {
-            ui.label(RichText::new(text.load_failed).small().color(theme::accent(dark)));
+            ui.horizontal(|ui| {
+                let words = if session.is_held_back { text.held_back } else { text.load_failed };
+                ui.label(RichText::new(words).small().color(theme::accent(dark)));
+                if ui.small_button(text.try_again).clicked() {
+                    actions.push(Action::SetModel(session.draft.model.clone()));
+                }
+            });
         }
     }
 }

@@ -3,7 +3,8 @@
 use egui::{RichText, Slider, Ui};
 
 use super::{Desk, Text, named, theme};
-use crate::request::{GenerationDraft, ImageSize, SamplerKind, ScheduleKind, Seed, fit_into_multiples};
+use crate::catalog::{ImageSize, SamplerKind, ScheduleKind, fit_into_multiples};
+use crate::request::{GenerationDraft, Seed};
 use crate::session::{Action, Session};
 
 /// Aspect ratios that are offered.
@@ -18,7 +19,9 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
     let mut draft = session.draft.clone();
     let (mut batch, mut locked) = (session.batch, session.seed_locked);
     let multiple = session.profile.as_ref().map_or(8, |profile| profile.size_multiple);
-    let native = session.profile.as_ref().map_or(128, |profile| profile.defaults.size.width);
+    // The edge of a square of the area that the model was trained on.
+    let area = |size: ImageSize| (size.width * size.height).isqrt();
+    let native = session.profile.as_ref().map_or(128, |profile| area(profile.defaults.size));
     ui.add_space(4.0);
     egui::Grid::new("sampling").num_columns(2).spacing([10.0, 8.0]).min_col_width(88.0).show(ui, |ui| {
         row(ui, text.size, |ui| size_ui(ui, &mut draft.size, native, multiple, text));
@@ -121,14 +124,42 @@ fn seed_ui(
         ui.spacing_mut().item_spacing.x = 4.0;
         // The longest seed fits, and so does the row.
         ui.spacing_mut().button_padding.x = 6.0;
-        let drag = egui::DragValue::new(&mut seed.0).range(0..=u64::from(u32::MAX)).speed(1.0);
-        named(&ui.add_sized([SEED_WIDTH, 28.0], drag), text.seed);
+        named(&seed_field(ui, seed), text.seed);
         if ui.button(text.new_seed).clicked() {
             actions.push(Action::RandomSeed);
         }
         ui.checkbox(locked, text.lock_seed);
     })
     .response
+}
+
+/// A seed to drag or to type; −1 is a random one. The field computes in f64, which does not hold the longest
+/// seeds: what is shown and what is typed goes past it.
+fn seed_field(ui: &mut Ui, seed: &mut Seed) -> egui::Response {
+    let before = *seed;
+    let mut dragged = before.0 as f64;
+    let typed = std::cell::Cell::new(None);
+    let field =
+        egui::DragValue::new(&mut dragged)
+            .range(0.0..=f64::from(u32::MAX))
+            .clamp_existing_to_range(false)
+            .speed(1.0)
+            .fixed_decimals(0)
+            .update_while_editing(false)
+            .custom_formatter(|value, _| {
+                if value == before.0 as f64 { before.to_string() } else { format!("{value:.0}") }
+            })
+            .custom_parser(|text| {
+                typed.set(text.parse::<Seed>().ok());
+                typed.get().map(|seed| seed.0 as f64)
+            });
+    let response = ui.add_sized([SEED_WIDTH, 28.0], field);
+    if let Some(typed) = typed.get() {
+        *seed = typed;
+    } else if dragged != before.0 as f64 {
+        *seed = Seed(dragged as u64);
+    }
+    response
 }
 
 /// The picture to start from, and how far to go.

@@ -38,6 +38,7 @@ texts! {
     loading: "Loading", "불러오는 중";
     ready_on: "Ready", "준비됨";
     load_failed: "Could not be loaded", "불러오지 못했습니다";
+    held_back: "Not loaded", "불러오지 않았습니다";
     prompt: "Prompt", "프롬프트";
     prompt_hint: "Describe a picture", "그림을 묘사해 보세요";
     negative_prompt: "Negative prompt", "네거티브 프롬프트";
@@ -141,6 +142,7 @@ texts! {
     latent_pixel: "Latent pixel", "잠재 픽셀";
     probe_hint: "Point at a picture or a channel: the pixel, its patch and the latent vector appear here. Ctrl+scroll zooms all tiles, dragging moves them, a double click shows the whole.", "그림이나 채널을 가리키면 픽셀과 패치, 잠재 벡터가 여기에 나타납니다. Ctrl+스크롤은 확대, 끌기는 이동, 두 번 클릭은 전체 보기.";
     beyond: "beyond 3σ", "3σ 밖";
+    non_finite: "NaN or infinite", "개 값이 NaN 또는 무한대";
     posterior: "posterior", "사후";
     swatch_hint: "What +1 σ of this channel adds to grey", "이 채널의 +1 σ가 회색에 더하는 색";
     blend: "Blend with", "섞기";
@@ -187,6 +189,17 @@ texts! {
     save_all: "Save all…", "모두 저장…";
     close_unsaved: "Close without saving", "저장하지 않고 닫기";
     stay: "Stay", "취소";
+    try_again: "Try again", "다시 시도";
+    cancel: "Cancel", "취소";
+    exists: "This file exists already", "이미 있는 파일입니다";
+    exists_hint: "It would be replaced.", "계속하면 이 파일이 바뀝니다.";
+    replace: "Replace", "바꾸기";
+    other_name: "Choose another name…", "다른 이름 선택…";
+    abandoned: "Pictures not saved when Safelight ended:", "Safelight가 끝날 때 저장하지 못한 그림:";
+    abandoned_hint: "Their latents were kept. Restored, they are decoded again and can be saved.", "잠재가 남아 있습니다. 복원하면 다시 디코딩하여 저장할 수 있습니다.";
+    abandoned_restore: "Restore", "복원";
+    abandoned_later: "Ask again later", "나중에 다시 묻기";
+    abandoned_discard: "Discard", "버리기";
     path_title: "File", "파일";
     language: "한국어", "English";
     theme_toggle: "Light or dark", "밝게/어둡게";

@@ -1,9 +1,10 @@
 //! The words of messages, in both languages.
 
 use super::Language;
+use crate::catalog::ModelSource;
 use crate::engine::{Advice, Failure, Task};
 use crate::formats::metadata::Unrestored;
-use crate::request::DraftError;
+use crate::request::{DraftError, GenerationDraft};
 use crate::session::Message;
 
 /// A message's title and what is said under it.
@@ -19,9 +20,58 @@ pub(super) fn message_words(message: &Message, language: Language) -> [String; 2
         Message::NotTaken(why) => {
             [pick("The engine did not take the job", "엔진이 작업을 받지 못했습니다"), why.clone()]
         }
-        Message::SettingsDamaged(why) => [
-            pick("The settings file was damaged and set aside", "설정 파일이 손상되어 따로 보관했습니다"),
+        Message::SettingsDamaged { why, kept_as } => [
+            pick("The settings file was damaged", "설정 파일이 손상되었습니다"),
+            match language {
+                Language::English => {
+                    format!("What is whole of it is used ({why}). A copy was kept: {}", kept_as.display())
+                }
+                Language::Korean => {
+                    format!(
+                        "온전한 부분만 사용합니다({why}). 원본은 여기에 보관했습니다: {}",
+                        kept_as.display()
+                    )
+                }
+            },
+        ],
+        Message::SettingsUnread(why) => [
+            pick("The settings could not be read", "설정을 읽지 못했습니다"),
+            match language {
+                Language::English => format!("So they will not be written either: {why}"),
+                Language::Korean => format!("그래서 저장하지도 않습니다: {why}"),
+            },
+        ],
+        Message::SettingsUnwritten(why) => {
+            [pick("The settings could not be saved", "설정을 저장하지 못했습니다"), why.clone()]
+        }
+        Message::ModelHeldBack(model) => [
+            pick("The last model was not loaded", "마지막 모델을 불러오지 않았습니다"),
+            held_back_words(model, language),
+        ],
+        Message::NothingKept(why) => [
+            pick(
+                "Unsaved pictures cannot be kept if Safelight ends unexpectedly",
+                "예기치 않게 끝나면 저장하지 않은 그림을 지킬 수 없습니다",
+            ),
             why.clone(),
+        ],
+        Message::NotRecovered(latent) => [
+            pick("A picture could not be restored", "그림을 복원하지 못했습니다"),
+            match language {
+                Language::English => format!(
+                    "The model that drew it is not there. Its latent is kept and can be opened with another: {}",
+                    latent.display()
+                ),
+                Language::Korean => format!(
+                    "그림을 그린 모델이 없습니다. 잠재는 남아 있으니 다른 모델로 열 수 있습니다: {}",
+                    latent.display()
+                ),
+            },
+        ],
+        Message::Removed(prompt) => [pick("Removed", "제거했습니다"), shortened(prompt)],
+        Message::Repainted => [
+            pick("The graphics device was lost", "그래픽 장치와의 연결이 끊겼습니다"),
+            pick("The window is drawn anew; nothing was lost.", "창을 다시 그렸습니다. 잃은 것은 없습니다."),
         ],
         Message::NotDrawable(error) => {
             [pick("This cannot be drawn", "그릴 수 없습니다"), draft_words(error, language)]
@@ -65,7 +115,33 @@ pub(super) fn message_words(message: &Message, language: Language) -> [String; 2
             ),
         ],
         Message::Failed(failure) => failure_words(failure, language),
+        Message::ModelRemarks(what) => [pick("About this model", "이 모델에 대하여"), what.join(" ")],
+        Message::PromptRemarks(what) => [
+            pick("Parts of the prompt are not followed", "프롬프트의 일부는 적용되지 않습니다"),
+            what.join(" "),
+        ],
         Message::Decoder(what) => [pick("Decoded again", "다시 디코딩했습니다"), what.clone()],
+    }
+}
+
+fn held_back_words(model: &ModelSource, language: Language) -> String {
+    let name = model.short_name();
+    match language {
+        Language::English => format!(
+            "Safelight ended while it loaded {name}. Its files may be damaged. Try again, or choose another model."
+        ),
+        Language::Korean => format!(
+            "{name} 모델을 불러오다가 Safelight가 끝났습니다. 파일이 손상되었을 수 있습니다. 다시 시도하거나 다른 모델을 고르세요."
+        ),
+    }
+}
+
+/// The beginning of a prompt.
+fn shortened(prompt: &str) -> String {
+    const MOST: usize = 60;
+    match prompt.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &prompt[..end]),
+        None => prompt.to_owned(),
     }
 }
 
@@ -106,7 +182,8 @@ fn korean_advice(advice: Advice) -> &'static str {
         Advice::GentlerSampling => "f32, 더 낮은 가이던스, 또는 다른 샘플러를 써 보세요.",
         Advice::ChangeSampling => "샘플러, 스케줄, 단계 수를 바꾸세요.",
         Advice::SmallerPicture => "더 작은 그림으로 시도하세요. 또 실패하면 모델이 손상되었을 수 있습니다.",
-        Advice::Report => "다시 시작했습니다. 프로그램의 오류이니 알려 주세요.",
+        Advice::LessMemory => "다른 프로그램을 닫거나, 더 작은 크기나 모델을 고르세요.",
+        Advice::Report => "다음 그림은 그대로 그릴 수 있습니다. 프로그램의 오류이니 알려 주세요.",
     }
 }
 
@@ -118,8 +195,16 @@ fn draft_words(error: &DraftError, language: Language) -> String {
         DraftError::Size { size, multiple, max } => {
             format!("크기 {size}: 두 변은 {multiple}부터 {max}까지 {multiple}의 배수여야 합니다.")
         }
-        DraftError::Steps { steps, max } => format!("단계 {steps}: 1부터 {max}까지 고르세요."),
-        DraftError::GuidanceScale(scale) => format!("가이던스 {scale}: 0부터 50까지 고르세요."),
+        DraftError::Steps { steps, max } => {
+            format!("단계 {steps}: 이 모델과 샘플러에서는 1부터 {max}까지 고르세요.")
+        }
+        DraftError::GuidanceScale(scale) => {
+            format!("가이던스 {scale}: 0부터 50까지 고르세요. 1 이하는 가이던스를 쓰지 않는다는 뜻입니다.")
+        }
+        DraftError::Prompt { bytes } => format!(
+            "프롬프트가 너무 깁니다({bytes}바이트). {}바이트 이하로 줄이세요.",
+            GenerationDraft::MAX_PROMPT_BYTES
+        ),
         DraftError::Strength(strength) => format!("강도 {strength}: 0부터 1까지 고르세요."),
         DraftError::NothingToDo { strength, steps } => {
             format!("강도 {strength}에서는 {steps}단계 중 남는 단계가 없습니다. 강도나 단계를 올리세요.")
@@ -136,6 +221,10 @@ fn unrestored_words(what: &Unrestored, language: Language) -> String {
         (Unrestored::ClipSkip(n), _) => format!("CLIP skip {n}"),
         (Unrestored::InitImage, Language::English) => "the source picture".to_owned(),
         (Unrestored::InitImage, Language::Korean) => "원본 그림".to_owned(),
+        (Unrestored::PromptNode(class), Language::English) => {
+            format!("what the node {class} does to a prompt")
+        }
+        (Unrestored::PromptNode(class), Language::Korean) => format!("노드 {class}가 프롬프트에 한 처리"),
     }
 }
 

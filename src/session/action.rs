@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::{Asked, Message, OpenOptions, Queued, Running, Session, Shown, Touch};
-use crate::engine::{Command, JobId};
+use super::{Asked, Message, OpenOptions, Queued, Recovered, Running, Session, Shown, Touch};
+use crate::catalog::{ImageSize, ModelSource};
+use crate::engine::{Command, JobId, JobKind};
 use crate::formats::Comparison;
 use crate::formats::metadata::GenerationFacts;
 use crate::latent::{Latent, LatentFormat, LatentSpace};
-use crate::request::{
-    CancelToken, DecodeChoice, GenerationDraft, ImageSize, InitImage, ModelChoice, Picture, Seed,
-};
+use crate::request::{DecodeChoice, GenerationDraft, InitImage, Picture, Seed};
 use crate::store::builtin_vocabulary;
 
 /// What a person does.
@@ -36,7 +35,7 @@ pub enum Action {
     /// Moves a waiting job one place earlier.
     PromoteQueued(JobId),
     /// Chooses a model.
-    SetModel(ModelChoice),
+    SetModel(ModelSource),
     /// Shows a result or the running job.
     Show(Shown),
     /// Looks at a step of the shown result.
@@ -49,6 +48,10 @@ pub enum Action {
     RestoreFacts(Box<GenerationFacts>),
     /// Takes a result away.
     RemoveResult(usize),
+    /// Brings back the result whose removal this message told of.
+    UndoRemove(u64),
+    /// Brings back what an earlier session left unsaved.
+    Recover(Vec<Recovered>),
     /// Starts from a picture.
     UsePicture(Picture),
     /// Lays a picture's latent open.
@@ -76,9 +79,9 @@ pub enum Action {
     /// Says what a latent's numbers are.
     AnswerKind(LatentSpace, LatentFormat),
     /// Models that fit the latent in question were looked for.
-    ModelsFound(Vec<ModelChoice>),
+    ModelsFound(Vec<ModelSource>),
     /// Chooses the model for the latent in question.
-    AnswerModel(ModelChoice),
+    AnswerModel(ModelSource),
     /// Lets a question go.
     DropQuestion,
     /// Changes how the latent is seen or what is done to it.
@@ -156,12 +159,18 @@ pub enum Effect {
         /// Bytes of the latent at 16 bits a value.
         latent_bytes: usize,
     },
-    /// Looks for known models whose VAE has so many channels.
+    /// Looks for known models whose VAE has this number of channels.
     FindModels(usize),
     /// Shows the open dialog for a model's folder.
     AskOpenModel,
     /// Reads a file or folder.
     Read(PathBuf),
+    /// Keeps a result on the disk until it is saved or given up.
+    Keep(JobId),
+    /// A result of an earlier session is kept in these files already.
+    IsKeptAs(JobId, PathBuf),
+    /// A result need not be kept any longer.
+    Forget(JobId),
 }
 
 impl Session {
@@ -217,6 +226,8 @@ impl Session {
             }
             Action::RestoreFacts(facts) => self.restore(&facts),
             Action::RemoveResult(index) => self.remove_result(index),
+            Action::UndoRemove(notice) => self.undo_remove(notice),
+            Action::Recover(recovered) => self.recover(recovered),
             Action::UsePicture(picture) => {
                 let strength = self.draft.init_image.as_ref().map_or(0.75, |init| init.strength);
                 self.draft.init_image = Some(InitImage { picture, strength });
@@ -243,7 +254,7 @@ impl Session {
             }
             Action::InspectShown => self.inspect_shown(),
             Action::DecodeInspected(how) => self.decode_inspected(how),
-            Action::Dismiss(id) => self.notices.retain(|notice| notice.id != id),
+            Action::Dismiss(id) => self.dismiss(id),
             Action::Save => {
                 if let Some(item) = self.shown_result().filter(|item| item.picture().is_some()) {
                     self.effects.push(Effect::AskSavePicture(item.job));
@@ -323,12 +334,8 @@ impl Session {
         if self.running.is_some() || self.queue.is_empty() {
             return;
         }
-        self.interrupt_fit();
         let Queued { id, request } = self.queue.remove(0);
-        let cancel = CancelToken::new();
-        let command =
-            Command::Generate { job: id, request: Box::new(request.clone()), cancel: cancel.clone() };
-        self.effects.push(Effect::Send(command));
+        let cancel = self.send(id, JobKind::Generate { request: Box::new(request.clone()) });
         let since = std::time::Instant::now();
         self.running =
             Some(Running { id, request, cancel, stage: None, newest: None, step_secs: None, since });
@@ -340,19 +347,6 @@ impl Session {
         if let Some(running) = &self.running {
             running.cancel.stop();
         }
-    }
-
-    fn remove_result(&mut self, index: usize) {
-        if index >= self.results.len() {
-            return;
-        }
-        self.results.remove(index);
-        self.shown = match self.shown {
-            Shown::Result(at) if at == index => Shown::Live,
-            Shown::Result(at) if at > index => Shown::Result(at - 1),
-            other => other,
-        };
-        self.scrubbed = None;
     }
 
     fn restore(&mut self, facts: &GenerationFacts) {
@@ -390,9 +384,7 @@ impl Session {
         let Some(latent) = self.inspector.adjusted() else { return };
         let job = self.new_job();
         self.inspector.pending = Some(job);
-        self.interrupt_fit();
         let model = self.draft.model.clone();
-        let cancel = CancelToken::new();
-        self.effects.push(Effect::Send(Command::Decode { job, model, latent, how, cancel }));
+        self.send(job, JobKind::Decode { model, latent, how });
     }
 }

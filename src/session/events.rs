@@ -1,8 +1,9 @@
 //! What the engine tells.
 
-use super::{Asked, Effect, Message, ModelState, Outcome, ResultItem, RunningStep, Session, Shown};
-use crate::engine::{Event, JobId, Stage};
-use crate::request::{DecodeChoice, GenerationDraft, ModelProfile};
+use super::{Asked, Effect, Message, ModelState, Outcome, ResultItem, Session, Shown};
+use crate::catalog::ModelProfile;
+use crate::engine::{Event, JobId, Stage, Task};
+use crate::request::{DecodeChoice, GenerationDraft};
 
 impl Session {
     /// Applies an event. Events of jobs that are not known (any more) change nothing.
@@ -12,17 +13,18 @@ impl Session {
                 self.model_loaded(job, profile, ModelState::Ready { device, in_halves });
             }
             Event::StageChanged { job, stage } => self.stage_changed(job, stage),
-            Event::StepFinished { job, step, steps, sigma, noisy, denoised, elapsed_secs } => {
+            Event::StepFinished { job, step } => {
                 if let Some(running) = self.running.as_mut().filter(|running| running.id == job) {
                     // A running mean that follows changes of pace.
-                    let mean = running.step_secs.map_or(elapsed_secs, |mean| 0.7 * mean + 0.3 * elapsed_secs);
-                    running.step_secs = Some(mean);
-                    running.newest = Some(RunningStep { step, steps, sigma, noisy, denoised });
+                    let secs = step.elapsed_secs;
+                    running.step_secs = Some(running.step_secs.map_or(secs, |mean| 0.7 * mean + 0.3 * secs));
+                    running.newest = Some(step);
                     if self.shown == Shown::Live {
                         self.follow_canvas();
                     }
                 }
             }
+            Event::Remarks { remarks, .. } => self.notify_once(Message::PromptRemarks(remarks)),
             Event::Sampled { job, latent, trajectory, finished_early } => {
                 let Some(running) = self.running.as_ref().filter(|running| running.id == job) else { return };
                 let Some(profile) = &self.profile else { return };
@@ -38,6 +40,7 @@ impl Session {
                     elapsed_secs: running.since.elapsed().as_secs_f64(),
                     saved: false,
                 });
+                self.effects.push(Effect::Keep(job));
             }
             Event::Decoded { job, picture, notice, elapsed_secs } => {
                 if let Some(notice) = notice {
@@ -49,7 +52,9 @@ impl Session {
                     self.compare(job, picture);
                 } else if let Some(index) = self.results.iter().rposition(|item| item.job == job) {
                     self.results[index].outcome = Outcome::Decoded(picture);
-                    self.results[index].elapsed_secs = elapsed_secs;
+                    if self.decoding != Some(job) {
+                        self.results[index].elapsed_secs = elapsed_secs;
+                    }
                     if self.shown == Shown::Live {
                         self.shown = Shown::Result(index);
                         self.follow_canvas();
@@ -66,7 +71,9 @@ impl Session {
                 }
             }
             Event::Failed { job, failure } => {
-                if self.take_load(job).is_some() {
+                let runs = self.running.as_ref().is_some_and(|running| running.id == job);
+                // A picture may have had to load its model first.
+                if self.take_load(job).is_some() || (runs && failure.task == Task::LoadModel) {
                     self.model_state = ModelState::Failed(failure.why.clone());
                 }
                 if let Some(item) = self.results.iter_mut().find(|item| item.job == job) {
@@ -78,6 +85,7 @@ impl Session {
                 self.fit_ended(job, true);
                 self.notify(Message::Failed(failure));
                 self.end_job(job);
+                self.give_up_recovering();
             }
             Event::PreviewFitted { job, model, fit } => {
                 self.fit_ended(job, true);
@@ -86,6 +94,11 @@ impl Session {
                 }
             }
             Event::Cancelled { job } => {
+                let runs = self.running.as_ref().is_some_and(|running| running.id == job);
+                if runs && self.load.is_none() && matches!(self.model_state, ModelState::Loading(..)) {
+                    // Stopped while it loaded its model: the model is wanted all the same.
+                    self.load_model(self.draft.model.clone());
+                }
                 self.fit_ended(job, false);
                 self.take_load(job);
                 if let Some(item) = self.results.iter_mut().find(|item| item.job == job) {
@@ -94,7 +107,15 @@ impl Session {
                 }
                 self.end_job(job);
             }
-            Event::Restarted { .. } => self.load_model(self.draft.model.clone()),
+            // The model is no longer open. One that was on its way has failed and would fail again.
+            Event::Restarted { reason } => {
+                if self.is_ready() {
+                    self.load_model(self.draft.model.clone());
+                } else if self.load.is_none() {
+                    self.model_state = ModelState::Failed(reason);
+                    self.give_up_recovering();
+                }
+            }
         }
     }
 
@@ -139,7 +160,10 @@ impl Session {
             // Another model was chosen meanwhile.
             return;
         }
-        let is_new = self.profile.as_ref().is_none_or(|known| known.choice != profile.choice);
+        let is_new = self.profile.as_ref().is_none_or(|known| known.source != profile.source);
+        if is_new && !profile.remarks.is_empty() {
+            self.notify_once(Message::ModelRemarks(profile.remarks.clone()));
+        }
         // A new model brings its suggestions; what was typed and chosen for any model stays.
         let as_suggested = |draft: GenerationDraft| GenerationDraft {
             prompt: draft.prompt,
@@ -149,7 +173,7 @@ impl Session {
             ..GenerationDraft::new(&profile)
         };
         let mut asked = std::mem::take(&mut self.asked);
-        let is_suggested = is_new && profile.choice == self.draft.model;
+        let is_suggested = is_new && profile.source == self.draft.model;
         if is_suggested {
             self.draft = as_suggested(self.draft.clone());
         }
@@ -158,7 +182,7 @@ impl Session {
                 *draft = as_suggested(draft.clone());
             }
             // It may have been asked of a model that could not be loaded.
-            draft.model = profile.choice.clone();
+            draft.model = profile.source.clone();
         }
         self.profile = Some(profile);
         self.model_state = ready;
@@ -166,6 +190,7 @@ impl Session {
             self.begin_fitting();
         }
         self.open_awaited();
+        self.recover_of_model();
         for Asked { draft, count } in asked {
             self.enqueue(&draft, count);
         }
@@ -177,6 +202,7 @@ impl Session {
             self.running = None;
             self.start_next();
         }
+        self.decode_ended(job);
         self.fit_in_quiet();
     }
 }

@@ -1,8 +1,9 @@
 //! When previews are fitted: after the first picture, while nothing else is to do.
 
-use super::{Effect, Session};
-use crate::engine::{Command, JobId};
-use crate::request::{CancelToken, ModelChoice};
+use super::Session;
+use crate::catalog::ModelSource;
+use crate::engine::{JobId, JobKind};
+use crate::request::CancelToken;
 
 /// How far the fit of the loaded model's previews is.
 #[derive(Debug, Default)]
@@ -20,14 +21,17 @@ impl Session {
     /// A model was loaded: forgets the other one's fit and looks for a kept one.
     pub(super) fn begin_fitting(&mut self) {
         (self.preview_fit, self.fit_progress, self.fitting) = (None, None, Fitting::Done);
-        if self.draft.model != ModelChoice::Builtin {
+        if self.draft.model != ModelSource::Builtin {
             self.ask_fit(false);
         }
     }
 
     /// Computes the fit if it is wanted, a picture was made, and the engine is free.
     pub(super) fn fit_in_quiet(&mut self) {
-        let free = self.running.is_none() && self.queue.is_empty() && self.inspector.pending.is_none();
+        let free = self.running.is_none()
+            && self.queue.is_empty()
+            && self.inspector.pending.is_none()
+            && self.decoding.is_none();
         let seen = !self.results.is_empty() || self.inspector.decoded.is_some();
         if free && seen && self.is_ready() && matches!(self.fitting, Fitting::Wanted) {
             self.ask_fit(true);
@@ -52,10 +56,9 @@ impl Session {
     }
 
     fn ask_fit(&mut self, may_compute: bool) {
-        let (job, cancel) = (self.new_job(), CancelToken::new());
-        self.fitting = Fitting::Asked(job, cancel.clone());
+        let job = self.new_job();
         let (model, folder) = (self.draft.model.clone(), self.fits_folder.clone());
-        let command = Command::FitPreview { job, model, folder, may_compute, cancel };
-        self.effects.push(Effect::Send(command));
+        let cancel = self.send(job, JobKind::FitPreview { model, folder, may_compute });
+        self.fitting = Fitting::Asked(job, cancel);
     }
 }

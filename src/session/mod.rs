@@ -10,21 +10,26 @@ mod inspector;
 mod notice;
 mod opening;
 mod queue;
+mod recovery;
+mod removal;
 mod result;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::JobId;
+use crate::catalog::{ModelProfile, ModelSource};
+use crate::engine::{Command, Job, JobId, JobKind};
 use crate::projection::PreviewFit;
-use crate::request::{CancelToken, GenerationDraft, ModelChoice, ModelProfile, Seed};
+use crate::request::{CancelToken, GenerationDraft, Seed};
 
 pub use crate::store::builtin_vocabulary;
 pub use action::{Action, Effect, Export};
 pub use inspector::{Inspector, InspectorOptions, Limits, Touch};
 pub use notice::{Message, Notice, Severity};
 pub use opening::{Framing, OpenOptions, Question};
-pub use queue::{Queued, Running, RunningStep};
+pub use queue::{Queued, Running};
+pub use recovery::Recovered;
 pub use result::{Outcome, ResultItem};
 
 /// How the model is.
@@ -65,6 +70,8 @@ pub struct Session {
     pub profile: Option<Arc<ModelProfile>>,
     /// How it is.
     pub model_state: ModelState,
+    /// Whether the chosen model is not loaded because that once ended the program.
+    pub is_held_back: bool,
     /// Folders of models used before, newest first.
     pub recent_models: Vec<PathBuf>,
     /// Jobs that wait.
@@ -104,6 +111,13 @@ pub struct Session {
     load: Option<Load>,
     /// Oldest first. If the model could not be loaded, the next one draws them.
     asked: Vec<Asked>,
+    /// Results of an earlier session whose model is not loaded yet.
+    recovering: Vec<Recovered>,
+    /// Results that are to be decoded again, and the one that is.
+    to_decode: VecDeque<JobId>,
+    decoding: Option<JobId>,
+    /// Results that were taken away and can come back: the message that offers it, and their place.
+    removed: Vec<(u64, usize, ResultItem)>,
     effects: Vec<Effect>,
 }
 
@@ -120,30 +134,46 @@ struct Asked {
     count: u64,
 }
 
-/// Most folders that are remembered.
-const MAX_RECENT: usize = 8;
+/// Most folders of models that are remembered.
+pub const MAX_RECENT_MODELS: usize = 8;
 
 impl Session {
     /// A session that begins to load `model`.
-    pub fn new(model: ModelChoice, recent_models: Vec<PathBuf>) -> Self {
+    pub fn new(model: ModelSource, recent_models: Vec<PathBuf>) -> Self {
+        let mut session = Self::without_model(model.clone(), recent_models);
+        session.load_model(model);
+        session
+    }
+
+    /// A session that leaves `model` alone, because loading it once ended the program: the person may try again.
+    pub fn held_back(model: ModelSource, recent_models: Vec<PathBuf>) -> Self {
+        let mut session = Self::without_model(model, recent_models);
+        session.is_held_back = true;
+        session.model_state = ModelState::Failed(String::new());
+        session.notify(Message::ModelHeldBack(session.draft.model.clone()));
+        session
+    }
+
+    fn without_model(model: ModelSource, recent_models: Vec<PathBuf>) -> Self {
         let draft = GenerationDraft {
-            model: model.clone(),
+            model,
             prompt: String::new(),
             negative_prompt: String::new(),
-            size: crate::request::ImageSize::new(128, 128),
+            size: crate::catalog::ImageSize::new(128, 128),
             steps: 20,
             guidance_scale: 4.0,
             seed: Seed::random(),
-            sampler: crate::request::SamplerKind::default(),
-            schedule: crate::request::ScheduleKind::default(),
+            sampler: crate::catalog::SamplerKind::default(),
+            schedule: crate::catalog::ScheduleKind::default(),
             init_image: None,
         };
-        let mut session = Self {
+        Self {
             draft,
             batch: 1,
             seed_locked: false,
             profile: None,
             model_state: ModelState::Loading(String::new(), 0, 1),
+            is_held_back: false,
             recent_models,
             queue: Vec::new(),
             running: None,
@@ -166,10 +196,12 @@ impl Session {
             next_notice: 1,
             load: None,
             asked: Vec::new(),
+            recovering: Vec::new(),
+            to_decode: VecDeque::new(),
+            decoding: None,
+            removed: Vec::new(),
             effects: Vec::new(),
-        };
-        session.load_model(model);
-        session
+        }
     }
 
     /// What the window is to carry out, oldest first; the list is empty afterwards.
@@ -187,7 +219,7 @@ impl Session {
 
     /// Whether the built-in model is chosen, whose words are known.
     pub fn is_builtin(&self) -> bool {
-        self.draft.model == ModelChoice::Builtin
+        self.draft.model == ModelSource::Builtin
     }
 
     /// Whether a model is loaded and jobs can start.
@@ -210,6 +242,20 @@ impl Session {
         u64::from(self.running.is_some()) + self.queue.len() as u64 + self.asked_while_loading()
     }
 
+    /// The model that is being loaded.
+    pub fn loading(&self) -> Option<&ModelSource> {
+        self.load.as_ref().map(|_| &self.draft.model)
+    }
+
+    /// A result's picture was saved.
+    pub fn mark_saved(&mut self, job: JobId) {
+        let removed = self.removed.iter_mut().map(|(_, _, item)| item);
+        if let Some(item) = self.results.iter_mut().chain(removed).find(|item| item.job == job) {
+            item.saved = true;
+            self.effects.push(Effect::Forget(job));
+        }
+    }
+
     /// The load of this job, taken out, if it is under way.
     fn take_load(&mut self, job: JobId) -> Option<Load> {
         self.load.take_if(|load| load.job == job)
@@ -226,21 +272,38 @@ impl Session {
         self.next_notice += 1;
     }
 
-    fn load_model(&mut self, model: ModelChoice) {
+    /// Adds a message unless it is there already.
+    pub(super) fn notify_once(&mut self, message: Message) {
+        if self.notices.iter().all(|notice| notice.message != message) {
+            self.notify(message);
+        }
+    }
+
+    fn load_model(&mut self, model: ModelSource) {
         if let Some(load) = self.load.take() {
             load.cancel.stop();
         }
-        self.interrupt_fit();
-        if let ModelChoice::Folder(folder) = &model {
+        if let ModelSource::Folder(folder) = &model {
             self.recent_models.retain(|known| known != folder);
             self.recent_models.insert(0, folder.clone());
-            self.recent_models.truncate(MAX_RECENT);
+            self.recent_models.truncate(MAX_RECENT_MODELS);
         }
         self.draft.model = model.clone();
+        self.is_held_back = false;
         self.model_state = ModelState::Loading(String::new(), 0, 1);
-        let (job, cancel) = (self.new_job(), CancelToken::new());
-        self.load = Some(Load { job, cancel: cancel.clone() });
-        self.effects.push(Effect::Send(crate::engine::Command::LoadModel { job, model, cancel }));
+        let job = self.new_job();
+        let cancel = self.send(job, JobKind::LoadModel { model });
+        self.load = Some(Load { job, cancel });
+    }
+
+    /// Hands work to the engine; gives its stop switch. A fit of previews, which waits for quiet, makes way.
+    fn send(&mut self, id: JobId, kind: JobKind) -> CancelToken {
+        if !matches!(kind, JobKind::FitPreview { .. }) {
+            self.interrupt_fit();
+        }
+        let cancel = CancelToken::new();
+        self.effects.push(Effect::Send(Command::Run(Job { id, cancel: cancel.clone(), kind })));
+        cancel
     }
 }
 

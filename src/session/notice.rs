@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::catalog::ModelSource;
 use crate::engine::Failure;
 use crate::formats::metadata::Unrestored;
 use crate::request::DraftError;
@@ -26,8 +27,27 @@ pub enum Message {
     NotOpened(String),
     /// The engine did not take a job: why.
     NotTaken(String),
-    /// The settings file was damaged: how, and where it was put.
-    SettingsDamaged(String),
+    /// The settings file was damaged: how, and where a copy of it is.
+    SettingsDamaged {
+        /// What is wrong with it.
+        why: String,
+        /// The copy.
+        kept_as: PathBuf,
+    },
+    /// The settings file could not be read, so it is not written either: why.
+    SettingsUnread(String),
+    /// The settings could not be written: why.
+    SettingsUnwritten(String),
+    /// The model of the last start is not loaded, because that ended the program.
+    ModelHeldBack(ModelSource),
+    /// Unsaved results cannot be kept on the disk: why.
+    NothingKept(String),
+    /// A result of an earlier session cannot be shown; its latent is still here.
+    NotRecovered(PathBuf),
+    /// A result with this prompt was taken away and can come back.
+    Removed(String),
+    /// The graphics device was lost, and the window was painted anew.
+    Repainted,
     /// The draft is no request.
     NotDrawable(DraftError),
     /// Settings came back from a file; these did not.
@@ -42,13 +62,24 @@ pub enum Message {
     Failed(Failure),
     /// The decoder said something beside the picture.
     Decoder(String),
+    /// What of a model's own settings is not followed.
+    ModelRemarks(Vec<String>),
+    /// What is written in a prompt and not done.
+    PromptRemarks(Vec<String>),
 }
 
 impl Message {
     /// How serious it is.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::Saved(_) | Self::Restored(_) | Self::ScaledDown(..) | Self::Decoder(_) => Severity::Info,
+            Self::Saved(_)
+            | Self::Restored(_)
+            | Self::ScaledDown(..)
+            | Self::Decoder(_)
+            | Self::Removed(_)
+            | Self::Repainted
+            | Self::ModelRemarks(_)
+            | Self::PromptRemarks(_) => Severity::Info,
             _ => Severity::Error,
         }
     }

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::{Effect, Inspector, Message, Session};
-use crate::engine::Command;
+use crate::catalog::ModelSource;
+use crate::engine::JobKind;
 use crate::formats::picture::{crop_to_multiple, pad_to_multiple};
 use crate::latent::{Latent, LatentFormat, LatentSpace};
-use crate::request::{CancelToken, DecodeChoice, ModelChoice, Picture};
+use crate::request::{DecodeChoice, Picture};
 
 /// How a picture is brought to whole latent pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub enum Question {
         /// The space of its values.
         space: Option<LatentSpace>,
         /// Models that fit; `None` until they were looked for.
-        fitting: Option<Vec<ModelChoice>>,
+        fitting: Option<Vec<ModelSource>>,
     },
 }
 
@@ -114,10 +115,8 @@ impl Session {
         self.inspector = Inspector::awaiting(framed.clone(), job, &self.inspector);
         self.inspector.source = Some(picture);
         (self.inspector.name, self.inspector.transparent) = (name, transparent);
-        self.interrupt_fit();
         let model = self.draft.model.clone();
-        let cancel = CancelToken::new();
-        self.effects.push(Effect::Send(Command::Encode { job, model, picture: framed, cancel }));
+        self.send(job, JobKind::Encode { model, picture: framed });
     }
 
     /// Opens a latent, or asks what must be known first.
@@ -151,14 +150,14 @@ impl Session {
     }
 
     /// Models that fit a latent were looked for.
-    pub(super) fn models_found(&mut self, found: Vec<ModelChoice>) {
+    pub(super) fn models_found(&mut self, found: Vec<ModelSource>) {
         if let Some(Question::OtherModel { fitting, .. }) = &mut self.question {
             *fitting = Some(found);
         }
     }
 
     /// Loads the model a latent needs, and opens the latent once it is there.
-    pub(super) fn answer_model(&mut self, model: ModelChoice) {
+    pub(super) fn answer_model(&mut self, model: ModelSource) {
         if let Some(Question::OtherModel { latent, name, space, .. }) = self.question.take() {
             self.awaited = Some(Awaited { latent, name, space });
             self.load_model(model);

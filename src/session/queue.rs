@@ -1,9 +1,10 @@
 //! Jobs that wait and the one that runs.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::engine::{JobId, Stage};
-use crate::latent::Latent;
+use crate::latent::TrajectoryStep;
 use crate::request::{CancelToken, GenerationRequest};
 
 /// A job that waits.
@@ -13,21 +14,6 @@ pub struct Queued {
     pub id: JobId,
     /// What to draw.
     pub request: GenerationRequest,
-}
-
-/// The newest finished step of the running job.
-#[derive(Clone, Debug)]
-pub struct RunningStep {
-    /// 1 for the first.
-    pub step: usize,
-    /// Steps in all.
-    pub steps: usize,
-    /// Where the step started, k-diffusion's sigma.
-    pub sigma: f64,
-    /// x_t.
-    pub noisy: Latent,
-    /// x̂₀.
-    pub denoised: Latent,
 }
 
 /// The job the engine has.
@@ -41,7 +27,7 @@ pub struct Running {
     /// What the engine does, once it has begun.
     pub stage: Option<Stage>,
     /// The newest step.
-    pub newest: Option<RunningStep>,
+    pub newest: Option<Arc<TrajectoryStep>>,
     /// Mean seconds of a step so far.
     pub step_secs: Option<f64>,
     /// When it was sent.

@@ -3,19 +3,25 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::engine::{Advice, Command, Event, Failure, Task};
+use crate::catalog::ImageSize;
+use crate::engine::{Advice, Command, Event, Failure, Job, JobKind, Task};
 use crate::latent::{
     Blend, BlendMode, ChannelAdjustment, Latent, LatentFormat, LatentShape, LatentSpace, Trajectory,
+    TrajectoryStep,
 };
-use crate::request::{DecodeChoice, ImageSize, Picture, TileChoice};
+use crate::request::{DecodeChoice, Picture, TileChoice};
 
-fn profile() -> Arc<ModelProfile> {
+pub(super) fn profile() -> Arc<ModelProfile> {
     Arc::new(ModelProfile::made_up())
 }
 
-fn ready() -> Session {
-    let mut session = Session::new(ModelChoice::Builtin, Vec::new());
-    let Some(Effect::Send(Command::LoadModel { job, .. })) = session.take_effects().pop() else { panic!() };
+pub(super) fn ready() -> Session {
+    let mut session = Session::new(ModelSource::Builtin, Vec::new());
+    let Some(Effect::Send(Command::Run(Job { id: job, kind: JobKind::LoadModel { .. }, .. }))) =
+        session.take_effects().pop()
+    else {
+        panic!()
+    };
     session.apply_event(Event::ModelLoaded {
         job,
         profile: profile(),
@@ -26,18 +32,18 @@ fn ready() -> Session {
     session
 }
 
-fn sent_job(session: &mut Session) -> Option<JobId> {
+pub(super) fn sent_job(session: &mut Session) -> Option<JobId> {
     session.take_effects().into_iter().find_map(|effect| match effect {
-        Effect::Send(Command::Generate { job, .. }) => Some(job),
+        Effect::Send(Command::Run(Job { id: job, kind: JobKind::Generate { .. }, .. })) => Some(job),
         _ => None,
     })
 }
 
-fn latent() -> Latent {
+pub(super) fn latent() -> Latent {
     Latent::zeros(LatentShape::new(4, 8, 8))
 }
 
-fn finish(session: &mut Session, job: JobId) {
+pub(super) fn finish(session: &mut Session, job: JobId) {
     let trajectory = Arc::new(Trajectory::default());
     session.apply_event(Event::Sampled { job, latent: latent(), trajectory, finished_early: false });
     let picture = Picture::new(64, 64, vec![0; 64 * 64 * 3]).unwrap();
@@ -46,9 +52,13 @@ fn finish(session: &mut Session, job: JobId) {
 
 #[test]
 fn a_loaded_model_brings_its_suggestions_and_keeps_the_prompt() {
-    let mut session = Session::new(ModelChoice::Builtin, Vec::new());
+    let mut session = Session::new(ModelSource::Builtin, Vec::new());
     session.draft.prompt = "a fox".into();
-    let Some(Effect::Send(Command::LoadModel { job, .. })) = session.take_effects().pop() else { panic!() };
+    let Some(Effect::Send(Command::Run(Job { id: job, kind: JobKind::LoadModel { .. }, .. }))) =
+        session.take_effects().pop()
+    else {
+        panic!()
+    };
     session.apply_event(Event::ModelLoaded {
         job,
         profile: profile(),
@@ -63,7 +73,9 @@ fn a_loaded_model_brings_its_suggestions_and_keeps_the_prompt() {
 #[test]
 fn what_is_asked_for_while_the_model_loads_is_drawn_when_it_is_there() {
     let load = |session: &mut Session| {
-        let Some(Effect::Send(Command::LoadModel { job, .. })) = session.take_effects().pop() else {
+        let Some(Effect::Send(Command::Run(Job { id: job, kind: JobKind::LoadModel { .. }, .. }))) =
+            session.take_effects().pop()
+        else {
             panic!()
         };
         job
@@ -75,7 +87,7 @@ fn what_is_asked_for_while_the_model_loads_is_drawn_when_it_is_there() {
         in_halves: false,
         elapsed_secs: 0.1,
     };
-    let mut session = Session::new(ModelChoice::Builtin, Vec::new());
+    let mut session = Session::new(ModelSource::Builtin, Vec::new());
     let job = load(&mut session);
     session.draft.prompt = "a fox".into();
     session.apply(Action::Generate);
@@ -92,26 +104,26 @@ fn what_is_asked_for_while_the_model_loads_is_drawn_when_it_is_there() {
     assert_eq!(owls, [("an owl", fox.seed.nth(1)), ("an owl", fox.seed.nth(2))]);
     assert_eq!(session.unfinished(), 3);
 
-    let mut session = Session::new(ModelChoice::Builtin, Vec::new());
+    let mut session = Session::new(ModelSource::Builtin, Vec::new());
     let job = load(&mut session);
     session.apply(Action::Generate);
     session.apply(Action::StopNow);
     session.apply_event(loaded(job));
     assert_eq!(sent_job(&mut session), None, "it was taken back");
 
-    let mut session = Session::new(ModelChoice::Folder("/gone".into()), Vec::new());
+    let mut session = Session::new(ModelSource::Folder("/gone".into()), Vec::new());
     let job = load(&mut session);
     session.draft.prompt = "a fox".into();
     session.apply(Action::Generate);
     let failure = Failure { task: Task::LoadModel, why: "it is gone".into(), advice: None };
     session.apply_event(Event::Failed { job, failure });
     assert_eq!((sent_job(&mut session), session.unfinished()), (None, 1), "it waits for another model");
-    session.apply(Action::SetModel(ModelChoice::Builtin));
+    session.apply(Action::SetModel(ModelSource::Builtin));
     let job = load(&mut session);
     session.apply_event(loaded(job));
     assert!(sent_job(&mut session).is_some());
     let request = &session.running.as_ref().unwrap().request;
-    assert_eq!((request.prompt.as_str(), &request.model), ("a fox", &ModelChoice::Builtin));
+    assert_eq!((request.prompt.as_str(), &request.model), ("a fox", &ModelSource::Builtin));
 }
 
 #[test]
@@ -148,20 +160,17 @@ fn the_three_stops_do_what_they_say() {
     assert!(session.running.is_none());
 }
 
+/// A step of four.
+fn step(step: usize, denoised: Latent) -> std::sync::Arc<TrajectoryStep> {
+    TrajectoryStep { step, steps: 4, sigma: 1.0, noisy: latent(), denoised, elapsed_secs: 0.1 }.into()
+}
+
 #[test]
 fn events_of_foreign_jobs_change_nothing() {
     let mut session = ready();
     session.apply(Action::Generate);
     let foreign = JobId(999);
-    session.apply_event(Event::StepFinished {
-        job: foreign,
-        step: 1,
-        steps: 4,
-        sigma: 1.0,
-        noisy: latent(),
-        denoised: latent(),
-        elapsed_secs: 0.1,
-    });
+    session.apply_event(Event::StepFinished { job: foreign, step: step(1, latent()) });
     session.apply_event(Event::Cancelled { job: foreign });
     assert!(session.running.as_ref().unwrap().newest.is_none());
 }
@@ -181,6 +190,40 @@ fn a_failed_decode_keeps_the_latent() {
 }
 
 #[test]
+fn a_load_that_fails_ends_there_and_one_that_is_stopped_begins_again() {
+    let loads = |session: &mut Session| {
+        let effects = session.take_effects();
+        effects
+            .iter()
+            .filter(|effect| {
+                matches!(effect, Effect::Send(Command::Run(Job { kind: JobKind::LoadModel { .. }, .. })))
+            })
+            .count()
+    };
+    // A picture whose model has to be loaded anew: the device was changed.
+    let mut session = ready();
+    session.apply(Action::Generate);
+    let job = sent_job(&mut session).unwrap();
+    let loading = |job| Event::StageChanged {
+        job,
+        stage: crate::engine::Stage::Loading { part: "unet".into(), done: 0, total: 3 },
+    };
+    session.apply_event(loading(job));
+    let failure = Failure { task: Task::LoadModel, why: "it is damaged".into(), advice: None };
+    session.apply_event(Event::Failed { job, failure });
+    assert_eq!(loads(&mut session), 0);
+    assert_eq!(session.model_state, ModelState::Failed("it is damaged".into()));
+
+    let mut session = ready();
+    session.apply(Action::Generate);
+    let job = sent_job(&mut session).unwrap();
+    session.apply_event(loading(job));
+    session.apply(Action::StopNow);
+    session.apply_event(Event::Cancelled { job });
+    assert_eq!(loads(&mut session), 1);
+}
+
+#[test]
 fn a_wrong_draft_is_a_notice_and_no_job() {
     let mut session = ready();
     session.draft.size = ImageSize::new(33, 64);
@@ -196,12 +239,18 @@ fn an_inspected_picture_is_encoded_and_decoded_again() {
     let mut session = ready();
     let picture = Picture::new(70, 66, vec![0; 70 * 66 * 3]).unwrap();
     session.apply(Action::InspectPicture { picture, name: "a.png".into(), transparent: false });
-    let Some(Effect::Send(Command::Encode { job, picture, .. })) = session.take_effects().pop() else {
+    let Some(Effect::Send(Command::Run(Job { id: job, kind: JobKind::Encode { picture, .. }, .. }))) =
+        session.take_effects().pop()
+    else {
         panic!()
     };
     assert_eq!((picture.width(), picture.height()), (64, 64));
     session.apply_event(Event::Encoded { job, mean: latent(), log_variance: latent(), elapsed_secs: 0.1 });
-    let Some(Effect::Send(Command::Decode { job, .. })) = session.take_effects().pop() else { panic!() };
+    let Some(Effect::Send(Command::Run(Job { id: job, kind: JobKind::Decode { .. }, .. }))) =
+        session.take_effects().pop()
+    else {
+        panic!()
+    };
     session.apply_event(Event::Decoded { job, picture, notice: None, elapsed_secs: 0.1 });
     assert!(session.inspector.original.is_some() && session.inspector.decoded.is_some());
     assert_eq!(session.results.len(), 0);
@@ -213,7 +262,11 @@ fn an_inspected_picture_is_encoded_and_decoded_again() {
 
     let wanted = DecodeChoice { tiles: Some(TileChoice::Always), in_f32: false };
     session.apply(Action::DecodeInspected(wanted));
-    let Some(Effect::Send(Command::Decode { how, .. })) = session.take_effects().pop() else { panic!() };
+    let Some(Effect::Send(Command::Run(Job { kind: JobKind::Decode { how, .. }, .. }))) =
+        session.take_effects().pop()
+    else {
+        panic!()
+    };
     assert_eq!(how, wanted);
 }
 
@@ -235,15 +288,7 @@ fn a_latent_view_opened_from_the_canvas_follows_the_steps() {
     let mut session = ready();
     session.apply(Action::Generate);
     let job = sent_job(&mut session).unwrap();
-    let step = |step, value: f32| Event::StepFinished {
-        job,
-        step,
-        steps: 4,
-        sigma: 1.0,
-        noisy: latent(),
-        denoised: latent().map(|_, _| value),
-        elapsed_secs: 0.1,
-    };
+    let step = |at, value: f32| Event::StepFinished { job, step: step(at, latent().map(|_, _| value)) };
     session.apply_event(step(1, 1.0));
     session.apply(Action::InspectShown);
     session.apply_event(step(2, 2.0));
@@ -263,7 +308,11 @@ fn a_picture_that_is_no_multiple_can_be_padded_instead() {
     session.take_effects();
     let padded = OpenOptions { framing: Framing::Pad, ..OpenOptions::default() };
     session.apply(Action::SetOpenOptions(padded));
-    let Some(Effect::Send(Command::Encode { picture, .. })) = session.take_effects().pop() else { panic!() };
+    let Some(Effect::Send(Command::Run(Job { kind: JobKind::Encode { picture, .. }, .. }))) =
+        session.take_effects().pop()
+    else {
+        panic!()
+    };
     assert_eq!((picture.width(), picture.height()), (72, 72));
 }
 
@@ -306,11 +355,15 @@ fn a_latent_of_other_channels_waits_for_a_model_that_fits() {
         name: "f".into(),
     });
     assert!(matches!(session.take_effects()[..], [Effect::FindModels(16)]));
-    let flux = ModelChoice::Folder("/models/flux".into());
+    let flux = ModelSource::Folder("/models/flux".into());
     session.apply(Action::ModelsFound(vec![flux.clone()]));
     session.apply(Action::AnswerModel(flux.clone()));
-    let Some(Effect::Send(Command::LoadModel { job, .. })) = session.take_effects().pop() else { panic!() };
-    let other = ModelProfile { choice: flux, format: LatentFormat::FLUX, ..(*profile()).clone() };
+    let Some(Effect::Send(Command::Run(Job { id: job, kind: JobKind::LoadModel { .. }, .. }))) =
+        session.take_effects().pop()
+    else {
+        panic!()
+    };
+    let other = ModelProfile { source: flux, format: LatentFormat::FLUX, ..(*profile()).clone() };
     let loaded = Event::ModelLoaded {
         job,
         profile: Arc::new(other),
@@ -340,10 +393,14 @@ fn a_blend_is_one_of_the_touches_and_the_kept_latent_survives_the_next_file() {
 #[test]
 fn a_preview_is_fitted_after_the_first_picture_and_gives_way_to_the_next() {
     let mut session = ready();
-    let other = ModelChoice::Folder("/models/other".into());
+    let other = ModelSource::Folder("/models/other".into());
     session.apply(Action::SetModel(other.clone()));
-    let Some(Effect::Send(Command::LoadModel { job, .. })) = session.take_effects().pop() else { panic!() };
-    let theirs = ModelProfile { choice: other, ..(*profile()).clone() };
+    let Some(Effect::Send(Command::Run(Job { id: job, kind: JobKind::LoadModel { .. }, .. }))) =
+        session.take_effects().pop()
+    else {
+        panic!()
+    };
+    let theirs = ModelProfile { source: other, ..(*profile()).clone() };
     let loaded = Event::ModelLoaded {
         job,
         profile: Arc::new(theirs),
@@ -354,9 +411,12 @@ fn a_preview_is_fitted_after_the_first_picture_and_gives_way_to_the_next() {
     session.apply_event(loaded);
     let fit = |session: &mut Session| {
         session.take_effects().into_iter().find_map(|effect| match effect {
-            Effect::Send(Command::FitPreview { job, may_compute, cancel, .. }) => {
-                Some((job, may_compute, cancel))
-            }
+            Effect::Send(Command::Run(Job {
+                id: job,
+                cancel,
+                kind: JobKind::FitPreview { may_compute, .. },
+                ..
+            })) => Some((job, may_compute, cancel)),
             _ => None,
         })
     };

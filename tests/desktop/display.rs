@@ -153,6 +153,22 @@ impl Desktop {
         }
         image::open(&file).expect("a PNG").to_rgb8()
     }
+
+    /// Keeps a picture for people to look at, where `SAFELIGHT_SCREENSHOTS` names a folder.
+    #[expect(clippy::unused_self, reason = "pictures are a desktop's")]
+    pub(crate) fn keep_picture(&self, picture: &image::RgbImage, name: &str) {
+        if let Some(folder) = std::env::var_os("SAFELIGHT_SCREENSHOTS") {
+            picture
+                .save(PathBuf::from(folder).join(name).with_extension("png"))
+                .expect("a picture is written");
+        }
+    }
+
+    /// Ends the X server, as a crash of it would.
+    pub(crate) fn end_server(&mut self) {
+        self.server.kill().expect("it runs");
+        self.server.wait().expect("it ends");
+    }
 }
 
 impl Drop for Desktop {
@@ -177,13 +193,15 @@ impl Program {
         Self { child: command.stderr(file).spawn().expect("the program starts"), complaints }
     }
 
+    /// What the program said so far.
+    pub(crate) fn complaints(&self) -> String {
+        std::fs::read_to_string(&self.complaints).unwrap_or_default()
+    }
+
     /// Fails with what the program said if it has ended.
     pub(crate) fn must_run(&mut self) {
         if let Some(status) = self.child.try_wait().expect("a child") {
-            panic!(
-                "the program ended, {status}: {}",
-                std::fs::read_to_string(&self.complaints).unwrap_or_default()
-            );
+            panic!("the program ended, {status}: {}", self.complaints());
         }
     }
 }

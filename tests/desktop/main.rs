@@ -4,6 +4,7 @@
 
 mod display;
 mod drag_and_drop;
+mod endings;
 
 use display::{Desktop, Program, wait_for};
 

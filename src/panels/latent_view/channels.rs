@@ -6,7 +6,7 @@ use egui::{Color32, Pos2, Rect, RichText, Sense, Ui, Vec2};
 
 use super::lens::tile_ui;
 use super::pictures::fitted;
-use crate::latent::{Histogram, Latent};
+use crate::latent::{Histogram, Latent, LatentFormat};
 use crate::panels::{Desk, named, theme};
 use crate::preview::Look;
 use crate::projection::{ColourMap, RgbProjection};
@@ -40,7 +40,9 @@ pub(super) fn channels_ui(
     let columns =
         if count <= 4 { count.max(1) } else { ((ui.available_width() + gap) / 190.0).max(2.0) as usize };
     let tile = ((ui.available_width() + gap) / columns as f32 - gap).clamp(150.0, WIDEST).floor();
-    let projection = desk.linear_projection(seen, count);
+    let format =
+        inspector.format.unwrap_or(LatentFormat { channels: count, ..LatentFormat::STABLE_DIFFUSION });
+    let projection = desk.linear_projection(seen, format);
     for row in (0..count).collect::<Vec<_>>().chunks(columns) {
         ui.horizontal_top(|ui| {
             for &channel in row {
@@ -100,6 +102,9 @@ fn channel_ui(
         let mut line = format!("{:.1} % {}", s.beyond_3_sigma * 100.0, text.beyond);
         if let Some(sigma) = inspector.posterior_sigma.get(channel) {
             let _ = write!(line, " · {} σ {sigma:.3}", text.posterior);
+        }
+        if s.non_finite > 0 {
+            let _ = write!(line, " · {} {}", s.non_finite, text.non_finite);
         }
         ui.label(RichText::new(line).small().color(quiet));
     }

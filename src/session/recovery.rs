@@ -1,0 +1,325 @@
+//! Results that an earlier session left unsaved: they come back as results of the model that drew them, and are
+//! decoded again one after another.
+
+use std::path::PathBuf;
+
+use super::{Effect, Message, ModelState, Outcome, ResultItem, Session};
+use crate::catalog::{ModelProfile, ModelSource};
+use crate::engine::{JobId, JobKind};
+use crate::formats::metadata::GenerationFacts;
+use crate::latent::Latent;
+use crate::request::{DecodeChoice, GenerationDraft};
+
+/// A result as it was kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recovered {
+    /// The files it is kept in, without their extension.
+    pub kept_as: PathBuf,
+    /// The model that drew it.
+    pub model: ModelSource,
+    /// The settings of the run.
+    pub facts: GenerationFacts,
+    /// The final latent, VAE space.
+    pub latent: Latent,
+    /// Whether the run ended before its last step.
+    pub finished_early: bool,
+    /// Seconds the run took.
+    pub elapsed_secs: f64,
+}
+
+impl Recovered {
+    /// The result it was, if the model that is loaded now could have drawn it.
+    fn into_result(self, job: JobId, profile: &ModelProfile) -> Option<ResultItem> {
+        if self.latent.shape().channels != profile.format.channels {
+            return None;
+        }
+        let mut draft = GenerationDraft { model: self.model, ..GenerationDraft::new(profile) };
+        self.facts.apply_to(&mut draft);
+        let request = draft.validate(profile).ok()?;
+        Some(ResultItem {
+            job,
+            request,
+            model_name: profile.name.clone(),
+            format: profile.format,
+            latent: profile.format.model_from_vae(&self.latent),
+            trajectory: std::sync::Arc::default(),
+            outcome: Outcome::Decoding,
+            finished_early: self.finished_early,
+            elapsed_secs: self.elapsed_secs,
+            saved: false,
+        })
+    }
+}
+
+impl Session {
+    /// Takes back what an earlier session left; models are loaded as they are needed.
+    pub(super) fn recover(&mut self, recovered: Vec<Recovered>) {
+        self.recovering.extend(recovered);
+        self.recover_of_model();
+    }
+
+    /// Makes results of what the loaded model drew, then loads the next model that is needed.
+    pub(super) fn recover_of_model(&mut self) {
+        if self.load.is_some() || self.recovering.is_empty() {
+            return;
+        }
+        if let (true, Some(profile)) = (self.is_ready(), self.profile.clone()) {
+            let is_of_model = |recovered: &mut Recovered| recovered.model == profile.source;
+            for recovered in self.recovering.extract_if(.., is_of_model).collect::<Vec<_>>() {
+                let (job, kept_as) = (self.new_job(), recovered.kept_as.clone());
+                match recovered.into_result(job, &profile) {
+                    Some(item) => {
+                        self.results.push(item);
+                        self.effects.push(Effect::IsKeptAs(job, kept_as));
+                        self.to_decode.push_back(job);
+                    }
+                    // The folder holds another model now.
+                    None => self.notify(Message::NotRecovered(kept_as.with_extension("latent"))),
+                }
+            }
+            self.decode_next();
+        }
+        if let Some(next) = self.recovering.first() {
+            let model = next.model.clone();
+            self.load_model(model);
+        }
+    }
+
+    /// The model that was to be loaded cannot be: what it drew stays where it is kept.
+    pub(super) fn give_up_recovering(&mut self) {
+        if !matches!(self.model_state, ModelState::Failed(_)) {
+            return;
+        }
+        let model = self.draft.model.clone();
+        let is_of_model = |recovered: &mut Recovered| recovered.model == model;
+        for recovered in self.recovering.extract_if(.., is_of_model).collect::<Vec<_>>() {
+            self.notify(Message::NotRecovered(recovered.kept_as.with_extension("latent")));
+        }
+        self.recover_of_model();
+    }
+
+    /// Has the next result decoded; one at a time, so that what the person asks for comes between.
+    pub(super) fn decode_next(&mut self) {
+        if self.decoding.is_some() {
+            return;
+        }
+        while let Some(job) = self.to_decode.pop_front() {
+            // It may have been removed meanwhile.
+            let Some(item) = self.results.iter().find(|item| item.job == job) else { continue };
+            let (model, latent) = (item.request.model.clone(), item.latent.clone());
+            self.decoding = Some(job);
+            self.send(job, JobKind::Decode { model, latent, how: DecodeChoice::default() });
+            return;
+        }
+    }
+
+    /// A job is over; if it was such a decode, the next one begins.
+    pub(super) fn decode_ended(&mut self, job: JobId) {
+        if self.decoding == Some(job) {
+            self.decoding = None;
+            self.decode_next();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{finish, latent, profile, ready, sent_job};
+    use super::super::{Action, Shown};
+    use super::*;
+    use crate::engine::{Command, Job};
+    use crate::engine::{Event, Failure, Task};
+    use crate::request::{Picture, Seed};
+
+    fn recovered(model: &ModelSource, seed: u64) -> Recovered {
+        let request = GenerationDraft { seed: Seed(seed), ..GenerationDraft::new(&profile()) };
+        Recovered {
+            kept_as: PathBuf::from(format!("/kept/{seed}")),
+            model: model.clone(),
+            facts: GenerationFacts::of_request(&request, "as it was"),
+            latent: latent().map(|_, _| 1.0),
+            finished_early: true,
+            elapsed_secs: 7.0,
+        }
+    }
+
+    fn decodes(session: &mut Session) -> Vec<JobId> {
+        let effects = session.take_effects().into_iter();
+        effects
+            .filter_map(|effect| match effect {
+                Effect::Send(Command::Run(Job { id: job, kind: JobKind::Decode { .. }, .. })) => Some(job),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn decoded(job: JobId) -> Event {
+        let picture = Picture::new(64, 64, vec![0; 64 * 64 * 3]).unwrap();
+        Event::Decoded { job, picture, notice: None, elapsed_secs: 0.1 }
+    }
+
+    fn loads(session: &mut Session) -> Option<(JobId, ModelSource)> {
+        session.take_effects().into_iter().find_map(|effect| match effect {
+            Effect::Send(Command::Run(Job { id: job, kind: JobKind::LoadModel { model, .. }, .. })) => {
+                Some((job, model))
+            }
+            _ => None,
+        })
+    }
+
+    fn loaded(job: JobId, model: &ModelSource) -> Event {
+        let profile = ModelProfile { source: model.clone(), ..(*profile()).clone() };
+        let profile = std::sync::Arc::new(profile);
+        Event::ModelLoaded { job, profile, device: "CPU".into(), in_halves: false, elapsed_secs: 0.1 }
+    }
+
+    #[test]
+    fn what_was_left_comes_back_as_unsaved_results_decoded_one_after_another() {
+        let mut session = ready();
+        let own = session.draft.model.clone();
+        session.apply(Action::Recover(vec![recovered(&own, 5), recovered(&own, 6)]));
+        assert_eq!(session.results.iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [5, 6]);
+        let item = &session.results[0];
+        assert_eq!((item.saved, item.finished_early, item.elapsed_secs), (false, true, 7.0));
+        let expected = profile().format.scale as f32;
+        assert!((item.latent.values()[0] - expected).abs() < 1e-6, "model space");
+        let [first] = decodes(&mut session)[..] else { panic!("one at a time") };
+        session.apply_event(decoded(first));
+        assert_eq!(session.results[0].elapsed_secs, 7.0, "of the run, not of the decoding");
+        let [second] = decodes(&mut session)[..] else { panic!("then the next") };
+        let failure = Failure { task: Task::Decode, why: "NaN".into(), advice: None };
+        session.apply_event(Event::Failed { job: second, failure });
+        assert!(session.results[0].picture().is_some());
+        assert!(matches!(session.results[1].outcome, Outcome::Failed(_)));
+    }
+
+    #[test]
+    fn models_are_loaded_for_what_they_drew() {
+        let mut session = ready();
+        let (own, other) = (session.draft.model.clone(), ModelSource::Folder("/models/other".into()));
+        session.apply(Action::Recover(vec![recovered(&other, 1), recovered(&own, 2)]));
+        assert_eq!(session.results.len(), 1, "what the loaded model drew is there at once");
+        let (job, model) = loads(&mut session).unwrap();
+        assert_eq!(model, other);
+        session.apply_event(loaded(job, &other));
+        assert_eq!(session.results.iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [2, 1]);
+    }
+
+    #[test]
+    fn what_a_model_drew_that_is_gone_stays_where_it_is_kept() {
+        let mut session = ready();
+        let (gone, other) = (ModelSource::Folder("/gone".into()), ModelSource::Folder("/other".into()));
+        session.apply(Action::Recover(vec![recovered(&gone, 1), recovered(&other, 2)]));
+        let (job, _) = loads(&mut session).unwrap();
+        let failure = Failure { task: Task::LoadModel, why: "it is gone".into(), advice: None };
+        session.apply_event(Event::Failed { job, failure });
+        assert!(session.notices.iter().any(|n| n.message == Message::NotRecovered("/kept/1.latent".into())));
+        let (job, model) = loads(&mut session).unwrap();
+        assert_eq!(model, other, "the others do not wait for it");
+        session.apply_event(loaded(job, &other));
+        assert_eq!(session.results.len(), 1);
+    }
+
+    #[test]
+    fn a_model_with_other_channels_does_not_take_the_latent() {
+        let mut session = ready();
+        let own = session.draft.model.clone();
+        let sixteen = Latent::zeros(crate::latent::LatentShape::new(16, 8, 8));
+        session.apply(Action::Recover(vec![Recovered { latent: sixteen, ..recovered(&own, 1) }]));
+        assert!(session.results.is_empty());
+        assert!(matches!(session.notices[0].message, Message::NotRecovered(_)));
+    }
+
+    #[test]
+    fn a_result_is_kept_from_sampling_until_it_is_saved_or_taken_away() {
+        let mut session = ready();
+        session.batch = 2;
+        session.apply(Action::Generate);
+        let first = sent_job(&mut session).unwrap();
+        finish(&mut session, first);
+        let kept = |session: &mut Session| -> Vec<String> {
+            let effects = session.take_effects().into_iter();
+            effects
+                .filter_map(|effect| match effect {
+                    Effect::Keep(job) => Some(format!("keep {}", job.0)),
+                    Effect::Forget(job) => Some(format!("forget {}", job.0)),
+                    _ => None,
+                })
+                .collect()
+        };
+        assert_eq!(kept(&mut session), [format!("keep {}", first.0)]);
+        let second = session.running.as_ref().unwrap().id;
+        finish(&mut session, second);
+        assert_eq!(kept(&mut session), [format!("keep {}", second.0)]);
+        session.mark_saved(first);
+        assert_eq!(kept(&mut session), [format!("forget {}", first.0)]);
+
+        session.apply(Action::RemoveResult(1));
+        assert_eq!(kept(&mut session), [format!("forget {}", second.0)]);
+        let notice = session.notices.last().unwrap().id;
+        assert!(session.can_come_back(notice));
+        session.apply(Action::UndoRemove(notice));
+        assert_eq!(kept(&mut session), [format!("keep {}", second.0)]);
+        assert_eq!((session.results.len(), session.shown), (2, Shown::Result(1)));
+        assert!(session.results[1].picture().is_some() && session.notices.is_empty());
+
+        session.apply(Action::RemoveResult(0));
+        let notice = session.notices.last().unwrap().id;
+        session.apply(Action::Dismiss(notice));
+        assert!(!session.can_come_back(notice));
+        session.apply(Action::UndoRemove(notice));
+        assert_eq!(session.results.len(), 1);
+    }
+
+    #[test]
+    fn a_result_that_was_taken_away_while_it_was_decoded_is_decoded_when_it_comes_back() {
+        let mut session = ready();
+        session.apply(Action::Generate);
+        let job = sent_job(&mut session).unwrap();
+        let trajectory = std::sync::Arc::default();
+        session.apply_event(Event::Sampled { job, latent: latent(), trajectory, finished_early: false });
+        session.apply(Action::RemoveResult(0));
+        session.apply_event(decoded(job));
+        session.take_effects();
+        session.apply(Action::UndoRemove(session.notices.last().unwrap().id));
+        assert_eq!(decodes(&mut session), [job]);
+        session.apply_event(decoded(job));
+        assert!(session.results[0].picture().is_some());
+    }
+
+    #[test]
+    fn a_load_that_panics_is_a_failed_load_and_is_not_repeated() {
+        let mut session = ready();
+        session.apply(Action::SetModel(ModelSource::Folder("/panics".into())));
+        let (job, _) = loads(&mut session).unwrap();
+        let failure = Failure { task: Task::Run, why: "a panic".into(), advice: None };
+        session.apply_event(Event::Failed { job, failure });
+        session.apply_event(Event::Restarted { reason: "a panic".into() });
+        assert!(loads(&mut session).is_none());
+        assert!(matches!(session.model_state, ModelState::Failed(_)));
+
+        // A picture that panics costs the model, which was good before: it is opened once again.
+        let mut session = ready();
+        session.apply(Action::Generate);
+        let job = sent_job(&mut session).unwrap();
+        let failure = Failure { task: Task::Run, why: "a panic".into(), advice: None };
+        session.apply_event(Event::Failed { job, failure: failure.clone() });
+        session.apply_event(Event::Restarted { reason: "a panic".into() });
+        let (job, _) = loads(&mut session).unwrap();
+        session.apply_event(Event::Failed { job, failure });
+        session.apply_event(Event::Restarted { reason: "a panic".into() });
+        assert!(loads(&mut session).is_none());
+    }
+
+    #[test]
+    fn a_model_that_ended_the_program_waits_for_the_person() {
+        let model = ModelSource::Folder("/models/deadly".into());
+        let mut session = Session::held_back(model.clone(), vec!["/models/deadly".into()]);
+        assert!(loads(&mut session).is_none() && session.is_held_back && !session.takes_jobs());
+        assert!(matches!(session.model_state, ModelState::Failed(_)));
+        assert_eq!(session.notices[0].message, Message::ModelHeldBack(model.clone()));
+        session.apply(Action::SetModel(model.clone()));
+        assert_eq!(loads(&mut session).unwrap().1, model);
+        assert!(!session.is_held_back);
+    }
+}
