@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 
-.PHONY: run test bench dist setup-run setup-test lint check doc memcheck recipe-test screenshots
+.PHONY: run test bench fuzz dist setup-run setup-test lint check doc memcheck recipe-test screenshots
 
 run: setup-run ## open the window on the built-in model
 	cargo run --release --locked
@@ -25,6 +25,11 @@ memcheck: ## the operations under valgrind, which knows no AVX-512: the AVX2 ker
 bench: setup-test ## the operations, the previews, and every stage of a picture
 	cargo bench --locked
 	cargo run --release --locked -- bench
+
+FUZZ_SECONDS ?= 30
+
+fuzz: setup-test ## every reader of foreign bytes against made-up input, FUZZ_SECONDS each
+	tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 dist: setup-run ## a stripped, optimised program in target/dist
 	cargo build --profile dist --locked

@@ -1,0 +1,58 @@
+//! An allocator that knows the most memory that was held at one time.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+struct Metered;
+
+#[global_allocator]
+static ALLOCATOR: Metered = Metered;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static BEFORE: AtomicUsize = AtomicUsize::new(0);
+
+fn add(bytes: usize) {
+    PEAK.fetch_max(HELD.fetch_add(bytes, Relaxed) + bytes, Relaxed);
+}
+
+fn remove(bytes: usize) {
+    HELD.fetch_sub(bytes, Relaxed);
+}
+
+#[expect(unsafe_code, reason = "an allocator is unsafe by its trait")]
+// SAFETY: every call goes to the system's allocator with the arguments it came with.
+unsafe impl GlobalAlloc for Metered {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        add(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        remove(layout.size());
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        add(layout.size());
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        remove(layout.size());
+        add(new_size);
+        unsafe { System.realloc(memory, layout, new_size) }
+    }
+}
+
+/// Begins to measure.
+pub(crate) fn start() {
+    let held = HELD.load(Relaxed);
+    BEFORE.store(held, Relaxed);
+    PEAK.store(held, Relaxed);
+}
+
+/// The most bytes held since [`start`], beyond those held then.
+pub(crate) fn peak() -> usize {
+    PEAK.load(Relaxed).saturating_sub(BEFORE.load(Relaxed))
+}
