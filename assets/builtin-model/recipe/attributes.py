@@ -5,6 +5,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from . import world
+from .clock import Budget
 from .pictures import as_tensor
 
 HEADS = {
@@ -52,18 +53,17 @@ def prepare(pictures):
     return F.avg_pool2d(as_tensor(pictures), pictures.shape[1] // 64)
 
 
-def train(pictures, seeds, minutes):
-    """Trains a reader on renders for so many minutes."""
-    import time
+def train(renders, minutes):
+    """Trains a reader for so many minutes on renders: pairs of the first seed and pictures."""
     torch.manual_seed(0)
-    x = torch.cat([prepare(pictures[i:i + 500]).half() for i in range(0, len(pictures), 500)])
-    rows = [labels(world.scene(s)) for s in seeds]
+    x = torch.cat([prepare(pictures[i:i + 100]).half() for _, pictures in renders for i in range(0, len(pictures), 100)])
+    rows = [labels(world.scene(first + i)) for first, pictures in renders for i in range(len(pictures))]
     classes = {k: torch.tensor([r[0][k] for r in rows]) for k in HEADS}
     colours = torch.tensor(np.stack([r[1] for r in rows]))
     reader = Reader()
     optimizer = torch.optim.AdamW(reader.parameters(), 2e-3, weight_decay=0.02)
-    begun = time.time()
-    while (share := (time.time() - begun) / 60 / minutes) < 1:
+    budget = Budget(minutes)
+    while (share := budget.share()) < 1:
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * 0.5 * (1 + float(np.cos(np.pi * share)))
         i = torch.randint(0, len(x), (64,))

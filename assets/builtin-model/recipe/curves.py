@@ -10,17 +10,17 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 640, 300, 56, 40
 
 
 def points(text):
-    """(step, loss) of every line that says so."""
-    return [(int(step), float(loss)) for step, loss in re.findall(r"unet step (\d+) .*loss ([\d.]+)", text)]
+    """(samples, loss) of every line that says so."""
+    return [(int(samples), float(loss)) for samples, loss in re.findall(r"unet step \d+ samples (\d+) .*loss ([\d.]+)", text)]
 
 
-def svg(rows, batch=24):
-    """The curve of (step, loss) rows with its axes, as an SVG picture."""
-    most = rows[-1][0] * batch
+def svg(rows):
+    """The curve of (samples, loss) rows with its axes, as an SVG picture."""
+    most = rows[-1][0]
     low, high = (round(f(loss for _, loss in rows) + d, 2) for f, d in ((min, -0.01), (max, 0.01)))
-    x = lambda step: LEFT + (WIDTH - LEFT - 10) * step * batch / most
+    x = lambda samples: LEFT + (WIDTH - LEFT - 10) * samples / most
     y = lambda loss: 10 + (HEIGHT - BOTTOM - 10) * (high - loss) / (high - low)
-    line = " ".join(f"{x(step):.1f},{y(loss):.1f}" for step, loss in rows)
+    line = " ".join(f"{x(samples):.1f},{y(loss):.1f}" for samples, loss in rows)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="11">',
              f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>']
     for i in range(5):

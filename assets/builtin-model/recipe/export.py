@@ -1,12 +1,11 @@
 """Writes the trained networks as a diffusers folder in f16, with everything the program keeps beside it.
 
-`python -m recipe.export WORK`: WORK/vae.pt, WORK/unet.pt, WORK/tok (see RECIPE.md) to ../model, ../previews.json,
-../vocabulary.json, ../parity.safetensors, ../parity.json and ../captions.json.
+WORK/vae.pt, WORK/unet.pt, WORK/tok (see RECIPE.md) to model/, previews.json, vocabulary.json, parity.safetensors,
+parity.json and captions.json in the folder OUT: this recipe's own place, where none is given.
 """
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from . import networks, world
+from .clock import say
 from .vae import SCALE, fold_scale
 
 HERE = Path(__file__).resolve().parents[1]
@@ -34,10 +34,10 @@ EXAMPLES = [
 RECORDED = "green hills on a bright day, clouds, a red hot air balloon"
 
 
-def load(work):
-    """The averaged (EMA) weights of all networks, in f32."""
+def load(work, name="unet"):
+    """The averaged (EMA) weights of all networks, in f32, of the denoiser's checkpoint WORK/NAME.pt; its steps."""
     tokenizer = CLIPTokenizer.from_pretrained(work / "tok")
-    state = torch.load(work / "unet.pt", weights_only=False)
+    state = torch.load(work / f"{name}.pt", weights_only=False)
     size = state["size"]
     text, unet, vae = networks.text_encoder(tokenizer), networks.unet(size), networks.vae(8 * size)
     with torch.no_grad():
@@ -47,13 +47,19 @@ def load(work):
     return tokenizer, text.eval(), unet.eval(), vae.eval(), state["it"]
 
 
-def write_folder(work, out):
-    """The pipeline in f16, names as in real repositories."""
-    tokenizer, text, unet, vae, steps = load(work)
+def pipeline(work, name="unet"):
+    """The trained networks as diffusers' pipeline, in f32, and the denoiser's steps."""
+    tokenizer, text, unet, vae, steps = load(work, name)
     fold_scale(vae)
     pipe = StableDiffusionPipeline(
         vae=vae, text_encoder=text, tokenizer=tokenizer, unet=unet, scheduler=DDIMScheduler(**SCHEDULER),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    return pipe, steps
+
+
+def write_folder(work, out, name="unet"):
+    """The pipeline in f16, names as in real repositories."""
+    pipe, steps = pipeline(work, name)
     shutil.rmtree(out, ignore_errors=True)
     pipe.to(torch.float16).save_pretrained(out)
     weights = out / "text_encoder/model.safetensors"
@@ -67,19 +73,16 @@ def write_folder(work, out):
     return steps
 
 
-def rounded(work):
+def rounded(work, name="unet"):
     """The pipeline in f32 on the weights as they were written."""
-    tokenizer, text, unet, vae, _ = load(work)
-    fold_scale(vae)
-    for net in (text, unet, vae):
+    pipe, _ = pipeline(work, name)
+    for net in (pipe.text_encoder, pipe.unet, pipe.vae):
         net.half().float()
-    return StableDiffusionPipeline(
-        vae=vae, text_encoder=text, tokenizer=tokenizer, unet=unet, scheduler=DDIMScheduler(**SCHEDULER),
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    return pipe
 
 
 @torch.no_grad()
-def record_parity(pipe, steps=10, prompt=RECORDED):
+def record_parity(pipe, out, steps=10, prompt=RECORDED):
     """What diffusers makes of one prompt, for the program's tests."""
     size = pipe.unet.config.sample_size
     noise = torch.randn(1, 4, size, size, generator=torch.Generator().manual_seed(0))
@@ -93,11 +96,11 @@ def record_parity(pipe, steps=10, prompt=RECORDED):
         latent = pipe.scheduler.step(u + 4.0 * (c - u), t, latent).prev_sample
     picture = (pipe.vae.decode(latent / SCALE).sample[0] / 2 + 0.5).clamp(0, 1)
     tensors = dict(noise=noise, text_embedding=cond, uncond_embedding=uncond, unet_output=first, latent=latent, picture=picture)
-    save_file({k: v.contiguous() for k, v in tensors.items()}, HERE / "parity.safetensors")
-    (HERE / "parity.json").write_text(json.dumps(dict(prompt=prompt, seed=0, steps=steps, guidance_scale=4.0)))
+    save_file({k: v.contiguous() for k, v in tensors.items()}, out / "parity.safetensors")
+    (out / "parity.json").write_text(json.dumps(dict(prompt=prompt, seed=0, steps=steps, guidance_scale=4.0)))
     captions = [world.caption(world.scene(3_000_000 + i), 3_000_000 + i) for i in range(500)]
     rows = [dict(text=c, ids=pipe.tokenizer(c, add_special_tokens=False).input_ids) for c in captions]
-    (HERE / "captions.json").write_text(json.dumps(rows))
+    (out / "captions.json").write_text(json.dumps(rows))
 
 
 def ssim(a, b):
@@ -111,7 +114,7 @@ def ssim(a, b):
 
 
 @torch.no_grad()
-def fit_previews(pipe, count=160, held=32):
+def fit_previews(pipe, out, count=160, held=32):
     """Ridge regressions from latents (model space) to the decoded pixels, in f64."""
     size = pipe.vae.config.sample_size
     pictures = np.stack([world.render(world.scene(4_000_000 + i), size) for i in range(count)])
@@ -140,12 +143,12 @@ def fit_previews(pipe, count=160, held=32):
     upsampled = torch.nn.functional.interpolate(torch.from_numpy(means).permute(0, 3, 1, 2), scale_factor=8, mode="bicubic", align_corners=False)
     whole = drawn.reshape(held, h, w, 8, 8, 3).transpose(0, 1, 3, 2, 4, 5).reshape(held, h * 8, w * 8, 3)
     lists = lambda a: [round(float(v), 5) for v in a]
-    (HERE / "previews.json").write_text(json.dumps(dict(
+    (out / "previews.json").write_text(json.dumps(dict(
         linear=dict(weight=[lists(r) for r in linear[:4]], bias=lists(linear[4]), **quality(upsampled.permute(0, 2, 3, 1).numpy())),
         patch=dict(channels=4, downscale=8, weight=lists(patch.reshape(-1)), **quality(whole)))))
 
 
-def write_vocabulary():
+def write_vocabulary(out):
     """What the window needs to help with prompts."""
     captions = [world.caption(world.scene(10_000_000 + i), 10_000_000 + i) for i in range(20_000)]
     words = sorted({w for c in captions for w in re.findall(r"[a-z]+", c)})
@@ -160,19 +163,15 @@ def write_vocabulary():
         floor=["wooden floor", "checkered floor", "marble floor", "sand", "grass"])
     templates = ["{terrain} {water} {time}, {sky}", "{terrain} {water}, {body}, {time}", "{terrain} {time}, {sky}, {body}",
                  "{solid}, {floor}, {time}", "{solid} next to {solid}, {floor}, {time}", "{solid}, {sky}, {floor}, {time}"]
-    (HERE / "vocabulary.json").write_text(json.dumps(dict(examples=EXAMPLES, grammar=dict(templates=templates, lists=lists), words=words), indent=0))
+    (out / "vocabulary.json").write_text(json.dumps(dict(examples=EXAMPLES, grammar=dict(templates=templates, lists=lists), words=words), indent=0))
 
 
-def main(work, previews=True):
-    torch.set_num_threads(1)
-    steps = write_folder(work, HERE / "model")
-    pipe = rounded(work)
-    record_parity(pipe)
-    if previews:
-        fit_previews(pipe)
-        write_vocabulary()
-    print("exported after", steps, "iterations")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), previews="--weights-only" not in sys.argv)
+def main(work, out=HERE, name="unet"):
+    """Writes everything of the denoiser's checkpoint WORK/NAME.pt to OUT."""
+    out.mkdir(parents=True, exist_ok=True)
+    steps = write_folder(work, out / "model", name)
+    pipe = rounded(work, name)
+    record_parity(pipe, out)
+    fit_previews(pipe, out)
+    write_vocabulary(out)
+    say(f"exported {name} to {out} after {steps} steps")

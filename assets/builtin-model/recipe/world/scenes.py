@@ -235,3 +235,14 @@ def held_out(found):
     if (found["terrain"], found["body"]) in {("volcano", "ringed planet"), ("city", "crescent moon")}:
         return True
     return (found["terrain"], found["sky"]) == ("forest", "aurora")
+
+
+def mirrored(found):
+    """The scene that the mirrored picture shows: sides change, and solids in a row change places."""
+    turned = dict(found)
+    for side in ("_side", "propside", "side", "sg"):
+        if side in turned:
+            turned[side] = -turned[side]
+    if turned.get("rel") in ("beside", "row"):
+        turned["objs"] = turned["objs"][::-1]
+    return turned
