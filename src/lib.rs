@@ -7,30 +7,34 @@
 //! # Layers
 //!
 //! A module uses only modules of the rows above its own, and only those listed.
-//! `tests/layering.rs` holds the sources to this table.
+//! `tests/layering.rs` holds the sources to this table. `unsafe` stands in [`kernels`] and in the call of the allocator's
+//! options, and nowhere else.
 //!
 //! | row | module | knows | uses |
 //! |---|---|---|---|
 //! | 0 | [`latent`] | what a latent is: shape, format, trajectory, statistics | |
-//! | 0 | [`request`] | what a person may ask: draft → validated request; model families; the stop switch | `latent` |
+//! | 0 | [`catalog`] | what there is to choose from: models and what is known of each, samplers, schedules | `latent` |
+//! | 0 | [`request`] | what a person may ask: draft → validated request; the stop switch | `latent`, `catalog` |
+//! | 0 | [`kernels`] | fast arithmetic of a processor on plain slices: GEMM, convolution, attention, norms; instruction sets, threads, scratch memory | |
+//! | 0 | [`content`] | what the bytes of a foreign file really are: its kind, Python's JSON | |
 //! | 0 | [`projection`] | latent → RGB on a processor: linear and patch maths, their fit, the reference of the shaders | `latent` |
-//! | 1 | [`diffusion`] | noise, schedules, prediction types, guidance, samplers, the one sampling loop | `latent`, `request` |
-//! | 1 | [`networks`] | CLIP, UNet, VAE, and the fast operations under them | `latent`, `request` |
-//! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `request` |
-//! | 1 | [`store`] | which models there are: the built-in one and folders | `latent`, `projection`, `request` |
+//! | 1 | [`diffusion`] | the mathematics on plain latents: noise and its processes, schedules, prediction types, guidance, samplers, the one sampling loop | `latent`, `catalog`, `request` |
+//! | 1 | [`networks`] | CLIP, UNet, VAE over neutral operations, which the kernels or candle compute | `latent`, `catalog`, `request`, `content`, `kernels` |
+//! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `catalog`, `request`, `content` |
+//! | 1 | [`store`] | which models there are: the built-in one and folders | `latent`, `projection`, `catalog`, `request`, `content` |
 //! | 1 | [`preview`] | latents ↔ GPU: pipelines, uniforms, paint callbacks | `latent`, `projection` |
-//! | 2 | [`models`] | whole models: weights, tokenizer, text to embedding, denoiser, VAE | `latent`, `request`, `diffusion`, `networks`, `store` |
-//! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `request`, `diffusion`, `networks` (threads), `models`, `formats`, `store` |
-//! | 4 | [`session`] | what the window knows; pure updates, no egui | `latent`, `projection`, `request`, `engine`, `formats`, `store` |
-//! | 5 | [`panels`] | how the window looks | `latent`, `projection`, `request`, `engine` (stages, failures), `formats` (facts), `session`, `preview` |
-//! | 6 | [`app`] | eframe glue, dialogs, dropped files, saving, settings | all but `diffusion`, `networks`, `models` |
-//! | 6 | [`cli`] | the same engine without a window | `latent`, `request`, `models`, `engine`, `formats`, `store` |
+//! | 2 | [`models`] | whole models: weights, tokenizer, text to embedding, denoiser, VAE | `latent`, `catalog`, `request`, `content`, `diffusion`, `networks`, `store` |
+//! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `catalog`, `request`, `diffusion`, `models`, `formats`, `store` |
+//! | 4 | [`session`] | what the window knows; pure updates, no egui | `latent`, `projection`, `catalog`, `request`, `engine`, `formats`, `store` |
+//! | 5 | [`panels`] | how the window looks | `latent`, `projection`, `catalog`, `request`, `engine` (stages, failures), `formats` (facts), `session`, `preview` |
+//! | 6 | [`app`] | eframe glue, dialogs, dropped files, saving, settings | all but `kernels`, `diffusion`, `networks`, `models` |
+//! | 6 | [`cli`] | the same engine without a window | `latent`, `catalog`, `request`, `content`, `models`, `engine`, `formats`, `store` |
 //!
 //! # Message flow
 //!
 //! ```text
 //! window thread (egui)                              thread "safelight-engine" (candle, one device)
-//! panels ─Action→ session ─→ app ─Command::Generate→ worker: encode prompt → noise → sampling loop
+//! panels ─Action→ session ─→ app ─Command::Run(job)→ worker: encode prompt → noise → sampling loop
 //!                                                             → latent kept → VAE decode
 //! session ←─ bounded channel ←─ Event::StepFinished (may be dropped when the window is slow)
 //!         ←─                 ←─ every other event (never lost)
@@ -40,12 +44,48 @@
 //! What crosses the thread is plain data ([`latent::Latent`], [`request::Picture`]), never a tensor
 //! and never a GPU handle. Stopping is a [`request::CancelToken`] looked at between network blocks.
 //! The window and the command line are two clients of one engine.
+//!
+//! # How one more comes in
+//!
+//! | one more | touches |
+//! |---|---|
+//! | model family | its folder in `models/families` and its row in [`models::FAMILIES`], networks if new, a fixture |
+//! | sampler | its file in `diffusion/sampler` and its rows in the sampler tables, a fixture row |
+//! | file of a foreign kind | [`content::Content`], and a reader in [`formats`] |
+//! | preview method | a variant, a shader, its processor reference in [`projection`], a row in the shader test |
+//! | device | [`networks`]: what a `Runtime` holds |
+//! | panel | its file, a snapshot |
+//! | language | one table of words; a missing word does not compile |
+//!
+//! # Glossary
+//!
+//! | word | means |
+//! |---|---|
+//! | latent | what the denoiser works on, `[C, H, W]`; **model space** is scaled to about unit variance, **VAE space** is as the autoencoder writes it |
+//! | x_t, x̂₀ | the noisy latent of a step, and the denoised estimate made from it |
+//! | schedule, sigma | the noise levels of a run; sigma is the noise's standard deviation over the signal's (k-diffusion) |
+//! | sampler | the rule that takes a latent from one noise level to the next |
+//! | denoiser | the network with a prompt, guidance included: noisy latent in, x̂₀ out |
+//! | guidance | classifier-free guidance: `uncond + scale · (cond − uncond)`; 1 is off |
+//! | chunk | the tokens that the text encoder takes at once, 77 for CLIP |
+//! | VAE, posterior | the autoencoder between pictures and latents; the Gaussian that its encoder gives |
+//! | profile | what is known of a model: family, latent format, prediction, defaults |
+//! | checkpoint | the files of a model, wherever they are |
+//! | projection | a linear map from latents to colours: the preview |
+//! | fit | a projection computed by regression from a VAE's own decodes |
+//! | draft, request | what a person typed, which may be wrong, and what was validated |
+//! | job, step, trajectory | one task of the engine, one step of its sampling, all steps of a run |
+//! | facts | the settings that a picture's file holds |
+//! | LHS, RHS, panel, epilogue, prologue | see [`kernels`] |
 
 pub mod app;
+pub mod catalog;
 pub mod cli;
+pub mod content;
 pub mod diffusion;
 pub mod engine;
 pub mod formats;
+pub mod kernels;
 pub mod latent;
 pub mod models;
 pub mod networks;

@@ -88,8 +88,9 @@ fn no_module_uses_one_it_may_not() {
 }
 
 /// Outside crates that only certain modules may name, so that each stays replaceable.
-const FENCED_CRATES: [(&str, &[&str]); 8] = [
-    ("candle_core", &["diffusion", "networks", "models", "engine"]),
+const FENCED_CRATES: [(&str, &[&str]); 9] = [
+    ("rayon", &["kernels", "formats"]),
+    ("candle_core", &["networks", "models"]),
     ("candle_nn", &["networks", "models"]),
     ("wgpu", &["preview", "app"]),
     ("egui", &["preview", "panels", "app"]),
@@ -123,6 +124,37 @@ fn outside_crates_stay_in_their_layers() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Modules and files where `unsafe` may stand: the kernels, and the allocator's options.
+const UNSAFE: [&str; 2] = ["kernels/", "engine/memory.rs"];
+
+#[test]
+fn unsafe_stands_where_it_may() {
+    let mut files = Vec::new();
+    sources(&source_root(), &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let name = file.strip_prefix(source_root()).unwrap().to_string_lossy().replace('\\', "/");
+        let source = std::fs::read_to_string(&file).unwrap();
+        if has_unsafe(&source) && !UNSAFE.iter().any(|may| name.starts_with(may)) {
+            wrong.push(name);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether there is `unsafe` in code (comments do not count).
+fn has_unsafe(source: &str) -> bool {
+    let code = source.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+    code.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
+        .any(|word| word == "unsafe")
+}
+
+#[test]
+fn unsafe_is_found_in_code_and_not_in_comments_or_longer_words() {
+    assert!(has_unsafe("let x = unsafe { f() };"));
+    assert!(!has_unsafe("// unsafe\n#[expect(unsafe_code, reason = \"\")]"));
 }
 
 #[test]
