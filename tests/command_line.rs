@@ -459,6 +459,18 @@ fn numbers_are_checked_by_value() {
     assert_eq!(facts.prompt.as_deref(), Some("- a fox"));
 }
 
+/// The program with its signals' usual effects, also where the tests themselves were started by nohup.
+#[cfg(unix)]
+fn program_with_default_signals() -> Command {
+    if cfg!(target_os = "linux") {
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_safelight")]);
+        command
+    } else {
+        Command::new(env!("CARGO_BIN_EXE_safelight"))
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_the_program_between_two_files() {
@@ -470,7 +482,7 @@ fn a_signal_ends_the_program_between_two_files() {
         let latent = folder.path().join(format!("{signal}.latent"));
         let arguments: Vec<_> =
             arguments.into_iter().map(|a| if a == "unused" { text(&latent) } else { a }).collect();
-        let child = Command::new(env!("CARGO_BIN_EXE_safelight"))
+        let child = program_with_default_signals()
             .args(arguments)
             .stderr(std::process::Stdio::piped())
             .spawn()
