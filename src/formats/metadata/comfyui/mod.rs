@@ -2,7 +2,7 @@
 //!
 //! `{"3": {"class_type": "KSampler", "inputs": {"seed": 1, "positive": ["6", 0], …}}, …}`: an input is a
 //! value or a link to another node's output. Only what leads to the sampler is looked at. The graph may stand under
-//! `prompt` in a request to ComfyUI's server, and in the form of its editor, [`workflow`].
+//! `prompt` in a request to ComfyUI's server, and in the form of its editor.
 
 use serde_json::{Map, Value};
 
