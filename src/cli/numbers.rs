@@ -50,7 +50,8 @@ pub(super) fn threads(typed: &str) -> Result<usize, String> {
 
 /// A guidance scale.
 pub(super) fn guidance_scale(typed: &str) -> Result<f64, String> {
-    number(typed, 0.0..=50.0).map_err(|error| format!("{error} (1 or less is no guidance)"))
+    number(typed, 0.0..=GenerationDraft::MAX_GUIDANCE_SCALE)
+        .map_err(|error| format!("{error} (1 or less is no guidance)"))
 }
 
 /// How far image-to-image goes from its source.

@@ -31,7 +31,7 @@ pub(super) struct AddedTokens {
 }
 
 impl AddedTokens {
-    /// Reads the files of `tokenizer/`; those that are not there add nothing.
+    /// Reads the files of `tokenizer/`; a missing file adds nothing.
     pub(super) fn read(files: &ModelFiles) -> Result<Self, ModelError> {
         let mut config = object(files, "tokenizer/tokenizer_config.json")?;
         let special = object(files, "tokenizer/special_tokens_map.json")?;

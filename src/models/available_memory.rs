@@ -79,7 +79,7 @@ fn group_available(root: &Path, line: &str) -> Option<u64> {
 fn allowed_by(group: &Path, controller: &Controller) -> Option<u64> {
     let text = |name: &str| std::fs::read_to_string(group.join(name)).ok();
     let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
-    // ‘max’, which is no number, means that there is none.
+    // ‘max’ instead of a number means that the group has no limit.
     let limit = number(controller.limit)?;
     let usage = number(controller.usage).unwrap_or_default();
     let stat = text("memory.stat").unwrap_or_default();

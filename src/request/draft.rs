@@ -61,7 +61,10 @@ pub enum DraftError {
         max: usize,
     },
     /// A guidance scale that is not a number or out of bounds.
-    #[error("a guidance scale of {0} is not possible: choose from 0 to 50, where 0 to 1 is no guidance")]
+    #[error(
+        "a guidance scale of {0} is not possible: choose from 0 to {max}, where 0 to 1 is no guidance",
+        max = GenerationDraft::MAX_GUIDANCE_SCALE
+    )]
     GuidanceScale(f64),
     /// A prompt that is too long as a whole.
     #[error("the prompt has {bytes} bytes, but at most {max} are possible: shorten it", max = GenerationDraft::MAX_PROMPT_BYTES)]
@@ -97,6 +100,8 @@ impl std::ops::Deref for GenerationRequest {
 impl GenerationDraft {
     /// The longest edge, pixels.
     pub const MAX_EDGE_PX: usize = 8192;
+    /// The largest guidance scale.
+    pub const MAX_GUIDANCE_SCALE: f64 = 50.0;
     /// The longest prompt, and the longest negative prompt: hundreds of times what one chunk takes.
     pub const MAX_PROMPT_BYTES: usize = 64 << 10;
 
@@ -133,7 +138,7 @@ impl GenerationDraft {
         if bytes > Self::MAX_PROMPT_BYTES {
             return Err(DraftError::Prompt { bytes });
         }
-        if !(0.0..=50.0).contains(&self.guidance_scale) {
+        if !(0.0..=Self::MAX_GUIDANCE_SCALE).contains(&self.guidance_scale) {
             return Err(DraftError::GuidanceScale(self.guidance_scale));
         }
         if let Some(init) = &self.init_image {
