@@ -15,6 +15,7 @@ use safelight::networks::ops::{
     Conv2d, GroupNorm, LayerNorm, Linear, Mask, NormSilu, Padding, attention, geglu,
 };
 use safelight::networks::{Isa, KernelContext, Precision, Runtime};
+use safelight::weights::StoredTensor;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -38,6 +39,11 @@ fn made_up(shape: &[usize], salt: u32) -> Tensor {
         })
         .collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// A tensor as a file would hold it.
+fn stored(x: &Tensor) -> StoredTensor {
+    StoredTensor::from_f32(x.dims(), &x.flatten_all().unwrap().to_vec1::<f32>().unwrap())
 }
 
 /// A feature map whose memory is channels last, as between our operations.
@@ -90,7 +96,9 @@ fn convolutions(criterion: &mut Criterion) {
     ];
     for (batch, inputs, outputs, edge, kernel, stride) in sizes {
         let (weight, bias) = (made_up(&[outputs, inputs, kernel, kernel], 1), made_up(&[outputs], 2));
-        let fast = Conv2d::new(&RUNTIME, &weight, Some(&bias), stride, Padding::Same(kernel / 2)).unwrap();
+        let fast =
+            Conv2d::new(&RUNTIME, &stored(&weight), Some(&stored(&bias)), stride, Padding::Same(kernel / 2))
+                .unwrap();
         let x = feature_map([batch, inputs, edge, edge]);
         let contiguous = x.contiguous().unwrap();
         let bias = bias.reshape((1, outputs, 1, 1)).unwrap();
@@ -120,7 +128,7 @@ fn linear_maps(criterion: &mut Criterion) {
     for (rows, inputs, outputs) in sizes {
         let (weight, bias, x) =
             (made_up(&[outputs, inputs], 1), made_up(&[outputs], 2), made_up(&[rows, inputs], 3));
-        let fast = Linear::new(&RUNTIME, &weight, Some(&bias)).unwrap();
+        let fast = Linear::new(&RUNTIME, &stored(&weight), Some(&stored(&bias))).unwrap();
         let name = format!("linear {rows}x{inputs} to {outputs}");
         let plain = || x.matmul(&weight.t()?)?.broadcast_add(&bias);
         both(criterion, &name, || fast.forward(&x), plain);

@@ -17,14 +17,15 @@
 //! | 0 | [`request`] | what a person may ask: draft → validated request; the stop switch | `latent`, `catalog` |
 //! | 0 | [`kernels`] | fast arithmetic of a processor on plain slices: GEMM, convolution, attention, norms; instruction sets, threads, scratch memory | |
 //! | 0 | [`content`] | what the bytes of a foreign file really are: its kind, Python's JSON | |
+//! | 0 | [`weights`] | tensors as files hold them: number formats, sources of tensors, files of weights | `content` |
 //! | 0 | [`projection`] | latent → RGB on a processor: linear and patch maths, their fit, the reference of the shaders | `latent` |
 //! | 1 | [`diffusion`] | the mathematics on plain latents: noise and its processes, schedules, prediction types, guidance, samplers, the one sampling loop | `latent`, `catalog`, `request` |
-//! | 1 | [`networks`] | CLIP, UNet, VAE over neutral operations, which the kernels or candle compute | `latent`, `catalog`, `request`, `content`, `kernels` |
+//! | 1 | [`networks`] | CLIP, UNet, VAE over neutral operations, which the kernels or candle compute | `latent`, `catalog`, `request`, `content`, `kernels`, `weights` |
 //! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `catalog`, `request`, `content` |
-//! | 1 | [`store`] | which models there are: the built-in one and folders | `latent`, `projection`, `catalog`, `request`, `content` |
+//! | 1 | [`store`] | which models there are: the built-in one and folders | `latent`, `projection`, `catalog`, `request`, `content`, `weights` |
 //! | 1 | [`preview`] | latents ↔ GPU: pipelines, uniforms, paint callbacks | `latent`, `projection` |
-//! | 2 | [`models`] | whole models: weights, tokenizer, text to embedding, denoiser, VAE | `latent`, `catalog`, `request`, `content`, `diffusion`, `networks`, `store` |
-//! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `catalog`, `request`, `diffusion`, `models`, `formats`, `store` |
+//! | 2 | [`models`] | whole models: tokenizer, text to embedding, denoiser, VAE | `latent`, `catalog`, `request`, `content`, `weights`, `diffusion`, `networks`, `store` |
+//! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `catalog`, `request`, `weights`, `diffusion`, `models`, `formats`, `store` |
 //! | 4 | [`session`] | what the window knows; pure updates, no egui | `latent`, `projection`, `catalog`, `request`, `engine`, `formats`, `store` |
 //! | 5 | [`panels`] | how the window looks | `latent`, `projection`, `catalog`, `request`, `engine` (stages, failures), `formats` (facts), `session`, `preview` |
 //! | 6 | [`app`] | eframe glue, dialogs, dropped files, saving, settings | all but `kernels`, `diffusion`, `networks`, `models` |
@@ -50,6 +51,8 @@
 //! | one more | touches |
 //! |---|---|
 //! | model family | its folder in `models/families` and its row in [`models::FAMILIES`], networks if new, a fixture |
+//! | file of weights | a [`weights::TensorSource`]; a number format is a variant of [`weights::WeightDtype`] and a decode routine in [`kernels`] |
+//! | adapter (LoRA) | a [`weights::TensorSource`] around the model's, and a field of [`models::Conditioning`] |
 //! | sampler | its file in `diffusion/sampler` and its rows in the sampler tables, a fixture row |
 //! | file of a foreign kind | [`content::Content`], and a reader in [`formats`] |
 //! | preview method | a variant, a shader, its processor reference in [`projection`], a row in the shader test |
@@ -95,3 +98,4 @@ pub mod projection;
 pub mod request;
 pub mod session;
 pub mod store;
+pub mod weights;

@@ -20,6 +20,7 @@ use safelight::projection::PreviewFit;
 use safelight::request::{
     CancelToken, DecodeChoice, GenerationDraft, GenerationRequest, InitImage, Picture, Seed, TileChoice,
 };
+use safelight::weights::WeightError;
 
 fn profile() -> ModelProfile {
     ModelProfile {
@@ -149,7 +150,8 @@ impl ModelHost for FakeHost {
             })),
             ModelSource::Folder(folder) if folder.ends_with("panics") => panic!("the files are bad"),
             ModelSource::Folder(folder) => {
-                Err(ModelError::Weights { reason: "the file is too short".into(), path: folder.clone() })
+                Err(WeightError::Damaged { reason: "the file is too short".into(), path: folder.clone() }
+                    .into())
             }
         }
     }

@@ -12,6 +12,7 @@ use safelight::networks::ops::{
     to_tokens,
 };
 use safelight::networks::{Isa, KernelContext, Precision, Runtime};
+use safelight::weights::{StoredTensor, WeightDtype};
 
 /// Values in −1..1 that depend on shape and salt only.
 fn made_up(shape: &[usize], salt: u32) -> Tensor {
@@ -47,7 +48,31 @@ static ONE_THREAD: LazyLock<Vec<Runtime>> = LazyLock::new(|| on_every_isa(Precis
 static BF16: LazyLock<Vec<Runtime>> = LazyLock::new(|| on_every_isa(Precision::Bf16, 2));
 
 /// What candle's operations in f64 are built with: they use no kernels.
-static CANDLE: LazyLock<Runtime> = LazyLock::new(|| Runtime::processor(Some(1)));
+static CANDLE: LazyLock<Runtime> = LazyLock::new(|| {
+    Runtime::new(Device::Cpu, DType::F64, KernelContext::new(Isa::widest(), Precision::Full, Some(1)))
+});
+
+/// A tensor as a file would hold it.
+fn stored(x: &Tensor) -> StoredTensor {
+    let flat = x.flatten_all().unwrap();
+    let shape = x.dims();
+    let bits = |bits: Vec<u16>, dtype| StoredTensor::copied(dtype, shape, bytemuck::cast_slice(&bits));
+    match x.dtype() {
+        DType::F16 => {
+            let values = flat.to_vec1::<half::f16>().unwrap();
+            bits(values.iter().map(|v| v.to_bits()).collect(), WeightDtype::F16)
+        }
+        DType::BF16 => {
+            let values = flat.to_vec1::<half::bf16>().unwrap();
+            bits(values.iter().map(|v| v.to_bits()).collect(), WeightDtype::Bf16)
+        }
+        DType::F64 => {
+            let values = flat.to_vec1::<f64>().unwrap();
+            StoredTensor::copied(WeightDtype::F64, shape, bytemuck::cast_slice(&values))
+        }
+        _ => StoredTensor::from_f32(shape, &flat.to_vec1::<f32>().unwrap()),
+    }
+}
 
 /// Compares native results in f32 with candle's in f64.
 fn agree_on(
@@ -86,7 +111,7 @@ fn convolution(runtimes: &[Runtime], [b, i, o, h, w, k]: [usize; 6], stride: usi
     let native: Vec<(Conv2d, GroupNorm, &Runtime)> = runtimes
         .iter()
         .map(|runtime| {
-            let conv = Conv2d::new(runtime, &weight, Some(&bias), stride, padding).unwrap();
+            let conv = Conv2d::new(runtime, &stored(&weight), Some(&stored(&bias)), stride, padding).unwrap();
             let (scale, shift) = (made_up(&[i], 5), made_up(&[i], 6));
             (conv, GroupNorm::new(runtime, &scale, &shift, 1, 1e-5).unwrap(), runtime)
         })
@@ -97,7 +122,7 @@ fn convolution(runtimes: &[Runtime], [b, i, o, h, w, k]: [usize; 6], stride: usi
             agree_on(std::slice::from_ref(*runtime), WINOGRAD, |_| run(conv, norm), Ok(wanted.clone()));
         }
     };
-    let plain = Conv2d::new(&CANDLE, &wide(&weight), Some(&wide(&bias)), stride, padding).unwrap();
+    let plain = Conv2d::new(&CANDLE, &stored(&weight), Some(&stored(&bias)), stride, padding).unwrap();
     let out = plain.forward(&wide(&x)).unwrap();
     agree(&|conv, _| conv.forward(&x), Ok(out.clone()));
     let residual = made_up(out.dims(), 4);
@@ -124,20 +149,21 @@ fn convolution(runtimes: &[Runtime], [b, i, o, h, w, k]: [usize; 6], stride: usi
     assert!(error.to_string().contains(&format!("does not go with {o} channels")), "{error}");
     // Weights of 16 bits are those numbers and no others.
     for dtype in [DType::F16, DType::BF16] {
-        let stored = weight.to_dtype(dtype).unwrap();
-        let plain = Conv2d::new(&CANDLE, &wide(&stored), None, stride, padding).unwrap().forward(&wide(&x));
-        let native = |runtime: &Runtime| Conv2d::new(runtime, &stored, None, stride, padding)?.forward(&x);
+        let weight = stored(&weight.to_dtype(dtype).unwrap());
+        let plain = Conv2d::new(&CANDLE, &weight, None, stride, padding).unwrap().forward(&wide(&x));
+        let native = |runtime: &Runtime| Conv2d::new(runtime, &weight, None, stride, padding)?.forward(&x);
         agree_on(runtimes, WINOGRAD, native, plain);
     }
 }
 
 /// A linear map with and without a residual.
 fn linear_agrees(runtimes: &[Runtime], tolerance: f64, weight: &Tensor, bias: Option<&Tensor>, x: &Tensor) {
-    let plain = Linear::new(&CANDLE, &wide(weight), bias.map(wide).as_ref()).unwrap();
+    let (weight, bias) = (stored(weight), bias.map(stored));
+    let plain = Linear::new(&CANDLE, &weight, bias.as_ref()).unwrap();
     let out = plain.forward(&wide(x)).unwrap();
     let residual = made_up(out.dims(), 4);
     let with_residual = plain.forward_add(&wide(x), &wide(&residual));
-    let native = |runtime: &Runtime| Linear::new(runtime, weight, bias);
+    let native = |runtime: &Runtime| Linear::new(runtime, &weight, bias.as_ref());
     agree_on(runtimes, tolerance, |runtime| native(runtime)?.forward(x), Ok(out));
     agree_on(runtimes, tolerance, |runtime| native(runtime)?.forward_add(x, &residual), with_residual);
 }
@@ -305,7 +331,8 @@ fn after_a_norm(
     let of = |shape: &[usize], salt| made_up(shape, salt).to_dtype(dtype).unwrap();
     let norm = || LayerNorm::new(runtime, &of(&[width], 1), &of(&[width], 2), 1e-5).unwrap();
     let linear = |inputs: usize, outputs: usize, salt| {
-        Linear::new(runtime, &of(&[outputs, inputs], salt), Some(&of(&[outputs], salt + 1))).unwrap()
+        Linear::new(runtime, &stored(&of(&[outputs, inputs], salt)), Some(&stored(&of(&[outputs], salt + 1))))
+            .unwrap()
     };
     let feed_forward =
         GatedFeedForward::new(runtime, norm(), linear(width, 2 * hidden, 3), linear(hidden, width, 5));
@@ -374,9 +401,10 @@ fn bf16_matrices_agree_roughly() {
         for (x, stride) in [(made_up(&[2, channels, 7, 5], 2), 2), (made_up(&[1, channels, 33, 30], 3), 1)] {
             let padding = Padding::Same(1);
             let plain =
-                Conv2d::new(&CANDLE, &wide(&weight), None, stride, padding).unwrap().forward(&wide(&x));
-            let native =
-                |runtime: &Runtime| Conv2d::new(runtime, &weight, None, stride, padding)?.forward(&x);
+                Conv2d::new(&CANDLE, &stored(&weight), None, stride, padding).unwrap().forward(&wide(&x));
+            let native = |runtime: &Runtime| {
+                Conv2d::new(runtime, &stored(&weight), None, stride, padding)?.forward(&x)
+            };
             agree_on(&BF16, ROUNDED, native, plain);
         }
     }
@@ -386,7 +414,9 @@ fn bf16_matrices_agree_roughly() {
 #[test]
 fn bf16_rounds_where_the_processor_multiplies_it_and_nowhere_else() {
     let (weight, x) = (made_up(&[40, 64], 1), made_up(&[9, 64], 2));
-    let run = |runtime: &Runtime| values(&Linear::new(runtime, &weight, None).unwrap().forward(&x).unwrap());
+    let run = |runtime: &Runtime| {
+        values(&Linear::new(runtime, &stored(&weight), None).unwrap().forward(&x).unwrap())
+    };
     for (rounded, full) in BF16.iter().zip(TWO_THREADS.iter()) {
         assert_eq!(run(rounded) != run(full), rounded.multiplies_bf16(), "{rounded:?}");
     }
@@ -394,11 +424,16 @@ fn bf16_rounds_where_the_processor_multiplies_it_and_nowhere_else() {
 
 #[test]
 fn sizes_that_do_not_fit_are_errors() {
-    let runtime = &*CANDLE;
-    let conv = Conv2d::new(runtime, &made_up(&[4, 3, 3, 3], 1), None, 1, Padding::Same(1)).unwrap();
+    let runtime = &TWO_THREADS[0];
+    let conv = Conv2d::new(runtime, &stored(&made_up(&[4, 3, 3, 3], 1)), None, 1, Padding::Same(1)).unwrap();
     assert!(conv.forward(&made_up(&[1, 4, 8, 8], 2)).is_err());
     assert!(conv.forward_add(&made_up(&[1, 3, 8, 8], 2), &made_up(&[1, 4, 8, 7], 2)).is_err());
-    assert!(Linear::new(runtime, &made_up(&[4, 3], 1), None).unwrap().forward(&made_up(&[2, 4], 2)).is_err());
+    assert!(
+        Linear::new(runtime, &stored(&made_up(&[4, 3], 1)), None)
+            .unwrap()
+            .forward(&made_up(&[2, 4], 2))
+            .is_err()
+    );
     assert!(GroupNorm::new(runtime, &made_up(&[6], 1), &made_up(&[6], 1), 4, 1e-5).is_err());
     let norm = GroupNorm::new(runtime, &made_up(&[6], 1), &made_up(&[6], 1), 2, 1e-5).unwrap();
     let of_two = norm.statistics(&made_up(&[2, 6, 3, 3], 2)).unwrap();

@@ -5,13 +5,14 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{Device, Tensor};
 use safelight::networks::autoencoder::{Autoencoder, MemoryLimits};
 use safelight::networks::{Parameters, Runtime};
 use safelight::request::CancelToken;
+use safelight::weights::{SafetensorsFiles, WeightFile};
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -53,9 +54,9 @@ const BUFFERS: f64 = 8e6;
 fn memory_is_what_was_estimated_and_bounded_in_tiles() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/builtin-model/model/vae");
     let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
-    let weights = std::fs::read(folder.join("diffusion_pytorch_model.safetensors")).unwrap();
-    let vb = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
-    let vb = Parameters::new(vb, &Runtime::processor(None));
+    let file = WeightFile::open(&folder.join("diffusion_pytorch_model.safetensors")).unwrap();
+    let weights = Arc::new(SafetensorsFiles::open(vec![file]).unwrap());
+    let vb = Parameters::new(weights, &Runtime::processor(None));
     let vae = Autoencoder::new(&vb, &serde_json::from_str(&config).unwrap()).unwrap();
     let cancel = CancelToken::new();
     let latent = |height, width| {

@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
 use std::path::Path;
+use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{Device, Tensor};
 use safelight::formats::picture::{ReadOptions, read_picture};
 use safelight::networks::autoencoder::{Autoencoder, AutoencoderConfig, MemoryLimits};
 use safelight::networks::{Parameters, Runtime};
 use safelight::request::CancelToken;
+use safelight::weights::{SafetensorsFiles, WeightFile};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -19,9 +20,9 @@ fn builtin() -> Autoencoder {
     let folder = root().join("assets/builtin-model/model/vae");
     let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
     let config: AutoencoderConfig = serde_json::from_str(&config).unwrap();
-    let weights = std::fs::read(folder.join("diffusion_pytorch_model.safetensors")).unwrap();
-    let vb = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
-    let vb = Parameters::new(vb, &Runtime::processor(None));
+    let file = WeightFile::open(&folder.join("diffusion_pytorch_model.safetensors")).unwrap();
+    let weights = Arc::new(SafetensorsFiles::open(vec![file]).unwrap());
+    let vb = Parameters::new(weights, &Runtime::processor(None));
     Autoencoder::new(&vb, &config).unwrap()
 }
 

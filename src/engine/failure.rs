@@ -128,8 +128,8 @@ impl JobError {
             ModelError::Store(StoreError::NoFolder(_)) => Some(Advice::ChooseFolderAgain),
             ModelError::Store(StoreError::NotAModel { .. }) => Some(Advice::ChooseModelFolder),
             ModelError::Store(StoreError::Read { .. }) => Some(Advice::CheckFile),
-            ModelError::Store(StoreError::Damaged { .. })
-            | ModelError::Weights { .. }
+            ModelError::Store(StoreError::Damaged { .. } | StoreError::Weights(_))
+            | ModelError::Weights(_)
             | ModelError::Part { .. }
             | ModelError::Tokenizer { .. } => Some(Advice::DownloadAgain),
             ModelError::Device(_) => Some(Advice::OtherDevice),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::diffusion::{DiffusionError, SchedulerConfigError};
 use crate::networks::NetworkError;
 use crate::store::StoreError;
+use crate::weights::WeightError;
 
 /// Why a model gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -23,14 +24,9 @@ pub enum ModelError {
         /// Why; told by this error and therefore not its `source`.
         cause: NetworkError,
     },
-    /// A weights file is damaged.
-    #[error("the weights cannot be used: {reason}: {}", path.display())]
-    Weights {
-        /// In what way.
-        reason: String,
-        /// Which file.
-        path: PathBuf,
-    },
+    /// Weights that cannot be read.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
     /// The tokenizer's files are damaged.
     #[error("the tokenizer cannot be used: {reason}: {}", path.display())]
     Tokenizer {

@@ -13,7 +13,6 @@ mod prompt;
 mod prompt_syntax;
 mod tokenizer;
 mod vae;
-mod weights;
 
 use crate::catalog::{ModelProfile, ModelSource};
 use crate::diffusion::{DenoisingNetwork, SchedulerConfig};

@@ -1,16 +1,17 @@
 //! The autoencoder of a model of any family: tiles where memory is short, and f32 where half precision overflows.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor};
 
 use super::budget::picture_bytes;
 use super::memory::{self, in_tiles_if_short, limits};
-use super::weights::Weights;
 use super::{DecodedPicture, Encoded, ModelError};
 use crate::latent::{Latent, LatentFormat, LatentShape};
-use crate::networks::Runtime;
 use crate::networks::autoencoder::{Autoencoder, AutoencoderConfig};
+use crate::networks::{Parameters, Runtime};
 use crate::request::{CancelToken, DecodeChoice, Picture, TileChoice};
-use crate::store::ModelFiles;
+use crate::weights::TensorSource;
 
 /// The part's name, in messages and in diffusers' layout.
 const PART: &str = "vae";
@@ -22,24 +23,23 @@ pub(super) struct Vae {
     format: LatentFormat,
     runtime: Runtime,
     tiles: TileChoice,
-    /// Where the weights are read again in f32.
-    files: ModelFiles,
+    /// From where the network is built once more in f32.
+    weights: Arc<dyn TensorSource>,
 }
 
 impl Vae {
-    /// Builds the network from `weights`, which are those of the part `vae` in `files`.
+    /// Builds the network from its weights, named as in diffusers.
     pub(super) fn load(
-        weights: Weights,
+        weights: Arc<dyn TensorSource>,
         config: AutoencoderConfig,
         format: LatentFormat,
-        files: ModelFiles,
         runtime: &Runtime,
         tiles: TileChoice,
     ) -> Result<Self, ModelError> {
-        let parameters = weights.into_parameters(runtime);
+        let parameters = Parameters::new(weights.clone(), runtime);
         let network =
             runtime.run(|| Autoencoder::new(&parameters, &config)).map_err(ModelError::in_part(PART))?;
-        Ok(Self { network, config, format, runtime: runtime.clone(), tiles, files })
+        Ok(Self { network, config, format, runtime: runtime.clone(), tiles, weights })
     }
 
     /// A latent in model space to a picture.
@@ -72,8 +72,7 @@ impl Vae {
             }
         }
         if in_f32 {
-            let parameters =
-                Weights::open(self.files.weights(PART)?)?.into_parameters(&self.runtime.in_f32());
+            let parameters = Parameters::new(self.weights.clone(), &self.runtime.in_f32());
             let wide = Autoencoder::new(&parameters, &self.config).map_err(ModelError::in_part(PART))?;
             (values, was_short) = self.decoded(&wide, &tensor, tiles, cancel)?;
         }

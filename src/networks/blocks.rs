@@ -7,49 +7,47 @@ use super::{Parameters, Runtime};
 
 /// A convolution's weight and bias under one name.
 pub(super) fn conv(
-    vb: &Parameters<'_>,
+    vb: &Parameters,
     [inputs, outputs, kernel]: [usize; 3],
     stride: usize,
     padding: Padding,
 ) -> Result<Conv2d> {
-    let weight = vb.get((outputs, inputs, kernel, kernel), "weight")?;
-    Conv2d::new(vb.runtime(), &weight, Some(&vb.get(outputs, "bias")?), stride, padding)
+    let weight = vb.stored((outputs, inputs, kernel, kernel), "weight")?;
+    Conv2d::new(vb.runtime(), &weight, Some(&vb.stored(outputs, "bias")?), stride, padding)
 }
 
 /// A 3×3 convolution that keeps the size.
-pub(super) fn conv3x3(vb: &Parameters<'_>, inputs: usize, outputs: usize) -> Result<Conv2d> {
+pub(super) fn conv3x3(vb: &Parameters, inputs: usize, outputs: usize) -> Result<Conv2d> {
     conv(vb, [inputs, outputs, 3], 1, Padding::Same(1))
 }
 
 /// A linear map with bias.
-pub(super) fn linear(vb: &Parameters<'_>, inputs: usize, outputs: usize) -> Result<Linear> {
-    Linear::new(vb.runtime(), &vb.get((outputs, inputs), "weight")?, Some(&vb.get(outputs, "bias")?))
+pub(super) fn linear(vb: &Parameters, inputs: usize, outputs: usize) -> Result<Linear> {
+    Linear::new(vb.runtime(), &vb.stored((outputs, inputs), "weight")?, Some(&vb.stored(outputs, "bias")?))
 }
 
 /// A linear map without bias.
-pub(super) fn linear_no_bias(vb: &Parameters<'_>, inputs: usize, outputs: usize) -> Result<Linear> {
-    Linear::new(vb.runtime(), &vb.get((outputs, inputs), "weight")?, None)
+pub(super) fn linear_no_bias(vb: &Parameters, inputs: usize, outputs: usize) -> Result<Linear> {
+    Linear::new(vb.runtime(), &vb.stored((outputs, inputs), "weight")?, None)
 }
 
 /// A linear map that older files hold as a 1×1 convolution, `[O, I]` or `[O, I, 1, 1]`.
-pub(super) fn linear_or_conv1x1(vb: &Parameters<'_>, inputs: usize, outputs: usize) -> Result<Linear> {
-    let weight = match vb.get((outputs, inputs), "weight") {
-        Ok(weight) => weight,
-        Err(flat_error) => match vb.get((outputs, inputs, 1, 1), "weight") {
-            Ok(weight) => weight.reshape((outputs, inputs))?,
-            Err(_) => return Err(flat_error),
-        },
+pub(super) fn linear_or_conv1x1(vb: &Parameters, inputs: usize, outputs: usize) -> Result<Linear> {
+    let weight = if vb.shape_of("weight").is_some_and(|shape| shape.len() == 4) {
+        vb.stored((outputs, inputs, 1, 1), "weight")?.reshaped(&[outputs, inputs])
+    } else {
+        vb.stored((outputs, inputs), "weight")?
     };
-    Linear::new(vb.runtime(), &weight, Some(&vb.get(outputs, "bias")?))
+    Linear::new(vb.runtime(), &weight, Some(&vb.stored(outputs, "bias")?))
 }
 
 /// A group norm's weight and bias under one name.
-pub(super) fn group_norm(vb: &Parameters<'_>, channels: usize, groups: usize, eps: f64) -> Result<GroupNorm> {
+pub(super) fn group_norm(vb: &Parameters, channels: usize, groups: usize, eps: f64) -> Result<GroupNorm> {
     GroupNorm::new(vb.runtime(), &vb.get(channels, "weight")?, &vb.get(channels, "bias")?, groups, eps)
 }
 
 /// A layer norm's weight and bias under one name.
-pub(super) fn layer_norm(vb: &Parameters<'_>, width: usize, eps: f64) -> Result<LayerNorm> {
+pub(super) fn layer_norm(vb: &Parameters, width: usize, eps: f64) -> Result<LayerNorm> {
     LayerNorm::new(vb.runtime(), &vb.get(width, "weight")?, &vb.get(width, "bias")?, eps)
 }
 
@@ -74,7 +72,7 @@ pub(super) struct NormConfig {
 impl ResnetBlock {
     /// `time_width`: the time embedding's width, where there is one.
     pub(super) fn new(
-        vb: &Parameters<'_>,
+        vb: &Parameters,
         inputs: usize,
         outputs: usize,
         time_width: Option<usize>,

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::blocks::{layer_norm, linear};
-use super::ops::{LayerNorm, Linear, Mask, attention, gelu, quick_gelu};
+use super::ops::{Embedding, LayerNorm, Linear, Mask, attention, gelu, quick_gelu};
 use super::{NetworkError, Parameters, Runtime};
 
 /// The keys of `text_encoder/config.json` this network follows. Keys left out have transformers' defaults.
@@ -103,8 +103,7 @@ struct Layer {
 /// The text encoder.
 pub struct ClipText {
     runtime: Runtime,
-    /// As they are stored: few rows are read.
-    tokens: Tensor,
+    tokens: Embedding,
     positions: Tensor,
     layers: Vec<Layer>,
     final_norm: LayerNorm,
@@ -113,7 +112,7 @@ pub struct ClipText {
 
 impl ClipText {
     /// Builds the network from its weights, named with or without the prefix `text_model.`.
-    pub fn new(vb: &Parameters<'_>, config: ClipTextConfig) -> std::result::Result<Self, NetworkError> {
+    pub fn new(vb: &Parameters, config: ClipTextConfig) -> std::result::Result<Self, NetworkError> {
         config.check()?;
         let prefixed = vb.pp("text_model");
         let vb = if vb.contains_tensor("embeddings.token_embedding.weight") { vb } else { &prefixed };
@@ -135,10 +134,12 @@ impl ClipText {
         let embeddings = vb.pp("embeddings");
         Ok(Self {
             runtime: vb.runtime().clone(),
-            tokens: embeddings.get((config.vocab_size, width), "token_embedding.weight")?,
+            tokens: Embedding::new(
+                vb.runtime(),
+                embeddings.stored((config.vocab_size, width), "token_embedding.weight")?,
+            )?,
             positions: embeddings
-                .get((config.max_position_embeddings, width), "position_embedding.weight")?
-                .to_dtype(vb.dtype())?,
+                .get((config.max_position_embeddings, width), "position_embedding.weight")?,
             layers: (0..config.num_hidden_layers).map(layer).collect::<Result<_>>()?,
             final_norm: layer_norm(&vb.pp("final_layer_norm"), width, eps)?,
             config,
@@ -147,7 +148,7 @@ impl ClipText {
 
     /// Tokens the network has vectors for.
     pub fn rows(&self) -> usize {
-        self.tokens.dims()[0]
+        self.tokens.rows()
     }
 
     /// Adds vectors `[n, C]` for further tokens, and gives their ids.
@@ -155,18 +156,13 @@ impl ClipText {
     /// # Errors
     /// The tensor library's, for vectors of another width.
     pub fn add_rows(&mut self, rows: &Tensor) -> Result<std::ops::Range<u32>> {
-        let first = self.rows() as u32;
-        let rows = rows.to_device(self.tokens.device())?.to_dtype(self.tokens.dtype())?;
-        self.tokens = Tensor::cat(&[&self.tokens, &rows], 0)?;
-        Ok(first..self.rows() as u32)
+        self.tokens.add_rows(rows)
     }
 
-    /// The last hidden states after the final norm, `[B, N, C]`, of token ids `[B, N]`.
-    pub fn forward(&self, ids: &Tensor) -> Result<Tensor> {
-        let (batch, length) = ids.dims2()?;
-        let words = self.tokens.index_select(&ids.flatten_all()?, 0)?;
-        let words =
-            words.to_dtype(self.positions.dtype())?.reshape((batch, length, self.config.hidden_size))?;
+    /// The last hidden states after the final norm, `[B, N, C]`, of token ids `[B, N]`, those of a prompt one after
+    /// another.
+    pub fn forward(&self, ids: &[u32], length: usize) -> Result<Tensor> {
+        let words = self.tokens.forward(ids)?.reshape(((), length, self.config.hidden_size))?;
         let mut x = words.broadcast_add(&self.positions.narrow(0, 0, length)?)?;
         let heads = self.config.num_attention_heads;
         for layer in &self.layers {

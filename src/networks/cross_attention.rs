@@ -39,7 +39,7 @@ impl ContextKv {
 }
 
 impl CrossAttention {
-    pub(super) fn new(vb: &Parameters<'_>, width: usize, context_width: usize, heads: usize) -> Result<Self> {
+    pub(super) fn new(vb: &Parameters, width: usize, context_width: usize, heads: usize) -> Result<Self> {
         Ok(Self {
             runtime: vb.runtime().clone(),
             query: linear_no_bias(&vb.pp("to_q"), width, width)?,

@@ -20,7 +20,7 @@ struct SelfAttention {
 }
 
 impl SelfAttention {
-    fn new(vb: &Parameters<'_>, width: usize, heads: usize) -> Result<Self> {
+    fn new(vb: &Parameters, width: usize, heads: usize) -> Result<Self> {
         Ok(Self {
             runtime: vb.runtime().clone(),
             query: linear_no_bias(&vb.pp("to_q"), width, width)?,
@@ -55,7 +55,7 @@ const FEED_FORWARD: usize = 4;
 const LAYER_NORM_EPS: f64 = 1e-5;
 
 impl Block {
-    fn new(vb: &Parameters<'_>, width: usize, context_width: usize, heads: usize) -> Result<Self> {
+    fn new(vb: &Parameters, width: usize, context_width: usize, heads: usize) -> Result<Self> {
         Ok(Self {
             norm1: layer_norm(&vb.pp("norm1"), width, LAYER_NORM_EPS)?,
             self_attention: SelfAttention::new(&vb.pp("attn1"), width, heads)?,
@@ -100,7 +100,7 @@ pub(super) struct TransformerConfig {
 const GROUP_NORM_EPS: f64 = 1e-6;
 
 impl SpatialTransformer {
-    pub(super) fn new(vb: &Parameters<'_>, width: usize, config: TransformerConfig) -> Result<Self> {
+    pub(super) fn new(vb: &Parameters, width: usize, config: TransformerConfig) -> Result<Self> {
         let blocks = (0..config.depth)
             .map(|i| {
                 let vb = vb.pp(format!("transformer_blocks.{i}"));
@@ -141,26 +141,52 @@ impl SpatialTransformer {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
-    use candle_nn::{VarBuilder, VarMap};
+    use std::sync::Arc;
+
+    use candle_core::Device;
 
     use super::*;
+    use crate::weights::{StoredTensor, TensorMap};
 
     fn made_up(shape: &[usize]) -> Tensor {
         let values = (0..shape.iter().product()).map(|i: usize| (i * 37 % 101) as f32 / 50.0 - 1.0);
         Tensor::from_vec(values.collect::<Vec<_>>(), shape, &Device::Cpu).unwrap()
     }
 
-    fn transformer(threads: usize) -> SpatialTransformer {
-        let made = VarMap::new();
-        let vb = VarBuilder::from_varmap(&made, DType::F32, &Device::Cpu);
-        let vb = Parameters::new(vb, &Runtime::processor(Some(threads)));
-        let config = TransformerConfig { heads: 2, context_width: 6, depth: 2, groups: 4 };
-        // The first finds out what weights there are, all zeros.
-        SpatialTransformer::new(&vb, 16, config).unwrap();
-        for weight in made.all_vars() {
-            weight.set(&(made_up(weight.dims()) * 0.3).unwrap()).unwrap();
+    /// Made-up weights of a transformer of width 16 for contexts of width 6.
+    fn weights(depth: usize) -> TensorMap {
+        let mut weights = TensorMap::default();
+        let mut add = |name: String, shape: &[usize]| {
+            let values: Vec<f32> = (made_up(shape) * 0.3).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            weights.insert(name, StoredTensor::from_f32(shape, &values));
+        };
+        let mut both = |name: &str, weight: &[usize]| {
+            add(format!("{name}.weight"), weight);
+            add(format!("{name}.bias"), &weight[..1]);
+        };
+        both("norm", &[16]);
+        both("proj_in", &[16, 16]);
+        both("proj_out", &[16, 16]);
+        for block in (0..depth).map(|i| format!("transformer_blocks.{i}")) {
+            for norm in ["norm1", "norm2", "norm3"] {
+                both(&format!("{block}.{norm}"), &[16]);
+            }
+            both(&format!("{block}.ff.net.0.proj"), &[128, 16]);
+            both(&format!("{block}.ff.net.2"), &[16, 64]);
+            for (attention, context) in [("attn1", 16), ("attn2", 6)] {
+                let name = format!("{block}.{attention}");
+                both(&format!("{name}.to_out.0"), &[16, 16]);
+                both(&format!("{name}.to_q"), &[16, 16]);
+                both(&format!("{name}.to_k"), &[16, context]);
+                both(&format!("{name}.to_v"), &[16, context]);
+            }
         }
+        weights
+    }
+
+    fn transformer(threads: usize) -> SpatialTransformer {
+        let config = TransformerConfig { heads: 2, context_width: 6, depth: 2, groups: 4 };
+        let vb = Parameters::new(Arc::new(weights(config.depth)), &Runtime::processor(Some(threads)));
         SpatialTransformer::new(&vb, 16, config).unwrap()
     }
 

@@ -4,16 +4,15 @@ mod checkpoint;
 mod model_files;
 pub mod preview_cache;
 mod vocabulary;
-mod weight_file;
 
 use std::path::PathBuf;
 
 pub use checkpoint::{Checkpoint, latent_channels};
 pub use model_files::ModelFiles;
 pub use vocabulary::{Vocabulary, builtin_previews, builtin_vocabulary};
-pub use weight_file::WeightFile;
 
 use crate::content::Content;
+use crate::weights::WeightError;
 
 /// Why a model's files cannot be used. Each says what to try.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +66,9 @@ pub enum StoreError {
         /// Which.
         path: PathBuf,
     },
+    /// A file of weights is damaged.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
     /// A configuration file is damaged.
     #[error("the file is not what it should be: {reason}: {}", path.display())]
     Damaged {

@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 
-use super::{StoreError, WeightFile};
+use super::StoreError;
 use crate::catalog::ModelSource;
 use crate::content::Content;
 use crate::content::json::{self, Json};
+use crate::weights::{SafetensorsFiles, TensorSource, WeightFile};
 
 /// The built-in model, inside the program.
 static BUILTIN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/assets/builtin-model/model");
@@ -140,8 +142,13 @@ impl ModelFiles {
         }
     }
 
-    /// The weights of a part such as `unet`: one file or shards, f32 or a half-precision variant.
-    pub fn weights(&self, part: &str) -> Result<Vec<WeightFile>, StoreError> {
+    /// The tensors of a part such as `unet`; only headers are read yet.
+    pub fn tensors(&self, part: &str) -> Result<Arc<dyn TensorSource>, StoreError> {
+        Ok(Arc::new(SafetensorsFiles::open(self.weights(part)?)?))
+    }
+
+    /// The files with a part's weights: one or shards, f32 or a half-precision variant.
+    fn weights(&self, part: &str) -> Result<Vec<WeightFile>, StoreError> {
         let stems = ["diffusion_pytorch_model", "model"];
         for variant in ["", ".fp16", ".bf16"] {
             for stem in stems {

@@ -20,7 +20,7 @@ struct SelfAttention2d {
 }
 
 impl SelfAttention2d {
-    fn new(vb: &Parameters<'_>, channels: usize, groups: usize) -> Result<Self, NetworkError> {
+    fn new(vb: &Parameters, channels: usize, groups: usize) -> Result<Self, NetworkError> {
         // Names since diffusers 0.15 and before.
         let old = vb.contains_tensor("query.weight");
         let names =
@@ -59,7 +59,7 @@ pub(super) struct MidBlock {
 
 impl MidBlock {
     pub(super) fn new(
-        vb: &Parameters<'_>,
+        vb: &Parameters,
         channels: usize,
         config: &AutoencoderConfig,
     ) -> Result<Self, NetworkError> {

@@ -51,7 +51,7 @@ pub struct Autoencoder {
 /// The ResNet blocks of one level, appended to `layers`.
 fn push_resnets(
     layers: &mut Vec<Layer>,
-    vb: &Parameters<'_>,
+    vb: &Parameters,
     count: usize,
     [inputs, outputs]: [usize; 2],
     norm: NormConfig,
@@ -64,12 +64,12 @@ fn push_resnets(
     Ok(())
 }
 
-fn conv1x1(vb: &Parameters<'_>, channels: usize) -> candle_core::Result<Conv2d> {
+fn conv1x1(vb: &Parameters, channels: usize) -> candle_core::Result<Conv2d> {
     conv(vb, [channels, channels, 1], 1, Padding::Same(0))
 }
 
 impl Encoder {
-    fn new(vb: &Parameters<'_>, config: &AutoencoderConfig) -> Result<Self, NetworkError> {
+    fn new(vb: &Parameters, config: &AutoencoderConfig) -> Result<Self, NetworkError> {
         let (quant_vb, vb) = (vb.pp("quant_conv"), vb.pp("encoder"));
         let channels = &config.block_out_channels;
         let last = channels[channels.len() - 1];
@@ -97,7 +97,7 @@ impl Encoder {
 }
 
 impl Decoder {
-    fn new(vb: &Parameters<'_>, config: &AutoencoderConfig) -> Result<Self, NetworkError> {
+    fn new(vb: &Parameters, config: &AutoencoderConfig) -> Result<Self, NetworkError> {
         let (post_quant_vb, vb) = (vb.pp("post_quant_conv"), vb.pp("decoder"));
         let channels = &config.block_out_channels;
         let (first, last) = (channels[0], channels[channels.len() - 1]);
@@ -131,7 +131,7 @@ fn middle_bytes(mid_block: &MidBlock, x: &Tensor, latent_size: [usize; 2]) -> Re
 
 impl Autoencoder {
     /// Builds the network from its weights.
-    pub fn new(vb: &Parameters<'_>, config: &AutoencoderConfig) -> Result<Self, NetworkError> {
+    pub fn new(vb: &Parameters, config: &AutoencoderConfig) -> Result<Self, NetworkError> {
         config.check()?;
         Ok(Self { encoder: Encoder::new(vb, config)?, decoder: Decoder::new(vb, config)? })
     }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{Device, Tensor};
+use std::sync::Arc;
 
 use super::layers::{NormStatistics, run, sizes};
 use super::region::{Region, grid, spread};
@@ -11,14 +11,15 @@ use super::tiles::assemble;
 use super::*;
 use crate::networks::Runtime;
 use crate::networks::ops::crop;
+use crate::weights::{SafetensorsFiles, WeightFile};
 
 /// The autoencoder of a small checkpoint in diffusers' layout.
 fn fixture() -> Autoencoder {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sd1/vae");
     let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
-    let weights = std::fs::read(folder.join("diffusion_pytorch_model.safetensors")).unwrap();
-    let vb = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
-    let vb = Parameters::new(vb, &Runtime::processor(None));
+    let file = WeightFile::open(&folder.join("diffusion_pytorch_model.safetensors")).unwrap();
+    let weights = Arc::new(SafetensorsFiles::open(vec![file]).unwrap());
+    let vb = Parameters::new(weights, &Runtime::processor(None));
     Autoencoder::new(&vb, &serde_json::from_str(&config).unwrap()).unwrap()
 }
 

@@ -3,10 +3,11 @@
 use candle_core::{Result, Tensor};
 
 use super::super::Runtime;
-use super::weights::{is_packable, with_weight};
+use super::weights::{f32_values, packs, tensor, with_weight};
 use super::{NormSilu, channels_last, feature_map, plain_values, with_values};
 use crate::kernels::convolution::{self as kernels, Convolution, FeatureMap, Geometry};
 use crate::kernels::gemm::WeightData;
+use crate::weights::StoredTensor;
 
 /// Zeros around the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,21 +70,27 @@ impl Conv2d {
     /// If the weight has another rank.
     pub fn new(
         runtime: &Runtime,
-        weight: &Tensor,
-        bias: Option<&Tensor>,
+        weight: &StoredTensor,
+        bias: Option<&StoredTensor>,
         stride: usize,
         padding: Padding,
     ) -> Result<Self> {
-        let (channels_out, channels_in, size, _) = weight.dims4()?;
-        let backend = if is_packable(weight) {
+        let &[channels_out, channels_in, size, _] = weight.shape() else {
+            let found = weight.shape();
+            return Err(candle_core::Error::Msg(format!(
+                "a convolution's weight cannot have the shape {found:?}"
+            )));
+        };
+        let backend = if packs(runtime) {
             let padding = padding.before_and_after();
             let geometry = Geometry { c_in: channels_in, c_out: channels_out, kernel: size, stride, padding };
-            let bias = bias.map(plain_values).transpose()?;
+            let bias = bias.map(|bias| f32_values(bias.view()));
             let pack =
                 |data: WeightData<'_>| Convolution::new(runtime.kernels(), geometry, data, bias.as_deref());
-            Backend::Native(with_weight(weight, pack)?)
+            Backend::Native(with_weight(weight.view(), pack))
         } else {
-            Backend::Candle { weight: weight.clone(), bias: bias.cloned() }
+            let bias = bias.map(|bias| tensor(runtime, bias)).transpose()?;
+            Backend::Candle { weight: tensor(runtime, weight)?, bias }
         };
         Ok(Self { runtime: runtime.clone(), backend, channels_in, channels_out, stride, padding })
     }

@@ -3,9 +3,10 @@
 use candle_core::{D, Result, Tensor};
 
 use super::super::Runtime;
-use super::weights::{is_packable, with_weight};
-use super::{plain_values, with_values};
+use super::weights::{f32_values, packs, tensor, with_weight};
+use super::with_values;
 use crate::kernels::gemm::{LhsView, MatrixLayout, PackedWeights, WeightData};
+use crate::weights::StoredTensor;
 
 enum Backend {
     Native(PackedWeights),
@@ -25,17 +26,23 @@ impl Linear {
     ///
     /// # Errors
     /// If the weight is no matrix.
-    pub fn new(runtime: &Runtime, weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
-        let (outputs, inputs) = weight.dims2()?;
-        let backend = if is_packable(weight) && inputs > 0 {
-            let bias = bias.map(plain_values).transpose()?;
+    pub fn new(runtime: &Runtime, weight: &StoredTensor, bias: Option<&StoredTensor>) -> Result<Self> {
+        let &[outputs, inputs] = weight.shape() else {
+            let found = weight.shape();
+            return Err(candle_core::Error::Msg(format!(
+                "a linear map's weight cannot have the shape {found:?}"
+            )));
+        };
+        let backend = if packs(runtime) && inputs > 0 {
+            let bias = bias.map(|bias| f32_values(bias.view()));
             let pack = |data: WeightData<'_>| {
                 let layout = MatrixLayout { row: |k| k, column_stride: inputs };
                 PackedWeights::new(runtime.kernels(), [inputs, outputs], bias.as_deref(), data, &layout)
             };
-            Backend::Native(with_weight(weight, pack)?)
+            Backend::Native(with_weight(weight.view(), pack))
         } else {
-            Backend::Candle { weight: weight.clone(), bias: bias.cloned() }
+            let bias = bias.map(|bias| tensor(runtime, bias)).transpose()?;
+            Backend::Candle { weight: tensor(runtime, weight)?, bias }
         };
         Ok(Self { runtime: runtime.clone(), backend, inputs, outputs })
     }

@@ -9,6 +9,7 @@
 mod attention;
 mod convolution;
 mod elementwise;
+mod embedding;
 mod linear;
 mod norm;
 mod pre_norm;
@@ -19,9 +20,11 @@ pub use convolution::{Conv2d, Epilogue, Padding};
 pub use elementwise::{
     concat_channels, crop, expand_batch, from_tokens, geglu, gelu, gelu_tanh, quick_gelu, silu, to_tokens,
 };
+pub use embedding::Embedding;
 pub use linear::Linear;
 pub use norm::{GroupNorm, GroupStatistics, LayerNorm, NormSilu};
 pub use pre_norm::{GatedFeedForward, normed_linears};
+pub(super) use weights::tensor;
 
 use candle_core::{CpuStorage, DType, Result, Storage, Tensor};
 

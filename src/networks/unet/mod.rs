@@ -79,7 +79,7 @@ pub struct UNet {
 
 impl UNet {
     /// Builds the network from its weights.
-    pub fn new(vb: &Parameters<'_>, config: UNetConfig, cancel: &CancelToken) -> Result<Self, NetworkError> {
+    pub fn new(vb: &Parameters, config: UNetConfig, cancel: &CancelToken) -> Result<Self, NetworkError> {
         config.check()?;
         let channels = &config.block_out_channels;
         let levels = channels.len();

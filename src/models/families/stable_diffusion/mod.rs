@@ -17,16 +17,16 @@ use crate::models::device::{device_name, open_runtime};
 use crate::models::embeddings::{self, LearnedWord};
 use crate::models::prompt::{Chunk, chunks, empty_chunk, weighted};
 use crate::models::vae::Vae;
-use crate::models::weights::Weights;
 use crate::models::{
     Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, PromptTokenizer,
     budget, memory,
 };
-use crate::networks::Runtime;
 use crate::networks::clip::ClipText;
 use crate::networks::unet::UNet;
+use crate::networks::{Parameters, Runtime};
 use crate::request::{CancelToken, DecodeChoice, Picture};
 use crate::store::{Checkpoint, ModelFiles};
+use crate::weights;
 
 #[cfg(test)]
 pub(in crate::models) use self::pipelines::remarks;
@@ -76,7 +76,7 @@ fn read_profile(checkpoint: &Checkpoint) -> Result<ModelProfile, ModelError> {
     configs.check_together()?;
     let mut parameters = 0;
     for part in PARTS {
-        parameters += Weights::open(files.weights(part)?)?.parameters();
+        parameters += weights::parameters(&*files.tensors(part)?);
     }
     let mut profile = profile_of(checkpoint, &configs, parameters);
     let (words, left_out) = embeddings::read(files, configs.text.hidden_size)?;
@@ -111,13 +111,13 @@ impl StableDiffusion {
         configs.check_together()?;
         let runtime = open_runtime(settings)?;
         let mut tokenizer = guarded(&files, || PromptTokenizer::open(&files))?;
-        let open = |part| Weights::open(files.weights(part)?);
         let [text_part, unet_part, vae_part] = PARTS;
-        let (text_weights, unet_weights, vae_weights) = (open(text_part)?, open(unet_part)?, open(vae_part)?);
+        let (text_weights, unet_weights) = (files.tensors(text_part)?, files.tensors(unet_part)?);
+        let vae_weights = files.tensors(vae_part)?;
         let all = [&text_weights, &unet_weights, &vae_weights];
-        let parameters = all.iter().map(|weights| weights.parameters()).sum();
+        let parameters = all.iter().map(|source| weights::parameters(&***source)).sum();
         let mut profile = profile_of(checkpoint, &configs, parameters);
-        let held: u64 = all.iter().map(|weights| weights.bytes_in(runtime.dtype(), runtime.device())).sum();
+        let held: u64 = all.iter().map(|source| budget::weight_bytes(&***source, &runtime)).sum();
         let ImageSize { width, height } = profile.defaults.size;
         let work = configs.work_bytes(profile.format.latent_shape(width, height), runtime.dtype());
         if runtime.device().is_cpu() {
@@ -128,7 +128,7 @@ impl StableDiffusion {
             if cancel.is_stopped() { Err(ModelError::Cancelled) } else { Ok(()) }
         };
         begin(0)?;
-        let tensors = text_weights.into_parameters(&runtime);
+        let tensors = Parameters::new(text_weights, &runtime);
         let mut text = runtime
             .run(|| ClipText::new(&tensors, configs.text.clone()))
             .map_err(ModelError::in_part(text_part))?;
@@ -137,20 +137,13 @@ impl StableDiffusion {
         profile.remarks.extend(left_out);
         profile.remarks.extend(embeddings::add(words, &mut tokenizer, &mut text)?);
         begin(1)?;
-        let tensors = unet_weights.into_parameters(&runtime);
+        let tensors = Parameters::new(unet_weights, &runtime);
         let unet = runtime
             .run(|| UNet::new(&tensors, configs.unet.clone(), cancel))
             .map_err(ModelError::in_part(unet_part))?;
         begin(2)?;
-        profile.vae_hash = vae_weights.hash()?;
-        let vae = Vae::load(
-            vae_weights,
-            configs.vae.clone(),
-            profile.format,
-            files.clone(),
-            &runtime,
-            settings.tiles,
-        )?;
+        profile.vae_hash = weights::hash(&*vae_weights)?;
+        let vae = Vae::load(vae_weights, configs.vae.clone(), profile.format, &runtime, settings.tiles)?;
         Ok(Self { profile, runtime, configs, tokenizer, text, unet, vae, files })
     }
 
@@ -161,8 +154,7 @@ impl StableDiffusion {
         let chunks: Vec<&Chunk> = prompts.iter().flatten().collect();
         let length = self.configs.text.max_position_embeddings;
         let ids: Vec<u32> = chunks.iter().flat_map(|chunk| chunk.ids.iter().copied()).collect();
-        let hidden =
-            self.text.forward(&Tensor::from_vec(ids, (chunks.len(), length), self.runtime.device())?)?;
+        let hidden = self.text.forward(&ids, length)?;
         weighted(hidden, &chunks)?.reshape((prompts.len(), (), self.configs.text.hidden_size))
     }
 }

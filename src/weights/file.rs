@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// One safetensors file. It is never mapped: a mapped file that another program shortens, or whose disk goes away,
+/// One file of weights. It is never mapped: a mapped file that another program shortens, or whose disk goes away,
 /// ends this program; a read that fails is an error.
 #[derive(Debug)]
 pub struct WeightFile {
@@ -23,12 +23,15 @@ enum WeightBytes {
 
 impl WeightFile {
     /// A file inside the program.
-    pub(super) fn embedded(path: PathBuf, bytes: &'static [u8]) -> Self {
+    pub fn embedded(path: PathBuf, bytes: &'static [u8]) -> Self {
         Self { path, bytes: WeightBytes::Embedded(bytes) }
     }
 
     /// Opens a regular file.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn open(path: &Path) -> io::Result<Self> {
         // Looked at before it is opened: opening a pipe waits for its writer.
         if !std::fs::metadata(path)?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));

@@ -1,0 +1,97 @@
+//! Where tensors come from.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::{StoredTensor, WeightDtype, WeightError};
+
+/// What is known of a tensor before it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// The number format.
+    pub dtype: WeightDtype,
+    /// The edges, the slowest first.
+    pub shape: Vec<usize>,
+}
+
+/// Named tensors, read one by one.
+pub trait TensorSource: Send + Sync {
+    /// The names of all tensors, sorted.
+    fn names(&self) -> Vec<&str>;
+
+    /// What is known of a tensor, `None` if there is none of this name.
+    fn info(&self, name: &str) -> Option<TensorInfo>;
+
+    /// The file that holds a tensor, or where one of this name was searched; for messages.
+    fn path(&self, name: &str) -> PathBuf;
+
+    /// Reads a tensor.
+    ///
+    /// # Errors
+    /// [`WeightError::Missing`] and [`WeightError::Tensor`].
+    fn read(&self, name: &str) -> Result<StoredTensor, WeightError>;
+
+    /// Reads some of a tensor's rows: parts along its first dimension. Sources that can, read no others.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    ///
+    /// # Panics
+    /// If there are no such rows.
+    fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<StoredTensor, WeightError> {
+        Ok(self.read(name)?.rows(rows))
+    }
+}
+
+/// Values in all tensors of a source.
+pub fn parameters(source: &dyn TensorSource) -> u64 {
+    let values = |info: TensorInfo| info.shape.iter().map(|edge| *edge as u64).product::<u64>();
+    source.names().into_iter().filter_map(|name| source.info(name)).map(values).sum()
+}
+
+/// blake3 over all tensors and their names, in the order of the names, hex.
+///
+/// # Errors
+/// If one cannot be read.
+pub fn hash(source: &dyn TensorSource) -> Result<String, WeightError> {
+    let mut hasher = blake3::Hasher::new();
+    for name in source.names() {
+        hasher.update(name.as_bytes());
+        hasher.update(source.read(name)?.view().bytes);
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Tensors in memory.
+#[derive(Clone, Debug, Default)]
+pub struct TensorMap {
+    tensors: BTreeMap<String, StoredTensor>,
+}
+
+impl TensorMap {
+    /// Adds a tensor, or replaces the one of this name.
+    pub fn insert(&mut self, name: impl Into<String>, tensor: StoredTensor) {
+        self.tensors.insert(name.into(), tensor);
+    }
+}
+
+impl TensorSource for TensorMap {
+    fn names(&self) -> Vec<&str> {
+        self.tensors.keys().map(String::as_str).collect()
+    }
+
+    fn info(&self, name: &str) -> Option<TensorInfo> {
+        let tensor = self.tensors.get(name)?;
+        Some(TensorInfo { dtype: tensor.dtype(), shape: tensor.shape().to_vec() })
+    }
+
+    fn path(&self, _: &str) -> PathBuf {
+        Path::new("in memory").to_owned()
+    }
+
+    fn read(&self, name: &str) -> Result<StoredTensor, WeightError> {
+        let missing = || WeightError::Missing { name: name.into(), shape: vec![], path: self.path(name) };
+        self.tensors.get(name).cloned().ok_or_else(missing)
+    }
+}

@@ -1,0 +1,122 @@
+//! Tensors as they are stored.
+
+use std::ops::Range;
+
+use super::WeightDtype;
+
+/// A tensor in the format of its file, in memory of its own.
+#[derive(Clone, Debug)]
+pub struct StoredTensor {
+    dtype: WeightDtype,
+    shape: Vec<usize>,
+    /// Of eight bytes each, so that values of every format are aligned.
+    words: Vec<u64>,
+    len: usize,
+}
+
+/// A tensor in the format of its file.
+#[derive(Clone, Copy, Debug)]
+pub struct WeightView<'a> {
+    /// The number format.
+    pub dtype: WeightDtype,
+    /// The edges, the slowest first.
+    pub shape: &'a [usize],
+    /// The values, aligned for their format.
+    pub bytes: &'a [u8],
+}
+
+impl StoredTensor {
+    /// A tensor whose bytes `fill` writes.
+    ///
+    /// # Panics
+    /// If there is no tensor of this shape in this format.
+    pub fn read<E>(
+        dtype: WeightDtype,
+        shape: &[usize],
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let len = dtype.bytes_of(shape).expect("a shape that its file's reader has checked");
+        let mut words = vec![0_u64; len.div_ceil(size_of::<u64>())];
+        fill(&mut bytemuck::cast_slice_mut(&mut words)[..len])?;
+        Ok(Self { dtype, shape: shape.to_vec(), words, len })
+    }
+
+    /// A tensor of f32 values.
+    ///
+    /// # Panics
+    /// If the number of values is not the shape's.
+    pub fn from_f32(shape: &[usize], values: &[f32]) -> Self {
+        Self::copied(WeightDtype::F32, shape, bytemuck::cast_slice(values))
+    }
+
+    /// A tensor with a copy of these bytes.
+    ///
+    /// # Panics
+    /// If their number is not that of the shape in this format.
+    pub fn copied(dtype: WeightDtype, shape: &[usize], bytes: &[u8]) -> Self {
+        let copy = |to: &mut [u8]| -> Result<(), std::convert::Infallible> {
+            to.copy_from_slice(bytes);
+            Ok(())
+        };
+        match Self::read(dtype, shape, copy) {
+            Ok(tensor) => tensor,
+            Err(never) => match never {},
+        }
+    }
+
+    /// The number format.
+    pub fn dtype(&self) -> WeightDtype {
+        self.dtype
+    }
+
+    /// The edges, the slowest first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Its values as they are stored.
+    pub fn view(&self) -> WeightView<'_> {
+        let bytes = &bytemuck::cast_slice(&self.words)[..self.len];
+        WeightView { dtype: self.dtype, shape: &self.shape, bytes }
+    }
+
+    /// The same values under another shape.
+    ///
+    /// # Panics
+    /// If the numbers of values differ.
+    #[must_use]
+    pub fn reshaped(self, shape: &[usize]) -> Self {
+        assert_eq!(self.shape.iter().product::<usize>(), shape.iter().product::<usize>(), "as many values");
+        Self { shape: shape.to_vec(), ..self }
+    }
+
+    /// Some of the rows: parts along the first dimension.
+    ///
+    /// # Panics
+    /// If there are no such rows.
+    #[must_use]
+    pub fn rows(&self, rows: Range<usize>) -> Self {
+        let row = self.len / self.shape[0].max(1);
+        let mut shape = self.shape.clone();
+        shape[0] = rows.len();
+        Self::copied(self.dtype, &shape, &self.view().bytes[rows.start * row..rows.end * row])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_parts_along_the_first_dimension() {
+        let values: Vec<f32> = (0..12).map(|i| i as f32).collect();
+        let tensor = StoredTensor::from_f32(&[4, 3], &values);
+        let rows = tensor.rows(1..3);
+        assert_eq!(rows.shape(), [2, 3]);
+        assert_eq!(bytemuck::cast_slice::<u8, f32>(rows.view().bytes), &values[3..9]);
+        // Three values of two bytes: no whole words.
+        let odd = StoredTensor::copied(WeightDtype::F16, &[3], &[1, 2, 3, 4, 5, 6]);
+        assert_eq!(odd.view().bytes, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(odd.reshaped(&[3, 1]).rows(2..3).view().bytes, [5, 6]);
+    }
+}
