@@ -133,11 +133,13 @@ fn convolution(runtimes: &[Runtime], [b, i, o, h, w, k]: [usize; 6], stride: usi
     let (scale, shift) = (made_up(&[i], 5), made_up(&[i], 6));
     let plain_norm = GroupNorm::new(&CANDLE, &wide(&scale), &wide(&shift), 1, 1e-5).unwrap();
     let vector = made_up(&[1, o], 7);
-    let (wide_residual, wide_vector) = (wide(&residual), wide(&vector));
+    let each = made_up(&[b, o], 8);
+    let [wide_residual, wide_vector, wide_each] = [wide(&residual), wide(&vector), wide(&each)];
     for (epilogue, wide_epilogue) in [
         (Epilogue::None, Epilogue::None),
         (Epilogue::Residual(&residual), Epilogue::Residual(&wide_residual)),
         (Epilogue::Channels(&vector), Epilogue::Channels(&wide_vector)),
+        (Epilogue::Channels(&each), Epilogue::Channels(&wide_each)),
     ] {
         let plain = plain.forward_normed(&wide(&x), NormSilu::new(&plain_norm, None), wide_epilogue);
         agree(&|conv, norm| conv.forward_normed(&x, NormSilu::new(norm, None), epilogue), plain);

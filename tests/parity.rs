@@ -222,6 +222,31 @@ fn an_inpainting_model_draws_the_whole_picture_as_diffusers() {
     close("inpainting", run.values(), &expected["ddim_latent"].1, 1e-3);
 }
 
+/// Two text encoders, pooled prompts and sizes; an empty negative prompt is zeros, and `""` would be another picture.
+#[test]
+fn an_sdxl_like_model_agrees_with_diffusers() {
+    let mut model = model(&folder("sdxl"));
+    let profile = model.profile();
+    assert_eq!((profile.family, profile.size_multiple), ("Stable Diffusion XL", 2));
+    let expected = recorded(root().join("tests/fixtures/sdxl/expected.safetensors"));
+    let (prompt, cancel) = ("a red fox in the snow", CancelToken::new());
+    let mut network = model.condition(&prompts(prompt, "night"), &cancel).unwrap();
+    let noisy = latent(&expected["latent"]);
+    let output = both_outputs(&mut *network, &noisy, 801.0);
+    close("UNet, both text encoders and sizes", &output, &expected["unet"].1, NETWORK);
+    let alone = network.predict(&noisy, 801.0, Branch::Conditional).unwrap();
+    close("the prompt alone", alone.conditional.values(), &output[output.len() / 2..], 1e-5);
+    drop(network);
+    for (name, negative) in [("euler", "night"), ("none", "")] {
+        let start = Start::Noise(LatentShape::new(4, 32, 32));
+        let run = guided_run(&mut *model, [prompt, negative], SamplerKind::Euler, 5, 7, &start);
+        close(name, run.values(), &expected[&format!("{name}_latent")].1, 1e-3);
+        let picture = model.decode(&run, DecodeChoice::default(), &cancel).unwrap().picture;
+        let worst = worst_difference(&picture, &expected[&format!("{name}_picture")].1);
+        assert!(worst <= 2, "{name}: {worst}/255");
+    }
+}
+
 /// The UNet of four levels halves odd edges: on the way up each map is as large as the one it is joined with.
 #[test]
 fn latents_of_odd_sizes_agree_with_diffusers_at_every_level() {
@@ -263,7 +288,8 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn token_ids_are_transformers() {
     for name in ["sd1", "sd2"] {
-        let tokenizer = PromptTokenizer::open(&ModelFiles::open(&folder(name)).unwrap()).unwrap();
+        let tokenizer =
+            PromptTokenizer::open(&ModelFiles::open(&folder(name)).unwrap(), "tokenizer").unwrap();
         let file = root().join("tests/fixtures").join(name).join("expected.json");
         let expected: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
@@ -353,7 +379,8 @@ fn the_builtin_model_agrees_with_diffusers() {
 
 #[test]
 fn the_builtin_tokenizer_agrees_on_500_captions() {
-    let tokenizer = PromptTokenizer::open(&ModelFiles::open(&ModelSource::Builtin).unwrap()).unwrap();
+    let tokenizer =
+        PromptTokenizer::open(&ModelFiles::open(&ModelSource::Builtin).unwrap(), "tokenizer").unwrap();
     let text = std::fs::read_to_string(root().join("assets/builtin-model/captions.json")).unwrap();
     let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
     assert_eq!(rows.len(), 500);

@@ -2,7 +2,7 @@
 //!
 //! Looked for in the model's folder: `learned_embeds.safetensors` and `embeddings/*.safetensors`, in
 //! diffusers' form (each tensor is named like its word) or AUTOMATIC1111's (`emb_params`, the file is
-//! named like its word). One that cannot be used is left out and named; the model is as good without it.
+//! named like its word); for models with two text encoders `clip_l` and `clip_g`, one tensor for each. One that cannot be used is left out and named; the model is as good without it.
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
@@ -15,6 +15,8 @@ const FOLDER: &str = "embeddings";
 const STEM: &str = "learned_embeds";
 /// AUTOMATIC1111's name of the tensor.
 const UNNAMED: &str = "emb_params";
+/// The tensors for Stable Diffusion XL's two text encoders.
+const OF_TWO: [&str; 2] = ["clip_l", "clip_g"];
 /// More vectors of one word fill more than a chunk.
 const MAX_VECTORS: usize = 75;
 
@@ -22,12 +24,15 @@ const MAX_VECTORS: usize = 75;
 pub(super) struct LearnedWord {
     /// What a person writes to use it.
     pub(super) word: String,
-    /// `[vectors, C]`, f32.
-    rows: Tensor,
+    /// `[vectors, C]`, f32, for each text encoder.
+    rows: Vec<Tensor>,
 }
 
-/// The words learned beside a model, and what is left out, one sentence each.
-pub(super) fn read(files: &ModelFiles, width: usize) -> Result<(Vec<LearnedWord>, Vec<String>), ModelError> {
+/// The words learned beside a model whose text encoders have these widths, and what is left out, one sentence each.
+pub(super) fn read(
+    files: &ModelFiles,
+    widths: &[usize],
+) -> Result<(Vec<LearnedWord>, Vec<String>), ModelError> {
     let (mut words, mut remarks): (Vec<LearnedWord>, Vec<String>) = (Vec::new(), Vec::new());
     let candidates = ["safetensors", "bin"].map(|extension| format!("{STEM}.{extension}"));
     let of_folder = files.names_in(FOLDER).into_iter().map(|name| format!("{FOLDER}/{name}"));
@@ -63,13 +68,31 @@ pub(super) fn read(files: &ModelFiles, width: usize) -> Result<(Vec<LearnedWord>
         };
         let mut names = tensors.names();
         names.sort_unstable();
+        let is_of_two = OF_TWO.iter().all(|name| names.contains(name));
+        if is_of_two != (widths.len() == 2) {
+            leave_out(if is_of_two {
+                "it was made for models with two text encoders, such as Stable Diffusion XL"
+            } else {
+                "it was made for models with one text encoder, and this one has two"
+            });
+            continue;
+        }
+        if is_of_two {
+            names.truncate(1);
+        }
         for name in names {
-            let word = if name == UNNAMED { stem } else { name };
+            let word = if name == UNNAMED || is_of_two { stem } else { name };
             if word.trim().is_empty() {
                 leave_out("it does not name the word that stands for it");
                 continue;
             }
-            match rows(&tensors, name, width) {
+            let of_encoder = |(encoder, width): (usize, &usize)| {
+                rows(&tensors, if is_of_two { OF_TWO[encoder] } else { name }, *width)
+            };
+            match widths.iter().enumerate().map(of_encoder).collect::<Result<Vec<_>, _>>() {
+                Ok(rows) if rows.iter().any(|other| other.dims()[0] != rows[0].dims()[0]) => {
+                    leave_out("its two tensors have different numbers of vectors");
+                }
                 Ok(_) if words.iter().any(|known| known.word == word) => {
                     leave_out(&format!("‘{word}’ stands for another embedding already"));
                 }
@@ -112,22 +135,23 @@ fn rows(tensors: &SafeTensors<'_>, name: &str, width: usize) -> Result<Tensor, S
     Ok(rows)
 }
 
-/// Adds learned words to a text encoder and its tokenizer. Gives what is left out.
+/// Adds learned words to text encoders and their tokenizers. Gives what is left out.
 pub(super) fn add(
     words: Vec<LearnedWord>,
-    tokenizer: &mut PromptTokenizer,
-    text: &mut ClipText,
+    encoders: &mut [(&mut PromptTokenizer, &mut ClipText)],
 ) -> Result<Vec<String>, ModelError> {
     let mut remarks = Vec::new();
     for LearnedWord { word, rows } in words {
-        if tokenizer.knows(&word) {
+        if encoders.iter().any(|(tokenizer, _)| tokenizer.knows(&word)) {
             remarks.push(format!(
                 "The embedding of ‘{word}’ is left out: the vocabulary has that word. Rename the file to use it."
             ));
             continue;
         }
-        let ids = text.add_rows(&rows)?;
-        tokenizer.learn(&word, ids.collect())?;
+        for ((tokenizer, text), rows) in encoders.iter_mut().zip(&rows) {
+            let ids = text.add_rows(rows)?;
+            tokenizer.learn(&word, ids.collect())?;
+        }
     }
     Ok(remarks)
 }
@@ -158,7 +182,7 @@ mod tests {
             std::fs::write(root.path().join(FOLDER).join(file), bytes).unwrap();
             std::fs::write(root.path().join("learned_embeds.safetensors"), of("<ok>", 1.0)).unwrap();
             let files = ModelFiles::open(&ModelSource::Folder(root.path().to_owned())).unwrap();
-            let (words, remarks) = read(&files, 4).unwrap();
+            let (words, remarks) = read(&files, &[4]).unwrap();
             assert_eq!(words.len(), 1, "{file}");
             assert!(matches!(&remarks[..], [one] if one.contains(file) && one.contains(why)), "{remarks:?}");
         }

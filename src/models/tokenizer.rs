@@ -32,16 +32,16 @@ pub struct PromptTokenizer {
 }
 
 impl PromptTokenizer {
-    /// Reads `tokenizer/vocab.json` and `merges.txt`, or `tokenizer.json` where only that exists, with
+    /// Reads `vocab.json` and `merges.txt` of a model's `folder`, or `tokenizer.json` where only that exists, with
     /// every token that the folder adds.
-    pub fn open(files: &ModelFiles) -> Result<Self, ModelError> {
-        let added = AddedTokens::read(files)?;
-        let mut tokenizer = if files.contains("tokenizer/vocab.json") {
-            from_vocabulary(files, &added)?
+    pub fn open(files: &ModelFiles, folder: &str) -> Result<Self, ModelError> {
+        let added = AddedTokens::read(files, folder)?;
+        let mut tokenizer = if files.contains(&format!("{folder}/vocab.json")) {
+            from_vocabulary(files, folder, &added)?
         } else {
-            from_json(files)?
+            from_json(files, folder)?
         };
-        let damaged = |reason: String| ModelError::Tokenizer { reason, path: files.path("tokenizer") };
+        let damaged = |reason: String| ModelError::Tokenizer { reason, path: files.path(folder) };
         tokenizer
             .add_tokens(added.tokens.iter().map(|(token, _)| token.clone()))
             .map_err(|error| damaged(error.to_string()))?;
@@ -90,23 +90,23 @@ impl PromptTokenizer {
     }
 }
 
-fn from_vocabulary(files: &ModelFiles, added: &AddedTokens) -> Result<Tokenizer, ModelError> {
+fn from_vocabulary(files: &ModelFiles, folder: &str, added: &AddedTokens) -> Result<Tokenizer, ModelError> {
     let damaged = |file: &str, reason: String| ModelError::Tokenizer { reason, path: files.path(file) };
-    let mut vocab: HashMap<String, u32> = files.json("tokenizer/vocab.json")?;
+    let merges_file = format!("{folder}/merges.txt");
+    let mut vocab: HashMap<String, u32> = files.json(&format!("{folder}/vocab.json"))?;
     // A word of the vocabulary keeps its id when it is added; so added ones get theirs.
     for (token, id) in &added.tokens {
         if let Some(id) = id {
             vocab.entry(token.content.clone()).or_insert(*id);
         }
     }
-    let merges = files.require("tokenizer/merges.txt")?;
-    let merges =
-        std::str::from_utf8(&merges).map_err(|error| damaged("tokenizer/merges.txt", error.to_string()))?;
+    let merges = files.require(&merges_file)?;
+    let merges = std::str::from_utf8(&merges).map_err(|error| damaged(&merges_file, error.to_string()))?;
     let merges = merges.trim_start_matches('\u{feff}');
     let mut pairs = Vec::new();
     for line in merges.lines().filter(|line| !line.starts_with("#version") && !line.trim().is_empty()) {
         let Some((left, right)) = line.trim_end().split_once(' ') else {
-            return Err(damaged("tokenizer/merges.txt", format!("‘{line}’ is not a pair")));
+            return Err(damaged(&merges_file, format!("‘{line}’ is not a pair")));
         };
         pairs.push((left.to_owned(), right.to_owned()));
     }
@@ -115,8 +115,8 @@ fn from_vocabulary(files: &ModelFiles, added: &AddedTokens) -> Result<Tokenizer,
         .unk_token(UNKNOWN.to_owned())
         .end_of_word_suffix("</w>".to_owned())
         .build()
-        .map_err(|error| damaged("tokenizer/merges.txt", error.to_string()))?;
-    let failed = |error: tokenizers::Error| damaged("tokenizer", error.to_string());
+        .map_err(|error| damaged(&merges_file, error.to_string()))?;
+    let failed = |error: tokenizers::Error| damaged(folder, error.to_string());
     let mut tokenizer = Tokenizer::new(bpe);
     let spaces =
         Replace::new(tokenizers::normalizers::replace::ReplacePattern::Regex(r"\s+".to_owned()), " ");
@@ -135,12 +135,11 @@ fn from_vocabulary(files: &ModelFiles, added: &AddedTokens) -> Result<Tokenizer,
     Ok(tokenizer)
 }
 
-fn from_json(files: &ModelFiles) -> Result<Tokenizer, ModelError> {
-    let bytes = files.require("tokenizer/tokenizer.json")?;
-    let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| ModelError::Tokenizer {
-        reason: error.to_string(),
-        path: files.path("tokenizer/tokenizer.json"),
-    })?;
+fn from_json(files: &ModelFiles, folder: &str) -> Result<Tokenizer, ModelError> {
+    let file = format!("{folder}/tokenizer.json");
+    let bytes = files.require(&file)?;
+    let mut tokenizer = Tokenizer::from_bytes(&bytes)
+        .map_err(|error| ModelError::Tokenizer { reason: error.to_string(), path: files.path(&file) })?;
     // Chunks are cut and filled by us.
     let _ = tokenizer.with_truncation(None);
     tokenizer.with_padding(None);

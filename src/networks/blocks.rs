@@ -91,7 +91,7 @@ impl ResnetBlock {
         })
     }
 
-    /// `[B, I, H, W] → [B, O, H, W]`; `time`: `[1, T]`.
+    /// `[B, I, H, W] → [B, O, H, W]`; `time`: `[1, T]`, or `[B, T]` where images differ.
     pub(super) fn forward(&self, x: Tensor, time: Option<&Tensor>) -> Result<Tensor> {
         let hidden = self.first(&x, None, time)?;
         self.second(&hidden, None, x)

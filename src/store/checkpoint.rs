@@ -54,6 +54,11 @@ impl Checkpoint {
         repository_name(self.text("_name_or_path"))
     }
 
+    /// A switch of the index, `None` where it does not say.
+    pub fn flag(&self, key: &str) -> Option<bool> {
+        self.index.get(key)?.as_bool()
+    }
+
     /// The class of a part in the index, which lists a library and a class; `None` where the part is left out.
     pub fn part_class(&self, part: &str) -> Option<&str> {
         match self.index.get(part)? {

@@ -35,7 +35,7 @@ pub enum Epilogue<'a> {
     None,
     /// A feature map of its shape.
     Residual(&'a [f32]),
-    /// A vector `[C_out]` at every pixel.
+    /// A vector at every pixel: `[C_out]` for all images, or `[B, C_out]`, one for each.
     Channels(&'a [f32]),
 }
 

@@ -104,35 +104,54 @@ impl Convolution {
             x.images * x.height * x.width * self.geometry.c_in,
             "a feature map's size"
         );
-        let bias = self.bias_with(ctx, epilogue);
         let [images, height, width, _] = shape;
+        let bias = self.bias_with(ctx, epilogue, images);
         let tiles = images * height.div_ceil(winograd::OUT) * width.div_ceil(winograd::OUT);
         if self.geometry.suits_winograd() && tiles >= WINOGRAD_TILES {
             return winograd::convolve(ctx, self.weights.rhs(), &bias, x, epilogue.residual());
         }
-        self.multiply(
-            ctx,
-            x,
-            shape,
-            gemm::Epilogue { accumulate: false, bias: &bias, residual: epilogue.residual() },
-        )
-    }
-
-    /// The bias with what is added to every pixel, a value for each packed column.
-    fn bias_with(&self, ctx: &KernelContext, epilogue: Epilogue<'_>) -> Vec<f32> {
-        let mut bias = self.weights.bias().to_vec();
-        bias.resize(gemm::packed_columns(self.geometry.c_out), 0.0);
-        if let Some(channels) = epilogue.channels() {
-            add_assign(ctx.isa(), &mut bias[..self.geometry.c_out], channels);
+        // A GEMM has one bias for all rows; where images differ, these are few pixels, multiplied one image at a time.
+        let columns = gemm::packed_columns(self.geometry.c_out);
+        let together = images / (bias.len() / columns);
+        let [pixels_in, pixels_out] = [x.values.len(), len].map(|values| values / images * together);
+        let mut results = Vec::with_capacity(len);
+        for (index, bias) in bias.chunks_exact(columns).enumerate() {
+            let values = &x.values[index * pixels_in..][..pixels_in];
+            let residual = epilogue.residual().map(|all| &all[index * pixels_out..][..pixels_out]);
+            let epilogue = gemm::Epilogue { accumulate: false, bias, residual };
+            let x = FeatureMap { values, images: together, ..x };
+            let result = self.multiply(ctx, x, index * together, shape, epilogue);
+            if together == images {
+                return result;
+            }
+            results.extend(result);
         }
-        bias
+        results
     }
 
-    /// [`Self::forward`] as one GEMM.
+    /// The bias with what is added to every pixel, a value for each packed column: one row for all images or for each.
+    fn bias_with(&self, ctx: &KernelContext, epilogue: Epilogue<'_>, images: usize) -> Vec<f32> {
+        let (c_out, columns) = (self.geometry.c_out, gemm::packed_columns(self.geometry.c_out));
+        let mut bias = self.weights.bias().to_vec();
+        bias.resize(columns, 0.0);
+        let Some(channels) = epilogue.channels() else { return bias };
+        assert!(
+            channels.len() == c_out || channels.len() == images * c_out,
+            "a vector for all images or for each"
+        );
+        let mut rows = bias.repeat(channels.len() / c_out);
+        for (row, channels) in rows.chunks_exact_mut(columns).zip(channels.chunks_exact(c_out)) {
+            add_assign(ctx.isa(), &mut row[..c_out], channels);
+        }
+        rows
+    }
+
+    /// [`Self::forward`] as one GEMM, of images from `first` on.
     fn multiply(
         &self,
         ctx: &KernelContext,
         x: FeatureMap<'_>,
+        first: usize,
         [_, out_height, out_width, _]: [usize; 4],
         epilogue: gemm::Epilogue<'_>,
     ) -> Vec<f32> {
@@ -146,7 +165,7 @@ impl Convolution {
         let mut padded = ctx.scratch(x.images * height * line);
         let share = padded.len() >= 4 * PARALLEL_VALUES;
         ctx.threads().for_each_chunk(share, &mut padded, line, |index, to| {
-            self.pad_line(ctx, x, index / height, index % height, to);
+            self.pad_line(ctx, x, [first, index / height], index % height, to);
         });
         let layout = RowLayout {
             images: x.images,
@@ -162,8 +181,15 @@ impl Convolution {
         self.weights.multiply_with(ctx, LhsView { values: &padded, layout }, epilogue)
     }
 
-    /// Line `y` of a padded image after its prologue.
-    fn pad_line(&self, ctx: &KernelContext, x: FeatureMap<'_>, image: usize, y: usize, to: &mut [f32]) {
+    /// Line `y` of a padded image after its prologue; `image` counts in `x`, which begins with the `first` of the batch.
+    fn pad_line(
+        &self,
+        ctx: &KernelContext,
+        x: FeatureMap<'_>,
+        [first, image]: [usize; 2],
+        y: usize,
+        to: &mut [f32],
+    ) {
         let Geometry { c_in, padding: [before, _], .. } = self.geometry;
         let [inner_height, inner_width] = x.size();
         let y = y.wrapping_sub(before);
@@ -179,7 +205,7 @@ impl Convolution {
         let from = &x.values[(image * x.height + (y >> usize::from(x.is_doubled()))) * line..][..line];
         match x.prologue {
             Prologue::None => to.copy_from_slice(from),
-            Prologue::Norm(norm) => norm.apply(ctx.isa(), image, from, to),
+            Prologue::Norm(norm) => norm.apply(ctx.isa(), first + image, from, to),
             Prologue::Doubling => {
                 for (to, from) in to.chunks_exact_mut(2 * c_in).zip(from.chunks_exact(c_in)) {
                     to[..c_in].copy_from_slice(from);

@@ -51,7 +51,7 @@ pub fn family_of<'a>(
         let reason = "‘_class_name’, which names the pipeline, is not in it".to_owned();
         return Err(StoreError::Damaged { reason, path }.into());
     }
-    let why = "only Stable Diffusion 1.x and 2.x are".to_owned();
+    let why = "only Stable Diffusion 1.x, 2.x and XL are".to_owned();
     Err(StoreError::UnsupportedFamily { class, why, path }.into())
 }
 
@@ -88,12 +88,12 @@ mod tests {
     fn what_is_refused_says_why() {
         for (index, expected) in [
             (
-                r#"{"_class_name": "StableDiffusionXLPipeline"}"#,
-                "StableDiffusionXLPipeline models are not supported yet: Stable Diffusion XL has a second text encoder: …/model_index.json",
+                r#"{"_class_name": "StableDiffusion3Pipeline"}"#,
+                "StableDiffusion3Pipeline models are not supported yet: Stable Diffusion 3 is a transformer with other text encoders: …/model_index.json",
             ),
             (
                 r#"{"_class_name": "FluxPipeline"}"#,
-                "FluxPipeline models are not supported yet: only Stable Diffusion 1.x and 2.x are: …/model_index.json",
+                "FluxPipeline models are not supported yet: only Stable Diffusion 1.x, 2.x and XL are: …/model_index.json",
             ),
             (
                 "{}",

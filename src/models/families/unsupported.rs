@@ -2,7 +2,7 @@
 
 /// Pipelines of other networks, by the beginnings of their names, and what is different.
 const UNSUPPORTED: [(&str, &str); 17] = [
-    ("StableDiffusionXL", "Stable Diffusion XL has a second text encoder"),
+    ("StableDiffusionXLInstructPix2Pix", "its UNet also takes the picture that is edited"),
     ("StableDiffusion3", "Stable Diffusion 3 is a transformer with other text encoders"),
     ("StableDiffusionDepth2Img", "its UNet also takes a depth map"),
     ("StableDiffusionUpscale", "its UNet also takes the picture that is enlarged"),

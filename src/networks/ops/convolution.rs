@@ -48,7 +48,7 @@ pub enum Epilogue<'a> {
     None,
     /// A feature map of its shape.
     Residual(&'a Tensor),
-    /// A vector `[1, O]` at every pixel.
+    /// A vector at every pixel: `[1, O]` for all images, or `[B, O]`, one for each.
     Channels(&'a Tensor),
 }
 
@@ -127,10 +127,11 @@ impl Conv2d {
             return Err(candle_core::Error::Msg(message));
         }
         if let Epilogue::Channels(vector) = epilogue
-            && vector.dims() != [1, self.channels_out]
+            && !matches!(vector.dims(), &[rows, width] if width == self.channels_out && (rows == 1 || rows == batch))
         {
+            let (found, channels) = (vector.dims(), self.channels_out);
             let message =
-                format!("a vector of {:?} does not go with {} channels", vector.dims(), self.channels_out);
+                format!("a vector of {found:?} does not go with {channels} channels of {batch} images");
             return Err(candle_core::Error::Msg(message));
         }
         match &self.backend {
@@ -193,7 +194,9 @@ impl Conv2d {
                 }
                 match epilogue {
                     Epilogue::Residual(residual) => out + residual,
-                    Epilogue::Channels(vector) => out.broadcast_add(&vector.reshape((1, (), 1, 1))?),
+                    Epilogue::Channels(vector) => {
+                        out.broadcast_add(&vector.reshape(((), self.channels_out, 1, 1))?)
+                    }
                     Epilogue::None => Ok(out),
                 }
             }

@@ -93,8 +93,12 @@ pub struct UNetConfig {
     pub downsample_padding: usize,
     /// Activation.
     pub act_fn: String,
-    /// SDXL's further conditioning; not supported yet.
+    /// SDXL's further conditioning: `text_time` is a pooled prompt and sizes.
     pub addition_embed_type: Option<String>,
+    /// Sinusoids of each of the sizes.
+    pub addition_time_embed_dim: Option<usize>,
+    /// Width of pooled prompt and sizes together.
+    pub projection_class_embeddings_input_dim: Option<usize>,
     /// Class labels; not supported.
     pub class_embed_type: Option<String>,
     /// LCM's embedding of the guidance scale; not supported.
@@ -138,6 +142,8 @@ impl Default for UNetConfig {
             downsample_padding: 1,
             act_fn: "silu".to_owned(),
             addition_embed_type: None,
+            addition_time_embed_dim: None,
+            projection_class_embeddings_input_dim: None,
             class_embed_type: None,
             time_cond_proj_dim: None,
             resnet_time_scale_shift: "default".to_owned(),
@@ -174,8 +180,19 @@ impl UNetConfig {
         if let Some(kind) = self.mid_block_type.as_ref().filter(|k| *k != "UNetMidBlock2DCrossAttn") {
             return refuse("mid_block_type", kind.clone(), "UNetMidBlock2DCrossAttn");
         }
-        if let Some(value) = &self.addition_embed_type {
-            return refuse("addition_embed_type", value.clone(), "null; SDXL is not supported yet");
+        if let Some(value) = self.addition_embed_type.as_ref().filter(|value| *value != "text_time") {
+            return refuse("addition_embed_type", value.clone(), "null, text_time");
+        }
+        if self.addition_embed_type.is_some() {
+            for (key, value) in [
+                ("addition_time_embed_dim", self.addition_time_embed_dim),
+                ("projection_class_embeddings_input_dim", self.projection_class_embeddings_input_dim),
+            ] {
+                if value.is_none_or(|value| !(2..=65_536).contains(&value)) {
+                    let found = value.map_or_else(|| "null".to_owned(), |value| value.to_string());
+                    return refuse(key, found, "2 to 65536 where addition_embed_type is text_time");
+                }
+            }
         }
         if let Some(value) = &self.class_embed_type {
             return refuse("class_embed_type", value.clone(), "null");
@@ -239,6 +256,13 @@ impl UNetConfig {
             }
         }
         Ok(())
+    }
+
+    /// Widths of SDXL's further conditioning, pooled prompt and sizes together and each size's sinusoids, where the
+    /// network takes one.
+    pub fn addition_widths(&self) -> Option<[usize; 2]> {
+        self.addition_embed_type.as_ref()?;
+        Some([self.projection_class_embeddings_input_dim?, self.addition_time_embed_dim?])
     }
 
     pub(super) fn heads(&self, level: usize) -> Option<usize> {

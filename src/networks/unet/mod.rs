@@ -33,10 +33,13 @@ struct Middle {
     attention: SpatialTransformer,
 }
 
-/// The prompts' keys and values in every attention over them: the same at every step.
+/// What a UNet makes of the prompts once for all steps: their keys and values in every attention over them, and what the
+/// further conditioning adds to the time embedding.
 pub struct ContextCache {
     /// For each block of each transformer, in the order in which the network gets there.
     transformers: Vec<Vec<ContextKv>>,
+    /// `[B, T]`, in networks with further conditioning.
+    added: Option<Tensor>,
 }
 
 impl ContextCache {
@@ -47,7 +50,8 @@ impl ContextCache {
     pub fn one(&self, number: usize) -> Result<Self, NetworkError> {
         let of_blocks = |blocks: &Vec<ContextKv>| blocks.iter().map(|kv| kv.one(number)).collect();
         let transformers = self.transformers.iter().map(of_blocks).collect::<candle_core::Result<_>>()?;
-        Ok(Self { transformers })
+        let added = self.added.as_ref().map(|added| added.narrow(0, number, 1)).transpose()?;
+        Ok(Self { transformers, added })
     }
 }
 
@@ -69,6 +73,8 @@ pub struct UNet {
     conv_in: Conv2d,
     time_linear1: Linear,
     time_linear2: Linear,
+    /// The two maps of the further conditioning.
+    addition: Option<[Linear; 2]>,
     down: Vec<Level>,
     middle: Option<Middle>,
     up: Vec<Level>,
@@ -160,11 +166,20 @@ impl UNet {
             }
             up.push(blocks);
         }
+        let width = 4 * channels[0];
+        let addition = match config.addition_widths() {
+            Some([taken, _]) => {
+                let vb = vb.pp("add_embedding");
+                Some([linear(&vb.pp("linear_1"), taken, width)?, linear(&vb.pp("linear_2"), width, width)?])
+            }
+            None => None,
+        };
         Ok(Self {
             runtime: vb.runtime().clone(),
             conv_in: conv3x3(&vb.pp("conv_in"), config.in_channels, channels[0])?,
             time_linear1: linear(&vb.pp("time_embedding.linear_1"), channels[0], 4 * channels[0])?,
             time_linear2: linear(&vb.pp("time_embedding.linear_2"), 4 * channels[0], 4 * channels[0])?,
+            addition,
             down,
             middle,
             up,
@@ -174,29 +189,55 @@ impl UNet {
         })
     }
 
-    /// Sinusoids of a timestep, `[1, C]`, in f32 whatever the weights' format (bf16 cannot hold 999).
-    fn time_embedding(&self, timestep: f64, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
-        let width = self.config.block_out_channels[0];
+    /// Sinusoids of a number, `width` of them, in f64 whatever the weights' format (bf16 cannot hold 999).
+    fn sinusoids(&self, value: f64, width: usize) -> Vec<f32> {
         let half = width / 2;
         let angle = |i: usize| {
             let exponent = -(10_000.0_f64.ln()) * i as f64 / (half as f64 - self.config.freq_shift);
-            timestep * exponent.exp()
+            value * exponent.exp()
         };
         let sines = (0..half).map(|i| angle(i).sin() as f32);
         let cosines = (0..half).map(|i| angle(i).cos() as f32);
-        let row: Vec<f32> = if self.config.flip_sin_to_cos {
+        if self.config.flip_sin_to_cos {
             cosines.chain(sines).collect()
         } else {
             sines.chain(cosines).collect()
-        };
-        Tensor::from_vec(row, (1, width), device)?.to_dtype(dtype)
+        }
     }
 
-    /// Keys and values of the prompts' embeddings `context` `[B, M, K]`.
+    /// The time embedding of a timestep before its two linear maps, `[1, C]`.
+    fn time_embedding(&self, timestep: f64, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
+        let width = self.config.block_out_channels[0];
+        Tensor::from_vec(self.sinusoids(timestep, width), (1, width), device)?.to_dtype(dtype)
+    }
+
+    /// What pooled prompts `[B, P]` and `sizes` (in pixels) add to the time embedding, `[B, T]`; nothing in networks without
+    /// further conditioning. Source: Podell et al. 2023, <https://arxiv.org/abs/2307.01952>.
+    fn added(&self, pooled: Option<&Tensor>, sizes: &[f64]) -> candle_core::Result<Option<Tensor>> {
+        let (Some([first, second]), Some([_, each])) = (&self.addition, self.config.addition_widths()) else {
+            return Ok(None);
+        };
+        let Some(pooled) = pooled else {
+            return Err(candle_core::Error::Msg("the UNet takes a pooled prompt and got none".to_owned()));
+        };
+        let row: Vec<f32> = sizes.iter().flat_map(|size| self.sinusoids(*size, each)).collect();
+        let row =
+            Tensor::from_vec(row, (1, sizes.len() * each), pooled.device())?.to_dtype(pooled.dtype())?;
+        let input = Tensor::cat(&[pooled, &expand_batch(&row, pooled.dim(0)?)?], 1)?;
+        Ok(Some(second.forward(&silu(&self.runtime, &first.forward(&input)?)?)?))
+    }
+
+    /// What the network makes of prompts once for all steps: of their embeddings `context` `[B, M, K]`, and, in networks
+    /// with further conditioning, of their `pooled` embeddings `[B, P]` and the `sizes` that belong to the picture, pixels.
     ///
     /// # Errors
-    /// If their width K is not the network's.
-    pub fn context_cache(&self, context: &Tensor) -> Result<ContextCache, NetworkError> {
+    /// If the widths are not the network's.
+    pub fn context_cache(
+        &self,
+        context: &Tensor,
+        pooled: Option<&Tensor>,
+        sizes: &[f64],
+    ) -> Result<ContextCache, NetworkError> {
         let down = self.down.iter().flat_map(|level| &level.attentions);
         let up = self.up.iter().flat_map(|level| &level.attentions);
         let transformers = down
@@ -204,13 +245,14 @@ impl UNet {
             .chain(up)
             .map(|transformer| transformer.context_kv(context))
             .collect::<candle_core::Result<_>>()?;
-        Ok(ContextCache { transformers })
+        Ok(ContextCache { transformers, added: self.added(pooled, sizes)? })
     }
 
     /// The raw prediction for `sample` `[B, C, H, W]` at a timestep, with B prompts: `[B, C_out, H, W]`.
     ///
     /// A sample of one picture goes with every prompt: what comes before the first attention over a prompt is
-    /// computed once for all of them, the first attention over the picture itself included.
+    /// computed once for all of them, the first attention over the picture itself included. With further conditioning
+    /// that is the first convolution alone.
     ///
     /// # Errors
     /// [`NetworkError::Cancelled`] once the job was stopped; it is looked at between blocks. If there are several
@@ -222,13 +264,19 @@ impl UNet {
         context: &ContextCache,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
+        let added = context.added.as_ref();
         let mut context = context.transformers.iter();
         let mut attend = |transformer: &SpatialTransformer, x: &Tensor| {
             transformer.forward(x, context.next().map_or(&[], Vec::as_slice))
         };
         let time = self.time_embedding(timestep, sample.dtype(), sample.device())?;
-        let time = self.time_linear2.forward(&silu(&self.runtime, &self.time_linear1.forward(&time)?)?)?;
+        let mut time =
+            self.time_linear2.forward(&silu(&self.runtime, &self.time_linear1.forward(&time)?)?)?;
         let mut x = self.conv_in.forward(sample)?;
+        if let Some(added) = added {
+            time = added.broadcast_add(&time)?;
+            x = expand_batch(&x, time.dim(0)?)?;
+        }
         let mut kept = vec![x.clone()];
         for level in &self.down {
             for (i, resnet) in level.resnets.iter().enumerate() {

@@ -19,7 +19,7 @@ use std::ops::Range;
 
 use super::super::KernelContext;
 use super::super::disjoint_output::DisjointOutput;
-use super::super::gemm::{PANEL, PackedRhs};
+use super::super::gemm::{PANEL, PackedRhs, packed_columns};
 use super::super::scratch::written_vec;
 use super::feature_map::FeatureMap;
 use tiles::{Band, Lines, NormedLines, Products, restore_tile, transform_tile};
@@ -53,8 +53,8 @@ fn counts(line: usize, doubled: bool) -> bool {
     !doubled || line != ZERO_IF_DOUBLED
 }
 
-/// A 3×3 convolution of stride 1 with one pixel of padding, `[B, H, W, C_out]`, plus `bias` (at least `C_out` values) and
-/// `residual`.
+/// A 3×3 convolution of stride 1 with one pixel of padding, `[B, H, W, C_out]`, plus `bias` (at least `C_out` values for
+/// all images, or as many times that for each) and `residual`.
 pub(super) fn convolve(
     ctx: &KernelContext,
     weights: &PackedRhs,
@@ -74,8 +74,11 @@ pub(super) fn convolve(
 struct Layer<'a> {
     ctx: &'a KernelContext,
     weights: WinogradWeights<'a>,
-    /// `[C_out]`.
+    /// At least `[C_out]`; for each image or for all.
     bias: &'a [f32],
+    /// Values from an image's bias to the next one's: 0 where there is one for all.
+    bias_stride: usize,
+    c_out: usize,
     x: FeatureMap<'a>,
     residual: Option<&'a [f32]>,
     /// Tiles of a band.
@@ -109,9 +112,23 @@ impl<'a> Layer<'a> {
         let share = threads > 1 && bands * columns * weights.c_in * c_out >= PARALLEL_MULTIPLICATIONS;
         let blocks_at_once =
             if share { (PIECES * threads).div_ceil(weights.panels()).min(blocks) } else { 1 };
-        let bias = &bias[..c_out];
+        let for_each = bias.len() / packed_columns(c_out) > 1;
+        let bias_stride = if for_each { bias.len() / x.images } else { 0 };
         let block = bands.div_ceil(blocks);
-        Self { ctx, weights, bias, x, residual, columns, bands, block, blocks_at_once, share }
+        Self {
+            ctx,
+            weights,
+            bias,
+            bias_stride,
+            c_out,
+            x,
+            residual,
+            columns,
+            bands,
+            block,
+            blocks_at_once,
+            share,
+        }
     }
 
     fn run(&self, out: &DisjointOutput<'_>) {
@@ -164,7 +181,7 @@ impl<'a> Layer<'a> {
         let plane = tiles.tiles * PANEL + SKEW;
         let mut products = self.ctx.scratch(POSITIONS * plane);
         self.weights.multiply(self.ctx, panel, tiles, &mut piece, (&mut products, plane));
-        let (c_out, [height, width]) = (self.bias.len(), self.x.size());
+        let (c_out, [height, width]) = (self.c_out, self.x.size());
         let channels: Range<usize> = panel * PANEL..c_out.min((panel + 1) * PANEL);
         let slots = bands.iter().flat_map(|band| (0..self.columns).map(move |column| (band, column)));
         for (slot, (band, column)) in slots.enumerate() {
@@ -174,7 +191,7 @@ impl<'a> Layer<'a> {
             let size = [OUT.min(height - y), OUT.min(width - x)];
             // SAFETY: no other piece has this panel's channels of this tile.
             let mut results = unsafe { out.tile(first, [width * c_out, c_out], size, channels.len()) };
-            let bias = &self.bias[channels.clone()];
+            let bias = &self.bias[band.image * self.bias_stride..][channels.clone()];
             restore_tile(self.ctx.isa(), products, bias, self.residual, &mut results);
         }
     }

@@ -3,6 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::StableDiffusion;
+use super::text::Embedded;
 use crate::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction};
 use crate::latent::{Latent, LatentShape};
 use crate::models::ModelError;
@@ -12,8 +13,10 @@ use crate::request::CancelToken;
 /// The network with a prompt's embeddings.
 pub(super) struct Conditioned<'a> {
     pub(super) model: &'a StableDiffusion,
-    /// `[2, M, C]`: negative, prompt.
-    pub(super) context: Tensor,
+    /// Of the negative prompt and the prompt.
+    pub(super) embedded: Embedded,
+    /// The picture's sizes, pixels: of the original height and width, the crop's top and left, the drawn height and width.
+    pub(super) sizes: [f64; 6],
     /// The prompts' keys and values, made at the first step.
     pub(super) cache: Option<ContextCaches>,
     /// What an inpainting network takes beside the latent, `[1, 1 + C, H, W]`, made at the first step.
@@ -57,12 +60,12 @@ impl Conditioned<'_> {
         let runtime = &self.model.runtime;
         let noisy_tensor = Tensor::from_slice(noisy.values(), (1, channels, height, width), &Device::Cpu)?;
         let input = self.input(&noisy_tensor.to_device(runtime.device())?.to_dtype(runtime.dtype())?)?;
-        let (unet, context) = (&self.model.unet, &self.context);
+        let (unet, Embedded { context, pooled }, sizes) = (&self.model.unet, &self.embedded, &self.sizes);
         let predict = |caches: &mut Option<ContextCaches>| {
             let made = if let Some(made) = caches.take() {
                 made
             } else {
-                let both = unet.context_cache(context)?;
+                let both = unet.context_cache(context, pooled.as_ref(), sizes)?;
                 ContextCaches { conditional: both.one(1)?, both }
             };
             let ContextCaches { conditional, both } = caches.insert(made);

@@ -1,27 +1,25 @@
-//! Stable Diffusion 1.x and 2.x, and every model of their design.
+//! Stable Diffusion 1.x, 2.x and XL, and every model of their design.
 
 mod denoiser;
 mod pipelines;
 mod profile;
+mod text;
 
-use candle_core::{DType, Tensor};
+use candle_core::DType;
 
 use self::denoiser::Conditioned;
 use self::profile::{Configs, profile_of};
+use self::text::{ENCODERS, TextEncoders, added_words};
 use super::{ModelFamily, Progress};
 use crate::catalog::{ImageSize, ModelProfile};
 use crate::diffusion::{DenoisingNetwork, SchedulerConfig};
 use crate::latent::{Latent, LatentShape};
-use crate::models::added_tokens::AddedTokens;
 use crate::models::device::{device_name, open_runtime};
-use crate::models::embeddings::{self, LearnedWord};
-use crate::models::prompt::{Chunk, chunks, empty_chunk, weighted};
+use crate::models::embeddings;
 use crate::models::vae::Vae;
 use crate::models::{
-    Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, PromptTokenizer,
-    budget, memory,
+    Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, budget, memory,
 };
-use crate::networks::clip::ClipText;
 use crate::networks::unet::UNet;
 use crate::networks::{Parameters, Runtime};
 use crate::request::{CancelToken, DecodeChoice, Picture};
@@ -31,22 +29,20 @@ use crate::weights;
 #[cfg(test)]
 pub(in crate::models) use self::pipelines::remarks;
 
-/// Parts of a model that are loaded one after another.
-const PARTS: [&str; 3] = ["text_encoder", "unet", "vae"];
+const UNET: &str = "unet";
+const VAE: &str = "vae";
 
 /// A loaded model.
 pub(super) struct StableDiffusion {
     profile: ModelProfile,
     runtime: Runtime,
     configs: Configs,
-    tokenizer: PromptTokenizer,
-    text: ClipText,
+    text: TextEncoders,
     unet: UNet,
     vae: Vae,
-    files: ModelFiles,
 }
 
-/// Stable Diffusion 1.x and 2.x.
+/// Stable Diffusion 1.x, 2.x and XL.
 pub(super) struct StableDiffusionFamily;
 
 impl ModelFamily for StableDiffusionFamily {
@@ -69,25 +65,26 @@ impl ModelFamily for StableDiffusionFamily {
     }
 }
 
+/// The parts of a model that are loaded one after another.
+fn parts(configs: &Configs) -> Vec<&'static str> {
+    ENCODERS.iter().take(configs.text.len()).map(|(part, _)| *part).chain([UNET, VAE]).collect()
+}
+
 /// What is known of a model from its configuration files and the headers of its weights.
 fn read_profile(checkpoint: &Checkpoint) -> Result<ModelProfile, ModelError> {
     let files = checkpoint.files();
+    pipelines::check(checkpoint)?;
     let configs = Configs::read(checkpoint)?;
     configs.check_together()?;
     let mut parameters = 0;
-    for part in PARTS {
+    for part in parts(&configs) {
         parameters += weights::parameters(&*files.tensors(part)?);
     }
     let mut profile = profile_of(checkpoint, &configs, parameters);
-    let (words, left_out) = embeddings::read(files, configs.text.hidden_size)?;
-    profile.added_tokens = added_words(&AddedTokens::read(files)?, &words);
+    let (words, left_out) = embeddings::read(files, &configs.text_widths())?;
+    profile.added_tokens = added_words(files, &words)?;
     profile.remarks.extend(left_out);
     Ok(profile)
-}
-
-/// The words that a model's folder adds to its vocabulary.
-fn added_words(added: &AddedTokens, words: &[LearnedWord]) -> Vec<String> {
-    added.learned().chain(words.iter().map(|learned| learned.word.as_str())).map(str::to_owned).collect()
 }
 
 /// Runs code that reads a tokenizer's files. The library that reads them panics on some damaged ones: that is a
@@ -106,56 +103,43 @@ impl StableDiffusion {
         progress: &mut Progress<'_>,
         cancel: &CancelToken,
     ) -> Result<Self, ModelError> {
-        let files = checkpoint.files().clone();
+        let files = checkpoint.files();
+        pipelines::check(checkpoint)?;
         let configs = Configs::read(checkpoint)?;
         configs.check_together()?;
         let runtime = open_runtime(settings)?;
-        let mut tokenizer = guarded(&files, || PromptTokenizer::open(&files))?;
-        let [text_part, unet_part, vae_part] = PARTS;
-        let (text_weights, unet_weights) = (files.tensors(text_part)?, files.tensors(unet_part)?);
-        let vae_weights = files.tensors(vae_part)?;
-        let all = [&text_weights, &unet_weights, &vae_weights];
-        let parameters = all.iter().map(|source| weights::parameters(&***source)).sum();
+        let parts = parts(&configs);
+        let (mut parameters, mut held) = (0, 0);
+        for part in &parts {
+            let source = files.tensors(part)?;
+            parameters += weights::parameters(&*source);
+            held += budget::weight_bytes(&*source, &runtime);
+        }
         let mut profile = profile_of(checkpoint, &configs, parameters);
-        let held: u64 = all.iter().map(|source| budget::weight_bytes(&***source, &runtime)).sum();
         let ImageSize { width, height } = profile.defaults.size;
         let work = configs.work_bytes(profile.format.latent_shape(width, height), runtime.dtype());
         if runtime.device().is_cpu() {
             memory::check("the model", held + work)?;
         }
-        let mut begin = |done: usize| {
-            progress(PARTS[done], done, PARTS.len());
+        let mut done = 0;
+        let mut begin = || {
+            progress(parts[done], done, parts.len());
+            done += 1;
             if cancel.is_stopped() { Err(ModelError::Cancelled) } else { Ok(()) }
         };
-        begin(0)?;
-        let tensors = Parameters::new(text_weights, &runtime);
-        let mut text = runtime
-            .run(|| ClipText::new(&tensors, configs.text.clone()))
-            .map_err(ModelError::in_part(text_part))?;
-        let (words, left_out) = embeddings::read(&files, configs.text.hidden_size)?;
-        profile.added_tokens = added_words(&AddedTokens::read(&files)?, &words);
-        profile.remarks.extend(left_out);
-        profile.remarks.extend(embeddings::add(words, &mut tokenizer, &mut text)?);
-        begin(1)?;
-        let tensors = Parameters::new(unet_weights, &runtime);
+        let (text, added, remarks) = TextEncoders::load(files, &configs, &runtime, &mut begin)?;
+        profile.added_tokens = added;
+        profile.remarks.extend(remarks);
+        begin()?;
+        let parameters = Parameters::new(files.tensors(UNET)?, &runtime);
         let unet = runtime
-            .run(|| UNet::new(&tensors, configs.unet.clone(), cancel))
-            .map_err(ModelError::in_part(unet_part))?;
-        begin(2)?;
-        profile.vae_hash = weights::hash(&*vae_weights)?;
-        let vae = Vae::load(vae_weights, configs.vae.clone(), profile.format, &runtime, settings.tiles)?;
-        Ok(Self { profile, runtime, configs, tokenizer, text, unet, vae, files })
-    }
-
-    /// The embeddings of several prompts of as many chunks each, `[prompts, chunks · N, C]`, weights applied.
-    ///
-    /// All chunks go through the encoder together: its weights are read once.
-    fn embed(&self, prompts: &[Vec<Chunk>]) -> candle_core::Result<Tensor> {
-        let chunks: Vec<&Chunk> = prompts.iter().flatten().collect();
-        let length = self.configs.text.max_position_embeddings;
-        let ids: Vec<u32> = chunks.iter().flat_map(|chunk| chunk.ids.iter().copied()).collect();
-        let hidden = self.text.forward(&ids, length)?;
-        weighted(hidden, &chunks)?.reshape((prompts.len(), (), self.configs.text.hidden_size))
+            .run(|| UNet::new(&parameters, configs.unet.clone(), cancel))
+            .map_err(ModelError::in_part(UNET))?;
+        begin()?;
+        let source = files.tensors(VAE)?;
+        profile.vae_hash = weights::hash(&*source)?;
+        let vae = Vae::load(source, configs.vae.clone(), profile.format, &runtime, settings.tiles)?;
+        Ok(Self { profile, runtime, configs, text, unet, vae })
     }
 }
 
@@ -199,23 +183,12 @@ impl LatentDiffusionModel for StableDiffusion {
         conditioning: &Conditioning,
         cancel: &'a CancelToken,
     ) -> Result<Box<dyn DenoisingNetwork + 'a>, ModelError> {
-        let length = self.configs.text.max_position_embeddings;
-        let mut prompts: Vec<Vec<Chunk>> = guarded(&self.files, || {
-            let texts = [&conditioning.negative_prompt, &conditioning.prompt];
-            texts.into_iter().map(|text| chunks(text, &self.tokenizer, length)).collect()
-        })?;
-        let rows = self.text.rows();
-        let mut ids = prompts.iter().flatten().flat_map(|chunk| &chunk.ids);
-        if let Some(id) = ids.find(|id| **id as usize >= rows) {
-            let word = self.tokenizer.word(*id).unwrap_or_default();
-            return Err(ModelError::TokenWithoutRow { word, id: *id, rows });
-        }
-        let most = prompts.iter().map(Vec::len).max().unwrap_or_default();
-        for prompt in &mut prompts {
-            prompt.resize_with(most, || empty_chunk(&self.tokenizer, length));
-        }
-        let context = self.runtime.run(|| self.embed(&prompts))?;
-        Ok(Box::new(Conditioned { model: self, context, cache: None, covered: None, cancel }))
+        let Conditioning { prompt, negative_prompt, size, .. } = conditioning;
+        let embedded = self.text.embed(&self.runtime, negative_prompt, prompt, cancel)?;
+        // The whole of a picture of the size that is drawn.
+        let [height, width] = [size.height, size.width].map(|edge| edge as f64);
+        let sizes = [height, width, 0.0, 0.0, height, width];
+        Ok(Box::new(Conditioned { model: self, embedded, sizes, cache: None, covered: None, cancel }))
     }
 
     fn decode(

@@ -1,10 +1,11 @@
 //! Which of diffusers' pipelines hold Stable Diffusion's networks.
 
-use crate::store::Checkpoint;
+use crate::models::ModelError;
+use crate::store::{Checkpoint, StoreError};
 
 /// diffusers' pipelines that draw with Stable Diffusion's own networks and differ only in what is done around them.
 /// A class with one of the [`TASKS`] in its name counts as the class without it.
-const PLAIN: [&str; 21] = [
+const PLAIN: [&str; 30] = [
     "StableDiffusionPipeline",
     "StableDiffusionPAGPipeline",
     "StableDiffusionControlNetPipeline",
@@ -26,6 +27,15 @@ const PLAIN: [&str; 21] = [
     "LEditsPPPipelineStableDiffusion",
     "TextToVideoZeroPipeline",
     "FlaxStableDiffusionPipeline",
+    "StableDiffusionXLPipeline",
+    "StableDiffusionXLPAGPipeline",
+    "StableDiffusionXLControlNetPipeline",
+    "StableDiffusionXLControlNetPAGPipeline",
+    "StableDiffusionXLControlNetUnionPipeline",
+    "StableDiffusionXLControlNetXSPipeline",
+    "StableDiffusionXLAdapterPipeline",
+    "LEditsPPPipelineStableDiffusionXL",
+    "FlaxStableDiffusionXLPipeline",
 ];
 
 /// What the names of pipelines say of their task, where the networks stay the same. An inpainting network's further
@@ -54,12 +64,30 @@ fn lists_plain_parts(checkpoint: &Checkpoint) -> bool {
     is("unet", &["UNet2DConditionModel"])
         && is("vae", &["AutoencoderKL"])
         && is("text_encoder", &["CLIPTextModel", "CLIPTextModelWithProjection"])
-        && checkpoint.part_class("text_encoder_2").is_none()
+        && checkpoint.part_class("text_encoder_2").is_none_or(|class| class == "CLIPTextModelWithProjection")
 }
 
 /// Whether a checkpoint is Stable Diffusion's. A class that diffusers does not have opens if its parts are.
 pub(super) fn matches(checkpoint: &Checkpoint) -> bool {
     is_plain(checkpoint.class_name()) || lists_plain_parts(checkpoint)
+}
+
+/// Refuses what has Stable Diffusion's networks and cannot draw a picture with them.
+///
+/// # Errors
+/// [`StoreError::UnsupportedFamily`] for Stable Diffusion XL's refiner.
+pub(super) fn check(checkpoint: &Checkpoint) -> Result<(), ModelError> {
+    let is_refiner = checkpoint.part_class("text_encoder").is_none()
+        && checkpoint.part_class("text_encoder_2").is_some()
+        && !checkpoint.files().contains("text_encoder/config.json");
+    if is_refiner {
+        let class = checkpoint.class_name().to_owned();
+        let why = "this is the refiner of Stable Diffusion XL, which only goes over another model's latents; open the \
+                   base model"
+            .to_owned();
+        return Err(StoreError::UnsupportedFamily { class, why, path: checkpoint.index_path() }.into());
+    }
+    Ok(())
 }
 
 /// What a user should know: parts of the folder that are not used. Sentences.
@@ -98,11 +126,14 @@ mod tests {
             "StableDiffusionControlNetPAGInpaintPipeline",
             "LatentConsistencyModelImg2ImgPipeline",
             "StableDiffusionSAGPipeline",
+            "StableDiffusionXLPipeline",
+            "StableDiffusionXLImg2ImgPipeline",
+            "StableDiffusionXLInpaintPipeline",
         ] {
             assert!(is_plain(class), "{class}");
         }
         for class in [
-            "StableDiffusionXLInpaintPipeline",
+            "StableDiffusionXLInstructPix2PixPipeline",
             "StableDiffusion3Img2ImgPipeline",
             "StableDiffusionDepth2ImgPipeline",
             "FluxPipeline",

@@ -3,6 +3,7 @@
 use candle_core::DType;
 
 use super::pipelines;
+use super::text::ENCODERS;
 use crate::catalog::{ImageSize, ModelDefaults, ModelProfile, ModelSource, TimestepSpacing};
 use crate::content::json::Json;
 use crate::diffusion::SchedulerConfig;
@@ -14,6 +15,9 @@ use crate::networks::unet::UNetConfig;
 use crate::request::GenerationDraft;
 use crate::store::Checkpoint;
 
+/// The numbers that a UNet with further conditioning is told: the original picture's height and width, the crop's top and
+/// left, and the picture's height and width.
+const SIZES: usize = 6;
 /// The width of OpenCLIP-H's embeddings, which SD 2.x reads.
 const SD2_CONTEXT: usize = 1024;
 /// The scheduler's name in the index.
@@ -26,10 +30,13 @@ const FEATURE_MAPS: u64 = 8;
 
 /// The configurations of a model's parts.
 pub(super) struct Configs {
-    pub(super) text: ClipTextConfig,
+    /// One for each text encoder.
+    pub(super) text: Vec<ClipTextConfig>,
     pub(super) unet: UNetConfig,
     pub(super) vae: AutoencoderConfig,
     pub(super) scheduler: SchedulerConfig,
+    /// Whether an empty negative prompt stands for zeros instead of its embedding.
+    pub(super) zeros_for_empty: bool,
 }
 
 /// Channels that an inpainting network takes: the noisy latent, the mask, the latent of what the mask leaves.
@@ -50,13 +57,23 @@ impl Configs {
         if files.document(UNET_FILE)?.get("mid_block_type") == Some(&Json::Null) {
             unet.mid_block_type = None;
         }
+        let encoders = if unet.addition_widths().is_some() { &ENCODERS[..] } else { &ENCODERS[..1] };
+        let mut text = Vec::new();
+        for (part, _) in encoders {
+            text.push(files.json::<ClipTextConfig>(&format!("{part}/config.json"))?.of_text());
+        }
         let configs = Self {
-            text: files.json::<ClipTextConfig>("text_encoder/config.json")?.of_text(),
+            // diffusers' default for models with two encoders.
+            zeros_for_empty: text.len() > 1
+                && checkpoint.flag("force_zeros_for_empty_prompt").unwrap_or(true),
+            text,
             unet,
             vae: files.json("vae/config.json")?,
             scheduler: scheduler.in_pipeline(checkpoint.class_name()),
         };
-        configs.text.check().map_err(ModelError::in_part("text_encoder"))?;
+        for (config, (part, _)) in configs.text.iter().zip(ENCODERS) {
+            config.check().map_err(ModelError::in_part(part))?;
+        }
         configs.unet.check().map_err(ModelError::in_part("unet"))?;
         configs.vae.check().map_err(ModelError::in_part("vae"))?;
         configs
@@ -66,12 +83,29 @@ impl Configs {
         Ok(configs)
     }
 
+    /// The width of each text encoder's embeddings.
+    pub(super) fn text_widths(&self) -> Vec<usize> {
+        self.text.iter().map(|text| text.hidden_size).collect()
+    }
+
     /// Whether the parts go together.
     pub(super) fn check_together(&self) -> Result<(), ModelError> {
-        if self.unet.cross_attention_dim != self.text.hidden_size {
+        let taken = self.unet.cross_attention_dim;
+        let given: usize = self.text.iter().map(|text| text.hidden_size).sum();
+        if taken != given {
+            let whose =
+                if self.text.len() == 1 { "text encoder gives" } else { "text encoders together give" };
             return Err(ModelError::Mismatch(format!(
-                "the UNet reads embeddings of width {}, but the text encoder gives {}",
-                self.unet.cross_attention_dim, self.text.hidden_size
+                "the UNet reads embeddings of width {taken}, but the {whose} {given}"
+            )));
+        }
+        if let (Some([width, each]), [_, second]) = (self.unet.addition_widths(), &self.text[..])
+            && width != second.projection_dim + SIZES * each
+        {
+            return Err(ModelError::Mismatch(format!(
+                "the UNet takes a pooled prompt and sizes of width {width} together, but the second text encoder gives {} \
+                 and {SIZES} sizes take {each} each",
+                second.projection_dim
             )));
         }
         let (taken, latent) = (self.unet.in_channels, self.vae.latent_channels);
@@ -201,15 +235,16 @@ pub(super) fn profile_of(checkpoint: &Checkpoint, configs: &Configs, parameters:
     let (steps, guidance_scale) = match checkpoint.source() {
         _ if distilled.few_steps => (4, 1.0),
         ModelSource::Builtin => (20, 3.0),
+        ModelSource::Folder(_) if unet.addition_embed_type.is_some() => (30, 5.0),
         ModelSource::Folder(_) => (25, 7.5),
     };
     ModelProfile {
         source: checkpoint.source().clone(),
         name,
-        family: if unet.cross_attention_dim == SD2_CONTEXT {
-            "Stable Diffusion 2"
-        } else {
-            "Stable Diffusion 1"
+        family: match unet.cross_attention_dim {
+            _ if unet.addition_embed_type.is_some() => "Stable Diffusion XL",
+            SD2_CONTEXT => "Stable Diffusion 2",
+            _ => "Stable Diffusion 1",
         },
         format,
         prediction: scheduler.prediction_type,
@@ -240,10 +275,11 @@ mod tests {
 
     fn configs(scheduler: SchedulerConfig) -> Configs {
         Configs {
-            text: ClipTextConfig::default(),
+            text: vec![ClipTextConfig::default()],
             unet: UNetConfig::default(),
             vae: AutoencoderConfig::default(),
             scheduler,
+            zeros_for_empty: false,
         }
     }
 

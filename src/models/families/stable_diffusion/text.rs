@@ -1,0 +1,158 @@
+//! Prompts to embeddings: by one CLIP text encoder, or by Stable Diffusion XL's two.
+//!
+//! Source: Podell et al. 2023, <https://arxiv.org/abs/2307.01952>, and diffusers' pipelines.
+
+use candle_core::{D, Tensor};
+
+use super::guarded;
+use super::profile::Configs;
+use crate::models::added_tokens::AddedTokens;
+use crate::models::embeddings::{self, LearnedWord};
+use crate::models::prompt::{Chunk, chunks, empty_chunk, weighted};
+use crate::models::{ModelError, PromptTokenizer};
+use crate::networks::clip::{ClipText, ClipTextConfig};
+use crate::networks::{Parameters, Runtime};
+use crate::request::CancelToken;
+use crate::store::ModelFiles;
+
+/// The parts of a folder that hold text encoders and their tokenizers, the first one's before the second one's.
+pub(super) const ENCODERS: [(&str, &str); 2] =
+    [("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")];
+
+/// A text encoder with its tokenizer.
+struct Encoder {
+    tokenizer: PromptTokenizer,
+    network: ClipText,
+    config: ClipTextConfig,
+}
+
+/// The text encoders of a model, one or two.
+pub(super) struct TextEncoders {
+    encoders: Vec<Encoder>,
+    files: ModelFiles,
+    /// Whether an empty negative prompt stands for zeros instead of its embedding.
+    zeros_for_empty: bool,
+}
+
+/// What the encoders make of several prompts.
+pub(super) struct Embedded {
+    /// `[prompts, M, C]`, the encoders' states side by side.
+    pub(super) context: Tensor,
+    /// `[prompts, P]`, where there are two encoders: the second one's pooled embedding.
+    pub(super) pooled: Option<Tensor>,
+}
+
+/// The words that a model's folder adds to its vocabulary.
+pub(super) fn added_words(files: &ModelFiles, words: &[LearnedWord]) -> Result<Vec<String>, ModelError> {
+    let added = AddedTokens::read(files, ENCODERS[0].1)?;
+    Ok(added.learned().chain(words.iter().map(|learned| learned.word.as_str())).map(str::to_owned).collect())
+}
+
+impl TextEncoders {
+    /// Builds the encoders, and adds the words learned beside the model. `begin` is called before each part.
+    /// Gives the words that a person may use too, and remarks.
+    pub(super) fn load(
+        files: &ModelFiles,
+        configs: &Configs,
+        runtime: &Runtime,
+        begin: &mut dyn FnMut() -> Result<(), ModelError>,
+    ) -> Result<(Self, Vec<String>, Vec<String>), ModelError> {
+        let mut encoders = Vec::new();
+        for ((part, folder), config) in ENCODERS.into_iter().zip(&configs.text) {
+            begin()?;
+            let tokenizer = guarded(files, || PromptTokenizer::open(files, folder))?;
+            let parameters = Parameters::new(files.tensors(part)?, runtime);
+            let network = runtime
+                .run(|| ClipText::new(&parameters, config.clone()))
+                .map_err(ModelError::in_part(part))?;
+            encoders.push(Encoder { tokenizer, network, config: config.clone() });
+        }
+        let (words, mut remarks) = embeddings::read(files, &configs.text_widths())?;
+        let added = added_words(files, &words)?;
+        let each = encoders.iter_mut().map(|Encoder { tokenizer, network, .. }| (tokenizer, network));
+        remarks.extend(embeddings::add(words, &mut each.collect::<Vec<_>>())?);
+        let zeros_for_empty = configs.zeros_for_empty;
+        Ok((Self { encoders, files: files.clone(), zeros_for_empty }, added, remarks))
+    }
+
+    /// The embeddings of a negative prompt and a prompt, in this order.
+    pub(super) fn embed(
+        &self,
+        runtime: &Runtime,
+        negative: &str,
+        prompt: &str,
+        cancel: &CancelToken,
+    ) -> Result<Embedded, ModelError> {
+        let mut tokens = Vec::new();
+        for encoder in &self.encoders {
+            tokens.push(encoder.chunks(&self.files, [negative, prompt])?);
+        }
+        // Every encoder gets as many chunks of every prompt: their states stand side by side.
+        let most = tokens.iter().flatten().map(Vec::len).max().unwrap_or_default();
+        let mut states = Vec::new();
+        let mut pooled = None;
+        for (index, (encoder, mut prompts)) in self.encoders.iter().zip(tokens).enumerate() {
+            if cancel.is_stopped() {
+                return Err(ModelError::Cancelled);
+            }
+            for prompt in &mut prompts {
+                let length = encoder.config.max_position_embeddings;
+                prompt.resize_with(most, || empty_chunk(&encoder.tokenizer, length));
+            }
+            let is_last = index + 1 == self.encoders.len();
+            let (context, of_prompts) = runtime.run(|| encoder.embed(&prompts, self.encoders.len() == 1))?;
+            states.push(context);
+            pooled = Some(of_prompts).filter(|_| is_last && index > 0);
+        }
+        let mut context = Tensor::cat(&states, D::Minus1)?;
+        if self.zeros_for_empty && negative.trim().is_empty() {
+            let keep = Tensor::new(&[0.0_f32, 1.0], context.device())?.to_dtype(context.dtype())?;
+            context = context.broadcast_mul(&keep.reshape((2, 1, 1))?)?;
+            pooled = pooled.map(|pooled| pooled.broadcast_mul(&keep.reshape((2, 1))?)).transpose()?;
+        }
+        Ok(Embedded { context, pooled })
+    }
+}
+
+impl Encoder {
+    /// The chunks of each prompt.
+    ///
+    /// # Errors
+    /// [`ModelError::TokenWithoutRow`] for a token that the network has no vector for.
+    fn chunks(&self, files: &ModelFiles, prompts: [&str; 2]) -> Result<Vec<Vec<Chunk>>, ModelError> {
+        let length = self.config.max_position_embeddings;
+        let prompts: Vec<Vec<Chunk>> = guarded(files, || {
+            prompts.into_iter().map(|text| chunks(text, &self.tokenizer, length)).collect()
+        })?;
+        let rows = self.network.rows();
+        let mut ids = prompts.iter().flatten().flat_map(|chunk| &chunk.ids);
+        match ids.find(|id| **id as usize >= rows) {
+            Some(id) => {
+                let word = self.tokenizer.word(*id).unwrap_or_default();
+                Err(ModelError::TokenWithoutRow { word, id: *id, rows })
+            }
+            None => Ok(prompts),
+        }
+    }
+
+    /// The states of several prompts of as many chunks each, `[prompts, chunks · N, C]`, weights applied, and their pooled
+    /// embeddings, which are those of the first chunks.
+    ///
+    /// `last`: the states are those after the last layer and the final norm, and otherwise those before the last layer. All
+    /// chunks go through the encoder together: its weights are read once.
+    fn embed(&self, prompts: &[Vec<Chunk>], last: bool) -> candle_core::Result<(Tensor, Tensor)> {
+        let chunks: Vec<&Chunk> = prompts.iter().flatten().collect();
+        let ids: Vec<u32> = chunks.iter().flat_map(|chunk| chunk.ids.iter().copied()).collect();
+        let states = self.network.forward(&ids, self.config.max_position_embeddings)?;
+        let end =
+            |chunk: &&Chunk| chunk.ids.iter().position(|id| *id == self.tokenizer.end).unwrap_or_default();
+        let ends: Vec<usize> = chunks.iter().map(end).collect();
+        let pooled = self.network.pooled(&states.last, &ends)?;
+        let first_chunks: Vec<u32> =
+            (0..prompts.len()).map(|prompt| (prompt * chunks.len() / prompts.len()) as u32).collect();
+        let first_chunks = Tensor::new(first_chunks, pooled.device())?;
+        let hidden = weighted(if last { states.last } else { states.penultimate }, &chunks)?;
+        let hidden = hidden.reshape((prompts.len(), (), self.config.hidden_size))?;
+        Ok((hidden, pooled.index_select(&first_chunks, 0)?))
+    }
+}
