@@ -127,11 +127,10 @@ impl ClipText {
     /// Builds the network from its weights, named with or without the prefix `text_model.`.
     pub fn new(vb: &Parameters, config: ClipTextConfig) -> std::result::Result<Self, NetworkError> {
         config.check()?;
-        let projection = match vb.contains_tensor("text_projection.weight") {
-            true => {
-                Some(linear_no_bias(&vb.pp("text_projection"), config.hidden_size, config.projection_dim)?)
-            }
-            false => None,
+        let projection = if vb.contains_tensor("text_projection.weight") {
+            Some(linear_no_bias(&vb.pp("text_projection"), config.hidden_size, config.projection_dim)?)
+        } else {
+            None
         };
         let prefixed = vb.pp("text_model");
         let vb = if vb.contains_tensor("embeddings.token_embedding.weight") { vb } else { &prefixed };
