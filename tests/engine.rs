@@ -149,6 +149,7 @@ impl ModelHost for FakeHost {
                 calls: Arc::default(),
             })),
             ModelSource::Folder(folder) if folder.ends_with("panics") => panic!("the files are bad"),
+            ModelSource::Parts(_) => unreachable!("no test opens one"),
             ModelSource::Folder(folder) => {
                 Err(WeightError::Damaged { reason: "the file is too short".into(), path: folder.clone() }
                     .into())

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::catalog::ModelSource;
+use crate::catalog::{ModelParts, ModelSource};
 use crate::panels::Language;
 
 /// Light or dark.
@@ -167,12 +167,40 @@ pub(super) fn model_to_json(model: &ModelSource) -> Value {
     match model {
         ModelSource::Builtin => json!("builtin"),
         ModelSource::Folder(folder) => json!({ "folder": path_to_json(folder) }),
+        ModelSource::Parts(parts) => json!({ "parts": parts_to_json(parts) }),
     }
+}
+
+fn parts_to_json(parts: &ModelParts) -> Value {
+    let ModelParts { model, diffusion_model, text_encoders, vae, configuration } = parts;
+    let path = |path: &Option<PathBuf>| path.as_deref().map_or(Value::Null, path_to_json);
+    json!({
+        "model": path_to_json(model),
+        "diffusion_model": path(diffusion_model),
+        "text_encoders": text_encoders.each_ref().map(path),
+        "vae": path(vae),
+        "configuration": path(configuration),
+    })
+}
+
+fn parts_from_json(value: &Value) -> Option<ModelParts> {
+    let path = |value: Option<&Value>| value.and_then(path_from_json);
+    let encoder = |index: usize| path(value.get("text_encoders").and_then(|all| all.get(index)));
+    Some(ModelParts {
+        model: path(value.get("model"))?,
+        diffusion_model: path(value.get("diffusion_model")),
+        text_encoders: [encoder(0), encoder(1), encoder(2)],
+        vae: path(value.get("vae")),
+        configuration: path(value.get("configuration")),
+    })
 }
 
 pub(super) fn model_from_json(value: &Value) -> Option<ModelSource> {
     if value == "builtin" {
         return Some(ModelSource::Builtin);
+    }
+    if let Some(parts) = value.get("parts") {
+        return parts_from_json(parts).map(Box::new).map(ModelSource::Parts);
     }
     path_from_json(value.get("folder")?).map(ModelSource::Folder)
 }
@@ -197,6 +225,18 @@ mod tests {
     #[test]
     fn settings_come_back() {
         assert_eq!(Settings::from_json(&settings().to_json()), (settings(), Vec::new()));
+    }
+
+    #[test]
+    fn a_model_of_several_files_comes_back() {
+        let parts = ModelParts {
+            model: "/models/unet.safetensors".into(),
+            text_encoders: [None, Some("/models/clip_g.safetensors".into()), None],
+            vae: Some("/models/vae.safetensors".into()),
+            ..ModelParts::default()
+        };
+        let model = ModelSource::Parts(Box::new(parts));
+        assert_eq!(model_from_json(&model_to_json(&model)), Some(model));
     }
 
     #[cfg(unix)]

@@ -14,4 +14,4 @@ pub use prediction::PredictionType;
 pub use profile::{ModelDefaults, ModelProfile, StepLimits};
 pub use sampler_kind::SamplerKind;
 pub use schedule_kind::{ScheduleKind, TimestepSpacing};
-pub use source::ModelSource;
+pub use source::{ModelParts, ModelSource};

@@ -1,6 +1,6 @@
 //! Where a model is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where a model is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -9,8 +9,26 @@ pub enum ModelSource {
     /// The model inside the program.
     #[default]
     Builtin,
-    /// A folder in diffusers' layout.
+    /// A folder in diffusers' layout, or a file with a whole model.
     Folder(PathBuf),
+    /// A model from several files.
+    Parts(Box<ModelParts>),
+}
+
+/// A model whose parts are in several files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct ModelParts {
+    /// A folder in diffusers' layout, or a file with a model.
+    pub model: PathBuf,
+    /// A file whose UNet or transformer stands in for the model's.
+    pub diffusion_model: Option<PathBuf>,
+    /// Files whose text encoders stand in for the model's first, second and third, or complete it.
+    pub text_encoders: [Option<PathBuf>; 3],
+    /// A file whose autoencoder stands in for the model's, or completes it.
+    pub vae: Option<PathBuf>,
+    /// A folder in diffusers' layout whose configurations and tokenizers count; its weights do not.
+    pub configuration: Option<PathBuf>,
 }
 
 impl ModelSource {
@@ -23,9 +41,12 @@ impl ModelSource {
     pub fn short_name(&self) -> String {
         match self {
             Self::Builtin => "Built-in".to_owned(),
-            Self::Folder(path) => path
-                .file_name()
-                .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned()),
+            Self::Folder(path) => last_name(path),
+            Self::Parts(parts) => last_name(&parts.model),
         }
     }
+}
+
+fn last_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

@@ -61,6 +61,7 @@ impl Files {
     pub(super) fn of_model(choice: &ModelSource) -> Self {
         let model = match choice {
             ModelSource::Folder(folder) => std::fs::canonicalize(folder).ok(),
+            ModelSource::Parts(parts) => std::fs::canonicalize(&parts.model).ok(),
             ModelSource::Builtin => None,
         };
         Self { model, ..Self::default() }

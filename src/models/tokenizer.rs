@@ -32,11 +32,12 @@ pub struct PromptTokenizer {
 }
 
 impl PromptTokenizer {
-    /// Reads `vocab.json` and `merges.txt` of a model's `folder`, or `tokenizer.json` where only that exists, with
-    /// every token that the folder adds.
+    /// Reads `merges.txt` of a model's `folder` and `vocab.json`, or `tokenizer.json` where only that exists, with
+    /// every token that the folder adds. Merges without a vocabulary have CLIP's own.
     pub fn open(files: &ModelFiles, folder: &str) -> Result<Self, ModelError> {
         let added = AddedTokens::read(files, folder)?;
-        let mut tokenizer = if files.contains(&format!("{folder}/vocab.json")) {
+        let has = |name: &str| files.contains(&format!("{folder}/{name}"));
+        let mut tokenizer = if has("merges.txt") || (has("vocab.json") && !has("tokenizer.json")) {
             from_vocabulary(files, folder, &added)?
         } else {
             from_json(files, folder)?
@@ -93,13 +94,6 @@ impl PromptTokenizer {
 fn from_vocabulary(files: &ModelFiles, folder: &str, added: &AddedTokens) -> Result<Tokenizer, ModelError> {
     let damaged = |file: &str, reason: String| ModelError::Tokenizer { reason, path: files.path(file) };
     let merges_file = format!("{folder}/merges.txt");
-    let mut vocab: HashMap<String, u32> = files.json(&format!("{folder}/vocab.json"))?;
-    // A word of the vocabulary keeps its id when it is added; so added ones get theirs.
-    for (token, id) in &added.tokens {
-        if let Some(id) = id {
-            vocab.entry(token.content.clone()).or_insert(*id);
-        }
-    }
     let merges = files.require(&merges_file)?;
     let merges = std::str::from_utf8(&merges).map_err(|error| damaged(&merges_file, error.to_string()))?;
     let merges = merges.trim_start_matches('\u{feff}');
@@ -109,6 +103,15 @@ fn from_vocabulary(files: &ModelFiles, folder: &str, added: &AddedTokens) -> Res
             return Err(damaged(&merges_file, format!("‘{line}’ is not a pair")));
         };
         pairs.push((left.to_owned(), right.to_owned()));
+    }
+    let vocab_file = format!("{folder}/vocab.json");
+    let mut vocab: HashMap<String, u32> =
+        if files.contains(&vocab_file) { files.json(&vocab_file)? } else { vocabulary_of(&pairs) };
+    // A word of the vocabulary keeps its id when it is added; so added ones get theirs.
+    for (token, id) in &added.tokens {
+        if let Some(id) = id {
+            vocab.entry(token.content.clone()).or_insert(*id);
+        }
     }
     let bpe = BPE::builder()
         .vocab_and_merges(vocab.into_iter().collect::<tokenizers::models::bpe::Vocab>(), pairs)
@@ -133,6 +136,20 @@ fn from_vocabulary(files: &ModelFiles, folder: &str, added: &AddedTokens) -> Res
         PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, true, false)),
     ])));
     Ok(tokenizer)
+}
+
+/// CLIP's vocabulary: the letters of the 256 bytes, the same at the end of a word, what each merge makes, and the tokens of
+/// start and end. Source: <https://github.com/openai/CLIP>, `simple_tokenizer.py`.
+fn vocabulary_of(merges: &[(String, String)]) -> HashMap<String, u32> {
+    let is_printable = |byte: &u32| matches!(byte, 33..=126 | 161..=172 | 174..=255);
+    let printable = (0..256).filter(is_printable);
+    let others = (0..256).filter(|byte| !is_printable(byte)).zip(256..).map(|(_, letter)| letter);
+    let letters: Vec<String> =
+        printable.chain(others).filter_map(char::from_u32).map(|letter| letter.to_string()).collect();
+    let at_ends = letters.iter().map(|letter| format!("{letter}</w>"));
+    let merged = merges.iter().map(|(left, right)| format!("{left}{right}"));
+    let special = ["<|startoftext|>", UNKNOWN].map(str::to_owned);
+    letters.iter().cloned().chain(at_ends).chain(merged).chain(special).zip(0..).collect()
 }
 
 fn from_json(files: &ModelFiles, folder: &str) -> Result<Tokenizer, ModelError> {

@@ -110,7 +110,7 @@ impl Desk {
     fn model_name(&self, model: &ModelSource) -> String {
         match model {
             ModelSource::Builtin => self.text.builtin_model.to_owned(),
-            ModelSource::Folder(_) => model.short_name(),
+            ModelSource::Folder(_) | ModelSource::Parts(_) => model.short_name(),
         }
     }
 

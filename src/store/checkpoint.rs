@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::model_files::repository_name;
+use super::layout::repository_name;
 use super::{ModelFiles, StoreError};
 use crate::catalog::ModelSource;
 

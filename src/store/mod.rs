@@ -1,7 +1,9 @@
 //! Which models there are: the built-in one and folders in diffusers' layout, read through one door.
 
 mod checkpoint;
+mod layout;
 mod model_files;
+mod names;
 pub mod preview_cache;
 mod vocabulary;
 
@@ -34,14 +36,26 @@ pub enum StoreError {
          them with diffusers: pipe.save_pretrained(folder, safe_serialization=True). Found {}", .0.display()
     )]
     Pickled(PathBuf),
-    /// A single checkpoint file instead of a folder.
-    #[error(
-        "this is a single file, and models open from folders. Convert it with diffusers: \
-         StableDiffusionPipeline.from_single_file(file).save_pretrained(folder). Found {}", .0.display()
-    )]
-    SingleFile(PathBuf),
+    /// A file of weights that holds a part of a model, and no file was named for another part.
+    #[error("the model has no {what}, and no file for it was named ({option} FILE): {}", path.display())]
+    MissingPart {
+        /// Which part.
+        what: String,
+        /// The option of the command line that names its file.
+        option: &'static str,
+        /// The file that was pointed at.
+        path: PathBuf,
+    },
+    /// A file of weights that is not a whole model of a family that opens from one file.
+    #[error("no model can be opened: this is {kind}: {}", path.display())]
+    NotAWholeModel {
+        /// What it is, and what to do with it.
+        kind: String,
+        /// Which file.
+        path: PathBuf,
+    },
     /// A file that is no model at all.
-    #[error("a model opens from its folder, and this is {content}: {}", path.display())]
+    #[error("a model opens from its folder or a safetensors file, and this is {content}: {}", path.display())]
     NotAFolder {
         /// What it is.
         content: Content,

@@ -1,111 +1,68 @@
-//! A model's files, embedded in the program or in a folder.
+//! A model's files, wherever they are, under their names in diffusers' layout.
 
 use std::borrow::Cow;
-use std::io::ErrorKind;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use include_dir::{Dir, include_dir};
-
 use super::StoreError;
-use crate::catalog::ModelSource;
+use super::layout::{self, Place};
+use crate::catalog::{ModelParts, ModelSource};
 use crate::content::Content;
 use crate::content::json::{self, Json};
-use crate::weights::{SafetensorsFiles, TensorSource, WeightFile};
-
-/// The built-in model, inside the program.
-static BUILTIN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/assets/builtin-model/model");
-
-/// No configuration or tokenizer file of a model is larger, bytes.
-const MAX_SMALL_FILE: u64 = 64 << 20;
+use crate::weights::TensorSource;
 
 /// A model's files by their names in diffusers' layout, such as `unet/config.json`.
 #[derive(Clone, Debug)]
 pub struct ModelFiles {
-    root: Root,
-}
-
-#[derive(Clone, Debug)]
-enum Root {
-    Builtin,
-    Folder(PathBuf),
+    /// What an earlier one has comes from there. The last is where the model itself is.
+    places: Vec<Place>,
 }
 
 impl ModelFiles {
     /// The files of a chosen model.
     pub fn open(choice: &ModelSource) -> Result<Self, StoreError> {
-        match choice {
-            ModelSource::Builtin => Ok(Self { root: Root::Builtin }),
-            ModelSource::Folder(folder) if folder.is_dir() => Ok(Self { root: Root::Folder(folder.clone()) }),
-            ModelSource::Folder(file) if file.is_file() => Err(refused_file(file)),
-            ModelSource::Folder(folder) => Err(StoreError::NoFolder(folder.clone())),
-        }
+        let places = match choice {
+            ModelSource::Builtin => vec![Place::Builtin],
+            ModelSource::Folder(path) => vec![place_of(path, &ModelParts::default())?],
+            ModelSource::Parts(parts) => places_of(parts)?,
+        };
+        Ok(Self { places })
+    }
+
+    fn place_with(&self, name: &str) -> Option<&Place> {
+        self.places.iter().find(|place| place.contains(name))
+    }
+
+    /// The place of the model itself.
+    fn own(&self) -> &Place {
+        self.places.last().unwrap_or(&Place::Builtin)
     }
 
     /// Where a file is, for messages.
     pub fn path(&self, name: &str) -> PathBuf {
-        match &self.root {
-            Root::Builtin => Path::new("built-in model").join(name),
-            Root::Folder(folder) => folder.join(name),
-        }
+        self.place_with(name).unwrap_or_else(|| self.own()).path(name)
     }
 
     /// Whether there is such a file.
     pub fn contains(&self, name: &str) -> bool {
-        match &self.root {
-            Root::Builtin => BUILTIN.get_file(name).is_some(),
-            Root::Folder(folder) => folder.join(name).is_file(),
-        }
+        self.place_with(name).is_some()
     }
 
     /// The names of the files in one of the model's folders, sorted; none if there is no such folder.
     pub fn names_in(&self, folder: &str) -> Vec<String> {
-        let mut names: Vec<String> = match &self.root {
-            Root::Builtin => BUILTIN
-                .get_dir(folder)
-                .into_iter()
-                .flat_map(Dir::files)
-                .filter_map(|file| Some(file.path().file_name()?.to_string_lossy().into_owned()))
-                .collect(),
-            Root::Folder(root) => std::fs::read_dir(root.join(folder))
-                .into_iter()
-                .flatten()
-                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-                .collect(),
-        };
+        let mut names: Vec<String> = self.places.iter().flat_map(|place| place.names_in(folder)).collect();
         names.sort();
         names
     }
 
     /// A small file's bytes, `None` if it is not there.
     pub fn read(&self, name: &str) -> Result<Option<Cow<'static, [u8]>>, StoreError> {
-        match &self.root {
-            Root::Builtin => Ok(BUILTIN.get_file(name).map(|file| Cow::Borrowed(file.contents()))),
-            Root::Folder(folder) => {
-                let path = folder.join(name);
-                let failed = |error: std::io::Error| StoreError::Read {
-                    reason: error.to_string(),
-                    path: path.clone(),
-                };
-                let damaged = |reason: String| StoreError::Damaged { reason, path: path.clone() };
-                match std::fs::metadata(&path) {
-                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                    Err(error) => return Err(failed(error)),
-                    // Reading from a pipe waits for its writer.
-                    Ok(data) if !data.is_file() => return Err(damaged("it is not a regular file".into())),
-                    Ok(data) if data.len() > MAX_SMALL_FILE => {
-                        return Err(damaged(format!("it has {} bytes, more than any such file", data.len())));
-                    }
-                    Ok(_) => {}
-                }
-                let bytes = std::fs::read(&path).map_err(failed)?;
-                let content = Content::of(&bytes);
-                if content.is_stand_in() {
-                    return Err(damaged(format!("it is {content}")));
-                }
-                Ok(Some(Cow::Owned(bytes)))
+        for place in &self.places {
+            if let Some(bytes) = place.read(name)? {
+                return Ok(Some(bytes));
             }
         }
+        Ok(None)
     }
 
     /// A small file that must be there.
@@ -136,150 +93,62 @@ impl ModelFiles {
 
     /// The model's name for people.
     pub fn name(&self) -> String {
-        match &self.root {
-            Root::Builtin => ModelSource::Builtin.short_name(),
-            Root::Folder(folder) => folder_name(folder),
-        }
+        self.own().name()
     }
 
     /// The tensors of a part such as `unet`; only headers are read yet.
     pub fn tensors(&self, part: &str) -> Result<Arc<dyn TensorSource>, StoreError> {
-        Ok(Arc::new(SafetensorsFiles::open(self.weights(part)?)?))
-    }
-
-    /// The files with a part's weights: one or shards, f32 or a half-precision variant.
-    fn weights(&self, part: &str) -> Result<Vec<WeightFile>, StoreError> {
-        let stems = ["diffusion_pytorch_model", "model"];
-        for variant in ["", ".fp16", ".bf16"] {
-            for stem in stems {
-                let single = format!("{part}/{stem}{variant}.safetensors");
-                if self.contains(&single) {
-                    return Ok(vec![self.weight_file(&single)?]);
-                }
-                for index in [
-                    format!("{part}/{stem}.safetensors.index{variant}.json"),
-                    format!("{part}/{stem}{variant}.safetensors.index.json"),
-                ] {
-                    if self.contains(&index) {
-                        return self.shards(part, &index);
-                    }
-                }
+        for place in &self.places {
+            if let Some(tensors) = place.tensors(part)? {
+                return Ok(tensors);
             }
         }
-        for stem in ["diffusion_pytorch_model", "model", "pytorch_model"] {
-            for variant in ["", ".fp16"] {
-                let pickled = format!("{part}/{stem}{variant}.bin");
-                if self.contains(&pickled) {
-                    return Err(StoreError::Pickled(self.path(&pickled)));
-                }
-            }
-        }
-        Err(self.missing(&format!(
-            "{part}/{}.safetensors",
-            if part.starts_with("text") { stems[1] } else { stems[0] }
-        )))
+        let stem = if part.starts_with("text") { "model" } else { "diffusion_pytorch_model" };
+        Err(self.missing(&format!("{part}/{stem}.safetensors")))
     }
 
     fn missing(&self, name: &str) -> StoreError {
-        StoreError::NotAModel { looked_for: name.to_owned(), folder: self.path("") }
-    }
-
-    fn shards(&self, part: &str, index: &str) -> Result<Vec<WeightFile>, StoreError> {
-        #[derive(serde::Deserialize)]
-        struct Index {
-            weight_map: std::collections::BTreeMap<String, String>,
-        }
-        let index_file: Index = self.json(index)?;
-        let mut names: Vec<String> = index_file.weight_map.into_values().collect();
-        names.sort();
-        names.dedup();
-        if names.is_empty() {
-            return Err(StoreError::Damaged { reason: "it names no shard".into(), path: self.path(index) });
-        }
-        let plain = |name: &str| {
-            let mut parts = Path::new(name).components();
-            matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none()
-        };
-        if let Some(name) = names.iter().find(|name| !plain(name)) {
-            let reason = format!("it names the shard ‘{name}’, which is not a plain file name");
-            return Err(StoreError::Damaged { reason, path: self.path(index) });
-        }
-        names.iter().map(|name| self.weight_file(&format!("{part}/{name}"))).collect()
-    }
-
-    fn weight_file(&self, name: &str) -> Result<WeightFile, StoreError> {
-        let path = self.path(name);
-        match &self.root {
-            Root::Builtin => {
-                let file = BUILTIN.get_file(name).ok_or_else(|| self.missing(name))?;
-                Ok(WeightFile::embedded(path, file.contents()))
-            }
-            Root::Folder(_) => WeightFile::open(&path).map_err(|error| match error.kind() {
-                ErrorKind::NotFound => self.missing(name),
-                _ => StoreError::Read { reason: error.to_string(), path },
-            }),
-        }
+        StoreError::NotAModel { looked_for: name.to_owned(), folder: self.own().path("") }
     }
 }
 
-/// Why a file is not a model folder.
-fn refused_file(file: &Path) -> StoreError {
-    let path = file.to_owned();
-    match Content::of_file(file) {
-        Ok(Content::Pickle) => StoreError::Pickled(path),
-        Ok(Content::Safetensors) => StoreError::SingleFile(path),
-        Ok(content) => StoreError::NotAFolder { content, path },
-        Err(error) => StoreError::Read { reason: error.to_string(), path },
+/// A folder in diffusers' layout, or a file with a model, whose other parts may be in other files.
+fn place_of(path: &Path, parts: &ModelParts) -> Result<Place, StoreError> {
+    if path.is_dir() {
+        return Ok(Place::Folder(path.to_owned()));
+    }
+    if !path.is_file() {
+        return Err(StoreError::NoFolder(path.to_owned()));
+    }
+    let file = path.to_owned();
+    match Content::of_file(path) {
+        Ok(Content::Safetensors) => Ok(Place::Assembled(Arc::new(layout::from_files(path, parts)?))),
+        Ok(Content::Pickle) => Err(StoreError::Pickled(file)),
+        Ok(content) => Err(StoreError::NotAFolder { content, path: file }),
+        Err(error) => Err(StoreError::Read { reason: error.to_string(), path: file }),
     }
 }
 
-/// The name that people know a folder by: its own, with links and `..` resolved.
-fn folder_name(folder: &Path) -> String {
-    let resolved = std::fs::canonicalize(folder).or_else(|_| std::path::absolute(folder));
-    let resolved = resolved.unwrap_or_else(|_| folder.to_owned()).to_string_lossy().into_owned();
-    let name = repository_name(&resolved);
-    if name.is_empty() { resolved } else { name.to_owned() }
-}
-
-/// The last part of a path or of a repository's name, such as `stabilityai/sd-turbo`. In Hugging Face's cache, where
-/// folders are named by hashes (`models--stabilityai--sd-turbo/snapshots/b261…`), it is the repository's.
-pub(super) fn repository_name(path: &str) -> &str {
-    let mut parts = path.rsplit(['/', '\\']).filter(|part| !part.is_empty());
-    let last = parts.next().unwrap_or_default();
-    let cached = parts.next().filter(|folder| *folder == "snapshots").and_then(|_| parts.next());
-    cached.and_then(|repository| repository.strip_prefix("models--")?.rsplit("--").next()).unwrap_or(last)
+/// The places of a model from several files, those that count more first.
+fn places_of(parts: &ModelParts) -> Result<Vec<Place>, StoreError> {
+    let mut places = Vec::new();
+    if let Some(folder) = &parts.configuration {
+        if !folder.is_dir() {
+            return Err(StoreError::NoFolder(folder.clone()));
+        }
+        places.push(Place::Configurations(folder.clone()));
+    }
+    let model = place_of(&parts.model, parts)?;
+    if let Place::Folder(_) = model {
+        places.push(Place::Assembled(Arc::new(layout::stand_ins(parts)?)));
+    }
+    places.push(model);
+    Ok(places)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_folder_has_its_real_name() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = root.path().join("sd-turbo");
-        std::fs::create_dir_all(folder.join("unet")).unwrap();
-        for path in [folder.clone(), folder.join("."), folder.join("unet/.."), folder.join("unet/../")] {
-            assert_eq!(folder_name(&path), "sd-turbo", "{}", path.display());
-        }
-        let here = std::env::current_dir().unwrap();
-        assert_eq!(folder_name(Path::new(".")), here.file_name().unwrap().to_string_lossy());
-        #[cfg(unix)]
-        {
-            std::os::unix::fs::symlink(&folder, root.path().join("current")).unwrap();
-            assert_eq!(folder_name(&root.path().join("current")), "sd-turbo");
-        }
-        let cached = root
-            .path()
-            .join("models--stabilityai--sd-turbo/snapshots/b261bac6fd2cf515557d5d0707481eafa0485ec2");
-        std::fs::create_dir_all(&cached).unwrap();
-        assert_eq!(folder_name(&cached), "sd-turbo");
-        for (path, name) in
-            [("stabilityai/sd-turbo", "sd-turbo"), ("C:\\models\\a\\", "a"), ("", ""), ("/", "")]
-        {
-            assert_eq!(repository_name(path), name);
-        }
-    }
 
     #[test]
     fn a_file_in_a_folders_place_is_called_what_it_is() {
@@ -290,7 +159,10 @@ mod tests {
             ModelFiles::open(&ModelSource::Folder(path)).unwrap_err()
         };
         assert!(matches!(refused("a.safetensors", b"\x80\x02}q\0."), StoreError::Pickled(_)));
-        assert!(matches!(refused("a.ckpt", b"\x10\0\0\0\0\0\0\0{\"x\":{}}"), StoreError::SingleFile(_)));
+        let short = refused("a.ckpt", b"\x10\0\0\0\0\0\0\0{\"x\":{}}");
+        assert!(matches!(short, StoreError::Weights(_)), "{short}");
+        let other = refused("a.ckpt", b"\x02\0\0\0\0\0\0\0{}").to_string();
+        assert!(other.contains("with none of the names that this program knows"), "{other}");
         let pointer = refused("b.safetensors", b"version https://git-lfs.github.com/spec/v1\n").to_string();
         assert!(pointer.contains("Git LFS pointer") && !pointer.contains("pickle"), "{pointer}");
     }
@@ -307,7 +179,7 @@ mod tests {
         std::fs::create_dir(root.path().join("unet")).unwrap();
         let index = root.path().join("unet/model.safetensors.index.json");
         std::fs::write(index, "{\"weight_map\": {}}").unwrap();
-        let empty = files.weights("unet").unwrap_err().to_string();
+        let empty = files.tensors("unet").err().unwrap().to_string();
         assert!(empty.contains("it names no shard: ") && empty.ends_with("index.json"), "{empty}");
         std::fs::write(root.path().join("config.json"), "{\"sample_size\": \"x\"}").unwrap();
         let wrong =

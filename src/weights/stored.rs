@@ -90,6 +90,19 @@ impl StoredTensor {
         Self { shape: shape.to_vec(), ..self }
     }
 
+    /// A matrix with rows and columns exchanged; `None` if it is no matrix, or its values share what their blocks hold.
+    #[must_use]
+    pub fn transposed(&self) -> Option<Self> {
+        let [rows, columns] = self.shape[..] else { return None };
+        let size = self.dtype.bytes_of(&[1])?;
+        let (from, mut bytes) = (self.view().bytes, vec![0; self.len]);
+        for (index, value) in from.chunks_exact(size).enumerate() {
+            let (row, column) = (index / columns, index % columns);
+            bytes[(column * rows + row) * size..][..size].copy_from_slice(value);
+        }
+        Some(Self::copied(self.dtype, &[columns, rows], &bytes))
+    }
+
     /// Some of the rows: parts along the first dimension.
     ///
     /// # Panics

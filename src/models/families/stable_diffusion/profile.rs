@@ -235,8 +235,8 @@ pub(super) fn profile_of(checkpoint: &Checkpoint, configs: &Configs, parameters:
     let (steps, guidance_scale) = match checkpoint.source() {
         _ if distilled.few_steps => (4, 1.0),
         ModelSource::Builtin => (20, 3.0),
-        ModelSource::Folder(_) if unet.addition_embed_type.is_some() => (30, 5.0),
-        ModelSource::Folder(_) => (25, 7.5),
+        _ if unet.addition_embed_type.is_some() => (30, 5.0),
+        _ => (25, 7.5),
     };
     ModelProfile {
         source: checkpoint.source().clone(),

@@ -1,0 +1,230 @@
+//! What a file of weights holds, by the names of its tensors. A file's own name says nothing.
+
+use std::fmt;
+
+use crate::weights::TensorSource;
+
+/// What a file of weights holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum WeightsKind {
+    /// Stable Diffusion 1, 2 or XL: text encoders, UNet and VAE.
+    StableDiffusion,
+    /// Stable Diffusion XL's refiner.
+    Refiner,
+    /// A UNet of Stable Diffusion without the other parts.
+    Unet,
+    /// FLUX.1's transformer, with or without the other parts.
+    Flux,
+    /// FLUX.2's.
+    Flux2,
+    /// FLUX.3's.
+    Flux3,
+    /// Chroma's.
+    Chroma,
+    /// Stable Diffusion 3's.
+    StableDiffusion3,
+    /// Z-Image's.
+    ZImage,
+    /// Lumina's.
+    Lumina,
+    /// Qwen-Image's.
+    QwenImage,
+    /// A model that makes videos.
+    Video,
+    /// Low-rank changes of a model's weights.
+    Lora,
+    /// A ControlNet.
+    ControlNet,
+    /// An autoencoder.
+    Vae,
+    /// A small decoder of latents.
+    TinyVae,
+    /// A CLIP text encoder.
+    Clip,
+    /// A T5 encoder.
+    T5,
+    /// A language model.
+    LanguageModel,
+    /// Vectors for words.
+    Embedding,
+    /// A network that enlarges pictures.
+    Upscaler,
+    /// None of these.
+    Unknown,
+}
+
+impl fmt::Display for WeightsKind {
+    /// Completes "this is …", with what to do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::StableDiffusion => "a Stable Diffusion model",
+            Self::Refiner => {
+                "the refiner of Stable Diffusion XL, which only goes over another model's latents; open the base model"
+            }
+            Self::Unet => "a UNet without text encoders and VAE",
+            Self::Flux => "a FLUX.1 model, which does not open from a single file yet",
+            Self::Flux2 => "a FLUX.2 model, which is not supported yet",
+            Self::Flux3 => "a FLUX.3 model, which is not supported yet",
+            Self::Chroma => "a Chroma model, which is not supported yet",
+            Self::StableDiffusion3 => "a Stable Diffusion 3 model, which is not supported yet",
+            Self::ZImage => "a Z-Image model, which does not open from a single file yet",
+            Self::Lumina => "a Lumina model, which is not supported",
+            Self::QwenImage => "a Qwen-Image model, which is not supported yet",
+            Self::Video => "a model that makes videos, and this program makes pictures",
+            Self::Lora => "a LoRA, which changes another model and draws nothing itself",
+            Self::ControlNet => "a ControlNet, which steers another model and draws nothing itself",
+            Self::Vae => "a VAE alone, one part of a model",
+            Self::TinyVae => "a small decoder of latents, one part of a model",
+            Self::Clip => "a CLIP text encoder alone, one part of a model",
+            Self::T5 => "a T5 text encoder alone, one part of a model",
+            Self::LanguageModel => "a language model, which draws nothing",
+            Self::Embedding => {
+                "vectors for words (textual inversion); put the file into the folder ‘embeddings’ of a model's folder"
+            }
+            Self::Upscaler => "a network that enlarges pictures and draws none",
+            Self::Unknown => "a file of weights with none of the names that this program knows",
+        })
+    }
+}
+
+/// The prefix of the denoising network in a whole checkpoint; files of one part have it or not.
+const PREFIX: &str = "model.diffusion_model.";
+
+impl WeightsKind {
+    /// What the tensors of `source` are.
+    ///
+    /// The order matters: Chroma has FLUX's blocks, and a ControlNet has a UNet's.
+    pub(in super::super) fn of(source: &dyn TensorSource) -> Self {
+        let names = source.names();
+        let is = |name: &str| source.info(name).is_some();
+        let has = |name: &str| is(name) || is(&format!("{PREFIX}{name}"));
+        let any = |part: &str| names.iter().any(|name| name.contains(part));
+        let starts = |start: &str| names.iter().any(|name| name.starts_with(start));
+        if any(".lora_") || any("lora_A.") || any(".lora.") || any(".hada_w") || any(".lokr_w") {
+            return Self::Lora;
+        }
+        if starts("control_model.") || any("controlnet_cond_embedding") || any("zero_convs.") {
+            return Self::ControlNet;
+        }
+        if has("early_stream_modulations.image.lin.weight") {
+            return Self::Flux3;
+        }
+        if has("double_stream_modulation_img.lin.weight")
+            || is("single_transformer_blocks.0.attn.to_qkv_mlp_proj.weight")
+        {
+            return Self::Flux2;
+        }
+        if has("distilled_guidance_layer.in_proj.weight") {
+            return Self::Chroma;
+        }
+        if has("double_blocks.0.img_attn.norm.key_norm.scale")
+            || is("single_transformer_blocks.0.norm.linear.weight")
+        {
+            return Self::Flux;
+        }
+        if has("joint_blocks.0.context_block.adaLN_modulation.1.weight")
+            || is("transformer_blocks.0.norm1_context.linear.weight")
+        {
+            return Self::StableDiffusion3;
+        }
+        if has("layers.0.adaLN_modulation.0.weight") {
+            return Self::ZImage;
+        }
+        if has("cap_embedder.0.weight") {
+            return Self::Lumina;
+        }
+        if has("transformer_blocks.0.img_mod.1.weight") {
+            return Self::QwenImage;
+        }
+        if has("blocks.0.self_attn.q.weight")
+            || any("temporal_")
+            || any("time_stack.")
+            || any("motion_modules.")
+        {
+            return Self::Video;
+        }
+        if has("input_blocks.0.0.weight") || is("down_blocks.0.resnets.0.conv1.weight") {
+            return Self::of_unet(&is, &starts);
+        }
+        if is("decoder.layers.1.weight") || is("1.weight") && is("3.conv.0.weight") {
+            return Self::TinyVae;
+        }
+        if is("decoder.conv_in.weight") || starts("first_stage_model.decoder.") {
+            return Self::Vae;
+        }
+        if any("enc.blk.") || any("encoder.block.0.layer.0.SelfAttention") {
+            return Self::T5;
+        }
+        if any("encoder.layers.0.self_attn.q_proj") || any("resblocks.0.attn.in_proj_weight") {
+            return Self::Clip;
+        }
+        if any("layers.0.self_attn.q_proj") || is("blk.0.attn_q.weight") {
+            return Self::LanguageModel;
+        }
+        if any("rdb1.conv1") || any("RDB1.conv1") || any("conv_first.weight") {
+            return Self::Upscaler;
+        }
+        if is("emb_params") || is("clip_g") || (names.len() == 1 && any("<")) {
+            return Self::Embedding;
+        }
+        Self::Unknown
+    }
+
+    fn of_unet(is: &impl Fn(&str) -> bool, starts: &impl Fn(&str) -> bool) -> Self {
+        let text = starts("cond_stage_model.") || starts("conditioner.embedders.");
+        if is("conditioner.embedders.0.model.ln_final.weight") {
+            Self::Refiner
+        } else if text && starts("first_stage_model.") {
+            Self::StableDiffusion
+        } else {
+            Self::Unet
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::{StoredTensor, TensorMap};
+
+    fn kind(names: &[&str]) -> WeightsKind {
+        let mut source = TensorMap::default();
+        for name in names {
+            source.insert(*name, StoredTensor::from_f32(&[1], &[0.0]));
+        }
+        WeightsKind::of(&source)
+    }
+
+    #[test]
+    fn files_are_told_by_their_tensors() {
+        let unet = "model.diffusion_model.input_blocks.0.0.weight";
+        let [text, vae] =
+            ["cond_stage_model.transformer.text_model.x", "first_stage_model.decoder.conv_in.weight"];
+        for (names, wanted) in [
+            (&[unet, text, vae][..], WeightsKind::StableDiffusion),
+            (&[unet], WeightsKind::Unet),
+            (&[unet, "conditioner.embedders.0.model.ln_final.weight", vae], WeightsKind::Refiner),
+            (&[vae], WeightsKind::Vae),
+            (&["control_model.input_blocks.0.0.weight"], WeightsKind::ControlNet),
+            (&["lora_unet_down_blocks_0.lora_down.weight"], WeightsKind::Lora),
+            (&["transformer.single_blocks.0.lora_A.weight"], WeightsKind::Lora),
+            (
+                &["double_blocks.0.img_attn.norm.key_norm.scale", "distilled_guidance_layer.in_proj.weight"],
+                WeightsKind::Chroma,
+            ),
+            (&["model.diffusion_model.double_blocks.0.img_attn.norm.key_norm.scale", vae], WeightsKind::Flux),
+            (&["joint_blocks.0.context_block.adaLN_modulation.1.weight"], WeightsKind::StableDiffusion3),
+            (&["layers.0.adaLN_modulation.0.weight", "cap_embedder.0.weight"], WeightsKind::ZImage),
+            (&["cap_embedder.0.weight"], WeightsKind::Lumina),
+            (&["text_model.encoder.layers.0.self_attn.q_proj.weight"], WeightsKind::Clip),
+            (&["encoder.block.0.layer.0.SelfAttention.q.weight", "shared.weight"], WeightsKind::T5),
+            (&["model.layers.0.self_attn.q_proj.weight"], WeightsKind::LanguageModel),
+            (&["model.diffusion_model.blocks.0.self_attn.q.weight"], WeightsKind::Video),
+            (&["emb_params"], WeightsKind::Embedding),
+            (&["weight"], WeightsKind::Unknown),
+            (&[], WeightsKind::Unknown),
+        ] {
+            assert_eq!(kind(names), wanted, "{names:?}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What a person points at, as the parts and small files of a folder in diffusers' layout.
+//!
+//! Families know one layout. Files of weights are read through [`Assembled`]: tensors under diffusers' names, and
+//! configurations that their tensors' shapes tell.
+
+mod kind;
+mod part;
+mod place;
+mod stable_diffusion;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use self::kind::WeightsKind;
+use self::part::Part;
+use super::StoreError;
+use super::names::Renamed;
+use crate::catalog::ModelParts;
+use crate::weights::{SafetensorsFiles, TensorSource, WeightFile};
+
+pub(super) use place::{Place, repository_name};
+
+/// A folder in diffusers' layout that is not on a disk: parts and small files by their names.
+pub(super) struct Assembled {
+    /// The file that was pointed at.
+    origin: PathBuf,
+    /// Configurations and tokenizers.
+    small_files: BTreeMap<String, Cow<'static, [u8]>>,
+    /// The tensors of each part.
+    parts: BTreeMap<&'static str, Arc<dyn TensorSource>>,
+}
+
+impl std::fmt::Debug for Assembled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Assembled").field(&self.origin).finish()
+    }
+}
+
+impl Assembled {
+    fn new(origin: PathBuf) -> Self {
+        Self { origin, small_files: BTreeMap::new(), parts: BTreeMap::new() }
+    }
+
+    /// Adds a part and its configuration.
+    fn add(&mut self, name: &'static str, source: &Arc<dyn TensorSource>, Part { names, config }: Part) {
+        self.parts.insert(name, Arc::new(Renamed::new(source.clone(), names)));
+        self.add_json(&format!("{name}/config.json"), &config);
+    }
+
+    fn add_json(&mut self, name: &str, value: &Value) {
+        self.small_files.insert(name.to_owned(), Cow::Owned(value.to_string().into_bytes()));
+    }
+
+    fn add_bytes(&mut self, name: &str, bytes: &'static [u8]) {
+        self.small_files.insert(name.to_owned(), Cow::Borrowed(bytes));
+    }
+}
+
+/// Where the tensors of each part are: all in one file, or in several.
+struct PartSources {
+    /// The file that was pointed at.
+    origin: PathBuf,
+    denoiser: Arc<dyn TensorSource>,
+    text_encoders: [Option<Arc<dyn TensorSource>>; 3],
+    vae: Option<Arc<dyn TensorSource>>,
+}
+
+impl PartSources {
+    /// # Errors
+    /// [`StoreError::MissingPart`], which asks for `what`.
+    fn text_encoder(&self, index: usize, what: &str) -> Result<&Arc<dyn TensorSource>, StoreError> {
+        let option = ["--text-encoder", "--text-encoder-2", "--text-encoder-3"][index];
+        self.text_encoders[index].as_ref().ok_or_else(|| self.missing(what, option))
+    }
+
+    /// # Errors
+    /// As [`Self::text_encoder`].
+    fn vae(&self, what: &str) -> Result<&Arc<dyn TensorSource>, StoreError> {
+        self.vae.as_ref().ok_or_else(|| self.missing(what, "--vae"))
+    }
+
+    fn missing(&self, what: &str, option: &'static str) -> StoreError {
+        StoreError::MissingPart { what: what.to_owned(), option, path: self.origin.clone() }
+    }
+}
+
+/// Opens a file of weights.
+fn open(path: &Path) -> Result<Arc<dyn TensorSource>, StoreError> {
+    let file = WeightFile::open(path)
+        .map_err(|error| StoreError::Read { reason: error.to_string(), path: path.to_owned() })?;
+    Ok(Arc::new(SafetensorsFiles::open(vec![file])?))
+}
+
+/// A model whose denoiser is in the file `path`, and whose other parts are in those that `parts` names, or in the same.
+///
+/// # Errors
+/// If a file is damaged, a part is in none of them, or `path` holds something else: then what it holds and what to do.
+pub(super) fn from_files(path: &Path, parts: &ModelParts) -> Result<Assembled, StoreError> {
+    let source = open(path)?;
+    let kind = WeightsKind::of(&*source);
+    let own = |is_whole: bool| is_whole.then(|| source.clone());
+    let is_whole = kind == WeightsKind::StableDiffusion;
+    let mut text_encoders = [own(is_whole), own(is_whole), own(is_whole)];
+    for (encoder, file) in text_encoders.iter_mut().zip(&parts.text_encoders) {
+        if let Some(file) = file {
+            *encoder = Some(open(file)?);
+        }
+    }
+    let vae = match &parts.vae {
+        Some(file) => Some(open(file)?),
+        None => own(is_whole),
+    };
+    let sources = PartSources { origin: path.to_owned(), denoiser: source, text_encoders, vae };
+    match kind {
+        WeightsKind::StableDiffusion | WeightsKind::Unet => stable_diffusion::assemble(&sources),
+        kind => Err(StoreError::NotAWholeModel { kind: kind.to_string(), path: path.to_owned() }),
+    }
+}
+
+/// Parts in files that stand in for those of a folder, whose configurations stay.
+///
+/// # Errors
+/// As [`from_files`].
+pub(super) fn stand_ins(parts: &ModelParts) -> Result<Assembled, StoreError> {
+    const TEXT_ENCODERS: [&str; 3] = ["text_encoder", "text_encoder_2", "text_encoder_3"];
+    let mut model = Assembled::new(parts.model.clone());
+    let mut add = |name: &'static str, file: &PathBuf, part: fn(&dyn TensorSource) -> Option<Part>| {
+        let source = open(file)?;
+        let Some(Part { names, .. }) = part(&*source) else {
+            let kind = WeightsKind::of(&*source).to_string();
+            return Err(StoreError::NotAWholeModel { kind, path: file.clone() });
+        };
+        model.parts.insert(name, Arc::new(Renamed::new(source, names)));
+        Ok(())
+    };
+    if let Some(file) = &parts.vae {
+        // Scale and shift are those of the folder's configuration.
+        add("vae", file, |source| part::vae(source, 1.0, 0.0))?;
+    }
+    for (index, (name, file)) in TEXT_ENCODERS.into_iter().zip(&parts.text_encoders).enumerate() {
+        let Some(file) = file else { continue };
+        // A file with a whole model has CLIP's for the first and OpenCLIP's for the second.
+        if index == 1 {
+            add(name, file, |source| part::open_clip(source, 0).or_else(|| part::clip(source)))?;
+        } else {
+            add(name, file, |source| part::clip(source).or_else(|| part::open_clip(source, 0)))?;
+        }
+    }
+    if let Some(file) = &parts.diffusion_model {
+        add("unet", file, stable_diffusion::unet)?;
+    }
+    Ok(model)
+}

@@ -1,0 +1,112 @@
+//! The parts that several families share, in whichever file and layout they are: text encoders and autoencoders.
+
+use serde_json::{Value, json};
+
+use super::super::names::{Names, count, open_clip_layers, open_clip_names, under_prefix, vae_names};
+use crate::weights::TensorSource;
+
+/// Channels of an attention's head in CLIP's text encoders.
+const HEAD: usize = 64;
+
+/// A part's tensors under diffusers' names, and its configuration.
+pub(super) struct Part {
+    pub(super) names: Names,
+    pub(super) config: Value,
+}
+
+/// Where a CLIP text encoder in transformers' layout may be.
+const CLIP: [&str; 5] = [
+    "cond_stage_model.transformer.",
+    "conditioner.embedders.0.transformer.",
+    "text_encoders.clip_l.transformer.",
+    "text_encoders.clip_l.",
+    "",
+];
+/// Where one in OpenCLIP's layout may be.
+const OPEN_CLIP: [&str; 3] = ["cond_stage_model.model.", "conditioner.embedders.1.model.", ""];
+/// Where OpenCLIP's large one in transformers' layout may be.
+const LARGE_CLIP: [&str; 3] = ["text_encoders.clip_g.transformer.", "text_encoders.clip_g.", ""];
+/// Where an autoencoder may be.
+const VAE: [&str; 3] = ["first_stage_model.", "vae.", ""];
+
+/// OpenAI's CLIP-L text encoder, or another one like it.
+pub(super) fn clip(source: &dyn TensorSource) -> Option<Part> {
+    CLIP.iter().find_map(|prefix| in_transformers_layout(source, prefix, "quick_gelu"))
+}
+
+/// One of OpenCLIP's text encoders, without its last `left_out` layers.
+pub(super) fn open_clip(source: &dyn TensorSource, left_out: usize) -> Option<Part> {
+    let own = OPEN_CLIP.iter().find_map(|prefix| in_open_clip_layout(source, prefix, left_out));
+    own.or_else(|| LARGE_CLIP.iter().find_map(|prefix| in_transformers_layout(source, prefix, "gelu")))
+}
+
+fn in_transformers_layout(source: &dyn TensorSource, prefix: &str, activation: &str) -> Option<Part> {
+    let names = under_prefix(source, prefix);
+    let shape = |name: &str| {
+        let origin = names.get(&format!("text_model.{name}")).or_else(|| names.get(name))?;
+        source.info(origin.name()).map(|info| info.shape)
+    };
+    let table = shape("embeddings.token_embedding.weight")?;
+    let (rows, width) = (*table.first()?, *table.get(1)?);
+    let layers = count(|i| shape(&format!("encoder.layers.{i}.layer_norm1.weight")).is_some());
+    let projection = names.get("text_projection.weight").and_then(|origin| source.info(origin.name()));
+    let config = json!({
+        "vocab_size": rows,
+        "hidden_size": width,
+        "intermediate_size": shape("encoder.layers.0.mlp.fc1.weight")?.first()?,
+        "num_hidden_layers": layers,
+        "num_attention_heads": (width / HEAD).max(1),
+        "max_position_embeddings": shape("embeddings.position_embedding.weight")?.first()?,
+        "hidden_act": activation,
+        "projection_dim": projection.and_then(|info| info.shape.first().copied()).unwrap_or(width),
+    });
+    Some(Part { names, config })
+}
+
+fn in_open_clip_layout(source: &dyn TensorSource, prefix: &str, left_out: usize) -> Option<Part> {
+    let shape = |name: &str| source.info(&format!("{prefix}{name}")).map(|info| info.shape);
+    let table = shape("token_embedding.weight")?;
+    let (rows, width) = (*table.first()?, *table.get(1)?);
+    let layers = open_clip_layers(source, prefix).saturating_sub(left_out);
+    let projection = shape("text_projection").and_then(|shape| shape.get(1).copied());
+    let config = json!({
+        "vocab_size": rows,
+        "hidden_size": width,
+        "intermediate_size": shape("transformer.resblocks.0.mlp.c_fc.weight")?.first()?,
+        "num_hidden_layers": layers,
+        "num_attention_heads": (width / HEAD).max(1),
+        "max_position_embeddings": shape("positional_embedding")?.first()?,
+        "hidden_act": "gelu",
+        "projection_dim": projection.unwrap_or(width),
+    });
+    Some(Part { names: open_clip_names(source, prefix, layers), config })
+}
+
+/// An autoencoder whose latents have these scale and shift, in CompVis' layout or in diffusers'.
+pub(super) fn vae(source: &dyn TensorSource, scale: f64, shift: f64) -> Option<Part> {
+    let has = |name: String| source.info(&name).is_some();
+    let prefix = VAE.iter().find(|prefix| has(format!("{prefix}decoder.conv_in.weight")))?;
+    let shape = |name: &str| source.info(&format!("{prefix}{name}")).map(|info| info.shape);
+    let is_diffusers = has(format!("{prefix}encoder.down_blocks.0.resnets.0.conv1.weight"));
+    let block = |level: usize, layer: usize| {
+        shape(&if is_diffusers {
+            format!("encoder.down_blocks.{level}.resnets.{layer}.conv1.weight")
+        } else {
+            format!("encoder.down.{level}.block.{layer}.conv1.weight")
+        })
+    };
+    let channels: Vec<usize> = (0..).map_while(|level| block(level, 0)?.first().copied()).collect();
+    let quant =
+        |inside: &str, name: &str| shape(name).or_else(|| shape(&format!("{inside}.{name}"))).is_some();
+    let config = json!({
+        "latent_channels": shape("decoder.conv_in.weight")?.get(1)?,
+        "block_out_channels": channels,
+        "layers_per_block": count(|layer| block(0, layer).is_some()),
+        "use_quant_conv": quant("encoder", "quant_conv.weight"),
+        "use_post_quant_conv": quant("decoder", "post_quant_conv.weight"),
+        "scaling_factor": scale,
+        "shift_factor": shift,
+    });
+    let names = if is_diffusers { under_prefix(source, prefix) } else { vae_names(source, prefix) };
+    Some(Part { names, config })
+}

@@ -1,0 +1,319 @@
+//! Stable Diffusion 1, 2 and XL in one file, or in a file for each part, in CompVis' and Stability's own layout.
+
+use serde_json::{Value, json};
+
+use super::super::StoreError;
+use super::super::names::{UnetShape, unet_names, unet_shape};
+use super::part::{self, Part};
+use super::{Assembled, PartSources};
+use crate::latent::LatentFormat;
+use crate::weights::{TensorSource, WeightDtype};
+
+/// CLIP's merges: <https://github.com/openai/CLIP>, MIT licence.
+static MERGES: &[u8] = include_bytes!("../../../assets/clip-tokenizer/merges.txt");
+
+/// The width of OpenCLIP-H's embeddings, which Stable Diffusion 2 reads.
+const SD2_CONTEXT: usize = 1024;
+/// Channels of an attention's head in all networks but Stable Diffusion 1's.
+const HEAD: usize = 64;
+/// Heads of Stable Diffusion 1's attentions at every level.
+const SD1_HEADS: usize = 8;
+
+/// The three designs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Design {
+    Sd1,
+    Sd2,
+    Xl,
+}
+
+impl Design {
+    /// By the UNet, and, where it is known, the text encoder beside it.
+    fn of(shape: &UnetShape, text_encoder: Option<&dyn TensorSource>) -> Self {
+        let has_open_clip =
+            |source: &dyn TensorSource| source.info("cond_stage_model.model.ln_final.weight").is_some();
+        if shape.addition.is_some() {
+            Self::Xl
+        } else if shape.context == SD2_CONTEXT || text_encoder.is_some_and(has_open_clip) {
+            Self::Sd2
+        } else {
+            Self::Sd1
+        }
+    }
+}
+
+/// The parts of a model, and what their tensors say of their configurations.
+pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
+    let path = &sources.origin;
+    let unknown = |part: &str| StoreError::Damaged {
+        reason: format!("it is a Stable Diffusion model, and its {part} is not one that this program knows"),
+        path: path.clone(),
+    };
+    let shape = unet_shape(&*sources.denoiser).ok_or_else(|| unknown("UNet"))?;
+    let design = Design::of(&shape, sources.text_encoders[0].as_deref());
+    let mut model = Assembled::new(path.clone());
+    let names = unet_names(&*sources.denoiser, shape.layers);
+    model.add("unet", &sources.denoiser, Part { names, config: unet_config(&shape, design) });
+    let format = if design == Design::Xl { LatentFormat::SDXL } else { LatentFormat::STABLE_DIFFUSION };
+    let source = sources.vae("VAE")?;
+    let vae = part::vae(&**source, format.scale, format.shift).ok_or_else(|| unknown("VAE"))?;
+    model.add("vae", source, vae);
+    let source = sources.text_encoder(0, "CLIP text encoder")?;
+    // Stable Diffusion 2 takes the states before the last layer, with the final norm: a network without that layer.
+    let first = if design == Design::Sd2 { part::open_clip(&**source, 1) } else { part::clip(&**source) };
+    let mut first = first.ok_or_else(|| unknown("text encoder"))?;
+    first.names.remove("text_projection.weight");
+    model.add("text_encoder", source, first);
+    add_tokenizer(&mut model, "tokenizer", design == Design::Sd2);
+    if design == Design::Xl {
+        let source = sources.text_encoder(1, "OpenCLIP text encoder")?;
+        let second = part::open_clip(&**source, 0).ok_or_else(|| unknown("second text encoder"))?;
+        model.add("text_encoder_2", source, second);
+        add_tokenizer(&mut model, "tokenizer_2", true);
+    }
+    model.add_json("scheduler/scheduler_config.json", &scheduler_config(&*sources.denoiser, design));
+    model.add_json("model_index.json", &index(design));
+    Ok(model)
+}
+
+/// The UNet in a file.
+pub(super) fn unet(source: &dyn TensorSource) -> Option<Part> {
+    let shape = unet_shape(source)?;
+    let design = Design::of(&shape, None);
+    Some(Part { names: unet_names(source, shape.layers), config: unet_config(&shape, design) })
+}
+
+/// CLIP's tokenizer; OpenCLIP's text encoders were trained with another padding.
+fn add_tokenizer(model: &mut Assembled, folder: &str, of_open_clip: bool) {
+    model.add_bytes(&format!("{folder}/merges.txt"), MERGES);
+    let pad = if of_open_clip { "!" } else { "<|endoftext|>" };
+    model.add_json(&format!("{folder}/tokenizer_config.json"), &json!({ "pad_token": pad }));
+}
+
+fn index(design: Design) -> Value {
+    let is_xl = design == Design::Xl;
+    let mut index = json!({
+        "_class_name": if is_xl { "StableDiffusionXLPipeline" } else { "StableDiffusionPipeline" },
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    });
+    if is_xl {
+        index["text_encoder_2"] = json!(["transformers", "CLIPTextModelWithProjection"]);
+    }
+    index
+}
+
+fn unet_config(shape: &UnetShape, design: Design) -> Value {
+    let UnetShape { channels, transformers, .. } = shape;
+    let level_types = |attention: &str, plain: &str| -> Vec<String> {
+        let kind = |depth: &usize| if *depth > 0 { attention } else { plain }.to_owned();
+        transformers.iter().map(kind).collect()
+    };
+    let down = level_types("CrossAttnDownBlock2D", "DownBlock2D");
+    let mut up = level_types("CrossAttnUpBlock2D", "UpBlock2D");
+    up.reverse();
+    let heads = |channels: &usize| if design == Design::Sd1 { SD1_HEADS } else { (channels / HEAD).max(1) };
+    let heads: Vec<usize> = channels.iter().map(heads).collect();
+    // The middle has as many blocks as the last level, whose own attentions may be left out.
+    let mut depths: Vec<usize> = transformers.iter().map(|depth| (*depth).max(1)).collect();
+    if let (Some(last), depth @ 1..) = (depths.last_mut(), shape.middle_transformers) {
+        *last = depth;
+    }
+    let mut config = json!({
+        "in_channels": shape.in_channels,
+        "out_channels": shape.out_channels,
+        "sample_size": if design == Design::Xl { 128 } else { 64 },
+        "block_out_channels": channels,
+        "layers_per_block": shape.layers,
+        "down_block_types": down,
+        "up_block_types": up,
+        "cross_attention_dim": shape.context,
+        "attention_head_dim": heads,
+        "transformer_layers_per_block": depths,
+        "use_linear_projection": shape.linear_projections,
+    });
+    if let Some(width) = shape.addition {
+        config["addition_embed_type"] = "text_time".into();
+        config["addition_time_embed_dim"] = 256.into();
+        config["projection_class_embeddings_input_dim"] = width.into();
+    }
+    config
+}
+
+/// The scheduler that the family's folders have, as far as the file says something: DDIM in place of PNDM.
+fn scheduler_config(source: &dyn TensorSource, design: Design) -> Value {
+    let marked = |name: &str| source.info(name).is_some();
+    let is_v = marked("v_pred") || (design == Design::Sd2 && predicts_v(source));
+    let mut config = json!({
+        "_class_name": if design == Design::Xl { "EulerDiscreteScheduler" } else { "DDIMScheduler" },
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "beta_schedule": "scaled_linear",
+        "prediction_type": if is_v { "v_prediction" } else { "epsilon" },
+        "steps_offset": 1,
+        "clip_sample": false,
+        "set_alpha_to_one": false,
+        "timestep_spacing": "leading",
+    });
+    if marked("ztsnr") {
+        config["rescale_betas_zero_snr"] = true.into();
+        config["timestep_spacing"] = "trailing".into();
+    }
+    config
+}
+
+/// Whether a Stable Diffusion 2 network predicts v rather than the noise. Names and shapes are the same; ComfyUI tells them
+/// by the spread of one norm's bias, which is above 0.09 where v is predicted.
+fn predicts_v(source: &dyn TensorSource) -> bool {
+    const BIAS: &str = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias";
+    let Ok(bias) = source.read(BIAS) else { return false };
+    let view = bias.view();
+    let values: Vec<f64> = match view.dtype {
+        WeightDtype::F32 => {
+            bytemuck::cast_slice::<u8, f32>(view.bytes).iter().map(|v| f64::from(*v)).collect()
+        }
+        WeightDtype::F16 => {
+            let bits = bytemuck::cast_slice::<u8, u16>(view.bytes).iter();
+            bits.map(|bits| half::f16::from_bits(*bits).to_f64()).collect()
+        }
+        _ => return false,
+    };
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
+    variance.sqrt() > 0.09
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::{Path, PathBuf};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::weights::{StoredTensor, TensorInfo, WeightError};
+
+    /// Tensors whose names and shapes are known, and no values.
+    struct Shapes(BTreeMap<String, Vec<usize>>);
+
+    impl TensorSource for Shapes {
+        fn names(&self) -> Vec<&str> {
+            self.0.keys().map(String::as_str).collect()
+        }
+        fn info(&self, name: &str) -> Option<TensorInfo> {
+            Some(TensorInfo { dtype: WeightDtype::F16, shape: self.0.get(name)?.clone() })
+        }
+        fn path(&self, _: &str) -> PathBuf {
+            PathBuf::new()
+        }
+        fn read(&self, name: &str) -> Result<StoredTensor, WeightError> {
+            Err(WeightError::Missing { name: name.into(), shape: Vec::new(), path: PathBuf::new() })
+        }
+    }
+
+    fn released(name: &str) -> Arc<dyn TensorSource> {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/single/shapes.json");
+        let mut all: BTreeMap<String, BTreeMap<String, Vec<usize>>> =
+            serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        Arc::new(Shapes(all.remove(name).unwrap()))
+    }
+
+    /// A key of a configuration of the released model's file.
+    fn config(name: &str, file: &str, key: &str) -> Value {
+        let source = released(name);
+        let all = || Some(source.clone());
+        let sources = PartSources {
+            origin: PathBuf::new(),
+            denoiser: source.clone(),
+            text_encoders: [all(), all(), all()],
+            vae: all(),
+        };
+        let model = assemble(&sources).unwrap();
+        let config: Value = serde_json::from_slice(&model.small_files[file]).unwrap();
+        config[key].clone()
+    }
+
+    #[test]
+    fn configurations_are_those_of_the_released_models() {
+        let [unet, vae] = ["unet/config.json", "vae/config.json"];
+        let [text, text_2] = ["text_encoder/config.json", "text_encoder_2/config.json"];
+        for (name, file, key, wanted) in [
+            ("sd1", unet, "block_out_channels", json!([320, 640, 1280, 1280])),
+            ("sd1", unet, "layers_per_block", json!(2)),
+            ("sd1", unet, "cross_attention_dim", json!(768)),
+            ("sd1", unet, "attention_head_dim", json!([8, 8, 8, 8])),
+            ("sd1", unet, "transformer_layers_per_block", json!([1, 1, 1, 1])),
+            (
+                "sd1",
+                unet,
+                "down_block_types",
+                json!([
+                    "CrossAttnDownBlock2D",
+                    "CrossAttnDownBlock2D",
+                    "CrossAttnDownBlock2D",
+                    "DownBlock2D"
+                ]),
+            ),
+            (
+                "sd1",
+                unet,
+                "up_block_types",
+                json!(["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"]),
+            ),
+            ("sd1", vae, "block_out_channels", json!([128, 256, 512, 512])),
+            ("sd1", vae, "layers_per_block", json!(2)),
+            ("sd1", vae, "latent_channels", json!(4)),
+            ("sd1", vae, "use_quant_conv", json!(true)),
+            ("sd1", vae, "scaling_factor", json!(0.18215)),
+            ("sd1", text, "hidden_size", json!(768)),
+            ("sd1", text, "num_hidden_layers", json!(12)),
+            ("sd1", text, "num_attention_heads", json!(12)),
+            ("sd1", text, "intermediate_size", json!(3072)),
+            ("sd1", text, "hidden_act", json!("quick_gelu")),
+            ("sd2", unet, "attention_head_dim", json!([5, 10, 20, 20])),
+            ("sd2", unet, "cross_attention_dim", json!(1024)),
+            ("sd2", text, "num_hidden_layers", json!(23)),
+            ("sd2", text, "num_attention_heads", json!(16)),
+            ("sd2", text, "hidden_act", json!("gelu")),
+            ("sd2", "tokenizer/tokenizer_config.json", "pad_token", json!("!")),
+            ("sdxl", unet, "block_out_channels", json!([320, 640, 1280])),
+            ("sdxl", unet, "attention_head_dim", json!([5, 10, 20])),
+            ("sdxl", unet, "transformer_layers_per_block", json!([1, 2, 10])),
+            (
+                "sdxl",
+                unet,
+                "down_block_types",
+                json!(["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"]),
+            ),
+            ("sdxl", unet, "projection_class_embeddings_input_dim", json!(2816)),
+            ("sdxl", unet, "sample_size", json!(128)),
+            ("sdxl", vae, "scaling_factor", json!(0.13025)),
+            ("sdxl", text, "hidden_size", json!(768)),
+            ("sdxl", text_2, "hidden_size", json!(1280)),
+            ("sdxl", text_2, "num_hidden_layers", json!(32)),
+            ("sdxl", text_2, "num_attention_heads", json!(20)),
+            ("sdxl", text_2, "projection_dim", json!(1280)),
+            ("sdxl", "tokenizer/tokenizer_config.json", "pad_token", json!("<|endoftext|>")),
+            ("sdxl", "tokenizer_2/tokenizer_config.json", "pad_token", json!("!")),
+            ("sdxl", "scheduler/scheduler_config.json", "_class_name", json!("EulerDiscreteScheduler")),
+        ] {
+            assert_eq!(config(name, file, key), wanted, "{name} {file} {key}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_no_file_has_is_asked_for() {
+        let denoiser = released("sdxl");
+        let sources = PartSources {
+            origin: "unet.safetensors".into(),
+            denoiser: denoiser.clone(),
+            text_encoders: [Some(denoiser.clone()), None, None],
+            vae: Some(denoiser),
+        };
+        let error = assemble(&sources).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the model has no OpenCLIP text encoder, and no file for it was named (--text-encoder-2 FILE): unet.safetensors"
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! Names of tensors: from the layouts that files have to diffusers' and transformers', in which networks ask.
+//!
+//! A file is read through [`Renamed`], which knows for each name that a network asks for where its values are: under
+//! another name, as some of the rows of a fused tensor, in another shape or order.
+
+mod open_clip;
+mod unet;
+mod vae;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::weights::{StoredTensor, TensorInfo, TensorSource, WeightError};
+
+pub(super) use open_clip::{open_clip_layers, open_clip_names};
+pub(super) use unet::{UnetShape, unet_names, unet_shape};
+pub(super) use vae::vae_names;
+
+/// Where a tensor's values are in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The tensor's name in the file.
+    name: String,
+    part: Part,
+}
+
+/// What of a tensor in a file is the tensor that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    /// Some rows of a fused tensor.
+    Rows(Range<usize>),
+    /// All of it in another shape.
+    Shaped(Vec<usize>),
+    /// Rows and columns exchanged.
+    Transposed,
+}
+
+/// The tensors of a source by the names that a network asks for.
+pub(super) type Names = BTreeMap<String, Origin>;
+
+impl Origin {
+    /// A whole tensor.
+    pub(super) fn whole(name: &str) -> Self {
+        Self { name: name.to_owned(), part: Part::Whole }
+    }
+
+    /// Its name in the file.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Part `index` of `parts` equal ones along the rows.
+    fn rows(name: &str, info: &TensorInfo, index: usize, parts: usize) -> Self {
+        let rows = info.shape.first().copied().unwrap_or_default() / parts;
+        Self { name: name.to_owned(), part: Part::Rows(index * rows..(index + 1) * rows) }
+    }
+
+    /// A 1×1 convolution `[O, I, 1, 1]` as a matrix; another tensor as it is.
+    fn matrix(name: &str, info: &TensorInfo) -> Self {
+        let part = match info.shape[..] {
+            [rows, columns, 1, 1] => Part::Shaped(vec![rows, columns]),
+            _ => Part::Whole,
+        };
+        Self { name: name.to_owned(), part }
+    }
+
+    fn transposed(name: &str) -> Self {
+        Self { name: name.to_owned(), part: Part::Transposed }
+    }
+}
+
+/// A source whose tensors have other names and forms.
+pub(super) struct Renamed {
+    source: Arc<dyn TensorSource>,
+    names: Names,
+}
+
+impl Renamed {
+    /// The tensors that `names` tells of; those that are not named are not there.
+    pub(super) fn new(source: Arc<dyn TensorSource>, names: Names) -> Self {
+        Self { source, names }
+    }
+}
+
+impl TensorSource for Renamed {
+    fn names(&self) -> Vec<&str> {
+        self.names.keys().map(String::as_str).collect()
+    }
+
+    fn info(&self, name: &str) -> Option<TensorInfo> {
+        let Origin { name, part } = self.names.get(name)?;
+        let mut info = self.source.info(name)?;
+        match part {
+            Part::Whole => {}
+            Part::Rows(rows) => *info.shape.first_mut()? = rows.len(),
+            Part::Shaped(shape) => info.shape.clone_from(shape),
+            Part::Transposed => info.shape.reverse(),
+        }
+        Some(info)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.source.path(self.names.get(name).map_or(name, |origin| &origin.name))
+    }
+
+    fn read(&self, name: &str) -> Result<StoredTensor, WeightError> {
+        let Some(Origin { name: original, part }) = self.names.get(name) else {
+            return Err(WeightError::Missing { name: name.into(), shape: vec![], path: self.path(name) });
+        };
+        Ok(match part {
+            Part::Whole => self.source.read(original)?,
+            Part::Rows(rows) => self.source.read_rows(original, rows.clone())?,
+            Part::Shaped(shape) => self.source.read(original)?.reshaped(shape),
+            Part::Transposed => {
+                let tensor = self.source.read(original)?;
+                tensor.transposed().ok_or_else(|| WeightError::Tensor {
+                    name: original.clone(),
+                    reason: "it cannot be transposed as it is stored".to_owned(),
+                    path: self.source.path(original),
+                })?
+            }
+        })
+    }
+}
+
+/// How many of the numbers from 0 on `is` says yes to, without a gap. No network has more layers than are asked about.
+pub(super) fn count(is: impl Fn(usize) -> bool) -> usize {
+    (0..4096).take_while(|number| is(*number)).count()
+}
+
+/// The tensors under a prefix, which is taken off.
+pub(super) fn under_prefix(source: &dyn TensorSource, prefix: &str) -> Names {
+    let of = |name: &str| Some((name.strip_prefix(prefix)?.to_owned(), Origin::whole(name)));
+    source.names().into_iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::TensorMap;
+
+    #[test]
+    fn tensors_are_found_under_other_names_and_in_other_forms() {
+        let values: Vec<f32> = (0..12).map(|i| i as f32).collect();
+        let mut file = TensorMap::default();
+        file.insert("fused", StoredTensor::from_f32(&[6, 2], &values));
+        file.insert("conv", StoredTensor::from_f32(&[3, 4, 1, 1], &values));
+        let info = |name| file.info(name).unwrap();
+        let names = Names::from([
+            ("k".to_owned(), Origin::rows("fused", &info("fused"), 1, 3)),
+            ("proj".to_owned(), Origin::matrix("conv", &info("conv"))),
+            ("turned".to_owned(), Origin::transposed("fused")),
+            ("gone".to_owned(), Origin::whole("not there")),
+        ]);
+        let renamed = Renamed::new(Arc::new(file), names);
+        let read = |name: &str| {
+            let tensor = renamed.read(name).unwrap();
+            assert_eq!(renamed.info(name).unwrap().shape, tensor.shape());
+            (tensor.shape().to_vec(), bytemuck::cast_slice::<u8, f32>(tensor.view().bytes).to_vec())
+        };
+        assert_eq!(read("k"), (vec![2, 2], vec![4.0, 5.0, 6.0, 7.0]));
+        assert_eq!(read("proj"), (vec![3, 4], values.clone()));
+        assert_eq!(read("turned"), (vec![2, 6], vec![0., 2., 4., 6., 8., 10., 1., 3., 5., 7., 9., 11.]));
+        assert!(renamed.info("gone").is_none() && renamed.info("fused").is_none());
+        assert!(renamed.read("gone").is_err() && renamed.read("fused").is_err());
+    }
+}
