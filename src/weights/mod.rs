@@ -6,13 +6,40 @@
 mod dtype;
 mod error;
 mod file;
+mod kind;
 mod safetensors;
 mod source;
 mod stored;
 
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::content::Content;
+
 pub use dtype::WeightDtype;
 pub use error::WeightError;
 pub use file::WeightFile;
+pub use kind::WeightsKind;
 pub use safetensors::SafetensorsFiles;
 pub use source::{TensorInfo, TensorMap, TensorSource, hash, parameters};
 pub use stored::{StoredTensor, WeightView};
+
+/// Opens a file of weights of any format that is known by its content; only its header is read.
+///
+/// # Errors
+/// [`WeightError::Damaged`] for a file that cannot be read or is none of weights.
+pub fn open_weights(path: &Path) -> Result<Arc<dyn TensorSource>, WeightError> {
+    let file = WeightFile::open(path).map_err(|error| WeightError::Damaged {
+        reason: error::unreadable(&error),
+        path: path.to_owned(),
+    })?;
+    Ok(Arc::new(SafetensorsFiles::open(vec![file])?))
+}
+
+/// What a file of weights holds, `None` if it is another kind of file, or damaged.
+pub fn kind_of_weights(path: &Path) -> Option<WeightsKind> {
+    match Content::of_file(path) {
+        Ok(Content::Safetensors) => open_weights(path).ok().map(|source| WeightsKind::of(&*source)),
+        _ => None,
+    }
+}

@@ -3,7 +3,6 @@
 //! Families know one layout. Files of weights are read through [`Assembled`]: tensors under diffusers' names, and
 //! configurations that their tensors' shapes tell.
 
-mod kind;
 mod part;
 mod place;
 mod stable_diffusion;
@@ -15,12 +14,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use self::kind::WeightsKind;
 use self::part::Part;
 use super::StoreError;
 use super::names::Renamed;
 use crate::catalog::ModelParts;
-use crate::weights::{SafetensorsFiles, TensorSource, WeightFile};
+use crate::weights::{TensorSource, WeightsKind, open_weights};
 
 pub(super) use place::{Place, repository_name};
 
@@ -88,30 +86,23 @@ impl PartSources {
     }
 }
 
-/// Opens a file of weights.
-fn open(path: &Path) -> Result<Arc<dyn TensorSource>, StoreError> {
-    let file = WeightFile::open(path)
-        .map_err(|error| StoreError::Read { reason: error.to_string(), path: path.to_owned() })?;
-    Ok(Arc::new(SafetensorsFiles::open(vec![file])?))
-}
-
 /// A model whose denoiser is in the file `path`, and whose other parts are in those that `parts` names, or in the same.
 ///
 /// # Errors
 /// If a file is damaged, a part is in none of them, or `path` holds something else: then what it holds and what to do.
 pub(super) fn from_files(path: &Path, parts: &ModelParts) -> Result<Assembled, StoreError> {
-    let source = open(path)?;
+    let source = open_weights(path)?;
     let kind = WeightsKind::of(&*source);
     let own = |is_whole: bool| is_whole.then(|| source.clone());
     let is_whole = kind == WeightsKind::StableDiffusion;
     let mut text_encoders = [own(is_whole), own(is_whole), own(is_whole)];
     for (encoder, file) in text_encoders.iter_mut().zip(&parts.text_encoders) {
         if let Some(file) = file {
-            *encoder = Some(open(file)?);
+            *encoder = Some(open_weights(file)?);
         }
     }
     let vae = match &parts.vae {
-        Some(file) => Some(open(file)?),
+        Some(file) => Some(open_weights(file)?),
         None => own(is_whole),
     };
     let sources = PartSources { origin: path.to_owned(), denoiser: source, text_encoders, vae };
@@ -129,7 +120,7 @@ pub(super) fn stand_ins(parts: &ModelParts) -> Result<Assembled, StoreError> {
     const TEXT_ENCODERS: [&str; 3] = ["text_encoder", "text_encoder_2", "text_encoder_3"];
     let mut model = Assembled::new(parts.model.clone());
     let mut add = |name: &'static str, file: &PathBuf, part: fn(&dyn TensorSource) -> Option<Part>| {
-        let source = open(file)?;
+        let source = open_weights(file)?;
         let Some(Part { names, .. }) = part(&*source) else {
             let kind = WeightsKind::of(&*source).to_string();
             return Err(StoreError::NotAWholeModel { kind, path: file.clone() });

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use crate::weights::TensorSource;
+use super::TensorSource;
 
 /// What a file of weights holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum WeightsKind {
+pub enum WeightsKind {
     /// Stable Diffusion 1, 2 or XL: text encoders, UNet and VAE.
     StableDiffusion,
     /// Stable Diffusion XL's refiner.
@@ -94,7 +94,7 @@ impl WeightsKind {
     /// What the tensors of `source` are.
     ///
     /// The order matters: Chroma has FLUX's blocks, and a ControlNet has a UNet's.
-    pub(in super::super) fn of(source: &dyn TensorSource) -> Self {
+    pub fn of(source: &dyn TensorSource) -> Self {
         let names = source.names();
         let is = |name: &str| source.info(name).is_some();
         let has = |name: &str| is(name) || is(&format!("{PREFIX}{name}"));
@@ -185,7 +185,7 @@ impl WeightsKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::{StoredTensor, TensorMap};
+    use super::super::{StoredTensor, TensorMap};
 
     fn kind(names: &[&str]) -> WeightsKind {
         let mut source = TensorMap::default();
