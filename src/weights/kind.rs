@@ -62,7 +62,7 @@ impl fmt::Display for WeightsKind {
                 "the refiner of Stable Diffusion XL, which only goes over another model's latents; open the base model"
             }
             Self::Unet => "a UNet without text encoders and VAE",
-            Self::Flux => "a FLUX.1 model, which does not open from a single file yet",
+            Self::Flux => "a FLUX.1 model",
             Self::Flux2 => "a FLUX.2 model, which is not supported yet",
             Self::Flux3 => "a FLUX.3 model, which is not supported yet",
             Self::Chroma => "a Chroma model, which is not supported yet",
@@ -184,8 +184,8 @@ impl WeightsKind {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::{StoredTensor, TensorMap};
+    use super::*;
 
     fn kind(names: &[&str]) -> WeightsKind {
         let mut source = TensorMap::default();

@@ -29,10 +29,8 @@ pub use stored::{StoredTensor, WeightView};
 /// # Errors
 /// [`WeightError::Damaged`] for a file that cannot be read or is none of weights.
 pub fn open_weights(path: &Path) -> Result<Arc<dyn TensorSource>, WeightError> {
-    let file = WeightFile::open(path).map_err(|error| WeightError::Damaged {
-        reason: error::unreadable(&error),
-        path: path.to_owned(),
-    })?;
+    let file = WeightFile::open(path)
+        .map_err(|error| WeightError::Damaged { reason: error::unreadable(&error), path: path.to_owned() })?;
     Ok(Arc::new(SafetensorsFiles::open(vec![file])?))
 }
 

@@ -103,6 +103,17 @@ impl StoredTensor {
         Some(Self::copied(self.dtype, &[columns, rows], &bytes))
     }
 
+    /// The second half of the rows before the first.
+    ///
+    /// # Panics
+    /// If the number of rows is odd.
+    #[must_use]
+    pub fn halves_exchanged(&self) -> Self {
+        assert!(self.shape[0].is_multiple_of(2), "two halves of {} rows", self.shape[0]);
+        let (first, second) = self.view().bytes.split_at(self.len / 2);
+        Self::copied(self.dtype, &self.shape, &[second, first].concat())
+    }
+
     /// Some of the rows: parts along the first dimension.
     ///
     /// # Panics

@@ -3,8 +3,10 @@
 //! Families know one layout. Files of weights are read through [`Assembled`]: tensors under diffusers' names, and
 //! configurations that their tensors' shapes tell.
 
+mod flux;
 mod part;
 mod place;
+mod sources;
 mod stable_diffusion;
 
 use std::borrow::Cow;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use self::part::Part;
+use self::sources::PartSources;
 use super::StoreError;
 use super::names::Renamed;
 use crate::catalog::ModelParts;
@@ -58,58 +61,22 @@ impl Assembled {
     }
 }
 
-/// Where the tensors of each part are: all in one file, or in several.
-struct PartSources {
-    /// The file that was pointed at.
-    origin: PathBuf,
-    denoiser: Arc<dyn TensorSource>,
-    text_encoders: [Option<Arc<dyn TensorSource>>; 3],
-    vae: Option<Arc<dyn TensorSource>>,
-}
-
-impl PartSources {
-    /// # Errors
-    /// [`StoreError::MissingPart`], which asks for `what`.
-    fn text_encoder(&self, index: usize, what: &str) -> Result<&Arc<dyn TensorSource>, StoreError> {
-        let option = ["--text-encoder", "--text-encoder-2", "--text-encoder-3"][index];
-        self.text_encoders[index].as_ref().ok_or_else(|| self.missing(what, option))
-    }
-
-    /// # Errors
-    /// As [`Self::text_encoder`].
-    fn vae(&self, what: &str) -> Result<&Arc<dyn TensorSource>, StoreError> {
-        self.vae.as_ref().ok_or_else(|| self.missing(what, "--vae"))
-    }
-
-    fn missing(&self, what: &str, option: &'static str) -> StoreError {
-        StoreError::MissingPart { what: what.to_owned(), option, path: self.origin.clone() }
-    }
-}
-
-/// A model whose denoiser is in the file `path`, and whose other parts are in those that `parts` names, or in the same.
+/// A model whose denoiser is in the file `path`, and whose other parts are in files that `parts` names, in the same, or
+/// beside it.
 ///
 /// # Errors
 /// If a file is damaged, a part is in none of them, or `path` holds something else: then what it holds and what to do.
 pub(super) fn from_files(path: &Path, parts: &ModelParts) -> Result<Assembled, StoreError> {
     let source = open_weights(path)?;
     let kind = WeightsKind::of(&*source);
-    let own = |is_whole: bool| is_whole.then(|| source.clone());
-    let is_whole = kind == WeightsKind::StableDiffusion;
-    let mut text_encoders = [own(is_whole), own(is_whole), own(is_whole)];
-    for (encoder, file) in text_encoders.iter_mut().zip(&parts.text_encoders) {
-        if let Some(file) = file {
-            *encoder = Some(open_weights(file)?);
+    let assemble = match kind {
+        WeightsKind::StableDiffusion | WeightsKind::Unet => stable_diffusion::assemble,
+        WeightsKind::Flux => flux::assemble,
+        kind => {
+            return Err(StoreError::NotAWholeModel { kind: kind.to_string(), path: path.to_owned() });
         }
-    }
-    let vae = match &parts.vae {
-        Some(file) => Some(open_weights(file)?),
-        None => own(is_whole),
     };
-    let sources = PartSources { origin: path.to_owned(), denoiser: source, text_encoders, vae };
-    match kind {
-        WeightsKind::StableDiffusion | WeightsKind::Unet => stable_diffusion::assemble(&sources),
-        kind => Err(StoreError::NotAWholeModel { kind: kind.to_string(), path: path.to_owned() }),
-    }
+    assemble(&PartSources::open(path, source, parts)?)
 }
 
 /// Parts in files that stand in for those of a folder, whose configurations stay.
@@ -136,13 +103,19 @@ pub(super) fn stand_ins(parts: &ModelParts) -> Result<Assembled, StoreError> {
         let Some(file) = file else { continue };
         // A file with a whole model has CLIP's for the first and OpenCLIP's for the second.
         if index == 1 {
-            add(name, file, |source| part::open_clip(source, 0).or_else(|| part::clip(source)))?;
+            let second = |source: &dyn TensorSource| {
+                part::open_clip(source, 0).or_else(|| part::clip(source)).or_else(|| flux::t5(source))
+            };
+            add(name, file, second)?;
         } else {
             add(name, file, |source| part::clip(source).or_else(|| part::open_clip(source, 0)))?;
         }
     }
     if let Some(file) = &parts.diffusion_model {
-        add("unet", file, stable_diffusion::unet)?;
+        match WeightsKind::of(&*open_weights(file)?) {
+            WeightsKind::Flux => add("transformer", file, flux::transformer)?,
+            _ => add("unet", file, stable_diffusion::unet)?,
+        }
     }
     Ok(model)
 }

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::super::StoreError;
 use super::super::names::{UnetShape, unet_names, unet_shape};
+use super::Assembled;
 use super::part::{self, Part};
-use super::{Assembled, PartSources};
+use super::sources::{PartSources, Role};
 use crate::latent::LatentFormat;
 use crate::weights::{TensorSource, WeightDtype};
 
@@ -28,13 +29,12 @@ enum Design {
 }
 
 impl Design {
-    /// By the UNet, and, where it is known, the text encoder beside it.
-    fn of(shape: &UnetShape, text_encoder: Option<&dyn TensorSource>) -> Self {
-        let has_open_clip =
-            |source: &dyn TensorSource| source.info("cond_stage_model.model.ln_final.weight").is_some();
+    /// By the UNet, and by the text encoder in the same file.
+    fn of(shape: &UnetShape, source: &dyn TensorSource) -> Self {
+        let has_open_clip = source.info("cond_stage_model.model.ln_final.weight").is_some();
         if shape.addition.is_some() {
             Self::Xl
-        } else if shape.context == SD2_CONTEXT || text_encoder.is_some_and(has_open_clip) {
+        } else if shape.context == SD2_CONTEXT || has_open_clip {
             Self::Sd2
         } else {
             Self::Sd1
@@ -49,29 +49,33 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         reason: format!("it is a Stable Diffusion model, and its {part} is not one that this program knows"),
         path: path.clone(),
     };
-    let shape = unet_shape(&*sources.denoiser).ok_or_else(|| unknown("UNet"))?;
-    let design = Design::of(&shape, sources.text_encoders[0].as_deref());
+    let shape = unet_shape(&*sources.own).ok_or_else(|| unknown("UNet"))?;
+    let design = Design::of(&shape, &*sources.own);
     let mut model = Assembled::new(path.clone());
-    let names = unet_names(&*sources.denoiser, shape.layers);
-    model.add("unet", &sources.denoiser, Part { names, config: unet_config(&shape, design) });
+    let names = unet_names(&*sources.own, shape.layers);
+    model.add("unet", &sources.own, Part { names, config: unet_config(&shape, design) });
     let format = if design == Design::Xl { LatentFormat::SDXL } else { LatentFormat::STABLE_DIFFUSION };
-    let source = sources.vae("VAE")?;
-    let vae = part::vae(&**source, format.scale, format.shift).ok_or_else(|| unknown("VAE"))?;
-    model.add("vae", source, vae);
-    let source = sources.text_encoder(0, "CLIP text encoder")?;
-    // Stable Diffusion 2 takes the states before the last layer, with the final norm: a network without that layer.
-    let first = if design == Design::Sd2 { part::open_clip(&**source, 1) } else { part::clip(&**source) };
-    let mut first = first.ok_or_else(|| unknown("text encoder"))?;
+    let (source, vae) = sources.part(Role::Vae, "VAE", |source| {
+        part::vae(source, format.scale, format.shift)
+            .filter(|part| part.config["latent_channels"] == format.channels)
+    })?;
+    model.add("vae", &source, vae);
+    let takes = |part: &Part| design == Design::Xl || part.config["hidden_size"] == shape.context;
+    let (source, mut first) = sources.part(Role::TextEncoder(0), "CLIP text encoder", |source| {
+        // Stable Diffusion 2 takes the states before the last layer, with the final norm: a network without that layer.
+        let part = if design == Design::Sd2 { part::open_clip(source, 1) } else { part::clip(source) };
+        part.filter(takes)
+    })?;
     first.names.remove("text_projection.weight");
-    model.add("text_encoder", source, first);
+    model.add("text_encoder", &source, first);
     add_tokenizer(&mut model, "tokenizer", design == Design::Sd2);
     if design == Design::Xl {
-        let source = sources.text_encoder(1, "OpenCLIP text encoder")?;
-        let second = part::open_clip(&**source, 0).ok_or_else(|| unknown("second text encoder"))?;
-        model.add("text_encoder_2", source, second);
+        let (source, second) = sources
+            .part(Role::TextEncoder(1), "OpenCLIP text encoder", |source| part::open_clip(source, 0))?;
+        model.add("text_encoder_2", &source, second);
         add_tokenizer(&mut model, "tokenizer_2", true);
     }
-    model.add_json("scheduler/scheduler_config.json", &scheduler_config(&*sources.denoiser, design));
+    model.add_json("scheduler/scheduler_config.json", &scheduler_config(&*sources.own, design));
     model.add_json("model_index.json", &index(design));
     Ok(model)
 }
@@ -79,12 +83,12 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
 /// The UNet in a file.
 pub(super) fn unet(source: &dyn TensorSource) -> Option<Part> {
     let shape = unet_shape(source)?;
-    let design = Design::of(&shape, None);
+    let design = Design::of(&shape, source);
     Some(Part { names: unet_names(source, shape.layers), config: unet_config(&shape, design) })
 }
 
 /// CLIP's tokenizer; OpenCLIP's text encoders were trained with another padding.
-fn add_tokenizer(model: &mut Assembled, folder: &str, of_open_clip: bool) {
+pub(super) fn add_tokenizer(model: &mut Assembled, folder: &str, of_open_clip: bool) {
     model.add_bytes(&format!("{folder}/merges.txt"), MERGES);
     let pad = if of_open_clip { "!" } else { "<|endoftext|>" };
     model.add_json(&format!("{folder}/tokenizer_config.json"), &json!({ "pad_token": pad }));
@@ -221,13 +225,7 @@ mod tests {
     /// A key of a configuration of the released model's file.
     fn config(name: &str, file: &str, key: &str) -> Value {
         let source = released(name);
-        let all = || Some(source.clone());
-        let sources = PartSources {
-            origin: PathBuf::new(),
-            denoiser: source.clone(),
-            text_encoders: [all(), all(), all()],
-            vae: all(),
-        };
+        let sources = PartSources::of_one(source);
         let model = assemble(&sources).unwrap();
         let config: Value = serde_json::from_slice(&model.small_files[file]).unwrap();
         config[key].clone()
@@ -303,17 +301,17 @@ mod tests {
 
     #[test]
     fn a_part_that_no_file_has_is_asked_for() {
-        let denoiser = released("sdxl");
-        let sources = PartSources {
-            origin: "unet.safetensors".into(),
-            denoiser: denoiser.clone(),
-            text_encoders: [Some(denoiser.clone()), None, None],
-            vae: Some(denoiser),
-        };
+        // Without the second text encoder.
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/single/shapes.json");
+        let all: BTreeMap<String, BTreeMap<String, Vec<usize>>> =
+            serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let of_unet = all["sdxl"].iter().filter(|(name, _)| !name.starts_with("conditioner.embedders.1."));
+        let shapes = of_unet.map(|(name, shape)| (name.clone(), shape.clone())).collect();
+        let sources = PartSources::of_one(Arc::new(Shapes(shapes)));
         let error = assemble(&sources).unwrap_err().to_string();
         assert_eq!(
             error,
-            "the model has no OpenCLIP text encoder, and no file for it was named (--text-encoder-2 FILE): unet.safetensors"
+            "the model has no OpenCLIP text encoder, and no file for it was named (--text-encoder-2 FILE): model.safetensors"
         );
     }
 }

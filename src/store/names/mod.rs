@@ -3,7 +3,9 @@
 //! A file is read through [`Renamed`], which knows for each name that a network asks for where its values are: under
 //! another name, as some of the rows of a fused tensor, in another shape or order.
 
+mod flux;
 mod open_clip;
+mod t5;
 mod unet;
 mod vae;
 
@@ -14,7 +16,9 @@ use std::sync::Arc;
 
 use crate::weights::{StoredTensor, TensorInfo, TensorSource, WeightError};
 
+pub(super) use flux::{FluxShape, flux_names, flux_shape};
 pub(super) use open_clip::{open_clip_layers, open_clip_names};
+pub(super) use t5::t5_names;
 pub(super) use unet::{UnetShape, unet_names, unet_shape};
 pub(super) use vae::vae_names;
 
@@ -36,6 +40,8 @@ enum Part {
     Shaped(Vec<usize>),
     /// Rows and columns exchanged.
     Transposed,
+    /// The second half of the rows before the first.
+    HalvesExchanged,
 }
 
 /// The tensors of a source by the names that a network asks for.
@@ -67,6 +73,17 @@ impl Origin {
         Self { name: name.to_owned(), part }
     }
 
+    fn row_range(name: &str, rows: Range<usize>) -> Self {
+        Self { name: name.to_owned(), part: Part::Rows(rows) }
+    }
+
+    /// The second half of the rows before the first; a tensor of an odd number of rows as it is.
+    fn halves_exchanged(name: &str, info: &TensorInfo) -> Self {
+        let is_even = info.shape.first().is_some_and(|rows| rows.is_multiple_of(2));
+        let part = if is_even { Part::HalvesExchanged } else { Part::Whole };
+        Self { name: name.to_owned(), part }
+    }
+
     fn transposed(name: &str) -> Self {
         Self { name: name.to_owned(), part: Part::Transposed }
     }
@@ -94,7 +111,9 @@ impl TensorSource for Renamed {
         let Origin { name, part } = self.names.get(name)?;
         let mut info = self.source.info(name)?;
         match part {
-            Part::Whole => {}
+            Part::Whole | Part::HalvesExchanged => {}
+            // Rows that are not there: a tensor of another shape than its neighbours say.
+            Part::Rows(rows) if info.shape.first().is_none_or(|all| rows.end > *all) => {}
             Part::Rows(rows) => *info.shape.first_mut()? = rows.len(),
             Part::Shaped(shape) => info.shape.clone_from(shape),
             Part::Transposed => info.shape.reverse(),
@@ -112,8 +131,13 @@ impl TensorSource for Renamed {
         };
         Ok(match part {
             Part::Whole => self.source.read(original)?,
-            Part::Rows(rows) => self.source.read_rows(original, rows.clone())?,
+            Part::Rows(rows) => match self.source.info(original).and_then(|info| info.shape.first().copied())
+            {
+                Some(all) if rows.end <= all => self.source.read_rows(original, rows.clone())?,
+                _ => self.source.read(original)?,
+            },
             Part::Shaped(shape) => self.source.read(original)?.reshaped(shape),
+            Part::HalvesExchanged => self.source.read(original)?.halves_exchanged(),
             Part::Transposed => {
                 let tensor = self.source.read(original)?;
                 tensor.transposed().ok_or_else(|| WeightError::Tensor {

@@ -1,0 +1,118 @@
+//! FLUX.1: a transformer in Black Forest Labs' layout, with a CLIP and a T5 text encoder and a VAE, in one file or several.
+
+use serde_json::{Value, json};
+
+use super::super::StoreError;
+use super::super::names::{FluxShape, Names, flux_names, flux_shape, t5_names};
+use super::Assembled;
+use super::part::{self, Part};
+use super::sources::{PartSources, Role};
+use super::stable_diffusion::add_tokenizer;
+use crate::latent::LatentFormat;
+use crate::weights::TensorSource;
+
+/// Channels of the VAE's latents.
+const LATENT_CHANNELS: usize = 16;
+
+/// The parts of a model, and what their tensors say of their configurations.
+pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
+    let mut model = Assembled::new(sources.origin.clone());
+    let shape = flux_shape(&*sources.own).ok_or_else(|| StoreError::Damaged {
+        reason: "it is a FLUX.1 model, and its transformer is not one that this program knows".to_owned(),
+        path: sources.origin.clone(),
+    })?;
+    let names = flux_names(&*sources.own, &shape);
+    model.add("transformer", &sources.own, Part { names, config: transformer_config(&shape) });
+    let (source, mut clip) = sources.part(Role::TextEncoder(0), "CLIP-L text encoder", |source| {
+        part::clip(source).filter(|part| part.config["hidden_size"] == shape.pooled)
+    })?;
+    clip.names.remove("text_projection.weight");
+    model.add("text_encoder", &source, clip);
+    let (source, t5) = sources.part(Role::TextEncoder(1), "T5 text encoder (t5xxl)", |source| {
+        t5(source).filter(|part| part.config["d_model"] == shape.text)
+    })?;
+    model.add("text_encoder_2", &source, t5);
+    let (source, vae) = sources.part(Role::Vae, "VAE (ae.safetensors)", vae)?;
+    model.add("vae", &source, vae);
+    add_tokenizer(&mut model, "tokenizer", false);
+    model.add_json("scheduler/scheduler_config.json", &scheduler_config(&shape));
+    let index = json!({
+        "_class_name": "FluxPipeline",
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "text_encoder_2": ["transformers", "T5EncoderModel"],
+        "transformer": ["diffusers", "FluxTransformer2DModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    });
+    model.add_json("model_index.json", &index);
+    Ok(model)
+}
+
+/// The transformer in a file.
+pub(super) fn transformer(source: &dyn TensorSource) -> Option<Part> {
+    let shape = flux_shape(source)?;
+    Some(Part { names: flux_names(source, &shape), config: transformer_config(&shape) })
+}
+
+/// A T5 encoder.
+pub(super) fn t5(source: &dyn TensorSource) -> Option<Part> {
+    let names: Names = t5_names(source)?;
+    let shape = |name: &str| source.info(names.get(name)?.name()).map(|info| info.shape);
+    let block = |block: usize, name: &str| shape(&format!("encoder.block.{block}.{name}"));
+    let table = shape("shared.weight")?;
+    let [buckets, heads] = block(0, "layer.0.SelfAttention.relative_attention_bias.weight")?[..] else {
+        return None;
+    };
+    let inner = *block(0, "layer.0.SelfAttention.q.weight")?.first()?;
+    let config = json!({
+        "model_type": "t5",
+        "vocab_size": table.first()?,
+        "d_model": table.get(1)?,
+        "d_kv": inner.checked_div(heads)?,
+        "d_ff": block(0, "layer.1.DenseReluDense.wi_0.weight")?.first()?,
+        "num_heads": heads,
+        "num_layers": super::super::names::count(|i| block(i, "layer.0.SelfAttention.q.weight").is_some()),
+        "relative_attention_num_buckets": buckets,
+        "relative_attention_max_distance": 128,
+        "layer_norm_epsilon": 1e-6,
+        "feed_forward_proj": "gated-gelu",
+    });
+    Some(Part { names, config })
+}
+
+fn vae(source: &dyn TensorSource) -> Option<Part> {
+    let LatentFormat { scale, shift, .. } = LatentFormat::FLUX;
+    part::vae(source, scale, shift).filter(|part| part.config["latent_channels"] == LATENT_CHANNELS)
+}
+
+fn transformer_config(shape: &FluxShape) -> Value {
+    let head = shape.head;
+    json!({
+        "_class_name": "FluxTransformer2DModel",
+        "patch_size": 1,
+        "in_channels": shape.in_channels,
+        "out_channels": shape.out_channels,
+        "num_layers": shape.double_blocks,
+        "num_single_layers": shape.single_blocks,
+        "attention_head_dim": head,
+        "num_attention_heads": shape.width / head.max(1),
+        "joint_attention_dim": shape.text,
+        "pooled_projection_dim": shape.pooled,
+        "guidance_embeds": shape.guidance,
+        // 16, 56 and 56 of 128.
+        "axes_dims_rope": [head / 8, head * 7 / 16, head * 7 / 16],
+    })
+}
+
+/// The scheduler of the released models: dev's, which takes a guidance scale, and schnell's.
+fn scheduler_config(shape: &FluxShape) -> Value {
+    json!({
+        "_class_name": "FlowMatchEulerDiscreteScheduler",
+        "num_train_timesteps": 1000,
+        "shift": if shape.guidance { 3.0 } else { 1.0 },
+        "use_dynamic_shifting": shape.guidance,
+        "base_shift": 0.5,
+        "max_shift": 1.15,
+        "base_image_seq_len": 256,
+        "max_image_seq_len": 4096,
+    })
+}
