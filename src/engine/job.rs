@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::failure::{JobError, Task};
+use super::outbox::Outbox;
 use super::protocol::{Event, JobId, Stage};
-use super::worker::Outbox;
 use crate::diffusion::{DiffusionError, GuidedDenoiser, Run, Schedule, Start, sample};
 use crate::formats::picture::cover;
 use crate::latent::{Latent, Trajectory, check_finite};
