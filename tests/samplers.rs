@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use safelight::catalog::{PredictionType, SamplerKind, ScheduleKind};
 use safelight::diffusion::{
     Branch, Coordinates, Denoiser, DenoisingNetwork, DiffusionError, GuidedDenoiser, NoiseLevel, NoiseSource,
-    Plan, Prediction, Run, SAMPLERS, SampledRun, SamplerSpec, Schedule, SchedulerConfig, SigmaStep, Start,
+    Plan, Prediction, Run, SAMPLERS, SampledRun, SamplerSpec, Schedule, ScheduleStep, SchedulerConfig, Start,
     denoised_from_output, sample,
 };
 use safelight::latent::{Latent, LatentShape};
@@ -293,8 +293,8 @@ impl Denoiser for Gaussian {
 
 /// The error of the ODE's end over these levels, from one value.
 fn gaussian_error(sampler: SamplerKind, coordinates: Coordinates, levels: &[NoiseLevel]) -> f64 {
-    let steps: Vec<SigmaStep> =
-        levels.windows(2).map(|pair| SigmaStep { from: pair[0], to: pair[1] }).collect();
+    let steps: Vec<ScheduleStep> =
+        levels.windows(2).map(|pair| ScheduleStep { from: pair[0], to: pair[1] }).collect();
     // One step more than taken: the solvers' last step, of first order, is not what is measured.
     let config = SchedulerConfig { clip_sample: Some(false), ..SchedulerConfig::default() };
     let mut rule = (spec(sampler).new)(&plan(&config, coordinates, steps.len() + 1));

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::combine::combine;
 use super::sampler::{Plan, spec};
-use super::{Denoiser, DiffusionError, NoiseSource, Schedule, SchedulerConfig, SigmaStep};
+use super::{Denoiser, DiffusionError, NoiseSource, Schedule, ScheduleStep, SchedulerConfig};
 use crate::latent::{Latent, LatentShape, Trajectory, TrajectoryStep, first_non_finite};
 use crate::request::{CancelToken, Seed};
 
@@ -110,7 +110,7 @@ fn begin<'s>(
     schedule: &'s Schedule,
     start: &Start<'_>,
     noise: &mut NoiseSource,
-) -> (Latent, &'s [SigmaStep]) {
+) -> (Latent, &'s [ScheduleStep]) {
     match start {
         Start::Noise(shape) => {
             (combine(&[(schedule.initial_noise_scale, &noise.latent(*shape))]), &schedule.steps)

@@ -3,58 +3,8 @@
 use super::sampler::{End, FlowGrid, Grid, SamplerSpec, spec};
 use super::scheduler_config::FinalSigma;
 use super::sigmas::{Spread, interpolate, linspace, solver_timesteps, spaced_timesteps, timestep_at};
-use super::{Coordinates, DiffusionError, NoiseProcess, SchedulerConfig};
+use super::{Coordinates, DiffusionError, NoiseLevel, NoiseProcess, ScheduleStep, SchedulerConfig};
 use crate::catalog::{SamplerKind, ScheduleKind, TimestepSpacing};
-
-/// One noise level: `x = alpha · x₀ + sigma · ε`, and the timestep the network is told.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct NoiseLevel {
-    /// Factor of the clean latent.
-    pub alpha: f64,
-    /// Factor of the noise.
-    pub sigma: f64,
-    /// The training timestep, 0 for the least noise; may be fractional.
-    pub timestep: f64,
-}
-
-impl NoiseLevel {
-    /// No noise at all.
-    pub const CLEAN: Self = Self { alpha: 1.0, sigma: 0.0, timestep: 0.0 };
-
-    /// A variance-preserving level from k-diffusion's sigma.
-    pub fn from_k_sigma(k_sigma: f64, timestep: f64) -> Self {
-        let norm = k_sigma.hypot(1.0);
-        Self { alpha: 1.0 / norm, sigma: k_sigma / norm, timestep }
-    }
-
-    /// A flow's level, where sigma is the time.
-    fn from_flow_time(time: f64, timestep: f64) -> Self {
-        Self { alpha: 1.0 - time, sigma: time, timestep }
-    }
-
-    fn from_alpha_cumprod(bar: f64, timestep: f64) -> Self {
-        Self { alpha: bar.sqrt(), sigma: (1.0 - bar).sqrt(), timestep }
-    }
-
-    /// k-diffusion's sigma: noise over signal, infinite where there is no signal.
-    pub fn k_sigma(self) -> f64 {
-        self.sigma / self.alpha
-    }
-
-    /// Half the logarithm of the signal-to-noise ratio, DPM-Solver's lambda; infinite at either end.
-    pub fn lambda(self) -> f64 {
-        self.alpha.ln() - self.sigma.ln()
-    }
-}
-
-/// One step: from a noise level to a lower one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SigmaStep {
-    /// Where the step starts.
-    pub from: NoiseLevel,
-    /// Where it ends.
-    pub to: NoiseLevel,
-}
 
 /// The steps of a run, and the sampler they are for.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +14,7 @@ pub struct Schedule {
     /// The coordinates of its ordinary differential equation.
     pub coordinates: Coordinates,
     /// First to last.
-    pub steps: Vec<SigmaStep>,
+    pub steps: Vec<ScheduleStep>,
     /// Factor of unit noise at the start of a run from noise alone.
     pub initial_noise_scale: f64,
 }
@@ -101,20 +51,20 @@ impl Schedule {
                 (levels, NoiseLevel::CLEAN, 1.0)
             }
             NoiseProcess::VariancePreserving { alphas_cumprod } => {
-                let walk = Walk { config, spec, bars: alphas_cumprod, spacing, steps };
+                let builder = ScheduleBuilder { config, spec, bars: alphas_cumprod, spacing, steps };
                 match (spec.grid, spread) {
-                    (Grid::Distilled, _) => walk.distilled(),
-                    (Grid::FixedDistance | Grid::TrainingTimesteps, None) => walk.training_timesteps(),
-                    (Grid::Solver, _) => walk.solver(spread),
+                    (Grid::Distilled, _) => builder.distilled(),
+                    (Grid::FixedDistance | Grid::TrainingTimesteps, None) => builder.training_timesteps(),
+                    (Grid::Solver, _) => builder.solver(spread),
                     (Grid::KDiffusion | Grid::FixedDistance | Grid::TrainingTimesteps, _) => {
-                        walk.k_diffusion(spread)
+                        builder.k_diffusion(spread)
                     }
                 }
             }
         };
         let ends = levels.iter().skip(1).copied().chain([end]);
-        let mut taken: Vec<SigmaStep> =
-            levels.iter().copied().zip(ends).map(|(from, to)| SigmaStep { from, to }).collect();
+        let mut taken: Vec<ScheduleStep> =
+            levels.iter().copied().zip(ends).map(|(from, to)| ScheduleStep { from, to }).collect();
         if let (NoiseProcess::VariancePreserving { alphas_cumprod }, Grid::FixedDistance, None) =
             (&process, spec.grid, spread)
         {
@@ -129,7 +79,7 @@ impl Schedule {
     }
 
     /// The steps of an image-to-image run: the last `strength` share (diffusers' `get_timesteps`).
-    pub fn for_strength(&self, strength: f64) -> &[SigmaStep] {
+    pub fn for_strength(&self, strength: f64) -> &[ScheduleStep] {
         let wanted = ((self.steps.len() as f64 * strength) as usize).min(self.steps.len());
         &self.steps[self.steps.len() - wanted..]
     }
@@ -183,8 +133,8 @@ const NEARLY: f64 = 1e-6;
 /// Levels, where they end, and the factor of unit noise at the start.
 type Levels = (Vec<NoiseLevel>, NoiseLevel, f64);
 
-/// One way through the levels of a variance-preserving process.
-struct Walk<'a> {
+/// Places the levels of a run of a variance-preserving process.
+struct ScheduleBuilder<'a> {
     config: &'a SchedulerConfig,
     spec: &'static SamplerSpec,
     /// ᾱ of each training timestep.
@@ -193,7 +143,7 @@ struct Walk<'a> {
     steps: usize,
 }
 
-impl Walk<'_> {
+impl ScheduleBuilder<'_> {
     /// k-diffusion's sigma of each training timestep. A terminal signal of zero gets diffusers' least signal.
     fn k_sigmas(&self) -> Vec<f64> {
         let signal = |bar: f64| if bar > 0.0 { bar } else { 2.0_f64.powi(-24) };

@@ -2,10 +2,11 @@
 //!
 //! Source: k-diffusion, `sample_euler_ancestral` with eta 1.
 
-use super::{Denoiser, End, FlowGrid, Grid, Sampler, SamplerSpec, SamplerStep, epsilon};
+use super::rule::{Denoiser, Sampler, SamplerStep, epsilon};
+use super::spec::{End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
 use crate::diffusion::combine::combine;
-use crate::diffusion::{DiffusionError, NoiseSource, SigmaStep};
+use crate::diffusion::{DiffusionError, NoiseSource, ScheduleStep};
 use crate::latent::Latent;
 
 pub(super) const SPEC: SamplerSpec = SamplerSpec {
@@ -29,7 +30,7 @@ impl Sampler for EulerAncestral {
         &mut self,
         denoiser: &mut dyn Denoiser,
         noisy: &Latent,
-        SigmaStep { from, to }: SigmaStep,
+        ScheduleStep { from, to }: ScheduleStep,
         noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
         let denoised = denoiser.denoise(noisy, from)?;

@@ -1,6 +1,6 @@
 //! The bounds that some pixel models set x̂₀.
 
-use super::SamplerSpec;
+use super::spec::SamplerSpec;
 use crate::diffusion::SchedulerConfig;
 use crate::latent::Latent;
 

@@ -2,10 +2,11 @@
 //!
 //! Source: k-diffusion, `sample_lms` (Adams–Bashforth with uneven steps).
 
-use super::{COMMON_SPREADS, Denoiser, End, FlowGrid, Grid, Sampler, SamplerSpec, SamplerStep};
+use super::rule::{Denoiser, Sampler, SamplerStep};
+use super::spec::{COMMON_SPREADS, End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
 use crate::diffusion::combine::combine;
-use crate::diffusion::{Coordinates, DiffusionError, NoiseSource, SigmaStep};
+use crate::diffusion::{Coordinates, DiffusionError, NoiseSource, ScheduleStep};
 use crate::latent::Latent;
 
 /// Slopes that are remembered.
@@ -37,7 +38,7 @@ impl Sampler for Lms {
         &mut self,
         denoiser: &mut dyn Denoiser,
         noisy: &Latent,
-        SigmaStep { from, to }: SigmaStep,
+        ScheduleStep { from, to }: ScheduleStep,
         _noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
         let space = self.coordinates;

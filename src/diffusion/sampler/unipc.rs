@@ -5,10 +5,11 @@
 //! `UniPCMultistepScheduler` for warm-up and the last step.
 
 use super::limits::Limits;
-use super::{COMMON_SPREADS, Denoiser, End, FlowGrid, Grid, Plan, Sampler, SamplerSpec, SamplerStep};
+use super::rule::{Denoiser, Plan, Sampler, SamplerStep};
+use super::spec::{COMMON_SPREADS, End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
 use crate::diffusion::combine::combine;
-use crate::diffusion::{DiffusionError, NoiseLevel, NoiseSource, SigmaStep};
+use crate::diffusion::{DiffusionError, NoiseLevel, NoiseSource, ScheduleStep};
 use crate::latent::Latent;
 
 pub(super) const SPEC: SamplerSpec = SamplerSpec {
@@ -135,7 +136,7 @@ impl Sampler for UniPc {
         &mut self,
         denoiser: &mut dyn Denoiser,
         noisy: &Latent,
-        SigmaStep { from, to }: SigmaStep,
+        ScheduleStep { from, to }: ScheduleStep,
         _noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
         let denoised = self.limits.apply(denoiser.denoise(noisy, from)?);
