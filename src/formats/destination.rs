@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::atomic::WriteFileError;
+use super::write_error::WriteFileError;
 
 /// Symbolic links followed from one to the next, as Linux does.
 const MAX_LINKS: usize = 40;

@@ -17,6 +17,7 @@ mod file_kind;
 mod input;
 mod png_chunks;
 mod strays;
+mod write_error;
 
 pub use channel_sheet::{SheetError, channel_sheet};
 pub use comparison::{Comparison, compare};

@@ -7,7 +7,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::{Json, JsonError};
+use super::error::JsonError;
+use super::value::Json;
 
 impl IntoDeserializer<'_, JsonError> for Json {
     type Deserializer = Self;

@@ -9,63 +9,20 @@
 mod deserialize;
 mod error;
 mod parse;
+mod value;
 
 use serde::de::DeserializeOwned;
 
 pub use error::JsonError;
-
-/// A JSON document as it was written.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Json {
-    /// `null`.
-    Null,
-    /// `true` or `false`.
-    Bool(bool),
-    /// A whole number from 0 to 2⁶⁴ − 1.
-    Unsigned(u64),
-    /// A negative whole number from −2⁶³.
-    Signed(i64),
-    /// Any other number, NaN and the infinities among them.
-    Float(f64),
-    /// A text.
-    Text(String),
-    /// A list.
-    List(Vec<Json>),
-    /// Keys and values in their order; no key twice.
-    Object(Vec<(String, Json)>),
-}
+pub use value::Json;
 
 impl Json {
     /// Parses a document.
     ///
     /// # Errors
-    /// [`JsonError::Syntax`] says where it stops to be JSON.
+    /// [`JsonError::Syntax`] with the place where the bytes cease to be JSON.
     pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
         parse::document(bytes)
-    }
-
-    /// The value of an object's key.
-    pub fn get(&self, key: &str) -> Option<&Self> {
-        let Self::Object(entries) = self else { return None };
-        entries.iter().find_map(|(name, value)| (name == key).then_some(value))
-    }
-
-    /// The same for code that walks a document of any shape. A number that is not finite becomes `null`: RFC 8259
-    /// has no other word for it.
-    pub fn into_value(self) -> serde_json::Value {
-        use serde_json::Value;
-        match self {
-            Self::Null => Value::Null,
-            Self::Bool(value) => value.into(),
-            Self::Unsigned(value) => value.into(),
-            Self::Signed(value) => value.into(),
-            Self::Float(value) => value.into(),
-            Self::Text(text) => text.into(),
-            Self::List(items) => items.into_iter().map(Self::into_value).collect(),
-            Self::Object(entries) => {
-                Value::Object(entries.into_iter().map(|(key, value)| (key, value.into_value())).collect())
-            }
-        }
     }
 }
 
@@ -88,7 +45,7 @@ pub fn from_json<T: DeserializeOwned>(document: Json) -> Result<T, JsonError> {
 /// Reads a document of any shape; see [`Json::into_value`] for the numbers that are not finite.
 ///
 /// # Errors
-/// [`JsonError::Syntax`] says where it stops to be JSON.
+/// [`JsonError::Syntax`] with the place where the bytes cease to be JSON.
 pub fn value_from_slice(bytes: &[u8]) -> Result<serde_json::Value, JsonError> {
     Ok(Json::parse(bytes)?.into_value())
 }

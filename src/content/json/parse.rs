@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{Json, JsonError};
+use super::error::JsonError;
+use super::value::Json;
 
 /// Lists and objects within each other: what `serde_json` allows, too.
 const MAX_DEPTH: usize = 128;

@@ -4,9 +4,23 @@ use std::io::Cursor;
 
 use super::exif::{comfyui_prompt, image_description, plain_text, user_comment};
 use super::xmp::{self, EXTENSION_SEGMENT, IDENTITY_LEN, XMP_SEGMENT};
-use super::{MAX_TEXT_LEN, READ_KEYWORDS};
 use crate::formats::png_chunks;
 
+/// The longest embedded text that is looked at, bytes. Longer ones are not settings.
+pub const MAX_TEXT_LEN: usize = 1 << 20;
+/// Under which texts are looked for, in this order: AUTOMATIC1111's and ComfyUI's, InvokeAI's since version 3 and
+/// before, NovelAI's, the comments and descriptions of EXIF and XMP, and ComfyUI's graph as its editor keeps it.
+/// Programs that copy texts do not keep to their capitals.
+pub(super) const READ_KEYWORDS: [&str; 8] = [
+    "parameters",
+    "prompt",
+    "invokeai_metadata",
+    "sd-metadata",
+    "Comment",
+    "UserComment",
+    "Description",
+    "workflow",
+];
 /// All text chunks of a PNG together, as they stand in the file and unpacked; more is left out.
 const MAX_CHUNKS_LEN: usize = 4 * MAX_TEXT_LEN;
 /// The keyword of XMP in a PNG.

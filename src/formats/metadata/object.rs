@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{GenerationFacts, MAX_TEXT_LEN};
+use super::container::MAX_TEXT_LEN;
+use super::facts::{GenerationFacts, negative_seed};
 use crate::catalog::ImageSize;
 use crate::content::json;
 use crate::request::Seed;
@@ -67,7 +68,7 @@ pub(super) fn facts_of(object: &Map<String, Value>) -> Option<GenerationFacts> {
             .filter(|_| object.contains_key("positive_prompt"))
             .map(|n| n as u32 + 1),
         version: version(object),
-        other: super::negative_seed(object.get("seed")).into_iter().collect(),
+        other: negative_seed(object.get("seed")).into_iter().collect(),
     };
     let known = [
         facts.steps.is_some(),

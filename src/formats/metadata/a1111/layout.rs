@@ -4,6 +4,7 @@
 //! join all lines into one.
 
 use super::pairs::{key_of, pairs_of};
+use super::values::{size, whole};
 
 /// Before the negative prompt; some programs write it with other capitals.
 const MARK: &str = "Negative prompt:";
@@ -118,10 +119,10 @@ pub(super) fn is_one_of(key: &str, keys: &[&str]) -> bool {
 /// Whether a value is what its key asks for.
 fn is_of_its_kind(key: &str, value: &str) -> bool {
     match key.to_ascii_lowercase().as_str() {
-        "steps" => super::whole(value).is_some(),
-        "seed" => super::whole(value.strip_prefix('-').unwrap_or(value)).is_some(),
+        "steps" => whole(value).is_some(),
+        "seed" => whole(value.strip_prefix('-').unwrap_or(value)).is_some(),
         "cfg scale" => value.parse::<f64>().is_ok(),
-        "size" => super::size(value).is_some(),
+        "size" => size(value).is_some(),
         "sampler" => !value.is_empty(),
         _ => false,
     }

@@ -5,11 +5,13 @@
 
 mod layout;
 mod pairs;
+mod values;
 
-use super::{GenerationFacts, MAX_TEXT_LEN};
-use crate::catalog::ImageSize;
+use super::container::MAX_TEXT_LEN;
+use super::facts::GenerationFacts;
 use crate::request::Seed;
 use layout::{PROMPT_LINES, lay_out};
+use values::{size, whole};
 
 /// The text for a picture.
 pub fn write(facts: &GenerationFacts) -> String {
@@ -148,23 +150,10 @@ fn fill<T>(field: &mut Option<T>, value: Option<T>) -> bool {
     }
 }
 
-/// A whole number, which scripts write as `20.0` too.
-fn whole(value: &str) -> Option<u64> {
-    value
-        .parse()
-        .ok()
-        .or_else(|| value.split_once('.').filter(|(_, f)| f.bytes().all(|c| c == b'0'))?.0.parse().ok())
-}
-
-fn size(value: &str) -> Option<ImageSize> {
-    let (width, height) = value.split_once(['x', 'X', '×', '*'])?;
-    Some(ImageSize::new(width.trim().parse().ok()?, height.trim().parse().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{SamplerKind, ScheduleKind};
+    use crate::catalog::{ImageSize, SamplerKind, ScheduleKind};
 
     #[test]
     fn automatic1111_text_is_read() {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Graph, MAX_LINKS, class, linked_name, value};
+use super::graph::{Graph, MAX_LINKS, class, linked_name, value};
 
 /// Nodes looked at for one prompt: a graph that joins and joins again is not a prompt.
 const MAX_NODES: usize = 512;
@@ -64,30 +64,26 @@ struct Walk<'a> {
     left_out: Vec<String>,
 }
 
-impl Graph {
-    /// The prompt that a sampler's inputs of these names lead to.
-    pub(super) fn prompt(&self, sampler: &Value, roles: &[&str]) -> GraphPrompt {
-        let guider = self.linked(sampler, "guider");
-        let start = roles
-            .iter()
-            .find_map(|input| self.linked(sampler, input).or_else(|| self.linked(guider?, input)));
-        let Some(start) = start else {
-            // A link to a node that is not there: its words are unknown, not empty.
-            let missing = [Some(sampler), guider].into_iter().flatten().find_map(|node| {
-                let inputs = node.get("inputs")?;
-                roles.iter().find_map(|role| linked_name(inputs.get(*role)?))
-            });
-            let left_out =
-                missing.map(|name| name.chars().take(MAX_NAME_LEN).collect()).into_iter().collect();
-            return GraphPrompt { text: None, left_out };
-        };
-        let mut walk = Walk { graph: self, roles, nodes_left: MAX_NODES, left_out: Vec::new() };
-        let text = walk.text_of(start, MAX_LINKS).map(|text| text.trim().to_owned());
-        if text.is_none() && walk.left_out.is_empty() {
-            walk.leave_out(start);
-        }
-        GraphPrompt { text, left_out: walk.left_out }
+/// The prompt that a sampler's inputs of these names lead to.
+pub(super) fn find(graph: &Graph, sampler: &Value, roles: &[&str]) -> GraphPrompt {
+    let guider = graph.linked(sampler, "guider");
+    let start =
+        roles.iter().find_map(|input| graph.linked(sampler, input).or_else(|| graph.linked(guider?, input)));
+    let Some(start) = start else {
+        // A link to a node that is not there: its words are unknown, not empty.
+        let missing = [Some(sampler), guider].into_iter().flatten().find_map(|node| {
+            let inputs = node.get("inputs")?;
+            roles.iter().find_map(|role| linked_name(inputs.get(*role)?))
+        });
+        let left_out = missing.map(|name| name.chars().take(MAX_NAME_LEN).collect()).into_iter().collect();
+        return GraphPrompt { text: None, left_out };
+    };
+    let mut walk = Walk { graph, roles, nodes_left: MAX_NODES, left_out: Vec::new() };
+    let text = walk.text_of(start, MAX_LINKS).map(|text| text.trim().to_owned());
+    if text.is_none() && walk.left_out.is_empty() {
+        walk.leave_out(start);
     }
+    GraphPrompt { text, left_out: walk.left_out }
 }
 
 impl<'a> Walk<'a> {
