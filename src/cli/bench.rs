@@ -5,8 +5,9 @@ use std::time::Instant;
 use anyhow::bail;
 use serde_json::json;
 
+use super::arguments::EngineArguments;
 use super::output::{self, Output};
-use super::{EngineArguments, run};
+use super::run;
 use crate::engine::{Command, Engine, EngineSettings, Event, Job, JobId, JobKind, Stage};
 use crate::models::{Instructions, available_threads};
 use crate::request::{CancelToken, DecodeChoice, GenerationDraft, Picture, Seed};
@@ -145,7 +146,7 @@ fn both_ways(
     arguments: &EngineArguments,
     [width, height]: [usize; 2],
 ) -> anyhow::Result<BothWays> {
-    let (job, model) = (JobId(2), arguments.choice());
+    let (job, model) = (JobId(2), arguments.source());
     let picture = Picture::new(width, height, vec![128; width * height * 3])?;
     let command = Command::Run(Job {
         id: job,

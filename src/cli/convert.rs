@@ -3,10 +3,11 @@
 use anyhow::{Context as _, bail};
 use serde_json::json;
 
+use super::arguments::ConvertArguments;
 use super::output::{self, Output};
 use super::outputs::{Files, PictureFile};
+use super::run;
 use super::signals::uninterrupted;
-use super::{ConvertArguments, run};
 use crate::catalog::ModelProfile;
 use crate::engine::{Command, Engine, Event, Job, JobId, JobKind};
 use crate::formats::latent_file::{
@@ -56,7 +57,7 @@ fn encode_picture(
     let command = Command::Run(Job {
         id: JobId(1),
         cancel,
-        kind: JobKind::Encode { model: arguments.engine.choice(), picture },
+        kind: JobKind::Encode { model: arguments.engine.source(), picture },
     });
     match run::to_the_end(&engine, command, &output::progress(), |_| {})? {
         Event::Encoded { mean, elapsed_secs, .. } => Ok(EncodedFile { profile, mean, elapsed_secs }),
@@ -66,7 +67,7 @@ fn encode_picture(
 
 /// The files of a command that reads one and writes one.
 fn files(arguments: &ConvertArguments) -> Files {
-    let mut files = Files::of_model(&arguments.engine.choice());
+    let mut files = Files::of_model(&arguments.engine.source());
     files.input(&arguments.input);
     files
 }
@@ -159,7 +160,7 @@ fn decode_one(
     count: usize,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let (model, how) = (arguments.engine.choice(), DecodeChoice::default());
+    let (model, how) = (arguments.engine.source(), DecodeChoice::default());
     let (job, cancel) = (JobId(index as u64 + 1), CancelToken::new());
     let command = Command::Run(Job { id: job, cancel, kind: JobKind::Decode { model, latent, how } });
     let end = run::to_the_end(engine, command, &output::progress(), |_| {})?;
@@ -192,7 +193,7 @@ pub(super) fn channels(arguments: &ConvertArguments, output: &mut Output) -> any
                 output.notice(&format!("the first of {} latents is drawn: {input}", read.count()));
             }
             // The values need no network, only what the model's files say of its latents.
-            let format = models::profile(&arguments.engine.choice())?.format;
+            let format = models::profile(&arguments.engine.source())?.format;
             let found = read.latent.shape().channels;
             if found != format.channels {
                 bail!(

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use serde_json::json;
 
+use super::arguments::GenerateArguments;
 use super::output::{self, Output};
 use super::outputs::{Files, PictureFile, beside};
+use super::run;
 use super::signals::uninterrupted;
-use super::{GenerateArguments, run};
 use crate::catalog::ModelProfile;
 use crate::engine::{Advice, Command, Engine, Event, Failure, Job, JobId, JobKind, Task};
 use crate::formats::check_writable;
@@ -94,7 +95,7 @@ pub(super) fn run(arguments: &GenerateArguments, output: &mut Output) -> anyhow:
 /// Latents that cannot be written where they were to go are no reason not to draw: this is told, and they go beside
 /// the pictures.
 fn checked_paths(arguments: &GenerateArguments, output: &mut Output) -> anyhow::Result<Vec<Paths>> {
-    let mut files = Files::of_model(&arguments.engine.choice());
+    let mut files = Files::of_model(&arguments.engine.source());
     if let Some(path) = &arguments.init_image {
         files.input(path);
     }

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use indicatif::ProgressBar;
 
-use super::EngineArguments;
+use super::arguments::EngineArguments;
 use super::output;
 use crate::catalog::ModelProfile;
 use crate::engine::{Command, Engine, EngineSettings, Event, Job, JobKind, Stage};
@@ -79,7 +79,7 @@ pub(super) fn load(
     let command = Command::Run(Job {
         id: job,
         cancel: CancelToken::new(),
-        kind: JobKind::LoadModel { model: arguments.choice() },
+        kind: JobKind::LoadModel { model: arguments.source() },
     });
     match to_the_end(engine, command, &output::progress(), |_| {})? {
         Event::ModelLoaded { profile, device, elapsed_secs, .. } => {
