@@ -75,7 +75,7 @@ impl GenerationFacts {
     }
 
     /// The classes of a graph's nodes that the prompts leave out.
-    fn left_out_nodes(&self) -> impl Iterator<Item = String> {
+    pub(super) fn left_out_nodes(&self) -> impl Iterator<Item = String> {
         self.other.iter().filter(|(key, _)| key == LEFT_OUT_NODE).map(|(_, class)| class.clone())
     }
 
