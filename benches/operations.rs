@@ -6,6 +6,10 @@
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on stops")]
 
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/common/numbers.rs"]
+mod numbers;
+
 use std::hint::black_box;
 use std::sync::LazyLock;
 
@@ -30,14 +34,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 
 /// Values in −1..1 that depend on shape and salt only.
 fn made_up(shape: &[usize], salt: u32) -> Tensor {
-    let mut state = salt.wrapping_mul(2_654_435_761).wrapping_add(1);
-    let values: Vec<f32> = (0..shape.iter().product::<usize>())
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        })
-        .collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    Tensor::from_vec(numbers::made_up(shape.iter().product(), salt), shape, &Device::Cpu).unwrap()
 }
 
 /// A feature map whose memory is channels last, as between our operations.

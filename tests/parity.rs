@@ -2,51 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+#[path = "common/mod.rs"]
+mod common;
 
-use safelight::catalog::{ImageSize, ModelSource, SamplerKind, ScheduleKind};
-use safelight::diffusion::{
-    Branch, DenoisingNetwork, GuidedDenoiser, NoiseSource, Prediction, Run, Schedule, Start, sample,
-};
+use safelight::catalog::{ImageSize, ModelSource, SamplerKind};
+use safelight::diffusion::{Branch, DenoisingNetwork, NoiseSource, Prediction, Start};
 use safelight::formats::latent_file::read_latent;
 use safelight::latent::{Latent, LatentShape};
-use safelight::models::{Conditioning, LatentDiffusionModel, ModelSettings, PromptTokenizer, load};
-use safelight::request::{CancelToken, DecodeChoice, DeviceChoice, Picture, Seed};
+use safelight::models::{Conditioning, LatentDiffusionModel, PromptTokenizer};
+use safelight::request::{CancelToken, DecodeChoice, Picture, Seed};
 use safelight::store::ModelFiles;
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn folder(name: &str) -> ModelSource {
-    ModelSource::Folder(root().join("tests/fixtures").join(name))
-}
-
-fn model(choice: &ModelSource) -> Box<dyn LatentDiffusionModel> {
-    let settings = ModelSettings { device: DeviceChoice::Cpu, ..ModelSettings::default() };
-    load(choice, settings, &mut |_, _, _| {}, &CancelToken::new()).unwrap()
-}
-
-type Tensors = HashMap<String, (Vec<usize>, Vec<f32>)>;
-
-fn recorded(file: PathBuf) -> Tensors {
-    let bytes = std::fs::read(file).unwrap();
-    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let values =
-        |data: &[u8]| data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
-    tensors
-        .iter()
-        .map(|(name, view)| (name.to_owned(), (view.shape().to_vec(), values(view.data()))))
-        .collect()
-}
-
-fn relative_l2(found: &[f32], expected: &[f32]) -> f64 {
-    assert_eq!(found.len(), expected.len());
-    let error: f64 = found.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-    let size: f64 = expected.iter().map(|b| f64::from(*b).powi(2)).sum();
-    (error / size).sqrt()
-}
+use common::fixtures::{Tensors, fixture, json, root, tensors, token_ids};
+use common::model_folders::{copied_model, copy_folder, fixture_model, loaded, model_in};
+use common::numbers::relative_l2;
+use common::sampling::{Drawing, conditioning};
 
 /// f32 in another order of summation; the transforms of Winograd's convolutions add the most.
 const NETWORK: f64 = 2e-5;
@@ -63,33 +33,22 @@ fn latent(tensor: &(Vec<usize>, Vec<f32>)) -> Latent {
     Latent::new(LatentShape::new(c, h, w), tensor.1.clone()).unwrap()
 }
 
-/// A conditioning of these prompts.
+/// The conditioning of these prompts.
 fn prompts(prompt: &str, negative_prompt: &str) -> Conditioning {
-    Conditioning {
-        prompt: prompt.to_owned(),
-        negative_prompt: negative_prompt.to_owned(),
-        size: ImageSize::new(64, 64),
-        guidance_scale: 4.0,
-    }
+    conditioning(prompt, negative_prompt, 4.0)
 }
 
 fn guided_run(
     model: &mut dyn LatentDiffusionModel,
-    [prompt, negative]: [&str; 2],
+    [prompt, negative_prompt]: [&str; 2],
     sampler: SamplerKind,
     steps: usize,
     seed: u64,
     start: &Start<'_>,
 ) -> Latent {
-    let config = model.scheduler_config().clone();
-    let prediction = model.profile().prediction;
-    let cancel = CancelToken::new();
-    let mut network = model.condition(&prompts(prompt, negative), &cancel).unwrap();
-    let mut denoiser = GuidedDenoiser { network: &mut *network, prediction, guidance_scale: 4.0 };
-    let schedule = Schedule::new(&config, sampler, ScheduleKind::Model, steps).unwrap();
-    let (denoiser, config, schedule, cancel) = (&mut denoiser, &config, &schedule, &cancel);
-    let run = Run { denoiser, config, schedule, start: *start, seed: Seed(seed), cancel };
-    sample(run, &mut |_| {}).unwrap().latent
+    let drawing =
+        Drawing { prompt, negative_prompt, sampler, steps, seed, start: *start, ..Drawing::default() };
+    drawing.run(model).unwrap()
 }
 
 /// The network's output for the negative prompt and the prompt, one after the other.
@@ -104,8 +63,8 @@ fn worst_difference(picture: &Picture, expected: &[f32]) -> u8 {
 }
 
 fn agrees_with_diffusers(name: &str) {
-    let mut model = model(&folder(name));
-    let expected = recorded(root().join("tests/fixtures").join(name).join("expected.safetensors"));
+    let mut model = loaded(&fixture_model(name));
+    let expected = tensors(&fixture(name).join("expected.safetensors"));
     let cancel = CancelToken::new();
     let format = model.profile().format;
 
@@ -152,7 +111,7 @@ fn agrees_with_diffusers(name: &str) {
     }
 
     // A file as ComfyUI writes it, from Python.
-    let file = root().join("tests/fixtures").join(name).join("expected.latent");
+    let file = fixture(name).join("expected.latent");
     let opened = read_latent(&file).unwrap();
     let picture = model
         .decode(&format.model_from_vae(&opened.latent), DecodeChoice::default(), &cancel)
@@ -171,27 +130,18 @@ fn an_sd1_like_model_agrees_with_diffusers() {
 
 /// A copy of a fixture with one key of `unet/config.json` changed.
 fn with_unet_key(name: &str, key: &str, value: serde_json::Value) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    let fixture = root().join("tests/fixtures").join(name);
-    for part in ["scheduler", "text_encoder", "tokenizer", "unet", "vae"] {
-        std::fs::create_dir(copy.path().join(part)).unwrap();
-        for file in std::fs::read_dir(fixture.join(part)).unwrap() {
-            let file = file.unwrap();
-            std::fs::copy(file.path(), copy.path().join(part).join(file.file_name())).unwrap();
-        }
-    }
-    std::fs::copy(fixture.join("model_index.json"), copy.path().join("model_index.json")).unwrap();
-    let path = copy.path().join("unet/config.json");
-    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let folder = copied_model(name);
+    let path = folder.path().join("unet/config.json");
+    let mut config = json(&path);
     config[key] = value;
     std::fs::write(path, config.to_string()).unwrap();
-    copy
+    folder
 }
 
 #[test]
 fn keys_of_the_unet_change_its_output_as_in_diffusers() {
-    let expected = recorded(root().join("tests/fixtures/unet_keys.safetensors"));
-    let start = &recorded(root().join("tests/fixtures/sd1/expected.safetensors"))["latent"];
+    let expected = tensors(&fixture("unet_keys.safetensors"));
+    let start = &tensors(&fixture("sd1/expected.safetensors"))["latent"];
     for (name, key, value) in [
         ("no_middle", "mid_block_type", serde_json::Value::Null),
         ("no_padding", "downsample_padding", 0.into()),
@@ -199,7 +149,7 @@ fn keys_of_the_unet_change_its_output_as_in_diffusers() {
         ("sines_first", "flip_sin_to_cos", false.into()),
     ] {
         let folder = with_unet_key("sd1", key, value);
-        let mut model = model(&ModelSource::Folder(folder.path().to_owned()));
+        let mut model = loaded(&model_in(&folder));
         let cancel = CancelToken::new();
         let mut network = model.condition(&prompts("a red fox in the snow", ""), &cancel).unwrap();
         let output = both_outputs(&mut *network, &latent(start), 801.0);
@@ -215,8 +165,8 @@ fn an_sd2_like_model_in_f16_shards_agrees_with_diffusers() {
 /// A folder that diffusers' own inpainting pipeline saved.
 #[test]
 fn an_inpainting_model_draws_the_whole_picture_as_diffusers() {
-    let mut model = model(&folder("inpainting"));
-    let expected = recorded(root().join("tests/fixtures/inpainting/expected.safetensors"));
+    let mut model = loaded(&fixture_model("inpainting"));
+    let expected = tensors(&fixture("inpainting/expected.safetensors"));
     let start = Start::Noise(LatentShape::new(4, 8, 8));
     let run = guided_run(&mut *model, ["a red fox in the snow", "night"], SamplerKind::Ddim, 5, 7, &start);
     close("inpainting", run.values(), &expected["ddim_latent"].1, 1e-3);
@@ -225,16 +175,13 @@ fn an_inpainting_model_draws_the_whole_picture_as_diffusers() {
 /// The UNet of four levels halves odd edges: on the way up each map is as large as the one it is joined with.
 #[test]
 fn latents_of_odd_sizes_agree_with_diffusers_at_every_level() {
-    let temporary = tempfile::tempdir().unwrap();
-    let fixtures = root().join("tests/fixtures");
-    for part in ["model_index.json", "scheduler", "tokenizer", "text_encoder", "vae"] {
-        copy(&fixtures.join("sd1").join(part), &temporary.path().join(part));
-    }
-    copy(&fixtures.join("deep/unet"), &temporary.path().join("unet"));
-    let mut model = model(&ModelSource::Folder(temporary.path().to_owned()));
+    let folder = copied_model("sd1");
+    std::fs::remove_dir_all(folder.path().join("unet")).unwrap();
+    copy_folder(&fixture("deep/unet"), &folder.path().join("unet"));
+    let mut model = loaded(&model_in(&folder));
     let profile = model.profile();
     assert_eq!((profile.size_multiple, profile.defaults.size), (2, ImageSize::new(26, 22)));
-    let expected = recorded(fixtures.join("deep/expected.safetensors"));
+    let expected = tensors(&fixture("deep/expected.safetensors"));
     let (prompt, cancel) = ("a red fox in the snow", CancelToken::new());
     for size in ["11x13", "7x16", "9x8"] {
         let noisy = latent(&expected[&format!("latent_{size}")]);
@@ -247,37 +194,20 @@ fn latents_of_odd_sizes_agree_with_diffusers_at_every_level() {
     close("a picture of 40 by 56", run.values(), &expected["ddim_latent"].1, 1e-3);
 }
 
-/// Copies a file, or a folder's files.
-fn copy(from: &Path, to: &Path) {
-    if from.is_file() {
-        std::fs::copy(from, to).unwrap();
-        return;
-    }
-    std::fs::create_dir(to).unwrap();
-    for file in std::fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
-    }
-}
-
 #[test]
 fn token_ids_are_transformers() {
     for name in ["sd1", "sd2"] {
-        let tokenizer = PromptTokenizer::open(&ModelFiles::open(&folder(name)).unwrap()).unwrap();
-        let file = root().join("tests/fixtures").join(name).join("expected.json");
-        let expected: serde_json::Value =
-            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let tokenizer = PromptTokenizer::open(&ModelFiles::open(&fixture_model(name)).unwrap()).unwrap();
+        let expected = json(&fixture(name).join("expected.json"));
         for (text, ids) in expected["ids"].as_object().unwrap() {
-            let ids: Vec<u32> =
-                ids.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
-            assert_eq!(tokenizer.ids(text).unwrap(), ids, "{text}");
+            assert_eq!(tokenizer.ids(text).unwrap(), token_ids(ids), "{text}");
         }
     }
 }
 
 #[test]
 fn long_weighted_and_empty_prompts_work() {
-    let mut model = model(&folder("sd1"));
+    let mut model = loaded(&fixture_model("sd1"));
     let start = Start::Noise(LatentShape::new(4, 8, 8));
     let mut run = |prompt: &str| guided_run(&mut *model, [prompt, ""], SamplerKind::Ddim, 2, 1, &start);
     let plain = run("a red fox");
@@ -303,13 +233,13 @@ fn a_bad_folder_says_what_is_wrong() {
 
 /// The record that the recipe left of the built-in model.
 fn builtin_record() -> Tensors {
-    recorded(root().join("assets/builtin-model/parity.safetensors"))
+    tensors(&root().join("assets/builtin-model/parity.safetensors"))
 }
 
 /// The network keeps what it makes of the prompts from one call to the next.
 #[test]
 fn every_call_sees_the_prompts_of_its_branch() {
-    let mut model = model(&ModelSource::Builtin);
+    let mut model = loaded(&ModelSource::Builtin);
     let noisy = NoiseSource::new(Seed(0)).latent(LatentShape::new(4, 16, 16));
     let cancel = CancelToken::new();
     let mut network =
@@ -327,10 +257,9 @@ fn every_call_sees_the_prompts_of_its_branch() {
 
 #[test]
 fn the_builtin_model_agrees_with_diffusers() {
-    let mut model = model(&ModelSource::Builtin);
+    let mut model = loaded(&ModelSource::Builtin);
     let expected = builtin_record();
-    let text = std::fs::read_to_string(root().join("assets/builtin-model/parity.json")).unwrap();
-    let facts: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let facts = json(&root().join("assets/builtin-model/parity.json"));
     let prompt = facts["prompt"].as_str().unwrap();
     let noise = NoiseSource::new(Seed(0)).normal(4 * 16 * 16);
     close("noise", &noise, &expected["noise"].1, 1e-6);
@@ -354,19 +283,18 @@ fn the_builtin_model_agrees_with_diffusers() {
 #[test]
 fn the_builtin_tokenizer_agrees_on_500_captions() {
     let tokenizer = PromptTokenizer::open(&ModelFiles::open(&ModelSource::Builtin).unwrap()).unwrap();
-    let text = std::fs::read_to_string(root().join("assets/builtin-model/captions.json")).unwrap();
-    let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let captions = json(&root().join("assets/builtin-model/captions.json"));
+    let rows = captions.as_array().unwrap();
     assert_eq!(rows.len(), 500);
     for row in rows {
-        let ids: Vec<u32> =
-            row["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+        let ids = token_ids(&row["ids"]);
         assert_eq!(tokenizer.ids(row["text"].as_str().unwrap()).unwrap(), ids, "{}", row["text"]);
     }
 }
 
 #[test]
 fn night_is_darker_than_noon() {
-    let mut model = model(&ModelSource::Builtin);
+    let mut model = loaded(&ModelSource::Builtin);
     let mut light = |prompt: &str| {
         let start = Start::Noise(LatentShape::new(4, 16, 16));
         let run = guided_run(&mut *model, [prompt, ""], SamplerKind::Ddim, 10, 3, &start);

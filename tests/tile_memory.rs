@@ -1,48 +1,23 @@
 //! The memory that encoding and decoding take, counted by the allocator.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
-#![expect(unsafe_code, reason = "an allocator that counts is an allocator")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "common/mod.rs"]
+mod common;
+#[path = "common/peak_memory.rs"]
+mod peak_memory;
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
-use safelight::networks::autoencoder::{Autoencoder, MemoryLimits};
-use safelight::networks::{Parameters, Runtime};
+use candle_core::{Device, Tensor};
+use safelight::networks::autoencoder::MemoryLimits;
 use safelight::request::CancelToken;
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged; `realloc` and `alloc_zeroed` come through here.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(live, Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use common::model_folders::builtin_autoencoder;
 
 /// The most bytes that `work` held at once, beside those that were there before.
 fn peak<T>(work: impl FnOnce() -> T) -> f64 {
-    let before = LIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
+    peak_memory::start();
     work();
-    (PEAK.load(Ordering::Relaxed) - before) as f64
+    peak_memory::peak() as f64
 }
 
 /// Bytes of the kernels' own buffers, which the estimate leaves out.
@@ -51,12 +26,7 @@ const BUFFERS: f64 = 8e6;
 // One test only: others beside it would be counted too.
 #[test]
 fn memory_is_what_was_estimated_and_bounded_in_tiles() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/builtin-model/model/vae");
-    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
-    let weights = std::fs::read(folder.join("diffusion_pytorch_model.safetensors")).unwrap();
-    let vb = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
-    let vb = Parameters::new(vb, &Runtime::processor(None));
-    let vae = Autoencoder::new(&vb, &serde_json::from_str(&config).unwrap()).unwrap();
+    let vae = builtin_autoencoder();
     let cancel = CancelToken::new();
     let latent = |height, width| {
         let values: Vec<f32> = (0..4 * height * width).map(|i| (i as f32 * 0.37).sin()).collect();

@@ -2,28 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
-use std::path::Path;
+#[path = "common/mod.rs"]
+mod common;
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{Device, Tensor};
 use safelight::formats::picture::{ReadOptions, read_picture};
-use safelight::networks::autoencoder::{Autoencoder, AutoencoderConfig, MemoryLimits};
-use safelight::networks::{Parameters, Runtime};
+use safelight::networks::autoencoder::MemoryLimits;
 use safelight::request::CancelToken;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn builtin() -> Autoencoder {
-    let folder = root().join("assets/builtin-model/model/vae");
-    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
-    let config: AutoencoderConfig = serde_json::from_str(&config).unwrap();
-    let weights = std::fs::read(folder.join("diffusion_pytorch_model.safetensors")).unwrap();
-    let vb = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
-    let vb = Parameters::new(vb, &Runtime::processor(None));
-    Autoencoder::new(&vb, &config).unwrap()
-}
+use common::fixtures::root;
+use common::model_folders::builtin_autoencoder;
 
 /// The corner of the built-in model's sheet of samples, −1..=1, `[1, 3, H, W]`.
 fn picture(height: usize, width: usize) -> Tensor {
@@ -49,7 +37,7 @@ fn relative_error(found: &Tensor, expected: &Tensor) -> f64 {
 
 #[test]
 fn the_builtin_vae_gives_almost_the_same_in_tiles() {
-    let vae = builtin();
+    let vae = builtin_autoencoder();
     let cancel = CancelToken::new();
     let tiles = MemoryLimits { whole: 0, tile: 16 << 20 };
     // Neither a square nor a multiple of a tile.
@@ -77,7 +65,7 @@ const ALMOST: f64 = 0.03;
 
 #[test]
 fn one_tile_is_the_whole() {
-    let vae = builtin();
+    let vae = builtin_autoencoder();
     let cancel = CancelToken::new();
     let as_small_as_can_be = MemoryLimits { whole: 0, tile: 0 };
     let picture = picture(32, 24);

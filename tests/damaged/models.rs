@@ -1,7 +1,5 @@
 //! Damaged model folders: an error or a model, never a panic or a huge allocation.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -10,9 +8,11 @@ use safelight::catalog::ModelSource;
 use safelight::models::{ModelSettings, load};
 use safelight::request::CancelToken;
 
+use crate::common::fixtures::fixture;
+
 /// Every file of a small model but the records of what diffusers made of it.
 static FILES: LazyLock<Vec<(PathBuf, Vec<u8>)>> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sd2");
+    let root = fixture("sd2");
     let mut files = Vec::new();
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
@@ -230,7 +230,7 @@ fn a_tokenizer_that_cannot_be_parsed_is_an_error() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 160, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 160, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn changed_and_cut_files_never_panic(

@@ -1,7 +1,5 @@
 //! Settings in pictures: as other programs write them, byte by byte, and our own there and back again.
 
-#![expect(clippy::unwrap_used, reason = "what a test needs and does not find fails it")]
-
 use std::path::Path;
 
 use proptest::prelude::*;

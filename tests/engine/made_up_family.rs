@@ -1,8 +1,6 @@
 //! A family of models that only this file knows goes through every public seam: it is recognised, loaded, sampled,
 //! previewed and decoded, and no other file has heard of it.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use safelight::catalog::{
     ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, SamplerKind, StepLimits,
 };

@@ -1,0 +1,11 @@
+//! What several test programs share. Each includes this folder by its path, so it is no test of its own.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+pub(crate) mod fixtures;
+pub(crate) mod model_folders;
+pub(crate) mod numbers;
+pub(crate) mod pictures;
+pub(crate) mod program;
+pub(crate) mod sampling;
