@@ -15,15 +15,15 @@ pub struct Schedule {
     pub coordinates: Coordinates,
     /// First to last.
     pub steps: Vec<ScheduleStep>,
-    /// Factor of unit noise at the start of a run from noise alone.
+    /// Factor of unit noise at the start of a run from noise (diffusers' `init_noise_sigma`).
     pub initial_noise_scale: f64,
 }
 
 impl Schedule {
-    /// The steps that diffusers' scheduler of this name would take with this configuration.
+    /// The steps that diffusers' scheduler for this sampler takes with this configuration.
     ///
     /// # Errors
-    /// [`DiffusionError::Steps`] for a number of steps the sampler cannot take.
+    /// [`DiffusionError::Steps`] for a number of steps that the sampler does not support.
     pub fn new(
         config: &SchedulerConfig,
         sampler: SamplerKind,
@@ -68,7 +68,7 @@ impl Schedule {
         if let (NoiseProcess::VariancePreserving { alphas_cumprod }, Grid::FixedDistance, None) =
             (&process, spec.grid, spread)
         {
-            // The previous timestep is a fixed distance away, not the next one of the list.
+            // The previous timestep is at a fixed distance, which need not be the next one visited.
             let distance = config.num_train_timesteps / steps;
             for step in &mut taken {
                 let t = step.from.timestep as usize;
@@ -85,12 +85,12 @@ impl Schedule {
     }
 }
 
-/// The level of a whole training timestep; one beyond the last is the last.
+/// The level of a whole training timestep, at most the last.
 fn training_level(bars: &[f64], t: usize) -> NoiseLevel {
     NoiseLevel::from_alpha_cumprod(bars[t.min(bars.len() - 1)], t as f64)
 }
 
-/// The levels of a flow: times spaced evenly, then shifted towards high noise, then spread if asked for.
+/// The levels of a flow: times spaced evenly, then shifted towards high noise, then respaced by `spread`.
 fn flow_levels(
     grid: FlowGrid,
     shift: f64,
@@ -144,7 +144,8 @@ struct ScheduleBuilder<'a> {
 }
 
 impl ScheduleBuilder<'_> {
-    /// k-diffusion's sigma of each training timestep. A terminal signal of zero gets diffusers' least signal.
+    /// k-diffusion's sigma of each training timestep. A terminal signal of 0 is replaced, as in
+    /// diffusers, with the smallest one.
     fn k_sigmas(&self) -> Vec<f64> {
         let signal = |bar: f64| if bar > 0.0 { bar } else { 2.0_f64.powi(-24) };
         self.bars.iter().map(|&bar| signal(bar)).map(|bar| ((1.0 - bar) / bar).sqrt()).collect()
@@ -154,7 +155,7 @@ impl ScheduleBuilder<'_> {
         spaced_timesteps(self.spacing, self.config.num_train_timesteps, self.steps, self.config.steps_offset)
     }
 
-    /// Where the run ends, given the last sigma of a spread schedule.
+    /// The level at which the run ends. `last_spread`: the last sigma of a spread schedule.
     fn end(&self, last_spread: Option<f64>) -> NoiseLevel {
         let first = || NoiseLevel::from_alpha_cumprod(self.bars[0], 0.0);
         match (self.spec.end, self.config.final_sigmas_type) {
@@ -223,7 +224,7 @@ impl ScheduleBuilder<'_> {
         let picks = linspace(0.0, teacher as f64, self.steps + 1);
         let levels = picks[..self.steps]
             .iter()
-            // A little above, since the division's rounding must not fall below a whole number.
+            // Slightly above, so that rounding does not fall below a whole number.
             .map(|pick| (teacher - (pick + 1e-9).floor() as usize) * k - 1)
             .map(|t| training_level(self.bars, t))
             .collect();

@@ -1,17 +1,17 @@
 //! An account of every key that diffusers' schedulers for Stable Diffusion 1 and 2 read.
 //!
-//! Read from the signatures of diffusers 0.42's scheduler classes. A key that would change the picture
-//! is either followed or named to the person: none is passed over silently.
+//! Taken from the signatures of the scheduler classes of diffusers 0.42. A key that would change the picture is either
+//! supported or reported to the user; none is ignored silently.
 
 use super::SchedulerConfig;
 
-/// What becomes of a key of `scheduler_config.json`.
+/// How a key of `scheduler_config.json` is treated.
 enum Treatment {
     /// It acts as in diffusers.
     Followed,
-    /// It changes no picture, for the reason beside it.
+    /// It has no influence on pictures; the reason is given beside it.
     NoInfluence,
-    /// It is not followed: the value, if it is one that would change the picture.
+    /// It is not supported: gives the value, if that value would change the picture.
     Named(fn(&SchedulerConfig) -> Option<String>),
 }
 
@@ -98,18 +98,18 @@ fn of_flow(config: &SchedulerConfig, value: Option<String>) -> Option<String> {
     value.filter(|_| config.flow_shift_used().is_some())
 }
 
-/// The value of a key that one class reads, unless it is one of those that are followed.
+/// The value of a key that one class reads, unless it is a supported one.
 fn unless(config: &SchedulerConfig, class: &str, value: Option<&str>, followed: &[&str]) -> Option<String> {
     value.filter(|value| config.class_name == class && !followed.contains(value)).map(str::to_owned)
 }
 
 impl SchedulerConfig {
-    /// What of the model's own scheduler is not followed, one sentence each.
+    /// What of the model's own scheduler is not supported, one sentence each.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if self.own_sampler().is_none() && !self.class_name.is_empty() {
             remarks.push(format!(
-                "The model's own scheduler, {}, is not here: the sampler is {} unless you choose another.",
+                "The model's own scheduler, {}, is not supported: the sampler is {} unless you choose another.",
                 self.class_name,
                 self.suggested_sampler().name(),
             ));
@@ -119,7 +119,7 @@ impl SchedulerConfig {
                 && let Some(value) = value(self)
             {
                 remarks.push(format!(
-                    "The scheduler's ‘{key}’ is {value}, which is not followed: pictures differ from diffusers'."
+                    "The scheduler's ‘{key}’ is {value}, which is not supported: pictures differ from those of diffusers."
                 ));
             }
         }

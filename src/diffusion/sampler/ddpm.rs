@@ -1,5 +1,5 @@
 //! DDPM: a step of the reverse Markov chain, with the small fixed variance unless the model's
-//! configuration says the large one.
+//! configuration chooses the large one.
 //!
 //! Source: Ho et al. 2020, equations 6 and 7, written for any alpha and sigma (Kingma et al. 2021,
 //! <https://arxiv.org/abs/2107.00630>, appendix A), so that it holds for flows too.

@@ -67,10 +67,10 @@ impl Sampler for Dpmpp2m {
         let denoised = self.limits.apply(denoiser.denoise(noisy, from)?);
         self.steps_left = self.steps_left.saturating_sub(1);
         let lambda = from.lambda();
-        // Many steps may share a timestep; differences of one level say nothing.
+        // Several steps may have the same timestep, and divided differences need distinct levels.
         self.earlier.retain(|(earlier, _)| *earlier != lambda);
         let allowed = match self.steps_left {
-            // λ is infinite where there is no noise, and nothing can be extrapolated to there.
+            // λ is infinite without noise, so that nothing can be extrapolated.
             _ if to.sigma == 0.0 => 1,
             0 if self.lower_at_end[0] => 1,
             1 if self.lower_at_end[1] => 2,

@@ -34,8 +34,8 @@ impl Sampler for EulerAncestral {
         noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
         let denoised = denoiser.denoise(noisy, from)?;
-        // The end's k-diffusion sigma as a share of the start's. Of the end's noise this share is old: all
-        // that k-diffusion's `sigma_down` keeps, and nothing where the start holds no signal.
+        // Ratio of the k-diffusion sigmas of end and start: the share of the noise at the end that is kept, as by
+        // k-diffusion's `sigma_down`; the rest is drawn anew. 0 where the start has no signal.
         let share = to.sigma * from.alpha / (to.alpha * from.sigma);
         let old = epsilon(noisy, &denoised, from);
         let fresh = noise.latent(noisy.shape());

@@ -9,7 +9,7 @@ use crate::diffusion::combine::combine;
 use crate::diffusion::{Coordinates, DiffusionError, NoiseSource, ScheduleStep};
 use crate::latent::Latent;
 
-/// Slopes that are remembered.
+/// Number of slopes that are kept.
 const ORDER: usize = 4;
 
 pub(super) const SPEC: SamplerSpec = SamplerSpec {
@@ -44,7 +44,7 @@ impl Sampler for Lms {
         let space = self.coordinates;
         let denoised = denoiser.denoise(noisy, from)?;
         let now = space.time(from);
-        // Many steps may share a timestep; a polynomial through one point twice has no slope.
+        // Several steps may have the same timestep, and interpolation needs distinct points.
         self.slopes.retain(|(time, _)| *time != now);
         self.slopes.insert(0, (now, space.slope(noisy, &denoised, from)));
         self.slopes.truncate(ORDER);

@@ -1,4 +1,4 @@
-//! The step rules. Each takes the latent from one noise level to the next.
+//! The samplers: rules that take the latent from one noise level to the next.
 //!
 //! Each rule has its own file, with its row of [`SAMPLERS`]: everything about it but its names, which
 //! [`SamplerKind`] has because files and settings need them too.

@@ -4,7 +4,7 @@ use crate::diffusion::combine::combine;
 use crate::diffusion::{Coordinates, DiffusionError, NoiseLevel, NoiseSource, ScheduleStep, SchedulerConfig};
 use crate::latent::Latent;
 
-/// What a sampler calls: prediction type and guidance are inside.
+/// What a sampler calls. It takes care of prediction type and guidance.
 pub trait Denoiser {
     /// x̂₀ for the latent `noisy` at this level.
     ///
@@ -13,7 +13,7 @@ pub trait Denoiser {
     fn denoise(&mut self, noisy: &Latent, level: NoiseLevel) -> Result<Latent, DiffusionError>;
 }
 
-/// What one step gives.
+/// The result of a step.
 pub struct SamplerStep {
     /// The latent at the end of the step.
     pub noisy: Latent,
@@ -21,7 +21,7 @@ pub struct SamplerStep {
     pub denoised: Latent,
 }
 
-/// A step rule. It may remember earlier steps; a new run takes a new sampler.
+/// A step rule. It may keep earlier steps, so every run needs a new one.
 pub trait Sampler {
     /// Takes one step.
     ///
@@ -36,16 +36,16 @@ pub trait Sampler {
     ) -> Result<SamplerStep, DiffusionError>;
 }
 
-/// What a sampler may know of a run before it begins.
+/// What a sampler is given of a run before it begins.
 #[derive(Clone, Copy)]
 pub struct Plan<'a> {
     /// The model's scheduler.
     pub config: &'a SchedulerConfig,
-    /// Where slopes are taken.
+    /// The coordinates in which slopes are taken.
     pub coordinates: Coordinates,
-    /// Steps of the whole schedule.
+    /// Number of steps of the whole schedule.
     pub planned: usize,
-    /// Steps that are taken, fewer for a run from a picture.
+    /// Number of steps that are taken; fewer for an image-to-image run.
     pub taken: usize,
 }
 

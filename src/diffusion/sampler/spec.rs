@@ -1,4 +1,4 @@
-//! The row of a sampler in the table: all that is special about it beside its names.
+//! The row of a sampler in the table: its properties except for its names.
 
 use super::rule::{Plan, Sampler};
 use crate::catalog::{SamplerKind, TimestepSpacing};
@@ -7,15 +7,15 @@ use crate::diffusion::sigmas::Spread;
 /// Which levels a sampler visits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::diffusion) enum Grid {
-    /// Whole training timesteps, each step a fixed number of them long.
+    /// Whole training timesteps; each step spans a fixed number of them.
     FixedDistance,
-    /// Whole training timesteps, each step to the next of them.
+    /// Whole training timesteps; each step goes to the next one visited.
     TrainingTimesteps,
     /// k-diffusion's: sigmas at timesteps that may be fractional.
     KDiffusion,
-    /// DPM-Solver's, whose spacings count one interval more.
+    /// DPM-Solver's, whose spacings divide into one interval more.
     Solver,
-    /// A part of the steps of a distilled model's teacher.
+    /// A subset of the steps of a distilled model's teacher.
     Distilled,
 }
 
@@ -24,7 +24,7 @@ pub(in crate::diffusion) enum Grid {
 pub(in crate::diffusion) enum FlowGrid {
     /// From pure noise to the last training timestep.
     Matching,
-    /// From a hair below pure noise, by whole timesteps (UniPC).
+    /// From slightly below pure noise, by whole timesteps (UniPC).
     NearlyAll,
     /// From the first training timestep, by whole timesteps (DPM-Solver).
     AfterFirst,
@@ -43,16 +43,16 @@ pub(in crate::diffusion) enum End {
     FinalSpreadSigma,
 }
 
-/// All that is special about a sampler beside its names.
+/// The properties of a sampler except for its names.
 pub struct SamplerSpec {
-    /// Which one it is.
+    /// Which sampler it is.
     pub kind: SamplerKind,
-    /// The order of its error in the step size, where a run is deterministic.
+    /// The order of convergence; `None` for a stochastic sampler.
     pub order: Option<usize>,
     pub(in crate::diffusion) grid: Grid,
     pub(in crate::diffusion) flow_grid: FlowGrid,
     pub(in crate::diffusion) end: End,
-    /// The spacing of timesteps where the configuration says none.
+    /// The default spacing of timesteps.
     pub(in crate::diffusion) spacing: TimestepSpacing,
     /// The spreads of sigmas that diffusers' class reads from the configuration.
     pub(in crate::diffusion) spreads: &'static [Spread],
