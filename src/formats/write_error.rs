@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-/// A file that could not be written. What stood at the path before still stands there.
+/// A file could not be written. An older file at its path is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[error("could not write the file: {}{}: {}", cause, advice(cause), path.display())]
 pub struct WriteFileError {
-    /// What the operating system said.
+    /// The operating system's error.
     pub cause: std::io::Error,
-    /// Where the file was to be.
+    /// The path as it was given.
     pub path: PathBuf,
 }
 

@@ -47,7 +47,7 @@ fn half_a_picture_is_never_taken_for_a_whole_one() {
         }
         assert!(cut_off > 0, "{name} is never called cut off");
     }
-    // As a broken-off download leaves a file for which room was made.
+    // As an interrupted download leaves a preallocated file.
     for name in ["latin1.png", "comment_be.jpg", "progressive.jpg"] {
         let mut file = file_bytes(name);
         let half = file.len() * 3 / 4;

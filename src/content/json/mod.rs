@@ -1,9 +1,9 @@
 //! JSON as Python writes and reads it.
 //!
-//! The configurations, indices and graphs of this field are written by Python's `json`, which knows more than RFC
-//! 8259: `NaN`, `Infinity` and `-Infinity` are numbers, a file may begin with a byte order mark, the last of two
-//! equal keys counts, and a lone surrogate is a character. A key whose value is `null` is a key left out, at any
-//! level: that is how diffusers writes "the default".
+//! The configurations, indices and graphs of diffusion models are written by Python's `json`, which extends RFC 8259:
+//! `NaN`, `Infinity` and `-Infinity` are numbers, a file may begin with a byte order mark, the last of two equal keys
+//! counts, and a lone surrogate is a character. A key whose value is `null` is treated as missing, at any level:
+//! diffusers writes `null` for a default.
 //! Source: <https://docs.python.org/3/library/json.html>.
 
 mod deserialize;
@@ -29,7 +29,7 @@ impl Json {
 /// Reads a value from a document's bytes.
 ///
 /// # Errors
-/// If the bytes are no JSON, or a key has not the kind of value that `T` expects: the error names the key.
+/// If the bytes are not JSON, or a key does not have the kind of value that `T` expects; the error names the key.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     from_json(Json::parse(bytes)?)
 }
@@ -37,7 +37,7 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
 /// Reads a value from a document.
 ///
 /// # Errors
-/// If a key has not the kind of value that `T` expects: the error names the key.
+/// If a key does not have the kind of value that `T` expects; the error names the key.
 pub fn from_json<T: DeserializeOwned>(document: Json) -> Result<T, JsonError> {
     T::deserialize(document)
 }
@@ -152,7 +152,7 @@ mod tests {
             ("[1 2]", "it is not JSON at line 1, column 4: a comma or the end of the list was expected"),
             ("[1] 2", "it is not JSON at line 1, column 5: nothing more was expected"),
             ("[\"a", "it ends too early, in a text"),
-            ("[\"\\x\"]", "it is not JSON at line 1, column 3: ‘\\’ does not stand before such a sign"),
+            ("[\"\\x\"]", "it is not JSON at line 1, column 3: ‘\\’ cannot be followed by this character"),
             ("[01]", "it is not JSON at line 1, column 3: a comma or the end of the list was expected"),
             ("[-]", "it is not JSON at line 1, column 2: a value was expected"),
         ] {

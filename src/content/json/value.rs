@@ -13,7 +13,7 @@ pub enum Json {
     Signed(i64),
     /// Any other number, NaN and the infinities among them.
     Float(f64),
-    /// A text.
+    /// A string.
     Text(String),
     /// A list.
     List(Vec<Json>),
@@ -28,8 +28,8 @@ impl Json {
         entries.iter().find_map(|(name, value)| (name == key).then_some(value))
     }
 
-    /// The same for code that walks a document of any shape. A number that is not finite becomes `null`: RFC 8259
-    /// has no other word for it.
+    /// The document as a `serde_json` value. A number that is not finite becomes `null`, since RFC 8259 has no such
+    /// numbers.
     pub fn into_value(self) -> serde_json::Value {
         use serde_json::Value;
         match self {

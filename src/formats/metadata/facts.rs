@@ -1,21 +1,21 @@
-//! What a picture was generated with, as a value, and back into a draft.
+//! The settings a picture was generated with, and back in a draft.
 
 use super::names;
 use crate::catalog::{ImageSize, SamplerKind, ScheduleKind};
 use crate::request::{GenerationDraft, Seed};
 
-/// What a file says about how its picture was made. Everything is optional, as files are.
+/// The settings in a picture's file. Everything is optional, since files contain different parts.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct GenerationFacts {
-    /// What was asked for.
+    /// The prompt.
     pub prompt: Option<String>,
-    /// What was to be avoided.
+    /// The negative prompt.
     pub negative_prompt: Option<String>,
     /// Sampling steps.
     pub steps: Option<usize>,
-    /// The sampler's name as the program wrote it; [`Self::sampler_kind`] understands it.
+    /// The sampler's name as the program wrote it; see [`Self::sampler_kind`].
     pub sampler: Option<String>,
-    /// The schedule's name as the program wrote it; [`Self::schedule_kind`] understands it.
+    /// The schedule's name as the program wrote it; see [`Self::schedule_kind`].
     pub schedule: Option<String>,
     /// Classifier-free guidance scale.
     pub guidance_scale: Option<f64>,
@@ -25,36 +25,36 @@ pub struct GenerationFacts {
     pub size: Option<ImageSize>,
     /// The model's name, never its path.
     pub model: Option<String>,
-    /// Strength of an image-to-image run; its presence says that there was a source picture.
+    /// Strength of an image-to-image run; `None` for a run from noise.
     pub denoising_strength: Option<f64>,
-    /// Layers left out at the end of the text encoder plus one: 1 leaves out none.
+    /// Number of skipped layers at the end of the text encoder plus one: 1 skips none.
     pub clip_skip: Option<u32>,
     /// The program and its version.
     pub version: Option<String>,
-    /// Further pairs of the text, in order.
+    /// Further keys and values, in order.
     pub other: Vec<(String, String)>,
 }
 
-/// Something a file says that this program cannot set.
+/// A setting in a file that this program cannot restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unrestored {
-    /// A sampler that is not here.
+    /// A sampler that is not supported.
     Sampler(String),
-    /// A schedule that is not here.
+    /// A schedule that is not supported.
     Schedule(String),
-    /// The text encoder was cut short by this many layers plus one.
+    /// Number of skipped layers of the text encoder plus one.
     ClipSkip(u32),
-    /// The source picture of an image-to-image run, which no file holds.
+    /// The source picture of an image-to-image run, which files do not contain.
     InitImage,
-    /// A graph's node that changes a prompt in a way that its words do not say.
+    /// The class of a ComfyUI node that changes a prompt in a way that its words do not show.
     PromptNode(String),
 }
 
-/// The key of a node that [`Unrestored::PromptNode`] names.
+/// The key in [`GenerationFacts::other`] for the nodes of [`Unrestored::PromptNode`].
 pub(super) const LEFT_OUT_NODE: &str = "Node left out of the prompt";
 
 impl GenerationFacts {
-    /// The facts of a request of this program, for a model with this name.
+    /// The settings of a request, for a model with this name.
     pub fn of_request(request: &GenerationDraft, model_name: &str) -> Self {
         Self {
             prompt: Some(request.prompt.clone()),
@@ -69,28 +69,27 @@ impl GenerationFacts {
             denoising_strength: request.init_image.as_ref().map(|init| init.strength),
             clip_skip: None,
             version: Some(concat!("Safelight ", env!("CARGO_PKG_VERSION")).to_owned()),
-            // The noise is PyTorch's CPU generator's, whatever the device.
+            // On every device the noise is that of PyTorch's CPU generator.
             other: vec![("RNG".to_owned(), "CPU".to_owned())],
         }
     }
 
-    /// The classes of a graph's nodes that the prompts leave out.
+    /// The classes of the nodes whose effect the prompts do not show.
     pub(super) fn left_out_nodes(&self) -> impl Iterator<Item = String> {
         self.other.iter().filter(|(key, _)| key == LEFT_OUT_NODE).map(|(_, class)| class.clone())
     }
 
-    /// Whether the text held settings, and not only some words.
+    /// Whether there are settings, and not only a prompt.
     pub fn has_settings(&self) -> bool {
         self.steps.is_some() || self.sampler.is_some() || self.seed.is_some()
     }
 
-    /// The sampler, if it is one of ours.
+    /// The sampler, if it is supported.
     pub fn sampler_kind(&self) -> Option<SamplerKind> {
         Some(names::sampler_and_schedule(self.sampler.as_deref()?)?.kind)
     }
 
-    /// The schedule, if it is one of ours; from the sampler's name where that says it
-    /// ("DPM++ 2M Karras", "euler karras").
+    /// The schedule, if it is supported. It may be part of the sampler's name ("DPM++ 2M Karras", "euler karras").
     pub fn schedule_kind(&self) -> Option<ScheduleKind> {
         let by_sampler = self.schedule_of_sampler().and_then(|(_, kind)| kind);
         let Some(schedule) = self.schedule.as_deref() else { return by_sampler };
@@ -103,24 +102,24 @@ impl GenerationFacts {
         names::schedule(schedule).or(by_sampler)
     }
 
-    /// The schedule that the sampler's name ends in, and if it is one of ours.
+    /// The schedule at the end of the sampler's name, and its kind if it is supported.
     fn schedule_of_sampler(&self) -> Option<(&str, Option<ScheduleKind>)> {
         names::sampler_and_schedule(self.sampler.as_deref()?)?.schedule
     }
 
-    /// Whether this program wrote the facts.
+    /// Whether this program wrote them.
     pub fn is_ours(&self) -> bool {
         self.version.as_deref().is_some_and(|v| v.starts_with("Safelight"))
     }
 
-    /// Sets in a draft all that is known; the draft keeps its model and whatever the facts do not say.
-    /// Returns what could not be set.
+    /// Restores the settings in a draft, which keeps its model and everything the facts do not contain. Returns what
+    /// could not be restored.
     pub fn apply_to(&self, draft: &mut GenerationDraft) -> Vec<Unrestored> {
         let mut unrestored: Vec<_> = self.left_out_nodes().map(Unrestored::PromptNode).collect();
-        // Another program's empty prompt is one that was not found: what was typed stays.
+        // An empty prompt of another program was probably not found, so the typed one is kept.
         if let Some(prompt) = self.prompt.as_ref().filter(|prompt| !prompt.is_empty() || self.is_ours()) {
             draft.prompt.clone_from(prompt);
-            // A text without that line had none; a graph may have one that was not found.
+            // A text without that line had no negative prompt; in a graph it may not have been found.
             if unrestored.is_empty() {
                 draft.negative_prompt.clear();
             }
@@ -141,7 +140,7 @@ impl GenerationFacts {
             .iter()
             .any(|(key, value)| key == "Seed" && value.parse().is_ok_and(|v: i64| v < 0))
         {
-            // The number every program takes for "another one each time".
+            // Every program takes a negative seed to mean a random one.
             draft.seed = Seed::random();
         }
         if let Some(size) = self.size {
@@ -174,7 +173,7 @@ impl GenerationFacts {
     }
 }
 
-/// The pair for a seed below 0 in JSON, which says that any will do.
+/// The key and value for a negative seed in JSON, which means a random one.
 pub(super) fn negative_seed(seed: Option<&serde_json::Value>) -> Option<(String, String)> {
     let seed = seed?.as_i64().filter(|&seed| seed < 0)?;
     Some(("Seed".to_owned(), seed.to_string()))

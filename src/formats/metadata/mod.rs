@@ -1,4 +1,4 @@
-//! What a picture was generated with: as a value, as text in files, and back into a draft.
+//! The settings a picture was generated with: as a value, as text in files, and back in a draft.
 
 pub mod a1111;
 pub mod comfyui;
@@ -21,12 +21,12 @@ pub(in crate::formats) use exif::{lists_fit, tiff_parts};
 pub use facts::{GenerationFacts, Unrestored};
 pub(in crate::formats) use xmp::{EXTENSION_SEGMENT, IDENTITY_LEN, XMP_SEGMENT, escaped};
 
-/// The facts in a picture file, `None` where it holds none or cannot be read.
+/// The settings in a picture file; `None` if there are none or it cannot be read.
 pub fn read_facts(path: &Path) -> Option<GenerationFacts> {
     facts_from_bytes(&read_bytes(path, MAX_INPUT_BYTES, Sources::Files).ok()?)
 }
 
-/// The facts in a picture file's bytes: PNG, JPEG or WebP.
+/// The settings in the bytes of a PNG, JPEG or WebP file.
 pub fn facts_from_bytes(bytes: &[u8]) -> Option<GenerationFacts> {
     let texts = embedded_texts(bytes);
     let in_order = || {
@@ -34,14 +34,14 @@ pub fn facts_from_bytes(bytes: &[u8]) -> Option<GenerationFacts> {
             .iter()
             .flat_map(|wanted| texts.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(wanted)))
     };
-    // Cameras and editors write comments too: without settings none is anyone's prompt.
+    // Cameras and editors write comments too, so a comment without settings is not a prompt.
     if let Some(facts) = in_order().find_map(|(keyword, text)| settings(keyword, text)) {
         return Some(facts);
     }
-    // Easy Diffusion gives each setting a chunk of its own.
+    // Easy Diffusion writes each setting as a chunk of its own.
     let chunks = texts.iter().map(|(keyword, text)| (keyword.clone(), text.clone().into())).collect();
     object::facts_of(&chunks).or_else(|| {
-        // A prompt alone, if it is not some program's JSON.
+        // A prompt without settings, unless it is JSON of another program.
         let (_, text) = texts
             .iter()
             .find(|(key, text)| key.eq_ignore_ascii_case("parameters") && !object::is_json(text.trim()))?;
@@ -49,7 +49,7 @@ pub fn facts_from_bytes(bytes: &[u8]) -> Option<GenerationFacts> {
     })
 }
 
-/// The settings in a text, in whichever form programs write them under its keyword.
+/// The settings in a text, in any of the forms that programs use with its keyword.
 fn settings(keyword: &str, text: &str) -> Option<GenerationFacts> {
     if ["prompt", "workflow"].iter().any(|graph| keyword.eq_ignore_ascii_case(graph)) {
         return comfyui::parse(text);

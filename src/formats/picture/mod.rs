@@ -1,4 +1,4 @@
-//! Pictures in files: read, written, resampled.
+//! Reading, writing and resampling pictures.
 
 mod embed;
 mod export;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Nodes followed from one to the next: longer chains are not prompts, or go in a circle.
+/// The longest chain of nodes that is followed, since a graph may be circular.
 pub(super) const MAX_LINKS: usize = 32;
 
 /// The class of a node.
@@ -15,11 +15,11 @@ pub(super) fn value<'a>(node: &'a Value, input: &str) -> Option<&'a Value> {
     node.get("inputs")?.get(input).filter(|v| !v.is_array())
 }
 
-/// The node's name in a link.
+/// The name of the node that a link refers to.
 pub(super) fn linked_name(link: &Value) -> Option<String> {
     match link.get(0)? {
         Value::String(name) => Some(name.clone()),
-        // Scripts write a node's name as the number it is.
+        // Scripts write the name of a node as a number.
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
@@ -33,7 +33,7 @@ impl Graph {
         Self(nodes)
     }
 
-    /// The node that samples: the one that starts from an empty latent, else the first.
+    /// The sampler node: the one that starts from an empty latent, otherwise the first.
     pub(super) fn first_sampler(&self) -> Option<&Value> {
         let is_sampler = |node: &&Value| {
             let class = class(node);
@@ -45,7 +45,7 @@ impl Graph {
         samplers.clone().find(starts_empty).or_else(|| samplers.next())
     }
 
-    /// The node a node's input is linked to, behind those that only lead a link around others.
+    /// The node that an input is linked to, behind reroute nodes.
     pub(super) fn linked(&self, node: &Value, input: &str) -> Option<&Value> {
         let mut found = self.0.get(&linked_name(node.get("inputs")?.get(input)?)?)?;
         for _ in 0..MAX_LINKS {
@@ -58,19 +58,19 @@ impl Graph {
         Some(found)
     }
 
-    /// A value of the node itself or of one that is linked to an input which only passes such values on:
-    /// custom samplers get seed, schedule and guidance from nodes of their own.
+    /// A value of the node, or of a node linked to one of its inputs: custom samplers get seed, schedule and guidance from
+    /// separate nodes.
     pub(super) fn find<'a>(&'a self, node: &'a Value, input: &str) -> Option<&'a Value> {
         if let Some(value) = value(node, input) {
             return Some(value);
         }
-        // A value linked to a node of its own, such as a seed's.
+        // The value comes from a separate node, such as one for the seed.
         if let Some(source) = self.linked(node, input) {
             return ["value", "int", "float", input].iter().find_map(|name| value(source, name));
         }
         ["noise", "sampler", "sigmas", "guider"].iter().find_map(|part| {
             let mut source = self.linked(node, part)?;
-            // A schedule may be cut or changed on its way.
+            // Nodes in between may split or change a schedule.
             for _ in 0..MAX_LINKS {
                 if let Some(value) = value(source, input) {
                     return Some(value);
@@ -81,7 +81,7 @@ impl Graph {
         })
     }
 
-    /// A name given by one of the nodes that the sampler's model comes through.
+    /// A value of one of the nodes on the way from the sampler to its model.
     pub(super) fn along_models(&self, sampler: &Value, name: &str) -> Option<&str> {
         let guider = self.linked(sampler, "guider");
         let mut node = self.linked(sampler, "model").or_else(|| self.linked(guider?, "model"))?;

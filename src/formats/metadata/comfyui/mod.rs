@@ -1,8 +1,8 @@
 //! ComfyUI's `prompt`: the graph of nodes that made the picture, as JSON.
 //!
 //! `{"3": {"class_type": "KSampler", "inputs": {"seed": 1, "positive": ["6", 0], …}}, …}`: an input is a
-//! value or a link to another node's output. Only what leads to the sampler is looked at. The graph may stand under
-//! `prompt` in a request to ComfyUI's server, and in the form of its editor.
+//! value or a link to the output of another node. Only nodes that lead to the sampler count. The graph may also be
+//! under `prompt`, as in a request to ComfyUI's server, or in the format of its editor.
 
 use serde_json::{Map, Value};
 
@@ -17,12 +17,12 @@ mod graph;
 mod prompt;
 mod workflow;
 
-/// The facts of a graph, `None` if the text is none or has no sampler.
+/// The settings in a graph; `None` if the text is not a graph or has no sampler.
 pub fn parse(text: &str) -> Option<GenerationFacts> {
     if text.len() > MAX_TEXT_LEN {
         return None;
     }
-    // Python writes NaN into graphs, as the value of a node that is always run anew.
+    // Python writes NaN into graphs, as the value of a node that is always executed again.
     let Ok(Value::Object(nodes)) = json::value_from_slice(text.as_bytes()) else { return None };
     let graph = Graph::new(graph_in(nodes)?);
     let sampler = graph.first_sampler()?;
@@ -51,7 +51,7 @@ pub fn parse(text: &str) -> Option<GenerationFacts> {
             let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
             file.strip_suffix(".safetensors").unwrap_or(file).to_owned()
         }),
-        // 1 is a run from noise alone.
+        // 1 is a run from pure noise.
         denoising_strength: number("denoise").filter(|&strength| strength < 1.0),
         clip_skip: None,
         version: Some("ComfyUI".to_owned()),
@@ -59,8 +59,8 @@ pub fn parse(text: &str) -> Option<GenerationFacts> {
     })
 }
 
-/// The nodes of a graph: the object itself, what stands in it under `prompt` or `workflow`, or the nodes of the
-/// editor's form.
+/// The nodes of a graph: the object itself, its value under `prompt` or `workflow`, or the nodes of the editor's
+/// format.
 fn graph_in(mut object: Map<String, Value>) -> Option<Map<String, Value>> {
     if object.values().any(|node| !class(node).is_empty()) {
         return Some(object);
@@ -75,12 +75,12 @@ fn graph_in(mut object: Map<String, Value>) -> Option<Map<String, Value>> {
     }
 }
 
-/// A number, which some nodes write as a text.
+/// A number, which some nodes write as a string.
 fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
-/// A whole number, which may be written as `20.0` or as a text.
+/// A whole number, which may be written as `20.0` or as a string.
 fn whole_number(value: &Value) -> Option<u64> {
     value
         .as_u64()
