@@ -1,4 +1,4 @@
-//! What can be typed after the program's name.
+//! The command line's arguments.
 
 use std::path::PathBuf;
 

@@ -12,7 +12,7 @@ use crate::engine::{Command, Engine, EngineSettings, Event, Job, JobId, JobKind,
 use crate::models::{Instructions, available_threads};
 use crate::request::{CancelToken, DecodeChoice, GenerationDraft, Picture, Seed};
 
-/// Edges of the pictures that the VAE alone is timed with, pixels: a usual one, and one for tiles.
+/// Edges of the pictures for timing the VAE alone, pixels: a usual size, and one that needs tiles.
 const VAE_EDGES: [usize; 2] = [512, 1024];
 
 pub(super) fn run(
@@ -36,7 +36,7 @@ pub(super) fn run(
     let mut step_secs: Vec<f64> = Vec::new();
     let mut first_step = 0.0;
     for round in 0..2 {
-        // The very first step, which prepares the weights: known once its round is over.
+        // The very first step, which prepares the weights; known after its round.
         first_step = step_secs.first().copied().unwrap_or_default();
         stages.clear();
         step_secs.clear();
@@ -52,7 +52,7 @@ pub(super) fn run(
             _ => {}
         })?;
         if !matches!(end, Event::Decoded { .. }) {
-            bail!("an unexpected answer of the engine: {end:?}");
+            bail!("the engine answered unexpectedly: {end:?}");
         }
         stages.push((Stage::Decoding, Instant::now()));
     }
@@ -105,24 +105,24 @@ pub(super) fn run(
     Ok(())
 }
 
-/// The processor's instructions of this name; by default the widest that it has.
+/// The instruction set of this name; by default the widest available.
 fn instructions_named(name: Option<&str>) -> anyhow::Result<Instructions> {
     let Some(name) = name else { return Ok(Instructions::widest()) };
     let Some(instructions) = Instructions::named(name) else {
         let names: Vec<_> = Instructions::available().iter().map(|known| known.name()).collect();
-        bail!("this processor has no instructions called {name:?}; choose among {}", names.join(", "));
+        bail!("this processor has no instruction set {name:?}: choose from {}", names.join(", "));
     };
     Ok(instructions)
 }
 
-/// What something took.
+/// Time and memory of a stage.
 struct Measured {
     secs: f64,
-    /// The most memory the process held meanwhile, where the system says.
+    /// Peak memory of the process meanwhile, on systems that report it.
     peak_mib: Option<u64>,
 }
 
-/// A picture's way through the VAE.
+/// Encoding and decoding of a picture.
 struct BothWays {
     width: usize,
     height: usize,
@@ -173,13 +173,12 @@ fn both_ways(
     Ok(BothWays { width, height, encode, decode })
 }
 
-/// Lets [`peak_memory_mib`] begin anew where the system can (Linux, proc_pid_clear_refs(5)); elsewhere it gives
-/// nothing anyway.
+/// Resets the peak of [`peak_memory_mib`] on Linux (proc_pid_clear_refs(5)); other systems report none.
 fn forget_peak_memory() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// The most memory this process has held, where the system says.
+/// Peak memory of this process, on systems that report it.
 fn peak_memory_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -61,7 +61,7 @@ fn encode_picture(
     });
     match run::to_the_end(&engine, command, &output::progress(), |_| {})? {
         Event::Encoded { mean, elapsed_secs, .. } => Ok(EncodedFile { profile, mean, elapsed_secs }),
-        other => bail!("an unexpected answer of the engine: {other:?}"),
+        other => bail!("the engine answered unexpectedly: {other:?}"),
     }
 }
 
@@ -72,7 +72,7 @@ fn files(arguments: &ConvertArguments) -> Files {
     files
 }
 
-/// A picture, or several of one input that are numbered, which can be written.
+/// The pictures to write, numbered if there are several, checked to be writable.
 fn picture_files(arguments: &ConvertArguments, count: usize) -> anyhow::Result<Vec<PictureFile>> {
     let mut files = files(arguments);
     let pictures = (0..count)
@@ -82,7 +82,7 @@ fn picture_files(arguments: &ConvertArguments, count: usize) -> anyhow::Result<V
     Ok(pictures)
 }
 
-/// A latent file's values in model space: a file that does not say is taken for what ComfyUI writes.
+/// The values of a latent file in model space. Without a statement they are taken to be in VAE space, as ComfyUI's.
 fn in_model_space(latent: &Latent, space: Option<LatentSpace>, format: &LatentFormat) -> Latent {
     match space.unwrap_or(LatentSpace::Vae) {
         LatentSpace::Vae => format.model_from_vae(latent),
@@ -120,13 +120,13 @@ pub(super) fn encode(arguments: &ConvertArguments, output: &mut Output) -> anyho
 fn tell_what_is_not_read(read: &ReadLatent, arguments: &ConvertArguments, output: &mut Output) {
     if !read.not_read.is_empty() {
         let (names, input) = (read.not_read.join("; "), output::text(&arguments.input));
-        output.notice(&format!("tensors that are no latents are not read: {names}: {input}"));
+        output.notice(&format!("tensors that are not latents are ignored: {names}: {input}"));
     }
 }
 
-/// Decodes every latent of a file. One that fails takes no other with it.
+/// Decodes every latent of a file; a failure does not affect the others.
 pub(super) fn decode(arguments: &ConvertArguments, output: &mut Output) -> anyhow::Result<()> {
-    // The name is checked before a large file is read, all names once it is known how many there are.
+    // One name is checked before a large file is read, all names once their number is known.
     picture_files(arguments, 1)?;
     let read = read_latent(&arguments.input).map_err(|error| output::named(&arguments.input, error))?;
     tell_what_is_not_read(&read, arguments, output);
@@ -165,7 +165,7 @@ fn decode_one(
     let command = Command::Run(Job { id: job, cancel, kind: JobKind::Decode { model, latent, how } });
     let end = run::to_the_end(engine, command, &output::progress(), |_| {})?;
     let Event::Decoded { picture, notice, elapsed_secs, .. } = end else {
-        bail!("an unexpected answer of the engine: {end:?}");
+        bail!("the engine answered unexpectedly: {end:?}");
     };
     if let Some(notice) = notice {
         output.notice(&notice);
@@ -192,12 +192,12 @@ pub(super) fn channels(arguments: &ConvertArguments, output: &mut Output) -> any
                 let input = output::text(input);
                 output.notice(&format!("the first of {} latents is drawn: {input}", read.count()));
             }
-            // The values need no network, only what the model's files say of its latents.
+            // Only the latent format of the model is needed, so it is not loaded.
             let format = models::profile(&arguments.engine.source())?.format;
             let found = read.latent.shape().channels;
             if found != format.channels {
                 bail!(
-                    "the latent has {found} channels and the model's VAE {}: name the model it belongs to with --model",
+                    "the latent has {found} channels and the model's VAE {}: choose the model it belongs to with --model",
                     format.channels
                 );
             }

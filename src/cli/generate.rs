@@ -19,13 +19,13 @@ use crate::formats::picture::{ReadOptions, WriteOptions, read_picture};
 use crate::latent::Latent;
 use crate::request::{CancelToken, GenerationDraft, GenerationRequest, InitImage};
 
-/// Where a picture and its latent go.
+/// The files of a picture and its latent.
 struct Paths {
     picture: PictureFile,
     latent: Option<PathBuf>,
 }
 
-/// What every picture of a batch has in common.
+/// What the pictures of a batch have in common.
 struct Batch<'a> {
     arguments: &'a GenerateArguments,
     engine: Engine,
@@ -34,17 +34,17 @@ struct Batch<'a> {
     load_secs: f64,
 }
 
-/// A latent that sampling gave, and whether it is in a file.
+/// The result of sampling, and whether it has been written.
 #[derive(Default)]
 struct Sampled {
     latent: Option<Latent>,
-    /// Steps that were done, where the run failed before its last one.
+    /// Number of finished steps, if the run ended before its last one.
     reached: Option<usize>,
-    /// The file it was written to.
+    /// The file it was written to, if any.
     file: Option<PathBuf>,
 }
 
-/// Draws pictures. One that fails takes no other with it; a latent is written before it is decoded.
+/// Generates pictures. A failure does not affect the others; a latent is written before it is decoded.
 pub(super) fn run(arguments: &GenerateArguments, output: &mut Output) -> anyhow::Result<()> {
     let paths = checked_paths(arguments, output)?;
     let init_image = match &arguments.init_image {
@@ -90,10 +90,9 @@ pub(super) fn run(arguments: &GenerateArguments, output: &mut Output) -> anyhow:
     Ok(())
 }
 
-/// The files of every picture, which can be written.
+/// The files of every picture, checked to be writable.
 ///
-/// Latents that cannot be written where they were to go are no reason not to draw: this is told, and they go beside
-/// the pictures.
+/// If the latents cannot be written as requested, a failure is reported and they are written beside the pictures.
 fn checked_paths(arguments: &GenerateArguments, output: &mut Output) -> anyhow::Result<Vec<Paths>> {
     let mut files = Files::of_model(&arguments.engine.source());
     if let Some(path) = &arguments.init_image {
@@ -128,7 +127,7 @@ fn is_about(error: &anyhow::Error, task: Task) -> bool {
 }
 
 impl Batch<'_> {
-    /// Draws one picture and writes what there is of it; gives all that went wrong.
+    /// Generates one picture and writes it with its latent. Returns all errors.
     fn draw(
         &self,
         job: JobId,
@@ -170,7 +169,7 @@ impl Batch<'_> {
         let (picture, notice, secs) = match end {
             Ok(Event::Decoded { picture, notice, elapsed_secs, .. }) => (picture, notice, elapsed_secs),
             Ok(other) => {
-                errors.push(anyhow!("an unexpected answer of the engine: {other:?}"));
+                errors.push(anyhow!("the engine answered unexpectedly: {other:?}"));
                 return errors;
             }
             Err(error) => {
@@ -200,8 +199,8 @@ impl Batch<'_> {
         errors
     }
 
-    /// Keeps the latent of a picture that could not be decoded or written: beside the picture's name, unless it is in
-    /// a file already. Gives the error, which says where.
+    /// Saves the latent of a picture that could not be decoded or written, beside the picture, unless it is already in
+    /// a file. Returns the error with the path of the latent.
     fn keep_latent(
         &self,
         error: anyhow::Error,
@@ -218,7 +217,7 @@ impl Batch<'_> {
             sampled.file = Some(path);
         }
         let Some(file) = sampled.file.as_deref().map(output::text) else { return error };
-        // The engine advises to save the latent, which is done.
+        // The engine advises to save the latent, which has been done.
         let error = match error.downcast_ref::<Failure>() {
             Some(failure) if failure.advice == Some(Advice::OtherVae) => {
                 anyhow!("{}", Failure { advice: None, ..failure.clone() })

@@ -9,17 +9,17 @@ use crate::catalog::ModelProfile;
 use crate::engine::{Command, Engine, EngineSettings, Event, Job, JobKind, Stage};
 use crate::request::CancelToken;
 
-/// An engine without a client that sleeps.
+/// Starts an engine with the settings of the arguments.
 pub(super) fn start(arguments: &EngineArguments) -> anyhow::Result<Engine> {
     start_with(arguments.settings())
 }
 
-/// Starts an engine with settings of its own.
+/// Starts an engine with these settings.
 pub(super) fn start_with(settings: EngineSettings) -> anyhow::Result<Engine> {
     Engine::start(settings, || {}).context("the engine's thread could not be started")
 }
 
-/// Sends a command and follows its events to the end, which is given. Every event passes `watch`.
+/// Sends a command and waits for its last event, which is returned. Calls `watch` for every event.
 ///
 /// # Errors
 /// A [`Failure`](crate::engine::Failure) if the job failed.
@@ -85,6 +85,6 @@ pub(super) fn load(
         Event::ModelLoaded { profile, device, elapsed_secs, .. } => {
             Ok(((*profile).clone(), device, elapsed_secs))
         }
-        other => bail!("an unexpected answer of the engine: {other:?}"),
+        other => bail!("the engine answered unexpectedly: {other:?}"),
     }
 }

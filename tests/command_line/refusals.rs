@@ -43,12 +43,12 @@ fn outputs_are_checked_before_the_model_is_opened() {
         (&["--output", &path("sub/")], "not a folder"),
         (&["--output", &path("sub/.png")], "sub/.png"),
         (&["--output", "-"], "‘-’"),
-        (&["--output", &path("old")], "is there already"),
+        (&["--output", &path("old")], "exists already"),
         (&["--output", &path("a.png"), "--save-latent", &path("sub")], "not a folder"),
         (&["--output", &path("a.png"), "--save-latent", &path("a.png")], "use the extension .latent"),
         (&["--output", &path("a.png"), "--save-latent", &path("b.npy")], "use the extension .latent"),
-        (&["--output", &path("in.png"), "--init-image", &path("in.png")], "is read"),
-        (&["--output", &path("./sub/../in.png"), "--init-image", &path("in.png")], "is read"),
+        (&["--output", &path("in.png"), "--init-image", &path("in.png")], "is an input"),
+        (&["--output", &path("./sub/../in.png"), "--init-image", &path("in.png")], "is an input"),
         (&["--output", &path("x.gif")], "use .png, .jpg or .webp"),
     ];
     for (more, sentence) in generated {
