@@ -1,8 +1,8 @@
-//! The operations at the sizes of Stable Diffusion 1.5 and of the built-in model, beside candle's own.
+//! The operations at the sizes of Stable Diffusion 1.5 and of the built-in model, compared with candle's.
 //!
-//! One thread by default; `SAFELIGHT_THREADS` for more. `SAFELIGHT_ISA=avx2` (or `baseline`, `avx512`) keeps to narrower
-//! instructions, `SAFELIGHT_PRECISION=bf16` measures products of bf16 matrices. Pin the process (`taskset -c 0`): threads may
-//! share a core otherwise.
+//! One thread by default; `SAFELIGHT_THREADS` for more. `SAFELIGHT_ISA=avx2` (or `baseline`, `avx512`) limits the
+//! instruction set, `SAFELIGHT_PRECISION=bf16` measures products of bf16 matrices. Pin the process (`taskset -c 0`), since
+//! threads may share a core otherwise.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on stops")]
 
@@ -23,7 +23,7 @@ use safelight::networks::{Isa, KernelContext, Precision, Runtime};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What the environment asks for.
+/// The runtime that the environment variables select.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let variable = |name: &str| std::env::var(name).unwrap_or_default().to_lowercase();
     let isa = Isa::named(&variable("SAFELIGHT_ISA")).unwrap_or_default();
@@ -37,13 +37,13 @@ fn made_up(shape: &[usize], salt: u32) -> Tensor {
     Tensor::from_vec(numbers::made_up(shape.iter().product(), salt), shape, &Device::Cpu).unwrap()
 }
 
-/// A feature map whose memory is channels last, as between our operations.
+/// A channels-last feature map, the layout between our operations.
 fn feature_map(shape: [usize; 4]) -> Tensor {
     let [b, c, h, w] = shape;
     made_up(&[b, h, w, c], 3).permute((0, 3, 1, 2)).unwrap()
 }
 
-/// Measures our operation, on its own threads, and candle's.
+/// Measures our operation, in its thread pool, and candle's.
 fn both(
     criterion: &mut Criterion,
     name: &str,
@@ -53,7 +53,7 @@ fn both(
     let mut group = criterion.benchmark_group(name);
     group.sample_size(10);
     group.bench_function("safelight", |bencher| {
-        // Inside the pool, as whole networks run; only the time of the loop counts.
+        // Inside the pool, as in a network; only the loop is timed.
         bencher.iter_custom(|rounds| {
             RUNTIME.run(|| {
                 let start = std::time::Instant::now();

@@ -1,4 +1,4 @@
-//! Messages for people: a cause is told once, and no type of the program is named.
+//! Messages for users: each cause is stated once, and no type of the program is named.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -91,7 +91,7 @@ fn errors_of_models_are_told_once() {
         let text = error.to_string();
         let part = file.split('/').next().unwrap();
         assert!(text.contains(part), "{file}, {content}: {text}");
-        // The window and the command line show it behind what was tried.
+        // The window and the command line show it after the task.
         let failure = Failure { task: Task::LoadModel, why: text.clone(), advice: None };
         assert_eq!(failure.to_string().matches(&text).count(), 1);
         if let Err(error) = profile(&source) {
@@ -156,7 +156,7 @@ fn the_command_line_tells_a_cause_once() {
         let said = String::from_utf8(run.stderr).unwrap();
         assert!(!run.status.success(), "{arguments:?}");
         let found = said.matches(cause).count();
-        // What Windows calls a file that is not there is its own.
+        // Windows has its own message for a missing file.
         assert!(found == 1 || (cfg!(windows) && cause == "No such file"), "{arguments:?}: {said}");
     }
 }

@@ -162,7 +162,7 @@ fn an_sd2_like_model_in_f16_shards_agrees_with_diffusers() {
     agrees_with_diffusers("sd2");
 }
 
-/// A folder that diffusers' own inpainting pipeline saved.
+/// A folder saved by diffusers' inpainting pipeline.
 #[test]
 fn an_inpainting_model_draws_the_whole_picture_as_diffusers() {
     let mut model = loaded(&fixture_model("inpainting"));
@@ -172,7 +172,7 @@ fn an_inpainting_model_draws_the_whole_picture_as_diffusers() {
     close("inpainting", run.values(), &expected["ddim_latent"].1, 1e-3);
 }
 
-/// The UNet of four levels halves odd edges: on the way up each map is as large as the one it is joined with.
+/// A UNet of four levels halves odd edges, and must upsample each map to the size of its skip connection.
 #[test]
 fn latents_of_odd_sizes_agree_with_diffusers_at_every_level() {
     let folder = copied_model("sd1");
@@ -231,12 +231,12 @@ fn a_bad_folder_says_what_is_wrong() {
     assert!(says(ModelSource::Folder(pickle)).contains("pickled"));
 }
 
-/// The record that the recipe left of the built-in model.
+/// The results of diffusers for the built-in model, recorded by its recipe.
 fn builtin_record() -> Tensors {
     tensors(&root().join("assets/builtin-model/parity.safetensors"))
 }
 
-/// The network keeps what it makes of the prompts from one call to the next.
+/// The network caches what it computes from the prompts, and must not mix the branches.
 #[test]
 fn every_call_sees_the_prompts_of_its_branch() {
     let mut model = loaded(&ModelSource::Builtin);

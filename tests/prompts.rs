@@ -1,4 +1,4 @@
-//! From text to embedding: added tokens, learned embeddings, chunks, and when guidance counts.
+//! From text to embedding: added tokens, learned embeddings, chunks, and the effect of guidance.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -44,7 +44,7 @@ fn added_and_special_tokens_are_transformers() {
     }
 }
 
-/// The text encoder's vectors of words of its vocabulary, as bytes.
+/// The token embeddings of words, as bytes.
 fn vectors(words: &[&str]) -> Vec<u8> {
     let vocab: HashMap<String, usize> =
         serde_json::from_str(&std::fs::read_to_string(fixture("sd1/tokenizer/vocab.json")).unwrap()).unwrap();
@@ -141,7 +141,7 @@ fn a_prompt_is_bounded_as_a_whole() {
     assert!(drawn(&mut *model, [&"red ".repeat(75 * 32), ""], 1.0).is_ok());
 }
 
-/// As in diffusers: `guidance_scale=0.0`, which distilled models' cards say, is no guidance.
+/// As in diffusers, `guidance_scale=0.0`, which cards of distilled models recommend, is no guidance.
 #[test]
 fn guidance_up_to_one_is_none() {
     let mut model = loaded(&fixture_model("sd1"));

@@ -1,4 +1,4 @@
-//! The preview shaders on a software adapter against their references on the processor.
+//! The preview shaders on a software adapter compared with their CPU references.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
@@ -37,7 +37,7 @@ fn gpu() -> Gpu {
     Gpu { device, queue, decoder }
 }
 
-/// wgpu's native futures are ready when first asked.
+/// Polls a future to its end; wgpu's native futures are ready at the first poll.
 fn pollster_block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

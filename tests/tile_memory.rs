@@ -1,4 +1,4 @@
-//! The memory that encoding and decoding take, counted by the allocator.
+//! The peak memory of encoding and decoding, measured by the allocator.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
@@ -13,17 +13,17 @@ use safelight::request::CancelToken;
 
 use common::model_folders::builtin_autoencoder;
 
-/// The most bytes that `work` held at once, beside those that were there before.
+/// The peak memory of `work`, bytes.
 fn peak<T>(work: impl FnOnce() -> T) -> f64 {
     peak_memory::start();
     work();
     peak_memory::peak() as f64
 }
 
-/// Bytes of the kernels' own buffers, which the estimate leaves out.
+/// Bytes of the buffers of the kernels, which the estimate does not include.
 const BUFFERS: f64 = 8e6;
 
-// One test only: others beside it would be counted too.
+// The only test of this program, since the allocator counts every thread.
 #[test]
 fn memory_is_what_was_estimated_and_bounded_in_tiles() {
     let vae = builtin_autoencoder();
@@ -35,7 +35,7 @@ fn memory_is_what_was_estimated_and_bounded_in_tiles() {
     let picture = Tensor::full(0.25_f32, (1, 3, 320, 320), &Device::Cpu).unwrap();
     let decode = |z: &Tensor, limits| peak(|| vae.decode(z, limits, &cancel).unwrap());
     let encode = |limits| peak(|| vae.encode(&picture, limits, &cancel).unwrap());
-    // The first pass makes the weights and the kernels' buffers ready.
+    // The first pass allocates the packed weights and the buffers of the kernels.
     let z = latent(40, 40);
     decode(&z, MemoryLimits::UNLIMITED);
     encode(MemoryLimits::UNLIMITED);
@@ -56,10 +56,10 @@ fn memory_is_what_was_estimated_and_bounded_in_tiles() {
     for (height, width) in [(40, 40), (56, 80)] {
         let result = (height * width * 64 * 3 * 4) as f64;
         let held = decode(&latent(height, width), limits(4.0 * tile));
-        // The middle runs whole: 7 maps of 128 channels. What takes no more than it runs whole too.
+        // The middle block is not tiled: 7 maps of 128 channels. Layers that take no more are not tiled either.
         let whole_part = tile.max((7 * 128 * height * width * 4) as f64);
         println!("{height}×{width} in tiles: {:.0} MB", held / 1e6);
-        // What the tiles are cut from, a tile, and the result.
+        // The input of the tiles, one tile, and the result.
         assert!(held < whole_part + tile + result + BUFFERS, "{:.0} MB for {height}×{width}", held / 1e6);
     }
 }

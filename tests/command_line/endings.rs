@@ -1,4 +1,4 @@
-//! Readers that go away, a full standard output, and signals.
+//! Closed pipes, a full standard output, and signals.
 
 use std::process::Command;
 
@@ -33,7 +33,7 @@ fn a_reader_that_goes_away_ends_nothing_but_the_printing() {
         let output = closed(arguments, false);
         assert_eq!((output.status.code(), error_of(&output).as_str()), (Some(0), ""), "{arguments:?}");
     }
-    // Nobody listens at all.
+    // Standard error is closed too.
     assert_eq!(closed(&["inspect", "/no such file"], true).status.code(), Some(1));
     assert_eq!(closed(&["inspect", text(&first)], true).status.code(), Some(0));
     assert_eq!(closed(&["generate", "--nonsense"], true).status.code(), Some(2));
@@ -61,7 +61,7 @@ fn standard_output_that_is_full_is_told_in_a_sentence() {
     full(&["--help"]);
 }
 
-/// The program with its signals' usual effects, also where the tests themselves were started by nohup.
+/// The program with the default actions of signals, even if the tests were started by `nohup`.
 #[cfg(unix)]
 fn program_with_default_signals() -> Command {
     if cfg!(target_os = "linux") {

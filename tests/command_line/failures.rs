@@ -1,4 +1,4 @@
-//! A failure on the way: it is told, and nothing else is lost with it.
+//! A failure during the work is reported, and other results are not lost.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ fn a_failed_decode_leaves_the_latent_and_a_batch_goes_on() {
     assert!(error.ends_with("2 of 2 pictures failed\n"), "{error}");
     assert_eq!(names_in(folder.path()), ["l-1.latent", "l-2.latent", "model"]);
 
-    // Without a name for it, it is kept beside the picture.
+    // Without `--save-latent` it is kept beside the picture.
     let output = safelight(&generate(&picture, &["--model", text(&model)]));
     let error = error_of(&output);
     assert!(output.status.code() == Some(1) && error.contains("a.latent"), "{error}");
@@ -72,7 +72,7 @@ fn every_latent_of_a_file_is_decoded() {
     let [first, last] = ["a-1.png", "a-3.png"].map(|name| std::fs::read(folder.path().join(name)).unwrap());
     assert_ne!(first, last);
 
-    // One that is damaged takes no other with it, and is told by its file's name.
+    // A damaged latent does not affect the others, and its error names the file.
     let mut damaged = values;
     damaged[4 * 8 * 8 * 4..4 * 8 * 8 * 4 + 4].fill(0xff);
     write(&damaged);
@@ -85,14 +85,14 @@ fn every_latent_of_a_file_is_decoded() {
     assert!(error.contains("batch.latent: latent 2 of 3: ") && error.contains("1 of 3 latents"), "{error}");
     assert!(!folder.path().join("a-2.png").exists());
 
-    // The figures are of every latent, and name the one that is damaged.
+    // `inspect` prints the statistics of every latent, including the damaged one.
     let output = safelight(&["inspect", "--json", text(&batch)]);
     let facts: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let rows = facts["channels"].as_array().unwrap();
     let damaged: Vec<_> = rows.iter().filter(|row| row["not finite"] != 0).collect();
     assert_eq!((rows.len(), damaged.len()), (12, 1));
     assert_eq!((&damaged[0]["latent"], &damaged[0]["channel"]), (&2.into(), &0.into()));
-    // Its channels are drawn, and what is no number in them is said.
+    // Its channels are drawn, and the NaN values are reported.
     let values = [&[0xff; 4][..], &[0; 4 * 8 * 8 * 4 - 4]].concat();
     let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1, 4, 8, 8], &values);
     let one = safetensors::serialize([("latent_tensor", view.unwrap())], None).unwrap();
@@ -121,6 +121,6 @@ fn every_input_is_reported_and_one_that_failed_is_in_the_exit_code() {
         assert!(error.contains(text(path)) && !printed.contains(text(path)), "{printed}{error}");
     }
     assert!(error.ends_with("2 of 5 inputs could not be read\n"), "{error}");
-    // Each only by its own sentence.
+    // Each path is in one message only.
     assert_eq!(error.matches(text(&broken)).count(), 1, "{error}");
 }

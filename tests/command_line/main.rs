@@ -1,4 +1,4 @@
-//! The real program, without its window.
+//! The program run as a process, without its window.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! What is refused before any work, in one sentence.
+//! Input that is refused in one sentence before any work.
 
 use crate::common::program::{safelight, text};
 use crate::small_model::{error_of, fails_with, generate, names_in};

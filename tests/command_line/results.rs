@@ -1,4 +1,4 @@
-//! What commands make: pictures, latents, channel sheets, reports.
+//! The results of commands: pictures, latents, channel sheets, reports.
 
 use std::path::Path;
 
@@ -70,7 +70,7 @@ fn the_channels_of_a_latent_and_of_a_picture_become_the_same_sheet() {
     assert!(safelight(&["channels", text(&latent), "--output", text(&again)]).status.success());
     let [sheet, again] = [sheet, again].map(|path| image::open(path).unwrap().to_rgb8());
     assert_eq!(answer["width"].as_u64(), Some(u64::from(sheet.width())));
-    // Under the titles, which are the files' names.
+    // Below the titles, which are the names of the files.
     let body = |sheet: &image::RgbImage| sheet.rows().skip(100).flatten().copied().collect::<Vec<_>>();
     assert_eq!(body(&sheet), body(&again));
 }
@@ -89,7 +89,7 @@ fn bf16_matrices_draw_nearly_the_same_picture() {
     let distance = |a: &u8, b: &u8| f64::from(a.abs_diff(*b));
     let mean = drawn[0].iter().zip(drawn[1].iter()).map(|(a, b)| distance(a, b)).sum::<f64>()
         / drawn[0].len() as f64;
-    // Equal where the processor has no bf16 products.
+    // The pictures are equal on processors without bf16 instructions.
     assert!(mean < 6.0, "{mean}");
 }
 

@@ -1,4 +1,4 @@
-//! Commands with a model so small that they take milliseconds, and what they leave behind.
+//! Commands with a small model, which take milliseconds, and the files and messages they leave.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -21,7 +21,7 @@ pub(crate) fn generate<'a>(output: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
     arguments
 }
 
-/// The small model with a value of a part's weights that is no number: `tensor` of `part`.
+/// A copy of the small model with NaN as the weights `tensor` of `part`.
 pub(crate) fn small_model_with_nan(folder: &Path, part: &str, tensor: &str) -> PathBuf {
     let model = folder.join("model");
     copy_folder(Path::new(SMALL), &model);

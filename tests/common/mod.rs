@@ -1,4 +1,4 @@
-//! What several test programs share. Each includes this folder by its path, so it is no test of its own.
+//! Helpers that several test programs share. Each includes this folder as a module; it is not a test program itself.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]

@@ -12,7 +12,7 @@ use safelight::request::{CancelToken, DeviceChoice};
 
 use super::fixtures::{fixture, root};
 
-/// Copies a folder with all that is in it. The target is created if need be.
+/// Copies a folder recursively. The target is created if it does not exist.
 pub(crate) fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
@@ -32,7 +32,7 @@ pub(crate) fn copied_model(name: &str) -> tempfile::TempDir {
     folder
 }
 
-/// A fixture's model where it lies.
+/// The model of a fixture.
 pub(crate) fn fixture_model(name: &str) -> ModelSource {
     ModelSource::Folder(fixture(name))
 }
@@ -42,13 +42,13 @@ pub(crate) fn model_in(folder: &tempfile::TempDir) -> ModelSource {
     ModelSource::Folder(folder.path().to_owned())
 }
 
-/// Loads a model that must load, on the processor.
+/// Loads a model on the CPU.
 pub(crate) fn loaded(source: &ModelSource) -> Box<dyn LatentDiffusionModel> {
     let settings = ModelSettings { device: DeviceChoice::Cpu, ..ModelSettings::default() };
     load(source, settings, &mut |_, _, _| {}, &CancelToken::new()).unwrap()
 }
 
-/// The autoencoder of the built-in model alone.
+/// The autoencoder of the built-in model.
 pub(crate) fn builtin_autoencoder() -> Autoencoder {
     let folder = root().join("assets/builtin-model/model/vae");
     let config = std::fs::read_to_string(folder.join("config.json")).unwrap();

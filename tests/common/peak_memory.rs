@@ -1,4 +1,4 @@
-//! An allocator that knows the most memory that the process held at one time.
+//! An allocator that records the peak memory of the process.
 //!
 //! Not in `mod.rs`: only the programs that include this file by its path get the allocator.
 
@@ -51,14 +51,14 @@ unsafe impl GlobalAlloc for Metered {
     }
 }
 
-/// Begins to measure.
+/// Starts a measurement.
 pub(crate) fn start() {
     let held = HELD.load(Relaxed);
     BEFORE.store(held, Relaxed);
     PEAK.store(held, Relaxed);
 }
 
-/// The most bytes held since [`start`], beyond those held then.
+/// The peak since [`start`], less what was allocated then, bytes.
 pub(crate) fn peak() -> usize {
     PEAK.load(Relaxed).saturating_sub(BEFORE.load(Relaxed))
 }

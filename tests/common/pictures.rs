@@ -1,10 +1,10 @@
-//! Facts and files of pictures.
+//! Settings and files of pictures.
 
 use safelight::catalog::ImageSize;
 use safelight::formats::metadata::GenerationFacts;
 use safelight::request::Seed;
 
-/// Facts with a value in most fields, as this program writes them.
+/// Settings as this program writes them, with a value in most fields.
 pub(crate) fn facts() -> GenerationFacts {
     GenerationFacts {
         prompt: Some("a red fox, “golden hour”\nin fresh snow".into()),

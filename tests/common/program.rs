@@ -1,4 +1,4 @@
-//! The real program, run without its window.
+//! Running the program as a process.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -16,7 +16,7 @@ pub(crate) fn conditioning(prompt: &str, negative_prompt: &str, guidance_scale: 
     }
 }
 
-/// What a run is given. The default draws 8×8 latent pixels from noise in two steps of DDIM.
+/// The inputs of a run. The default draws 8×8 latent pixels from noise in two steps of DDIM.
 #[derive(Clone, Copy)]
 pub(crate) struct Drawing<'a> {
     pub(crate) prompt: &'a str,

@@ -1,10 +1,9 @@
-//! An allocator that remembers, for each thread, how much was allocated.
+//! An allocator that records for each thread how much it allocated.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// Remembers of each thread the largest single allocation and the most that was held at a time, so that tests can
-/// say "no huge allocation" and "in proportion to the file".
+/// Records for each thread the largest allocation and the peak memory, since tests run on threads of their own.
 struct Watched;
 
 thread_local! {
@@ -13,7 +12,7 @@ thread_local! {
     static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
-/// Counts bytes that come to the thread, or go.
+/// Counts bytes that the thread allocated or freed.
 fn count(change: isize) {
     let _ = HELD.try_with(|held| {
         held.set(held.get() + change);
@@ -26,7 +25,7 @@ fn count_new(size: usize) {
     count(size.cast_signed());
 }
 
-/// The most bytes that `work` held at a time.
+/// Runs `work`; its result, and its peak memory in bytes.
 pub(crate) fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.get();
     PEAK.set(before);

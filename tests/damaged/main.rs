@@ -1,5 +1,5 @@
-//! Files that lie or were damaged: an error or a value, never a panic, never half of a picture for a whole one, and
-//! never memory that the file does not justify.
+//! Damaged and hostile files: the result is an error or a value, never a panic or half of a picture, and the memory stays
+//! in proportion to the file.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

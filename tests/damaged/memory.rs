@@ -1,4 +1,4 @@
-//! Memory in proportion to the file: what it claims is checked before anything is allocated.
+//! Memory in proportion to the file: the sizes it claims are checked before anything is allocated.
 
 use safelight::formats::ReadFileError;
 use safelight::formats::latent_file::latent_from_bytes;
@@ -13,11 +13,11 @@ use crate::common::pictures::{facts, png_with_profile};
 
 #[test]
 fn a_decompression_bomb_is_refused_before_memory_is_taken() {
-    // A header that claims 60 000 × 60 000 pixels, with a right checksum, and almost no data.
+    // A header that claims 60 000 × 60 000 pixels, with a valid checksum, and almost no data.
     let mut png = Vec::new();
     let encoder = png::Encoder::new(&mut png, 60_000, 60_000);
     drop(encoder.write_header().unwrap());
-    // The writer ends the file itself; the pixels' chunk is added.
+    // The writer has added the end chunk; it is replaced with one of pixels.
     png.truncate(33);
     png.extend(*b"\0\0\0\x04IDAT\x78\x9c\x03\0\0\0\0\0");
     LARGEST.set(0);
@@ -31,7 +31,7 @@ fn a_decompression_bomb_is_refused_before_memory_is_taken() {
 
 #[test]
 fn a_webp_frame_larger_than_its_picture_is_refused_before_memory_is_taken() {
-    // The lossy file is `RIFF`, length, `WEBP` and one chunk, whose frame's size stands 6 bytes in.
+    // The lossy file is `RIFF`, length, `WEBP` and one chunk, whose frame has its size at byte 6.
     let mut frame = file_bytes("lossy.webp").split_off(12);
     frame[14..18].copy_from_slice(&[0xff, 0x3f, 0xff, 0x3f]);
     let mut webp = b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x0f\0\0\x07\0\0".to_vec();
@@ -55,12 +55,12 @@ fn a_text_that_inflates_without_end_is_left_out() {
     assert_eq!((read.picture.width(), read.facts), (16, None));
 }
 
-/// What a file may cost beside its pixels, bytes.
+/// Memory that a file may take in addition to its pixels, bytes.
 const EXTRA: usize = 64 << 20;
 
 #[test]
 fn profiles_and_texts_that_inflate_cost_no_more_than_they_may() {
-    // 100 MB of zeros in a profile of some 100 KB.
+    // 100 MB of zeros, compressed to a profile of about 100 KB.
     let profile = png_with_profile(vec![0; 100_000_000]);
     assert!(profile.len() < 1 << 20);
     let (read, peak) = peak_of(|| picture_from_bytes(&profile, &ReadOptions::default()).unwrap());
@@ -85,21 +85,21 @@ fn profiles_and_texts_that_inflate_cost_no_more_than_they_may() {
 
 #[test]
 fn parts_that_claim_more_than_the_file_has_are_refused_before_memory_is_taken() {
-    // A canvas of 16×8 and a frame of 16 384 × 8192 pixels, which stay under the limit, of which 60 bytes are there.
+    // A canvas of 16×8 and a frame of 16 384 × 8192 pixels, below the limit, with only 60 bytes of data.
     let mut webp =
         b"RIFF\x84\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0\x0f\0\0\x07\0\0ANIM\x06\0\0\0\0\0\0\0\0\0".to_vec();
     webp.extend(b"ANMF\xff\xff\x10\0\0\0\0\0\0\0\xff\x1f\0\xff\x1f\0\0\0\0\0VP8 \xff\xff\0\0\x30\x01\0\x9d\x01\x2a\xff\x1f\xff\x1f");
     webp.extend([0x55; 60]);
     // A GIF whose frame is larger than its screen.
     let gif = b"GIF89a\x01\0\x01\0\0\0\0\x2c\0\0\0\0\xff\xff\xff\xff\0\x02\x02\x44\x01\0\x3b".to_vec();
-    // A bitmap and a PNG of 8000 × 8000 pixels with some bytes of them.
+    // A bitmap and a PNG of 8000 × 8000 pixels with only some bytes of data.
     let mut bmp = file_bytes("plain.bmp");
     bmp[18..26].copy_from_slice(&[0x40, 0x1f, 0, 0, 0x40, 0x1f, 0, 0]);
     let mut png = Vec::new();
     drop(png::Encoder::new(&mut png, 8000, 8000).write_header().unwrap());
     png.truncate(33);
     png.extend(*b"\0\0\0\x04IDAT\x78\x9c\x03\0\0\0\0\0");
-    // A JPEG that says it is 8000 × 8000; its start of frame is behind its tables.
+    // A JPEG that claims 8000 × 8000 pixels; its start of frame follows its tables.
     let mut jpeg = file_bytes("camera.jpg");
     let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0x1f, 0x40, 0x1f, 0x40]);
@@ -137,9 +137,9 @@ fn latents_take_memory_in_proportion_to_their_values() {
     write_latent(&path, &latent, &LatentFacts::default()).unwrap();
     let (read, peak) = peak_of(|| read_latent(&path).unwrap());
     assert_eq!(read.latent.shape(), latent.shape());
-    // The file's bytes and the values.
+    // The bytes of the file and the values.
     assert!(peak < 2 * latent.byte_len() + (1 << 20), "{peak}");
-    // A batch of a number that the file has no values for.
+    // A batch size that is much larger than the file.
     let mut lie = b"\x93NUMPY\x01\0\x76\0".to_vec();
     let header =
         "{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551615, 16, 4096, 4096), }";

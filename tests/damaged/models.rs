@@ -10,7 +10,7 @@ use safelight::request::CancelToken;
 
 use crate::common::fixtures::fixture;
 
-/// Every file of a small model but the records of what diffusers made of it.
+/// Every file of a small model except the recorded results of diffusers.
 static FILES: LazyLock<Vec<(PathBuf, Vec<u8>)>> = LazyLock::new(|| {
     let root = fixture("sd2");
     let mut files = Vec::new();
@@ -116,7 +116,7 @@ fn weights_that_end_too_early_say_so() {
     }
 }
 
-/// A file that another program shortens or replaces meanwhile: an error, and no signal that ends the program.
+/// A file that another program truncates meanwhile is an error, and not a signal that ends the program.
 #[test]
 fn weights_that_shrink_while_they_load_are_an_error() {
     for (_, path, content) in weights() {
@@ -135,7 +135,7 @@ fn weights_that_shrink_while_they_load_are_an_error() {
     }
 }
 
-/// Its weights are a file of 256 GiB that takes no space: nothing of it may be read or allocated.
+/// Its weights are a sparse file of 256 GiB, of which nothing may be read or allocated.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_model_larger_than_the_memory_is_refused_before_it_is_read() {
@@ -194,7 +194,7 @@ fn configurations_are_read_as_python_writes_them() {
                 1,
             )
         };
-        // A key that stands twice counts where it stands last.
+        // Of duplicate keys the last one counts.
         assert_eq!(changed(name, nulls), Ok(()), "{name}");
     }
     let null_size = |text: String| text.replace("\"sample_size\": 8", "\"sample_size\": null");

@@ -19,7 +19,7 @@ fn a_damaged_picture_is_told_without_a_decoders_own_names() {
     assert!(error.contains("checksum") && !error.contains(['{', '}']) && !error.contains("::"), "{error}");
 }
 
-/// Cut anywhere, a picture is an error or all of it: never grey where pixels should be.
+/// A picture truncated anywhere is an error or complete, never partly grey.
 #[test]
 fn half_a_picture_is_never_taken_for_a_whole_one() {
     for name in [

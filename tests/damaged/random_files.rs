@@ -10,7 +10,7 @@ use crate::allocation::LARGEST;
 use crate::common::fixtures::file_bytes;
 use crate::common::pictures::{facts, png_with_profile};
 
-/// A file with some bytes changed, a part cut out, or its end lost.
+/// A file with some bytes changed and a part cut out.
 fn damaged(names: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let damage = (
         prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
@@ -32,8 +32,8 @@ fn damaged(names: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Far below what a lying header could ask for. WebP's lossy format counts a part's bytes in 24 bits, and its
-/// decoder makes room for what they say: 16 MiB.
+/// Limit of a single allocation, far below what a header could claim. A part of a lossy WebP has a 24-bit length, and
+/// its decoder allocates up to 16 MiB for it.
 const LARGE: usize = 20 << 20;
 
 proptest! {
@@ -47,7 +47,7 @@ proptest! {
             "plain.bmp", "plain.tiff", "two_frames.gif",
         ])
     ) {
-        // With few pixels allowed, memory shows whether the limit is looked at first.
+        // With a low limit of pixels, an allocation shows whether the limit is checked first.
         let options = ReadOptions { max_pixels: 1 << 16, ..ReadOptions::default() };
         LARGEST.set(0);
         if let Ok(read) = picture_from_bytes(&bytes, &options) {
@@ -107,7 +107,7 @@ proptest! {
     #[test]
     fn any_text_is_read_as_settings_or_as_a_prompt(text in "(?s)(.{0,40}\n)?(Negative prompt:.{0,20}\n)?(\\PC{0,12}[:,\"\\\\{]){0,12}") {
         let facts = a1111::parse(&text);
-        // Reading what was written of it is stable: nothing grows or moves from one field to another.
+        // Reading and writing again is stable: nothing grows or moves to another field.
         let again = a1111::parse(&a1111::write(&facts));
         prop_assert_eq!(again.seed, facts.seed);
     }

@@ -1,4 +1,4 @@
-//! Failures and panics: the job ends with a reason, the engine goes on.
+//! Failures and panics: the job ends with a reason, and the engine continues.
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -31,7 +31,7 @@ fn a_load_that_panics_is_a_failed_load_and_nothing_starts_again() {
         failed.starts_with("failed: The model could not be loaded") && failed.contains("fake.rs"),
         "{failed}"
     );
-    // No restart comes before the answer to the next command.
+    // There is no restart event before the answer to the next command.
     run(&engine, 2, JobKind::LoadModel { model: ModelSource::Builtin });
     assert_eq!([0; 2].map(|_| name(&engine.next_event().unwrap())), ["loading", "loaded"]);
     assert_eq!(loads.load(Ordering::SeqCst), 2);

@@ -1,4 +1,4 @@
-//! An engine whose model does what the prompt says, and the names of its events.
+//! An engine with a fake model, whose behaviour the prompt selects, and names for its events.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +38,7 @@ pub(crate) fn profile() -> ModelProfile {
     }
 }
 
-/// A model whose behaviour the prompt chooses, whose network looks at the stop switch as real ones do.
+/// A model whose behaviour the prompt selects. Its network checks the cancel token as real ones do.
 struct FakeModel {
     profile: ModelProfile,
     config: SchedulerConfig,
@@ -163,19 +163,19 @@ pub(crate) fn request(behaviour: &str, change: impl FnOnce(&mut GenerationDraft)
     Box::new(draft.validate(&profile()).unwrap())
 }
 
-/// Sends a job with a token of its own; gives the token, which stops it.
+/// Sends a job. Returns its cancel token.
 pub(crate) fn run(engine: &Engine, id: u64, kind: JobKind) -> CancelToken {
     let cancel = CancelToken::new();
     run_with(engine, id, &cancel, kind);
     cancel
 }
 
-/// Sends a job with this token.
+/// Sends a job with this cancel token.
 pub(crate) fn run_with(engine: &Engine, id: u64, cancel: &CancelToken, kind: JobKind) {
     engine.send(Command::Run(Job { id: JobId(id), cancel: cancel.clone(), kind })).unwrap();
 }
 
-/// Draws a picture with the model's behaviour of this name.
+/// Generates a picture with this behaviour of the model.
 pub(crate) fn generate(engine: &Engine, id: u64, behaviour: &str) -> CancelToken {
     run(engine, id, JobKind::Generate { request: request(behaviour, |_| {}) })
 }
@@ -201,7 +201,7 @@ pub(crate) fn name(event: &Event) -> String {
     }
 }
 
-/// The names of events up to and with the first that ends a job.
+/// The names of the events up to and including the first that ends a job.
 pub(crate) fn until_end(engine: &Engine) -> Vec<String> {
     let mut names = Vec::new();
     loop {

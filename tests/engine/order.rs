@@ -50,7 +50,7 @@ fn a_stop_inside_the_network_ends_the_job_without_a_result() {
     let clock = Instant::now();
     cancel.stop();
     assert_eq!(until_end(&engine).last().unwrap(), "cancelled");
-    // A block of the fake takes a millisecond; a second is a loaded machine's patience.
+    // The fake checks every millisecond; a second allows for a busy machine.
     assert!(clock.elapsed() < Duration::from_secs(1));
     generate(&engine, 2, "a fox");
     assert_eq!(until_end(&engine).last().unwrap(), "decoded 64");

@@ -112,7 +112,7 @@ fn arrays_and_grey_pictures_of_channels_hold_their_values() {
     let path = folder.path().join("a.npy");
     write_npy(&path, &latent()).unwrap();
     assert_eq!(read_latent(&path).unwrap().latent, latent());
-    // The same bytes as numpy's own but for the leading dimension.
+    // The same bytes as numpy's, except for the leading dimension.
     let (ours, numpys) = (std::fs::read(&path).unwrap(), file_bytes("latent_f32.npy"));
     assert_eq!(ours.len(), numpys.len());
     assert_eq!(ours[128..], numpys[128..]);

@@ -1,6 +1,6 @@
-//! Files as other programs write them, as we write them, and as accidents leave them.
+//! Pictures, latents and settings in files of other programs and of this one.
 //!
-//! The fixtures and figures are made by `tests/fixtures/make_files.py`.
+//! `tests/fixtures/make_files.py` writes the fixtures and figures.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

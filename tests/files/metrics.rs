@@ -1,4 +1,4 @@
-//! Measures of pictures beside scikit-image's.
+//! Picture metrics compared with scikit-image.
 
 use safelight::formats::metrics::{error_map, jpeg_of_size, psnr, ssim};
 use safelight::formats::picture::{PictureFormat, WriteOptions, encode_picture};

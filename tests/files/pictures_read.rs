@@ -16,7 +16,7 @@ fn every_format_gives_the_same_picture() {
     {
         assert_eq!(read(name), ramp(), "{name}");
     }
-    // Lossy, with colour at half the resolution: the steps of 15 and 30 between pixels smear.
+    // Lossy, with chroma at half the resolution, which blurs the steps of 15 and 30 between pixels.
     let quality = psnr(&read("comment_be.jpg"), &ramp()).unwrap();
     assert!(quality > 25.0, "{quality}");
 }
@@ -68,7 +68,7 @@ fn an_embedded_profile_is_converted_to_srgb() {
     assert!(read.converted_profile);
     let expected = figures()["p3_200_100_50_as_srgb"].clone();
     for (i, value) in read.picture.pixel(2, 2).into_iter().enumerate() {
-        // Profiles keep their matrices in 16 bits and curves in tables: a level or so.
+        // Profiles store matrices in 16 bits and curves in tables: an error of about one level.
         assert!((f64::from(value) - expected[i].as_f64().unwrap()).abs() <= 1.5, "{i}: {value}");
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures as this program writes them, and what stays when writing fails.
+//! Pictures as this program writes them, and what is left when writing fails.
 
 use std::path::Path;
 
@@ -113,7 +113,7 @@ fn a_picture_without_pixels_or_too_large_for_its_format_is_an_error() {
     }
 }
 
-/// Runs one test of this file again in a process whose files can have 4 KiB.
+/// Runs this test again in a process whose files are limited to 4 KiB.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_leaves_the_old_file() {
@@ -134,7 +134,7 @@ fn a_full_disk_leaves_the_old_file() {
     let path = folder.path().join("kept.png");
     write_picture(&path, &ramp(), None, &WriteOptions::default()).unwrap();
     let before = std::fs::read(&path).unwrap();
-    // The signal that a full file sends is ignored, so that the write fails as on a full disk.
+    // SIGXFSZ is ignored, so that the write fails as on a full disk.
     let this_test = "pictures_written::a_full_disk_leaves_the_old_file";
     let output = std::process::Command::new("sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" --exact \"$1\""])
