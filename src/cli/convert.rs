@@ -9,7 +9,7 @@ use super::outputs::{Files, PictureFile};
 use super::run;
 use super::signals::uninterrupted;
 use crate::catalog::ModelProfile;
-use crate::engine::{Command, Engine, Event, Job, JobId, JobKind};
+use crate::engine::{Engine, Event, JobId, JobKind};
 use crate::formats::latent_file::{
     LatentFacts, LatentQuantity, ReadLatent, latent_from_bytes, read_latent, write_latent,
 };
@@ -19,7 +19,7 @@ use crate::formats::picture::{
 use crate::formats::{FileKind, Input, Sources, channel_sheet, read_input};
 use crate::latent::{Latent, LatentFormat, LatentSpace, check_finite};
 use crate::models;
-use crate::request::{CancelToken, DecodeChoice};
+use crate::request::DecodeChoice;
 
 /// A picture's latent in model space, cropped to whole latent pixels.
 struct EncodedFile {
@@ -53,13 +53,8 @@ fn encode_picture(
             output::text(input)
         ));
     }
-    let cancel = CancelToken::new();
-    let command = Command::Run(Job {
-        id: JobId(1),
-        cancel,
-        kind: JobKind::Encode { model: arguments.engine.source(), picture },
-    });
-    match run::to_the_end(&engine, command, &output::progress(), |_| {})? {
+    let kind = JobKind::Encode { model: arguments.engine.source(), picture };
+    match run::run_job(&engine, JobId(1), kind, |_| {})? {
         Event::Encoded { mean, elapsed_secs, .. } => Ok(EncodedFile { profile, mean, elapsed_secs }),
         other => bail!("the engine answered unexpectedly: {other:?}"),
     }
@@ -117,7 +112,7 @@ pub(super) fn encode(arguments: &ConvertArguments, output: &mut Output) -> anyho
     Ok(())
 }
 
-fn tell_what_is_not_read(read: &ReadLatent, arguments: &ConvertArguments, output: &mut Output) {
+fn report_ignored_tensors(read: &ReadLatent, arguments: &ConvertArguments, output: &mut Output) {
     if !read.not_read.is_empty() {
         let (names, input) = (read.not_read.join("; "), output::text(&arguments.input));
         output.notice(&format!("tensors that are not latents are ignored: {names}: {input}"));
@@ -129,7 +124,7 @@ pub(super) fn decode(arguments: &ConvertArguments, output: &mut Output) -> anyho
     // One name is checked before a large file is read, all names once their number is known.
     picture_files(arguments, 1)?;
     let read = read_latent(&arguments.input).map_err(|error| output::named(&arguments.input, error))?;
-    tell_what_is_not_read(&read, arguments, output);
+    report_ignored_tensors(&read, arguments, output);
     let count = read.count();
     let paths = picture_files(arguments, count)?;
     let engine = run::start(&arguments.engine)?;
@@ -161,9 +156,8 @@ fn decode_one(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let (model, how) = (arguments.engine.source(), DecodeChoice::default());
-    let (job, cancel) = (JobId(index as u64 + 1), CancelToken::new());
-    let command = Command::Run(Job { id: job, cancel, kind: JobKind::Decode { model, latent, how } });
-    let end = run::to_the_end(engine, command, &output::progress(), |_| {})?;
+    let job = JobId(index as u64 + 1);
+    let end = run::run_job(engine, job, JobKind::Decode { model, latent, how }, |_| {})?;
     let Event::Decoded { picture, notice, elapsed_secs, .. } = end else {
         bail!("the engine answered unexpectedly: {end:?}");
     };
@@ -187,7 +181,7 @@ pub(super) fn channels(arguments: &ConvertArguments, output: &mut Output) -> any
         Input::Folder => bail!("this is a folder and not a file: {}", output::text(input)),
         Input::File { kind: FileKind::Latent, bytes } => {
             let read = latent_from_bytes(&bytes).map_err(|error| output::named(input, error))?;
-            tell_what_is_not_read(&read, arguments, output);
+            report_ignored_tensors(&read, arguments, output);
             if read.count() > 1 {
                 let input = output::text(input);
                 output.notice(&format!("the first of {} latents is drawn: {input}", read.count()));

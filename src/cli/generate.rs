@@ -7,17 +7,17 @@ use serde_json::json;
 
 use super::arguments::GenerateArguments;
 use super::output::{self, Output};
-use super::outputs::{Files, PictureFile, beside};
+use super::outputs::{Files, PictureFile, latent_path_beside};
 use super::run;
 use super::signals::uninterrupted;
 use crate::catalog::ModelProfile;
-use crate::engine::{Advice, Command, Engine, Event, Failure, Job, JobId, JobKind, Task};
+use crate::engine::{Advice, Engine, Event, Failure, JobId, JobKind, Task};
 use crate::formats::check_writable;
 use crate::formats::latent_file::{LatentFacts, LatentQuantity, write_latent};
 use crate::formats::metadata::GenerationFacts;
 use crate::formats::picture::{ReadOptions, WriteOptions, read_picture};
 use crate::latent::Latent;
-use crate::request::{CancelToken, GenerationDraft, GenerationRequest, InitImage};
+use crate::request::{GenerationDraft, GenerationRequest, InitImage};
 
 /// The files of a picture and its latent.
 struct Paths {
@@ -109,7 +109,7 @@ fn checked_paths(arguments: &GenerateArguments, output: &mut Output) -> anyhow::
     let unwritable = check_writable(latent).err().filter(|_| !latent.is_dir());
     for (index, paths) in paths.iter_mut().enumerate() {
         paths.latent = match unwritable {
-            Some(_) => beside(&paths.picture.path),
+            Some(_) => latent_path_beside(&paths.picture.path),
             None => Some(files.latent(latent, index, count)?),
         };
     }
@@ -139,13 +139,9 @@ impl Batch<'_> {
         let facts = GenerationFacts::of_request(&request, &self.profile.name);
         let mut errors = Vec::new();
         let mut sampled = Sampled::default();
-        let command = Command::Run(Job {
-            id: job,
-            cancel: CancelToken::new(),
-            kind: JobKind::Generate { request: Box::new(request) },
-        });
+        let kind = JobKind::Generate { request: Box::new(request) };
         let mut told = Vec::new();
-        let end = run::to_the_end(&self.engine, command, &output::progress(), |event| {
+        let end = run::run_job(&self.engine, job, kind, |event| {
             let Event::Sampled { latent, trajectory, finished_early, .. } = event else {
                 if let Event::Remarks { remarks, .. } = event {
                     told.extend(remarks.iter().cloned());
@@ -211,7 +207,7 @@ impl Batch<'_> {
         if sampled.file.is_none()
             && sampled.latent.is_some()
             && sampled.reached.is_none()
-            && let Some(path) = beside(picture)
+            && let Some(path) = latent_path_beside(picture)
             && self.write_latent(&path, facts, sampled).is_ok()
         {
             sampled.file = Some(path);

@@ -47,7 +47,7 @@ impl Output {
     /// Prints a notice, once.
     pub(super) fn notice(&mut self, text: &str) {
         if self.told.insert(text.to_owned()) {
-            tell(&format!("safelight: {text}"));
+            eprint_line(&format!("safelight: {text}"));
         }
     }
 
@@ -61,7 +61,7 @@ impl Output {
     /// Prints a failure that does not end the command but changes its exit code.
     pub(super) fn failure(&mut self, error: &anyhow::Error) {
         self.has_failures = true;
-        tell(&format!("safelight: {}", sentence(error)));
+        eprint_line(&format!("safelight: {}", sentence(error)));
     }
 
     /// The exit code of a command with this result.
@@ -83,7 +83,7 @@ fn print(stream: &mut impl Write, text: &str) -> std::io::Result<()> {
 }
 
 /// Writes a line to standard error; ignored if that is closed.
-fn tell(text: &str) {
+fn eprint_line(text: &str) {
     let _ = print(&mut std::io::stderr().lock(), text);
 }
 
@@ -109,7 +109,7 @@ pub(super) fn sentence(error: &anyhow::Error) -> String {
 /// Prints a remark if standard error is a terminal.
 pub(super) fn remark(text: &str) {
     if std::io::stderr().is_terminal() {
-        tell(text);
+        eprint_line(text);
     }
 }
 

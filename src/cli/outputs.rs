@@ -84,7 +84,7 @@ impl Files {
         if typed.extension().is_none() && is_stream(typed) {
             return Ok(PictureFile { format: PictureFormat::Png, path: typed.to_owned() });
         }
-        a_name(typed)?;
+        check_file_name(typed)?;
         let (format, path) = PictureFormat::of_path(&numbered(typed, index, count))?;
         if typed.extension().is_none() && (typed.exists() || path.exists()) {
             let there = if typed.exists() { typed } else { &path };
@@ -106,7 +106,7 @@ impl Files {
         if is_stream(typed) {
             return Ok(typed.to_owned());
         }
-        a_name(typed)?;
+        check_file_name(typed)?;
         let extension = extension(typed);
         if NOT_A_LATENT.contains(&extension.as_str()) {
             bail!("a latent is not a ‘.{extension}’ file: use the extension .latent: {}", text(typed));
@@ -145,13 +145,13 @@ impl Files {
                     }
                 }
             }
-            self.spare_the_model(output)?;
+            self.check_model_weights(output)?;
         }
         Ok(())
     }
 
     /// A latent may have the extension of a model's weights.
-    fn spare_the_model(&self, output: &Path) -> anyhow::Result<()> {
+    fn check_model_weights(&self, output: &Path) -> anyhow::Result<()> {
         let Some(model) = &self.model else { return Ok(()) };
         let inside = std::fs::canonicalize(folder_of(output)).is_ok_and(|folder| folder.starts_with(model));
         if inside && extension(output) == "safetensors" && output.exists() {
@@ -162,7 +162,7 @@ impl Files {
 }
 
 /// A name for a latent beside a picture that could not be made, which no file has yet.
-pub(super) fn beside(picture: &Path) -> Option<PathBuf> {
+pub(super) fn latent_path_beside(picture: &Path) -> Option<PathBuf> {
     if is_stream(picture) {
         return None;
     }
@@ -224,7 +224,7 @@ fn extension(path: &Path) -> String {
 }
 
 /// Refuses paths that are not file names: a folder, `-` for standard output, an extension alone.
-fn a_name(typed: &Path) -> anyhow::Result<()> {
+fn check_file_name(typed: &Path) -> anyhow::Result<()> {
     let bytes = typed.as_os_str().as_encoded_bytes();
     let ends_as_folder = [&b"/"[..], b"/.", b"/.."].iter().any(|end| bytes.ends_with(end))
         || (cfg!(windows) && bytes.ends_with(b"\\"));
@@ -408,8 +408,8 @@ mod tests {
     fn a_latent_beside_a_picture_takes_a_free_name() {
         let folder = tempfile::tempdir().unwrap();
         let picture = folder.path().join("a.png");
-        assert_eq!(beside(&picture).unwrap(), folder.path().join("a.latent"));
+        assert_eq!(latent_path_beside(&picture).unwrap(), folder.path().join("a.latent"));
         std::fs::write(folder.path().join("a.latent"), "").unwrap();
-        assert_eq!(beside(&picture).unwrap(), folder.path().join("a-2.latent"));
+        assert_eq!(latent_path_beside(&picture).unwrap(), folder.path().join("a-2.latent"));
     }
 }

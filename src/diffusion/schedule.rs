@@ -123,8 +123,8 @@ fn flow_levels(
     if grid == FlowGrid::NearlyAll && times[0] > 1.0 - NEARLY {
         times[0] = 1.0 - NEARLY;
     }
-    let told = |time: f64| if is_whole { (time * train as f64).trunc() } else { time * train as f64 };
-    times.into_iter().map(|time| NoiseLevel::from_flow_time(time, told(time))).collect()
+    let timestep = |time: f64| if is_whole { (time * train as f64).trunc() } else { time * train as f64 };
+    times.into_iter().map(|time| NoiseLevel::from_flow_time(time, timestep(time))).collect()
 }
 
 /// How far diffusers' UniPC stays from pure noise, where λ is infinite.
@@ -205,8 +205,8 @@ impl ScheduleBuilder<'_> {
             Some(spread) => {
                 let sigmas = spread.sigmas(self.config, train[train.len() - 1], train[0], self.steps);
                 last_spread = sigmas.last().copied();
-                let told = |s| spread.whole(self.config, timestep_at(&train, s));
-                sigmas.into_iter().map(|s| NoiseLevel::from_k_sigma(s, told(s))).collect()
+                let timestep = |s| spread.whole(self.config, timestep_at(&train, s));
+                sigmas.into_iter().map(|s| NoiseLevel::from_k_sigma(s, timestep(s))).collect()
             }
         };
         (levels, self.end(last_spread), 1.0)

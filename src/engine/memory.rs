@@ -10,7 +10,7 @@ use libmimalloc_sys::{mi_collect, mi_option_set, mi_option_t};
 /// How long freed pages are kept while the engine works.
 const KEPT_FOR: Duration = Duration::from_mins(1);
 /// Idle time after which they are returned to the system.
-pub(super) const REST: Duration = Duration::from_secs(5);
+pub(super) const IDLE: Duration = Duration::from_secs(5);
 /// `mi_option_purge_delay` of mimalloc's header, milliseconds; the bindings lack it.
 const PURGE_DELAY: mi_option_t = 15;
 
@@ -24,7 +24,7 @@ pub(super) fn keep_pages() {
 }
 
 /// Returns freed pages to the system.
-pub(super) fn give_pages_back() {
+pub(super) fn return_pages() {
     #[expect(unsafe_code, reason = "a function of the allocator, which is C")]
     // SAFETY: may be called at any time, on any thread.
     unsafe {

@@ -31,14 +31,14 @@ struct Loaded {
 
 /// Waits for a command; `None` once the client is gone. An idle engine gives its freed memory back to the system.
 fn next_command(commands: &Receiver<Command>, loaded: Option<&Loaded>) -> Option<Command> {
-    match commands.recv_timeout(memory::REST) {
+    match commands.recv_timeout(memory::IDLE) {
         Ok(command) => Some(command),
         Err(RecvTimeoutError::Disconnected) => None,
         Err(RecvTimeoutError::Timeout) => {
             if let Some(loaded) = loaded {
                 loaded.model.release_scratch();
             }
-            memory::give_pages_back();
+            memory::return_pages();
             commands.recv().ok()
         }
     }

@@ -181,7 +181,7 @@ fn latents_of<const N: usize>(
         _ => {
             let rows = bytes.len() / (N * shape.width);
             let of = batch.saturating_mul(shape.channels * shape.height);
-            return Err(format!("it ends before its values do: {rows} of {of} rows are there"));
+            return Err(format!("it ends before its values do: {rows} of {of} rows are present"));
         }
     }
     let values = |bytes: &[u8]| bytes.as_chunks::<N>().0.iter().map(|&b| number(b)).collect::<Arc<[f32]>>();

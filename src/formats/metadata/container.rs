@@ -79,7 +79,7 @@ fn utf8_in_latin1(text: &str) -> Option<String> {
 }
 
 /// Whether a text can be written as Latin-1 without being read as UTF-8.
-pub(in crate::formats) fn is_plainly_latin1(text: &str) -> bool {
+pub(in crate::formats) fn is_unambiguous_latin1(text: &str) -> bool {
     text.chars().all(|c| u32::from(c) < 256) && utf8_in_latin1(text).is_none()
 }
 
@@ -111,7 +111,7 @@ fn png_texts(file: &[u8]) -> Vec<(String, String)> {
         for chunk in &info.compressed_latin1_text {
             let mut chunk = chunk.clone();
             if is_read(&chunk.keyword)
-                && unpack(&mut left, |limit| chunk.decompress_text_with_limit(limit).is_ok())
+                && decompress(&mut left, |limit| chunk.decompress_text_with_limit(limit).is_ok())
             {
                 texts.extend(chunk.get_text().ok().map(|text| (chunk.keyword.clone(), text)));
             }
@@ -124,7 +124,7 @@ fn png_texts(file: &[u8]) -> Vec<(String, String)> {
         for chunk in &info.utf8_text {
             let mut chunk = chunk.clone();
             if is_read(&chunk.keyword)
-                && unpack(&mut left, |limit| chunk.decompress_text_with_limit(limit).is_ok())
+                && decompress(&mut left, |limit| chunk.decompress_text_with_limit(limit).is_ok())
             {
                 texts.extend(chunk.get_text().ok().map(|text| (chunk.keyword.clone(), text)));
             }
@@ -145,10 +145,10 @@ fn is_read(keyword: &str) -> bool {
 }
 
 /// Decompresses one more text within the common limit. A text that is too long uses up its whole allowance.
-fn unpack(left: &mut usize, unpack: impl FnOnce(usize) -> bool) -> bool {
+fn decompress(left: &mut usize, decompress: impl FnOnce(usize) -> bool) -> bool {
     let limit = MAX_TEXT_LEN.min(*left);
     *left -= limit;
-    limit > 0 && unpack(limit)
+    limit > 0 && decompress(limit)
 }
 
 /// The marker and content of each segment of a JPEG before its pixels.

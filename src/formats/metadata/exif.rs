@@ -77,7 +77,7 @@ pub(in crate::formats) struct TiffParts {
     /// Number of strips or tiles of the first page.
     pub(in crate::formats) all: usize,
     /// Number of those that are within the file.
-    pub(in crate::formats) there: usize,
+    pub(in crate::formats) within_file: usize,
     /// Number of pages.
     pub(in crate::formats) pages: usize,
 }
@@ -91,14 +91,14 @@ pub(in crate::formats) fn tiff_parts(bytes: &[u8]) -> Option<TiffParts> {
     let list = |tags: [u16; 2]| tags.into_iter().find_map(|tag| tiff.list(first, tag));
     let (offsets, lens) = (list([273, 324])?, list([279, 325])?);
     let end = |(offset, len): (&usize, &usize)| offset.checked_add(*len);
-    let there =
+    let within_file =
         offsets.iter().zip(&lens).filter(|&part| end(part).is_some_and(|end| end <= bytes.len())).count();
     let next = |&page: &usize| {
         let entries = usize::from(tiff.u16(page)?);
         tiff.u32(page + 2 + 12 * entries).filter(|&next| next != 0)
     };
     let pages = std::iter::successors(Some(first), next).take(MAX_PAGES).count();
-    Some(TiffParts { all: offsets.len(), there, pages })
+    Some(TiffParts { all: offsets.len(), within_file, pages })
 }
 
 /// The `UserComment` of an EXIF block, with or without the `Exif\0\0` before it.

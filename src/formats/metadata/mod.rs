@@ -16,7 +16,7 @@ use crate::formats::input::{MAX_INPUT_BYTES, Sources, read_bytes};
 use container::READ_KEYWORDS;
 
 pub use container::{MAX_TEXT_LEN, embedded_texts};
-pub(in crate::formats) use container::{is_plainly_latin1, webp_chunk};
+pub(in crate::formats) use container::{is_unambiguous_latin1, webp_chunk};
 pub(in crate::formats) use exif::{lists_fit, tiff_parts};
 pub use facts::{GenerationFacts, Unrestored};
 pub(in crate::formats) use xmp::{EXTENSION_SEGMENT, IDENTITY_LEN, XMP_SEGMENT, escaped};

@@ -3,7 +3,7 @@
 use crate::catalog::{SamplerKind, ScheduleKind};
 
 /// A name in lower case, without spaces, dashes, underscores and the prefix `k_`: `euler_a` and `Euler a` are equal.
-fn normal(name: &str) -> String {
+fn normalised(name: &str) -> String {
     let lower = name.to_lowercase();
     let lower = lower.trim().strip_prefix("k_").unwrap_or(lower.trim());
     lower.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).collect()
@@ -11,7 +11,7 @@ fn normal(name: &str) -> String {
 
 fn sampler(name: &str) -> Option<SamplerKind> {
     // Programs based on diffusers write class names, such as "EulerAncestralDiscreteScheduler".
-    let normal = normal(name);
+    let normal = normalised(name);
     let class = normal.strip_suffix("scheduler");
     let plain = class.map_or(normal.as_str(), |class| class.strip_suffix("discrete").unwrap_or(class));
     SamplerKind::named_elsewhere(plain)
@@ -44,7 +44,7 @@ const FOREIGN_SCHEDULES: [&str; 16] = [
 /// `simple` the end of each interval, and its `ddim_uniform` the start.
 pub(super) fn schedule(name: &str) -> Option<ScheduleKind> {
     use ScheduleKind as S;
-    Some(match normal(name).as_str() {
+    Some(match normalised(name).as_str() {
         "automatic" | "model" | "default" => S::Model,
         // The second name is AUTOMATIC1111's, the third ComfyUI's.
         "leading" | "ddim" | "ddimuniform" => S::Leading,
@@ -58,7 +58,7 @@ pub(super) fn schedule(name: &str) -> Option<ScheduleKind> {
 
 /// Whether the name leaves the choice to the program.
 pub(super) fn is_automatic(name: &str) -> bool {
-    normal(name) == "automatic"
+    normalised(name) == "automatic"
 }
 
 /// A sampler's name split into sampler and schedule.
@@ -74,7 +74,7 @@ pub(super) struct SamplerName<'a> {
 pub(super) fn sampler_and_schedule(name: &str) -> Option<SamplerName<'_>> {
     let name = name.trim();
     if let Some(kind) = sampler(name) {
-        let is_trailing = normal(name) == "ddimtrailing";
+        let is_trailing = normalised(name) == "ddimtrailing";
         return Some(SamplerName {
             kind,
             schedule: is_trailing.then_some((name, Some(ScheduleKind::Trailing))),
@@ -86,7 +86,7 @@ pub(super) fn sampler_and_schedule(name: &str) -> Option<SamplerName<'_>> {
     name.match_indices([' ', '_']).find_map(|(at, _)| {
         let (kind, last) = (sampler(&name[..at])?, name[at + 1..].trim());
         let ours = schedule(last);
-        let is_schedule = ours.is_some() || FOREIGN_SCHEDULES.contains(&normal(last).as_str());
+        let is_schedule = ours.is_some() || FOREIGN_SCHEDULES.contains(&normalised(last).as_str());
         is_schedule.then_some(SamplerName { kind, schedule: Some((last, ours)) })
     })
 }

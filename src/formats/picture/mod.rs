@@ -5,7 +5,7 @@ mod export;
 mod profile;
 mod read;
 mod resample;
-mod whole;
+mod structure;
 mod write;
 
 pub use export::write_channel_png16;

@@ -8,7 +8,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::profile::{EmbeddedProfile, SrgbTransform, bits_per_channel};
-use super::whole::Structure;
+use super::structure::Structure;
 use crate::content::Content;
 use crate::formats::input::{MAX_INPUT_BYTES, ReadFileError, Sources, read_bytes};
 use crate::formats::metadata::{GenerationFacts, facts_from_bytes, lists_fit, webp_chunk};

@@ -9,7 +9,7 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use super::embed::{CREATOR_TOOL, exif_with_user_comment, jpeg_with, webp_with, xmp_packet};
 use crate::formats::atomic::{WriteFileError, write_atomically};
-use crate::formats::metadata::{GenerationFacts, a1111, is_plainly_latin1};
+use crate::formats::metadata::{GenerationFacts, a1111, is_unambiguous_latin1};
 use crate::request::Picture;
 
 /// A format for writing pictures.
@@ -172,7 +172,7 @@ fn encode_png(
         // Pillow's rule, which AUTOMATIC1111's pictures follow: tEXt if the text is Latin-1, else iTXt.
         let (keyword, text) = ("parameters".to_owned(), a1111::write(facts));
         // Latin-1 that readers would take for UTF-8 is written as UTF-8.
-        if is_plainly_latin1(&text) {
+        if is_unambiguous_latin1(&text) {
             encoder.add_text_chunk(keyword, text)?;
         } else {
             encoder.add_itxt_chunk(keyword, text)?;

@@ -30,7 +30,7 @@ pub(super) struct Layout {
 }
 
 /// Splits a text whose line breaks are `\n`.
-pub(super) fn lay_out(text: &str) -> Layout {
+pub(super) fn split(text: &str) -> Layout {
     let lines: Vec<&str> = text.split('\n').collect();
     if let Some(at) = settings_line(&lines) {
         let mut pairs = pairs_of(lines[at]);
@@ -98,7 +98,7 @@ fn is_settings_line(line: &str, is_first: bool) -> bool {
 
 fn is_settings(pairs: &[(String, String)]) -> bool {
     let strong = pairs.iter().filter(|(key, _)| is_one_of(key, &STRONG_KEYS)).count();
-    pairs.len() >= MIN_PAIRS && (strong >= 2 || pairs.iter().any(|(key, value)| is_of_its_kind(key, value)))
+    pairs.len() >= MIN_PAIRS && (strong >= 2 || pairs.iter().any(|(key, value)| is_valid(key, value)))
 }
 
 /// Settings at the end of a text with one pair per line: their first line, and the pairs.
@@ -117,7 +117,7 @@ pub(super) fn is_one_of(key: &str, keys: &[&str]) -> bool {
 }
 
 /// Whether a value is valid for its key.
-fn is_of_its_kind(key: &str, value: &str) -> bool {
+fn is_valid(key: &str, value: &str) -> bool {
     match key.to_ascii_lowercase().as_str() {
         "steps" => whole(value).is_some(),
         "seed" => whole(value.strip_prefix('-').unwrap_or(value)).is_some(),
@@ -142,7 +142,7 @@ fn settings_within(line: &str) -> Option<usize> {
     starts.sort_unstable();
     starts.into_iter().take(MAX_STARTS).find(|&at| {
         let pairs = pairs_of(&line[at..]);
-        is_settings(&pairs) && pairs.first().is_some_and(|(key, value)| is_of_its_kind(key, value))
+        is_settings(&pairs) && pairs.first().is_some_and(|(key, value)| is_valid(key, value))
     })
 }
 

@@ -10,7 +10,7 @@ mod values;
 use super::container::MAX_TEXT_LEN;
 use super::facts::GenerationFacts;
 use crate::request::Seed;
-use layout::{PROMPT_LINES, lay_out};
+use layout::{PROMPT_LINES, split};
 use values::{size, whole};
 
 /// The text for a picture with these settings.
@@ -54,7 +54,7 @@ pub fn write(facts: &GenerationFacts) -> String {
         text
     };
     let text = with_line(&pairs);
-    let read = lay_out(text.trim());
+    let read = split(text.trim());
     // Without settings a reader takes the whole text for a prompt.
     if read.pairs.is_empty() || read.prompt == prompt && read.negative.unwrap_or_default() == negative {
         return text;
@@ -94,7 +94,7 @@ pub fn parse(text: &str) -> GenerationFacts {
     if !text.contains('\n') && ["\\nNegative prompt:", "\\nSteps:"].iter().any(|line| text.contains(line)) {
         text = text.replace("\\n", "\n");
     }
-    let layout = lay_out(&text);
+    let layout = split(&text);
     let mut facts = GenerationFacts { negative_prompt: layout.negative, ..GenerationFacts::default() };
     for (key, value) in layout.pairs {
         set(&mut facts, key, value);

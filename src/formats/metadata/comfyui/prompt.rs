@@ -56,7 +56,7 @@ pub(super) struct GraphPrompt {
 }
 
 /// A traversal of a graph for one prompt.
-struct Walk<'a> {
+struct Search<'a> {
     graph: &'a Graph,
     /// Names of the sampler's inputs for this prompt, which other nodes use too.
     roles: &'a [&'a str],
@@ -78,15 +78,15 @@ pub(super) fn find(graph: &Graph, sampler: &Value, roles: &[&str]) -> GraphPromp
         let left_out = missing.map(|name| name.chars().take(MAX_NAME_LEN).collect()).into_iter().collect();
         return GraphPrompt { text: None, left_out };
     };
-    let mut walk = Walk { graph, roles, nodes_left: MAX_NODES, left_out: Vec::new() };
-    let text = walk.text_of(start, MAX_LINKS).map(|text| text.trim().to_owned());
-    if text.is_none() && walk.left_out.is_empty() {
-        walk.leave_out(start);
+    let mut search = Search { graph, roles, nodes_left: MAX_NODES, left_out: Vec::new() };
+    let text = search.text_of(start, MAX_LINKS).map(|text| text.trim().to_owned());
+    if text.is_none() && search.left_out.is_empty() {
+        search.leave_out(start);
     }
-    GraphPrompt { text, left_out: walk.left_out }
+    GraphPrompt { text, left_out: search.left_out }
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Search<'a> {
     fn leave_out(&mut self, node: &Value) {
         let class: String = class(node).chars().take(MAX_NAME_LEN).collect();
         if !self.left_out.contains(&class) {
@@ -122,8 +122,8 @@ impl<'a> Walk<'a> {
             JOINED.iter().find(|inputs| node.get("inputs").and_then(|i| i.get(inputs[0])).is_some())
         {
             let delimiter = ["delimiter", "separator"].iter().find_map(|name| value(node, name)?.as_str());
-            let unsaid = if class(node).starts_with("StringConcatenate") { "" } else { ", " };
-            return self.joined(node, inputs, delimiter.unwrap_or(unsaid), links);
+            let default = if class(node).starts_with("StringConcatenate") { "" } else { ", " };
+            return self.joined(node, inputs, delimiter.unwrap_or(default), links);
         }
         let roles = self.roles;
         // Style nodes have both prompts.

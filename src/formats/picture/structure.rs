@@ -226,12 +226,12 @@ fn bmp(bytes: &[u8]) -> Structure {
         // Uncompressed values, with or without bit masks.
         let row = matches!(compression, 0 | 3 | 6)
             .then(|| (u64::from(width) * u64::from(bits)).div_ceil(32) * 4)?;
-        let there = (bytes.len() as u64).saturating_sub(offset).checked_div(row)?;
-        Some((there, u64::from(height)))
+        let present = (bytes.len() as u64).saturating_sub(offset).checked_div(row)?;
+        Some((present, u64::from(height)))
     };
     match rows() {
-        Some((there, height)) if there < height => {
-            Structure::cut(format!("within its pixels: {there} of {height} rows are there"))
+        Some((present, height)) if present < height => {
+            Structure::cut(format!("within its pixels: {present} of {height} rows are present"))
         }
         _ => Structure { frames: 1, ..Structure::default() },
     }
@@ -240,8 +240,8 @@ fn bmp(bytes: &[u8]) -> Structure {
 /// TIFF: the strips or tiles of the first page must be within the file.
 fn tiff(bytes: &[u8]) -> Structure {
     let Some(parts) = tiff_parts(bytes) else { return Structure::default() };
-    let cut = (parts.there < parts.all)
-        .then(|| format!("within its pixels: {} of {} strips are there", parts.there, parts.all));
+    let cut = (parts.within_file < parts.all)
+        .then(|| format!("within its pixels: {} of {} strips are present", parts.within_file, parts.all));
     Structure { cut, part: None, frames: parts.pages }
 }
 
