@@ -70,6 +70,9 @@ impl Engine {
     }
 
     /// Starts the engine with another source of models.
+    ///
+    /// # Errors
+    /// The system's, if it gives no thread.
     pub fn start_with(
         host: Box<dyn ModelHost>,
         settings: EngineSettings,

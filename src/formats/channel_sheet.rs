@@ -34,6 +34,9 @@ pub enum SheetError {
 
 /// Draws every channel between shared limits (the largest 1st or 99th percentile), blue to red around 0,
 /// with its statistics, a title, the compression and the scale. `latent`: model space.
+///
+/// # Errors
+/// [`SheetError`] for a latent that is empty or too large.
 pub fn channel_sheet(latent: &Latent, format: &LatentFormat, title: &str) -> Result<Picture, SheetError> {
     let shape = latent.shape();
     if shape.is_empty() {

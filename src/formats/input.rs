@@ -80,6 +80,9 @@ pub enum ReadFileError {
 /// Reads a file once. A pipe is empty afterwards, so its kind and its content must come from the same bytes
 /// ([`picture_from_bytes`](super::picture::picture_from_bytes),
 /// [`latent_from_bytes`](super::latent_file::latent_from_bytes)).
+///
+/// # Errors
+/// [`ReadFileError`] with the path as it was given.
 pub fn read_input(path: &Path, sources: Sources) -> Result<Input, ReadFileError> {
     match read_bytes(path, MAX_INPUT_BYTES, sources) {
         Ok(bytes) => Ok(Input::File { kind: kind_of_bytes(&bytes), bytes }),

@@ -78,6 +78,9 @@ pub struct Latent {
 
 impl Latent {
     /// A latent from its values, channel after channel, row after row.
+    ///
+    /// # Errors
+    /// [`LatentSizeError`] if the number of values does not match the shape.
     pub fn new(shape: LatentShape, values: impl Into<Arc<[f32]>>) -> Result<Self, LatentSizeError> {
         let values = values.into();
         if values.len() == shape.len() {

@@ -15,7 +15,7 @@ pub(super) fn read(folder: &Path, model: &dyn LatentDiffusionModel) -> Option<Pr
         .filter(|data| (data.channels, data.downscale) == (profile.format.channels, profile.format.downscale))
 }
 
-/// Writes the data of a VAE. A failure is logged and no more: it costs another fit at the next start.
+/// Writes the data of a VAE. A failure is only logged, since all it costs is another fit at the next start.
 pub(super) fn write(folder: &Path, data: &PreviewFitData, vae_hash: &str) {
     if let Err(reason) = try_write(folder, data, vae_hash) {
         log::warn!("the fitted preview could not be saved: {reason}");

@@ -1,6 +1,6 @@
 //! Previews fitted to a VAE, by regression on what it encodes and decodes.
 //!
-//! The first data are gathered by a job of their own; every later picture of the model adds to them.
+//! A `FitPreview` job gathers the first data; every later picture of the model adds to them.
 
 mod gather;
 mod kept;

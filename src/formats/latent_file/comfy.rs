@@ -79,6 +79,9 @@ fn facts_of(metadata: &HashMap<String, String>) -> LatentFacts {
 }
 
 /// Reads the latents in safetensors: ComfyUI's, ours, or those of the only tensor of 3 or 4 dimensions.
+///
+/// # Errors
+/// [`LatentFileError`] if the file is damaged or contains no latent.
 pub fn latent_from_safetensors(bytes: &[u8]) -> Result<ReadLatent, LatentFileError> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
     let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;

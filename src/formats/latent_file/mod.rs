@@ -131,11 +131,17 @@ pub enum LatentFileError {
 }
 
 /// Reads a latent file, recognised by content and not by name. A pipe is read once to its end.
+///
+/// # Errors
+/// [`LatentFileError`] with the reason and what to try.
 pub fn read_latent(path: &Path) -> Result<ReadLatent, LatentFileError> {
     latent_from_bytes(&read_bytes(path, MAX_INPUT_BYTES, Sources::Any)?)
 }
 
 /// Reads the latents in a file's bytes.
+///
+/// # Errors
+/// [`LatentFileError`] with the reason and what to try.
 pub fn latent_from_bytes(bytes: &[u8]) -> Result<ReadLatent, LatentFileError> {
     match Content::of(bytes) {
         Content::Npy => latent_from_npy(bytes),

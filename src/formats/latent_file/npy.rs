@@ -14,12 +14,18 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 const MAX_HEADER_LEN: usize = 10_000;
 
 /// Writes a latent as an array `[C, H, W]` of f32, completely or not at all.
+///
+/// # Errors
+/// [`WriteFileError`] with the path.
 pub fn write_npy(path: &Path, latent: &Latent) -> Result<(), WriteFileError> {
     let shape = latent.shape();
     write_array(path, &[shape.channels, shape.height, shape.width], latent.values())
 }
 
 /// Writes one channel as an array `[H, W]` of f32, completely or not at all.
+///
+/// # Errors
+/// [`WriteFileError`] with the path.
 ///
 /// # Panics
 /// If the latent has no such channel.
@@ -46,6 +52,9 @@ fn write_array(path: &Path, shape: &[usize], values: &[f32]) -> Result<(), Write
 }
 
 /// Reads the latents in an array of 3 or 4 dimensions, f16, f32 or f64, in C order.
+///
+/// # Errors
+/// [`LatentFileError`] if the file is damaged or the array is not a latent.
 pub fn latent_from_npy(bytes: &[u8]) -> Result<ReadLatent, LatentFileError> {
     let damaged = |reason: &str| LatentFileError::Damaged { format: ".npy", reason: reason.to_owned() };
     let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("it does not begin like one"))?;

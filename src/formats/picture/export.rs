@@ -9,6 +9,9 @@ use crate::latent::Latent;
 /// NaN is black. The range is in the file's `Comment`, so that the values can be recovered:
 /// `low + grey / 65535 · (high − low)`.
 ///
+/// # Errors
+/// [`WriteFileError`] with the path.
+///
 /// # Panics
 /// If the latent has no such channel or no pixels.
 pub fn write_channel_png16(

@@ -126,11 +126,17 @@ pub enum PictureError {
 }
 
 /// Reads a picture file of any supported format, recognised by content and not by name. A pipe is read once to its end.
+///
+/// # Errors
+/// [`PictureError`] with the reason and what to try.
 pub fn read_picture(path: &Path, options: &ReadOptions) -> Result<ReadPicture, PictureError> {
     picture_from_bytes(&read_bytes(path, options.max_file_bytes, Sources::Any)?, options)
 }
 
 /// Reads a picture from the bytes of a file.
+///
+/// # Errors
+/// [`PictureError`] with the reason and what to try.
 pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPicture, PictureError> {
     if bytes.is_empty() {
         return Err(PictureError::Empty);

@@ -111,6 +111,9 @@ pub enum WritePictureError {
 /// added if it had no extension.
 ///
 /// With `facts` and [`WriteOptions::metadata`]: AUTOMATIC1111's text and XMP with IPTC's source type.
+///
+/// # Errors
+/// [`WritePictureError`] with the path.
 pub fn write_picture(
     path: &Path,
     picture: &Picture,
@@ -124,6 +127,9 @@ pub fn write_picture(
 }
 
 /// A picture as the bytes of a file.
+///
+/// # Errors
+/// [`WritePictureError::Encode`] if the format does not support the picture.
 pub fn encode_picture(
     picture: &Picture,
     format: PictureFormat,
