@@ -1,10 +1,14 @@
-//! The operations at the sizes of Stable Diffusion 1.5 and of the built-in model, beside candle's own.
+//! The operations at the sizes of Stable Diffusion 1.5 and of the built-in model, compared with candle's.
 //!
-//! One thread by default; `SAFELIGHT_THREADS` for more. `SAFELIGHT_ISA=avx2` (or `baseline`, `avx512`) keeps to narrower
-//! instructions, `SAFELIGHT_PRECISION=bf16` measures products of bf16 matrices. Pin the process (`taskset -c 0`): threads may
-//! share a core otherwise.
+//! One thread by default; `SAFELIGHT_THREADS` for more. `SAFELIGHT_ISA=avx2` (or `baseline`, `avx512`) limits the
+//! instruction set, `SAFELIGHT_PRECISION=bf16` measures products of bf16 matrices. Pin the process (`taskset -c 0`), since
+//! threads may share a core otherwise.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on stops")]
+
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/common/numbers.rs"]
+mod numbers;
 
 use std::hint::black_box;
 use std::sync::LazyLock;
@@ -20,7 +24,7 @@ use safelight::weights::StoredTensor;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What the environment asks for.
+/// The runtime that the environment variables select.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let variable = |name: &str| std::env::var(name).unwrap_or_default().to_lowercase();
     let isa = Isa::named(&variable("SAFELIGHT_ISA")).unwrap_or_default();
@@ -31,14 +35,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 
 /// Values in −1..1 that depend on shape and salt only.
 fn made_up(shape: &[usize], salt: u32) -> Tensor {
-    let mut state = salt.wrapping_mul(2_654_435_761).wrapping_add(1);
-    let values: Vec<f32> = (0..shape.iter().product::<usize>())
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        })
-        .collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    Tensor::from_vec(numbers::made_up(shape.iter().product(), salt), shape, &Device::Cpu).unwrap()
 }
 
 /// A tensor as a file would hold it.
@@ -46,13 +43,13 @@ fn stored(x: &Tensor) -> StoredTensor {
     StoredTensor::from_f32(x.dims(), &x.flatten_all().unwrap().to_vec1::<f32>().unwrap())
 }
 
-/// A feature map whose memory is channels last, as between our operations.
+/// A channels-last feature map, the layout between our operations.
 fn feature_map(shape: [usize; 4]) -> Tensor {
     let [b, c, h, w] = shape;
     made_up(&[b, h, w, c], 3).permute((0, 3, 1, 2)).unwrap()
 }
 
-/// Measures our operation, on its own threads, and candle's.
+/// Measures our operation, in its thread pool, and candle's.
 fn both(
     criterion: &mut Criterion,
     name: &str,
@@ -62,7 +59,7 @@ fn both(
     let mut group = criterion.benchmark_group(name);
     group.sample_size(10);
     group.bench_function("safelight", |bencher| {
-        // Inside the pool, as whole networks run; only the time of the loop counts.
+        // Inside the pool, as in a network; only the loop is timed.
         bencher.iter_custom(|rounds| {
             RUNTIME.run(|| {
                 let start = std::time::Instant::now();

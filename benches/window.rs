@@ -1,4 +1,4 @@
-//! Frames of the window on whatever adapter there is: without a GPU, a software one.
+//! Frames of the window on the default adapter, which is a software one without a GPU.
 
 #![allow(clippy::unwrap_used, reason = "a bench may panic")]
 
@@ -63,7 +63,7 @@ fn a_gain_is_dragged(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What a step of a picture of 512 pixels asks of the adapter beside the frame: its latent decoded by the shader.
+/// The work of the adapter for a sampling step of a 512² picture: the shader decodes its latent.
 fn a_step_is_decoded(criterion: &mut Criterion) {
     let state = create_render_state(default_wgpu_setup(), egui_wgpu::RendererOptions::default());
     let decoder = Decoder::new(&state.device, &state.queue);

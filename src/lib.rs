@@ -13,16 +13,16 @@
 //! | row | module | knows | uses |
 //! |---|---|---|---|
 //! | 0 | [`latent`] | what a latent is: shape, format, trajectory, statistics | |
-//! | 0 | [`catalog`] | what there is to choose from: models and what is known of each, samplers, schedules | `latent` |
-//! | 0 | [`request`] | what a person may ask: draft → validated request; the stop switch | `latent`, `catalog` |
+//! | 0 | [`catalog`] | the choices: models and their profiles, samplers, schedules | `latent` |
+//! | 0 | [`request`] | what a user asks for: draft → validated request; the cancel token | `latent`, `catalog` |
 //! | 0 | [`kernels`] | fast arithmetic of a processor on plain slices: GEMM, convolution, attention, norms; instruction sets, threads, scratch memory | |
-//! | 0 | [`content`] | what the bytes of a foreign file really are: its kind, Python's JSON | |
+//! | 0 | [`content`] | the kind of a foreign file by its content; JSON as Python writes it | |
 //! | 0 | [`weights`] | tensors as files hold them: number formats, sources of tensors, files of weights | `content` |
 //! | 0 | [`projection`] | latent → RGB on a processor: linear and patch maths, their fit, the reference of the shaders | `latent` |
 //! | 1 | [`diffusion`] | the mathematics on plain latents: noise and its processes, schedules, prediction types, guidance, samplers, the one sampling loop | `latent`, `catalog`, `request` |
 //! | 1 | [`networks`] | CLIP, UNet, VAE over neutral operations, which the kernels or candle compute | `latent`, `catalog`, `request`, `content`, `kernels`, `weights` |
 //! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `catalog`, `request`, `content` |
-//! | 1 | [`store`] | which models there are: the built-in one and folders | `latent`, `projection`, `catalog`, `request`, `content`, `weights` |
+//! | 1 | [`store`] | the files of models: the built-in one and folders | `latent`, `projection`, `catalog`, `request`, `content`, `weights` |
 //! | 1 | [`preview`] | latents ↔ GPU: pipelines, uniforms, paint callbacks | `latent`, `projection` |
 //! | 2 | [`models`] | whole models: tokenizer, text to embedding, denoiser, VAE | `latent`, `catalog`, `request`, `content`, `weights`, `diffusion`, `networks`, `store` |
 //! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `catalog`, `request`, `weights`, `diffusion`, `models`, `formats`, `store` |
@@ -43,7 +43,7 @@
 //! ```
 //!
 //! What crosses the thread is plain data ([`latent::Latent`], [`request::Picture`]), never a tensor
-//! and never a GPU handle. Stopping is a [`request::CancelToken`] looked at between network blocks.
+//! and never a GPU handle. A job is stopped by a [`request::CancelToken`], which is checked between network blocks.
 //! The window and the command line are two clients of one engine.
 //!
 //! # How one more comes in
@@ -53,7 +53,7 @@
 //! | model family | its folder in `models/families` and its row in [`models::FAMILIES`], networks if new, a fixture |
 //! | file of weights | a [`weights::TensorSource`]; a number format is a variant of [`weights::WeightDtype`] and a decode routine in [`kernels`] |
 //! | adapter (LoRA) | a [`weights::TensorSource`] around the model's, and a field of [`models::Conditioning`] |
-//! | sampler | its file in `diffusion/sampler` and its rows in the sampler tables, a fixture row |
+//! | sampler | its file in `diffusion/sampler` with its row of `SAMPLERS`, its names in [`catalog::SamplerKind`], a fixture row |
 //! | file of a foreign kind | [`content::Content`], and a reader in [`formats`] |
 //! | preview method | a variant, a shader, its processor reference in [`projection`], a row in the shader test |
 //! | device | [`networks`]: what a `Runtime` holds |
@@ -76,7 +76,7 @@
 //! | checkpoint | the files of a model, wherever they are |
 //! | projection | a linear map from latents to colours: the preview |
 //! | fit | a projection computed by regression from a VAE's own decodes |
-//! | draft, request | what a person typed, which may be wrong, and what was validated |
+//! | draft, request | the settings as a user typed them, which may be invalid, and once validated |
 //! | job, step, trajectory | one task of the engine, one step of its sampling, all steps of a run |
 //! | facts | the settings that a picture's file holds |
 //! | LHS, RHS, panel, epilogue, prologue | see [`kernels`] |

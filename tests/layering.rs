@@ -1,4 +1,4 @@
-//! Holds the sources to the table of layers in the crate's documentation.
+//! Enforces the table of layers in the documentation of the crate.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
@@ -87,7 +87,7 @@ fn no_module_uses_one_it_may_not() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Outside crates that only certain modules may name, so that each stays replaceable.
+/// Outside crates that only certain modules may use, so that each remains replaceable.
 const FENCED_CRATES: [(&str, &[&str]); 9] = [
     ("rayon", &["kernels", "formats"]),
     ("candle_core", &["networks", "models"]),

@@ -1,9 +1,12 @@
-//! Messages for people: a cause is told once, and no type of the program is named.
+//! Messages for users: each cause is stated once, and no type of the program is named.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "common/mod.rs"]
+mod common;
+
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use safelight::catalog::ModelSource;
 use safelight::content::json;
@@ -17,6 +20,9 @@ use safelight::latent::{Latent, LatentShape};
 use safelight::models::{ModelSettings, load, profile};
 use safelight::request::{CancelToken, Picture};
 use safelight::store::ModelFiles;
+
+use common::fixtures::file_bytes;
+use common::model_folders::{copied_model, model_in};
 
 /// An error's text and those of its causes.
 fn chain(error: &dyn Error) -> Vec<String> {
@@ -43,10 +49,6 @@ fn assert_told_once(error: &dyn Error) {
     }
 }
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
-
 fn failed<T>(result: Result<T, impl Error + 'static>) -> Box<dyn Error> {
     match result {
         Ok(_) => panic!("this should have failed"),
@@ -56,15 +58,7 @@ fn failed<T>(result: Result<T, impl Error + 'static>) -> Box<dyn Error> {
 
 /// A copy of a small model with one file changed.
 fn model_with(file: &str, content: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for part in ["scheduler", "tokenizer", "text_encoder", "unet", "vae"] {
-        std::fs::create_dir(folder.path().join(part)).unwrap();
-        for entry in std::fs::read_dir(fixture("sd1").join(part)).unwrap() {
-            let path = entry.unwrap().path();
-            std::fs::copy(&path, folder.path().join(part).join(path.file_name().unwrap())).unwrap();
-        }
-    }
-    std::fs::copy(fixture("sd1/model_index.json"), folder.path().join("model_index.json")).unwrap();
+    let folder = copied_model("sd1");
     std::fs::write(folder.path().join(file), content).unwrap();
     folder
 }
@@ -89,18 +83,18 @@ fn errors_of_models_are_told_once() {
         ("unet/diffusion_pytorch_model.safetensors", "\u{2}\0\0\0\0\0\0\0{}"),
     ] {
         let folder = model_with(file, content);
-        let choice = ModelSource::Folder(folder.path().to_owned());
-        let loaded = load(&choice, ModelSettings::default(), &mut |_, _, _| {}, &CancelToken::new());
+        let source = model_in(&folder);
+        let loaded = load(&source, ModelSettings::default(), &mut |_, _, _| {}, &CancelToken::new());
         assert!(loaded.is_err(), "{file} with {content} should not load");
         let error = failed(loaded.map(|_| ()));
         assert_told_once(&*error);
         let text = error.to_string();
         let part = file.split('/').next().unwrap();
         assert!(text.contains(part), "{file}, {content}: {text}");
-        // The window and the command line show it behind what was tried.
+        // The window and the command line show it after the task.
         let failure = Failure { task: Task::LoadModel, why: text.clone(), advice: None };
         assert_eq!(failure.to_string().matches(&text).count(), 1);
-        if let Err(error) = profile(&choice) {
+        if let Err(error) = profile(&source) {
             assert_told_once(&error);
         }
     }
@@ -113,7 +107,7 @@ fn errors_of_files_are_told_once() {
     let options = ReadOptions::default();
     let picture = Picture::new(2, 1, vec![0; 6]).unwrap();
     let latent = Latent::new(LatentShape::new(1, 1, 1), vec![0.0]).unwrap();
-    let damaged = std::fs::read(fixture("files/grey16.png")).unwrap();
+    let damaged = file_bytes("grey16.png");
     for error in [
         failed(read_picture(&nowhere, &options)),
         failed(read_picture(folder.path(), &options)),
@@ -162,7 +156,7 @@ fn the_command_line_tells_a_cause_once() {
         let said = String::from_utf8(run.stderr).unwrap();
         assert!(!run.status.success(), "{arguments:?}");
         let found = said.matches(cause).count();
-        // What Windows calls a file that is not there is its own.
+        // Windows has its own message for a missing file.
         assert!(found == 1 || (cfg!(windows) && cause == "No such file"), "{arguments:?}: {said}");
     }
 }

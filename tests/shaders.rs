@@ -1,6 +1,9 @@
-//! The preview shaders on a software adapter against their references on the processor.
+//! The preview shaders on a software adapter compared with their CPU references.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+
+#[path = "common/mod.rs"]
+mod common;
 
 use std::sync::Arc;
 
@@ -9,6 +12,8 @@ use safelight::preview::{Decoder, Look, shader_sources};
 use safelight::projection::{
     ColourMap, PatchProjection, RgbProjection, render_channel_reference, render_linear_reference,
 };
+
+use common::numbers;
 
 /// A byte of the target is 1/255; both sides round, and filter weights are sums of f32 products.
 const TOLERANCE: f32 = 1.0 / 255.0;
@@ -32,7 +37,7 @@ fn gpu() -> Gpu {
     Gpu { device, queue, decoder }
 }
 
-/// wgpu's native futures are ready when first asked.
+/// Polls a future to its end; wgpu's native futures are ready at the first poll.
 fn pollster_block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -74,14 +79,9 @@ fn draw(gpu: &Gpu, latent: &Latent, look: &Look) -> (usize, Vec<[f32; 3]>) {
     (width as usize, pixels)
 }
 
+/// A latent with values in −3..3.
 fn made_up(shape: LatentShape, salt: u32) -> Latent {
-    let mut state = salt.wrapping_mul(2_654_435_761).wrapping_add(1);
-    let values: Vec<f32> = (0..shape.len())
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ((state >> 8) as f32 / 8_388_608.0 - 1.0) * 3.0
-        })
-        .collect();
+    let values: Vec<f32> = numbers::made_up(shape.len(), salt).into_iter().map(|v| 3.0 * v).collect();
     Latent::new(shape, values).unwrap()
 }
 

@@ -1,63 +1,32 @@
-//! The memory that encoding and decoding take, counted by the allocator.
+//! The peak memory of encoding and decoding, measured by the allocator.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
-#![expect(unsafe_code, reason = "an allocator that counts is an allocator")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "common/mod.rs"]
+mod common;
+#[path = "common/peak_memory.rs"]
+mod peak_memory;
 
 use candle_core::{Device, Tensor};
-use safelight::networks::autoencoder::{Autoencoder, MemoryLimits};
-use safelight::networks::{Parameters, Runtime};
+use safelight::networks::autoencoder::MemoryLimits;
 use safelight::request::CancelToken;
-use safelight::weights::{SafetensorsFiles, WeightFile};
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
+use common::model_folders::builtin_autoencoder;
 
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged; `realloc` and `alloc_zeroed` come through here.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(live, Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The most bytes that `work` held at once, beside those that were there before.
+/// The peak memory of `work`, bytes.
 fn peak<T>(work: impl FnOnce() -> T) -> f64 {
-    let before = LIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
+    peak_memory::start();
     work();
-    (PEAK.load(Ordering::Relaxed) - before) as f64
+    peak_memory::peak() as f64
 }
 
-/// Bytes of the kernels' own buffers, which the estimate leaves out.
+/// Bytes of the buffers of the kernels, which the estimate does not include.
 const BUFFERS: f64 = 8e6;
 
-// One test only: others beside it would be counted too.
+// The only test of this program, since the allocator counts every thread.
 #[test]
 fn memory_is_what_was_estimated_and_bounded_in_tiles() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/builtin-model/model/vae");
-    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
-    let file = WeightFile::open(&folder.join("diffusion_pytorch_model.safetensors")).unwrap();
-    let weights = Arc::new(SafetensorsFiles::open(vec![file]).unwrap());
-    let vb = Parameters::new(weights, &Runtime::processor(None));
-    let vae = Autoencoder::new(&vb, &serde_json::from_str(&config).unwrap()).unwrap();
+    let vae = builtin_autoencoder();
     let cancel = CancelToken::new();
     let latent = |height, width| {
         let values: Vec<f32> = (0..4 * height * width).map(|i| (i as f32 * 0.37).sin()).collect();
@@ -66,7 +35,7 @@ fn memory_is_what_was_estimated_and_bounded_in_tiles() {
     let picture = Tensor::full(0.25_f32, (1, 3, 320, 320), &Device::Cpu).unwrap();
     let decode = |z: &Tensor, limits| peak(|| vae.decode(z, limits, &cancel).unwrap());
     let encode = |limits| peak(|| vae.encode(&picture, limits, &cancel).unwrap());
-    // The first pass makes the weights and the kernels' buffers ready.
+    // The first pass allocates the packed weights and the buffers of the kernels.
     let z = latent(40, 40);
     decode(&z, MemoryLimits::UNLIMITED);
     encode(MemoryLimits::UNLIMITED);
@@ -87,10 +56,10 @@ fn memory_is_what_was_estimated_and_bounded_in_tiles() {
     for (height, width) in [(40, 40), (56, 80)] {
         let result = (height * width * 64 * 3 * 4) as f64;
         let held = decode(&latent(height, width), limits(4.0 * tile));
-        // The middle runs whole: 7 maps of 128 channels. What takes no more than it runs whole too.
+        // The middle block is not tiled: 7 maps of 128 channels. Layers that take no more are not tiled either.
         let whole_part = tile.max((7 * 128 * height * width * 4) as f64);
         println!("{height}×{width} in tiles: {:.0} MB", held / 1e6);
-        // What the tiles are cut from, a tile, and the result.
+        // The input of the tiles, one tile, and the result.
         assert!(held < whole_part + tile + result + BUFFERS, "{:.0} MB for {height}×{width}", held / 1e6);
     }
 }

@@ -1,30 +1,20 @@
-//! Encoding and decoding in tiles against the whole pass, as models call them.
+//! Encoding and decoding in tiles compared with a single pass.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
-use std::path::Path;
-use std::sync::Arc;
+#[path = "common/mod.rs"]
+mod common;
 
 use candle_core::{Device, Tensor};
 use safelight::formats::picture::{ReadOptions, read_picture};
-use safelight::networks::autoencoder::{Autoencoder, AutoencoderConfig, MemoryLimits};
-use safelight::networks::{Parameters, Runtime};
+use safelight::networks::autoencoder::MemoryLimits;
 use safelight::request::CancelToken;
-use safelight::weights::{SafetensorsFiles, WeightFile};
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use common::fixtures::root;
+use common::model_folders::builtin_autoencoder;
 
-fn builtin() -> Autoencoder {
-    let folder = root().join("assets/builtin-model/model/vae");
-    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
-    let config: AutoencoderConfig = serde_json::from_str(&config).unwrap();
-    let file = WeightFile::open(&folder.join("diffusion_pytorch_model.safetensors")).unwrap();
-    let weights = Arc::new(SafetensorsFiles::open(vec![file]).unwrap());
-    let vb = Parameters::new(weights, &Runtime::processor(None));
-    Autoencoder::new(&vb, &config).unwrap()
-}
+/// Relative error: the statistics of the normalisations come from a part of the picture only.
+const TOLERANCE: f64 = 0.03;
 
 /// The corner of the built-in model's sheet of samples, −1..=1, `[1, 3, H, W]`.
 fn picture(height: usize, width: usize) -> Tensor {
@@ -50,7 +40,7 @@ fn relative_error(found: &Tensor, expected: &Tensor) -> f64 {
 
 #[test]
 fn the_builtin_vae_gives_almost_the_same_in_tiles() {
-    let vae = builtin();
+    let vae = builtin_autoencoder();
     let cancel = CancelToken::new();
     let tiles = MemoryLimits { whole: 0, tile: 16 << 20 };
     // Neither a square nor a multiple of a tile.
@@ -68,17 +58,14 @@ fn the_builtin_vae_gives_almost_the_same_in_tiles() {
             let error = relative_error(found, expected);
             println!("{what} of {height}×{width}: {error:.1e}");
             assert!(error > 0.0, "{what} of {height}×{width} was not made in tiles");
-            assert!(error < ALMOST, "{what} of {height}×{width}: {error:e}");
+            assert!(error < TOLERANCE, "{what} of {height}×{width}: {error:e}");
         }
     }
 }
 
-/// What the statistics of some squares leave of the picture's deviation.
-const ALMOST: f64 = 0.03;
-
 #[test]
 fn one_tile_is_the_whole() {
-    let vae = builtin();
+    let vae = builtin_autoencoder();
     let cancel = CancelToken::new();
     let as_small_as_can_be = MemoryLimits { whole: 0, tile: 0 };
     let picture = picture(32, 24);

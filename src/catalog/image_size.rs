@@ -1,4 +1,4 @@
-//! Picture sizes a model can draw.
+//! Picture sizes.
 
 /// A picture's size in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -22,7 +22,8 @@ impl std::fmt::Display for ImageSize {
     }
 }
 
-/// The size of about the area `native²` with this aspect ratio (width / height) whose edges are multiples.
+/// The size with this aspect ratio (width / height) and an area of about `native²` whose edges are multiples of
+/// `multiple`, pixels.
 pub fn fit_into_multiples(native: usize, aspect: f64, multiple: usize) -> ImageSize {
     let edge = |length: f64| (((length / multiple as f64).round() as usize) * multiple).max(multiple);
     let root = aspect.sqrt();

@@ -1,6 +1,6 @@
-//! What there is to choose from: models and what is known of each, samplers, schedules.
+//! The choices: models and their profiles, samplers, schedules.
 //!
-//! A [`ModelProfile`] holds a model's identity; what a person asks of it is a [`crate::request`].
+//! A [`ModelProfile`] holds a model's identity and defaults; what a user asks of a model is a [`crate::request`].
 
 mod image_size;
 mod prediction;

@@ -1,14 +1,14 @@
-//! What is known of a model once its configuration was read.
+//! A model's profile: what its configuration says.
 
 use super::{ImageSize, ModelSource, PredictionType, SamplerKind};
 use crate::latent::LatentFormat;
 
-/// The most steps a run can take: the one bound of all windows, commands and schedules.
+/// The largest number of steps of a run. The window, the command line and the schedules share this bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepLimits {
-    /// Timesteps of training.
+    /// Training timesteps.
     pub train: usize,
-    /// Steps the teacher of a latent consistency model took, of which its steps are a part.
+    /// Steps of the teacher of a latent consistency model; the steps of a run are a subset of them.
     pub distilled: usize,
 }
 
@@ -20,13 +20,13 @@ impl Default for StepLimits {
 }
 
 impl StepLimits {
-    /// The most steps of a run with this sampler.
+    /// The largest number of steps of a run with this sampler.
     pub fn most(self, sampler: SamplerKind) -> usize {
         if sampler.is_distilled() { self.distilled.min(self.train) } else { self.train }
     }
 }
 
-/// What a model suggests where a person says nothing.
+/// The settings a model suggests, used unless the user chooses others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ModelDefaults {
     /// Picture size.
@@ -39,40 +39,40 @@ pub struct ModelDefaults {
     pub sampler: SamplerKind,
 }
 
-/// What is known of a model once its configuration was read.
+/// A model's identity, capabilities and defaults, known once its configuration was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelProfile {
-    /// Which model it is.
+    /// Where it is.
     pub source: ModelSource,
-    /// Its name for people.
+    /// The name shown to users.
     pub name: String,
-    /// Its family, as people write it: "Stable Diffusion 1".
+    /// The family's usual name, such as "Stable Diffusion 1".
     pub family: &'static str,
-    /// Its latents.
+    /// The format of its latents.
     pub format: LatentFormat,
-    /// What its network predicts.
+    /// What the denoiser predicts.
     pub prediction: PredictionType,
     /// Both edges of a picture are multiples of this, pixels.
     pub size_multiple: usize,
-    /// Suggestions.
+    /// Suggested settings.
     pub defaults: ModelDefaults,
-    /// Whether guidance and negative prompts do something (not for guidance-distilled models).
+    /// Whether guidance and negative prompts have an effect; not so for guidance-distilled models.
     pub uses_guidance: bool,
-    /// The most steps a run can take.
+    /// Bounds of the number of steps.
     pub step_limits: StepLimits,
-    /// What a person should know of how this model is drawn, one sentence each.
+    /// What a user should know about this model, such as settings that are not followed; one sentence each.
     pub remarks: Vec<String>,
-    /// Tokens that the folder adds to the vocabulary, such as those of textual inversion.
+    /// Tokens that its folder adds to the vocabulary, such as those of textual inversion.
     pub added_tokens: Vec<String>,
-    /// Parameters of all networks.
+    /// Number of parameters of all networks.
     pub parameters: u64,
-    /// Hash of the VAE's weights (blake3, hex): the key of fitted previews. Empty until the weights were read.
+    /// Hash of the VAE's weights (blake3, hex): the key of fitted previews. Empty until the weights are read.
     pub vae_hash: String,
 }
 
 #[cfg(test)]
 impl ModelProfile {
-    /// A small model that only tests know.
+    /// A small model for tests.
     pub(crate) fn made_up() -> Self {
         Self {
             source: ModelSource::Builtin,

@@ -1,4 +1,4 @@
-//! The step rules a person can choose, and their names everywhere.
+//! The samplers, and their names here and in other programs.
 
 use std::str::FromStr;
 
@@ -6,8 +6,7 @@ use super::ScheduleKind;
 
 /// A sampler: the rule that takes the latent from one noise level to the next.
 ///
-/// What files, settings and windows know of it is its row of a table here; what it does is its row of
-/// `diffusion::SAMPLERS`.
+/// Its names are in its row of the table below; its rule and schedule are in its row of `diffusion::SAMPLERS`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum SamplerKind {
@@ -32,23 +31,23 @@ pub enum SamplerKind {
     Lcm,
 }
 
-/// A sampler's names and nature.
+/// A sampler's names and properties.
 struct Row {
     kind: SamplerKind,
-    /// On the command line and in settings.
+    /// The name on the command line and in settings.
     id: &'static str,
-    /// In windows and in pictures' settings: AUTOMATIC1111's.
+    /// The name in the window and in the settings of pictures, which is AUTOMATIC1111's.
     name: &'static str,
-    /// In other programs, in lower case without spaces, dashes and underscores.
+    /// The names in other programs, in lower case without spaces, dashes and underscores.
     elsewhere: &'static [&'static str],
-    /// diffusers' schedulers that take its steps.
+    /// The classes of diffusers' schedulers with the same rule.
     diffusers: &'static [&'static str],
-    /// The schedule that AUTOMATIC1111 takes for it where its settings say `Automatic`, if not the plain one
-    /// (its `sd_samplers_kdiffusion.py`).
+    /// The schedule that `Automatic` means for it in AUTOMATIC1111, if not the default one; source:
+    /// `sd_samplers_kdiffusion.py`.
     automatic: Option<ScheduleKind>,
     /// Whether each step adds fresh noise.
     is_stochastic: bool,
-    /// Whether its steps are a part of those of a distilled model's teacher.
+    /// Whether its steps are a subset of those of a distilled model's teacher.
     is_distilled: bool,
 }
 
@@ -66,7 +65,7 @@ impl Row {
     }
 }
 
-/// Every sampler, in the order of the kinds, in which a chooser shows them.
+/// Every sampler, in the order of [`SamplerKind`].
 const ROWS: [Row; 9] = [
     Row {
         automatic: Some(ScheduleKind::Karras),
@@ -141,7 +140,7 @@ impl SamplerKind {
         all
     };
 
-    /// Its place in [`Self::ALL`].
+    /// Its index in [`Self::ALL`].
     pub const fn index(self) -> usize {
         self as usize
     }
@@ -165,22 +164,23 @@ impl SamplerKind {
         self.row().is_stochastic
     }
 
-    /// Whether its steps are a part of those of a distilled model's teacher.
+    /// Whether its steps are a subset of those of a distilled model's teacher.
     pub const fn is_distilled(self) -> bool {
         self.row().is_distilled
     }
 
-    /// The sampler of this name in another program: in lower case without spaces, dashes and underscores.
+    /// The sampler that another program calls by this name, given in lower case without spaces, dashes and
+    /// underscores.
     pub fn named_elsewhere(name: &str) -> Option<Self> {
         ROWS.iter().find(|row| row.elsewhere.contains(&name)).map(|row| row.kind)
     }
 
-    /// The schedule that AUTOMATIC1111 takes for it where its settings say `Automatic`, if not the plain one.
+    /// The schedule that `Automatic` means for it in AUTOMATIC1111, if not the default one.
     pub const fn automatic_elsewhere(self) -> Option<ScheduleKind> {
         self.row().automatic
     }
 
-    /// The sampler that takes the steps of one of diffusers' schedulers.
+    /// The sampler with the rule of one of diffusers' scheduler classes.
     pub fn of_diffusers_class(class: &str) -> Option<Self> {
         ROWS.iter().find(|row| row.diffusers.contains(&class)).map(|row| row.kind)
     }

@@ -1,8 +1,8 @@
-//! How the noise levels of a run are placed.
+//! The ways to space the noise levels of a run.
 
 use std::str::FromStr;
 
-/// The noise levels (sigmas) a run visits.
+/// Which noise levels (sigmas) a run visits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleKind {
@@ -13,7 +13,7 @@ pub enum ScheduleKind {
     Leading,
     /// Timesteps at the end of each interval (Lin et al. 2023).
     Trailing,
-    /// Timesteps from first to last.
+    /// Timesteps evenly from the first to the last.
     Linspace,
     /// Karras et al. 2022, rho 7.
     Karras,
@@ -38,7 +38,7 @@ impl ScheduleKind {
         }
     }
 
-    /// The name other programs show and write into pictures.
+    /// The name in the window and in the settings of pictures, where possible the one other programs use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Model => "Automatic",

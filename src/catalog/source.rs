@@ -37,7 +37,7 @@ impl ModelSource {
         if argument == "builtin" { Self::Builtin } else { Self::Folder(argument.into()) }
     }
 
-    /// A short name: the folder's own name, or "Built-in".
+    /// The name of the folder, or "Built-in".
     pub fn short_name(&self) -> String {
         match self {
             Self::Builtin => "Built-in".to_owned(),

@@ -5,13 +5,14 @@ use std::time::Instant;
 use anyhow::bail;
 use serde_json::json;
 
-use super::output::{self, Output};
-use super::{EngineArguments, run};
-use crate::engine::{Command, Engine, EngineSettings, Event, Job, JobId, JobKind, Stage};
+use super::arguments::EngineArguments;
+use super::output::Output;
+use super::run;
+use crate::engine::{Engine, EngineSettings, Event, JobId, JobKind, Stage};
 use crate::models::{Instructions, available_threads};
-use crate::request::{CancelToken, DecodeChoice, GenerationDraft, Picture, Seed};
+use crate::request::{DecodeChoice, GenerationDraft, Picture, Seed};
 
-/// Edges of the pictures that the VAE alone is timed with, pixels: a usual one, and one for tiles.
+/// Edges of the pictures for timing the VAE alone, pixels: a usual size, and one that needs tiles.
 const VAE_EDGES: [usize; 2] = [512, 1024];
 
 pub(super) fn run(
@@ -35,40 +36,36 @@ pub(super) fn run(
     let mut step_secs: Vec<f64> = Vec::new();
     let mut first_step = 0.0;
     for round in 0..2 {
-        // The very first step, which prepares the weights: known once its round is over.
+        // The very first step, which prepares the weights; known after its round.
         first_step = step_secs.first().copied().unwrap_or_default();
         stages.clear();
         step_secs.clear();
         let request = Box::new(draft.clone().validate(&profile)?);
-        let command = Command::Run(Job {
-            id: JobId(round),
-            cancel: CancelToken::new(),
-            kind: JobKind::Generate { request },
-        });
-        let end = run::to_the_end(&engine, command, &output::progress(), |event| match event {
+        let kind = JobKind::Generate { request };
+        let end = run::run_job(&engine, JobId(round), kind, |event| match event {
             Event::StageChanged { stage, .. } => stages.push((stage.clone(), Instant::now())),
             Event::StepFinished { step, .. } => step_secs.push(step.elapsed_secs),
             _ => {}
         })?;
         if !matches!(end, Event::Decoded { .. }) {
-            bail!("an unexpected answer of the engine: {end:?}");
+            bail!("the engine answered unexpectedly: {end:?}");
         }
         stages.push((Stage::Decoding, Instant::now()));
     }
-    let lasting = |wanted: &Stage| {
+    let duration = |wanted: &Stage| {
         let begun = stages.iter().position(|(stage, _)| stage == wanted);
         begun.map_or(0.0, |i| (stages[i + 1].1 - stages[i].1).as_secs_f64())
     };
-    let (prompt_secs, decode_secs) = (lasting(&Stage::EncodingPrompt), lasting(&Stage::Decoding));
+    let (prompt_secs, decode_secs) = (duration(&Stage::EncodingPrompt), duration(&Stage::Decoding));
     step_secs.sort_by(f64::total_cmp);
     let step = step_secs.get(step_secs.len() / 2).copied().unwrap_or_default();
     let peak_mib = peak_memory_mib();
-    let encode_secs = both_ways(&engine, arguments, [size.width, size.height])?.encode.secs;
+    let encode_secs = time_vae(&engine, arguments, [size.width, size.height])?.encode.secs;
     let threads = arguments.threads.unwrap_or_else(available_threads);
     let multiple = profile.format.downscale;
     let vae = VAE_EDGES
         .iter()
-        .map(|edge| both_ways(&engine, arguments, [edge / multiple * multiple; 2]))
+        .map(|edge| time_vae(&engine, arguments, [edge / multiple * multiple; 2]))
         .collect::<anyhow::Result<Vec<_>>>()?;
     if as_json {
         let result = json!({
@@ -76,7 +73,7 @@ pub(super) fn run(
             "threads": threads,
             "load_secs": load_secs, "prompt_secs": prompt_secs, "first_step_secs": first_step, "step_secs": step,
             "decode_secs": decode_secs, "encode_secs": encode_secs, "peak_mib": peak_mib,
-            "vae": vae.iter().map(BothWays::as_json).collect::<Vec<_>>(),
+            "vae": vae.iter().map(VaeTiming::as_json).collect::<Vec<_>>(),
         });
         output.json(&result);
         return Ok(());
@@ -95,7 +92,7 @@ pub(super) fn run(
         output.line(&format!("  {:16}{peak:9} MiB", "peak memory"));
     }
     for both in &vae {
-        for (name, Measured { secs, peak_mib }) in [("encode", &both.encode), ("decode", &both.decode)] {
+        for (name, Measurement { secs, peak_mib }) in [("encode", &both.encode), ("decode", &both.decode)] {
             let name = format!("{name} {}×{}", both.width, both.height);
             let peak = peak_mib.map(|peak| format!("{peak:9} MiB")).unwrap_or_default();
             output.line(&format!("  {name:16}{:9.1} ms{peak}", secs * 1e3));
@@ -104,32 +101,32 @@ pub(super) fn run(
     Ok(())
 }
 
-/// The processor's instructions of this name; by default the widest that it has.
+/// The instruction set of this name; by default the widest available.
 fn instructions_named(name: Option<&str>) -> anyhow::Result<Instructions> {
     let Some(name) = name else { return Ok(Instructions::widest()) };
     let Some(instructions) = Instructions::named(name) else {
         let names: Vec<_> = Instructions::available().iter().map(|known| known.name()).collect();
-        bail!("this processor has no instructions called {name:?}; choose among {}", names.join(", "));
+        bail!("this processor has no instruction set {name:?}: choose from {}", names.join(", "));
     };
     Ok(instructions)
 }
 
-/// What something took.
-struct Measured {
+/// Time and memory of a stage.
+struct Measurement {
     secs: f64,
-    /// The most memory the process held meanwhile, where the system says.
+    /// Peak memory of the process meanwhile, on systems that report it.
     peak_mib: Option<u64>,
 }
 
-/// A picture's way through the VAE.
-struct BothWays {
+/// Encoding and decoding of a picture.
+struct VaeTiming {
     width: usize,
     height: usize,
-    encode: Measured,
-    decode: Measured,
+    encode: Measurement,
+    decode: Measurement,
 }
 
-impl BothWays {
+impl VaeTiming {
     fn as_json(&self) -> serde_json::Value {
         json!({
             "width": self.width, "height": self.height,
@@ -140,45 +137,35 @@ impl BothWays {
 }
 
 /// Encodes a grey picture and decodes its latent.
-fn both_ways(
+fn time_vae(
     engine: &Engine,
     arguments: &EngineArguments,
     [width, height]: [usize; 2],
-) -> anyhow::Result<BothWays> {
-    let (job, model) = (JobId(2), arguments.choice());
+) -> anyhow::Result<VaeTiming> {
+    let (job, model) = (JobId(2), arguments.source());
     let picture = Picture::new(width, height, vec![128; width * height * 3])?;
-    let command = Command::Run(Job {
-        id: job,
-        cancel: CancelToken::new(),
-        kind: JobKind::Encode { model: model.clone(), picture },
-    });
-    forget_peak_memory();
-    let end = run::to_the_end(engine, command, &output::progress(), |_| {})?;
+    reset_peak_memory();
+    let end = run::run_job(engine, job, JobKind::Encode { model: model.clone(), picture }, |_| {})?;
     let Event::Encoded { elapsed_secs, mean, .. } = end else {
         bail!("the picture could not be encoded");
     };
-    let encode = Measured { secs: elapsed_secs, peak_mib: peak_memory_mib() };
-    forget_peak_memory();
-    let command = Command::Run(Job {
-        id: job,
-        cancel: CancelToken::new(),
-        kind: JobKind::Decode { model, latent: mean, how: DecodeChoice::default() },
-    });
-    let end = run::to_the_end(engine, command, &output::progress(), |_| {})?;
+    let encode = Measurement { secs: elapsed_secs, peak_mib: peak_memory_mib() };
+    reset_peak_memory();
+    let kind = JobKind::Decode { model, latent: mean, how: DecodeChoice::default() };
+    let end = run::run_job(engine, job, kind, |_| {})?;
     let Event::Decoded { elapsed_secs, .. } = end else {
         bail!("the latent could not be decoded");
     };
-    let decode = Measured { secs: elapsed_secs, peak_mib: peak_memory_mib() };
-    Ok(BothWays { width, height, encode, decode })
+    let decode = Measurement { secs: elapsed_secs, peak_mib: peak_memory_mib() };
+    Ok(VaeTiming { width, height, encode, decode })
 }
 
-/// Lets [`peak_memory_mib`] begin anew where the system can (Linux, proc_pid_clear_refs(5)); elsewhere it gives
-/// nothing anyway.
-fn forget_peak_memory() {
+/// Resets the peak of [`peak_memory_mib`] on Linux (proc_pid_clear_refs(5)); other systems report none.
+fn reset_peak_memory() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// The most memory this process has held, where the system says.
+/// Peak memory of this process, on systems that report it.
 fn peak_memory_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

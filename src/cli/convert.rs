@@ -3,12 +3,13 @@
 use anyhow::{Context as _, bail};
 use serde_json::json;
 
+use super::arguments::ConvertArguments;
 use super::output::{self, Output};
 use super::outputs::{Files, PictureFile};
+use super::run;
 use super::signals::uninterrupted;
-use super::{ConvertArguments, run};
 use crate::catalog::ModelProfile;
-use crate::engine::{Command, Engine, Event, Job, JobId, JobKind};
+use crate::engine::{Engine, Event, JobId, JobKind};
 use crate::formats::latent_file::{
     LatentFacts, LatentQuantity, ReadLatent, latent_from_bytes, read_latent, write_latent,
 };
@@ -18,7 +19,7 @@ use crate::formats::picture::{
 use crate::formats::{FileKind, Input, Sources, channel_sheet, read_input};
 use crate::latent::{Latent, LatentFormat, LatentSpace, check_finite};
 use crate::models;
-use crate::request::{CancelToken, DecodeChoice};
+use crate::request::DecodeChoice;
 
 /// A picture's latent in model space, cropped to whole latent pixels.
 struct EncodedFile {
@@ -52,26 +53,21 @@ fn encode_picture(
             output::text(input)
         ));
     }
-    let cancel = CancelToken::new();
-    let command = Command::Run(Job {
-        id: JobId(1),
-        cancel,
-        kind: JobKind::Encode { model: arguments.engine.choice(), picture },
-    });
-    match run::to_the_end(&engine, command, &output::progress(), |_| {})? {
+    let kind = JobKind::Encode { model: arguments.engine.source(), picture };
+    match run::run_job(&engine, JobId(1), kind, |_| {})? {
         Event::Encoded { mean, elapsed_secs, .. } => Ok(EncodedFile { profile, mean, elapsed_secs }),
-        other => bail!("an unexpected answer of the engine: {other:?}"),
+        other => bail!("the engine answered unexpectedly: {other:?}"),
     }
 }
 
 /// The files of a command that reads one and writes one.
 fn files(arguments: &ConvertArguments) -> Files {
-    let mut files = Files::of_model(&arguments.engine.choice());
+    let mut files = Files::of_model(&arguments.engine.source());
     files.input(&arguments.input);
     files
 }
 
-/// A picture, or several of one input that are numbered, which can be written.
+/// The pictures to write, numbered if there are several, checked to be writable.
 fn picture_files(arguments: &ConvertArguments, count: usize) -> anyhow::Result<Vec<PictureFile>> {
     let mut files = files(arguments);
     let pictures = (0..count)
@@ -81,7 +77,7 @@ fn picture_files(arguments: &ConvertArguments, count: usize) -> anyhow::Result<V
     Ok(pictures)
 }
 
-/// A latent file's values in model space: a file that does not say is taken for what ComfyUI writes.
+/// The values of a latent file in model space. Without a statement they are taken to be in VAE space, as ComfyUI's.
 fn in_model_space(latent: &Latent, space: Option<LatentSpace>, format: &LatentFormat) -> Latent {
     match space.unwrap_or(LatentSpace::Vae) {
         LatentSpace::Vae => format.model_from_vae(latent),
@@ -116,19 +112,19 @@ pub(super) fn encode(arguments: &ConvertArguments, output: &mut Output) -> anyho
     Ok(())
 }
 
-fn tell_what_is_not_read(read: &ReadLatent, arguments: &ConvertArguments, output: &mut Output) {
+fn report_ignored_tensors(read: &ReadLatent, arguments: &ConvertArguments, output: &mut Output) {
     if !read.not_read.is_empty() {
         let (names, input) = (read.not_read.join("; "), output::text(&arguments.input));
-        output.notice(&format!("tensors that are no latents are not read: {names}: {input}"));
+        output.notice(&format!("tensors that are not latents are ignored: {names}: {input}"));
     }
 }
 
-/// Decodes every latent of a file. One that fails takes no other with it.
+/// Decodes every latent of a file; a failure does not affect the others.
 pub(super) fn decode(arguments: &ConvertArguments, output: &mut Output) -> anyhow::Result<()> {
-    // The name is checked before a large file is read, all names once it is known how many there are.
+    // One name is checked before a large file is read, all names once their number is known.
     picture_files(arguments, 1)?;
     let read = read_latent(&arguments.input).map_err(|error| output::named(&arguments.input, error))?;
-    tell_what_is_not_read(&read, arguments, output);
+    report_ignored_tensors(&read, arguments, output);
     let count = read.count();
     let paths = picture_files(arguments, count)?;
     let engine = run::start(&arguments.engine)?;
@@ -159,12 +155,11 @@ fn decode_one(
     count: usize,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let (model, how) = (arguments.engine.choice(), DecodeChoice::default());
-    let (job, cancel) = (JobId(index as u64 + 1), CancelToken::new());
-    let command = Command::Run(Job { id: job, cancel, kind: JobKind::Decode { model, latent, how } });
-    let end = run::to_the_end(engine, command, &output::progress(), |_| {})?;
+    let (model, how) = (arguments.engine.source(), DecodeChoice::default());
+    let job = JobId(index as u64 + 1);
+    let end = run::run_job(engine, job, JobKind::Decode { model, latent, how }, |_| {})?;
     let Event::Decoded { picture, notice, elapsed_secs, .. } = end else {
-        bail!("an unexpected answer of the engine: {end:?}");
+        bail!("the engine answered unexpectedly: {end:?}");
     };
     if let Some(notice) = notice {
         output.notice(&notice);
@@ -186,17 +181,17 @@ pub(super) fn channels(arguments: &ConvertArguments, output: &mut Output) -> any
         Input::Folder => bail!("this is a folder and not a file: {}", output::text(input)),
         Input::File { kind: FileKind::Latent, bytes } => {
             let read = latent_from_bytes(&bytes).map_err(|error| output::named(input, error))?;
-            tell_what_is_not_read(&read, arguments, output);
+            report_ignored_tensors(&read, arguments, output);
             if read.count() > 1 {
                 let input = output::text(input);
                 output.notice(&format!("the first of {} latents is drawn: {input}", read.count()));
             }
-            // The values need no network, only what the model's files say of its latents.
-            let format = models::profile(&arguments.engine.choice())?.format;
+            // Only the latent format of the model is needed, so it is not loaded.
+            let format = models::profile(&arguments.engine.source())?.format;
             let found = read.latent.shape().channels;
             if found != format.channels {
                 bail!(
-                    "the latent has {found} channels and the model's VAE {}: name the model it belongs to with --model",
+                    "the latent has {found} channels and the model's VAE {}: choose the model it belongs to with --model",
                     format.channels
                 );
             }

@@ -5,26 +5,27 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use serde_json::json;
 
+use super::arguments::GenerateArguments;
 use super::output::{self, Output};
-use super::outputs::{Files, PictureFile, beside};
+use super::outputs::{Files, PictureFile, latent_path_beside};
+use super::run;
 use super::signals::uninterrupted;
-use super::{GenerateArguments, run};
 use crate::catalog::ModelProfile;
-use crate::engine::{Advice, Command, Engine, Event, Failure, Job, JobId, JobKind, Task};
+use crate::engine::{Advice, Engine, Event, Failure, JobId, JobKind, Task};
 use crate::formats::check_writable;
 use crate::formats::latent_file::{LatentFacts, LatentQuantity, write_latent};
 use crate::formats::metadata::GenerationFacts;
 use crate::formats::picture::{ReadOptions, WriteOptions, read_picture};
 use crate::latent::Latent;
-use crate::request::{CancelToken, GenerationDraft, GenerationRequest, InitImage};
+use crate::request::{GenerationDraft, GenerationRequest, InitImage};
 
-/// Where a picture and its latent go.
+/// The files of a picture and its latent.
 struct Paths {
     picture: PictureFile,
     latent: Option<PathBuf>,
 }
 
-/// What every picture of a batch has in common.
+/// What the pictures of a batch have in common.
 struct Batch<'a> {
     arguments: &'a GenerateArguments,
     engine: Engine,
@@ -33,17 +34,17 @@ struct Batch<'a> {
     load_secs: f64,
 }
 
-/// A latent that sampling gave, and whether it is in a file.
+/// The result of sampling, and whether it has been written.
 #[derive(Default)]
 struct Sampled {
     latent: Option<Latent>,
-    /// Steps that were done, where the run failed before its last one.
+    /// Number of finished steps, if the run ended before its last one.
     reached: Option<usize>,
-    /// The file it was written to.
+    /// The file it was written to, if any.
     file: Option<PathBuf>,
 }
 
-/// Draws pictures. One that fails takes no other with it; a latent is written before it is decoded.
+/// Generates pictures. A failure does not affect the others; a latent is written before it is decoded.
 pub(super) fn run(arguments: &GenerateArguments, output: &mut Output) -> anyhow::Result<()> {
     let paths = checked_paths(arguments, output)?;
     let init_image = match &arguments.init_image {
@@ -89,12 +90,11 @@ pub(super) fn run(arguments: &GenerateArguments, output: &mut Output) -> anyhow:
     Ok(())
 }
 
-/// The files of every picture, which can be written.
+/// The files of every picture, checked to be writable.
 ///
-/// Latents that cannot be written where they were to go are no reason not to draw: this is told, and they go beside
-/// the pictures.
+/// If the latents cannot be written as requested, a failure is reported and they are written beside the pictures.
 fn checked_paths(arguments: &GenerateArguments, output: &mut Output) -> anyhow::Result<Vec<Paths>> {
-    let mut files = Files::of_model(&arguments.engine.choice());
+    let mut files = Files::of_model(&arguments.engine.source());
     if let Some(path) = &arguments.init_image {
         files.input(path);
     }
@@ -109,7 +109,7 @@ fn checked_paths(arguments: &GenerateArguments, output: &mut Output) -> anyhow::
     let unwritable = check_writable(latent).err().filter(|_| !latent.is_dir());
     for (index, paths) in paths.iter_mut().enumerate() {
         paths.latent = match unwritable {
-            Some(_) => beside(&paths.picture.path),
+            Some(_) => latent_path_beside(&paths.picture.path),
             None => Some(files.latent(latent, index, count)?),
         };
     }
@@ -127,7 +127,7 @@ fn is_about(error: &anyhow::Error, task: Task) -> bool {
 }
 
 impl Batch<'_> {
-    /// Draws one picture and writes what there is of it; gives all that went wrong.
+    /// Generates one picture and writes it with its latent. Returns all errors.
     fn draw(
         &self,
         job: JobId,
@@ -139,13 +139,9 @@ impl Batch<'_> {
         let facts = GenerationFacts::of_request(&request, &self.profile.name);
         let mut errors = Vec::new();
         let mut sampled = Sampled::default();
-        let command = Command::Run(Job {
-            id: job,
-            cancel: CancelToken::new(),
-            kind: JobKind::Generate { request: Box::new(request) },
-        });
+        let kind = JobKind::Generate { request: Box::new(request) };
         let mut told = Vec::new();
-        let end = run::to_the_end(&self.engine, command, &output::progress(), |event| {
+        let end = run::run_job(&self.engine, job, kind, |event| {
             let Event::Sampled { latent, trajectory, finished_early, .. } = event else {
                 if let Event::Remarks { remarks, .. } = event {
                     told.extend(remarks.iter().cloned());
@@ -169,7 +165,7 @@ impl Batch<'_> {
         let (picture, notice, secs) = match end {
             Ok(Event::Decoded { picture, notice, elapsed_secs, .. }) => (picture, notice, elapsed_secs),
             Ok(other) => {
-                errors.push(anyhow!("an unexpected answer of the engine: {other:?}"));
+                errors.push(anyhow!("the engine answered unexpectedly: {other:?}"));
                 return errors;
             }
             Err(error) => {
@@ -199,8 +195,8 @@ impl Batch<'_> {
         errors
     }
 
-    /// Keeps the latent of a picture that could not be decoded or written: beside the picture's name, unless it is in
-    /// a file already. Gives the error, which says where.
+    /// Saves the latent of a picture that could not be decoded or written, beside the picture, unless it is already in
+    /// a file. Returns the error with the path of the latent.
     fn keep_latent(
         &self,
         error: anyhow::Error,
@@ -211,13 +207,13 @@ impl Batch<'_> {
         if sampled.file.is_none()
             && sampled.latent.is_some()
             && sampled.reached.is_none()
-            && let Some(path) = beside(picture)
+            && let Some(path) = latent_path_beside(picture)
             && self.write_latent(&path, facts, sampled).is_ok()
         {
             sampled.file = Some(path);
         }
         let Some(file) = sampled.file.as_deref().map(output::text) else { return error };
-        // The engine advises to save the latent, which is done.
+        // The engine advises to save the latent, which has been done.
         let error = match error.downcast_ref::<Failure>() {
             Some(failure) if failure.advice == Some(Advice::OtherVae) => {
                 anyhow!("{}", Failure { advice: None, ..failure.clone() })

@@ -14,7 +14,7 @@ use crate::formats::{FileKind, Input, Sources, read_input};
 use crate::latent::channel_statistics;
 use crate::models;
 
-/// Reports every input, those that cannot be read on standard error.
+/// Reports every input; errors go to standard error.
 pub(super) fn run(paths: &[PathBuf], as_json: bool, output: &mut Output) -> anyhow::Result<()> {
     let mut failed = 0;
     for path in paths {

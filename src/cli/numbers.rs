@@ -1,12 +1,12 @@
-//! Numbers as they are typed: each out of bounds is refused with what would be right, before any work.
+//! Parsers of numeric arguments; the error of a number out of bounds names the bounds.
 
 use std::ops::RangeInclusive;
 
 use crate::request::GenerationDraft;
 
-/// The most threads that can be chosen.
+/// The largest number of threads.
 const MAX_THREADS: usize = 1024;
-/// The most pictures of a batch.
+/// The largest number of pictures of a batch.
 const MAX_BATCH: usize = 10_000;
 
 /// A whole number within bounds.
@@ -21,7 +21,7 @@ fn number(typed: &str, bounds: RangeInclusive<f64>) -> Result<f64, String> {
     if let Some(number) = typed.parse().ok().filter(|number| bounds.contains(number)) {
         return Ok(number);
     }
-    // Half of the world writes 7,5.
+    // Many languages have a decimal comma.
     let with_point = typed.replacen(',', ".", 1);
     let meant = with_point.parse::<f64>().is_ok_and(|number| bounds.contains(&number));
     Err(if meant { format!("{range}, with a point: {with_point}") } else { range })
@@ -32,7 +32,7 @@ pub(super) fn edge(typed: &str) -> Result<usize, String> {
     whole(typed, 1..=GenerationDraft::MAX_EDGE_PX)
 }
 
-/// Sampling steps. The most there can be is the model's to say.
+/// Sampling steps. Their upper bound depends on the model.
 pub(super) fn steps(typed: &str) -> Result<usize, String> {
     let steps = typed.trim().parse().ok().filter(|steps| *steps > 0);
     steps.ok_or_else(|| "use a whole number from 1 on".to_owned())
@@ -51,10 +51,10 @@ pub(super) fn threads(typed: &str) -> Result<usize, String> {
 /// A guidance scale.
 pub(super) fn guidance_scale(typed: &str) -> Result<f64, String> {
     number(typed, 0.0..=GenerationDraft::MAX_GUIDANCE_SCALE)
-        .map_err(|error| format!("{error} (1 or less is no guidance)"))
+        .map_err(|error| format!("{error} (1 or less turns guidance off)"))
 }
 
-/// How far image-to-image goes from its source.
+/// The strength of image-to-image.
 pub(super) fn strength(typed: &str) -> Result<f64, String> {
     number(typed, 0.0..=1.0)
 }

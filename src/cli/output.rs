@@ -1,8 +1,8 @@
-//! What the command line prints: results on standard output only as JSON or text asked for, errors and notices on
-//! standard error, progress on a terminal.
+//! What the command line prints: requested results on standard output, errors and notices on standard error, progress
+//! on a terminal.
 //!
-//! A stream that cannot be written never ends the work: a reader that has gone away wants no more, and a full disk
-//! is told once the work is done.
+//! A stream that cannot be written does not end the work: a closed pipe is ignored, and a full disk is reported after
+//! the work.
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -15,14 +15,14 @@ use serde_json::Value;
 
 use crate::formats::picture::PictureRemark;
 
-/// Standard output, and what became of it.
+/// Standard output and standard error of a command.
 #[derive(Default)]
 pub(super) struct Output {
-    /// Why standard output took no more.
+    /// The error after which nothing more is printed on standard output.
     failed: Option<std::io::Error>,
-    /// Notices that were told.
+    /// Notices that were printed.
     told: BTreeSet<String>,
-    /// Whether something failed that did not end the command.
+    /// Whether there was a failure that did not end the command.
     has_failures: bool,
 }
 
@@ -39,32 +39,32 @@ impl Output {
         self.line(&value.to_string());
     }
 
-    /// Whether nobody reads what is printed any more.
+    /// Whether the reader of standard output has closed it.
     pub(super) fn is_closed(&self) -> bool {
         self.failed.as_ref().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
     }
 
-    /// Tells something that a person should know, once.
+    /// Prints a notice, once.
     pub(super) fn notice(&mut self, text: &str) {
         if self.told.insert(text.to_owned()) {
-            tell(&format!("safelight: {text}"));
+            eprint_line(&format!("safelight: {text}"));
         }
     }
 
-    /// Tells what was left out of a picture that was read.
+    /// Prints what was ignored in a picture that was read.
     pub(super) fn remarks(&mut self, path: &Path, of_picture: &[PictureRemark]) {
         for remark in of_picture {
             self.notice(&format!("{remark}: {}", text(path)));
         }
     }
 
-    /// Tells a failure that does not end the command: the exit code says that there was one.
+    /// Prints a failure that does not end the command but changes its exit code.
     pub(super) fn failure(&mut self, error: &anyhow::Error) {
         self.has_failures = true;
-        tell(&format!("safelight: {}", sentence(error)));
+        eprint_line(&format!("safelight: {}", sentence(error)));
     }
 
-    /// The exit code of a command that ended so.
+    /// The exit code of a command with this result.
     pub(super) fn exit_code(mut self, done: anyhow::Result<()>) -> ExitCode {
         if let Err(error) = done {
             self.failure(&error);
@@ -76,24 +76,24 @@ impl Output {
     }
 }
 
-/// Writes a line in one piece.
+/// Writes a line with one call.
 fn print(stream: &mut impl Write, text: &str) -> std::io::Result<()> {
     stream.write_all(format!("{text}\n").as_bytes())?;
     stream.flush()
 }
 
-/// Writes a line to standard error; where that is closed there is nobody to tell.
-fn tell(text: &str) {
+/// Writes a line to standard error; ignored if that is closed.
+fn eprint_line(text: &str) {
     let _ = print(&mut std::io::stderr().lock(), text);
 }
 
-/// An error with the file that it is about, unless it names it already.
+/// Adds the path to an error, unless its message contains it.
 pub(super) fn named(path: &Path, error: impl Into<anyhow::Error>) -> anyhow::Error {
     let (name, error) = (text(path), error.into());
     if sentence(&error).contains(&name) { error } else { error.context(name) }
 }
 
-/// An error and its causes as one sentence. Many errors quote their cause: each is told once.
+/// An error and its causes as one sentence. A cause that its error already quotes is left out.
 pub(super) fn sentence(error: &anyhow::Error) -> String {
     let mut sentence = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -106,25 +106,25 @@ pub(super) fn sentence(error: &anyhow::Error) -> String {
     sentence
 }
 
-/// Prints a remark for a person, if one watches.
+/// Prints a remark if standard error is a terminal.
 pub(super) fn remark(text: &str) {
     if std::io::stderr().is_terminal() {
-        tell(text);
+        eprint_line(text);
     }
 }
 
-/// A path as text: in JSON, in which other bytes have no place.
+/// A path as text; bytes that are not UTF-8 are replaced.
 pub(super) fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// What was left out of a picture, as one text.
+/// What was ignored in a picture, as one text.
 pub(super) fn remarks(remarks: &[PictureRemark]) -> Option<String> {
     let texts: Vec<_> = remarks.iter().map(ToString::to_string).collect();
     (!texts.is_empty()).then(|| texts.join("; "))
 }
 
-/// A progress bar on a terminal, nothing elsewhere.
+/// A progress bar, which is hidden unless standard error is a terminal.
 pub(super) fn progress() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -1,5 +1,5 @@
-//! The files a command is to write, checked before the work: an hour of drawing is too late to learn that a folder
-//! does not exist.
+//! The files that a command will write, checked before its work: after an hour of sampling is too late to learn that a
+//! folder does not exist.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -16,25 +16,25 @@ use crate::formats::picture::{PictureFormat, WriteOptions, WritePictureError, en
 use crate::formats::{DestinationKind, check_writable};
 use crate::request::Picture;
 
-/// Extensions of files that hold something else than safetensors, which latents are written as.
+/// Extensions that a latent, which is a safetensors file, may not have.
 const NOT_A_LATENT: [&str; 16] = [
     "png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "npy", "npz", "pt", "pth",
     "ckpt", "json",
 ];
 
-/// Symbolic links followed from one to the next, as Linux does.
+/// The longest chain of symbolic links that is followed, as in Linux.
 const MAX_LINKS: usize = 40;
 
 /// A picture to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PictureFile {
     format: PictureFormat,
-    /// Where it is written: what was typed, perhaps with `.png` added.
+    /// The path: as typed, with `.png` added if it has no extension.
     pub(super) path: PathBuf,
 }
 
 impl PictureFile {
-    /// Writes it, whole or not at all.
+    /// Writes the picture completely or not at all.
     pub(super) fn write(
         &self,
         picture: &Picture,
@@ -47,17 +47,17 @@ impl PictureFile {
     }
 }
 
-/// What a command reads and is to write.
+/// The input and output files of a command.
 #[derive(Default)]
 pub(super) struct Files {
     inputs: Vec<PathBuf>,
-    /// The model's folder, which nothing is written over.
+    /// The folder of the model, whose weights must not be overwritten.
     model: Option<PathBuf>,
     outputs: Vec<PathBuf>,
 }
 
 impl Files {
-    /// The files of a command with this model.
+    /// No files yet, for a command with this model.
     pub(super) fn of_model(choice: &ModelSource) -> Self {
         let model = match choice {
             ModelSource::Folder(folder) => std::fs::canonicalize(folder).ok(),
@@ -67,12 +67,15 @@ impl Files {
         Self { model, ..Self::default() }
     }
 
-    /// A file that is read.
+    /// Adds an input.
     pub(super) fn input(&mut self, path: &Path) {
         self.inputs.push(path.to_owned());
     }
 
-    /// A picture that is to be written, one of `count` that are numbered if there are more than one.
+    /// Adds a picture to write, which is numbered if `count` is not 1.
+    ///
+    /// # Errors
+    /// If the path is not a file name or has an unsupported extension.
     pub(super) fn picture(
         &mut self,
         typed: &Path,
@@ -82,12 +85,12 @@ impl Files {
         if typed.extension().is_none() && is_stream(typed) {
             return Ok(PictureFile { format: PictureFormat::Png, path: typed.to_owned() });
         }
-        a_name(typed)?;
+        check_file_name(typed)?;
         let (format, path) = PictureFormat::of_path(&numbered(typed, index, count))?;
         if typed.extension().is_none() && (typed.exists() || path.exists()) {
             let there = if typed.exists() { typed } else { &path };
             bail!(
-                "{} is there already: say what to write with .png, .jpg or .webp: {}",
+                "{} exists already: add .png, .jpg or .webp to the name of the new picture: {}",
                 text(there),
                 text(typed)
             );
@@ -96,22 +99,25 @@ impl Files {
         Ok(PictureFile { format, path })
     }
 
-    /// A latent that is to be written, one of `count` that are numbered if there are more than one.
+    /// Adds a latent to write, which is numbered if `count` is not 1.
+    ///
+    /// # Errors
+    /// If the path is not a file name or has the extension of another format.
     pub(super) fn latent(&mut self, typed: &Path, index: usize, count: usize) -> anyhow::Result<PathBuf> {
         if is_stream(typed) {
             return Ok(typed.to_owned());
         }
-        a_name(typed)?;
+        check_file_name(typed)?;
         let extension = extension(typed);
         if NOT_A_LATENT.contains(&extension.as_str()) {
-            bail!("a latent is no ‘.{extension}’ file: use the extension .latent: {}", text(typed));
+            bail!("a latent is not a ‘.{extension}’ file: use the extension .latent: {}", text(typed));
         }
         let path = numbered(typed, index, count);
         self.outputs.push(path.clone());
         Ok(path)
     }
 
-    /// Checks that every output can be written, and that none takes the place of another file of the command.
+    /// Checks that every output can be written, and that none replaces another file of the command.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let mut taken: HashMap<Key, (&Path, Role)> = HashMap::new();
         for input in &self.inputs {
@@ -128,23 +134,25 @@ impl Files {
                 let (other, output) = (text(other), text(output));
                 match role {
                     Role::Input => {
-                        bail!("{other} is read, and writing {output} would replace it: choose another name")
+                        bail!(
+                            "{other} is an input, and writing {output} would replace it: choose another name"
+                        )
                     }
                     Role::Output if other == output => {
                         bail!("{output} would be written twice: choose another name for one of the files")
                     }
                     Role::Output => {
-                        bail!("{other} and {output} are one file: choose another name for one of them")
+                        bail!("{other} and {output} are the same file: choose another name for one of them")
                     }
                 }
             }
-            self.spare_the_model(output)?;
+            self.check_model_weights(output)?;
         }
         Ok(())
     }
 
     /// A latent may have the extension of a model's weights.
-    fn spare_the_model(&self, output: &Path) -> anyhow::Result<()> {
+    fn check_model_weights(&self, output: &Path) -> anyhow::Result<()> {
         let Some(model) = &self.model else { return Ok(()) };
         let inside = std::fs::canonicalize(folder_of(output)).is_ok_and(|folder| folder.starts_with(model));
         if inside && extension(output) == "safetensors" && output.exists() {
@@ -155,7 +163,7 @@ impl Files {
 }
 
 /// A name for a latent beside a picture that could not be made, which no file has yet.
-pub(super) fn beside(picture: &Path) -> Option<PathBuf> {
+pub(super) fn latent_path_beside(picture: &Path) -> Option<PathBuf> {
     if is_stream(picture) {
         return None;
     }
@@ -184,7 +192,7 @@ enum Key {
 
 fn keys(path: &Path) -> Vec<Key> {
     let mut path = path.to_owned();
-    // A link may lead to a file that is still to be made.
+    // A link may lead to a file that does not exist yet.
     for _ in 0..MAX_LINKS {
         let Ok(target) = std::fs::read_link(&path) else { break };
         path = folder_of(&path).join(target);
@@ -203,7 +211,7 @@ fn keys(path: &Path) -> Vec<Key> {
     vec![Key::Name(name)]
 }
 
-/// Whether a pipe or a device stands there, which is written into under the name it has.
+/// Whether the path is a pipe or a device, which is written to under its own name.
 fn is_stream(path: &Path) -> bool {
     check_writable(path).is_ok_and(|kind| kind == DestinationKind::Stream)
 }
@@ -216,8 +224,8 @@ fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
-/// Refuses what names no file: a folder, standard output as other programs write it, an extension alone.
-fn a_name(typed: &Path) -> anyhow::Result<()> {
+/// Refuses paths that are not file names: a folder, `-` for standard output, an extension alone.
+fn check_file_name(typed: &Path) -> anyhow::Result<()> {
     let bytes = typed.as_os_str().as_encoded_bytes();
     let ends_as_folder = [&b"/"[..], b"/.", b"/.."].iter().any(|end| bytes.ends_with(end))
         || (cfg!(windows) && bytes.ends_with(b"\\"));
@@ -225,7 +233,7 @@ fn a_name(typed: &Path) -> anyhow::Result<()> {
         bail!("choose a file name, not a folder: {}", text(typed));
     }
     if typed.as_os_str() == "-" {
-        bail!("‘-’ is no file name, and nothing is written to standard output: name a file");
+        bail!("‘-’ is not a file name, and files are not written to standard output: give a file name");
     }
     let name = typed.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let only_extension = name
@@ -291,7 +299,7 @@ mod tests {
                 assert!(error.contains("not a folder") && error.contains(&text(&path)), "{name}: {error}");
             }
         }
-        assert!(refused(|f| f.picture(Path::new("-"), 0, 1).map(drop)).contains("no file name"));
+        assert!(refused(|f| f.picture(Path::new("-"), 0, 1).map(drop)).contains("not a file name"));
         for name in [".png", ".JPG", ".latent"] {
             let path = folder.path().join(name);
             assert!(refused(|f| f.picture(&path, 0, 1).map(drop)).contains("no name before"), "{name}");
@@ -319,10 +327,10 @@ mod tests {
         let path = folder.path().join("precious");
         taken(|f| f.picture(&path, 0, 1).map(drop));
         std::fs::write(folder.path().join("precious.png"), "old").unwrap();
-        assert!(refused(|f| f.picture(&path, 0, 1).map(drop)).contains("is there already"));
+        assert!(refused(|f| f.picture(&path, 0, 1).map(drop)).contains("exists already"));
         std::fs::remove_file(folder.path().join("precious.png")).unwrap();
         std::fs::write(&path, "old").unwrap();
-        assert!(refused(|f| f.picture(&path, 0, 1).map(drop)).contains("is there already"));
+        assert!(refused(|f| f.picture(&path, 0, 1).map(drop)).contains("exists already"));
         taken(|f| f.picture(&folder.path().join("precious.png"), 0, 1).map(drop));
     }
 
@@ -340,9 +348,9 @@ mod tests {
             }
         };
         assert!(refused(both("a", "a")).contains("written twice"));
-        assert!(refused(both("a", "./a")).contains("one file"));
-        assert!(refused(both("a", "sub/../a")).contains("one file"));
-        assert!(refused(both("a.x", "A.x")).contains("one file"));
+        assert!(refused(both("a", "./a")).contains("the same file"));
+        assert!(refused(both("a", "sub/../a")).contains("the same file"));
+        assert!(refused(both("a.x", "A.x")).contains("the same file"));
         taken(both("a", "b"));
         taken(both("a", "sub/a"));
         std::fs::write(path("there"), "").unwrap();
@@ -351,11 +359,11 @@ mod tests {
             std::os::unix::fs::symlink("there", path("link")).unwrap();
             std::os::unix::fs::symlink("sub", path("folder")).unwrap();
             std::os::unix::fs::symlink("not there yet", path("early")).unwrap();
-            assert!(refused(both("early", "not there yet")).contains("one file"));
+            assert!(refused(both("early", "not there yet")).contains("the same file"));
             std::fs::hard_link(path("there"), path("hard")).unwrap();
-            assert!(refused(both("there", "link")).contains("one file"));
-            assert!(refused(both("there", "hard")).contains("one file"));
-            assert!(refused(both("sub/new", "folder/new")).contains("one file"));
+            assert!(refused(both("there", "link")).contains("the same file"));
+            assert!(refused(both("there", "hard")).contains("the same file"));
+            assert!(refused(both("sub/new", "folder/new")).contains("the same file"));
         }
     }
 
@@ -368,7 +376,7 @@ mod tests {
             f.input(&input);
             (0..3).try_for_each(|index| f.picture(&folder.path().join("a.png"), index, 3).map(drop))
         });
-        assert!(error.contains("is read, and writing"), "{error}");
+        assert!(error.contains("is an input, and writing"), "{error}");
         taken(|f| {
             f.input(&input);
             f.picture(&folder.path().join("a.png"), 0, 1).map(drop)
@@ -401,8 +409,8 @@ mod tests {
     fn a_latent_beside_a_picture_takes_a_free_name() {
         let folder = tempfile::tempdir().unwrap();
         let picture = folder.path().join("a.png");
-        assert_eq!(beside(&picture).unwrap(), folder.path().join("a.latent"));
+        assert_eq!(latent_path_beside(&picture).unwrap(), folder.path().join("a.latent"));
         std::fs::write(folder.path().join("a.latent"), "").unwrap();
-        assert_eq!(beside(&picture).unwrap(), folder.path().join("a-2.latent"));
+        assert_eq!(latent_path_beside(&picture).unwrap(), folder.path().join("a-2.latent"));
     }
 }

@@ -1,36 +1,36 @@
 //! Runs one engine job to its end.
 
 use anyhow::{Context as _, bail};
-use indicatif::ProgressBar;
 
-use super::EngineArguments;
+use super::arguments::EngineArguments;
 use super::output;
 use crate::catalog::ModelProfile;
-use crate::engine::{Command, Engine, EngineSettings, Event, Job, JobKind, Stage};
+use crate::engine::{Command, Engine, EngineSettings, Event, Job, JobId, JobKind, Stage};
 use crate::request::CancelToken;
 
-/// An engine without a client that sleeps.
+/// Starts an engine with the settings of the arguments.
 pub(super) fn start(arguments: &EngineArguments) -> anyhow::Result<Engine> {
     start_with(arguments.settings())
 }
 
-/// Starts an engine with settings of its own.
+/// Starts an engine with these settings.
 pub(super) fn start_with(settings: EngineSettings) -> anyhow::Result<Engine> {
     Engine::start(settings, || {}).context("the engine's thread could not be started")
 }
 
-/// Sends a command and follows its events to the end, which is given. Every event passes `watch`.
+/// Runs a job to its end with a progress bar. Calls `watch` for every event, and returns the last one.
 ///
 /// # Errors
 /// A [`Failure`](crate::engine::Failure) if the job failed.
-pub(super) fn to_the_end(
+pub(super) fn run_job(
     engine: &Engine,
-    command: Command,
-    bar: &ProgressBar,
+    id: JobId,
+    kind: JobKind,
     mut watch: impl FnMut(&Event),
 ) -> anyhow::Result<Event> {
-    let loads_only = matches!(command, Command::Run(Job { kind: JobKind::LoadModel { .. }, .. }));
-    engine.send(command)?;
+    let bar = output::progress();
+    let loads_only = matches!(kind, JobKind::LoadModel { .. });
+    engine.send(Command::Run(Job { id, cancel: CancelToken::new(), kind }))?;
     loop {
         let event = engine.next_event().context("the engine has ended")?;
         watch(&event);
@@ -75,16 +75,11 @@ pub(super) fn load(
     engine: &Engine,
     arguments: &EngineArguments,
 ) -> anyhow::Result<(ModelProfile, String, f64)> {
-    let job = crate::engine::JobId(0);
-    let command = Command::Run(Job {
-        id: job,
-        cancel: CancelToken::new(),
-        kind: JobKind::LoadModel { model: arguments.choice() },
-    });
-    match to_the_end(engine, command, &output::progress(), |_| {})? {
+    let kind = JobKind::LoadModel { model: arguments.source() };
+    match run_job(engine, JobId(0), kind, |_| {})? {
         Event::ModelLoaded { profile, device, elapsed_secs, .. } => {
             Ok(((*profile).clone(), device, elapsed_secs))
         }
-        other => bail!("an unexpected answer of the engine: {other:?}"),
+        other => bail!("the engine answered unexpectedly: {other:?}"),
     }
 }

@@ -1,26 +1,26 @@
-//! Ctrl+C, `kill` and a closed terminal: the program ends at once, but never in the middle of a file.
+//! Ctrl+C, `kill` and a closed terminal: the program ends at once, but not in the middle of a file.
 //!
-//! What is written already stays: a latent is written before it is decoded. Only a file that is being written is
-//! waited for, so that neither half a file nor a temporary one is left behind; a second signal does not wait either.
+//! The program waits only for a file that is being written, so that neither an incomplete nor a temporary file is left
+//! behind; a second signal ends it at once. Finished files remain: a latent is written before it is decoded.
 
 use std::sync::{Mutex, PoisonError};
 
 /// Held while a file is being written.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// Writes a file without being interrupted in the middle.
+/// Writes a file without being interrupted by a signal.
 pub(super) fn uninterrupted<T>(write: impl FnOnce() -> T) -> T {
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     write()
 }
 
-/// Ends the program on signals from now on, with the exit code that shells expect: 128 and the signal's number.
+/// Makes signals end the program, with the exit code that shells expect: 128 plus the number of the signal.
 #[cfg(unix)]
 pub(super) fn watch() {
     unix::watch();
 }
 
-/// Elsewhere the system ends the program.
+/// On other systems the system ends the program.
 #[cfg(not(unix))]
 pub(super) fn watch() {}
 
@@ -37,9 +37,9 @@ mod unix {
     use crate::cli::output;
 
     const WATCHED: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
-    /// How long a file that is being written is waited for: a pipe nobody reads would take for ever.
+    /// How long to wait for a file that is being written, since a pipe without a reader would block forever.
     const PATIENCE: Duration = Duration::from_secs(10);
-    /// How often it is looked at.
+    /// Interval between checks.
     const PAUSE: Duration = Duration::from_millis(5);
 
     pub(super) fn watch() {
@@ -50,20 +50,20 @@ mod unix {
             std::thread::Builder::new().name(name).spawn(move || end_on_signal(signals)).map(drop)
         });
         if let Err(error) = started {
-            // The system's own way of ending remains.
+            // The system's default action remains.
             log::debug!("signals are not watched: {error}");
         }
     }
 
     fn end_on_signal(mut signals: Signals) {
         let Some(signal) = signals.forever().next() else { return };
-        // Not let go of any more: nothing further is begun.
+        // Held until the end, so that no further file is begun.
         let _writing = wait_for_the_file(&mut signals);
         output::remark("stopped; what was finished is written");
         exit(128 + signal);
     }
 
-    /// Waits until no file is being written, and lets none be begun.
+    /// Waits until no file is being written, and prevents that another is begun.
     fn wait_for_the_file(signals: &mut Signals) -> Option<MutexGuard<'static, ()>> {
         let since = Instant::now();
         loop {
@@ -79,8 +79,8 @@ mod unix {
         }
     }
 
-    /// Whether the program was started to ignore a signal, as `nohup` does: `SigIgn` of proc_pid_status(5). Where the
-    /// system does not say so, it is not.
+    /// Whether the program was started to ignore a signal, as by `nohup`: `SigIgn` of proc_pid_status(5). False on systems
+    /// without that file.
     fn is_ignored(status: &str, signal: i32) -> bool {
         let mask = status
             .lines()

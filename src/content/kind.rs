@@ -1,21 +1,21 @@
-//! What a file is, by its first bytes and not by its name.
+//! The kind of a file, by its first bytes and not by its name.
 //!
-//! Half of the downloads that "do not open" are something else under the right name: a pointer that Git LFS left, a
-//! web page that asked for a login, an empty file. Whoever opens a file asks here first and says what it found.
+//! Many downloads that "do not open" are something else under the right name: a Git LFS pointer, a web page that asks
+//! for a login, an empty file. Readers check this first, so that their errors say what the file is.
 
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
 
-/// So many bytes at the start of a file tell what it is.
+/// Number of bytes at the start of a file that are enough to recognise it.
 pub const START_BYTES: usize = 1024;
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// No bytes at all.
     Empty,
-    /// Nothing but zeros as far as one looked: room was made for it, and nothing came.
+    /// Only zeros, as far as checked: space was allocated, but no data arrived.
     Zeros,
     /// Tensors with a JSON header.
     Safetensors,
@@ -55,7 +55,7 @@ pub enum Content {
     Unknown,
 }
 
-/// First bytes of formats that are told by nothing else.
+/// First bytes of formats that have no other mark.
 const SIGNATURES: [(&[u8], Content); 28] = [
     (b"\x89PNG\r\n\x1a\n", Content::Picture("PNG")),
     (b"\xff\xd8\xff", Content::Picture("JPEG")),
@@ -88,15 +88,15 @@ const SIGNATURES: [(&[u8], Content); 28] = [
 ];
 
 impl Content {
-    /// What a file that begins with `bytes` is; more than [`START_BYTES`] are not looked at, and fewer should be the
-    /// whole file.
+    /// The kind of a file that begins with `bytes`. Only the first [`START_BYTES`] count; fewer should be the whole
+    /// file.
     pub fn of(bytes: &[u8]) -> Self {
         let start = &bytes[..bytes.len().min(START_BYTES)];
         if start.is_empty() {
             return Self::Empty;
         }
-        // The length of the header in 8 bytes, then the header. Looked at first: a length may have the bytes that
-        // another format begins with (640 bytes: 80 02, as a pickle), and none of those goes on so.
+        // The length of the header in 8 bytes, then the header. Checked first, since the length may equal another
+        // format's signature (640 is 80 02, as a pickle), which is never followed by such a header.
         if let [_, _, _, _, 0, 0, 0, 0, b'{', ..] = start {
             return Self::Safetensors;
         }
@@ -115,10 +115,10 @@ impl Content {
         }
     }
 
-    /// What the file at a path is. Only a regular file is opened: others could wait for ever.
+    /// The kind of the file at a path. Only a regular file is opened, since reading others may block.
     ///
     /// # Errors
-    /// What the operating system says, or that the path leads to no file.
+    /// The operating system's, or that the path is not a regular file.
     pub fn of_file(path: &Path) -> std::io::Result<Self> {
         if !std::fs::metadata(path)?.is_file() {
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file"));
@@ -128,8 +128,7 @@ impl Content {
         Ok(Self::of(&start))
     }
 
-    /// Whether it stands where the right file should, because a copy or a download went wrong: it is never what
-    /// somebody wanted to open.
+    /// Whether it is what a failed copy or download leaves in place of the right file.
     pub const fn is_stand_in(&self) -> bool {
         matches!(
             self,
@@ -147,7 +146,7 @@ impl Content {
             Self::WebPage | Self::Xml => "download the file again, logged in where its page asks for it",
             Self::Json | Self::Text(_) => "if it should be something else, download it again",
             Self::Pickle => {
-                "opening a pickle can run anybody's code, so it is not read; save it as safetensors instead"
+                "opening a pickle can run any code, so it is not read; save it as safetensors instead"
             }
             Self::Npz => "save the one array with numpy.save",
             Self::Gguf => "GGUF models are not supported yet",
@@ -160,15 +159,15 @@ impl Content {
 }
 
 impl fmt::Display for Content {
-    /// A noun with its article, and what to do in parentheses.
+    /// A noun with its article, and the advice in parentheses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("an empty file"),
-            Self::Zeros => f.write_str("a file of zeros, as a broken-off download leaves it"),
+            Self::Zeros => f.write_str("a file of zeros, as an interrupted download leaves it"),
             Self::Safetensors => f.write_str("a safetensors file"),
             Self::Npy => f.write_str("a numpy array"),
             Self::Picture(format) => write!(f, "a {format} picture"),
-            Self::ForeignPicture(format) => write!(f, "a picture of the format {format}, which is not read"),
+            Self::ForeignPicture(format) => write!(f, "a {format} picture, a format that is not supported"),
             Self::LfsPointer => f.write_str("a Git LFS pointer and not the file itself"),
             Self::AnnexPointer => f.write_str("a git-annex pointer and not the file itself"),
             Self::LinkText => f.write_str("the text of a link and not the file that it led to"),
@@ -188,7 +187,7 @@ impl fmt::Display for Content {
     }
 }
 
-/// The formats in ISO's container, by the brands that follow `ftyp`.
+/// Formats in the ISO base media container, by the brand after `ftyp`.
 fn of_brand(start: &[u8]) -> Content {
     let brands = &start[8..start.len().min(40)];
     let has =
@@ -211,14 +210,14 @@ fn of_zip(start: &[u8]) -> Content {
     if ends(&[".npy"]) {
         Content::Npz
     } else if ends(&[".pkl", "/version", "/byteorder", ".format_version", ".storage_alignment"]) {
-        // What torch.save writes first, one version or another.
+        // The first entry that torch.save writes, in different versions.
         Content::Pickle
     } else {
         Content::Archive("ZIP")
     }
 }
 
-/// The start of a file as text, if it is some; the last character may be cut.
+/// The start of a file as text; `None` if it is not text. The last character may be cut.
 fn text_in(start: &[u8]) -> Option<String> {
     if let [0xff, 0xfe, units @ ..] | [0xfe, 0xff, units @ ..] = start {
         let of = if start[0] == 0xff { u16::from_le_bytes } else { u16::from_be_bytes };

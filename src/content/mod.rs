@@ -1,8 +1,7 @@
-//! What the bytes of a file that another program wrote really are.
+//! Recognising the content of files that other programs wrote.
 //!
-//! Every reader of such a file, whatever its layer, starts here: [`Content`] says what a file is, by its bytes;
-//! [`json`] reads what Python calls JSON, and a wrong value is named by its key in words that a person who wrote
-//! the file would use.
+//! Every reader of such a file, in whatever layer, starts here: [`Content`] recognises a file by its bytes; [`json`]
+//! reads JSON as Python writes it, with errors that name the key of a wrong value and no Rust type.
 
 pub mod json;
 mod kind;

@@ -1,4 +1,4 @@
-//! What can go wrong while sampling.
+//! Errors of sampling.
 
 /// Why a sampling run ended without a latent.
 #[derive(Debug, thiserror::Error)]
@@ -13,15 +13,15 @@ pub enum DiffusionError {
         step: usize,
         /// Steps in all.
         steps: usize,
-        /// Where they first appeared.
+        /// Where they first appeared, such as the network's prediction.
         stage: &'static str,
     },
     /// Too few or too many steps. [`crate::request::GenerationDraft::validate`] refuses them first.
     #[error("{steps} steps are not possible: choose from 1 to {most}")]
     Steps {
-        /// The steps.
+        /// The steps of the request.
         steps: usize,
-        /// The most there can be.
+        /// The largest number possible.
         most: usize,
     },
     /// The network failed, for a reason its owner knows.

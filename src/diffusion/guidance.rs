@@ -7,7 +7,7 @@ use super::{Denoiser, DiffusionError, NoiseLevel, denoised_from_output};
 use crate::catalog::PredictionType;
 use crate::latent::Latent;
 
-/// Which prompts a network call answers.
+/// The prompts that a network call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Branch {
     /// The prompt alone.
@@ -25,7 +25,7 @@ pub struct Prediction {
     pub negative: Option<Latent>,
 }
 
-/// A network with a prompt.
+/// A network that is conditioned on a prompt.
 pub trait DenoisingNetwork {
     /// The raw output for `noisy` (model space, as the sampler holds it) at a training timestep, which may
     /// be fractional.
@@ -52,13 +52,13 @@ pub struct GuidedDenoiser<'a> {
     pub network: &'a mut dyn DenoisingNetwork,
     /// What its output means.
     pub prediction: PredictionType,
-    /// Up to 1.0 there is no guidance and the prompt alone counts, as in diffusers; above it the negative
-    /// one counts too, which takes nearly twice as long.
+    /// 1.0 or less is no guidance, as in diffusers: only the prompt is evaluated. Above, the negative prompt is
+    /// evaluated too, which takes nearly twice as long.
     pub guidance_scale: f64,
 }
 
-/// Whether a guidance scale steers at all. diffusers' pipelines, and so every model card that says
-/// `guidance_scale=0.0`, mean no guidance by anything up to 1.
+/// Whether a guidance scale has an effect. In diffusers' pipelines, and therefore in model cards that recommend
+/// `guidance_scale=0.0`, every value up to 1 means no guidance.
 fn is_guided(guidance_scale: f64) -> bool {
     guidance_scale > 1.0
 }

@@ -1,4 +1,4 @@
-//! Noise that PyTorch's CPU generator would draw, so that one seed is one picture everywhere.
+//! The noise of PyTorch's CPU generator, so that a seed gives the same picture as in other programs.
 //!
 //! Source: Matsumoto & Nishimura 1998 for MT19937; PyTorch's `at::mt19937` and
 //! `normal_fill` (`aten/src/ATen/native/cpu/DistributionTemplates.h`) for the order of draws.
@@ -50,7 +50,7 @@ impl MersenneTwister {
 /// A stream of normal values: `torch.Generator().manual_seed(seed)` on the CPU.
 pub struct NoiseSource {
     twister: MersenneTwister,
-    /// The second value of a pair, kept by the path for fewer than 16 values.
+    /// The second value of a pair, kept when fewer than 16 values are drawn.
     spare: Option<f64>,
 }
 
@@ -75,7 +75,7 @@ impl NoiseSource {
         (bits & ((1 << 53) - 1)) as f64 / (1_u64 << 53) as f64
     }
 
-    /// What `torch.randn(len)` gives next.
+    /// The next `torch.randn(len)` of the stream.
     pub fn normal(&mut self, len: usize) -> Vec<f32> {
         if len < BLOCK {
             return (0..len).map(|_| self.normal_f64() as f32).collect();

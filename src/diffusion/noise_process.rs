@@ -1,4 +1,4 @@
-//! How a model's training noised its data, and the coordinates in which samplers integrate back.
+//! How training adds noise to the data, and the coordinates in which samplers integrate back.
 
 use super::sigmas::alphas_cumprod;
 use super::{NoiseLevel, SchedulerConfig};
@@ -6,7 +6,7 @@ use crate::latent::Latent;
 
 use super::combine::combine;
 
-/// The noise of training, by timestep.
+/// The noise of each training timestep.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NoiseProcess {
     /// `alpha² + sigma² = 1` (Ho et al. 2020; Stable Diffusion 1, 2 and XL).
@@ -16,9 +16,9 @@ pub enum NoiseProcess {
     },
     /// `alpha + sigma = 1` (Lipman et al. 2022; SD3, FLUX): sigma is the time itself.
     Flow {
-        /// Esser et al. 2024, section 5.3.2: how much of a run is spent at high noise; 1 changes nothing.
+        /// Shift of the times towards high noise (Esser et al. 2024, section 5.3.2); 1 changes nothing.
         shift: f64,
-        /// Timesteps of training, which scale what the network is told.
+        /// Number of training timesteps, which scales the timestep that the network gets.
         train: usize,
     },
 }
@@ -43,8 +43,8 @@ impl NoiseProcess {
 
 /// The coordinates in which the probability-flow ODE is `dx̃/dτ = slope` and a sampler may extrapolate.
 ///
-/// At a [`NoiseLevel`] the latent is `x = scale · x̃`. Which one is taken matters to rules of higher
-/// order only: k-diffusion's has no beginning where alpha is 0, the flow's does.
+/// At a [`NoiseLevel`] the latent is `x = scale · x̃`. The choice affects only rules of higher order.
+/// k-diffusion's coordinates are infinite where alpha is 0, those of the flow are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coordinates {
     /// k-diffusion's: τ = sigma / alpha, x̃ = x / alpha, and the slope is the noise.
@@ -62,7 +62,7 @@ impl Coordinates {
         }
     }
 
-    /// What x̃ is multiplied by.
+    /// The factor of x̃ in x.
     pub(super) fn scale(self, level: NoiseLevel) -> f64 {
         match self {
             Self::KSigma => level.alpha,

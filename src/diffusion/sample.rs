@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::combine::combine;
 use super::sampler::{Plan, spec};
-use super::{Denoiser, DiffusionError, NoiseSource, Schedule, SchedulerConfig, SigmaStep};
+use super::{Denoiser, DiffusionError, NoiseSource, Schedule, ScheduleStep, SchedulerConfig};
 use crate::latent::{Latent, LatentShape, Trajectory, TrajectoryStep, first_non_finite};
 use crate::request::{CancelToken, Seed};
 
@@ -14,7 +14,7 @@ use crate::request::{CancelToken, Seed};
 pub enum Start<'a> {
     /// Noise of this shape.
     Noise(LatentShape),
-    /// A latent in model space, noised as far as the strength says: 0 keeps it, 1 is all noise.
+    /// A latent in model space with noise added: strength 0 keeps it, 1 is pure noise.
     Latent {
         /// The source.
         latent: &'a Latent,
@@ -23,7 +23,7 @@ pub enum Start<'a> {
     },
 }
 
-/// What a run is made of.
+/// The inputs of a run.
 pub struct Run<'a> {
     /// The network with prompts and guidance.
     pub denoiser: &'a mut dyn Denoiser,
@@ -33,30 +33,30 @@ pub struct Run<'a> {
     pub schedule: &'a Schedule,
     /// Where it starts.
     pub start: Start<'a>,
-    /// Of all its noise.
+    /// The seed of all its noise.
     pub seed: Seed,
-    /// [`CancelToken::stop`] ends with [`DiffusionError::Cancelled`], at the latest when the network's next
-    /// block looks at it; [`CancelToken::finish`] ends after the present step with its x̂₀.
+    /// [`CancelToken::stop`] ends with [`DiffusionError::Cancelled`], at the latest at the next block
+    /// of the network; [`CancelToken::finish`] ends the run after the current step, with its x̂₀.
     pub cancel: &'a CancelToken,
 }
 
-/// What a run gives.
+/// The result of a run.
 pub struct SampledRun {
     /// The final latent, model space.
     pub latent: Latent,
     /// Every step.
     pub trajectory: Trajectory,
-    /// Whether the person asked for the end before the last step.
+    /// Whether the user ended the run before its last step.
     pub finished_early: bool,
 }
 
-/// Stands for an infinite sigma, of a level without any signal: that of diffusers' least signal, 2⁻²⁴.
+/// Replaces an infinite sigma, of a level without signal: the sigma of the smallest signal in diffusers, 2⁻²⁴.
 const LARGEST_SIGMA: f64 = 4096.0;
 
-/// Runs a sampler over a schedule. `on_step` is told of each step when it is done.
+/// Runs a sampler over a schedule. `on_step` is called after each step.
 ///
 /// # Errors
-/// [`DiffusionError::NonFinite`] names the step whose values are not numbers; the denoiser's own errors.
+/// [`DiffusionError::NonFinite`] with the step whose values are not finite; the errors of the denoiser.
 pub fn sample(
     run: Run<'_>,
     on_step: &mut dyn FnMut(Arc<TrajectoryStep>),
@@ -110,7 +110,7 @@ fn begin<'s>(
     schedule: &'s Schedule,
     start: &Start<'_>,
     noise: &mut NoiseSource,
-) -> (Latent, &'s [SigmaStep]) {
+) -> (Latent, &'s [ScheduleStep]) {
     match start {
         Start::Noise(shape) => {
             (combine(&[(schedule.initial_noise_scale, &noise.latent(*shape))]), &schedule.steps)

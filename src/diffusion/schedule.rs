@@ -3,58 +3,8 @@
 use super::sampler::{End, FlowGrid, Grid, SamplerSpec, spec};
 use super::scheduler_config::FinalSigma;
 use super::sigmas::{Spread, interpolate, linspace, solver_timesteps, spaced_timesteps, timestep_at};
-use super::{Coordinates, DiffusionError, NoiseProcess, SchedulerConfig};
+use super::{Coordinates, DiffusionError, NoiseLevel, NoiseProcess, ScheduleStep, SchedulerConfig};
 use crate::catalog::{SamplerKind, ScheduleKind, TimestepSpacing};
-
-/// One noise level: `x = alpha · x₀ + sigma · ε`, and the timestep the network is told.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct NoiseLevel {
-    /// Factor of the clean latent.
-    pub alpha: f64,
-    /// Factor of the noise.
-    pub sigma: f64,
-    /// The training timestep, 0 for the least noise; may be fractional.
-    pub timestep: f64,
-}
-
-impl NoiseLevel {
-    /// No noise at all.
-    pub const CLEAN: Self = Self { alpha: 1.0, sigma: 0.0, timestep: 0.0 };
-
-    /// A variance-preserving level from k-diffusion's sigma.
-    pub fn from_k_sigma(k_sigma: f64, timestep: f64) -> Self {
-        let norm = k_sigma.hypot(1.0);
-        Self { alpha: 1.0 / norm, sigma: k_sigma / norm, timestep }
-    }
-
-    /// A flow's level, where sigma is the time.
-    fn from_flow_time(time: f64, timestep: f64) -> Self {
-        Self { alpha: 1.0 - time, sigma: time, timestep }
-    }
-
-    fn from_alpha_cumprod(bar: f64, timestep: f64) -> Self {
-        Self { alpha: bar.sqrt(), sigma: (1.0 - bar).sqrt(), timestep }
-    }
-
-    /// k-diffusion's sigma: noise over signal, infinite where there is no signal.
-    pub fn k_sigma(self) -> f64 {
-        self.sigma / self.alpha
-    }
-
-    /// Half the logarithm of the signal-to-noise ratio, DPM-Solver's lambda; infinite at either end.
-    pub fn lambda(self) -> f64 {
-        self.alpha.ln() - self.sigma.ln()
-    }
-}
-
-/// One step: from a noise level to a lower one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SigmaStep {
-    /// Where the step starts.
-    pub from: NoiseLevel,
-    /// Where it ends.
-    pub to: NoiseLevel,
-}
 
 /// The steps of a run, and the sampler they are for.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,16 +14,16 @@ pub struct Schedule {
     /// The coordinates of its ordinary differential equation.
     pub coordinates: Coordinates,
     /// First to last.
-    pub steps: Vec<SigmaStep>,
-    /// Factor of unit noise at the start of a run from noise alone.
+    pub steps: Vec<ScheduleStep>,
+    /// Factor of unit noise at the start of a run from noise (diffusers' `init_noise_sigma`).
     pub initial_noise_scale: f64,
 }
 
 impl Schedule {
-    /// The steps that diffusers' scheduler of this name would take with this configuration.
+    /// The steps that diffusers' scheduler for this sampler takes with this configuration.
     ///
     /// # Errors
-    /// [`DiffusionError::Steps`] for a number of steps the sampler cannot take.
+    /// [`DiffusionError::Steps`] for a number of steps that the sampler does not support.
     pub fn new(
         config: &SchedulerConfig,
         sampler: SamplerKind,
@@ -101,24 +51,24 @@ impl Schedule {
                 (levels, NoiseLevel::CLEAN, 1.0)
             }
             NoiseProcess::VariancePreserving { alphas_cumprod } => {
-                let walk = Walk { config, spec, bars: alphas_cumprod, spacing, steps };
+                let builder = ScheduleBuilder { config, spec, bars: alphas_cumprod, spacing, steps };
                 match (spec.grid, spread) {
-                    (Grid::Distilled, _) => walk.distilled(),
-                    (Grid::FixedDistance | Grid::TrainingTimesteps, None) => walk.training_timesteps(),
-                    (Grid::Solver, _) => walk.solver(spread),
+                    (Grid::Distilled, _) => builder.distilled(),
+                    (Grid::FixedDistance | Grid::TrainingTimesteps, None) => builder.training_timesteps(),
+                    (Grid::Solver, _) => builder.solver(spread),
                     (Grid::KDiffusion | Grid::FixedDistance | Grid::TrainingTimesteps, _) => {
-                        walk.k_diffusion(spread)
+                        builder.k_diffusion(spread)
                     }
                 }
             }
         };
         let ends = levels.iter().skip(1).copied().chain([end]);
-        let mut taken: Vec<SigmaStep> =
-            levels.iter().copied().zip(ends).map(|(from, to)| SigmaStep { from, to }).collect();
+        let mut taken: Vec<ScheduleStep> =
+            levels.iter().copied().zip(ends).map(|(from, to)| ScheduleStep { from, to }).collect();
         if let (NoiseProcess::VariancePreserving { alphas_cumprod }, Grid::FixedDistance, None) =
             (&process, spec.grid, spread)
         {
-            // The previous timestep is a fixed distance away, not the next one of the list.
+            // The previous timestep is at a fixed distance, which need not be the next one visited.
             let distance = config.num_train_timesteps / steps;
             for step in &mut taken {
                 let t = step.from.timestep as usize;
@@ -129,18 +79,18 @@ impl Schedule {
     }
 
     /// The steps of an image-to-image run: the last `strength` share (diffusers' `get_timesteps`).
-    pub fn for_strength(&self, strength: f64) -> &[SigmaStep] {
+    pub fn for_strength(&self, strength: f64) -> &[ScheduleStep] {
         let wanted = ((self.steps.len() as f64 * strength) as usize).min(self.steps.len());
         &self.steps[self.steps.len() - wanted..]
     }
 }
 
-/// The level of a whole training timestep; one beyond the last is the last.
+/// The level of a whole training timestep, at most the last.
 fn training_level(bars: &[f64], t: usize) -> NoiseLevel {
     NoiseLevel::from_alpha_cumprod(bars[t.min(bars.len() - 1)], t as f64)
 }
 
-/// The levels of a flow: times spaced evenly, then shifted towards high noise, then spread if asked for.
+/// The levels of a flow: times spaced evenly, then shifted towards high noise, then respaced by `spread`.
 fn flow_levels(
     grid: FlowGrid,
     shift: f64,
@@ -173,8 +123,8 @@ fn flow_levels(
     if grid == FlowGrid::NearlyAll && times[0] > 1.0 - NEARLY {
         times[0] = 1.0 - NEARLY;
     }
-    let told = |time: f64| if is_whole { (time * train as f64).trunc() } else { time * train as f64 };
-    times.into_iter().map(|time| NoiseLevel::from_flow_time(time, told(time))).collect()
+    let timestep = |time: f64| if is_whole { (time * train as f64).trunc() } else { time * train as f64 };
+    times.into_iter().map(|time| NoiseLevel::from_flow_time(time, timestep(time))).collect()
 }
 
 /// How far diffusers' UniPC stays from pure noise, where λ is infinite.
@@ -183,8 +133,8 @@ const NEARLY: f64 = 1e-6;
 /// Levels, where they end, and the factor of unit noise at the start.
 type Levels = (Vec<NoiseLevel>, NoiseLevel, f64);
 
-/// One way through the levels of a variance-preserving process.
-struct Walk<'a> {
+/// Places the levels of a run of a variance-preserving process.
+struct ScheduleBuilder<'a> {
     config: &'a SchedulerConfig,
     spec: &'static SamplerSpec,
     /// ᾱ of each training timestep.
@@ -193,8 +143,9 @@ struct Walk<'a> {
     steps: usize,
 }
 
-impl Walk<'_> {
-    /// k-diffusion's sigma of each training timestep. A terminal signal of zero gets diffusers' least signal.
+impl ScheduleBuilder<'_> {
+    /// k-diffusion's sigma of each training timestep. A terminal signal of 0 is replaced, as in
+    /// diffusers, with the smallest one.
     fn k_sigmas(&self) -> Vec<f64> {
         let signal = |bar: f64| if bar > 0.0 { bar } else { 2.0_f64.powi(-24) };
         self.bars.iter().map(|&bar| signal(bar)).map(|bar| ((1.0 - bar) / bar).sqrt()).collect()
@@ -204,7 +155,7 @@ impl Walk<'_> {
         spaced_timesteps(self.spacing, self.config.num_train_timesteps, self.steps, self.config.steps_offset)
     }
 
-    /// Where the run ends, given the last sigma of a spread schedule.
+    /// The level at which the run ends. `last_spread`: the last sigma of a spread schedule.
     fn end(&self, last_spread: Option<f64>) -> NoiseLevel {
         let first = || NoiseLevel::from_alpha_cumprod(self.bars[0], 0.0);
         match (self.spec.end, self.config.final_sigmas_type) {
@@ -254,8 +205,8 @@ impl Walk<'_> {
             Some(spread) => {
                 let sigmas = spread.sigmas(self.config, train[train.len() - 1], train[0], self.steps);
                 last_spread = sigmas.last().copied();
-                let told = |s| spread.whole(self.config, timestep_at(&train, s));
-                sigmas.into_iter().map(|s| NoiseLevel::from_k_sigma(s, told(s))).collect()
+                let timestep = |s| spread.whole(self.config, timestep_at(&train, s));
+                sigmas.into_iter().map(|s| NoiseLevel::from_k_sigma(s, timestep(s))).collect()
             }
         };
         (levels, self.end(last_spread), 1.0)
@@ -273,7 +224,7 @@ impl Walk<'_> {
         let picks = linspace(0.0, teacher as f64, self.steps + 1);
         let levels = picks[..self.steps]
             .iter()
-            // A little above, since the division's rounding must not fall below a whole number.
+            // Slightly above, so that rounding does not fall below a whole number.
             .map(|pick| (teacher - (pick + 1e-9).floor() as usize) * k - 1)
             .map(|t| training_level(self.bars, t))
             .collect();

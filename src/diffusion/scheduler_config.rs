@@ -32,28 +32,27 @@ pub enum FinalSigma {
     SigmaMin,
 }
 
-/// What diffusers' schedulers read. A key that is not there takes the default of the scheduler that
-/// is asked for (diffusers' `from_config`), hence the options. `super::scheduler_keys` accounts for
-/// every key; unknown ones have no influence in diffusers either.
+/// The keys that diffusers' schedulers read. A missing key has the default of the scheduler that is used (diffusers'
+/// `from_config`), hence the options. `super::scheduler_keys` lists every key; diffusers ignores unknown ones too.
 #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
 #[serde(default)]
 pub struct SchedulerConfig {
     /// The scheduler the model's author chose.
     #[serde(rename = "_class_name")]
     pub class_name: String,
-    /// Timesteps of training.
+    /// Number of training timesteps.
     pub num_train_timesteps: usize,
     /// First beta.
     pub beta_start: f64,
     /// Last beta.
     pub beta_end: f64,
-    /// Betas between.
+    /// How the betas in between are computed.
     pub beta_schedule: BetaSchedule,
-    /// The betas themselves, in place of a rule.
+    /// The betas themselves, instead of a rule.
     pub trained_betas: Option<Vec<f64>>,
     /// What the network predicts.
     pub prediction_type: PredictionType,
-    /// Where in each interval a step is taken.
+    /// Where in each interval of timesteps a step is taken.
     pub timestep_spacing: Option<TimestepSpacing>,
     /// Added to leading timesteps.
     pub steps_offset: usize,
@@ -103,29 +102,29 @@ pub struct SchedulerConfig {
     pub original_inference_steps: usize,
     /// LCM: scales the timestep in the boundary condition.
     pub timestep_scaling: f64,
-    /// DPM-Solver: which of its equations is solved; only `dpmsolver++` is followed.
+    /// DPM-Solver: the variant of the equation; only `dpmsolver++` is supported.
     pub algorithm_type: Option<String>,
-    /// UniPC: whether x̂₀ is extrapolated; only that is followed.
+    /// UniPC: whether x̂₀ is extrapolated; only `true` is supported.
     pub predict_x0: Option<bool>,
-    /// UniPC: another scheduler as predictor; not followed.
+    /// UniPC: another scheduler as predictor; not supported.
     pub solver_p: Option<serde_json::Value>,
     /// DPM-Solver++ and UniPC: whether the levels are those of a flow.
     pub use_flow_sigmas: bool,
-    /// How much those are shifted towards high noise.
+    /// Shift of those levels towards high noise.
     pub flow_shift: f64,
     /// The same for diffusers' flow-matching schedulers.
     pub shift: f64,
-    /// Flows: whether the shift depends on the picture's size; not followed.
+    /// Flows: whether the shift depends on the picture's size; not supported.
     pub use_dynamic_shifting: bool,
-    /// Flows: where the times are stretched to end; not followed.
+    /// Flows: the end to which the times are stretched; not supported.
     pub shift_terminal: Option<f64>,
-    /// Flows: whether time runs the other way; not followed.
+    /// Flows: whether time is reversed; not supported.
     pub invert_sigmas: bool,
-    /// Flows: whether each step adds fresh noise; not followed.
+    /// Flows: whether each step adds fresh noise; not supported.
     pub stochastic_sampling: bool,
-    /// Euler: how sigmas between training timesteps are found; only `linear` is followed.
+    /// Euler: interpolation between training sigmas; only `linear` is supported.
     pub interpolation_type: Option<String>,
-    /// Euler: what the network is told; only `discrete` is followed.
+    /// Euler: the timestep that the network gets; only `discrete` is supported.
     pub timestep_type: Option<String>,
 }
 
@@ -180,7 +179,7 @@ impl Default for SchedulerConfig {
     }
 }
 
-/// A value in `scheduler_config.json` that no run can follow.
+/// A value in `scheduler_config.json` that is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("‘{key}’ is {value} in the scheduler's configuration, where {expected} is possible")]
 pub struct SchedulerConfigError {
@@ -188,22 +187,22 @@ pub struct SchedulerConfigError {
     pub key: &'static str,
     /// Its value.
     pub value: String,
-    /// What could stand there.
+    /// What would be valid.
     pub expected: String,
 }
 
-/// diffusers' pipeline of latent consistency models, which takes the configuration as it is.
+/// diffusers' pipeline of latent consistency models, which uses the configuration unchanged.
 const LCM_PIPELINE: &str = "LatentConsistencyModelPipeline";
 
 impl SchedulerConfig {
     /// The configuration as diffusers' pipeline of this class uses it.
     ///
     /// Stable Diffusion's pipelines set `steps_offset` to 1 and `clip_sample` to false whatever the
-    /// file says, since old files lack the one and latents are not within ±1.
+    /// file says, since old files lack the first key and latents are not within ±1.
     #[must_use]
     pub fn in_pipeline(mut self, pipeline_class: &str) -> Self {
         if self.is_flow_matching() {
-            // diffusers' flow-matching schedulers know no other prediction and have no such key.
+            // diffusers' flow-matching schedulers have no such key: their prediction is always the flow.
             self.prediction_type = PredictionType::Flow;
         }
         if pipeline_class == LCM_PIPELINE {
@@ -212,10 +211,10 @@ impl SchedulerConfig {
         Self { steps_offset: 1, clip_sample: Some(false), ..self }
     }
 
-    /// Refuses what no run can follow, naming key and value.
+    /// Checks the values.
     ///
     /// # Errors
-    /// [`SchedulerConfigError`] for the first such key.
+    /// [`SchedulerConfigError`] for the first invalid key.
     pub fn check(&self) -> Result<(), SchedulerConfigError> {
         let refuse = |key, value: String, expected: &str| {
             Err(SchedulerConfigError { key, value, expected: expected.to_owned() })
@@ -275,12 +274,12 @@ impl SchedulerConfig {
         Ok(())
     }
 
-    /// The most steps each kind of sampler can take.
+    /// The largest number of steps for each kind of sampler.
     pub fn step_limits(&self) -> StepLimits {
         StepLimits { train: self.num_train_timesteps, distilled: self.original_inference_steps }
     }
 
-    /// How much a flow's times are shifted, `None` for a process that is no flow.
+    /// The shift of a flow's times; `None` if the process is not a flow.
     pub(super) fn flow_shift_used(&self) -> Option<f64> {
         if self.is_flow_matching() {
             Some(self.shift)
@@ -293,12 +292,12 @@ impl SchedulerConfig {
         self.class_name.starts_with("FlowMatch")
     }
 
-    /// The sampler the model's author chose, `None` if it is not here.
+    /// The sampler the model's author chose; `None` if it is not supported.
     pub fn own_sampler(&self) -> Option<SamplerKind> {
         SamplerKind::of_diffusers_class(&self.class_name)
     }
 
-    /// The sampler the model's author chose, or the nearest we have.
+    /// The sampler the model's author chose, or the default one.
     pub fn suggested_sampler(&self) -> SamplerKind {
         self.own_sampler().unwrap_or_default()
     }

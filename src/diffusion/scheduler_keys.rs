@@ -1,87 +1,87 @@
 //! An account of every key that diffusers' schedulers for Stable Diffusion 1 and 2 read.
 //!
-//! Read from the signatures of diffusers 0.42's scheduler classes. A key that would change the picture
-//! is either followed or named to the person: none is passed over silently.
+//! Taken from the signatures of the scheduler classes of diffusers 0.42. A key that would change the picture is either
+//! supported or reported to the user; none is ignored silently.
 
 use super::SchedulerConfig;
 
-/// What becomes of a key of `scheduler_config.json`.
+/// How a key of `scheduler_config.json` is treated.
 enum Treatment {
     /// It acts as in diffusers.
-    Followed,
-    /// It changes no picture, for the reason beside it.
+    Supported,
+    /// It has no influence on pictures; the reason is given beside it.
     NoInfluence,
-    /// It is not followed: the value, if it is one that would change the picture.
-    Named(fn(&SchedulerConfig) -> Option<String>),
+    /// It is not supported: gives the value, if that value would change the picture.
+    Reported(fn(&SchedulerConfig) -> Option<String>),
 }
 
-use Treatment::{Followed, Named, NoInfluence};
+use Treatment::{NoInfluence, Reported, Supported};
 
 /// Every key, in the order of diffusers' classes.
 const KEYS: &[(&str, Treatment)] = &[
-    ("num_train_timesteps", Followed),
-    ("beta_start", Followed),
-    ("beta_end", Followed),
-    ("beta_schedule", Followed),
-    ("trained_betas", Followed),
-    ("prediction_type", Followed),
-    ("timestep_spacing", Followed),
-    ("steps_offset", Followed),
-    ("set_alpha_to_one", Followed),
-    ("clip_sample", Followed),
-    ("clip_sample_range", Followed),
-    ("thresholding", Followed),
-    ("dynamic_thresholding_ratio", Followed),
-    ("sample_max_value", Followed),
-    ("rescale_betas_zero_snr", Followed),
-    ("variance_type", Named(|c| unless(c, "DDPMScheduler", c.variance_type.as_deref(), FIXED_VARIANCES))),
-    ("use_karras_sigmas", Followed),
-    ("use_exponential_sigmas", Followed),
-    ("use_beta_sigmas", Followed),
-    ("use_lu_lambdas", Followed),
-    ("use_flow_sigmas", Followed),
-    ("flow_shift", Followed),
-    ("shift", Followed),
-    ("use_dynamic_shifting", Named(|c| of_flow(c, c.use_dynamic_shifting.then(|| "true".to_owned())))),
-    ("shift_terminal", Named(|c| of_flow(c, c.shift_terminal.map(|terminal| terminal.to_string())))),
-    ("invert_sigmas", Named(|c| of_flow(c, c.invert_sigmas.then(|| "true".to_owned())))),
-    ("stochastic_sampling", Named(|c| of_flow(c, c.stochastic_sampling.then(|| "true".to_owned())))),
+    ("num_train_timesteps", Supported),
+    ("beta_start", Supported),
+    ("beta_end", Supported),
+    ("beta_schedule", Supported),
+    ("trained_betas", Supported),
+    ("prediction_type", Supported),
+    ("timestep_spacing", Supported),
+    ("steps_offset", Supported),
+    ("set_alpha_to_one", Supported),
+    ("clip_sample", Supported),
+    ("clip_sample_range", Supported),
+    ("thresholding", Supported),
+    ("dynamic_thresholding_ratio", Supported),
+    ("sample_max_value", Supported),
+    ("rescale_betas_zero_snr", Supported),
+    ("variance_type", Reported(|c| unless(c, "DDPMScheduler", c.variance_type.as_deref(), FIXED_VARIANCES))),
+    ("use_karras_sigmas", Supported),
+    ("use_exponential_sigmas", Supported),
+    ("use_beta_sigmas", Supported),
+    ("use_lu_lambdas", Supported),
+    ("use_flow_sigmas", Supported),
+    ("flow_shift", Supported),
+    ("shift", Supported),
+    ("use_dynamic_shifting", Reported(|c| of_flow(c, c.use_dynamic_shifting.then(|| "true".to_owned())))),
+    ("shift_terminal", Reported(|c| of_flow(c, c.shift_terminal.map(|terminal| terminal.to_string())))),
+    ("invert_sigmas", Reported(|c| of_flow(c, c.invert_sigmas.then(|| "true".to_owned())))),
+    ("stochastic_sampling", Reported(|c| of_flow(c, c.stochastic_sampling.then(|| "true".to_owned())))),
     // They act with use_dynamic_shifting alone.
     ("time_shift_type", NoInfluence),
     ("base_shift", NoInfluence),
     ("max_shift", NoInfluence),
     ("base_image_seq_len", NoInfluence),
     ("max_image_seq_len", NoInfluence),
-    ("sigma_min", Followed),
-    ("sigma_max", Followed),
-    ("final_sigmas_type", Followed),
-    ("lambda_min_clipped", Followed),
+    ("sigma_min", Supported),
+    ("sigma_max", Supported),
+    ("final_sigmas_type", Supported),
+    ("lambda_min_clipped", Supported),
     (
         "algorithm_type",
-        Named(|c| {
+        Reported(|c| {
             unless(c, "DPMSolverMultistepScheduler", c.algorithm_type.as_deref(), &["dpmsolver++", "deis"])
         }),
     ),
-    ("solver_order", Followed),
-    ("solver_type", Followed),
-    ("lower_order_final", Followed),
-    ("euler_at_final", Followed),
-    ("predict_x0", Named(|c| c.predict_x0.filter(|x0| !x0).map(|_| "false".to_owned()))),
-    ("disable_corrector", Followed),
+    ("solver_order", Supported),
+    ("solver_type", Supported),
+    ("lower_order_final", Supported),
+    ("euler_at_final", Supported),
+    ("predict_x0", Reported(|c| c.predict_x0.filter(|x0| !x0).map(|_| "false".to_owned()))),
+    ("disable_corrector", Supported),
     (
         "solver_p",
-        Named(|c| c.solver_p.as_ref().filter(|p| !p.is_null()).map(|_| "another scheduler".to_owned())),
+        Reported(|c| c.solver_p.as_ref().filter(|p| !p.is_null()).map(|_| "another scheduler".to_owned())),
     ),
     (
         "interpolation_type",
-        Named(|c| unless(c, "EulerDiscreteScheduler", c.interpolation_type.as_deref(), &["linear"])),
+        Reported(|c| unless(c, "EulerDiscreteScheduler", c.interpolation_type.as_deref(), &["linear"])),
     ),
     (
         "timestep_type",
-        Named(|c| unless(c, "EulerDiscreteScheduler", c.timestep_type.as_deref(), &["discrete"])),
+        Reported(|c| unless(c, "EulerDiscreteScheduler", c.timestep_type.as_deref(), &["discrete"])),
     ),
-    ("original_inference_steps", Followed),
-    ("timestep_scaling", Followed),
+    ("original_inference_steps", Supported),
+    ("timestep_scaling", Supported),
     // PNDM, SASolver and DPMSolverSDE alone read these, and are named by their class.
     ("skip_prk_steps", NoInfluence),
     ("predictor_order", NoInfluence),
@@ -98,28 +98,28 @@ fn of_flow(config: &SchedulerConfig, value: Option<String>) -> Option<String> {
     value.filter(|_| config.flow_shift_used().is_some())
 }
 
-/// The value of a key that one class reads, unless it is one of those that are followed.
+/// The value of a key that one class reads, unless it is a supported one.
 fn unless(config: &SchedulerConfig, class: &str, value: Option<&str>, followed: &[&str]) -> Option<String> {
     value.filter(|value| config.class_name == class && !followed.contains(value)).map(str::to_owned)
 }
 
 impl SchedulerConfig {
-    /// What of the model's own scheduler is not followed, one sentence each.
+    /// What of the model's own scheduler is not supported, one sentence each.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if self.own_sampler().is_none() && !self.class_name.is_empty() {
             remarks.push(format!(
-                "The model's own scheduler, {}, is not here: the sampler is {} unless you choose another.",
+                "The model's own scheduler, {}, is not supported: the sampler is {} unless you choose another.",
                 self.class_name,
                 self.suggested_sampler().name(),
             ));
         }
         for (key, treatment) in KEYS {
-            if let Named(value) = treatment
+            if let Reported(value) = treatment
                 && let Some(value) = value(self)
             {
                 remarks.push(format!(
-                    "The scheduler's ‘{key}’ is {value}, which is not followed: pictures differ from diffusers'."
+                    "The scheduler's ‘{key}’ is {value}, which is not supported: pictures differ from those of diffusers."
                 ));
             }
         }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_changes_the_picture_and_is_not_followed_is_named() {
+    fn a_key_that_changes_the_picture_and_is_not_supported_is_reported() {
         let multistep = "DPMSolverMultistepScheduler";
         for (class, key, value) in [
             (multistep, "algorithm_type", serde_json::json!("sde-dpmsolver++")),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheduler_that_is_not_here_is_named_and_a_plain_one_says_nothing() {
+    fn an_unsupported_scheduler_is_reported_and_a_default_one_is_not() {
         let of = |class: &str| SchedulerConfig { class_name: class.to_owned(), ..SchedulerConfig::default() };
         assert!(of("PNDMScheduler").remarks()[0].contains("PNDMScheduler"));
         for class in ["", "DDIMScheduler", "DPMSolverMultistepScheduler", "LCMScheduler"] {

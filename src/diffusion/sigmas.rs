@@ -1,17 +1,17 @@
-//! Training noise levels, and the ways to walk through them.
+//! The noise levels of training, and the ways to space those of a run.
 
 use super::{BetaSchedule, SchedulerConfig};
 use crate::catalog::TimestepSpacing;
 
-/// Karras et al. 2022, equation 5: the value used there.
+/// ρ of Karras et al. 2022, equation 5.
 const RHO: f64 = 7.0;
 
-/// A rule that spreads sigmas between the largest and the smallest.
+/// A rule for the sigmas between the largest and the smallest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spread {
     /// Karras et al. 2022, equation 5.
     Karras,
-    /// Even in λ, which is even in the logarithm of sigma; it differs in the timesteps that are told.
+    /// Even in λ, which is even in the logarithm of sigma; it differs in the timesteps that the network gets.
     Lu,
     /// Even in the logarithm of sigma.
     Exponential,
@@ -41,13 +41,13 @@ impl Spread {
         }
     }
 
-    /// The whole timestep that diffusers' solvers tell the network.
+    /// The whole timestep that diffusers' solvers give the network.
     pub(super) fn whole(self, config: &SchedulerConfig, timestep: f64) -> f64 {
         match self {
             Self::Karras | Self::Lu if config.beta_schedule != BetaSchedule::SquaredcosCapV2 => {
                 timestep.round_ties_even()
             }
-            // diffusers' f32 logarithms fall a hair short, which turns 999 into 998.
+            // diffusers' f32 logarithms are slightly too small, which turns 999 into 998.
             Self::Karras | Self::Lu | Self::Exponential | Self::Beta => (timestep - 1e-6).trunc().max(0.0),
         }
     }
@@ -90,7 +90,7 @@ fn betas(config: &SchedulerConfig) -> Vec<f64> {
     }
 }
 
-/// Shifts and scales √ᾱ so that the last is 0 and the first stays (Lin et al. 2023, algorithm 1).
+/// Shifts and scales √ᾱ so that the last is 0 and the first is unchanged (Lin et al. 2023, algorithm 1).
 fn zero_terminal_snr(betas: &[f64]) -> Vec<f64> {
     let roots: Vec<f64> =
         cumulative_product(betas.iter().map(|b| 1.0 - b)).into_iter().map(f64::sqrt).collect();
@@ -135,7 +135,7 @@ pub(super) fn spaced_timesteps(
     }
 }
 
-/// Timesteps of DPM-Solver++ and UniPC, whose linspace and leading count one interval more.
+/// Timesteps of DPM-Solver++ and UniPC, whose linspace and leading spacings divide into one interval more.
 ///
 /// `last`: timesteps that may be visited, fewer than `train` where λ is clipped.
 pub(super) fn solver_timesteps(
@@ -151,7 +151,7 @@ pub(super) fn solver_timesteps(
             t[1..].iter().rev().map(|t| t.round_ties_even()).collect()
         }
         TimestepSpacing::Leading => {
-            // As many steps as timesteps leave no whole interval; diffusers then stays where it is.
+            // With as many steps as timesteps an interval would be 0.
             let ratio = (last / (steps + 1)).max(1);
             (1..=steps).rev().map(|i| (i * ratio + offset) as f64).collect()
         }
@@ -165,12 +165,12 @@ fn trailing(train: usize, steps: usize) -> Vec<f64> {
 
 fn trailing_to(train: usize, last: usize, steps: usize) -> Vec<f64> {
     let ratio = train as f64 / steps as f64;
-    // numpy's arange: as many values as fit before 0, which rounding may make one more than `steps`.
+    // As numpy's arange: values down to 0, which after rounding may be one more than `steps`.
     let count = (last as f64 / ratio).ceil() as usize;
     (0..count).map(|i| (last as f64 - ratio * i as f64).round_ties_even() - 1.0).collect()
 }
 
-/// Linear between the training sigmas, as `numpy.interp`.
+/// Linear interpolation between the training sigmas, as `numpy.interp`.
 pub(super) fn interpolate(sigmas: &[f64], timestep: f64) -> f64 {
     let t = timestep.clamp(0.0, (sigmas.len() - 1) as f64);
     let below = (t.floor() as usize).min(sigmas.len() - 2);

@@ -1,4 +1,4 @@
-//! Why a job failed, for people: what was tried, why it failed, what to try instead.
+//! Why a job failed, for users: what failed, why, and what to try.
 
 use super::panics::Panicked;
 use crate::diffusion::DiffusionError;
@@ -6,25 +6,25 @@ use crate::latent::NonFiniteError;
 use crate::models::ModelError;
 use crate::store::StoreError;
 
-/// What failed. The words are English; a window has its own.
+/// What failed. The messages are English; the window has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Task {
     /// Loading a model.
     #[error("The model could not be loaded")]
     LoadModel,
-    /// Text to embedding.
+    /// Encoding the prompt.
     #[error("The prompt could not be encoded")]
     EncodePrompt,
-    /// Picture to latent.
+    /// Encoding a picture.
     #[error("The picture could not be encoded")]
     EncodePicture,
-    /// The source of an image-to-image run to latent.
+    /// Encoding the source of an image-to-image run.
     #[error("The source picture could not be encoded")]
     EncodeSource,
     /// The sampling loop.
     #[error("Sampling failed")]
     Sample,
-    /// Latent to picture.
+    /// Decoding a latent.
     #[error("The latent could not be decoded")]
     Decode,
     /// Fitting previews.
@@ -38,10 +38,10 @@ pub enum Task {
 /// What to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Advice {
-    /// The folder is gone.
+    /// The folder does not exist.
     #[error("Choose the model's folder again: it was moved or removed.")]
     ChooseFolderAgain,
-    /// The folder is no model's.
+    /// The folder contains no model.
     #[error("Choose the folder that holds model_index.json, and check that its download is complete.")]
     ChooseModelFolder,
     /// A file cannot be read.
@@ -50,45 +50,45 @@ pub enum Advice {
     /// A file is damaged.
     #[error("Download the model again, or choose another one.")]
     DownloadAgain,
-    /// No such device.
+    /// The device is not available.
     #[error("Choose another device in the settings.")]
     OtherDevice,
-    /// The decoder gave no numbers.
+    /// The decoder gave NaN or infinity.
     #[error("The latent is kept: save it, and try another VAE.")]
     OtherVae,
-    /// Latent and model, or size and model, do not fit.
+    /// Latent or size do not fit the model.
     #[error("Choose a model that fits, or change the size.")]
     ChooseFitting,
     /// Sampling diverged.
     #[error("Try f32, a lower guidance scale, or another sampler.")]
     GentlerSampling,
-    /// The choice is not possible.
+    /// The number of steps is not possible.
     #[error("Change the sampler, the schedule or the steps.")]
     ChangeSampling,
-    /// Probably no memory.
+    /// Memory was probably too short.
     #[error("Try a smaller picture; if it happens again, the model may be damaged.")]
     SmallerPicture,
     /// Memory is too short for the size.
     #[error("Close other programs, or choose a smaller picture or model.")]
     LessMemory,
-    /// A fault of the program.
-    #[error("The next picture is drawn all the same; this is a fault of the program, please report it.")]
+    /// A bug of the program.
+    #[error("The next picture can be drawn all the same; this is a bug of the program, please report it.")]
     Report,
 }
 
 /// Why a job failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What failed.
+    /// The task that failed.
     pub task: Task,
-    /// Why: the chain of causes.
+    /// Why: the error with its causes.
     pub why: String,
     /// What to try.
     pub advice: Option<Advice>,
 }
 
 impl Failure {
-    /// A task that panicked: a fault of the program, or files that one of its libraries does not bear.
+    /// The failure of a task that panicked: a bug of the program, or files that a library cannot handle.
     pub(super) fn of_panic(task: Task, panic: &Panicked) -> Self {
         if task == Task::LoadModel {
             let why = format!("one of its files is damaged in an unexpected way (found at {})", panic.place);
@@ -121,7 +121,7 @@ impl JobError {
         Self::Failed(Failure { task, why: why.to_string(), advice })
     }
 
-    /// A model's error during a task.
+    /// The error of a model during a task.
     pub(super) fn from_model(task: Task, error: ModelError) -> Self {
         let advice = match &error {
             ModelError::Cancelled => return Self::Cancelled,
@@ -159,7 +159,7 @@ impl JobError {
             DiffusionError::Network(_) => Advice::SmallerPicture,
         };
         match error {
-            // The model knows what failed, and so what to try.
+            // The error of the model is more specific, and so is its advice.
             DiffusionError::Network(cause) => match cause.downcast::<ModelError>() {
                 Ok(error) if !matches!(*error, ModelError::Tensor(_)) => {
                     Self::from_model(Task::Sample, *error)

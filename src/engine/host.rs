@@ -1,4 +1,4 @@
-//! Where the engine's models come from.
+//! The source of the engine's models.
 
 use crate::catalog::ModelSource;
 use crate::models::{
@@ -7,9 +7,12 @@ use crate::models::{
 use crate::request::CancelToken;
 use crate::store::Checkpoint;
 
-/// A source of models. Tests have their own.
+/// A source of models; tests replace it.
 pub trait ModelHost: Send {
     /// Loads a model; see [`crate::models::load`].
+    ///
+    /// # Errors
+    /// The model's.
     fn load(
         &mut self,
         source: &ModelSource,
@@ -19,7 +22,7 @@ pub trait ModelHost: Send {
     ) -> Result<Box<dyn LatentDiffusionModel>, ModelError>;
 }
 
-/// Models from folders and the built-in one, of these families.
+/// Models in folders and the built-in one, of these families.
 pub struct DiskHost(pub &'static [&'static dyn ModelFamily]);
 
 impl Default for DiskHost {

@@ -1,21 +1,21 @@
-//! One generation, from prompt to picture.
+//! Generating and decoding pictures with a loaded model.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::failure::{JobError, Task};
+use super::outbox::Outbox;
 use super::protocol::{Event, JobId, Stage};
-use super::worker::Outbox;
 use crate::diffusion::{DiffusionError, GuidedDenoiser, Run, Schedule, Start, sample};
 use crate::formats::picture::cover;
 use crate::latent::{Latent, Trajectory, check_finite};
 use crate::models::{Conditioning, LatentDiffusionModel, parse_prompt};
 use crate::request::{CancelToken, DecodeChoice, GenerationRequest, Picture};
 
-/// Draws one picture with a loaded model; gives latent and picture.
+/// Generates a picture. Returns its latent (model space) and the picture.
 ///
-/// The latent is handed over before it is decoded, and what a run reached that fails or panics on its way.
+/// The client gets the latent before it is decoded, and the last estimate of a run that fails or panics.
 pub(super) fn generate(
     model: &mut dyn LatentDiffusionModel,
     job: JobId,
@@ -30,7 +30,7 @@ pub(super) fn generate(
     let schedule = Schedule::new(&config, request.sampler, request.schedule, request.steps)
         .map_err(JobError::from_sampling)?;
     let shape = format.latent_shape(request.size.width, request.size.height);
-    // As `GuidedDenoiser`: with guidance, both prompts at once.
+    // As in `GuidedDenoiser`, both prompts are in one batch with guidance.
     let batch = if request.guidance_scale > 1.0 { 2 } else { 1 };
     model.check_memory(shape, batch).map_err(|error| JobError::from_model(Task::Sample, error))?;
     let source = source_latent(model, request, cancel, &stage)?;
@@ -61,7 +61,7 @@ pub(super) fn generate(
                 outbox.offer(Event::StepFinished { job, step });
             })
         };
-        // Caught only to hand over what was reached before.
+        // Caught only to hand over the finished steps.
         let run = catch_unwind(AssertUnwindSafe(run));
         if !matches!(run, Ok(Ok(_) | Err(DiffusionError::Cancelled))) {
             hand_over(reached, job, outbox);
@@ -78,7 +78,7 @@ pub(super) fn generate(
     Ok((run.latent, picture))
 }
 
-/// Hands over how far a run came that failed: hours of work, perhaps.
+/// Sends the client the finished steps of a failed run, which may be hours of work.
 fn hand_over(reached: Trajectory, job: JobId, outbox: &Outbox) {
     if let Some(last) = reached.steps.last() {
         let latent = last.denoised.clone();
@@ -86,7 +86,7 @@ fn hand_over(reached: Trajectory, job: JobId, outbox: &Outbox) {
     }
 }
 
-/// Decodes a latent, hands the picture over and gives it.
+/// Decodes a latent (model space), sends the client the picture and returns it.
 pub(super) fn decode(
     model: &dyn LatentDiffusionModel,
     job: JobId,

@@ -1,16 +1,17 @@
 //! One thread: commands in, events out.
 //!
-//! [`Engine::send`] and [`Engine::try_next`] never block. Events wait in a bounded channel: a step's
-//! preview is dropped when the client is slow, everything else waits for the client. Dropping the
-//! handle stops the running job and joins the thread.
+//! [`Engine::send`] and [`Engine::try_next`] never block. Events wait in a bounded channel: a finished step is
+//! dropped when the client is slow, every other event waits for the client. Dropping the handle stops the running
+//! job and joins the thread.
 //!
-//! A job that panics fails alone. An allocation that the system refuses is no panic, it ends the program: what
-//! takes much memory is therefore compared with what there is before it is taken (`models`, `formats`).
+//! A job that panics fails alone. A refused allocation, however, is not a panic but ends the program: `models` and
+//! `formats` therefore compare large allocations with the available memory first.
 
 mod failure;
 mod host;
 mod job;
 mod memory;
+mod outbox;
 mod panics;
 mod preview_fit;
 mod protocol;
@@ -28,20 +29,20 @@ pub use failure::{Advice, Failure, Task};
 pub use host::{DiskHost, ModelHost};
 pub use protocol::{Command, EngineSettings, Event, Job, JobId, JobKind, Stage};
 
-/// Commands that may wait. A client sends a few and keeps its own queue.
+/// Capacity of the command channel. A client sends a few commands and keeps its own queue.
 const MAX_COMMANDS: usize = 64;
-/// Events that may wait.
+/// Capacity of the event channel.
 const MAX_EVENTS: usize = 256;
-/// Tokens of the newest commands, for stopping them when the handle goes.
+/// Cancel tokens of the newest jobs that are kept, to stop these jobs when the handle is dropped.
 const MAX_TOKENS: usize = MAX_COMMANDS + 1;
 
-/// A command that could not be taken.
+/// Why a command was not accepted.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SendError {
-    /// Too many commands wait already.
+    /// The command channel is full.
     #[error("the engine has {MAX_COMMANDS} commands waiting already")]
     Full,
-    /// The engine's thread is gone.
+    /// The engine's thread has ended.
     #[error("the engine has ended")]
     Gone,
 }
@@ -58,6 +59,9 @@ impl Engine {
     /// Starts the engine with models from disk and the built-in one.
     ///
     /// `waker` is called on the engine's thread after each event, for clients that sleep.
+    ///
+    /// # Errors
+    /// The system's, if it gives no thread.
     pub fn start(
         settings: EngineSettings,
         waker: impl Fn() + Send + Sync + 'static,
@@ -66,6 +70,9 @@ impl Engine {
     }
 
     /// Starts the engine with another source of models.
+    ///
+    /// # Errors
+    /// The system's, if it gives no thread.
     pub fn start_with(
         host: Box<dyn ModelHost>,
         settings: EngineSettings,
@@ -74,7 +81,7 @@ impl Engine {
         panics::watch();
         let (commands, received) = bounded(MAX_COMMANDS);
         let (sent, events) = bounded(MAX_EVENTS);
-        let outbox = worker::Outbox::new(sent, Arc::new(waker));
+        let outbox = outbox::Outbox::new(sent, Arc::new(waker));
         let thread = std::thread::Builder::new()
             .name(panics::ENGINE_THREAD.to_owned())
             .spawn(move || worker::Worker::new(host, settings, outbox).run(&received))?;
@@ -86,7 +93,10 @@ impl Engine {
         })
     }
 
-    /// Hands a command over without waiting.
+    /// Sends a command without waiting.
+    ///
+    /// # Errors
+    /// [`SendError`] if the channel is full or the engine has ended.
     pub fn send(&self, command: Command) -> Result<(), SendError> {
         let token = match &command {
             Command::Run(job) => Some(job.cancel.clone()),
@@ -105,12 +115,12 @@ impl Engine {
         Ok(())
     }
 
-    /// The next event, if one waits.
+    /// The next event, if there is one already.
     pub fn try_next(&self) -> Option<Event> {
         self.events.as_ref()?.try_recv().ok()
     }
 
-    /// The next event; waits for it. `None` once the engine has ended.
+    /// Waits for the next event. `None` once the engine has ended.
     pub fn next_event(&self) -> Option<Event> {
         self.events.as_ref()?.recv().ok()
     }
@@ -121,7 +131,7 @@ impl Drop for Engine {
         for token in self.tokens.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             token.stop();
         }
-        // Without receiver a waiting event is given up; without sender the worker's loop ends.
+        // Without a receiver the worker does not wait to send an event; without a sender its loop ends.
         self.events = None;
         self.commands = None;
         if let Some(thread) = self.thread.take()

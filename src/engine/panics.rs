@@ -1,4 +1,4 @@
-//! What a panic of the engine's threads said and where, kept for the job's failure instead of being printed.
+//! Message and place of panics of the engine's threads, kept for the job's failure instead of being printed.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -7,22 +7,22 @@ use std::sync::{Mutex, Once, PoisonError};
 
 /// The name of the engine's own thread.
 pub(super) const ENGINE_THREAD: &str = "safelight-engine";
-/// How the names of the threads begin that the networks' operations share.
+/// Start of the names of the threads that compute the networks' operations.
 const HELPERS: &str = "safelight-ops";
-/// The longest message that is passed on, characters.
+/// The longest message that is reported, characters.
 const LONGEST_MESSAGE: usize = 300;
 
-/// Where the newest panic of a thread that only helps happened: it goes on in the engine's own thread.
+/// Place of the newest panic of a helper thread, which is resumed on the engine's own thread.
 static PLACE_OF_HELPER: Mutex<Option<String>> = Mutex::new(None);
 
 thread_local! {
-    /// Where the newest panic of this thread happened. The payload that is caught does not say so.
+    /// Place of the newest panic of this thread, which the caught payload does not contain.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Keeps panics of the engine's threads off standard error from now on: their jobs report them, in a sentence.
+/// Installs a hook that does not print panics of the engine's threads, since their jobs report them.
 ///
-/// With `RUST_LOG=debug` they are printed as ever. Panics of other threads always are.
+/// With `RUST_LOG=debug` they are printed too. Panics of other threads are always printed.
 pub(super) fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -48,8 +48,7 @@ fn place_of(info: &PanicHookInfo<'_>) -> Option<String> {
     Some(format!("{}:{}", from_package(location.file()), location.line()))
 }
 
-/// A source file's path from the folder of its package on: where packages lie on the machine that built the
-/// program means nothing to anyone else.
+/// A source file's path from the folder of its package on, without the folders of the machine that built the program.
 fn from_package(file: &str) -> &str {
     let Some(source) = file.rfind("/src/") else { return file };
     file[..source].rfind('/').map_or(file, |at| &file[at + 1..])
@@ -57,14 +56,14 @@ fn from_package(file: &str) -> &str {
 
 /// A panic that was caught.
 pub(super) struct Panicked {
-    /// What it said.
+    /// Its message.
     pub(super) message: String,
     /// File and line.
     pub(super) place: String,
 }
 
 impl Panicked {
-    /// What a panic says that was caught on this thread.
+    /// The panic with this payload, which was caught on this thread.
     pub(super) fn of(payload: &(dyn Any + Send)) -> Self {
         let message = payload
             .downcast_ref::<&str>()

@@ -12,7 +12,7 @@ use crate::request::{
     CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, GenerationRequest, Picture, TileChoice,
 };
 
-/// The name of one job, unique within a session. Events of foreign jobs are dropped by clients.
+/// The id of a job, unique within a session. Clients drop events of unknown jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
 
@@ -25,43 +25,43 @@ pub struct EngineSettings {
     pub dtype: DtypeChoice,
     /// Whether pictures are encoded and decoded in tiles.
     pub tiles: TileChoice,
-    /// Threads on a processor, `None` for one for each core.
+    /// Threads on a processor; `None` for one per core.
     pub threads: Option<usize>,
-    /// Instructions of the processor, `None` for the widest that it has.
+    /// Instruction set of the processor; `None` for the widest available.
     pub instructions: Option<Instructions>,
 }
 
-/// What a client may ask. The engine carries out one command at a time.
+/// What a client can ask for. The engine carries out one command at a time.
 #[derive(Debug)]
 pub enum Command {
-    /// Do something that takes time.
+    /// Run a job.
     Run(Job),
     /// Change device, number format or threads.
     Configure(EngineSettings),
 }
 
-/// Work with a name and a stop switch.
+/// A task with an id and a cancel token.
 #[derive(Debug)]
 pub struct Job {
-    /// The name that its events bear.
+    /// The id in its events.
     pub id: JobId,
     /// Stops it.
     pub cancel: CancelToken,
-    /// What is to be done.
+    /// The task.
     pub kind: JobKind,
 }
 
-/// What is to be done.
+/// The task of a job.
 #[derive(Debug)]
 pub enum JobKind {
-    /// Load a model, so that the first picture need not wait for it.
+    /// Load a model in advance of the first picture.
     LoadModel {
         /// Which model.
         model: ModelSource,
     },
-    /// Draw one picture.
+    /// Generate one picture.
     Generate {
-        /// What to draw.
+        /// The settings of the picture.
         request: Box<GenerationRequest>,
     },
     /// Encode a picture with a model's VAE. Its edges are multiples of the format's downscale.
@@ -80,13 +80,13 @@ pub enum JobKind {
         /// What differs from how the model was loaded.
         how: DecodeChoice,
     },
-    /// Fit previews to the loaded model's VAE, if it is this model's.
+    /// Fit previews to the VAE of the loaded model, if that is this model.
     FitPreview {
-        /// The model that is thought to be loaded.
+        /// The model that should be loaded.
         model: ModelSource,
-        /// The folder fits are kept in.
+        /// The folder that keeps fits; `None` keeps nothing.
         folder: Option<PathBuf>,
-        /// Whether a fit may be computed where none is kept.
+        /// Whether a fit may be computed if none is kept.
         may_compute: bool,
     },
 }
@@ -111,7 +111,7 @@ pub enum Stage {
     Sampling,
     /// Latent to picture.
     Decoding,
-    /// Encoding and decoding what previews are fitted to: pictures done, and pictures in all.
+    /// Encoding and decoding the data of a preview fit: pictures done, and pictures in all.
     FittingPreview {
         /// Pictures finished.
         done: usize,
@@ -123,18 +123,18 @@ pub enum Stage {
 /// What the engine tells its client. Only [`Event::StepFinished`] may be dropped when the client is slow.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A model is ready: the answer to every `LoadModel`, also of a model that was open already, and what
-    /// another job tells that had to load its model first.
+    /// A model is ready: the answer to every `LoadModel`, even of a model that was already open. Also sent by another
+    /// job that had to load its model first.
     ModelLoaded {
-        /// The job that wanted it.
+        /// The job.
         job: JobId,
-        /// What is known of it.
+        /// Its profile.
         profile: Arc<ModelProfile>,
-        /// The device it runs on, for people.
+        /// The name of its device.
         device: String,
         /// Whether its networks compute in f16 or bf16.
         in_halves: bool,
-        /// Seconds it took; none to speak of where it was open already.
+        /// Seconds for loading; about 0 if it was already open.
         elapsed_secs: f64,
     },
     /// A job reached a stage.
@@ -144,7 +144,7 @@ pub enum Event {
         /// The stage.
         stage: Stage,
     },
-    /// What is written in a request and not done, one sentence each.
+    /// Parts of the request that are not supported, one sentence each.
     Remarks {
         /// The job.
         job: JobId,
@@ -158,9 +158,9 @@ pub enum Event {
         /// The step.
         step: Arc<TrajectoryStep>,
     },
-    /// Sampling is over: the result exists, whatever happens to its decoding.
+    /// Sampling is over: the latent exists, whether or not it can be decoded.
     ///
-    /// A run that fails on its way gives what it had reached, and then [`Event::Failed`] instead of a picture.
+    /// A run that fails gives its last estimate, and then [`Event::Failed`] instead of a picture.
     Sampled {
         /// The job.
         job: JobId,
@@ -193,9 +193,9 @@ pub enum Event {
         /// Seconds for the whole job.
         elapsed_secs: f64,
     },
-    /// Previews were fitted, or fitted better after a further picture; a `FitPreview` job is over.
+    /// Previews were fitted, or the fit was improved with another picture. Ends a `FitPreview` job.
     PreviewFitted {
-        /// The job, of whatever kind.
+        /// The job, of any kind.
         job: JobId,
         /// The model.
         model: ModelSource,
@@ -214,7 +214,7 @@ pub enum Event {
         /// The job.
         job: JobId,
     },
-    /// A job panicked, which fails that job alone; the model it had is no longer open.
+    /// A job panicked, which fails only that job; its model is no longer open.
     Restarted {
         /// What it said.
         reason: String,

@@ -1,44 +1,20 @@
-//! Writing a file whole or not at all.
+//! Writing a file completely or not at all.
 
 use std::fs::{File, Metadata};
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::destination::{Destination, destination, folder_of, open_stream, without_temporary_name};
 use super::strays;
-
-/// A file that could not be written. What stood at the path before still stands there.
-#[derive(Debug, thiserror::Error)]
-#[error("could not write the file: {}{}: {}", cause, advice(cause), path.display())]
-pub struct WriteFileError {
-    /// What the operating system said.
-    pub cause: std::io::Error,
-    /// Where the file was to be.
-    pub path: PathBuf,
-}
-
-/// What to try, as a part of a sentence.
-fn advice(error: &std::io::Error) -> &'static str {
-    use std::io::ErrorKind as E;
-    match error.kind() {
-        E::PermissionDenied | E::ReadOnlyFilesystem => " (choose a folder you may write to)",
-        E::StorageFull | E::QuotaExceeded | E::FileTooLarge => " (free some space or choose another disk)",
-        E::NotFound | E::NotADirectory => " (choose a folder that exists)",
-        E::IsADirectory => " (choose a file name, not a folder)",
-        E::InvalidFilename => " (choose a shorter name)",
-        E::InvalidInput => " (choose the name of a file)",
-        _ => "",
-    }
-}
+pub use super::write_error::WriteFileError;
 
 /// Writes a file through a temporary one beside it: written, flushed to the disk, then renamed.
 ///
-/// A full disk, a crash or an error of `content` leaves the file that was there. A symbolic link is followed
-/// and kept: its target is replaced, or created where it leads to nothing yet. The file that is replaced
-/// gives its mode and, where the system allows it, its owner and group to the new one; its access lists and
-/// extended attributes are not carried over. Where it has a second name (a hard link), that name keeps the
-/// old content, which may be someone's backup. A folder that may not be written to is an error even if
-/// the file in it may: written in place, the old content would be lost if the writing failed.
+/// After a full disk, a crash or an error of `content` the old file is unchanged. A symbolic link is followed and
+/// kept: its target is replaced, or created if it does not exist. The new file gets the mode of the replaced one and,
+/// where the system allows it, its owner and group; access lists and extended attributes are not copied. A hard link
+/// to the replaced file keeps the old content, which may be a backup. A folder without write permission is an error
+/// even if the file itself is writable: writing in place could lose the old content.
 ///
 /// A pipe or a device such as `/dev/null` is written into directly and never replaced.
 ///
@@ -69,12 +45,12 @@ fn replace(
     strays::sweep_once(folder);
     let mut builder = tempfile::Builder::new();
     builder.prefix(strays::PREFIX).suffix(strays::SUFFIX).rand_bytes(strays::RANDOM_LEN);
-    // As any new file: readable as far as the user's umask allows, not only by its owner.
+    // Permissions of any new file, limited by the umask, instead of those of a temporary file.
     #[cfg(unix)]
     let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    // Dropped before it is persisted, the temporary file is removed.
+    // The temporary file is removed if it is dropped before it is persisted.
     let temporary = builder.tempfile_in(folder).map_err(|e| without_temporary_name(&e))?;
-    // Held while it is written, so that no other run takes it for a stray; not every file system has locks.
+    // Locked while it is written, so that no other process takes it for a stray. Not every file system has locks.
     let _ = temporary.as_file().try_lock();
     if let Some(replaced) = replaced {
         keep_ownership(temporary.as_file(), replaced);
@@ -85,7 +61,7 @@ fn replace(
     drop(writer);
     temporary.as_file().sync_all()?;
     temporary.persist(target).map_err(|e| without_temporary_name(&e.error))?;
-    // The rename itself is on the disk once the folder is; a file system that cannot say so is no failure.
+    // Makes the rename durable. A file system that cannot sync a folder is not a failure.
     #[cfg(unix)]
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
@@ -94,11 +70,11 @@ fn replace(
 }
 
 /// Gives a new file the mode of the one it replaces and, where the system allows it, owner and group. A file
-/// system without them is no failure.
+/// system without them is not a failure.
 #[cfg(unix)]
 fn keep_ownership(file: &File, replaced: &Metadata) {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
-    // A group may be given by whoever is in it, an owner only by root.
+    // Members may set a group, but only root may set an owner.
     let _ = fchown(file, None, Some(replaced.gid()));
     let _ = fchown(file, Some(replaced.uid()), None);
     let _ = file.set_permissions(std::fs::Permissions::from_mode(replaced.mode() & 0o777));

@@ -11,7 +11,7 @@ const FONT: &[u8] = include_bytes!("../../assets/fonts/Pretendard-Regular.otf");
 const GROUND: [u8; 3] = [0x19, 0x15, 0x15];
 const INK: [u8; 3] = [0xe6, 0xdc, 0xd7];
 const QUIET: [u8; 3] = [0x9a, 0x90, 0x8c];
-/// Wished width of a channel, pixels; whole pixels for each latent pixel come nearest.
+/// Approximate width of a channel, pixels; a latent pixel is a whole number of pixels.
 const TILE: usize = 256;
 const MARGIN: usize = 24;
 const TITLE_PX: f32 = 26.0;
@@ -21,19 +21,22 @@ const BAR: usize = 12;
 /// Longest edge of a sheet, pixels.
 const MAX_EDGE: usize = 16_384;
 
-/// Why a latent has no sheet.
+/// Why a sheet could not be drawn.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SheetError {
-    /// Nothing to show.
+    /// The latent is empty.
     #[error("the latent has no values")]
     Empty,
-    /// More than a picture file should hold.
+    /// The sheet would be too large.
     #[error("the sheet would be {0}×{1} pixels, more than {MAX_EDGE} along an edge: choose a smaller latent")]
     TooLarge(usize, usize),
 }
 
 /// Draws every channel between shared limits (the largest 1st or 99th percentile), blue to red around 0,
-/// with its figures, a title, the compression and the scale. `latent`: model space.
+/// with its statistics, a title, the compression and the scale. `latent`: model space.
+///
+/// # Errors
+/// [`SheetError`] for a latent that is empty or too large.
 pub fn channel_sheet(latent: &Latent, format: &LatentFormat, title: &str) -> Result<Picture, SheetError> {
     let shape = latent.shape();
     if shape.is_empty() {
@@ -91,7 +94,7 @@ fn line_height(size: f32) -> usize {
     (size * 1.35).ceil() as usize
 }
 
-/// A picture that is drawn on.
+/// The picture being drawn.
 struct Sheet {
     width: usize,
     height: usize,
@@ -126,7 +129,7 @@ impl Sheet {
         self.text(&range, TEXT_PX, [left, top + 2 * line], QUIET);
     }
 
-    /// A line of text whose upper left corner is given; what does not fit is cut off.
+    /// Draws a line of text with its upper left corner at this position, cut off at the edge of the sheet.
     fn text(&mut self, text: &str, size: f32, [left, top]: [usize; 2], colour: [u8; 3]) {
         let Some(font) = self.font.take() else { return };
         let scaled = font.as_scaled(PxScale::from(size));

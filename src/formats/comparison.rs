@@ -1,30 +1,30 @@
-//! What a trip through a VAE kept of a picture, and where it lost something.
+//! How much of a picture is left after encoding and decoding, and where the loss is.
 
 use super::metrics::{JpegOfSize, error_map, jpeg_of_size, psnr, ssim};
 use crate::projection::ColourMap;
 use crate::request::Picture;
 
-/// An original against its decoded latent.
+/// An original picture compared with its decoded latent.
 #[derive(Clone, Debug)]
 pub struct Comparison {
     /// Peak signal-to-noise ratio, dB.
     pub psnr: f64,
     /// Structural similarity; `None` for pictures smaller than its window.
     pub ssim: Option<f64>,
-    /// The mean absolute error of each pixel as heat, from none to [`Comparison::heat_limit`].
+    /// Heat map of the mean absolute error of each pixel, from 0 to [`Comparison::heat_limit`].
     pub heat: Picture,
-    /// The error of the brightest colour, 0..=1: the 99.5th percentile.
+    /// The error that has the brightest colour, 0..=1: the 99.5th percentile.
     pub heat_limit: f32,
-    /// The latent pixel whose patch lost most, column and row.
+    /// The latent pixel with the largest error, column and row.
     pub worst: [usize; 2],
     /// The PSNR of that patch, dB.
     pub worst_psnr: f64,
-    /// A JPEG of the original in as many bytes as the latent takes, and its PSNR, dB.
+    /// A JPEG of the original of at most as many bytes as the latent, and its PSNR, dB.
     pub jpeg: Option<(JpegOfSize, f64)>,
 }
 
-/// Compares pictures of one size; `None` if the sizes differ. `downscale`: pixels under the edge of a
-/// latent pixel. `latent_bytes`: what the JPEG may take.
+/// Compares pictures of one size; `None` if the sizes differ. `downscale`: pixels per edge of a
+/// latent pixel. `latent_bytes`: the largest size of the JPEG.
 pub fn compare(
     original: &Picture,
     decoded: &Picture,

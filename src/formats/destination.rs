@@ -1,40 +1,39 @@
-//! What stands where a file is to be written, and whether one can be written there.
+//! Where a file is to be written, and whether it can be.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::atomic::WriteFileError;
+use super::write_error::WriteFileError;
 
-/// Symbolic links followed from one to the next, as Linux does.
+/// The longest chain of symbolic links that is followed, as in Linux.
 const MAX_LINKS: usize = 40;
 
-/// What a path given for writing leads to.
+/// What a path for writing refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DestinationKind {
-    /// A regular file, or none yet: it appears whole or not at all.
+    /// A regular file, which may not exist yet; it is written completely or not at all.
     File,
-    /// A pipe or a device such as `/dev/null`: written into, never replaced.
+    /// A pipe or a device such as `/dev/null`, which is written to and never replaced.
     Stream,
 }
 
-/// Where the bytes go.
+/// The target of the bytes.
 pub(super) enum Destination {
-    /// A regular file that may stand there already; the path has no link at its end.
+    /// A regular file, which may exist already; the path is not a link.
     File {
         path: PathBuf,
-        /// Of the file that is overwritten.
+        /// Metadata of the file that is replaced.
         replaced: Option<std::fs::Metadata>,
     },
     /// A pipe or a character device.
     Stream,
 }
 
-/// Says before any work whether a file can be written there: its folder exists, is a folder and may be
-/// written to; the path is no folder, no read-only file, no disk and no socket. Nothing is left behind, and a
-/// pipe is not opened.
+/// Checks before any work whether a file can be written: its folder exists and is writable, and the path is not a
+/// folder, a read-only file, a disk or a socket. Nothing is left behind, and a pipe is not opened.
 ///
-/// What can only be known later, such as a disk that fills up, is not foretold.
+/// Later failures, such as a disk that fills up, are not predicted.
 ///
 /// # Errors
 /// [`WriteFileError`] with the path as it was given.
@@ -42,7 +41,7 @@ pub fn check_writable(path: &Path) -> Result<DestinationKind, WriteFileError> {
     let check = || match destination(path)? {
         Destination::Stream => Ok(DestinationKind::Stream),
         Destination::File { path, .. } => {
-            // A file without a name where the system has such: nothing stays even if the program is killed.
+            // Unnamed where the system supports that, so that nothing remains even if the program is killed.
             tempfile::tempfile_in(folder_of(&path)).map_err(|e| without_temporary_name(&e))?;
             Ok(DestinationKind::File)
         }
@@ -50,7 +49,7 @@ pub fn check_writable(path: &Path) -> Result<DestinationKind, WriteFileError> {
     check().map_err(|cause| WriteFileError { cause, path: path.to_owned() })
 }
 
-/// Follows links to what stands at a path, or to the place where a file is to be created.
+/// Follows links to the file at a path, or to the place where it is to be created.
 pub(super) fn destination(path: &Path) -> std::io::Result<Destination> {
     let names_a_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/")
         || path.file_name().is_none()
@@ -59,7 +58,7 @@ pub(super) fn destination(path: &Path) -> std::io::Result<Destination> {
         Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
         Ok(_) if names_a_folder => Err(ErrorKind::IsADirectory.into()),
         Ok(metadata) if metadata.is_file() => {
-            // A rename would replace a file that its owner has locked against writing.
+            // A rename would replace the file although its owner has made it read-only.
             if metadata.permissions().readonly() {
                 return Err(Error::new(ErrorKind::PermissionDenied, "the file is read-only"));
             }
@@ -72,7 +71,7 @@ pub(super) fn destination(path: &Path) -> std::io::Result<Destination> {
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let path = end_of_links(path)?;
-            // The folder's own error says more than that of a file to be created in it.
+            // The error about the folder is more informative than one about the file.
             if !std::fs::metadata(folder_of(&path))?.is_dir() {
                 return Err(ErrorKind::NotADirectory.into());
             }
@@ -82,7 +81,7 @@ pub(super) fn destination(path: &Path) -> std::io::Result<Destination> {
     }
 }
 
-/// Pipes and terminals take bytes; a whole disk and a socket are never meant.
+/// Pipes and terminals are written to; disks and sockets are refused.
 #[cfg(unix)]
 fn stream(metadata: &std::fs::Metadata) -> std::io::Result<Destination> {
     use std::os::unix::fs::FileTypeExt as _;
@@ -101,7 +100,7 @@ fn stream(_: &std::fs::Metadata) -> std::io::Result<Destination> {
     Ok(Destination::Stream)
 }
 
-/// Where a chain of links ends, whether or not there is a file yet.
+/// The end of a chain of links, whether or not the file exists.
 fn end_of_links(path: &Path) -> std::io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -114,7 +113,7 @@ fn end_of_links(path: &Path) -> std::io::Result<PathBuf> {
     Err(Error::other("too many symbolic links"))
 }
 
-/// The folder a file stands in.
+/// The folder of a file.
 pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -122,7 +121,8 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// The operating system's error alone: `tempfile` adds the name of the temporary file, which nobody gave.
+/// The operating system's error without the name of the temporary file, which `tempfile` adds and the user did not
+/// give.
 pub(super) fn without_temporary_name(error: &Error) -> Error {
     let inner = error.get_ref().and_then(|e| e.source()).and_then(|e| e.downcast_ref::<Error>());
     match error.raw_os_error().or_else(|| inner.and_then(Error::raw_os_error)) {
@@ -131,9 +131,9 @@ pub(super) fn without_temporary_name(error: &Error) -> Error {
     }
 }
 
-/// Opens a pipe or a device for writing. A pipe that nobody reads is an error and not a wait without end.
+/// Opens a pipe or a device for writing. A pipe without a reader is an error; opening it would block.
 ///
-/// Returns a second handle too, which keeps the pipe open while the first is being opened.
+/// Also returns the handle that tested for a reader; it keeps the pipe open while the first one is opened.
 pub(super) fn open_stream(path: &Path) -> std::io::Result<(File, Option<File>)> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true);

@@ -1,26 +1,26 @@
-//! What a dropped file is, by its content.
+//! The kind of a file to open, by its content.
 
 use std::path::Path;
 
 use crate::content::Content;
 
-/// What a path leads to.
+/// The kind of a file or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
-    /// A picture of a format that is read, or of one whose reader says what to do.
+    /// A picture, in a format that is read or for which the error gives advice.
     Picture,
     /// A latent: safetensors or npy.
     Latent,
-    /// A folder: a model, perhaps.
+    /// A folder, which may be a model.
     Folder,
-    /// Something else, or nothing that can be read; [`Content::of_file`] says what.
+    /// Something else, or unreadable; [`Content::of_file`] says what it is.
     Unknown,
 }
 
-/// What a path leads to, by content and not by name. A safetensors file may also hold a model's weights.
+/// The kind of the file at a path, by content and not by name. A safetensors file may also hold a model's weights.
 ///
-/// Looks at the first bytes alone, so not for what can be read only once: see
-/// [`read_input`](super::read_input). What is no file is [`FileKind::Unknown`] and is not opened.
+/// Reads only the first bytes, so it is not for pipes, which can be read only once: see
+/// [`read_input`](super::read_input). Anything but a regular file is [`FileKind::Unknown`] and is not opened.
 pub fn file_kind(path: &Path) -> FileKind {
     let Ok(metadata) = std::fs::metadata(path) else { return FileKind::Unknown };
     if metadata.is_dir() {
@@ -32,7 +32,7 @@ pub fn file_kind(path: &Path) -> FileKind {
     Content::of_file(path).map_or(FileKind::Unknown, |content| kind_of(&content))
 }
 
-/// What a file's bytes are, by the first of them.
+/// The kind of a file, by its first bytes.
 pub fn kind_of_bytes(bytes: &[u8]) -> FileKind {
     kind_of(&Content::of(bytes))
 }

@@ -1,4 +1,4 @@
-//! Files that are read: once, to the end, and no further than a limit.
+//! Reading files: once, completely, and up to a limit.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,33 +10,33 @@ use super::{FileKind, kind_of_bytes};
 /// 64 MiB, a batch of eight 512.
 pub const MAX_INPUT_BYTES: u64 = 512 << 20;
 
-/// What may be read from.
+/// What may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sources {
-    /// Files and whatever gives bytes once, such as a named pipe or `<(command)`: it is waited for.
+    /// Files, and pipes such as `<(command)`, which may block.
     Any,
-    /// Files alone: what is no file may never answer, and a window must not wait for it.
+    /// Files only: reading anything else may block, and a window must not.
     Files,
 }
 
-/// What a path led to.
+/// What was read.
 #[derive(Debug)]
 pub enum Input {
-    /// A folder: a model, perhaps.
+    /// A folder, which may be a model.
     Folder,
-    /// A file's bytes, and what they are.
+    /// A file.
     File {
-        /// By content and not by name.
+        /// Its kind, by content and not by name.
         kind: FileKind,
-        /// All of them.
+        /// Its bytes.
         bytes: Vec<u8>,
     },
 }
 
-/// A file that cannot be read. Each says why and what to try.
+/// Why a file cannot be read. Each message says what to try.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadFileError {
-    /// Nothing is there.
+    /// It does not exist.
     #[error("No such file or folder: {}", path.display())]
     Missing {
         /// The path as it was given.
@@ -58,7 +58,7 @@ pub enum ReadFileError {
     },
     /// Longer than the limit.
     #[error(
-        "the file has more than the {} MiB that are read of a picture or a latent (it may be a model's weights): {}",
+        "the file is larger than {} MiB, the limit for pictures and latents (it may be a model's weights): {}",
         limit >> 20, path.display()
     )]
     TooManyBytes {
@@ -67,19 +67,22 @@ pub enum ReadFileError {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// The operating system refuses.
+    /// The operating system reported an error.
     #[error("could not read the file: {cause}: {}", path.display())]
     Read {
-        /// What it said.
+        /// Its error.
         cause: std::io::Error,
         /// The path as it was given.
         path: PathBuf,
     },
 }
 
-/// Reads what a path leads to, once: afterwards a pipe is empty, so that its kind and its content have to come
-/// from the same bytes ([`picture_from_bytes`](super::picture::picture_from_bytes),
+/// Reads a file once. A pipe is empty afterwards, so its kind and its content must come from the same bytes
+/// ([`picture_from_bytes`](super::picture::picture_from_bytes),
 /// [`latent_from_bytes`](super::latent_file::latent_from_bytes)).
+///
+/// # Errors
+/// [`ReadFileError`] with the path as it was given.
 pub fn read_input(path: &Path, sources: Sources) -> Result<Input, ReadFileError> {
     match read_bytes(path, MAX_INPUT_BYTES, sources) {
         Ok(bytes) => Ok(Input::File { kind: kind_of_bytes(&bytes), bytes }),
@@ -95,7 +98,7 @@ pub(super) fn read_bytes(path: &Path, limit: u64, sources: Sources) -> Result<Ve
         std::io::ErrorKind::NotFound => ReadFileError::Missing { path: owned() },
         _ => ReadFileError::Read { cause, path: owned() },
     };
-    // Looked at before it is opened: to open a pipe is to wait for its other end.
+    // Checked before it is opened, since opening a pipe waits for its other end.
     let metadata = std::fs::metadata(path).map_err(failed)?;
     let refused = refusal(&metadata, sources);
     if metadata.is_dir() {
@@ -109,19 +112,19 @@ pub(super) fn read_bytes(path: &Path, limit: u64, sources: Sources) -> Result<Ve
         return Err(too_many());
     }
     let file = open(path, sources).map_err(failed)?;
-    // Something else may stand there by now.
+    // It may have been replaced in the meantime.
     if let Some(what) = refusal(&file.metadata().map_err(failed)?, sources) {
         return Err(ReadFileError::NoFile { what, path: owned() });
     }
-    // A file's length is known: its bytes are not moved to more and more room.
+    // Allocates the known length at once instead of growing.
     let expected = if metadata.is_file() { metadata.len() as usize + 1 } else { 0 };
     let mut bytes = Vec::with_capacity(expected);
-    // A device or a growing file may give more than its length says.
+    // A device or a growing file may yield more than its length.
     file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit { Err(too_many()) } else { Ok(bytes) }
 }
 
-/// What a path leads to that is not to be read, with its article.
+/// The kind of something that is not a file, with its article.
 #[cfg(unix)]
 fn refusal(metadata: &std::fs::Metadata, sources: Sources) -> Option<&'static str> {
     use std::os::unix::fs::FileTypeExt as _;
@@ -147,7 +150,7 @@ fn refusal(metadata: &std::fs::Metadata, sources: Sources) -> Option<&'static st
 fn open(path: &Path, sources: Sources) -> std::io::Result<File> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true);
-    // A file has no such flag's effect; a pipe that took its place is opened without waiting, and then refused.
+    // Without effect on files. A pipe that took the file's place is opened without blocking, and then refused.
     #[cfg(target_os = "linux")]
     if sources == Sources::Files {
         use std::os::unix::fs::OpenOptionsExt as _;

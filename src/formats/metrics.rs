@@ -1,4 +1,4 @@
-//! How far one picture is from another: PSNR, SSIM, and where; and a JPEG of a given length for scale.
+//! Differences between pictures: PSNR, SSIM, an error map; and a JPEG of a given size for comparison.
 
 use rayon::prelude::*;
 
@@ -31,7 +31,7 @@ pub fn ssim(a: &Picture, b: &Picture) -> Option<f64> {
     if width < WINDOW || height < WINDOW {
         return None;
     }
-    // In bands, so that a large picture needs little memory and every core helps; the sum keeps its order.
+    // In bands, which bound the memory and run in parallel; the order of the sum is fixed.
     let rows = height - WINDOW + 1;
     let bands: Vec<(usize, usize)> =
         (0..3).flat_map(|c| (0..rows).step_by(BAND).map(move |y| (c, y))).collect();
@@ -45,7 +45,7 @@ pub fn ssim(a: &Picture, b: &Picture) -> Option<f64> {
     Some(sums.iter().sum::<f64>() / (3 * rows * (width - WINDOW + 1)) as f64)
 }
 
-/// One channel of the rows `from..to`.
+/// One channel of the rows `from..to`, `[to − from, W]`.
 fn plane(picture: &Picture, channel: usize, from: usize, to: usize) -> Vec<f64> {
     let rows = &picture.rgb()[from * picture.width() * 3..to * picture.width() * 3];
     rows.iter().skip(channel).step_by(3).map(|&v| f64::from(v)).collect()
@@ -67,7 +67,7 @@ fn ssim_sum(a: &[f64], b: &[f64], width: usize) -> f64 {
     (0..mean_a.len()).map(similarity).sum()
 }
 
-/// Rows of windows worked on at once.
+/// Rows of windows in one band.
 const BAND: usize = 64;
 /// The edge of SSIM's window, pixels.
 const WINDOW: usize = 11;
@@ -111,21 +111,21 @@ fn comparable(a: &Picture, b: &Picture) -> Option<usize> {
     (same && !a.rgb().is_empty()).then_some(a.rgb().len())
 }
 
-/// A JPEG no longer than a number of bytes.
+/// A JPEG within a size limit.
 #[derive(Clone, Debug)]
 pub struct JpegOfSize {
     /// The file's length, bytes.
     pub bytes: usize,
     /// The quality it was written with, 1..=100.
     pub quality: u8,
-    /// The edge it was scaled down to before, 0..=1; 1 where quality alone was enough.
+    /// Factor by which the edges were scaled down first, 0..=1; 1 if lowering the quality was enough.
     pub scale: f64,
-    /// What it shows, at the original's size.
+    /// The decoded JPEG, at the original's size.
     pub picture: Picture,
 }
 
-/// The best JPEG of a picture in at most `budget` bytes: of the highest quality that fits, or, if none
-/// does at full size, the largest that fits at the lowest. `None` if not even a pixel does.
+/// The best JPEG of a picture in at most `budget` bytes: the one with the highest quality, or, if none fits at full
+/// size, the largest with the lowest quality. `None` if not even one pixel fits.
 pub fn jpeg_of_size(picture: &Picture, budget: usize) -> Option<JpegOfSize> {
     let (width, height) = (picture.width(), picture.height());
     if let Some((quality, file)) = best_quality(picture, budget) {
@@ -153,7 +153,7 @@ pub fn jpeg_of_size(picture: &Picture, budget: usize) -> Option<JpegOfSize> {
     shown(&file, quality, fits as f64 / longer as f64, picture)
 }
 
-/// The highest quality whose file fits, and the file.
+/// The highest quality whose file fits, and that file.
 fn best_quality(picture: &Picture, budget: usize) -> Option<(u8, Vec<u8>)> {
     let (mut low, mut high) = (1, 100);
     let mut best = None;

@@ -1,8 +1,8 @@
 //! Files ↔ values: pictures, embedded metadata, latents.
 //!
-//! What a file says is never trusted: sizes are checked before memory is taken, text and profiles
-//! have limits, and a broken file is an error that says what, why and what to try. Everything
-//! written appears whole or not at all ([`atomic`]).
+//! The content of a file is never trusted: sizes are checked before memory is allocated, texts and profiles have
+//! limits, and for a damaged file the error says what is wrong, why and what to try. Files are written completely or
+//! not at all ([`atomic`]).
 
 pub mod atomic;
 pub mod latent_file;
@@ -17,6 +17,7 @@ mod file_kind;
 mod input;
 mod png_chunks;
 mod strays;
+mod write_error;
 
 pub use channel_sheet::{SheetError, channel_sheet};
 pub use comparison::{Comparison, compare};

@@ -1,4 +1,4 @@
-//! Temporary files that an earlier run left behind when it was killed.
+//! Temporary files left by an earlier run that was killed.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// How the name of a temporary file starts and ends; between them stand letters and digits.
+/// Start of the name of a temporary file, which continues with letters and digits and ends in [`SUFFIX`].
 pub(super) const PREFIX: &str = ".safelight-";
 /// See [`PREFIX`].
 pub(super) const SUFFIX: &str = ".tmp";
 /// Letters and digits in the name.
 pub(super) const RANDOM_LEN: usize = 6;
-/// Nobody writes at one file for so long: the age at which an unlocked file is a stray.
+/// Age at which an unlocked file is a stray: no write takes this long.
 const STRAY_AGE: Duration = Duration::from_hours(1);
-/// The same where the file system has no locks, so that age alone decides.
+/// The same on file systems without locks, where only the age decides.
 const UNLOCKABLE_STRAY_AGE: Duration = Duration::from_hours(24);
 
-/// Removes from a folder what earlier runs left in it; once for each folder, for a folder may be large.
-/// What cannot be removed stays: this is no reason for a write to fail.
+/// Removes strays from a folder, once for each folder, since a folder may be large. A stray that cannot be removed
+/// is ignored: it is no reason for a write to fail.
 pub(super) fn sweep_once(folder: &Path) {
     static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     let is_new = SWEPT.lock().is_ok_and(|mut swept| swept.insert(folder.to_owned()));
@@ -42,9 +42,9 @@ fn is_temporary_name(name: &str) -> bool {
     middle.is_some_and(|m| m.len() == RANDOM_LEN && m.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
-/// A regular file that no running program holds locked, and old.
+/// Whether an entry is an old regular file that no process has locked.
 fn is_stray(entry: &std::fs::DirEntry) -> bool {
-    // Of the entry itself: a link of such a name is not ours.
+    // Metadata of the entry itself: a link with such a name is not ours.
     let Ok(metadata) = entry.metadata() else { return false };
     let Some(age) = metadata.modified().ok().and_then(|time| time.elapsed().ok()) else { return false };
     if !metadata.is_file() || age < STRAY_AGE {

@@ -1,19 +1,19 @@
-//! Touching a latent: gain, offset, mute and solo for each channel, and a blend with a second latent.
+//! Adjusting a latent: gain, offset, mute and solo of each channel, and a blend with a second latent.
 //!
-//! The preview shaders compute the same; this is what is saved and truly decoded.
+//! The preview shaders compute the same; these values are saved and decoded by the VAE.
 
 use super::Latent;
 
-/// What is done to one channel: `gain · value + offset`, unless it is muted.
+/// Adjustment of one channel: `gain · value + offset`, or 0 if muted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ChannelAdjustment {
     /// Factor; 1 changes nothing.
     pub gain: f32,
     /// Added after the factor, in latent units.
     pub offset: f32,
-    /// The channel is 0.
+    /// Whether the channel is set to 0.
     pub muted: bool,
-    /// Only channels with this set are heard, if there are any.
+    /// If set for any channel, every channel without it is muted.
     pub solo: bool,
 }
 
@@ -67,28 +67,28 @@ impl Blend {
     }
 }
 
-/// Everything done to a latent.
+/// All adjustments of a latent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChannelAdjustments {
-    /// One for each channel; channels beyond the end are as they are.
+    /// One for each channel; channels beyond the end are unchanged.
     pub channels: Vec<ChannelAdjustment>,
     /// A second latent.
     pub blend: Option<Blend>,
 }
 
 impl ChannelAdjustments {
-    /// No change to a latent with this number of channels.
+    /// No adjustment, for this number of channels.
     pub fn none(channels: usize) -> Self {
         Self { channels: vec![ChannelAdjustment::default(); channels], blend: None }
     }
 
-    /// Whether the latent stays as it is.
+    /// Whether the latent remains unchanged.
     pub fn is_none(&self) -> bool {
         self.channels.iter().all(|c| *c == ChannelAdjustment::default())
             && self.blend.as_ref().is_none_or(|b| b.amount == 0.0)
     }
 
-    /// Factor and offset that a channel gets once mute and solo are taken into account.
+    /// Gain and offset of a channel with mute and solo applied.
     pub fn gain_and_offset(&self, channel: usize) -> [f32; 2] {
         let Some(own) = self.channels.get(channel) else { return [1.0, 0.0] };
         let solo = self.channels.iter().any(|c| c.solo);

@@ -19,7 +19,7 @@ pub enum LatentSpace {
 pub struct LatentFormat {
     /// Channels of a latent.
     pub channels: usize,
-    /// Picture pixels under the edge of one latent pixel.
+    /// Picture pixels per edge of one latent pixel.
     pub downscale: usize,
     /// `scaling_factor`.
     pub scale: f64,
@@ -50,7 +50,7 @@ impl LatentFormat {
         LatentShape::new(self.channels, image_height_px / self.downscale, image_width_px / self.downscale)
     }
 
-    /// The picture's `(width, height)` in pixels under a latent of this shape.
+    /// The `(width, height)` in pixels of the picture of a latent of this shape.
     pub const fn image_size_px(&self, shape: LatentShape) -> (usize, usize) {
         (shape.width * self.downscale, shape.height * self.downscale)
     }
@@ -67,7 +67,7 @@ impl LatentFormat {
         latent.map(|_, v| ((f64::from(v) - self.shift) * self.scale) as f32)
     }
 
-    /// How much smaller the latent is than the picture above it.
+    /// How much smaller the latent is than its picture.
     ///
     /// ```
     /// use safelight::latent::LatentFormat;
@@ -81,7 +81,7 @@ impl LatentFormat {
     }
 }
 
-/// Pixel values against latent values of one picture.
+/// The number of pixel values and of latent values of one picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compression {
     /// Width × height × 3.

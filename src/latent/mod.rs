@@ -1,7 +1,6 @@
-//! What a latent is: shape, format, trajectory of steps, statistics.
+//! Latents: shape, format, trajectory of a run, statistics.
 //!
-//! A latent here is plain data, never a device tensor: it is what crosses threads, what files
-//! hold and what the preview shaders draw.
+//! A latent here is plain data, never a device tensor: it crosses threads, and files and preview shaders use it.
 
 mod adjustments;
 mod format;
@@ -48,7 +47,7 @@ impl LatentShape {
         self.channels * self.height * self.width
     }
 
-    /// Whether there is no value in it.
+    /// Whether it has no values.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -60,11 +59,11 @@ impl std::fmt::Display for LatentShape {
     }
 }
 
-/// A latent whose values do not fill its shape.
+/// The number of values does not match the shape.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("a latent of shape {shape} has {} values, but {found} were given", shape.len())]
 pub struct LatentSizeError {
-    /// The shape asked for.
+    /// The shape.
     pub shape: LatentShape,
     /// The number of values given.
     pub found: usize,
@@ -79,6 +78,9 @@ pub struct Latent {
 
 impl Latent {
     /// A latent from its values, channel after channel, row after row.
+    ///
+    /// # Errors
+    /// [`LatentSizeError`] if the number of values does not match the shape.
     pub fn new(shape: LatentShape, values: impl Into<Arc<[f32]>>) -> Result<Self, LatentSizeError> {
         let values = values.into();
         if values.len() == shape.len() {

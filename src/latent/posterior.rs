@@ -1,8 +1,8 @@
-//! What a VAE's encoder says about its own certainty.
+//! The posterior of a VAE's encoder: its standard deviation and its divergence from the prior.
 
 use super::{Latent, LatentShape};
 
-/// A plane of figures, one for each latent pixel, as a latent of one channel.
+/// One value for each latent pixel, as a latent of one channel.
 fn plane(of: LatentShape, values: Vec<f32>) -> Latent {
     let shape = LatentShape { channels: 1, ..of };
     Latent { shape, values: values.into() }

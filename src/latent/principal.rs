@@ -7,14 +7,14 @@ use super::Latent;
 pub struct PrincipalComponents {
     /// Unit vectors over the channels, strongest first.
     pub directions: Vec<Vec<f64>>,
-    /// Share of the whole variance each explains, 0..=1.
+    /// Share of the total variance that each explains, 0..=1.
     pub explained: Vec<f64>,
 }
 
 /// Finds the three (or fewer) strongest components over all latent pixels.
 ///
 /// The eigenvectors of the channels' covariance by cyclic Jacobi rotations (Golub & Van Loan, 8.5).
-/// Each direction's largest entry is positive, so that equal latents give equal pictures.
+/// Each direction's largest entry is positive, so that the result is unique.
 pub fn principal_components(latent: &Latent) -> PrincipalComponents {
     let n = latent.shape().channels;
     let mut covariance = covariance(latent);
@@ -38,7 +38,7 @@ pub fn principal_components(latent: &Latent) -> PrincipalComponents {
 }
 
 impl PrincipalComponents {
-    /// The latent seen along these directions, less its mean: `[components, H, W]`.
+    /// The latent without its mean, projected on these directions: `[components, H, W]`.
     pub fn project(&self, latent: &Latent) -> Latent {
         let shape = latent.shape();
         let mut values = Vec::with_capacity(self.directions.len() * shape.plane_len());
@@ -73,7 +73,7 @@ fn covariance(latent: &Latent) -> Vec<Vec<f64>> {
     (0..n).map(|a| (0..n).map(|b| entry(a, b)).collect()).collect()
 }
 
-/// Turns the plane of axes `p` and `q` so that their covariance vanishes.
+/// Rotates the plane of the axes `p` and `q` so that their covariance becomes 0.
 fn rotate(matrix: &mut [Vec<f64>], vectors: &mut [Vec<f64>], p: usize, q: usize) {
     if matrix[p][q].abs() < 1e-300 {
         return;

@@ -1,8 +1,8 @@
-//! Figures of a latent's channels.
+//! Statistics of a latent's channels.
 
 use super::Latent;
 
-/// Figures of one channel, over all its latent pixels.
+/// Statistics of one channel over all latent pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ChannelStatistics {
     /// Arithmetic mean.
@@ -19,11 +19,11 @@ pub struct ChannelStatistics {
     pub p99: f32,
     /// Share of values more than three standard deviations from the mean, 0..=1.
     pub beyond_3_sigma: f64,
-    /// Values that are NaN or infinite. The other figures leave them out: they say nothing of a channel that has any.
+    /// Number of values that are NaN or infinite; the other statistics are over the finite values.
     pub non_finite: usize,
 }
 
-/// Figures of every channel; those of a channel without finite values are zeros but for their count.
+/// Statistics of every channel. A channel without finite values has zeros, except for `non_finite`.
 pub fn channel_statistics(latent: &Latent) -> Vec<ChannelStatistics> {
     (0..latent.shape().channels).map(|c| one_channel(latent.channel(c))).collect()
 }
@@ -68,7 +68,7 @@ fn percentile(sorted: &[f32], share: f64) -> f32 {
     (f64::from(sorted[below]) * (1.0 - t) + f64::from(sorted[above]) * t) as f32
 }
 
-/// How often values fall in equal bins.
+/// A histogram with bins of equal width.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histogram {
     /// Number of values in each bin, low to high.
@@ -94,7 +94,7 @@ pub fn first_non_finite(latent: &Latent) -> Option<(usize, usize)> {
     latent.values().iter().position(|v| !v.is_finite()).map(|i| (i / plane, i % plane))
 }
 
-/// A latent that cannot be decoded, for some of its values are not numbers.
+/// A latent with values that are NaN or infinite, which cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{} of the latent's {len} values are NaN or infinite ({}): the run or the program that made it failed, so make it again",
@@ -102,16 +102,16 @@ pub fn first_non_finite(latent: &Latent) -> Option<(usize, usize)> {
     counts.iter().map(|(channel, n)| format!("channel {channel}: {n}")).collect::<Vec<_>>().join(", ")
 )]
 pub struct NonFiniteError {
-    /// Values of the latent.
+    /// Number of values of the latent.
     pub len: usize,
-    /// The channels that have such values, and how many.
+    /// The channels that have such values, and how many each.
     pub counts: Vec<(usize, usize)>,
 }
 
-/// Whether every value of a latent is a number, which a decoder needs.
+/// Checks that every value of a latent is finite.
 ///
 /// # Errors
-/// [`NonFiniteError`] says how many values of which channels are not.
+/// [`NonFiniteError`] with the number of other values in each channel.
 pub fn check_finite(latent: &Latent) -> Result<(), NonFiniteError> {
     let count = |channel| latent.channel(channel).iter().filter(|v| !v.is_finite()).count();
     let counts: Vec<_> =

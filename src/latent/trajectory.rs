@@ -1,4 +1,4 @@
-//! Every step of one sampling run.
+//! The trajectory of a sampling run: every step.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use super::Latent;
 /// One finished step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrajectoryStep {
-    /// Which step of the run it is, 1 for the first.
+    /// Index of the step, 1 for the first.
     pub step: usize,
-    /// Steps of the run.
+    /// Number of steps of the run.
     pub steps: usize,
     /// The noise level the step started from: k-diffusion's sigma, or a flow's time.
     pub sigma: f64,
@@ -21,7 +21,7 @@ pub struct TrajectoryStep {
     pub elapsed_secs: f64,
 }
 
-/// The steps of a run in order, and where it ended.
+/// The steps of a run in order.
 #[derive(Clone, Debug, Default)]
 pub struct Trajectory {
     /// Finished steps, first to last.

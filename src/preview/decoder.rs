@@ -1,11 +1,11 @@
-//! The decoding passes: a latent and a look to a texture.
+//! The decoding passes: from a latent to a texture.
 
 use crate::latent::Latent;
 use crate::projection::ColourMap;
 
 use super::Look;
 
-/// Uniforms of every pass; the twin of `Params` in `shaders/latent.wgsl`.
+/// Uniforms of every pass; the layout of `Params` in `shaders/latent.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 struct Params {
@@ -22,11 +22,11 @@ struct Params {
 const SMOOTH: u32 = 1;
 const DIVERGING: u32 = 2;
 const HEAT: u32 = 4;
-/// Pixels under a latent pixel where the look does not say.
+/// Pixels per edge of a latent pixel, where the look has no size of its own.
 const SCALE: usize = 8;
-/// The result: display-encoded bytes, as egui takes textures.
+/// Format of the result: display-encoded bytes, as egui expects them.
 const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
-/// The longest edge of a result; the default limit of every backend.
+/// The longest edge of a result, pixels; the default limit of every backend.
 const MAX_EDGE: usize = 8192;
 
 /// The WGSL of each pass, by name.
@@ -116,7 +116,7 @@ impl Decoder {
     }
 
     /// Decodes a latent into a new texture of `[H · scale, W · scale]` pixels. `None` for a latent
-    /// without pixels, one too large for a texture, or a projection of other channels.
+    /// without pixels, one too large for a texture, or a projection of another number of channels.
     pub fn decode(&self, latent: &Latent, look: &Look) -> Option<wgpu::Texture> {
         let shape = latent.shape();
         let (pipeline, scale, weights) = match look {

@@ -1,40 +1,40 @@
-//! The ways to see a latent.
+//! The ways to show a latent.
 
 use std::sync::Arc;
 
 use crate::projection::{ColourMap, PatchProjection, RgbProjection};
 
-/// One way to see a latent.
+/// One way to show a latent.
 #[derive(Clone, Debug)]
 pub enum Look {
     /// Through one matrix for each latent pixel.
     Linear {
         /// The matrix.
         projection: Arc<RgbProjection>,
-        /// Whether colours flow between latent pixels (Catmull–Rom).
+        /// Whether to interpolate between latent pixels (Catmull–Rom).
         smooth: bool,
     },
-    /// Through a map from 3×3 neighbourhoods to patches.
+    /// Through a projection from 3×3 neighbourhoods to patches.
     Patch {
-        /// The map.
+        /// The projection.
         projection: Arc<PatchProjection>,
     },
     /// One channel alone.
     Channel {
-        /// Which.
+        /// The channel, from 0.
         index: usize,
-        /// Its colours.
+        /// The colour map.
         map: ColourMap,
         /// The value of the first colour, latent units.
         low: f32,
         /// The value of the last colour.
         high: f32,
-        /// Whether values flow between latent pixels.
+        /// Whether to interpolate between latent pixels.
         smooth: bool,
     },
 }
 
-/// What makes two looks the same picture. Projections are compared by address: whoever caches keeps them.
+/// Key of a look in a cache. Projections are compared by address, so the cache has to keep them alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum LookKey {
     Linear(usize, bool),

@@ -1,8 +1,8 @@
-//! Latents ↔ GPU: decoded by shaders into textures the window draws.
+//! Shaders that decode latents into textures for the window.
 //!
-//! A latent is uploaded and decoded once for each [`Look`], however often it is drawn: frames cost
-//! nothing more, and the sampler never waits. Only plain textures, small uniforms and fragment
-//! passes are used, so that it works on Vulkan, Metal, DX12, GL and software adapters alike.
+//! A latent is uploaded and decoded once for each [`Look`], however often it is drawn, and the sampler never waits.
+//! Only plain textures, small uniforms and fragment passes are used, which Vulkan, Metal, DX12, GL and software
+//! adapters all support.
 
 mod decoder;
 mod look;

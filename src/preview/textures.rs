@@ -9,10 +9,10 @@ use super::look::LookKey;
 use super::{Decoder, Look};
 use crate::latent::Latent;
 
-/// Most decoded latents that are kept: a strip, a timeline and a sheet of channels at once.
+/// Capacity of the cache: enough for a strip, a timeline and a sheet of channels at once.
 const MAX_TEXTURES: usize = 160;
 
-/// A decoded latent. Latent and look are kept, so that their addresses stay theirs.
+/// A decoded latent. Latent and look are kept, so that their addresses are not reused.
 struct Decoded {
     id: egui::TextureId,
     used: u64,
@@ -29,18 +29,18 @@ pub struct LatentTextures {
 }
 
 impl LatentTextures {
-    /// For the window's device.
+    /// A cache for the window's device.
     pub fn new(state: &RenderState) -> Self {
         let decoder = Decoder::new(&state.device, &state.queue);
         Self { state: state.clone(), decoder, decoded: HashMap::new(), clock: 0 }
     }
 
-    /// Whether the processor draws, which then has less time for the networks.
+    /// Whether the adapter is a software one, which takes processor time from the networks.
     pub fn is_software(&self) -> bool {
         self.state.adapter.get_info().device_type == wgpu::DeviceType::Cpu
     }
 
-    /// The texture of a latent seen in this way, `None` where the look does not fit the latent.
+    /// The texture of a latent; `None` if the look does not fit the latent.
     pub fn texture(&mut self, latent: &Latent, look: &Look) -> Option<egui::TextureId> {
         self.clock += 1;
         let key = (latent.values().as_ptr() as usize, look.key());

@@ -1,20 +1,20 @@
-//! How single values become colours.
+//! Colour maps: from single values to colours.
 //!
-//! The channel shader computes the same: its twin is `shaders/channel_view.wgsl`.
+//! `shaders/channel_view.wgsl` computes the same.
 
-/// From the low to the high end of a range.
+/// A colour map over a range of values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ColourMap {
-    /// Blue below the middle, white at it, red above; safe for colour-blind eyes.
+    /// Blue below the middle of the range, white at the middle, red above; distinguishable with colour blindness.
     #[default]
     Diverging,
     /// Black to white.
     Grey,
-    /// Black through purple and orange to pale yellow, evenly brighter: for amounts.
+    /// Black through purple and orange to pale yellow, with evenly rising brightness; for magnitudes.
     Heat,
 }
 
-/// The colour of a value that is no number: RGB in 0..=1.
+/// The colour of NaN and infinity: RGB in 0..=1.
 pub const ERROR_COLOUR: [f32; 3] = [1.0, 0.0, 1.0];
 
 /// ColorBrewer 2.0 (Brewer & Harrower), RdBu of five classes, blue to red.
@@ -31,7 +31,7 @@ const HEAT: [[f32; 3]; 5] =
     [[0.0, 0.0, 4.0], [87.0, 16.0, 110.0], [188.0, 55.0, 84.0], [249.0, 142.0, 9.0], [252.0, 255.0, 164.0]];
 
 impl ColourMap {
-    /// The colour, RGB in 0..=1, of a value within `low..=high`; values outside are those of the ends.
+    /// The colour, RGB in 0..=1, of a value in the range `low..=high`; values outside are clamped to it.
     pub fn colour(self, value: f32, [low, high]: [f32; 2]) -> [f32; 3] {
         if !value.is_finite() {
             return ERROR_COLOUR;
@@ -50,7 +50,7 @@ impl ColourMap {
     }
 }
 
-/// Straight between the two nearest of five evenly spaced colours.
+/// Linear interpolation between five evenly spaced colours; `share` in 0..=1.
 fn between(stops: &[[f32; 3]; 5], share: f32) -> [f32; 3] {
     let place = share * 4.0;
     let below = (place as usize).min(3);

@@ -1,11 +1,11 @@
-//! Projections fitted to a VAE: ridge regressions from latents to the pixels of their true decode.
+//! Projections fitted to a VAE, by ridge regression from latents to the pixels that the VAE decodes.
 
 use std::sync::Arc;
 
 use super::{PatchProjection, RgbProjection, RidgeRegression};
 use crate::latent::Latent;
 
-/// Held-out agreement of a projection with the true decode.
+/// Agreement of a projection with the VAE's pictures, on held-out latents.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ProjectionQuality {
     /// Peak signal-to-noise ratio, dB.
@@ -14,7 +14,7 @@ pub struct ProjectionQuality {
     pub ssim: f64,
 }
 
-/// Projections fitted to one VAE, and how well they agree with its decode on latents the fit did not see.
+/// Projections fitted to one VAE, and their quality on held-out latents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PreviewFit {
     /// One matrix for each latent pixel.
@@ -28,29 +28,29 @@ pub struct PreviewFit {
 }
 
 impl PreviewFit {
-    /// Whether the patch projection agrees better than the linear one: only then is it used.
+    /// Whether the patch projection has the better quality; only then is it used.
     pub fn patch_is_better(&self) -> bool {
         self.patch_quality.psnr > self.linear_quality.psnr
     }
 }
 
-/// The regressions of one VAE, and what was kept apart to measure them with.
+/// The regressions of one VAE, and the held-out latents that measure their quality.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PreviewFitData {
     /// Latent channels.
     pub channels: usize,
     /// Pixels under the edge of one latent pixel, P.
     pub downscale: usize,
-    /// Latent vectors against mean colours.
+    /// Regression of mean colours on latent vectors.
     pub linear: RidgeRegression,
-    /// 3×3 neighbourhoods against patches.
+    /// Regression of patches on 3×3 neighbourhoods.
     pub patch: RidgeRegression,
-    /// Latents the regressions never saw, and the bytes of their true decodes, `[H·P, W·P, 3]`.
+    /// Latents that are not in the regressions, and the bytes of their pictures, `[H·P, W·P, 3]`.
     pub held_out: Vec<(Latent, Vec<u8>)>,
 }
 
 impl PreviewFitData {
-    /// No rows yet.
+    /// Regressions without data.
     pub fn new(channels: usize, downscale: usize) -> Self {
         Self {
             channels,
@@ -61,8 +61,8 @@ impl PreviewFitData {
         }
     }
 
-    /// Adds a latent (model space) and the bytes of its true decode, `[H·P, W·P, 3]`. What does not fit the VAE is
-    /// left out.
+    /// Adds a latent (model space) and the bytes of its picture, `[H·P, W·P, 3]`. Without effect if the sizes do not
+    /// match.
     pub fn add(&mut self, latent: &Latent, decoded: &[u8]) {
         let shape = latent.shape();
         if shape.channels != self.channels || decoded.len() != shape.plane_len() * self.patch.outputs() {
@@ -73,7 +73,7 @@ impl PreviewFitData {
         add_neighbourhoods(&mut self.patch, latent, &rgb, self.downscale);
     }
 
-    /// Solves both regressions. `ridge` is a share of the inputs' mean square. `None` where the rows do not determine
+    /// Solves both regressions. `ridge`: as a share of the inputs' mean square. `None` if the data do not determine
     /// the weights.
     pub fn solve(&self, ridge: f64) -> Option<(RgbProjection, PatchProjection)> {
         let linear = self.linear.solve(ridge)?;

@@ -5,7 +5,7 @@ use crate::latent::{Latent, LatentFormat};
 /// One matrix for each latent pixel: `rgb = bias + Σ_c weight[c] · latent[c]`.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct RgbProjection {
-    /// Per latent channel, its red, green and blue.
+    /// Red, green and blue of each latent channel, `[C][3]`.
     pub weight: Vec<[f32; 3]>,
     /// Added to every pixel.
     pub bias: [f32; 3],
@@ -25,9 +25,9 @@ impl RgbProjection {
         }
     }
 
-    /// The best map known for a VAE without a fit: its family's table, or the first three channels as colours.
+    /// The projection for a VAE without a fit: its family's table, or the first three channels as colours.
     pub fn for_format(format: &LatentFormat) -> Self {
-        // A family's latents are told by their numbers: scale and shift are part of its VAE.
+        // A family is recognised by the numbers of its format: scale and shift are part of its VAE.
         let is = |known: LatentFormat| {
             (format.channels, format.scale, format.shift) == (known.channels, known.scale, known.shift)
         };
@@ -45,7 +45,7 @@ impl RgbProjection {
         Self { weight, bias: [0.0; 3] }
     }
 
-    /// Latent channels it reads.
+    /// Number of latent channels.
     pub fn channels(&self) -> usize {
         self.weight.len()
     }

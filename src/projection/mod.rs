@@ -1,4 +1,5 @@
-//! From a latent to colours without a VAE: the maths of previews, their fit, and the shaders' processor reference.
+//! From a latent to colours without a VAE: the mathematics of previews, their fit, and the CPU reference of the
+//! shaders.
 //!
 //! All projections act on model-space latents and give RGB in `−1..=1` (display-encoded sRGB).
 

@@ -1,8 +1,8 @@
-//! The patch projection: from a 3×3 latent neighbourhood to the pixels beneath its centre.
+//! The patch projection: from a 3×3 latent neighbourhood to the pixels of its centre.
 
 use crate::latent::Latent;
 
-/// From each 3×3 latent neighbourhood (edges repeated) to the `P×P` pixels beneath its centre.
+/// From each 3×3 latent neighbourhood (edges repeated) to the `P×P` pixels of its centre.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PatchProjection {
     /// Latent channels.
@@ -25,7 +25,7 @@ impl PatchProjection {
         self.downscale * self.downscale * 3
     }
 
-    /// The inputs of one latent pixel in the weight's row order, without the bias' 1.
+    /// The inputs of one latent pixel in the order of the weight's rows, without the 1 of the bias.
     pub fn neighbourhood(latent: &Latent, x: usize, y: usize) -> Vec<f32> {
         let shape = latent.shape();
         let mut inputs = Vec::with_capacity(9 * shape.channels);
@@ -41,7 +41,7 @@ impl PatchProjection {
         inputs
     }
 
-    /// The picture in `−1..=1`, unclamped, `[H · P, W · P, 3]`: the reference of the shader.
+    /// The picture in `−1..=1`, unclamped, `[H · P, W · P, 3]`; the reference of the patch shader.
     pub fn rgb_from_latent(&self, latent: &Latent) -> Vec<[f32; 3]> {
         let shape = latent.shape();
         let p = self.downscale;

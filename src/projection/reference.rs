@@ -1,4 +1,4 @@
-//! The processor reference of the preview shaders: tests compare the shaders with it, and fits are measured by it.
+//! The CPU reference of the preview shaders, used by their tests and to measure the quality of fits.
 
 use super::{ColourMap, ERROR_COLOUR, RgbProjection};
 use crate::latent::Latent;
@@ -16,7 +16,7 @@ fn cubic(t: f32) -> [f32; 4] {
     [-t3 + 2.0 * t2 - t, 3.0 * t3 - 5.0 * t2 + 2.0, -3.0 * t3 + 4.0 * t2 + t, t3 - t2].map(|w| 0.5 * w)
 }
 
-/// A channel's value at a point in latent units, pixel centres at halves.
+/// A channel's value at a point in latent pixels, whose centres are at halves.
 fn sampled(latent: &Latent, at: [f32; 2], channel: usize, smooth: bool) -> f32 {
     if !smooth {
         return value_at(latent, at[0].floor() as isize, at[1].floor() as isize, channel);
@@ -33,7 +33,7 @@ fn sampled(latent: &Latent, at: [f32; 2], channel: usize, smooth: bool) -> f32 {
     sum
 }
 
-/// Points in latent units under each pixel's centre, row after row.
+/// The position of each pixel's centre in latent pixels, row by row.
 fn points(latent: &Latent, scale: usize) -> impl Iterator<Item = [f32; 2]> {
     let shape = latent.shape();
     let centre = move |pixel: usize| (pixel as f32 + 0.5) / scale as f32;

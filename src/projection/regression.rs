@@ -1,7 +1,7 @@
 //! Ridge regression in closed form: the normal equations are summed in f64, `(XᵀX + λI)·W = XᵀY`, and solved by Cholesky's
-//! decomposition (Golub & Van Loan, 4.2). The ridge stands on inputs only, not on the bias.
+//! decomposition (Golub & Van Loan, 4.2). The ridge applies to the inputs, not to the bias.
 
-/// The sums of a least-squares problem: rows are added, never kept.
+/// The sums of a least-squares problem; the rows themselves are not stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RidgeRegression {
     inputs: usize,
@@ -14,7 +14,7 @@ pub struct RidgeRegression {
 }
 
 impl RidgeRegression {
-    /// No rows yet.
+    /// Sums without rows.
     pub fn new(inputs: usize, outputs: usize) -> Self {
         let columns = inputs + 1;
         Self {
@@ -26,8 +26,8 @@ impl RidgeRegression {
         }
     }
 
-    /// Sums that were taken before, such as from a file: `XᵀX`, `XᵀY` and the rows in them.
-    /// `None` if they do not fit the sizes or are no numbers.
+    /// Earlier sums, such as from a file: `XᵀX`, `XᵀY` and the number of rows in them. `None` if they do not match the
+    /// sizes or are not finite.
     pub fn from_sums(
         inputs: usize,
         outputs: usize,
@@ -46,12 +46,12 @@ impl RidgeRegression {
         (&self.gram, &self.moment, self.rows)
     }
 
-    /// Values of one output row.
+    /// Number of outputs.
     pub const fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// Rows so far.
+    /// Number of rows added.
     pub fn rows(&self) -> u64 {
         self.rows
     }
@@ -65,7 +65,7 @@ impl RidgeRegression {
         let value = |i: usize| input.get(i).map_or(1.0, |v| f64::from(*v));
         for i in 0..columns {
             let x = value(i);
-            // The lower triangle is enough.
+            // The matrix is symmetric: the lower triangle suffices.
             for (j, sum) in self.gram[i * columns..][..=i].iter_mut().enumerate() {
                 *sum += x * value(j);
             }
@@ -76,8 +76,8 @@ impl RidgeRegression {
         self.rows += 1;
     }
 
-    /// The weights, `[inputs + 1, outputs]`, the bias last. `ridge` is a share of the inputs' mean square.
-    /// `None` where the rows do not determine them.
+    /// The weights, `[inputs + 1, outputs]`, the bias last. `ridge`: as a share of the inputs' mean square.
+    /// `None` if the rows do not determine them.
     pub fn solve(&self, ridge: f64) -> Option<Vec<f32>> {
         let columns = self.inputs + 1;
         let mean_square =

@@ -7,24 +7,24 @@ const RUN: u8 = 0;
 const FINISH: u8 = 1;
 const STOP: u8 = 2;
 
-/// A job's stop switch, shared by client and engine and looked at between network blocks.
+/// The cancel token of a job, shared by client and engine and checked between network blocks.
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken(Arc<AtomicU8>);
 
 impl CancelToken {
-    /// A token nobody has pulled.
+    /// A token that lets its job run.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Stop now: no result.
+    /// Stops the job without a result.
     pub fn stop(&self) {
         self.0.store(STOP, Ordering::Relaxed);
     }
 
-    /// Finish now: decode the present denoised latent. Does not undo [`Self::stop`].
+    /// Ends sampling early: the current denoised latent is decoded. Does not undo [`Self::stop`].
     pub fn finish(&self) {
-        // A failed exchange means the job was already told to finish or stop.
+        // The exchange fails if the job was already finished or stopped.
         let _ = self.0.compare_exchange(RUN, FINISH, Ordering::Relaxed, Ordering::Relaxed);
     }
 

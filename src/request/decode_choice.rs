@@ -5,8 +5,8 @@ use super::TileChoice;
 /// How one latent is decoded, where that differs from how its model was loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DecodeChoice {
-    /// Whether in tiles.
+    /// Whether to decode in tiles; `None` leaves it to the model's settings.
     pub tiles: Option<TileChoice>,
-    /// In f32, whatever the model computes in.
+    /// Whether to compute in f32 whatever number format the model has.
     pub in_f32: bool,
 }

@@ -1,4 +1,4 @@
-//! From what a person typed to what the engine accepts.
+//! From what a user typed to what the engine accepts.
 
 use super::{Picture, Seed};
 use crate::catalog::{ImageSize, ModelProfile, ModelSource, SamplerKind, ScheduleKind};
@@ -8,44 +8,44 @@ use crate::catalog::{ImageSize, ModelProfile, ModelSource, SamplerKind, Schedule
 pub struct InitImage {
     /// The source, any size; it is scaled to cover the target and cropped in the middle.
     pub picture: Picture,
-    /// How far to go: 0 keeps the source, 1 forgets it.
+    /// Share of the steps that are taken: 0 keeps the source, 1 ignores it.
     pub strength: f64,
 }
 
-/// What a person typed and set. May be wrong.
+/// The settings as a user typed and chose them; they may be invalid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerationDraft {
-    /// Which model draws.
+    /// The model.
     pub model: ModelSource,
-    /// What to draw; may be empty.
+    /// The prompt; may be empty.
     pub prompt: String,
-    /// What to avoid; may be empty.
+    /// The negative prompt; may be empty.
     pub negative_prompt: String,
     /// Picture size.
     pub size: ImageSize,
     /// Sampling steps.
     pub steps: usize,
-    /// Classifier-free guidance scale; up to 1 it is off, as in diffusers.
+    /// Classifier-free guidance scale; 1 or less is off, as in diffusers.
     pub guidance_scale: f64,
     /// The first picture's seed.
     pub seed: Seed,
-    /// The step rule.
+    /// The sampler.
     pub sampler: SamplerKind,
-    /// The noise levels.
+    /// The spacing of the noise levels.
     pub schedule: ScheduleKind,
     /// Source picture of an image-to-image run.
     pub init_image: Option<InitImage>,
 }
 
-/// Why a draft is no request. Each says what to change.
+/// Why a draft is invalid. Each message says what to change.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum DraftError {
-    /// An edge is not a multiple of what the model draws, or out of bounds.
+    /// An edge is out of bounds, or not a multiple of the model's.
     #[error(
         "the size {size} does not fit: both edges must be multiples of {multiple} pixels from {multiple} to {max}"
     )]
     Size {
-        /// The size asked for.
+        /// The size of the draft.
         size: ImageSize,
         /// What edges must be multiples of.
         multiple: usize,
@@ -55,32 +55,32 @@ pub enum DraftError {
     /// Too few or too many steps for the model and the sampler.
     #[error("{steps} steps are not possible with this model and sampler: choose from 1 to {max}")]
     Steps {
-        /// The steps asked for.
+        /// The steps of the draft.
         steps: usize,
-        /// The most there can be.
+        /// The largest number possible.
         max: usize,
     },
     /// A guidance scale that is not a number or out of bounds.
     #[error(
-        "a guidance scale of {0} is not possible: choose from 0 to {max}, where 0 to 1 is no guidance",
+        "a guidance scale of {0} is not possible: choose from 0 to {max}, where 0 to 1 turn guidance off",
         max = GenerationDraft::MAX_GUIDANCE_SCALE
     )]
     GuidanceScale(f64),
-    /// A prompt that is too long as a whole.
+    /// The prompt or the negative prompt is too long.
     #[error("the prompt has {bytes} bytes, but at most {max} are possible: shorten it", max = GenerationDraft::MAX_PROMPT_BYTES)]
     Prompt {
-        /// The longer of the prompt and the negative prompt.
+        /// Length of the longer of the two.
         bytes: usize,
     },
     /// A strength outside 0..=1.
     #[error("a strength of {0} is not possible: choose from 0 to 1")]
     Strength(f64),
-    /// So little strength that no step is left.
+    /// The strength is so small that no step is left.
     #[error("with strength {strength} none of {steps} steps is left: raise the strength or the steps")]
     NothingToDo {
-        /// The strength asked for.
+        /// The strength of the draft.
         strength: f64,
-        /// The steps asked for.
+        /// The steps of the draft.
         steps: usize,
     },
 }
@@ -102,10 +102,10 @@ impl GenerationDraft {
     pub const MAX_EDGE_PX: usize = 8192;
     /// The largest guidance scale.
     pub const MAX_GUIDANCE_SCALE: f64 = 50.0;
-    /// The longest prompt, and the longest negative prompt: hundreds of times what one chunk takes.
+    /// The longest prompt or negative prompt, bytes: hundreds of text encoder chunks.
     pub const MAX_PROMPT_BYTES: usize = 64 << 10;
 
-    /// A draft with a model's suggestions.
+    /// A draft with the model's defaults and a random seed.
     pub fn new(profile: &ModelProfile) -> Self {
         let defaults = profile.defaults;
         Self {
@@ -123,6 +123,9 @@ impl GenerationDraft {
     }
 
     /// Checks every value against what the model can do.
+    ///
+    /// # Errors
+    /// The first [`DraftError`] found.
     pub fn validate(self, profile: &ModelProfile) -> Result<GenerationRequest, DraftError> {
         let multiple = profile.size_multiple.max(1);
         let fits =

@@ -1,4 +1,4 @@
-//! What a person may ask: draft → validated request.
+//! What a user asks for: a draft, validated to a request.
 //!
 //! A draft may be wrong, a request cannot: [`GenerationDraft::validate`] is the only way to a
 //! [`GenerationRequest`].

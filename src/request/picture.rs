@@ -10,7 +10,7 @@ pub struct Picture {
     rgb: Arc<[u8]>,
 }
 
-/// Pixels that do not fill the picture's size.
+/// The number of bytes does not match the picture's size.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("a picture of {width}×{height} pixels has {} bytes, but {found} were given", width * height * 3)]
 pub struct PictureSizeError {
@@ -23,7 +23,10 @@ pub struct PictureSizeError {
 }
 
 impl Picture {
-    /// A picture from its bytes: red, green, blue, pixel after pixel.
+    /// A picture from its bytes, `[H, W, 3]`: red, green, blue.
+    ///
+    /// # Errors
+    /// [`PictureSizeError`] if the number of bytes does not match.
     pub fn new(width: usize, height: usize, rgb: impl Into<Arc<[u8]>>) -> Result<Self, PictureSizeError> {
         let rgb = rgb.into();
         if rgb.len() == width * height * 3 {

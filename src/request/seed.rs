@@ -1,21 +1,21 @@
-//! The number that makes a picture repeatable.
+//! The seed of the noise, which makes a picture reproducible.
 
 use std::str::FromStr;
 
-/// A seed of the noise generator. The same seed is the same picture on every device.
+/// A seed of the noise generator. The same seed gives the same noise on every device.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 #[serde(transparent)]
 pub struct Seed(pub u64);
 
-/// A text that is no seed.
+/// A text that is not a seed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("‘{0}’ is not a seed: use a whole number from 0 to {max}, or −1 for a random one", max = u64::MAX)]
 pub struct SeedError(pub String);
 
 impl Seed {
-    /// A seed nobody chose, in the 32 bits that other programs accept.
+    /// A random seed of 32 bits, which other programs accept too.
     pub fn random() -> Self {
         use std::hash::{BuildHasher, Hasher};
         // The standard library seeds its hash maps from the operating system's randomness.
@@ -30,8 +30,8 @@ impl Seed {
     }
 }
 
-/// Reads a seed as a person or another program writes it. A negative number is a random seed, as in
-/// AUTOMATIC1111, ComfyUI's exporters and stable-diffusion.cpp.
+/// Parses a seed. A negative number gives a random seed, as in AUTOMATIC1111, ComfyUI's exporters and
+/// stable-diffusion.cpp.
 impl FromStr for Seed {
     type Err = SeedError;
 
@@ -39,7 +39,7 @@ impl FromStr for Seed {
         let error = || SeedError(text.to_owned());
         let text = text.trim();
         let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-        // A typographic minus is what a copied text may hold.
+        // A copied text may contain a typographic minus.
         match text.strip_prefix(['-', '−']) {
             Some(digits) if is_number(digits) && digits.bytes().any(|b| b != b'0') => Ok(Self::random()),
             Some(digits) if is_number(digits) => Ok(Self(0)),

@@ -2,10 +2,10 @@
 
 use std::str::FromStr;
 
-/// Whether encoder and decoder run in tiles: less memory, and almost the same picture.
+/// Whether the VAE runs in tiles, which takes less memory and gives almost the same picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TileChoice {
-    /// Large pictures, and all when memory is short.
+    /// Large pictures, and every picture when memory is short.
     #[default]
     Auto,
     /// Every picture.
@@ -22,7 +22,7 @@ impl FromStr for TileChoice {
             "auto" => Ok(Self::Auto),
             "always" => Ok(Self::Always),
             "never" => Ok(Self::Never),
-            _ => Err(format!("‘{s}’ is no choice of tiles: use auto, always or never")),
+            _ => Err(format!("‘{s}’ is not a choice of tiles: use auto, always or never")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which models there are: the built-in one and folders in diffusers' layout, read through one door.
+//! The files of models: the built-in one, and folders in diffusers' layout.
 
 mod checkpoint;
 mod layout;
@@ -16,23 +16,23 @@ pub use vocabulary::{Vocabulary, builtin_previews, builtin_vocabulary};
 use crate::content::Content;
 use crate::weights::WeightError;
 
-/// Why a model's files cannot be used. Each says what to try.
+/// Why the files of a model cannot be used. Each message says what to try.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No such folder.
+    /// The folder does not exist.
     #[error("there is no folder {}", .0.display())]
     NoFolder(PathBuf),
-    /// The folder holds no model this program knows.
+    /// The folder contains no supported model.
     #[error("no Stable Diffusion model in diffusers' layout was found: {looked_for} is missing in {}", folder.display())]
     NotAModel {
-        /// What was looked for.
+        /// The file that is missing.
         looked_for: String,
-        /// Where.
+        /// The folder.
         folder: PathBuf,
     },
-    /// Only pickled weights are there.
+    /// There are only pickled weights.
     #[error(
-        "the weights are pickled, and opening a pickle can run anybody's code, so this program does not. Convert \
+        "the weights are pickled, and opening a pickle can run any code, so this program does not. Convert \
          them with diffusers: pipe.save_pretrained(folder, safe_serialization=True). Found {}", .0.display()
     )]
     Pickled(PathBuf),
@@ -54,30 +54,30 @@ pub enum StoreError {
         /// Which file.
         path: PathBuf,
     },
-    /// A file that is no model at all.
+    /// It is a file that is not a model.
     #[error("a model opens from its folder or a safetensors file, and this is {content}: {}", path.display())]
     NotAFolder {
-        /// What it is.
+        /// The kind of the file.
         content: Content,
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// A family that is not supported.
+    /// The family is not supported.
     #[error("{class} models are not supported yet: {why}: {}", path.display())]
     UnsupportedFamily {
         /// The pipeline's class.
         class: String,
         /// What is different, or what is supported.
         why: String,
-        /// The file that says so.
+        /// The file that names the class.
         path: PathBuf,
     },
     /// A file could not be read.
     #[error("cannot read the file: {reason}: {}", path.display())]
     Read {
-        /// What the operating system said.
+        /// The operating system's error.
         reason: String,
-        /// Which.
+        /// The file.
         path: PathBuf,
     },
     /// A file of weights is damaged.
@@ -86,9 +86,9 @@ pub enum StoreError {
     /// A configuration file is damaged.
     #[error("the file is not what it should be: {reason}: {}", path.display())]
     Damaged {
-        /// In what way.
+        /// What is wrong.
         reason: String,
-        /// Which.
+        /// The file.
         path: PathBuf,
     },
 }

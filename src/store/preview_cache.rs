@@ -1,4 +1,5 @@
-//! Fitted previews between starts: the sums of the regressions and what was held out, by the VAE's hash.
+//! The file that keeps the fit of a VAE's previews: the sums of the regressions, and the held-out latents. Its name
+//! contains the hash of the VAE.
 
 use std::path::{Path, PathBuf};
 
@@ -7,16 +8,19 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::latent::{Latent, LatentShape};
 use crate::projection::{PreviewFitData, RidgeRegression};
 
-/// Channels and patch edges above these are no VAE's: a damaged file.
+/// Larger numbers of channels or patch edges than any VAE has mean a damaged file.
 const MAX_CHANNELS: usize = 1024;
 const MAX_DOWNSCALE: usize = 64;
 
-/// The file for a VAE in a folder of fits.
+/// The path of the file for a VAE.
 pub fn path(folder: &Path, vae_hash: &str) -> PathBuf {
     folder.join(format!("preview-{vae_hash}.safetensors"))
 }
 
-/// As a safetensors file.
+/// Serialises a fit as a safetensors file.
+///
+/// # Errors
+/// The serialiser's, which does not occur for valid data.
 pub fn to_bytes(fit: &PreviewFitData) -> Result<Vec<u8>, safetensors::SafeTensorError> {
     let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     let sizes = [fit.channels as u64, fit.downscale as u64, fit.linear.rows(), fit.patch.rows()];
@@ -44,7 +48,7 @@ pub fn to_bytes(fit: &PreviewFitData) -> Result<Vec<u8>, safetensors::SafeTensor
     safetensors::serialize(views, None)
 }
 
-/// From a file's bytes; `None` if they are not what [`to_bytes`] writes.
+/// Reads a fit from the bytes of a file; `None` if they are not what [`to_bytes`] writes.
 pub fn from_bytes(bytes: &[u8]) -> Option<PreviewFitData> {
     let tensors = SafeTensors::deserialize(bytes).ok()?;
     let data = |name: &str, dtype: Dtype| {

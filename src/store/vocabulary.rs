@@ -1,32 +1,32 @@
-//! What the built-in model's recipe left beside its weights: its words and its preview projections.
+//! What the training recipe stored beside the weights of the built-in model: its vocabulary and its preview projections.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use crate::projection::{PatchProjection, PreviewFit, ProjectionQuality, RgbProjection};
 
-/// The words of the built-in model's world.
+/// The vocabulary of the built-in model.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 pub struct Vocabulary {
-    /// Prompts it draws well.
+    /// Prompts that it draws well.
     pub examples: Vec<String>,
-    /// How to compose a prompt.
+    /// The grammar of its prompts.
     pub grammar: Grammar,
-    /// Every word it knows, sorted.
+    /// Every word in its training captions, sorted.
     pub words: Vec<String>,
 }
 
-/// Templates with `{list}` in them, and the lists.
+/// Templates with placeholders such as `{list}`, and their lists.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 pub struct Grammar {
     /// Such as `{terrain} {time}, {sky}`.
     pub templates: Vec<String>,
-    /// What may stand for each name.
+    /// The texts that may replace each placeholder.
     pub lists: BTreeMap<String, Vec<String>>,
 }
 
 impl Vocabulary {
-    /// A prompt composed from the grammar; `dice` gives a number for each choice.
+    /// Composes a prompt from the grammar; `dice` gives a random number for each choice.
     pub fn compose(&self, mut dice: impl FnMut() -> u64) -> String {
         let mut pick = |from: &[String]| -> String {
             if from.is_empty() { String::new() } else { from[(dice() % from.len() as u64) as usize].clone() }
@@ -34,7 +34,7 @@ impl Vocabulary {
         let mut prompt = String::new();
         let template = pick(&self.grammar.templates);
         for (i, part) in template.split(['{', '}']).enumerate() {
-            // Every second part stood between braces.
+            // Every second part was in braces.
             match self.grammar.lists.get(part) {
                 Some(list) if i % 2 == 1 => prompt.push_str(&pick(list)),
                 _ => prompt.push_str(part),
@@ -49,7 +49,7 @@ impl Vocabulary {
         self.words.binary_search_by(|w| w.as_str().cmp(&word)).is_ok()
     }
 
-    /// Known words that begin like this, at most `most`.
+    /// The known words with this start, at most `most`.
     pub fn completions(&self, start: &str, most: usize) -> Vec<&str> {
         let start = start.to_lowercase();
         let from = self.words.partition_point(|w| w.as_str() < start.as_str());
@@ -62,7 +62,7 @@ impl Vocabulary {
     }
 }
 
-/// The built-in model's words; empty if the recipe left none.
+/// The vocabulary of the built-in model; empty if its file is damaged.
 pub fn builtin_vocabulary() -> &'static Vocabulary {
     static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
     VOCABULARY.get_or_init(|| {
@@ -74,7 +74,7 @@ pub fn builtin_vocabulary() -> &'static Vocabulary {
     })
 }
 
-/// The built-in model's preview projections, `None` if the file beside the weights is damaged.
+/// The preview projections of the built-in model; `None` if their file is damaged.
 pub fn builtin_previews() -> Option<&'static PreviewFit> {
     #[derive(serde::Deserialize)]
     struct File {

@@ -7,14 +7,22 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a test may panic and print")]
 
 mod files;
-mod meter;
+#[allow(dead_code, reason = "other test programs use the rest")]
+#[path = "../common/fixtures.rs"]
+mod fixtures;
 mod model;
+#[allow(dead_code, reason = "other test programs use the rest")]
+#[path = "../common/model_folders.rs"]
+mod model_folders;
+#[path = "../common/peak_memory.rs"]
+mod peak_memory;
 mod texts;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use fixtures::fixture;
 use libfuzzer_sys::fuzz_target;
 
 /// Memory that an input may need besides twice its size, bytes.
@@ -35,15 +43,10 @@ fn targets() -> impl Iterator<Item = &'static Target> {
     files::TARGETS.iter().chain(texts::TARGETS).chain(model::TARGETS)
 }
 
-/// The fixtures' folder.
-pub(crate) fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
-}
-
 /// Copies a target's seeds into a folder.
 fn copy_seeds(target: &Target, folder: &Path) {
     for (from, extension) in target.seeds {
-        let from = fixtures().join(from);
+        let from = fixture(from);
         let paths: Vec<PathBuf> = if from.is_dir() {
             let entries = std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path());
             entries.filter(|path| path.extension().is_some_and(|e| e == *extension)).collect()
@@ -84,10 +87,10 @@ fn target() -> &'static Target {
 
 fuzz_target!(init: { target(); }, |data: &[u8]| {
     let target = target();
-    meter::start();
+    peak_memory::start();
     let clock = Instant::now();
     (target.run)(data);
-    let (elapsed, peak) = (clock.elapsed(), meter::peak());
+    let (elapsed, peak) = (clock.elapsed(), peak_memory::peak());
     assert!(elapsed < LIMIT, "{} bytes took {elapsed:?}", data.len());
     assert!(peak <= 2 * data.len() + ALLOWANCE, "{} bytes needed {} MiB", data.len(), peak >> 20);
 });

@@ -8,6 +8,7 @@ use safelight::engine::{Command, Engine, EngineSettings, Event, Job, JobId, JobK
 use safelight::models::profile;
 use safelight::request::{CancelToken, DeviceChoice, GenerationDraft, Picture};
 
+use super::model_folders::copy_folder;
 use super::{Target, fixtures};
 
 /// A longer edge takes longer than an input may; the sizes of what was drawn are checked elsewhere.
@@ -40,25 +41,12 @@ targets! {
     "shard" "sd2" "unet/diffusion_pytorch_model.fp16-00001-of-00002.safetensors";
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), &target).unwrap();
-        }
-    }
-}
-
 /// A fixture's copy, made once.
 fn folder(fixture: &str) -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = std::env::temp_dir().join(format!("safelight-fuzz-{}", std::process::id()));
-        copy(&fixtures().join(fixture), &folder);
+        copy_folder(&fixtures::fixture(fixture), &folder);
         folder
     })
 }

@@ -1,4 +1,4 @@
-//! A document as serde reads it: null is a key left out, and errors know their keys.
+//! Deserialisation with serde: `null` is a missing key, and errors name their keys.
 
 use serde::de::value::StringDeserializer;
 use serde::de::{
@@ -7,7 +7,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::{Json, JsonError};
+use super::error::JsonError;
+use super::value::Json;
 
 impl IntoDeserializer<'_, JsonError> for Json {
     type Deserializer = Self;
@@ -17,11 +18,11 @@ impl IntoDeserializer<'_, JsonError> for Json {
     }
 }
 
-/// The largest whole numbers that f64 holds without a gap: 2⁵³.
+/// The largest number up to which f64 represents every whole number: 2⁵³.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
 
 impl Json {
-    /// A whole number that was written as a float, as one; anything else as it is.
+    /// Turns a float with a whole value into a whole number; anything else is unchanged.
     fn whole(self) -> Self {
         match self {
             Self::Float(value) if value.fract() == 0.0 && value.abs() <= WHOLE => {
@@ -110,7 +111,7 @@ impl<'de> Deserializer<'de> for Json {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, JsonError> {
-        // Left to itself, serde takes a list for the fields in their order.
+        // By default, serde would accept a list as the fields in order.
         match self {
             Self::Object(_) => self.deserialize_any(visitor),
             other => Err(JsonError::invalid_type(other.unexpected(), &"an object")),
@@ -128,7 +129,7 @@ impl<'de> Deserializer<'de> for Json {
     }
 }
 
-/// A list's items, which know their indices in errors.
+/// The items of a list, with their indices for errors.
 struct Items {
     items: std::vec::IntoIter<Json>,
     next: usize,
@@ -150,10 +151,10 @@ impl<'de> SeqAccess<'de> for Items {
     }
 }
 
-/// An object's entries but those that are null.
+/// The entries of an object except those that are null.
 struct Entries {
     entries: std::vec::IntoIter<(String, Json)>,
-    /// The entry whose key was given out.
+    /// The entry whose key was returned last.
     value: Option<(String, Json)>,
 }
 
@@ -172,7 +173,7 @@ impl<'de> MapAccess<'de> for Entries {
     }
 }
 
-/// A choice written as an object of one key.
+/// An enum value written as an object with one key.
 struct Variant {
     name: String,
     value: Json,

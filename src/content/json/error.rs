@@ -1,22 +1,22 @@
-//! What is wrong with a JSON document, in the words of the one who wrote it.
+//! Errors of JSON documents, in the terms of JSON and not of Rust.
 
 use std::fmt;
 
 use serde::de::{Error, Expected, Unexpected};
 
-/// Why a JSON document gave no value.
+/// Why a JSON document could not be read.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum JsonError {
-    /// It holds nothing but white space.
+    /// It contains only white space.
     #[error("it is empty")]
     Empty,
-    /// Its bytes are no text.
+    /// It is not UTF-8.
     #[error("it is not UTF-8 text from byte {0}")]
     NotText(usize),
-    /// It stops before it is whole.
+    /// It ends too early.
     #[error("it ends too early, in {0}")]
     Truncated(&'static str),
-    /// It is not JSON from some place on.
+    /// It is not JSON.
     #[error("it is not JSON at line {line}, column {column}: {expected}")]
     Syntax {
         /// From 1.
@@ -26,12 +26,12 @@ pub enum JsonError {
         /// What was expected, a sentence.
         expected: &'static str,
     },
-    /// A value is not what it should be.
+    /// A value is of the wrong kind.
     #[error("{}", sentence(path, wrong))]
     Value {
         /// Keys and indices to the value, such as `unet.sizes[1]`; empty for the document itself.
         path: String,
-        /// What is wrong with it, without a subject.
+        /// What is wrong, as a predicate without its subject.
         wrong: String,
     },
 }
@@ -41,7 +41,7 @@ fn sentence(path: &str, wrong: &str) -> String {
 }
 
 impl JsonError {
-    /// An error in a library's words, which have a subject.
+    /// An error with the message of a library, which is a whole sentence.
     fn of_library(words: &str) -> Self {
         Self::Value {
             path: String::new(),
@@ -53,7 +53,7 @@ impl JsonError {
         Self::Value { path: String::new(), wrong }
     }
 
-    /// The same error of a value one level further out, under `key`.
+    /// The same error, seen from one level further out, where the value is under `key`.
     pub(super) fn under(self, key: &str) -> Self {
         match self {
             Self::Value { path, wrong } => {
@@ -65,7 +65,7 @@ impl JsonError {
     }
 }
 
-/// An expectation of serde's or of a visitor in plain words. serde names Rust's types where it knows no better.
+/// What serde or a visitor expected, in plain words instead of the names of Rust types.
 fn in_words(expected: &dyn Expected) -> String {
     let expected = expected.to_string();
     match expected.as_str() {
@@ -118,7 +118,7 @@ fn found(unexpected: &Unexpected<'_>) -> String {
 impl Error for JsonError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         let message = message.to_string();
-        // serde's own words for values of several shapes end in the name of a type.
+        // serde's own message for untagged enums ends with the name of a type.
         if message.starts_with("data did not match any variant") {
             return Self::wrong("has none of the shapes that are known".to_owned());
         }

@@ -1,78 +1,35 @@
 //! JSON as Python writes and reads it.
 //!
-//! The configurations, indices and graphs of this field are written by Python's `json`, which knows more than RFC
-//! 8259: `NaN`, `Infinity` and `-Infinity` are numbers, a file may begin with a byte order mark, the last of two
-//! equal keys counts, and a lone surrogate is a character. A key whose value is `null` is a key left out, at any
-//! level: that is how diffusers writes "the default".
+//! The configurations, indices and graphs of diffusion models are written by Python's `json`, which extends RFC 8259:
+//! `NaN`, `Infinity` and `-Infinity` are numbers, a file may begin with a byte order mark, the last of two equal keys
+//! counts, and a lone surrogate is a character. A key whose value is `null` is treated as missing, at any level:
+//! diffusers writes `null` for a default.
 //! Source: <https://docs.python.org/3/library/json.html>.
 
 mod deserialize;
 mod error;
 mod parse;
+mod value;
 
 use serde::de::DeserializeOwned;
 
 pub use error::JsonError;
-
-/// A JSON document as it was written.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Json {
-    /// `null`.
-    Null,
-    /// `true` or `false`.
-    Bool(bool),
-    /// A whole number from 0 to 2⁶⁴ − 1.
-    Unsigned(u64),
-    /// A negative whole number from −2⁶³.
-    Signed(i64),
-    /// Any other number, NaN and the infinities among them.
-    Float(f64),
-    /// A text.
-    Text(String),
-    /// A list.
-    List(Vec<Json>),
-    /// Keys and values in their order; no key twice.
-    Object(Vec<(String, Json)>),
-}
+pub use value::Json;
 
 impl Json {
     /// Parses a document.
     ///
     /// # Errors
-    /// [`JsonError::Syntax`] says where it stops to be JSON.
+    /// [`JsonError::Syntax`] with the place where the bytes cease to be JSON.
     pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
         parse::document(bytes)
-    }
-
-    /// The value of an object's key.
-    pub fn get(&self, key: &str) -> Option<&Self> {
-        let Self::Object(entries) = self else { return None };
-        entries.iter().find_map(|(name, value)| (name == key).then_some(value))
-    }
-
-    /// The same for code that walks a document of any shape. A number that is not finite becomes `null`: RFC 8259
-    /// has no other word for it.
-    pub fn into_value(self) -> serde_json::Value {
-        use serde_json::Value;
-        match self {
-            Self::Null => Value::Null,
-            Self::Bool(value) => value.into(),
-            Self::Unsigned(value) => value.into(),
-            Self::Signed(value) => value.into(),
-            Self::Float(value) => value.into(),
-            Self::Text(text) => text.into(),
-            Self::List(items) => items.into_iter().map(Self::into_value).collect(),
-            Self::Object(entries) => {
-                Value::Object(entries.into_iter().map(|(key, value)| (key, value.into_value())).collect())
-            }
-        }
     }
 }
 
 /// Reads a value from a document's bytes.
 ///
 /// # Errors
-/// If the bytes are no JSON, or a key has not the kind of value that `T` expects: the error names the key.
+/// If the bytes are not JSON, or a key does not have the kind of value that `T` expects; the error names the key.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     from_json(Json::parse(bytes)?)
 }
@@ -80,7 +37,7 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
 /// Reads a value from a document.
 ///
 /// # Errors
-/// If a key has not the kind of value that `T` expects: the error names the key.
+/// If a key does not have the kind of value that `T` expects; the error names the key.
 pub fn from_json<T: DeserializeOwned>(document: Json) -> Result<T, JsonError> {
     T::deserialize(document)
 }
@@ -88,7 +45,7 @@ pub fn from_json<T: DeserializeOwned>(document: Json) -> Result<T, JsonError> {
 /// Reads a document of any shape; see [`Json::into_value`] for the numbers that are not finite.
 ///
 /// # Errors
-/// [`JsonError::Syntax`] says where it stops to be JSON.
+/// [`JsonError::Syntax`] with the place where the bytes cease to be JSON.
 pub fn value_from_slice(bytes: &[u8]) -> Result<serde_json::Value, JsonError> {
     Ok(Json::parse(bytes)?.into_value())
 }
@@ -195,7 +152,7 @@ mod tests {
             ("[1 2]", "it is not JSON at line 1, column 4: a comma or the end of the list was expected"),
             ("[1] 2", "it is not JSON at line 1, column 5: nothing more was expected"),
             ("[\"a", "it ends too early, in a text"),
-            ("[\"\\x\"]", "it is not JSON at line 1, column 3: ‘\\’ does not stand before such a sign"),
+            ("[\"\\x\"]", "it is not JSON at line 1, column 3: ‘\\’ cannot be followed by this character"),
             ("[01]", "it is not JSON at line 1, column 3: a comma or the end of the list was expected"),
             ("[-]", "it is not JSON at line 1, column 2: a value was expected"),
         ] {

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{Json, JsonError};
+use super::error::JsonError;
+use super::value::Json;
 
-/// Lists and objects within each other: what `serde_json` allows, too.
+/// Depth of nested lists and objects, as in `serde_json`.
 const MAX_DEPTH: usize = 128;
-/// Below this a key is looked for one by one.
+/// Number of keys up to which duplicates are found by linear search.
 const FEW_KEYS: usize = 16;
 
 /// Parses a whole document.
@@ -26,7 +27,7 @@ pub(super) fn document(bytes: &[u8]) -> Result<Json, JsonError> {
     Ok(document)
 }
 
-/// The text without its byte order mark, which also tells UTF-16.
+/// The text without its byte order mark, decoded from UTF-16 if the mark says so.
 fn text_of(bytes: &[u8]) -> Result<Cow<'_, str>, JsonError> {
     let utf16 = |of: fn([u8; 2]) -> u16| {
         let units = bytes[2..].chunks_exact(2).map(|pair| of([pair[0], pair[1]]));
@@ -82,7 +83,7 @@ impl Parser<'_> {
         JsonError::Syntax { line, column: before[line_start..].chars().count() + 1, expected }
     }
 
-    /// A value; `place`: what the text ends in if it ends here.
+    /// Parses a value. `place`: where the text ends, for the error, if it ends here.
     fn value(&mut self, place: &'static str) -> Result<Json, JsonError> {
         self.skip_white_space();
         match self.peek() {
@@ -114,7 +115,7 @@ impl Parser<'_> {
 
     fn nested(&mut self, read: fn(&mut Self) -> Result<Json, JsonError>) -> Result<Json, JsonError> {
         if self.depth == MAX_DEPTH {
-            return Err(self.syntax("too much is nested here"));
+            return Err(self.syntax("it is nested too deeply here"));
         }
         self.depth += 1;
         self.at += 1;
@@ -146,7 +147,7 @@ impl Parser<'_> {
 
     fn object(&mut self) -> Result<Json, JsonError> {
         let mut entries: Vec<(String, Json)> = Vec::new();
-        // Places of the keys, once there are many.
+        // Index of the keys, once there are many.
         let mut places: HashMap<String, usize> = HashMap::new();
         self.skip_white_space();
         if self.take("}") {
@@ -211,7 +212,7 @@ impl Parser<'_> {
                     return Ok(string);
                 }
                 Some(b'\\') => string.push(self.escaped()?),
-                _ => return Err(self.syntax("a control character stands in a text")),
+                _ => return Err(self.syntax("there is a control character in a string")),
             }
         }
     }
@@ -231,7 +232,7 @@ impl Parser<'_> {
             b'r' => '\r',
             b't' => '\t',
             b'u' => return self.code_unit(),
-            _ => return Err(self.syntax("‘\\’ does not stand before such a sign")),
+            _ => return Err(self.syntax("‘\\’ cannot be followed by this character")),
         };
         self.at += 2;
         Ok(character)
@@ -244,7 +245,7 @@ impl Parser<'_> {
         digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
     }
 
-    /// The character of one or two `\u` escapes; a surrogate alone is none, and replaced.
+    /// The character of one or two `\u` escapes; a lone surrogate is replaced.
     fn code_unit(&mut self) -> Result<char, JsonError> {
         let Some(first) = self.digits(self.at) else {
             return Err(self.syntax("four hexadecimal digits were expected after ‘\\u’"));
@@ -266,7 +267,7 @@ impl Parser<'_> {
         let bytes = self.text.as_bytes();
         let whole = match self.digits_from(end) {
             0 => return Err(self.syntax("a value was expected")),
-            // A number does not begin with a nought.
+            // A number has no leading zero.
             _ if bytes[end] == b'0' => 1,
             digits => digits,
         };

@@ -3,7 +3,7 @@
 //! Source: Song et al. 2020, <https://arxiv.org/abs/2010.02502>, equation 12.
 
 use super::euler::Euler;
-use super::{End, FlowGrid, Grid, SamplerSpec};
+use super::spec::{End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
 
 pub(super) const SPEC: SamplerSpec = SamplerSpec {

@@ -1,14 +1,15 @@
 //! DDPM: a step of the reverse Markov chain, with the small fixed variance unless the model's
-//! configuration says the large one.
+//! configuration chooses the large one.
 //!
 //! Source: Ho et al. 2020, equations 6 and 7, written for any alpha and sigma (Kingma et al. 2021,
 //! <https://arxiv.org/abs/2107.00630>, appendix A), so that it holds for flows too.
 
 use super::limits::Limits;
-use super::{Denoiser, End, FlowGrid, Grid, Sampler, SamplerSpec, SamplerStep};
+use super::rule::{Denoiser, Sampler, SamplerStep};
+use super::spec::{End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
 use crate::diffusion::combine::combine;
-use crate::diffusion::{DiffusionError, NoiseSource, SigmaStep};
+use crate::diffusion::{DiffusionError, NoiseSource, ScheduleStep};
 use crate::latent::Latent;
 
 pub(super) const SPEC: SamplerSpec = SamplerSpec {
@@ -38,7 +39,7 @@ impl Sampler for Ddpm {
         &mut self,
         denoiser: &mut dyn Denoiser,
         noisy: &Latent,
-        SigmaStep { from, to }: SigmaStep,
+        ScheduleStep { from, to }: ScheduleStep,
         noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
         let denoised = self.limits.apply(denoiser.denoise(noisy, from)?);

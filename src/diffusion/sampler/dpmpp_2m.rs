@@ -4,10 +4,12 @@
 //! and Heun forms; the third order from Lu et al. 2022, <https://arxiv.org/abs/2206.00927>.
 
 use super::limits::Limits;
-use super::{Denoiser, End, FlowGrid, Grid, Plan, Sampler, SamplerSpec, SamplerStep, Spread};
+use super::rule::{Denoiser, Plan, Sampler, SamplerStep};
+use super::spec::{End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
 use crate::diffusion::combine::combine;
-use crate::diffusion::{DiffusionError, NoiseSource, SigmaStep};
+use crate::diffusion::sigmas::Spread;
+use crate::diffusion::{DiffusionError, NoiseSource, ScheduleStep};
 use crate::latent::Latent;
 
 /// Runs of fewer steps lower the order towards the end, as in diffusers.
@@ -59,16 +61,16 @@ impl Sampler for Dpmpp2m {
         &mut self,
         denoiser: &mut dyn Denoiser,
         noisy: &Latent,
-        SigmaStep { from, to }: SigmaStep,
+        ScheduleStep { from, to }: ScheduleStep,
         _noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
         let denoised = self.limits.apply(denoiser.denoise(noisy, from)?);
         self.steps_left = self.steps_left.saturating_sub(1);
         let lambda = from.lambda();
-        // Many steps may share a timestep; differences of one level say nothing.
+        // Several steps may have the same timestep, and divided differences need distinct levels.
         self.earlier.retain(|(earlier, _)| *earlier != lambda);
         let allowed = match self.steps_left {
-            // λ is infinite where there is no noise, and nothing can be extrapolated to there.
+            // λ is infinite without noise, so that nothing can be extrapolated.
             _ if to.sigma == 0.0 => 1,
             0 if self.lower_at_end[0] => 1,
             1 if self.lower_at_end[1] => 2,

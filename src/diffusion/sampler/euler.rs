@@ -3,12 +3,11 @@
 //! Source: Karras et al. 2022, algorithm 1 without churn.
 
 use super::limits::Limits;
-use super::{
-    COMMON_SPREADS, Denoiser, End, FlowGrid, Grid, Plan, Sampler, SamplerSpec, SamplerStep, epsilon,
-};
+use super::rule::{Denoiser, Plan, Sampler, SamplerStep, epsilon};
+use super::spec::{COMMON_SPREADS, End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
 use crate::diffusion::combine::combine;
-use crate::diffusion::{DiffusionError, NoiseSource, SigmaStep};
+use crate::diffusion::{DiffusionError, NoiseSource, ScheduleStep};
 use crate::latent::Latent;
 
 pub(super) const SPEC: SamplerSpec = SamplerSpec {
@@ -40,7 +39,7 @@ impl Sampler for Euler {
         &mut self,
         denoiser: &mut dyn Denoiser,
         noisy: &Latent,
-        step: SigmaStep,
+        step: ScheduleStep,
         _noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
         let denoised = denoiser.denoise(noisy, step.from)?;

@@ -2,10 +2,11 @@
 //!
 //! Source: k-diffusion, `sample_euler_ancestral` with eta 1.
 
-use super::{Denoiser, End, FlowGrid, Grid, Sampler, SamplerSpec, SamplerStep, epsilon};
+use super::rule::{Denoiser, Sampler, SamplerStep, epsilon};
+use super::spec::{End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
 use crate::diffusion::combine::combine;
-use crate::diffusion::{DiffusionError, NoiseSource, SigmaStep};
+use crate::diffusion::{DiffusionError, NoiseSource, ScheduleStep};
 use crate::latent::Latent;
 
 pub(super) const SPEC: SamplerSpec = SamplerSpec {
@@ -29,12 +30,12 @@ impl Sampler for EulerAncestral {
         &mut self,
         denoiser: &mut dyn Denoiser,
         noisy: &Latent,
-        SigmaStep { from, to }: SigmaStep,
+        ScheduleStep { from, to }: ScheduleStep,
         noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
         let denoised = denoiser.denoise(noisy, from)?;
-        // The end's k-diffusion sigma as a share of the start's. Of the end's noise this share is old: all
-        // that k-diffusion's `sigma_down` keeps, and nothing where the start holds no signal.
+        // Ratio of the k-diffusion sigmas of end and start: the share of the noise at the end that is kept, as by
+        // k-diffusion's `sigma_down`; the rest is drawn anew. 0 where the start has no signal.
         let share = to.sigma * from.alpha / (to.alpha * from.sigma);
         let old = epsilon(noisy, &denoised, from);
         let fresh = noise.latent(noisy.shape());

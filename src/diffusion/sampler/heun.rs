@@ -2,10 +2,11 @@
 //!
 //! Source: Karras et al. 2022, algorithm 1 without churn.
 
-use super::{COMMON_SPREADS, Denoiser, End, FlowGrid, Grid, Sampler, SamplerSpec, SamplerStep};
+use super::rule::{Denoiser, Sampler, SamplerStep};
+use super::spec::{COMMON_SPREADS, End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
 use crate::diffusion::combine::combine;
-use crate::diffusion::{Coordinates, DiffusionError, NoiseSource, SigmaStep};
+use crate::diffusion::{Coordinates, DiffusionError, NoiseSource, ScheduleStep};
 use crate::latent::Latent;
 
 pub(super) const SPEC: SamplerSpec = SamplerSpec {
@@ -31,7 +32,7 @@ impl Sampler for Heun {
         &mut self,
         denoiser: &mut dyn Denoiser,
         noisy: &Latent,
-        SigmaStep { from, to }: SigmaStep,
+        ScheduleStep { from, to }: ScheduleStep,
         _noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
         let space = self.coordinates;

@@ -3,10 +3,11 @@
 //! Source: Luo et al. 2023, <https://arxiv.org/abs/2310.04378>; boundary condition with sigma_data 0.5.
 
 use super::limits::Limits;
-use super::{Denoiser, End, FlowGrid, Grid, Sampler, SamplerSpec, SamplerStep};
+use super::rule::{Denoiser, Sampler, SamplerStep};
+use super::spec::{End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
 use crate::diffusion::combine::combine;
-use crate::diffusion::{DiffusionError, NoiseSource, SigmaStep};
+use crate::diffusion::{DiffusionError, NoiseSource, ScheduleStep};
 use crate::latent::Latent;
 
 /// Karras et al. 2022's data standard deviation, as LCM uses it.
@@ -43,7 +44,7 @@ impl Sampler for Lcm {
         &mut self,
         denoiser: &mut dyn Denoiser,
         noisy: &Latent,
-        SigmaStep { from, to }: SigmaStep,
+        ScheduleStep { from, to }: ScheduleStep,
         noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
         let estimate = self.limits.apply(denoiser.denoise(noisy, from)?);

@@ -1,20 +1,20 @@
-//! The bounds that some pixel models set x̂₀.
+//! Clamping and thresholding of x̂₀, which some pixel models need.
 
-use super::SamplerSpec;
+use super::spec::SamplerSpec;
 use crate::diffusion::SchedulerConfig;
 use crate::latent::Latent;
 
-/// A bound of x̂₀.
+/// The bound of x̂₀.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::diffusion) enum Limits {
-    /// Latents have none.
+    /// No bound, as for latents.
     None,
-    /// To ± this.
+    /// Clamp to ± this value.
     Clamp(f64),
     /// Saharia et al. 2022, section 2.3: to ± the quantile of the magnitudes, at least 1 and at most
     /// `most`, then divided by it.
     Threshold {
-        /// Which quantile.
+        /// The quantile, 0..=1.
         quantile: f64,
         /// The largest bound.
         most: f64,
@@ -22,7 +22,7 @@ pub(in crate::diffusion) enum Limits {
 }
 
 impl Limits {
-    /// What diffusers' scheduler for a sampler would do with this configuration.
+    /// The bound that diffusers' scheduler for a sampler takes from this configuration.
     pub(in crate::diffusion) fn of(config: &SchedulerConfig, spec: &SamplerSpec) -> Self {
         if spec.thresholds && config.thresholding {
             let (quantile, most) = (config.dynamic_thresholding_ratio, config.sample_max_value);

@@ -2,13 +2,14 @@
 //!
 //! Source: k-diffusion, `sample_lms` (Adams–Bashforth with uneven steps).
 
-use super::{COMMON_SPREADS, Denoiser, End, FlowGrid, Grid, Sampler, SamplerSpec, SamplerStep};
+use super::rule::{Denoiser, Sampler, SamplerStep};
+use super::spec::{COMMON_SPREADS, End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
 use crate::diffusion::combine::combine;
-use crate::diffusion::{Coordinates, DiffusionError, NoiseSource, SigmaStep};
+use crate::diffusion::{Coordinates, DiffusionError, NoiseSource, ScheduleStep};
 use crate::latent::Latent;
 
-/// Slopes that are remembered.
+/// Number of slopes that are kept.
 const ORDER: usize = 4;
 
 pub(super) const SPEC: SamplerSpec = SamplerSpec {
@@ -37,13 +38,13 @@ impl Sampler for Lms {
         &mut self,
         denoiser: &mut dyn Denoiser,
         noisy: &Latent,
-        SigmaStep { from, to }: SigmaStep,
+        ScheduleStep { from, to }: ScheduleStep,
         _noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
         let space = self.coordinates;
         let denoised = denoiser.denoise(noisy, from)?;
         let now = space.time(from);
-        // Many steps may share a timestep; a polynomial through one point twice has no slope.
+        // Several steps may have the same timestep, and interpolation needs distinct points.
         self.slopes.retain(|(time, _)| *time != now);
         self.slopes.insert(0, (now, space.slope(noisy, &denoised, from)));
         self.slopes.truncate(ORDER);

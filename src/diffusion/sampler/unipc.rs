@@ -5,10 +5,11 @@
 //! `UniPCMultistepScheduler` for warm-up and the last step.
 
 use super::limits::Limits;
-use super::{COMMON_SPREADS, Denoiser, End, FlowGrid, Grid, Plan, Sampler, SamplerSpec, SamplerStep};
+use super::rule::{Denoiser, Plan, Sampler, SamplerStep};
+use super::spec::{COMMON_SPREADS, End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
 use crate::diffusion::combine::combine;
-use crate::diffusion::{DiffusionError, NoiseLevel, NoiseSource, SigmaStep};
+use crate::diffusion::{DiffusionError, NoiseLevel, NoiseSource, ScheduleStep};
 use crate::latent::Latent;
 
 pub(super) const SPEC: SamplerSpec = SamplerSpec {
@@ -63,8 +64,8 @@ impl UniPc {
         }
     }
 
-    /// The latent at `level` from `start` at the newest history's level, by what is known before
-    /// `level` and, for the corrector, x̂₀ at `level` itself.
+    /// The latent at `level`, integrated from `start` at the newest level of the history. The corrector also uses
+    /// `here`, x̂₀ at `level` itself.
     fn advance(&self, start: &Latent, order: usize, level: NoiseLevel, here: Option<&Latent>) -> Latent {
         let Earlier { level: from, denoised: m0 } = &self.history[0];
         let h = level.lambda() - from.lambda();
@@ -75,9 +76,9 @@ impl UniPc {
         let linear_b = self.linear_b && h.is_finite();
         let scale = -level.alpha * if linear_b { -h } else { decay };
         let mut terms = vec![(level.sigma / from.sigma, start), (-level.alpha * decay, m0)];
-        // Where the points lie in units of h, and x̂₀ there; the new point is at 1.
+        // The positions of the points in units of h, and their x̂₀; the new point is at 1.
         let older = &self.history[1..order];
-        // A flow's pure noise lies infinitely far away, where x̂₀ says nothing about its slope here.
+        // λ of a flow's pure noise is infinite, so x̂₀ there contributes nothing to the slope here.
         let mut points: Vec<(f64, &Latent)> = older
             .iter()
             .filter(|earlier| earlier.level.lambda().is_finite())
@@ -94,7 +95,7 @@ impl UniPc {
 
 /// The weights ρ of the differences at `places`: Σ ρ·placeⁱ⁻¹ = bᵢ for hh = −h (data prediction).
 ///
-/// A single difference has weight ½, which is exact enough and what diffusers takes.
+/// A single difference has weight ½, as in diffusers; the order stays 2.
 fn weights(places: &[f64], hh: f64, linear_b: bool) -> Vec<f64> {
     if places.len() < 2 {
         return vec![0.5; places.len()];
@@ -135,7 +136,7 @@ impl Sampler for UniPc {
         &mut self,
         denoiser: &mut dyn Denoiser,
         noisy: &Latent,
-        SigmaStep { from, to }: SigmaStep,
+        ScheduleStep { from, to }: ScheduleStep,
         _noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
         let denoised = self.limits.apply(denoiser.denoise(noisy, from)?);
@@ -144,7 +145,7 @@ impl Sampler for UniPc {
             Some((last_start, order)) => self.advance(&last_start, order, from, Some(&denoised)),
             None => noisy.clone(),
         };
-        // Many steps may share a timestep; differences of one level say nothing.
+        // Several steps may have the same timestep, and divided differences need distinct levels.
         self.history.retain(|earlier| earlier.level.lambda() != from.lambda());
         self.history.insert(0, Earlier { level: from, denoised: denoised.clone() });
         self.history.truncate(self.order);

@@ -1,9 +1,9 @@
 //! safetensors: ComfyUI's `.latent`, ours, and single tensors as diffusers' users save them.
 //!
-//! ComfyUI reads `latent_tensor` as VAE space if the empty tensor `latent_format_version_0` is there,
-//! else as values of an older version, multiplied by 0.18215 (its `LoadLatent`). Ours is the same file
-//! with metadata strings that ComfyUI passes over. Its own `prompt` and `workflow` hold JSON graphs and
-//! are left to it; our text stands under `parameters`, as in pictures.
+//! ComfyUI reads `latent_tensor` as VAE space if there is an empty tensor `latent_format_version_0`, otherwise as
+//! values of an older version, multiplied by 0.18215 (its `LoadLatent`). Our files are the same with additional
+//! metadata strings, which ComfyUI ignores. We do not write ComfyUI's JSON graphs `prompt` and `workflow`; our
+//! settings are under `parameters`, as in pictures.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -21,10 +21,13 @@ use crate::latent::{Latent, LatentSpace};
 
 const LATENT_KEY: &str = "latent_tensor";
 const MARKER_KEY: &str = "latent_format_version_0";
-/// What ComfyUI multiplies values by that an older version of it wrote.
+/// The factor that ComfyUI applies to values of its older version.
 const OLD_VERSION_FACTOR: f32 = 1.0 / 0.18215;
 
-/// Writes a latent in **VAE space** as ComfyUI does, whole or not at all.
+/// Writes a latent in **VAE space** as ComfyUI does, completely or not at all.
+///
+/// # Errors
+/// [`WriteFileError`] with the path.
 pub fn write_latent(path: &Path, latent: &Latent, facts: &LatentFacts) -> Result<(), WriteFileError> {
     let shape = latent.shape();
     let bytes: Vec<u8> = latent.values().iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -39,7 +42,7 @@ pub fn write_latent(path: &Path, latent: &Latent, facts: &LatentFacts) -> Result
     write_atomically(path, |writer| writer.write_all(&file))
 }
 
-/// Our facts as metadata strings.
+/// The metadata strings of a file.
 fn metadata_of(facts: &LatentFacts) -> HashMap<String, String> {
     let pairs = [
         ("safelight.version", Some(env!("CARGO_PKG_VERSION").to_owned())),
@@ -76,6 +79,9 @@ fn facts_of(metadata: &HashMap<String, String>) -> LatentFacts {
 }
 
 /// Reads the latents in safetensors: ComfyUI's, ours, or those of the only tensor of 3 or 4 dimensions.
+///
+/// # Errors
+/// [`LatentFileError`] if the file is damaged or contains no latent.
 pub fn latent_from_safetensors(bytes: &[u8]) -> Result<ReadLatent, LatentFileError> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
     let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
@@ -106,12 +112,12 @@ pub fn latent_from_safetensors(bytes: &[u8]) -> Result<ReadLatent, LatentFileErr
     read_latents(latents, space, facts, not_read).ok_or_else(|| damaged("it has no values".to_owned()))
 }
 
-/// What safetensors' reader says of a file.
+/// The error of the safetensors reader, in plain words.
 fn unreadable(error: safetensors::SafeTensorError) -> LatentFileError {
     use safetensors::SafeTensorError as E;
     damaged(match error {
         E::HeaderTooSmall | E::InvalidHeaderLength | E::MetadataIncompleteBuffer => {
-            "it does not end where its header says, as if it had not been copied completely".to_owned()
+            "it does not end where its header says: it may not have been copied completely".to_owned()
         }
         other => other.to_string(),
     })
@@ -121,7 +127,7 @@ fn damaged(reason: String) -> LatentFileError {
     LatentFileError::Damaged { format: "safetensors", reason }
 }
 
-/// The first tensors' names and shapes, without some.
+/// Names and shapes of the first tensors, except those in `without`.
 fn contents(tensors: &SafeTensors<'_>, without: &[&str]) -> String {
     const SHOWN: usize = 4;
     const LONGEST_NAME: usize = 60;

@@ -19,7 +19,7 @@ const MAX_CHANNELS: usize = 1024;
 /// The longest edge: a latent of 32 768 pixels.
 const MAX_EDGE: usize = 4096;
 
-/// What the values of a latent are.
+/// The quantity that a latent holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LatentQuantity {
     /// The denoised estimate or the final latent.
@@ -33,7 +33,7 @@ pub enum LatentQuantity {
 impl LatentQuantity {
     const ALL: [Self; 3] = [Self::Denoised, Self::Noisy, Self::Encoded];
 
-    /// The word in files.
+    /// The word for it in files.
     pub const fn id(self) -> &'static str {
         match self {
             Self::Denoised => "x0",
@@ -43,7 +43,7 @@ impl LatentQuantity {
     }
 }
 
-/// What a latent file says beside its values. Everything is optional.
+/// The metadata of a latent file. Everything is optional.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LatentFacts {
     /// The model family's name, such as "Stable Diffusion 1".
@@ -71,16 +71,16 @@ pub struct ReadLatent {
     pub latent: Latent,
     /// The further ones of a batch, of the same shape.
     pub others: Vec<Latent>,
-    /// The space of the values, `None` where the file does not say: ask.
+    /// The space of the values; `None` if the file does not say, so that the user must be asked.
     pub space: Option<LatentSpace>,
-    /// What else it says.
+    /// The metadata.
     pub facts: LatentFacts,
-    /// Tensors in the file that are no latents and are not read: their names and shapes.
+    /// Names and shapes of the tensors that are not latents, which are not read.
     pub not_read: Vec<String>,
 }
 
 impl ReadLatent {
-    /// How many latents the file holds.
+    /// Number of latents in the file.
     pub fn count(&self) -> usize {
         1 + self.others.len()
     }
@@ -91,16 +91,16 @@ impl ReadLatent {
     }
 }
 
-/// A latent file that cannot be read. Each says why and what to try.
+/// Why a latent file cannot be read. Each message says what to try.
 #[derive(Debug, thiserror::Error)]
 pub enum LatentFileError {
     /// The file cannot be opened or read.
     #[error(transparent)]
     File(#[from] ReadFileError),
-    /// A file of another kind.
+    /// The file is of another kind.
     #[error("latents are safetensors files (.latent) and numpy arrays (.npy), and this is {0}")]
     NotALatent(Content),
-    /// The bytes are not what their start promises.
+    /// The file is damaged.
     #[error("the {format} file is damaged: {reason} (copy or save it again)")]
     Damaged {
         /// The file's format.
@@ -108,13 +108,13 @@ pub enum LatentFileError {
         /// What is wrong.
         reason: String,
     },
-    /// Several tensors and none of them named as a latent.
+    /// There is no tensor, or several without one named as a latent.
     #[error("no tensor in it is a latent: found {found} (a latent is the only tensor of 3 or 4 dimensions)")]
     NoLatent {
-        /// What is there.
+        /// The tensors in the file.
         found: String,
     },
-    /// A tensor of the wrong shape.
+    /// The tensor has the wrong shape.
     #[error(
         "a latent has 3 or 4 dimensions [channels, height, width], up to {MAX_CHANNELS} channels and {MAX_EDGE} at an edge; this one is {shape:?}"
     )]
@@ -122,7 +122,7 @@ pub enum LatentFileError {
         /// The tensor's shape.
         shape: Vec<usize>,
     },
-    /// Numbers of another kind.
+    /// The values have another number format.
     #[error("a latent has f16, bf16, f32 or f64 values; this one has {found}: convert it first")]
     Dtype {
         /// The number format.
@@ -130,16 +130,22 @@ pub enum LatentFileError {
     },
 }
 
-/// Reads a latent file; its content counts, not its name. A pipe is read once to its end.
+/// Reads a latent file, recognised by content and not by name. A pipe is read once to its end.
+///
+/// # Errors
+/// [`LatentFileError`] with the reason and what to try.
 pub fn read_latent(path: &Path) -> Result<ReadLatent, LatentFileError> {
     latent_from_bytes(&read_bytes(path, MAX_INPUT_BYTES, Sources::Any)?)
 }
 
 /// Reads the latents in a file's bytes.
+///
+/// # Errors
+/// [`LatentFileError`] with the reason and what to try.
 pub fn latent_from_bytes(bytes: &[u8]) -> Result<ReadLatent, LatentFileError> {
     match Content::of(bytes) {
         Content::Npy => latent_from_npy(bytes),
-        // Bytes of no known kind may be a safetensors file whose start is damaged.
+        // Unknown bytes may be a safetensors file with a damaged header.
         Content::Safetensors | Content::Unknown => latent_from_safetensors(bytes),
         content => Err(LatentFileError::NotALatent(content)),
     }
@@ -164,8 +170,8 @@ fn latent_shape(shape: &[usize]) -> Result<(LatentShape, usize), LatentFileError
     }
 }
 
-/// All latents of a batch from their values, numbers of `N` bytes each, `[B, C, H, W]`; the error is a part of a
-/// sentence. The bytes are exactly those of the values, so memory is taken in proportion to them.
+/// All latents of a batch, `[B, C, H, W]`, from values of `N` bytes each. The number of bytes must match the shape, so
+/// that memory stays in proportion to the file. The error is a part of a sentence.
 fn latents_of<const N: usize>(
     shape: LatentShape,
     batch: usize,
@@ -181,7 +187,7 @@ fn latents_of<const N: usize>(
         _ => {
             let rows = bytes.len() / (N * shape.width);
             let of = batch.saturating_mul(shape.channels * shape.height);
-            return Err(format!("it ends before its values do: {rows} of {of} rows are there"));
+            return Err(format!("it ends before its values do: {rows} of {of} rows are present"));
         }
     }
     let values = |bytes: &[u8]| bytes.as_chunks::<N>().0.iter().map(|&b| number(b)).collect::<Arc<[f32]>>();
@@ -189,7 +195,7 @@ fn latents_of<const N: usize>(
     latents.collect::<Result<_, _>>().map_err(|e| e.to_string())
 }
 
-/// The first latent of a file apart from the others; there is always one.
+/// The result for these latents; `None` if there are none.
 fn read_latents(
     mut latents: Vec<Latent>,
     space: Option<LatentSpace>,

@@ -1,21 +1,36 @@
-//! The texts in PNG, JPEG and WebP files, found without decoding pixels.
+//! Finds the texts in PNG, JPEG and WebP files without decoding pixels.
 
 use std::io::Cursor;
 
 use super::exif::{comfyui_prompt, image_description, plain_text, user_comment};
 use super::xmp::{self, EXTENSION_SEGMENT, IDENTITY_LEN, XMP_SEGMENT};
-use super::{MAX_TEXT_LEN, READ_KEYWORDS};
 use crate::formats::png_chunks;
 
-/// All text chunks of a PNG together, as they stand in the file and unpacked; more is left out.
+/// The longest embedded text that is read, bytes. Longer ones are not settings.
+pub const MAX_TEXT_LEN: usize = 1 << 20;
+/// Keywords of the texts that may hold settings, in order of precedence: AUTOMATIC1111's and ComfyUI's, InvokeAI's
+/// since version 3 and before, NovelAI's, comments and descriptions of EXIF and XMP, and the graph of ComfyUI's editor.
+/// Case is ignored, since programs that copy texts change it.
+pub(super) const READ_KEYWORDS: [&str; 8] = [
+    "parameters",
+    "prompt",
+    "invokeai_metadata",
+    "sd-metadata",
+    "Comment",
+    "UserComment",
+    "Description",
+    "workflow",
+];
+/// Limit of all text chunks of a PNG together, compressed and decompressed, bytes; further chunks are ignored.
 const MAX_CHUNKS_LEN: usize = 4 * MAX_TEXT_LEN;
 /// The keyword of XMP in a PNG.
 const XMP_KEYWORD: &str = "XML:com.adobe.xmp";
 
-/// The embedded texts with their keywords: PNG's text chunks as they are named, a JPEG's comments as `Comment` or
-/// by the keyword in them, the comments of EXIF and XMP as `UserComment` and their descriptions as `Description`,
+/// The embedded texts with their keywords: text chunks of a PNG under their own names, comments of a JPEG as `Comment`
+/// or by the keyword in them, comments of EXIF and XMP as `UserComment`, their descriptions as `Description`, and
 /// ComfyUI's graph in EXIF as `prompt`.
-/// Texts longer than [`MAX_TEXT_LEN`] are left out, and packed ones of other keywords than are read.
+///
+/// Texts longer than [`MAX_TEXT_LEN`] are left out, and compressed texts under keywords that are not read.
 pub fn embedded_texts(bytes: &[u8]) -> Vec<(String, String)> {
     let mut texts = if bytes.starts_with(png_chunks::SIGNATURE) {
         png_texts(bytes)
@@ -32,7 +47,7 @@ pub fn embedded_texts(bytes: &[u8]) -> Vec<(String, String)> {
     texts
 }
 
-/// The texts of an EXIF block: the comment, and ComfyUI's graph under the name it has in PNGs.
+/// The texts of an EXIF block: comment, description, and ComfyUI's graph under the keyword it has in PNGs.
 fn exif_texts(exif: &[u8]) -> Vec<(String, String)> {
     let named = |name: &str, text: Option<String>| Some((name.to_owned(), text?));
     [
@@ -55,23 +70,23 @@ fn xmp_texts(packet: &[u8]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A text whose bytes were taken for Latin-1. Bytes above 127 that are UTF-8 are hardly ever anything else:
-/// stable-diffusion.cpp and others write it without saying so.
+/// Decodes a text again whose bytes were read as Latin-1 but are UTF-8, which stable-diffusion.cpp and others write
+/// undeclared. Latin-1 text with bytes above 127 is almost never valid UTF-8.
 fn utf8_in_latin1(text: &str) -> Option<String> {
     let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
     let bytes = bytes.filter(|bytes| !bytes.is_ascii())?;
     String::from_utf8(bytes).ok()
 }
 
-/// Whether a text can stand where Latin-1 is expected without being taken for UTF-8.
-pub(in crate::formats) fn is_plainly_latin1(text: &str) -> bool {
+/// Whether a text can be written as Latin-1 without being read as UTF-8.
+pub(in crate::formats) fn is_unambiguous_latin1(text: &str) -> bool {
     text.chars().all(|c| u32::from(c) < 256) && utf8_in_latin1(text).is_none()
 }
 
 /// The text chunks of a PNG, before or after the pixels, and its EXIF comment.
 ///
-/// The chunks are copied into a picture of one pixel, which the decoder then reads: a broken or huge
-/// picture does not hide its text, and the decoder's memory has a limit that no header can raise.
+/// The chunks are copied into a picture of one pixel, which the decoder then reads. The texts of a broken or huge
+/// picture remain readable, and the memory of the decoder has a limit that no header can raise.
 fn png_texts(file: &[u8]) -> Vec<(String, String)> {
     let (mut texts, mut exif, mut taken) = (Vec::new(), None, 0);
     for chunk in png_chunks::chunks(file) {
@@ -96,7 +111,7 @@ fn png_texts(file: &[u8]) -> Vec<(String, String)> {
         for chunk in &info.compressed_latin1_text {
             let mut chunk = chunk.clone();
             if is_read(&chunk.keyword)
-                && unpack(&mut left, |limit| chunk.decompress_text_with_limit(limit).is_ok())
+                && decompress(&mut left, |limit| chunk.decompress_text_with_limit(limit).is_ok())
             {
                 texts.extend(chunk.get_text().ok().map(|text| (chunk.keyword.clone(), text)));
             }
@@ -109,7 +124,7 @@ fn png_texts(file: &[u8]) -> Vec<(String, String)> {
         for chunk in &info.utf8_text {
             let mut chunk = chunk.clone();
             if is_read(&chunk.keyword)
-                && unpack(&mut left, |limit| chunk.decompress_text_with_limit(limit).is_ok())
+                && decompress(&mut left, |limit| chunk.decompress_text_with_limit(limit).is_ok())
             {
                 texts.extend(chunk.get_text().ok().map(|text| (chunk.keyword.clone(), text)));
             }
@@ -129,18 +144,18 @@ fn is_read(keyword: &str) -> bool {
     READ_KEYWORDS.iter().any(|read| read.eq_ignore_ascii_case(keyword)) || keyword == XMP_KEYWORD
 }
 
-/// Unpacks one more text within what all together may take; one that is too long uses up all that it was allowed.
-fn unpack(left: &mut usize, unpack: impl FnOnce(usize) -> bool) -> bool {
+/// Decompresses one more text within the common limit. A text that is too long uses up its whole allowance.
+fn decompress(left: &mut usize, decompress: impl FnOnce(usize) -> bool) -> bool {
     let limit = MAX_TEXT_LEN.min(*left);
     *left -= limit;
-    limit > 0 && unpack(limit)
+    limit > 0 && decompress(limit)
 }
 
 /// The marker and content of each segment of a JPEG before its pixels.
 fn jpeg_segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut rest = bytes.get(2..).unwrap_or_default();
     std::iter::from_fn(move || {
-        // Fill bytes may stand before a marker.
+        // A marker may be preceded by fill bytes.
         while let [0xff, 0xff, ..] = rest {
             rest = &rest[1..];
         }
@@ -170,7 +185,7 @@ fn jpeg_texts(bytes: &[u8]) -> Vec<(String, String)> {
         } else if marker == 0xe1
             && let Some(part) = content.strip_prefix(EXTENSION_SEGMENT)
         {
-            // Behind the identity: the whole packet's length and this part's place in it.
+            // The identity is followed by the length of the whole packet and the offset of this part.
             if let Some((header, part)) = part.split_at_checked(IDENTITY_LEN + 8)
                 && let Ok(place) = header[IDENTITY_LEN + 4..].try_into()
             {
@@ -197,7 +212,7 @@ fn jpeg_texts(bytes: &[u8]) -> Vec<(String, String)> {
     texts
 }
 
-/// The content of a WebP's first chunk of this name, if it is whole.
+/// The content of the first chunk of this name in a WebP file, if it is complete.
 pub(in crate::formats) fn webp_chunk(bytes: &[u8], name: [u8; 4]) -> Option<&[u8]> {
     let mut rest = bytes.get(12..)?;
     loop {

@@ -1,4 +1,4 @@
-//! TIFF structures: the user comment of an EXIF block, and whether a TIFF file's lists fit in it.
+//! TIFF structures: the texts of an EXIF block, and whether the lists of a TIFF file are within it.
 
 /// Reads numbers at offsets of a TIFF structure, in its byte order; `None` beyond its end.
 struct Tiff<'a> {
@@ -26,7 +26,7 @@ impl<'a> Tiff<'a> {
         Some(if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) } as usize)
     }
 
-    /// The numbers of a list of SHORT or LONG values in the directory at `at`; at most as many as the file has room for.
+    /// A list of SHORT or LONG values in the directory at `at`, cut at the end of the file.
     fn list(&self, at: usize, tag: u16) -> Option<Vec<usize>> {
         let entries = usize::from(self.u16(at)?);
         let found = (0..entries).map(|i| at + 2 + 12 * i).find(|&entry| self.u16(entry) == Some(tag))?;
@@ -37,7 +37,7 @@ impl<'a> Tiff<'a> {
         };
         let count = self.u32(found + 4)?;
         let len = count.checked_mul(size)?;
-        // Up to four bytes stand in the entry itself.
+        // Values of up to four bytes are in the entry itself.
         let start = if len <= 4 { found + 8 } else { self.u32(found + 8)? };
         self.bytes.get(start..start.checked_add(len)?)?;
         let value = |at| if size == 2 { self.u16(at).map(usize::from) } else { self.u32(at) };
@@ -52,8 +52,8 @@ impl<'a> Tiff<'a> {
     }
 }
 
-/// Whether every list of a TIFF file's first directory is as long as it says: a decoder may make room for
-/// what an entry claims before it looks. `None` if the file is no plain TIFF.
+/// Whether every list of a TIFF file's first directory is within the file, since a decoder may allocate what an entry
+/// claims before it reads. `None` if the file is not a classic TIFF.
 pub(in crate::formats) fn lists_fit(bytes: &[u8]) -> Option<bool> {
     /// Bytes of one value of the types 1 to 13 (TIFF 6.0, section 2, and IFD).
     const SIZES: [usize; 14] = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4];
@@ -64,41 +64,41 @@ pub(in crate::formats) fn lists_fit(bytes: &[u8]) -> Option<bool> {
         let at = directory + 2 + 12 * i;
         let kind = usize::from(tiff.u16(at + 2)?);
         let len = tiff.u32(at + 4)?.checked_mul(SIZES.get(kind).copied().unwrap_or(1))?;
-        // Up to four bytes stand in the entry itself.
+        // Values of up to four bytes are in the entry itself.
         let offset = if len <= 4 { at + 8 } else { tiff.u32(at + 8)? };
         Some(offset.checked_add(len)? <= bytes.len())
     };
     Some((0..entries).all(|i| fits(i) == Some(true)))
 }
 
-/// Where the pixels of a TIFF file lie.
+/// The parts of a TIFF file that hold pixels.
 #[derive(Debug)]
 pub(in crate::formats) struct TiffParts {
-    /// Strips or tiles of the first page.
+    /// Number of strips or tiles of the first page.
     pub(in crate::formats) all: usize,
-    /// Those of them that lie within the file.
-    pub(in crate::formats) there: usize,
-    /// Pages.
+    /// Number of those that are within the file.
+    pub(in crate::formats) within_file: usize,
+    /// Number of pages.
     pub(in crate::formats) pages: usize,
 }
 
-/// Counts the strips or tiles and the pages of a TIFF file. `None` if it is no plain TIFF or has no list of them.
+/// Counts the strips or tiles and the pages of a TIFF file. `None` if it is not a classic TIFF or lists none.
 pub(in crate::formats) fn tiff_parts(bytes: &[u8]) -> Option<TiffParts> {
-    /// More pages than anyone keeps in a file; their list may go in a circle.
+    /// The largest number of pages, since their list may be circular.
     const MAX_PAGES: usize = 10_000;
     let tiff = Tiff::new(bytes)?;
     let first = tiff.u32(4)?;
     let list = |tags: [u16; 2]| tags.into_iter().find_map(|tag| tiff.list(first, tag));
     let (offsets, lens) = (list([273, 324])?, list([279, 325])?);
     let end = |(offset, len): (&usize, &usize)| offset.checked_add(*len);
-    let there =
+    let within_file =
         offsets.iter().zip(&lens).filter(|&part| end(part).is_some_and(|end| end <= bytes.len())).count();
     let next = |&page: &usize| {
         let entries = usize::from(tiff.u16(page)?);
         tiff.u32(page + 2 + 12 * entries).filter(|&next| next != 0)
     };
     let pages = std::iter::successors(Some(first), next).take(MAX_PAGES).count();
-    Some(TiffParts { all: offsets.len(), there, pages })
+    Some(TiffParts { all: offsets.len(), within_file, pages })
 }
 
 /// The `UserComment` of an EXIF block, with or without the `Exif\0\0` before it.
@@ -118,7 +118,7 @@ pub(super) fn image_description(exif: &[u8]) -> Option<String> {
     Some(plain_text(bytes.get(offset..offset.checked_add(len)?)?).trim_matches('\0').to_owned())
 }
 
-/// ComfyUI's graph in a WebP: a text of the first directory that begins with `prompt:`, mostly `Model`.
+/// ComfyUI's graph in a WebP: a text of the first directory that begins with `prompt:`, usually in the tag `Model`.
 pub(super) fn comfyui_prompt(exif: &[u8]) -> Option<String> {
     let bytes = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
     let tiff = Tiff::new(bytes)?;
@@ -132,7 +132,7 @@ pub(super) fn comfyui_prompt(exif: &[u8]) -> Option<String> {
     })
 }
 
-/// The comment behind its 8-byte character code (Exif 2.32, 4.6.5, table 9). Some programs leave the code out.
+/// The comment after its 8-byte character code (Exif 2.32, 4.6.5, table 9), which some programs omit.
 fn comment_text(comment: &[u8], big_endian: bool) -> Option<String> {
     let text = match comment.split_at_checked(8) {
         Some((b"UNICODE\0", text)) => utf16_text(text, big_endian),
@@ -144,7 +144,7 @@ fn comment_text(comment: &[u8], big_endian: bool) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// UTF-8 where it is, else Latin-1.
+/// Decodes UTF-8, or Latin-1 if the bytes are not UTF-8.
 pub(super) fn plain_text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
@@ -152,8 +152,8 @@ pub(super) fn plain_text(bytes: &[u8]) -> String {
     }
 }
 
-/// UTF-16 has no agreed byte order here: piexif and we write big-endian, others the block's own, some a byte order
-/// mark, and some write UTF-8.
+/// Decodes UTF-16. Its byte order is not agreed: piexif and this program write big-endian, others use the order of the
+/// block, some a byte order mark, and some write UTF-8 instead.
 fn utf16_text(bytes: &[u8], big_endian: bool) -> String {
     let decoded = |bytes: &[u8], big_endian: bool| {
         let unit = |b: &[u8; 2]| if big_endian { u16::from_be_bytes(*b) } else { u16::from_le_bytes(*b) };
@@ -165,14 +165,14 @@ fn utf16_text(bytes: &[u8], big_endian: bool) -> String {
         [0xff, 0xfe, rest @ ..] => return decoded(rest, false),
         _ => {}
     }
-    // Settings are mostly ASCII: the order that gives more of it is the right one. Without any, the one that breaks
-    // fewer characters.
+    // Settings are mostly ASCII, so the order that gives more ASCII is right; without any, the one with fewer invalid
+    // characters.
     let (own, other) = (decoded(bytes, big_endian), decoded(bytes, !big_endian));
     let ascii = |text: &str| text.chars().filter(|&c| c.is_ascii() && c != '\0').count();
     let broken = |text: &str| text.chars().filter(|&c| c == char::REPLACEMENT_CHARACTER).count();
     let key = |text: &str| (ascii(text), std::cmp::Reverse(broken(text)));
     let utf16 = if key(&other) > key(&own) { other } else { own };
-    // UTF-16 of settings has zeros in it, for their digits; UTF-8 has none.
+    // UTF-16 of settings contains zeros, for their digits; UTF-8 does not.
     match std::str::from_utf8(bytes) {
         Ok(text)
             if !text.trim_end_matches('\0').contains('\0')

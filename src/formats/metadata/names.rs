@@ -1,24 +1,24 @@
-//! Names of samplers and schedules in other programs.
+//! The names of samplers and schedules in other programs.
 
 use crate::catalog::{SamplerKind, ScheduleKind};
 
-/// Without case, spaces, dashes and underscores: `euler_a`, `Euler a` and `k-euler-a` differ only in these.
-fn normal(name: &str) -> String {
+/// A name in lower case, without spaces, dashes, underscores and the prefix `k_`: `euler_a` and `Euler a` are equal.
+fn normalised(name: &str) -> String {
     let lower = name.to_lowercase();
     let lower = lower.trim().strip_prefix("k_").unwrap_or(lower.trim());
     lower.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).collect()
 }
 
 fn sampler(name: &str) -> Option<SamplerKind> {
-    // diffusers' classes, as programs on top of it write them: "EulerAncestralDiscreteScheduler".
-    let normal = normal(name);
+    // Programs based on diffusers write class names, such as "EulerAncestralDiscreteScheduler".
+    let normal = normalised(name);
     let class = normal.strip_suffix("scheduler");
     let plain = class.map_or(normal.as_str(), |class| class.strip_suffix("discrete").unwrap_or(class));
     SamplerKind::named_elsewhere(plain)
 }
 
-/// Schedules of other programs that are not here. A sampler's name may end in one; any other word there makes it
-/// another sampler ("DPM++ 2M SDE", "Euler CFG++").
+/// Schedules of other programs that are not supported. A sampler's name may end with one; any other last word makes it
+/// a different sampler ("DPM++ 2M SDE", "Euler CFG++").
 const FOREIGN_SCHEDULES: [&str; 16] = [
     "alignyoursteps",
     "ays",
@@ -38,15 +38,15 @@ const FOREIGN_SCHEDULES: [&str; 16] = [
     "native",
 ];
 
-/// The schedule of that name in AUTOMATIC1111, ComfyUI, stable-diffusion.cpp or here.
+/// The schedule of this name in AUTOMATIC1111, ComfyUI, stable-diffusion.cpp or this program.
 ///
-/// k-diffusion's plain schedule (`normal`, `Uniform`, `discrete`) is timesteps from last to first,
-/// ComfyUI's `simple` those at the end of each interval, its `ddim_uniform` those at the start.
+/// k-diffusion's default schedule (`normal`, `Uniform`, `discrete`) takes timesteps evenly from last to first, ComfyUI's
+/// `simple` the end of each interval, and its `ddim_uniform` the start.
 pub(super) fn schedule(name: &str) -> Option<ScheduleKind> {
     use ScheduleKind as S;
-    Some(match normal(name).as_str() {
+    Some(match normalised(name).as_str() {
         "automatic" | "model" | "default" => S::Model,
-        // The second is AUTOMATIC1111's, the third ComfyUI's.
+        // The second name is AUTOMATIC1111's, the third ComfyUI's.
         "leading" | "ddim" | "ddimuniform" => S::Leading,
         "trailing" | "simple" => S::Trailing,
         "linspace" | "normal" | "uniform" | "discrete" => S::Linspace,
@@ -56,25 +56,25 @@ pub(super) fn schedule(name: &str) -> Option<ScheduleKind> {
     })
 }
 
-/// Whether the program was left to choose.
+/// Whether the name leaves the choice to the program.
 pub(super) fn is_automatic(name: &str) -> bool {
-    normal(name) == "automatic"
+    normalised(name) == "automatic"
 }
 
-/// A sampler's name taken apart.
+/// A sampler's name split into sampler and schedule.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SamplerName<'a> {
     pub(super) kind: SamplerKind,
-    /// The schedule that the name ends in: as it is written, and if it is one of ours.
+    /// The schedule at the end of the name: as written, and its kind if it is supported.
     pub(super) schedule: Option<(&'a str, Option<ScheduleKind>)>,
 }
 
-/// A sampler's name that may end in a schedule's: "DPM++ 2M Karras" (AUTOMATIC1111 before 1.9), "euler karras"
-/// (stable-diffusion.cpp), "dpmpp_2m_k" (InvokeAI). `None` if the sampler is not one of ours.
+/// Splits a sampler's name that may end with a schedule: "DPM++ 2M Karras" (AUTOMATIC1111 before 1.9), "euler karras"
+/// (stable-diffusion.cpp), "dpmpp_2m_k" (InvokeAI). `None` if the sampler is not supported.
 pub(super) fn sampler_and_schedule(name: &str) -> Option<SamplerName<'_>> {
     let name = name.trim();
     if let Some(kind) = sampler(name) {
-        let is_trailing = normal(name) == "ddimtrailing";
+        let is_trailing = normalised(name) == "ddimtrailing";
         return Some(SamplerName {
             kind,
             schedule: is_trailing.then_some((name, Some(ScheduleKind::Trailing))),
@@ -86,7 +86,7 @@ pub(super) fn sampler_and_schedule(name: &str) -> Option<SamplerName<'_>> {
     name.match_indices([' ', '_']).find_map(|(at, _)| {
         let (kind, last) = (sampler(&name[..at])?, name[at + 1..].trim());
         let ours = schedule(last);
-        let is_schedule = ours.is_some() || FOREIGN_SCHEDULES.contains(&normal(last).as_str());
+        let is_schedule = ours.is_some() || FOREIGN_SCHEDULES.contains(&normalised(last).as_str());
         is_schedule.then_some(SamplerName { kind, schedule: Some((last, ours)) })
     })
 }

@@ -1,21 +1,22 @@
-//! Settings that other programs write as a JSON object: InvokeAI, SwarmUI, Fooocus, NovelAI, Draw Things and
-//! those that dump what they were given. Their keys differ, what they mean does not.
+//! Settings that other programs write as a JSON object: InvokeAI, SwarmUI, Fooocus, NovelAI, Draw Things, and programs
+//! that write their arguments. Their keys differ, but have the same meaning.
 
 use serde_json::{Map, Value};
 
-use super::{GenerationFacts, MAX_TEXT_LEN};
+use super::container::MAX_TEXT_LEN;
+use super::facts::{GenerationFacts, negative_seed};
 use crate::catalog::ImageSize;
 use crate::content::json;
 use crate::request::Seed;
 
-/// Whether a whole text is a JSON object or list: no prompt is, though many begin with a brace or a bracket.
+/// Whether a whole text is a JSON object or list. A prompt may begin with a brace or a bracket, but is not valid JSON.
 pub(super) fn is_json(text: &str) -> bool {
     text.starts_with(['{', '['])
         && text.len() <= MAX_TEXT_LEN
         && json::value_from_slice(text.as_bytes()).is_ok()
 }
 
-/// The facts of an object of settings, `None` for any other text and for JSON of another structure.
+/// The settings in a JSON object; `None` for any other text and for JSON of another structure.
 pub(super) fn parse(text: &str) -> Option<GenerationFacts> {
     let text = text.trim();
     if !text.starts_with('{') || text.len() > MAX_TEXT_LEN {
@@ -27,8 +28,8 @@ pub(super) fn parse(text: &str) -> Option<GenerationFacts> {
     }
 }
 
-/// The facts of an object whose keys are those of a known program or mean the same: a prompt, and two of steps,
-/// seed, sampler and guidance scale.
+/// The settings in an object with keys of known programs: it must have a prompt, and two of steps, seed, sampler and
+/// guidance scale.
 pub(super) fn facts_of(object: &Map<String, Value>) -> Option<GenerationFacts> {
     // SwarmUI keeps its settings one level down, and InvokeAI did before version 3.
     let object =
@@ -38,7 +39,7 @@ pub(super) fn facts_of(object: &Map<String, Value>) -> Option<GenerationFacts> {
     let whole = |keys: &[&str]| number(keys).filter(|v| v.fract() == 0.0 && *v >= 0.0).map(|v| v as usize);
 
     let prompt = word(&["positive_prompt", "prompt", "c"])?;
-    // InvokeAI has one name for the sampler, others have a second for the schedule.
+    // In InvokeAI, one name stands for sampler and schedule; others have two.
     let sampler = word(&["sampler", "sampler_name", "scheduler"]);
     let has_sampler = object.contains_key("sampler") || object.contains_key("sampler_name");
     let facts = GenerationFacts {
@@ -59,15 +60,15 @@ pub(super) fn facts_of(object: &Map<String, Value>) -> Option<GenerationFacts> {
             let file = name.rsplit(['/', '\\']).next().unwrap_or(&name);
             file.strip_suffix(".safetensors").unwrap_or(file).to_owned()
         }),
-        // 1 is a run from noise alone.
+        // 1 is a run from pure noise.
         denoising_strength: number(&["strength", "denoising_strength", "initimagecreativity"])
             .filter(|&strength| strength < 1.0 && !object.contains_key("noise_schedule")),
-        // InvokeAI counts the layers that are left out.
+        // InvokeAI counts the skipped layers.
         clip_skip: whole(&["clip_skip"])
             .filter(|_| object.contains_key("positive_prompt"))
             .map(|n| n as u32 + 1),
         version: version(object),
-        other: super::negative_seed(object.get("seed")).into_iter().collect(),
+        other: negative_seed(object.get("seed")).into_iter().collect(),
     };
     let known = [
         facts.steps.is_some(),
@@ -78,7 +79,7 @@ pub(super) fn facts_of(object: &Map<String, Value>) -> Option<GenerationFacts> {
     (known.into_iter().filter(|&is_known| is_known).count() >= 2).then_some(facts)
 }
 
-/// The program, by keys that only it has.
+/// The program, recognised by keys that only it writes.
 fn version(object: &Map<String, Value>) -> Option<String> {
     let text = |key: &str| object.get(key).and_then(Value::as_str);
     if let Some(version) = text("app_version") {
@@ -94,7 +95,7 @@ fn version(object: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// A text, the name in an object (InvokeAI's model), or the first prompt of a list (its prompts before version 3).
+/// A string, the name in an object (InvokeAI's model), or the first prompt of a list (InvokeAI before version 3).
 fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -106,7 +107,7 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// A number, which may stand in a text.
+/// A number, or a string with a number.
 fn number_of(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()).filter(|v| v.is_finite())
 }

@@ -1,13 +1,13 @@
-//! The comment in an XMP packet: where Draw Things keeps its settings, and we those that are too long for EXIF in a
-//! JPEG.
+//! The comment in an XMP packet, where Draw Things keeps its settings, and this program those that are too long for
+//! EXIF in a JPEG.
 //!
 //! Source: XMP Specification, part 1 (ISO 16684-1) and part 3, 1.1.3.1 for packets over several JPEG segments.
 
-/// The name of a JPEG segment with the whole packet.
+/// The identifier of a JPEG segment with the whole packet.
 pub(in crate::formats) const XMP_SEGMENT: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
-/// The name of a JPEG segment with a part of the extended packet.
+/// The identifier of a JPEG segment with a part of the extended packet.
 pub(in crate::formats) const EXTENSION_SEGMENT: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
-/// Behind that name: the packet's identity.
+/// Length of the packet's identity, which follows that identifier, bytes.
 pub(in crate::formats) const IDENTITY_LEN: usize = 32;
 
 /// The text of `exif:UserComment`.
@@ -15,12 +15,12 @@ pub(super) fn user_comment(packet: &str) -> Option<String> {
     property(packet, "exif:UserComment")
 }
 
-/// The text of `dc:description`, where editors put a picture's description.
+/// The text of `dc:description`, a picture's description.
 pub(super) fn description(packet: &str) -> Option<String> {
     property(packet, "dc:description")
 }
 
-/// The text of a property, in the form of an element, a list of languages or an attribute.
+/// The text of a property, written as an element, a list of languages or an attribute.
 fn property(packet: &str, name: &str) -> Option<String> {
     let at = packet.find(name)? + name.len();
     let rest = packet[at..].trim_start();
@@ -39,7 +39,7 @@ fn property(packet: &str, name: &str) -> Option<String> {
     unescaped(text)
 }
 
-/// A text as content of an element.
+/// Escapes a text for the content of an element.
 pub(in crate::formats) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -47,7 +47,7 @@ pub(in crate::formats) fn escaped(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
-            // No document of XML 1.0 may hold these.
+            // XML 1.0 does not allow these characters.
             '\u{fffe}' | '\u{ffff}' => {}
             c => escaped.push(c),
         }
@@ -55,7 +55,7 @@ pub(in crate::formats) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// The text that references of XML stand for; `None` if there are elements in it.
+/// Replaces the character references in a text; `None` if it contains elements.
 fn unescaped(text: &str) -> Option<String> {
     if text.contains('<') {
         return None;
@@ -64,7 +64,7 @@ fn unescaped(text: &str) -> Option<String> {
     let mut rest = text;
     while let Some((before, reference)) = rest.split_once('&') {
         result.push_str(before);
-        // The longest is a character's number in 7 digits.
+        // The longest reference is a code point of 7 digits.
         let end = reference.bytes().take(10).position(|b| b == b';');
         let character = end.and_then(|end| match &reference[..end] {
             "amp" => Some('&'),

@@ -1,8 +1,8 @@
-//! What is written into a picture beside its pixels: EXIF and XMP blocks.
+//! The EXIF and XMP blocks that are written into pictures.
 
 use crate::formats::metadata::{EXTENSION_SEGMENT, GenerationFacts, IDENTITY_LEN, XMP_SEGMENT, escaped};
 
-/// Text that names this program and its version.
+/// Name and version of this program.
 pub(super) const CREATOR_TOOL: &str = concat!("Safelight ", env!("CARGO_PKG_VERSION"));
 
 /// A text as `UserComment`: `UNICODE\0` and UTF-16 (Exif 2.32, 4.6.5; big-endian as piexif writes and others read).
@@ -12,8 +12,8 @@ fn unicode_comment(text: &str) -> Vec<u8> {
     comment
 }
 
-/// The same in the bytes of UTF-8, which are half as many for most languages: as ASCII, else as "undefined", which
-/// readers take for UTF-8.
+/// The same in UTF-8, which for most languages is half as long: declared as ASCII, or as "undefined", which readers take
+/// for UTF-8.
 fn narrow_comment(text: &str) -> Vec<u8> {
     let mut comment = if text.is_ascii() { b"ASCII\0\0\0".to_vec() } else { vec![0; 8] };
     comment.extend(text.as_bytes());
@@ -44,7 +44,7 @@ fn exif_with(comment: &[u8]) -> Vec<u8> {
     exif
 }
 
-/// An XMP packet that says a machine made the picture (IPTC's `DigitalSourceType`), and with what.
+/// An XMP packet that declares the picture as generated (IPTC's `DigitalSourceType`), and by which program.
 ///
 /// Source: IPTC Photo Metadata Standard 2025.1 and its vocabulary
 /// <http://cv.iptc.org/newscodes/digitalsourcetype/>.
@@ -52,9 +52,9 @@ pub(super) fn xmp_packet(facts: &GenerationFacts) -> String {
     xmp_packet_with(facts, "")
 }
 
-/// The same with further attributes of its description.
+/// The same with further attributes of the description element.
 fn xmp_packet_with(facts: &GenerationFacts, attributes: &str) -> String {
-    // A picture that started from another one is composed of both.
+    // A picture that started from another one is a composite.
     let source_type = if facts.denoising_strength.is_some() {
         "compositeWithTrainedAlgorithmicMedia"
     } else {
@@ -75,13 +75,13 @@ fn xmp_packet_with(facts: &GenerationFacts, attributes: &str) -> String {
     )
 }
 
-/// The longest content of a JPEG segment: its 16-bit length counts itself.
+/// The longest content of a JPEG segment, bytes: its 16-bit length includes itself.
 const MAX_SEGMENT_LEN: usize = 65_533;
 
-/// A JPEG file with the settings and XMP in APP1 segments behind `SOI` and `APP0`.
+/// A JPEG file with the settings and XMP in APP1 segments after `SOI` and `APP0`.
 ///
-/// A text too long for a segment in UTF-16 (over 32 000 characters) is written in UTF-8, and one that is too long
-/// even so in XMP's extended form, which has as many segments as it needs.
+/// A text that is too long for a segment in UTF-16 (over 32 000 characters) is written in UTF-8; if it is still too
+/// long, as extended XMP, which may have any number of segments.
 pub(super) fn jpeg_with(jpeg: &[u8], text: &str, facts: &GenerationFacts) -> Vec<u8> {
     const EXIF_SEGMENT: &[u8] = b"Exif\0\0";
     // The encoder writes SOI, then APP0 with its length in two bytes.
@@ -123,7 +123,7 @@ pub(super) fn jpeg_with(jpeg: &[u8], text: &str, facts: &GenerationFacts) -> Vec
 /// The longest part of an extended packet in one segment (XMP Specification, part 3, 1.1.3.1).
 const MAX_EXTENSION_LEN: usize = 65_400;
 
-/// A packet with a text as the picture's comment.
+/// An XMP packet with a text as the picture's comment.
 fn extended_packet(text: &str) -> String {
     format!(
         concat!(
@@ -137,7 +137,7 @@ fn extended_packet(text: &str) -> String {
     )
 }
 
-/// A simple WebP file made an extended one with EXIF and XMP chunks behind the pixels.
+/// Converts a simple WebP file to an extended one with EXIF and XMP chunks after the pixels.
 ///
 /// Source: the WebP container specification (RFC 9649, 2.7).
 pub(super) fn webp_with(webp: &[u8], width: usize, height: usize, exif: &[u8], xmp: &str) -> Vec<u8> {

@@ -6,8 +6,11 @@ use crate::formats::atomic::{WriteFileError, write_atomically};
 use crate::latent::Latent;
 
 /// Writes a channel as a 16-bit grey PNG: `low` is black, `high` white, values outside are clipped and
-/// what is no number is black. The range stands in the file's `Comment`, so that values can be had back:
+/// NaN is black. The range is in the file's `Comment`, so that the values can be recovered:
 /// `low + grey / 65535 · (high − low)`.
+///
+/// # Errors
+/// [`WriteFileError`] with the path.
 ///
 /// # Panics
 /// If the latent has no such channel or no pixels.

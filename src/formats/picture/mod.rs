@@ -1,11 +1,11 @@
-//! Pictures in files: read, written, resampled.
+//! Reading, writing and resampling pictures.
 
 mod embed;
 mod export;
 mod profile;
 mod read;
 mod resample;
-mod whole;
+mod structure;
 mod write;
 
 pub use export::write_channel_png16;

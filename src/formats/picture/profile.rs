@@ -1,4 +1,4 @@
-//! Colour profiles in picture files, and the way from them to sRGB.
+//! Colour profiles in picture files, and their conversion to sRGB.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use moxcms::{ColorProfile, DataColorSpace, Layout, TransformExecutor, TransformO
 use crate::formats::metadata::webp_chunk;
 use crate::formats::png_chunks;
 
-/// The longest profile that is used, bytes; those of scanners and printers have two or three MiB.
+/// The largest profile that is used, bytes; profiles of scanners and printers are two or three MiB.
 const MAX_PROFILE_LEN: usize = 8 << 20;
 
 /// A file's embedded profile.
@@ -17,16 +17,16 @@ pub(super) enum EmbeddedProfile {
     None,
     /// Its bytes.
     Some(Vec<u8>),
-    /// It is larger than any that is used, or damaged.
+    /// It is too large or damaged.
     Unusable,
 }
 
 impl EmbeddedProfile {
-    /// The profile of a file, without more memory than one may have.
+    /// The profile of a file, within the memory limit of a profile.
     pub(super) fn of(kind: ImageFormat, bytes: &[u8], decoder: &mut impl ImageDecoder) -> Self {
         let profile = match kind {
             ImageFormat::Png => return png_profile(bytes),
-            // The decoder would make room for what a chunk claims before it looks.
+            // The decoder would allocate what a chunk claims before it reads.
             ImageFormat::WebP => webp_chunk(bytes, *b"ICCP").map(<[u8]>::to_vec),
             _ => match decoder.icc_profile() {
                 Ok(profile) => profile,
@@ -41,7 +41,7 @@ impl EmbeddedProfile {
     }
 }
 
-/// A PNG's profile, which is packed: unpacked in a picture of one pixel, whose decoder has a limit of its own.
+/// The compressed profile of a PNG, decompressed in a picture of one pixel, whose decoder has a memory limit.
 fn png_profile(bytes: &[u8]) -> EmbeddedProfile {
     let Some(chunk) = png_chunks::chunks(bytes).find(|chunk| &chunk.name == b"iCCP") else {
         return EmbeddedProfile::None;
@@ -53,7 +53,7 @@ fn png_profile(bytes: &[u8]) -> EmbeddedProfile {
     let mut options = png::DecodeOptions::default();
     options.set_ignore_checksums(true);
     let mut decoder = png::Decoder::new_with_options(Cursor::new(file), options);
-    // The packed chunk and the profile.
+    // The compressed chunk and the profile.
     decoder.set_limits(png::Limits { bytes: chunk.content.len() + MAX_PROFILE_LEN });
     let profile = decoder.read_info().ok().and_then(|reader| reader.info().icc_profile.clone());
     profile.map_or(EmbeddedProfile::Unusable, |profile| EmbeddedProfile::Some(profile.into_owned()))
@@ -64,7 +64,7 @@ pub(super) fn bits_per_channel(color: ColorType) -> u8 {
     (color.bits_per_pixel() / u16::from(color.channel_count())) as u8
 }
 
-/// The way from an embedded ICC profile to sRGB, for the pixels as they were decoded.
+/// The conversion from an embedded ICC profile to sRGB, for pixels as they were decoded.
 pub(super) enum SrgbTransform {
     Rgb8(Arc<dyn TransformExecutor<u8> + Send + Sync>),
     Rgb16(Arc<dyn TransformExecutor<u16> + Send + Sync>),
@@ -72,8 +72,8 @@ pub(super) enum SrgbTransform {
 }
 
 impl SrgbTransform {
-    /// `None` where the profile is broken or of another colour space than the pixels (a CMYK JPEG is
-    /// already RGB when it arrives here).
+    /// `None` if the profile is damaged or of another colour space than the pixels (a CMYK JPEG is already decoded to
+    /// RGB here).
     pub(super) fn new(icc: &[u8], color: ColorType) -> Option<Self> {
         let profile = ColorProfile::new_from_slice(icc).ok()?;
         let srgb = ColorProfile::new_srgb();
@@ -101,7 +101,7 @@ impl SrgbTransform {
                 let mut rgba = pixels.into_rgba8().into_raw();
                 let mut converted = vec![0; row_len];
                 for row in rgba.chunks_exact_mut(row_len) {
-                    // Fails only on lengths that do not match; the row then keeps its colours.
+                    // Fails only if lengths do not match; the row then keeps its colours.
                     if transform.transform(row, &mut converted).is_ok() {
                         row.copy_from_slice(&converted);
                     }
@@ -128,7 +128,7 @@ fn eight_bit_rows(
     let mut converted = vec![0u16; row_len];
     let mut rgba = Vec::with_capacity(source.len() / source_row_len * row_len);
     for row in source.chunks_exact(source_row_len) {
-        // Fails only on lengths that do not match, and those are fixed above.
+        // Fails only if lengths do not match, which is impossible here.
         if transform.transform(row, &mut converted).is_err() {
             converted.fill(0);
         }

@@ -8,21 +8,21 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::profile::{EmbeddedProfile, SrgbTransform, bits_per_channel};
-use super::whole::Structure;
+use super::structure::Structure;
 use crate::content::Content;
 use crate::formats::input::{MAX_INPUT_BYTES, ReadFileError, Sources, read_bytes};
 use crate::formats::metadata::{GenerationFacts, facts_from_bytes, lists_fit, webp_chunk};
 use crate::formats::png_chunks;
 use crate::request::Picture;
 
-/// How a picture is read, and how large it may be.
+/// Options and limits for reading a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadOptions {
     /// The colour behind transparent pixels, sRGB.
     pub background: [u8; 3],
-    /// The most pixels; a file that claims more is not decoded.
+    /// The largest number of pixels; a file that claims more is not decoded.
     pub max_pixels: u64,
-    /// The longest file, bytes; a longer one is not read.
+    /// The largest file, bytes; a larger one is not read.
     pub max_file_bytes: u64,
 }
 
@@ -33,31 +33,31 @@ impl Default for ReadOptions {
     }
 }
 
-/// A picture and what its file says about it.
+/// A picture and what its file contains beside the pixels.
 #[derive(Clone, Debug)]
 pub struct ReadPicture {
     /// The pixels.
     pub picture: Picture,
-    /// The file's format for people, such as "PNG".
+    /// The name of the file's format, such as "PNG".
     pub format: &'static str,
-    /// Bits of each colour value in the file.
+    /// Bits per colour value in the file.
     pub bits_per_channel: u8,
-    /// Whether the file has transparency, now laid over the background.
+    /// Whether the file has transparency; its pixels are blended with the background.
     pub had_transparency: bool,
     /// Whether colours were converted from an embedded profile.
     pub converted_profile: bool,
-    /// The settings it was generated with, where the file holds them.
+    /// The settings it was generated with, if the file contains them.
     pub facts: Option<GenerationFacts>,
-    /// What of the file is not in the pixels.
+    /// The parts of the file that were ignored.
     pub remarks: Vec<PictureRemark>,
 }
 
-/// What of a picture file was left out.
+/// A part of a picture file that was ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PictureRemark {
     /// The file has this number of frames or pages, and only the first is read.
     FirstOfFrames(usize),
-    /// Its colour profile cannot be used, so that its colours are taken for sRGB.
+    /// Its colour profile cannot be used, so its colours are taken for sRGB.
     ProfileIgnored,
 }
 
@@ -72,22 +72,22 @@ impl std::fmt::Display for PictureRemark {
     }
 }
 
-/// A picture that could not be read. Each says why and what to try.
+/// Why a picture could not be read. Each message says what to try.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
     /// The file cannot be opened or read.
     #[error(transparent)]
     File(#[from] ReadFileError),
-    /// Nothing in it.
+    /// It is empty.
     #[error("the picture file is empty: it may not have been copied or downloaded completely")]
     Empty,
-    /// Something else.
+    /// It is not a picture of a supported format.
     #[error("this is not a picture of a known format but {found}: use PNG, JPEG, WebP, BMP, TIFF or GIF")]
     UnknownFormat {
-        /// What it is, and what to do.
+        /// What it is, with advice.
         found: Content,
     },
-    /// The end is missing.
+    /// It is truncated.
     #[error("the {format} file is cut off: it ends {place} (copy or download it again)")]
     Truncated {
         /// The file's format.
@@ -95,18 +95,16 @@ pub enum PictureError {
         /// Where it ends, as a part of a sentence.
         place: String,
     },
-    /// Longer than the limit.
-    #[error("the file has {bytes} bytes, more than the {limit} that are read: save it smaller first")]
+    /// It is larger than the limit.
+    #[error("the file has {bytes} bytes, more than the limit of {limit}: make it smaller first")]
     TooManyBytes {
-        /// The file's length.
+        /// Its size, bytes.
         bytes: u64,
         /// The limit.
         limit: u64,
     },
-    /// More pixels than the limit.
-    #[error(
-        "the picture claims {width}×{height} pixels, more than the {limit} that are decoded: scale it down first"
-    )]
+    /// It has more pixels than the limit.
+    #[error("the picture has {width}×{height} pixels, more than the limit of {limit}: scale it down first")]
     TooManyPixels {
         /// Width, pixels.
         width: u32,
@@ -115,24 +113,30 @@ pub enum PictureError {
         /// The limit.
         limit: u64,
     },
-    /// The decoder gave up.
+    /// It is damaged, or of a kind that the decoder does not support.
     #[error(
         "the {format} file is damaged or of an unsupported kind: {reason} (open it in an image editor and save it again)"
     )]
     Damaged {
         /// The file's format.
         format: &'static str,
-        /// What the decoder said.
+        /// The decoder's error, in plain words.
         reason: String,
     },
 }
 
-/// Reads a picture file of any supported format; its content counts, not its name. A pipe is read once to its end.
+/// Reads a picture file of any supported format, recognised by content and not by name. A pipe is read once to its end.
+///
+/// # Errors
+/// [`PictureError`] with the reason and what to try.
 pub fn read_picture(path: &Path, options: &ReadOptions) -> Result<ReadPicture, PictureError> {
     picture_from_bytes(&read_bytes(path, options.max_file_bytes, Sources::Any)?, options)
 }
 
-/// Reads a picture from a file's bytes: what was pasted or dropped.
+/// Reads a picture from the bytes of a file.
+///
+/// # Errors
+/// [`PictureError`] with the reason and what to try.
 pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPicture, PictureError> {
     if bytes.is_empty() {
         return Err(PictureError::Empty);
@@ -170,7 +174,7 @@ pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPic
         if kind == ImageFormat::Png { Cow::Owned(png_pixels(bytes)) } else { Cow::Borrowed(bytes) };
     let mut reader = ImageReader::with_format(Cursor::new(&*pixels_only), kind);
     let mut limits = Limits::default();
-    // The pixels at up to 16 bytes each (f32 RGBA), and as much again for a decoder's own buffers.
+    // Up to 16 bytes per pixel (f32 RGBA), and the same again for the buffers of the decoder.
     limits.max_alloc = Some(options.max_pixels.saturating_mul(16).max(1 << 20));
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(refused)?;
@@ -183,9 +187,9 @@ pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPic
     if let Some(place) = structure.cut.clone() {
         return Err(PictureError::Truncated { format, place });
     }
-    // A broken orientation does not make the pixels unreadable.
+    // A damaged orientation does not make the pixels unreadable.
     let orientation = if kind == ImageFormat::WebP {
-        // The decoder would make room for what a chunk claims before it looks.
+        // The decoder would allocate what a chunk claims before it reads.
         let exif = webp_chunk(bytes, *b"EXIF");
         let exif = exif.map(|block| block.strip_prefix(b"Exif\0\0").unwrap_or(block));
         exif.and_then(Orientation::from_exif_chunk)
@@ -216,7 +220,7 @@ pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPic
         None if color.has_alpha() => over_background(pixels.into_rgba8().into_raw(), options.background),
         None => pixels.into_rgb8().into_raw(),
     };
-    // Turned by a quarter, width and height change places.
+    // A rotation by a quarter swaps width and height.
     let (width, height) = match orientation {
         Some(o) if o.to_exif() >= 5 => (height, width),
         _ => (width, height),
@@ -229,29 +233,29 @@ pub fn picture_from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<ReadPic
         bits_per_channel: bits_per_channel(color),
         had_transparency: color.has_alpha(),
         converted_profile,
-        // Settings that cannot be read are settings that are not there: the picture is what was asked for.
+        // Unreadable settings are ignored: the picture is what matters.
         facts: facts_from_bytes(bytes),
         remarks,
     })
 }
 
-/// What a decoder says, without how it names things inside.
+/// The error of a decoder without the names of its internal types.
 fn decoders_words(error: &image::ImageError) -> String {
-    // The outer sentence says again which format it is.
+    // The outer message only repeats the format.
     let mut source: &dyn std::error::Error = error;
     while let Some(inner) = source.source() {
         source = inner;
     }
     let words = source.to_string();
     if words.contains("CRC error") {
-        return "its checksum does not fit its content".to_owned();
+        return "its checksum does not match its content".to_owned();
     }
-    // Values of a decoder's own types are printed with braces.
+    // Internal types of a decoder are printed with braces.
     words.split([':', '{']).next().filter(|_| words.contains('{')).unwrap_or(&words).trim().to_owned()
 }
 
-/// A PNG without its texts and its profile, which are read apart: they are packed, and the decoder would unpack
-/// each before it knows what it is for.
+/// A PNG without its texts and its profile, which are read separately: they are compressed, and the decoder would
+/// decompress all of them.
 fn png_pixels(bytes: &[u8]) -> Vec<u8> {
     let mut file = png_chunks::SIGNATURE.to_vec();
     let kept =
@@ -260,7 +264,7 @@ fn png_pixels(bytes: &[u8]) -> Vec<u8> {
     file
 }
 
-/// The name for people of a format that is read.
+/// The name of a supported format.
 fn format_name(format: ImageFormat) -> Option<&'static str> {
     match format {
         ImageFormat::Png => Some("PNG"),
@@ -273,7 +277,7 @@ fn format_name(format: ImageFormat) -> Option<&'static str> {
     }
 }
 
-/// Transparent pixels laid over one colour, blended in the display's encoding as browsers do. In place.
+/// Blends transparent pixels with one colour in place, in display encoding as browsers do.
 fn over_background(mut rgba: Vec<u8>, background: [u8; 3]) -> Vec<u8> {
     let pixels = rgba.len() / 4;
     for at in 0..pixels {

@@ -1,4 +1,4 @@
-//! Pictures brought to other sizes.
+//! Scaling, cropping and padding pictures.
 //!
 //! The filter is Lanczos with three lobes, widened when scaling down so that nothing aliases.
 
@@ -33,7 +33,7 @@ pub fn crop_to_multiple(picture: &Picture, multiple: usize) -> Option<(Picture, 
     (width > 0 && height > 0).then(|| (crop(picture, offset[0], offset[1], width, height), offset))
 }
 
-/// The picture with its edge pixels repeated all round until its edges are multiples of `multiple`, and
+/// The picture with its edge pixels repeated on all sides until its edges are multiples of `multiple`, and
 /// the offset of the source's first pixel in it.
 pub fn pad_to_multiple(picture: &Picture, multiple: usize) -> (Picture, [usize; 2]) {
     let ceil = |edge: usize| edge.max(1).div_ceil(multiple) * multiple;
@@ -58,7 +58,7 @@ pub fn shrink_to_pixels(picture: &Picture, max_pixels: usize) -> Option<Picture>
     }
     let factor = (max_pixels as f64 / (width * height) as f64).sqrt();
     let edge = |length: usize| ((length as f64 * factor).floor() as usize).max(1);
-    // Where one edge became 1 pixel instead of less, the other gives way.
+    // If one edge was rounded up to 1 pixel, the other must shrink.
     let (width, height) = (edge(width), edge(height));
     let fitting = |length: usize, other: usize| length.min((max_pixels / other).max(1));
     let width = fitting(width, height);

@@ -1,4 +1,4 @@
-//! [`Picture`] → picture files, with or without what they were made with.
+//! [`Picture`] → picture files, with or without their settings.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use super::embed::{CREATOR_TOOL, exif_with_user_comment, jpeg_with, webp_with, xmp_packet};
 use crate::formats::atomic::{WriteFileError, write_atomically};
-use crate::formats::metadata::{GenerationFacts, a1111, is_plainly_latin1};
+use crate::formats::metadata::{GenerationFacts, a1111, is_unambiguous_latin1};
 use crate::request::Picture;
 
-/// A format pictures are written in.
+/// A format for writing pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PictureFormat {
     /// Lossless.
@@ -20,7 +20,7 @@ pub enum PictureFormat {
     Png,
     /// Lossy.
     Jpeg,
-    /// Lossless here.
+    /// Written lossless.
     Webp,
 }
 
@@ -28,7 +28,7 @@ impl PictureFormat {
     /// Every format, in the order a chooser shows them.
     pub const ALL: [Self; 3] = [Self::Png, Self::Jpeg, Self::Webp];
 
-    /// The name for people.
+    /// The name shown to users.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Png => "PNG",
@@ -46,9 +46,12 @@ impl PictureFormat {
         }
     }
 
-    /// The format a file name asks for, and the name with `.png` added where it asks for none.
+    /// The format of a file name's extension, and the path. A name without an extension gets `.png`.
     ///
     /// A pipe or a device without an extension, such as `/dev/null`, keeps its name and gets PNG.
+    ///
+    /// # Errors
+    /// [`WritePictureError::UnknownExtension`].
     pub fn of_path(path: &Path) -> Result<(Self, PathBuf), WritePictureError> {
         if path.extension().is_none() && std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
             return Ok((Self::Png, path.to_owned()));
@@ -65,12 +68,12 @@ impl PictureFormat {
     }
 }
 
-/// How a picture is written.
+/// Options for writing a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteOptions {
     /// JPEG quality, 1..=100.
     pub jpeg_quality: u8,
-    /// Whether the facts go into the file.
+    /// Whether the settings are written into the file.
     pub metadata: bool,
 }
 
@@ -80,23 +83,23 @@ impl Default for WriteOptions {
     }
 }
 
-/// A picture that was not written. An older file of the name is as it was.
+/// Why a picture could not be written. An older file of the same name is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum WritePictureError {
-    /// An extension that names no known format.
+    /// The extension is not that of a supported format.
     #[error("cannot write pictures as ‘.{extension}’: use .png, .jpg or .webp: {}", path.display())]
     UnknownExtension {
         /// The extension, lower case.
         extension: String,
-        /// The whole path.
+        /// The path as it was given.
         path: PathBuf,
     },
-    /// The encoder refuses the picture, such as one with more than 16 384 pixels at an edge as WebP.
+    /// The encoder does not support the picture, such as an edge of more than 16 384 pixels in WebP.
     #[error("could not encode the picture as {format}: {reason} (try PNG)")]
     Encode {
         /// The format.
         format: &'static str,
-        /// What the encoder said.
+        /// The encoder's error.
         reason: String,
     },
     /// The file could not be written.
@@ -104,10 +107,13 @@ pub enum WritePictureError {
     File(#[from] WriteFileError),
 }
 
-/// Writes a picture in the format its extension names, whole or not at all; returns the path written,
-/// which has `.png` added if it had no extension.
+/// Writes a picture in the format of its extension, completely or not at all. Returns the path written, with `.png`
+/// added if it had no extension.
 ///
 /// With `facts` and [`WriteOptions::metadata`]: AUTOMATIC1111's text and XMP with IPTC's source type.
+///
+/// # Errors
+/// [`WritePictureError`] with the path.
 pub fn write_picture(
     path: &Path,
     picture: &Picture,
@@ -121,6 +127,9 @@ pub fn write_picture(
 }
 
 /// A picture as the bytes of a file.
+///
+/// # Errors
+/// [`WritePictureError::Encode`] if the format does not support the picture.
 pub fn encode_picture(
     picture: &Picture,
     format: PictureFormat,
@@ -168,8 +177,8 @@ fn encode_png(
     if let Some(facts) = facts {
         // Pillow's rule, which AUTOMATIC1111's pictures follow: tEXt if the text is Latin-1, else iTXt.
         let (keyword, text) = ("parameters".to_owned(), a1111::write(facts));
-        // Latin-1 that readers would take for UTF-8 is written as what it is.
-        if is_plainly_latin1(&text) {
+        // Latin-1 that readers would take for UTF-8 is written as UTF-8.
+        if is_unambiguous_latin1(&text) {
             encoder.add_text_chunk(keyword, text)?;
         } else {
             encoder.add_itxt_chunk(keyword, text)?;

@@ -1,22 +1,23 @@
-//! Where in a text the prompt, the negative prompt and the settings stand.
+//! Finds the prompt, the negative prompt and the settings in a text.
 //!
-//! AUTOMATIC1111 puts them on lines of their own, settings last. Its extensions add lines below, and exporters
+//! In AUTOMATIC1111's text each has its own lines, with the settings last. Extensions add lines below, and exporters
 //! join all lines into one.
 
 use super::pairs::{key_of, pairs_of};
+use super::values::{size, whole};
 
-/// Before the negative prompt; some programs write it with other capitals.
+/// The mark before the negative prompt; its case varies among programs.
 const MARK: &str = "Negative prompt:";
-/// The pair that says how many lines the prompt has, in texts where its own words would mislead a reader.
+/// Key of the number of lines of the prompt, written where the words of the prompt could be mistaken for settings.
 pub(super) const PROMPT_LINES: &str = "Prompt lines";
-/// Pairs that make settings: AUTOMATIC1111's own rule.
+/// Number of pairs from which a line counts as settings, as in AUTOMATIC1111.
 const MIN_PAIRS: usize = 3;
-/// Places in a line where settings may begin that are tried.
+/// Number of possible starts of settings in a line that are tried.
 const MAX_STARTS: usize = 64;
-/// Keys that no prompt has by chance; one with a value of its kind, or two of them, make settings.
+/// Keys that are unlikely in a prompt. One with a valid value, or two of them, make settings.
 const STRONG_KEYS: [&str; 7] =
     ["Steps", "Sampler", "CFG scale", "Seed", "Size", "Schedule type", "Model hash"];
-/// Further keys that programs begin the line with.
+/// Further keys with which programs begin the line.
 const FIRST_KEYS: [&str; 6] = ["Model", "Version", "App", "Backend", "Guidance", "Scheduler"];
 
 /// The parts of a text.
@@ -24,12 +25,12 @@ const FIRST_KEYS: [&str; 6] = ["Model", "Version", "App", "Backend", "Guidance",
 pub(super) struct Layout {
     pub(super) prompt: String,
     pub(super) negative: Option<String>,
-    /// The settings, then what lines below them say; empty where the text has none.
+    /// The settings, then the pairs of the lines below them; empty if the text has no settings.
     pub(super) pairs: Vec<(String, String)>,
 }
 
-/// Takes a text apart. Its lines end in `\n`.
-pub(super) fn lay_out(text: &str) -> Layout {
+/// Splits a text whose line breaks are `\n`.
+pub(super) fn split(text: &str) -> Layout {
     let lines: Vec<&str> = text.split('\n').collect();
     if let Some(at) = settings_line(&lines) {
         let mut pairs = pairs_of(lines[at]);
@@ -70,7 +71,7 @@ fn tidy(text: &str) -> String {
     text.trim().to_owned()
 }
 
-/// The last line of settings; of several the last that begins as AUTOMATIC1111's do.
+/// Index of the line of settings; of several, the last that begins with `Steps:`, as AUTOMATIC1111's does.
 fn settings_line(lines: &[&str]) -> Option<usize> {
     let mut last = None;
     for (at, line) in lines.iter().enumerate().rev().filter(|&(at, line)| is_settings_line(line, at == 0)) {
@@ -82,8 +83,8 @@ fn settings_line(lines: &[&str]) -> Option<usize> {
     last
 }
 
-/// Whether a line is settings from its start to its end. The only line of a text is so only if a key begins it
-/// that programs begin with: there is no prompt before it, so its words may be the prompt.
+/// Whether a whole line is settings. The first line of a text must begin with a key that programs begin with, since it
+/// may be the prompt instead.
 fn is_settings_line(line: &str, is_first: bool) -> bool {
     let Some((first, _)) = key_of(line.trim_start()) else { return false };
     let is_known = is_one_of(first, &STRONG_KEYS) || is_one_of(first, &FIRST_KEYS);
@@ -97,10 +98,10 @@ fn is_settings_line(line: &str, is_first: bool) -> bool {
 
 fn is_settings(pairs: &[(String, String)]) -> bool {
     let strong = pairs.iter().filter(|(key, _)| is_one_of(key, &STRONG_KEYS)).count();
-    pairs.len() >= MIN_PAIRS && (strong >= 2 || pairs.iter().any(|(key, value)| is_of_its_kind(key, value)))
+    pairs.len() >= MIN_PAIRS && (strong >= 2 || pairs.iter().any(|(key, value)| is_valid(key, value)))
 }
 
-/// Settings of one pair a line at the end of a text: where they begin, and the pairs.
+/// Settings at the end of a text with one pair per line: their first line, and the pairs.
 fn settings_block(lines: &[&str]) -> Option<(usize, Vec<(String, String)>)> {
     let end = lines.iter().rposition(|line| !line.trim().is_empty())? + 1;
     let key = |at: usize| Some(key_of(lines[at].trim_start())?.0);
@@ -115,19 +116,19 @@ pub(super) fn is_one_of(key: &str, keys: &[&str]) -> bool {
     keys.iter().any(|known| known.eq_ignore_ascii_case(key))
 }
 
-/// Whether a value is what its key asks for.
-fn is_of_its_kind(key: &str, value: &str) -> bool {
+/// Whether a value is valid for its key.
+fn is_valid(key: &str, value: &str) -> bool {
     match key.to_ascii_lowercase().as_str() {
-        "steps" => super::whole(value).is_some(),
-        "seed" => super::whole(value.strip_prefix('-').unwrap_or(value)).is_some(),
+        "steps" => whole(value).is_some(),
+        "seed" => whole(value.strip_prefix('-').unwrap_or(value)).is_some(),
         "cfg scale" => value.parse::<f64>().is_ok(),
-        "size" => super::size(value).is_some(),
+        "size" => size(value).is_some(),
         "sampler" => !value.is_empty(),
         _ => false,
     }
 }
 
-/// Where in a line settings begin that continue to its end.
+/// The start of settings within a line that continue to its end, in bytes.
 fn settings_within(line: &str) -> Option<usize> {
     let mut starts: Vec<usize> = STRONG_KEYS
         .iter()
@@ -141,11 +142,11 @@ fn settings_within(line: &str) -> Option<usize> {
     starts.sort_unstable();
     starts.into_iter().take(MAX_STARTS).find(|&at| {
         let pairs = pairs_of(&line[at..]);
-        is_settings(&pairs) && pairs.first().is_some_and(|(key, value)| is_of_its_kind(key, value))
+        is_settings(&pairs) && pairs.first().is_some_and(|(key, value)| is_valid(key, value))
     })
 }
 
-/// The lines before and from the one that begins with the mark.
+/// Splits lines at the one that begins with the mark.
 fn split_lines(lines: &[&str]) -> (String, Option<String>) {
     let found = lines.iter().enumerate().find_map(|(at, line)| Some((at, behind_mark(line)?)));
     let Some((at, negative)) = found else { return (lines.join("\n"), None) };
@@ -159,7 +160,7 @@ fn behind_mark(line: &str) -> Option<&str> {
     mark.eq_ignore_ascii_case(MARK).then_some(negative)
 }
 
-/// The words before and behind the mark in joined lines, without what they were joined with.
+/// Splits joined lines at the mark, and removes the separators they were joined with.
 fn split_within(text: &str) -> (String, Option<String>) {
     let tidy = |text: &str| text.trim().trim_end_matches([',', '.', ' ', '\t', '\n']).to_owned();
     match text.split_once(MARK) {
@@ -168,7 +169,7 @@ fn split_within(text: &str) -> (String, Option<String>) {
     }
 }
 
-/// What extensions write below the settings: `Template: …`, which may go on over several lines.
+/// Adds what extensions write below the settings: `Template: …`, which may span several lines.
 fn add_lines_below(pairs: &mut Vec<(String, String)>, lines: &[&str]) {
     let first = pairs.len();
     for line in lines {

@@ -1,17 +1,19 @@
 //! AUTOMATIC1111's text: prompt, `Negative prompt:`, and one last line of `Key: value` pairs.
 //!
-//! Written as that program writes it, so that it and the sites that read it understand our pictures.
-//! Read tolerantly: its own dialects, stable-diffusion.cpp's and what extensions, exporters and sites make of it.
+//! Written as AUTOMATIC1111 does, so that it and websites understand our pictures. Read tolerantly: its variants, those
+//! of stable-diffusion.cpp, and the changes that extensions, exporters and websites make.
 
 mod layout;
 mod pairs;
+mod values;
 
-use super::{GenerationFacts, MAX_TEXT_LEN};
-use crate::catalog::ImageSize;
+use super::container::MAX_TEXT_LEN;
+use super::facts::GenerationFacts;
 use crate::request::Seed;
-use layout::{PROMPT_LINES, lay_out};
+use layout::{PROMPT_LINES, split};
+use values::{size, whole};
 
-/// The text for a picture.
+/// The text for a picture with these settings.
 pub fn write(facts: &GenerationFacts) -> String {
     let mut pairs: Vec<(&str, String)> = Vec::new();
     let mut pair = |key: &'static str, value: Option<String>| {
@@ -52,24 +54,24 @@ pub fn write(facts: &GenerationFacts) -> String {
         text
     };
     let text = with_line(&pairs);
-    let read = lay_out(text.trim());
-    // Without settings a reader takes the whole text for a prompt, whatever is added.
+    let read = split(text.trim());
+    // Without settings a reader takes the whole text for a prompt.
     if read.pairs.is_empty() || read.prompt == prompt && read.negative.unwrap_or_default() == negative {
         return text;
     }
-    // The prompt has words of this format in it: a reader that knows the pair is told where it ends.
+    // The prompt contains keywords of this format; this pair tells a reader that knows it where the prompt ends.
     let lines = if prompt.is_empty() { 0 } else { prompt.split('\n').count() };
     pairs.push((PROMPT_LINES, lines.to_string()));
     with_line(&pairs)
 }
 
-/// The last part of a path or hub name: no folder and no user name leaves in a picture.
+/// The last part of a path or hub name, so that pictures contain no folder or user names.
 fn without_folders(name: &str) -> String {
     name.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default().to_owned()
 }
 
-/// A text with one kind of line break and without what containers and other programs cannot hold: NUL and further
-/// control characters, and a byte order mark at its start.
+/// A text with `\n` as line breaks, and without what containers and other programs do not support: control characters
+/// and a byte order mark at its start.
 fn plain(text: &str) -> String {
     let mut text = text.replace("\r\n", "\n").replace('\r', "\n");
     text.retain(|c| !c.is_control() || matches!(c, '\n' | '\t'));
@@ -85,21 +87,21 @@ fn quoted(value: &str) -> String {
     }
 }
 
-/// Reads the text. Whatever cannot be understood is left out; a text without settings is a prompt.
+/// Parses the text. Parts that cannot be parsed are left out; a text without settings is a prompt.
 pub fn parse(text: &str) -> GenerationFacts {
     let mut text = plain(clipped(text));
-    // A text that went through a JSON file as it is may have its line breaks as two characters.
+    // A text copied from a JSON file may have its line breaks escaped as two characters.
     if !text.contains('\n') && ["\\nNegative prompt:", "\\nSteps:"].iter().any(|line| text.contains(line)) {
         text = text.replace("\\n", "\n");
     }
-    let layout = lay_out(&text);
+    let layout = split(&text);
     let mut facts = GenerationFacts { negative_prompt: layout.negative, ..GenerationFacts::default() };
     for (key, value) in layout.pairs {
         set(&mut facts, key, value);
     }
-    // Another program's text without a prompt may hold it in a way that is not understood here.
+    // A text of another program without a prompt may have it in a form that is not recognised here.
     facts.prompt = Some(layout.prompt).filter(|prompt| !prompt.is_empty() || facts.is_ours());
-    // With a second, larger pass this is that pass's strength, and the picture started from noise.
+    // With "Hires. fix", this is the strength of the second pass, and the first one started from noise.
     if facts.other.iter().any(|(key, _)| key.starts_with("Hires"))
         && let Some(strength) = facts.denoising_strength.take()
     {
@@ -112,7 +114,7 @@ fn clipped(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT_LEN)]
 }
 
-/// One pair into its field, or among the others.
+/// Sets the field of a pair, or adds it to the others.
 fn set(facts: &mut GenerationFacts, key: String, value: String) {
     if value.is_empty() {
         return;
@@ -129,7 +131,7 @@ fn set(facts: &mut GenerationFacts, key: String, value: String) {
         "denoising strength" => fill(&mut facts.denoising_strength, number()),
         "clip skip" => fill(&mut facts.clip_skip, whole(&value).and_then(|v| v.try_into().ok())),
         "version" => fill(&mut facts.version, Some(value.clone())),
-        // stable-diffusion.cpp's own format, which says the same once more.
+        // stable-diffusion.cpp's own format, which repeats the settings.
         "sdcpp" => true,
         _ => false,
     };
@@ -138,7 +140,7 @@ fn set(facts: &mut GenerationFacts, key: String, value: String) {
     }
 }
 
-/// The first of several equal keys counts.
+/// Sets a field that is not set yet, so that the first of several equal keys counts.
 fn fill<T>(field: &mut Option<T>, value: Option<T>) -> bool {
     if field.is_none() && value.is_some() {
         *field = value;
@@ -148,23 +150,10 @@ fn fill<T>(field: &mut Option<T>, value: Option<T>) -> bool {
     }
 }
 
-/// A whole number, which scripts write as `20.0` too.
-fn whole(value: &str) -> Option<u64> {
-    value
-        .parse()
-        .ok()
-        .or_else(|| value.split_once('.').filter(|(_, f)| f.bytes().all(|c| c == b'0'))?.0.parse().ok())
-}
-
-fn size(value: &str) -> Option<ImageSize> {
-    let (width, height) = value.split_once(['x', 'X', '×', '*'])?;
-    Some(ImageSize::new(width.trim().parse().ok()?, height.trim().parse().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{SamplerKind, ScheduleKind};
+    use crate::catalog::{ImageSize, SamplerKind, ScheduleKind};
 
     #[test]
     fn automatic1111_text_is_read() {

@@ -1,11 +1,11 @@
 //! The line of settings: `Key: value, Key: value`, where a value may be a JSON text, list or object.
 
-/// More pairs than any program writes.
+/// The largest number of pairs, more than any program writes.
 const MAX_PAIRS: usize = 256;
 /// The longest list or object among the values, bytes; a longer one ends at its first comma.
 const MAX_LITERAL_LEN: usize = 1 << 16;
 
-/// The pairs of a line; what is no pair is skipped up to the next comma.
+/// The pairs of a line. Anything else is skipped up to the next comma.
 pub(super) fn pairs_of(line: &str) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     let mut rest = line;
@@ -43,7 +43,7 @@ fn value_of(text: &str) -> (String, &str) {
         && (after.is_empty() || after.trim_start().starts_with(','))
     {
         let value = match literal.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
-            // Programs that quote without escaping write Windows' paths so.
+            // Programs that quote without escaping write Windows paths like this.
             Some(inner) => serde_json::from_str(literal).unwrap_or_else(|_| inner.to_owned()),
             None => literal.to_owned(),
         };
@@ -53,7 +53,7 @@ fn value_of(text: &str) -> (String, &str) {
     (value.trim().to_owned(), after)
 }
 
-/// Bytes of the quoted text that begins here.
+/// Length of the quoted string at the start of a text, bytes.
 fn text_len(text: &str) -> Option<usize> {
     let mut escaped = false;
     let end = text.bytes().enumerate().skip(1).find(|&(_, c)| {
@@ -64,7 +64,7 @@ fn text_len(text: &str) -> Option<usize> {
     end.map(|(at, _)| at + 1)
 }
 
-/// Bytes of the list or object that begins here, with all that is nested in it.
+/// Length of the list or object at the start of a text, bytes.
 fn brackets_len(text: &str) -> Option<usize> {
     let (mut depth, mut in_text, mut escaped) = (0usize, false, false);
     for (at, c) in text.bytes().enumerate().take(MAX_LITERAL_LEN) {

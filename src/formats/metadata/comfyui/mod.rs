@@ -1,30 +1,30 @@
 //! ComfyUI's `prompt`: the graph of nodes that made the picture, as JSON.
 //!
 //! `{"3": {"class_type": "KSampler", "inputs": {"seed": 1, "positive": ["6", 0], …}}, …}`: an input is a
-//! value or a link to another node's output. Only what leads to the sampler is looked at. The graph may stand under
-//! `prompt` in a request to ComfyUI's server, and in the form of its editor.
+//! value or a link to the output of another node. Only nodes that lead to the sampler count. The graph may also be
+//! under `prompt`, as in a request to ComfyUI's server, or in the format of its editor.
 
 use serde_json::{Map, Value};
 
-use super::{GenerationFacts, LEFT_OUT_NODE, MAX_TEXT_LEN, negative_seed};
+use super::container::MAX_TEXT_LEN;
+use super::facts::{GenerationFacts, LEFT_OUT_NODE, negative_seed};
 use crate::catalog::ImageSize;
 use crate::content::json;
 use crate::request::Seed;
+use graph::{Graph, class};
 
+mod graph;
 mod prompt;
 mod workflow;
 
-/// Nodes followed from one to the next: longer chains are not prompts, or go in a circle.
-const MAX_LINKS: usize = 32;
-
-/// The facts of a graph, `None` if the text is none or has no sampler.
+/// The settings in a graph; `None` if the text is not a graph or has no sampler.
 pub fn parse(text: &str) -> Option<GenerationFacts> {
     if text.len() > MAX_TEXT_LEN {
         return None;
     }
-    // Python writes NaN into graphs, as the value of a node that is always run anew.
+    // Python writes NaN into graphs, as the value of a node that is always executed again.
     let Ok(Value::Object(nodes)) = json::value_from_slice(text.as_bytes()) else { return None };
-    let graph = Graph(graph_in(nodes)?);
+    let graph = Graph::new(graph_in(nodes)?);
     let sampler = graph.first_sampler()?;
     let number = |input: &str| graph.find(sampler, input).and_then(number);
     let whole = |input: &str| graph.find(sampler, input).and_then(whole_number);
@@ -32,8 +32,8 @@ pub fn parse(text: &str) -> Option<GenerationFacts> {
     let latent = graph.linked(sampler, "latent_image");
     let edge = |input: &str| graph.find(latent?, input).and_then(whole_number).map(|v| v as usize);
     let model = ["ckpt_name", "unet_name"].into_iter().find_map(|name| graph.along_models(sampler, name));
-    let [positive, negative] =
-        [&["positive", "conditioning"][..], &["negative"]].map(|i| graph.prompt(sampler, i));
+    let [positive, negative] = [&["positive", "conditioning"][..], &["negative"]]
+        .map(|inputs| prompt::find(&graph, sampler, inputs));
     let mut left_out = [positive.left_out, negative.left_out].concat();
     left_out.dedup();
     let seed = graph.find(sampler, "seed").or_else(|| graph.find(sampler, "noise_seed"));
@@ -51,7 +51,7 @@ pub fn parse(text: &str) -> Option<GenerationFacts> {
             let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
             file.strip_suffix(".safetensors").unwrap_or(file).to_owned()
         }),
-        // 1 is a run from noise alone.
+        // 1 is a run from pure noise.
         denoising_strength: number("denoise").filter(|&strength| strength < 1.0),
         clip_skip: None,
         version: Some("ComfyUI".to_owned()),
@@ -59,8 +59,8 @@ pub fn parse(text: &str) -> Option<GenerationFacts> {
     })
 }
 
-/// The nodes of a graph: the object itself, what stands in it under `prompt` or `workflow`, or the nodes of the
-/// editor's form.
+/// The nodes of a graph: the object itself, its value under `prompt` or `workflow`, or the nodes of the editor's
+/// format.
 fn graph_in(mut object: Map<String, Value>) -> Option<Map<String, Value>> {
     if object.values().any(|node| !class(node).is_empty()) {
         return Some(object);
@@ -75,103 +75,17 @@ fn graph_in(mut object: Map<String, Value>) -> Option<Map<String, Value>> {
     }
 }
 
-/// A number, which some nodes write as a text.
+/// A number, which some nodes write as a string.
 fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
-/// A whole number, which may be written as `20.0` or as a text.
+/// A whole number, which may be written as `20.0` or as a string.
 fn whole_number(value: &Value) -> Option<u64> {
     value
         .as_u64()
         .or_else(|| value.as_str()?.trim().parse().ok())
         .or_else(|| number(value).filter(|v| v.fract() == 0.0 && (0.0..1e15).contains(v)).map(|v| v as u64))
-}
-
-/// The class of a node.
-fn class(node: &Value) -> &str {
-    node.get("class_type").and_then(Value::as_str).unwrap_or_default()
-}
-
-/// The value of a node's input.
-fn value<'a>(node: &'a Value, input: &str) -> Option<&'a Value> {
-    node.get("inputs")?.get(input).filter(|v| !v.is_array())
-}
-
-/// The node's name in a link.
-fn linked_name(link: &Value) -> Option<String> {
-    match link.get(0)? {
-        Value::String(name) => Some(name.clone()),
-        // Scripts write a node's name as the number it is.
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-/// The nodes by their names.
-struct Graph(Map<String, Value>);
-
-impl Graph {
-    /// The node that samples: the one that starts from an empty latent, else the first.
-    fn first_sampler(&self) -> Option<&Value> {
-        let is_sampler = |node: &&Value| {
-            let class = class(node);
-            (class.starts_with("KSampler") && class != "KSamplerSelect") || class.starts_with("SamplerCustom")
-        };
-        let starts_empty =
-            |node: &&Value| self.linked(node, "latent_image").is_some_and(|l| class(l).starts_with("Empty"));
-        let mut samplers = self.0.values().filter(is_sampler);
-        samplers.clone().find(starts_empty).or_else(|| samplers.next())
-    }
-
-    /// The node a node's input is linked to, behind those that only lead a link around others.
-    fn linked(&self, node: &Value, input: &str) -> Option<&Value> {
-        let mut found = self.0.get(&linked_name(node.get("inputs")?.get(input)?)?)?;
-        for _ in 0..MAX_LINKS {
-            if !class(found).starts_with("Reroute") {
-                break;
-            }
-            let next = found.get("inputs")?.as_object()?.values().find_map(linked_name)?;
-            found = self.0.get(&next)?;
-        }
-        Some(found)
-    }
-
-    /// A value of the node itself or of one that is linked to an input which only passes such values on:
-    /// custom samplers get seed, schedule and guidance from nodes of their own.
-    fn find<'a>(&'a self, node: &'a Value, input: &str) -> Option<&'a Value> {
-        if let Some(value) = value(node, input) {
-            return Some(value);
-        }
-        // A value linked to a node of its own, such as a seed's.
-        if let Some(source) = self.linked(node, input) {
-            return ["value", "int", "float", input].iter().find_map(|name| value(source, name));
-        }
-        ["noise", "sampler", "sigmas", "guider"].iter().find_map(|part| {
-            let mut source = self.linked(node, part)?;
-            // A schedule may be cut or changed on its way.
-            for _ in 0..MAX_LINKS {
-                if let Some(value) = value(source, input) {
-                    return Some(value);
-                }
-                source = self.linked(source, part)?;
-            }
-            None
-        })
-    }
-
-    /// A name given by one of the nodes that the sampler's model comes through.
-    fn along_models(&self, sampler: &Value, name: &str) -> Option<&str> {
-        let guider = self.linked(sampler, "guider");
-        let mut node = self.linked(sampler, "model").or_else(|| self.linked(guider?, "model"))?;
-        for _ in 0..MAX_LINKS {
-            if let Some(name) = value(node, name).and_then(Value::as_str) {
-                return Some(name);
-            }
-            node = self.linked(node, "model")?;
-        }
-        None
-    }
 }
 
 #[cfg(test)]

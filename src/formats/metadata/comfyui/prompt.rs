@@ -1,14 +1,14 @@
-//! The words of a prompt, from the nodes that its conditioning comes through.
+//! The text of a prompt, found along the nodes of its conditioning.
 
 use serde_json::Value;
 
-use super::{Graph, MAX_LINKS, class, linked_name, value};
+use super::graph::{Graph, MAX_LINKS, class, linked_name, value};
 
-/// Nodes looked at for one prompt: a graph that joins and joins again is not a prompt.
+/// The largest number of nodes visited for one prompt, since nested joins multiply them.
 const MAX_NODES: usize = 512;
-/// The longest name of a node or its class that is told, characters.
+/// The longest name of a node or class that is reported, characters.
 const MAX_NAME_LEN: usize = 80;
-/// Inputs that hold words, the final ones first; where a node has several, each is for another text encoder.
+/// Inputs with text, in order of precedence; of several in a node, each is for another text encoder.
 const TEXTS: [&str; 12] = [
     "populated_text",
     "text",
@@ -23,7 +23,7 @@ const TEXTS: [&str; 12] = [
     "text_0",
     "wildcard_text",
 ];
-/// Inputs that a conditioning or a text passes through.
+/// Inputs along which a conditioning or a text is followed.
 const PASSED_ON: [&str; 11] = [
     "text",
     "text_g",
@@ -46,51 +46,47 @@ const JOINED: [&[&str]; 5] = [
     &["string_1", "string_2", "string_3", "string_4"],
 ];
 
-/// What was found of a prompt.
+/// A prompt found in a graph.
 #[derive(Debug, Default)]
 pub(super) struct GraphPrompt {
-    /// Its words; empty where a node makes an empty conditioning, `None` where there is none or it was not found.
+    /// Its text: empty for an empty conditioning, `None` if there is none or it was not found.
     pub(super) text: Option<String>,
-    /// Classes of the nodes whose work the words do not show.
+    /// Classes of the nodes whose effect the text does not show.
     pub(super) left_out: Vec<String>,
 }
 
-/// One walk through a graph.
-struct Walk<'a> {
+/// A traversal of a graph for one prompt.
+struct Search<'a> {
     graph: &'a Graph,
-    /// The sampler's inputs that lead to this prompt: other nodes name theirs so too.
+    /// Names of the sampler's inputs for this prompt, which other nodes use too.
     roles: &'a [&'a str],
     nodes_left: usize,
     left_out: Vec<String>,
 }
 
-impl Graph {
-    /// The prompt that a sampler's inputs of these names lead to.
-    pub(super) fn prompt(&self, sampler: &Value, roles: &[&str]) -> GraphPrompt {
-        let guider = self.linked(sampler, "guider");
-        let start = roles
-            .iter()
-            .find_map(|input| self.linked(sampler, input).or_else(|| self.linked(guider?, input)));
-        let Some(start) = start else {
-            // A link to a node that is not there: its words are unknown, not empty.
-            let missing = [Some(sampler), guider].into_iter().flatten().find_map(|node| {
-                let inputs = node.get("inputs")?;
-                roles.iter().find_map(|role| linked_name(inputs.get(*role)?))
-            });
-            let left_out =
-                missing.map(|name| name.chars().take(MAX_NAME_LEN).collect()).into_iter().collect();
-            return GraphPrompt { text: None, left_out };
-        };
-        let mut walk = Walk { graph: self, roles, nodes_left: MAX_NODES, left_out: Vec::new() };
-        let text = walk.text_of(start, MAX_LINKS).map(|text| text.trim().to_owned());
-        if text.is_none() && walk.left_out.is_empty() {
-            walk.leave_out(start);
-        }
-        GraphPrompt { text, left_out: walk.left_out }
+/// Finds the prompt that is linked to a sampler's inputs of these names.
+pub(super) fn find(graph: &Graph, sampler: &Value, roles: &[&str]) -> GraphPrompt {
+    let guider = graph.linked(sampler, "guider");
+    let start =
+        roles.iter().find_map(|input| graph.linked(sampler, input).or_else(|| graph.linked(guider?, input)));
+    let Some(start) = start else {
+        // A link to a missing node: the text is unknown, not empty.
+        let missing = [Some(sampler), guider].into_iter().flatten().find_map(|node| {
+            let inputs = node.get("inputs")?;
+            roles.iter().find_map(|role| linked_name(inputs.get(*role)?))
+        });
+        let left_out = missing.map(|name| name.chars().take(MAX_NAME_LEN).collect()).into_iter().collect();
+        return GraphPrompt { text: None, left_out };
+    };
+    let mut search = Search { graph, roles, nodes_left: MAX_NODES, left_out: Vec::new() };
+    let text = search.text_of(start, MAX_LINKS).map(|text| text.trim().to_owned());
+    if text.is_none() && search.left_out.is_empty() {
+        search.leave_out(start);
     }
+    GraphPrompt { text, left_out: search.left_out }
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Search<'a> {
     fn leave_out(&mut self, node: &Value) {
         let class: String = class(node).chars().take(MAX_NAME_LEN).collect();
         if !self.left_out.contains(&class) {
@@ -98,14 +94,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The words that a node gives, `None` if they are not found.
+    /// The text of a node; `None` if it is not found.
     fn text_of(&mut self, node: &'a Value, links: usize) -> Option<String> {
         self.nodes_left = self.nodes_left.checked_sub(1)?;
         let links = links.checked_sub(1)?;
         match class(node) {
-            // An empty conditioning, whatever comes in.
+            // An empty conditioning, whatever the input.
             "ConditioningZeroOut" => return Some(String::new()),
-            // AUTOMATIC1111's words for the same: chunks one behind the other, and predictions together.
+            // AUTOMATIC1111's syntax for the same: consecutive chunks, and combined predictions.
             "ConditioningConcat" => {
                 return self.joined(node, &["conditioning_to", "conditioning_from"], " BREAK ", links);
             }
@@ -126,11 +122,11 @@ impl<'a> Walk<'a> {
             JOINED.iter().find(|inputs| node.get("inputs").and_then(|i| i.get(inputs[0])).is_some())
         {
             let delimiter = ["delimiter", "separator"].iter().find_map(|name| value(node, name)?.as_str());
-            let unsaid = if class(node).starts_with("StringConcatenate") { "" } else { ", " };
-            return self.joined(node, inputs, delimiter.unwrap_or(unsaid), links);
+            let default = if class(node).starts_with("StringConcatenate") { "" } else { ", " };
+            return self.joined(node, inputs, delimiter.unwrap_or(default), links);
         }
         let roles = self.roles;
-        // Nodes that fit words into a style of their own have both prompts.
+        // Style nodes have both prompts.
         let styled = roles.iter().find_map(|role| value(node, &format!("text_{role}"))?.as_str());
         if let Some(text) = styled {
             self.leave_out(node);
@@ -145,11 +141,11 @@ impl<'a> Walk<'a> {
             }
             return Some(text.to_owned());
         }
-        // On through nodes that change a conditioning or pass a text on.
+        // Continues through nodes that change a conditioning or pass a text on.
         if let Some(next) = roles.iter().chain(&PASSED_ON).find_map(|name| self.graph.linked(node, name)) {
             return self.text_of(next, links);
         }
-        // A text that is empty is a prompt too.
+        // An empty text is a valid prompt.
         TEXTS.iter().find_map(|name| value(node, name)?.as_str()).map(str::to_owned)
     }
 
@@ -161,7 +157,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The texts of several inputs. One that is not found is named; `None` if none is found.
+    /// The joined texts of several inputs. Inputs that are not found are reported; `None` if none is found.
     fn joined(&mut self, node: &'a Value, inputs: &[&str], between: &str, links: usize) -> Option<String> {
         let mut found = Vec::new();
         for input in inputs {
@@ -179,7 +175,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Classes that pass words on but change what they mean, or the words themselves.
+/// Whether nodes of this class change a text or its effect.
 fn changes_words(class: &str) -> bool {
     const CLASSES: [&str; 8] = [
         "ConditioningAverage",

@@ -1,13 +1,13 @@
-//! The form in which ComfyUI's editor keeps a graph: a list of nodes, a list of links, and each node's values
-//! without their names.
+//! The format of ComfyUI's editor for a graph: a list of nodes, a list of links, and the values of each node without
+//! their names.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-/// A node that is switched off.
+/// The mode of a muted node.
 const MUTED: u64 = 2;
-/// What the editor puts behind a seed: whether the next run gets another one.
+/// The editor's own value after a seed: whether the next run gets another one.
 const AFTER_SEED: &str = "control_after_generate";
 /// The names of the values of ComfyUI's own nodes, in their order.
 const VALUES: [(&str, &[&str]); 15] = [
@@ -31,21 +31,21 @@ const VALUES: [(&str, &[&str]); 15] = [
     ("PrimitiveString", &["value"]),
 ];
 
-/// The nodes as the server is given them: by their names, with named inputs.
+/// The nodes in the format of the server: by name, with named inputs.
 pub(super) fn nodes_of(workflow: &Map<String, Value>) -> Map<String, Value> {
     let list = |name: &str| workflow.get(name).and_then(Value::as_array).into_iter().flatten();
     let links: HashMap<u64, Value> = list("links").filter_map(link).collect();
     list("nodes").filter_map(|node| node_of(node, &links)).collect()
 }
 
-/// A link's number and the output it begins at.
+/// The id of a link and the output it begins at.
 fn link(link: &Value) -> Option<(u64, Value)> {
-    // A list of number, node, output and where it ends; an object in newer files.
+    // A list of id, node, output and target; an object in newer files.
     let part = |at: usize, name: &str| link.get(at).or_else(|| link.get(name));
     Some((part(0, "id")?.as_u64()?, json!([name_of(part(1, "origin_id")?)?, part(2, "origin_slot")?])))
 }
 
-/// A node's name, which mostly is a number.
+/// The name of a node, usually a number.
 fn name_of(id: &Value) -> Option<String> {
     id.as_str().map(str::to_owned).or_else(|| Some(id.as_i64()?.to_string()))
 }
@@ -62,7 +62,7 @@ fn node_of(node: &Value, links: &HashMap<u64, Value>) -> Option<(String, Value)>
                 slots().filter_map(|slot| slot.get("widget")?.get("name")?.as_str()).collect();
             let known = VALUES.iter().find(|(known, _)| *known == class);
             let names = known.map_or_else(|| with_controls(&named), |(_, names)| names.to_vec());
-            // Files of older editors name only the values that became links: their order is not known.
+            // Older editors name only the values that are links, so the order of the others is unknown.
             let fits = known.is_some() || names.len() == values.len();
             let pairs = names.iter().zip(values).filter(|_| fits);
             pairs.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
@@ -74,7 +74,7 @@ fn node_of(node: &Value, links: &HashMap<u64, Value>) -> Option<(String, Value)>
         if let Some(name) = slot.get("name").and_then(Value::as_str)
             && let Some(link) = slot.get("link").and_then(Value::as_u64)
         {
-            // A link that is not in the list is one to a node that is missing.
+            // A link that is not in the list refers to a missing node.
             let origin = links.get(&link).cloned().unwrap_or_else(|| json!([format!("link {link}"), 0]));
             inputs.insert(name.to_owned(), origin);
         }
@@ -82,7 +82,7 @@ fn node_of(node: &Value, links: &HashMap<u64, Value>) -> Option<(String, Value)>
     Some((name, json!({"class_type": class, "inputs": inputs})))
 }
 
-/// The names of a node's values with the editor's own behind seeds.
+/// The names of a node's values, with the editor's own value after each seed.
 fn with_controls<'a>(names: &[&'a str]) -> Vec<&'a str> {
     let seeds = ["seed", "noise_seed"];
     names

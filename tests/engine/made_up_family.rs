@@ -1,7 +1,5 @@
-//! A family of models that only this file knows goes through every public seam: it is recognised, loaded, sampled,
-//! previewed and decoded, and no other file has heard of it.
-
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+//! A model family that is defined in this file alone is recognised, loaded, sampled, previewed and decoded through the
+//! public interfaces.
 
 use safelight::catalog::{
     ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, SamplerKind, StepLimits,
@@ -20,7 +18,7 @@ use safelight::store::Checkpoint;
 /// Two channels, each latent pixel one pixel of the picture.
 const FORMAT: LatentFormat = LatentFormat { channels: 2, downscale: 1, scale: 1.0, shift: 0.0 };
 
-/// Draws one grey, which its folder's configuration names: the best guess of every noisy latent.
+/// A family whose pictures are one grey, which the configuration in the folder sets.
 struct Grey;
 
 #[derive(serde::Deserialize)]
@@ -119,7 +117,7 @@ impl LatentDiffusionModel for GreyModel {
     }
 }
 
-/// Knows that every picture is the same grey, and so what in a noisy latent is noise.
+/// The exact denoiser: every picture is the same grey, so the noise in a latent is known.
 struct GreyNetwork<'a> {
     grey: f32,
     config: &'a SchedulerConfig,

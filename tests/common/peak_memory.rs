@@ -1,4 +1,6 @@
-//! An allocator that knows the most memory that was held at one time.
+//! An allocator that records the peak memory of the process.
+//!
+//! Not in `mod.rs`: only the programs that include this file by its path get the allocator.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -21,38 +23,42 @@ fn remove(bytes: usize) {
 }
 
 #[expect(unsafe_code, reason = "an allocator is unsafe by its trait")]
-// SAFETY: every call goes to the system's allocator with the arguments it came with.
+// SAFETY: every call goes to the system's allocator with its arguments unchanged.
 unsafe impl GlobalAlloc for Metered {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
+        // SAFETY: the caller's promises are passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         remove(layout.size());
+        // SAFETY: the caller's promises are passed on.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
+        // SAFETY: the caller's promises are passed on.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         remove(layout.size());
         add(new_size);
+        // SAFETY: the caller's promises are passed on.
         unsafe { System.realloc(memory, layout, new_size) }
     }
 }
 
-/// Begins to measure.
+/// Starts a measurement.
 pub(crate) fn start() {
     let held = HELD.load(Relaxed);
     BEFORE.store(held, Relaxed);
     PEAK.store(held, Relaxed);
 }
 
-/// The most bytes held since [`start`], beyond those held then.
+/// The peak since [`start`], less what was allocated then, bytes.
 pub(crate) fn peak() -> usize {
     PEAK.load(Relaxed).saturating_sub(BEFORE.load(Relaxed))
 }

@@ -1,20 +1,20 @@
-//! What a picture file's structure says before a decoder makes room for it: whether the file is whole, how large its
-//! parts claim to be, and how many frames it has.
+//! Checks the structure of a picture file before it is decoded: whether the file is complete, which sizes its parts
+//! claim, and how many frames it has.
 //!
-//! Decoders forgive a file that ends early and fill the rest with grey; and some make room for what a part claims
-//! before they look whether there are bytes for it.
+//! Decoders accept a truncated file and fill the rest with grey, and some allocate what a part claims before they check
+//! that the bytes exist.
 
 use image::ImageFormat;
 
 use crate::formats::metadata::tiff_parts;
 use crate::formats::png_chunks;
 
-/// What was found.
+/// The structure of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Structure {
-    /// Why the file cannot hold all of its picture, as a part of a sentence.
+    /// Where the file is cut off, as a part of a sentence; `None` if it may be complete.
     pub(super) cut: Option<String>,
-    /// The largest size that a part of the picture claims, beside the picture's own.
+    /// The largest size that a part of the picture claims, in addition to the picture's own.
     pub(super) part: Option<(u32, u32)>,
     /// Frames or pages.
     pub(super) frames: usize,
@@ -50,10 +50,10 @@ fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
-/// No stream of deflate grows more: 258 bytes from two bits.
+/// The largest compression ratio of deflate: 258 bytes from two bits.
 const MAX_DEFLATE_RATIO: u64 = 1032;
 
-/// The pixels' packed bytes must be able to hold them.
+/// PNG: the compressed bytes must be enough for the pixels.
 fn png(bytes: &[u8]) -> Structure {
     let (mut packed, mut frames, mut needed) = (0u64, 1, 0);
     for chunk in png_chunks::chunks(bytes) {
@@ -74,15 +74,15 @@ fn png(bytes: &[u8]) -> Structure {
             _ => {}
         }
     }
-    // A last chunk that is not whole counts as if it were.
+    // An incomplete last chunk counts as if it were complete.
     packed += bytes.len() as u64 - png_chunks::chunks(bytes).map(|c| c.whole.len() as u64).sum::<u64>();
     let cut =
         (packed.saturating_mul(MAX_DEFLATE_RATIO) < needed).then(|| "long before its pixels do".to_owned());
     Structure { cut, part: None, frames }
 }
 
-/// Ends with its own marker, and its pixels have at least one bit for each 8×8 of them: the shortest code of a
-/// block's mean.
+/// JPEG: it must end with its end marker, and have at least one bit for each block of 8×8 pixels, the shortest code of
+/// a block's mean.
 fn jpeg(bytes: &[u8]) -> Structure {
     let (mut at, mut blocks, mut coded) = (2, 0u64, 0u64);
     loop {
@@ -94,7 +94,7 @@ fn jpeg(bytes: &[u8]) -> Structure {
         match marker {
             0xff => at += 1,
             0xd9 => break,
-            // Markers without a content.
+            // Markers without content.
             0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
             _ => {
                 let Some(high) = bytes.get(at + 2).zip(bytes.get(at + 3)) else {
@@ -124,7 +124,7 @@ fn jpeg(bytes: &[u8]) -> Structure {
     }
 }
 
-/// Where the coded pixels that begin here end: at a marker that is neither a stuffed byte nor a restart.
+/// The end of the coded pixels: a marker that is neither a stuffed byte nor a restart.
 fn end_of_scan(bytes: &[u8], from: usize) -> usize {
     let scan = bytes.get(from..).unwrap_or_default();
     let end =
@@ -132,8 +132,8 @@ fn end_of_scan(bytes: &[u8], from: usize) -> usize {
     end.map_or(bytes.len(), |end| from + end)
 }
 
-/// Chunks of pixels are whole; the sizes that an animation's first frame and a lossy frame claim (RFC 9649, 2.7.1;
-/// RFC 6386, 9.1): the decoder compares them with the file's own only after it made room for them.
+/// WebP: the chunks of pixels must be complete. Also finds the sizes that an animation's first frame and a lossy frame
+/// claim (RFC 9649, 2.7.1; RFC 6386, 9.1), which the decoder checks only after it has allocated them.
 fn webp(bytes: &[u8]) -> Structure {
     let mut structure = Structure::default();
     let mut rest = bytes.get(12..).unwrap_or_default();
@@ -160,7 +160,7 @@ fn webp(bytes: &[u8]) -> Structure {
     structure
 }
 
-/// The size in a lossy frame's own header.
+/// The size in the header of a lossy frame.
 fn lossy_size(frame: &[u8]) -> Option<(u32, u32)> {
     Some((le16(frame, 6)? & 0x3fff, le16(frame, 8)? & 0x3fff))
 }
@@ -177,13 +177,13 @@ fn animated_size(frame: &[u8]) -> Option<(u32, u32)> {
     Some(inner.filter(|&inner| area(inner) > area(claimed)).unwrap_or(claimed))
 }
 
-/// The blocks of a GIF up to its end; `None` if the first frame is not whole.
+/// GIF: reads the blocks up to the end; `None` if the first frame is incomplete.
 /// Source: GIF89a specification, sections 18 to 23.
 fn gif(bytes: &[u8]) -> Option<Structure> {
     let colours = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3usize << ((flags & 7) + 1) };
     let mut structure = Structure::default();
     let mut at = 13 + colours(*bytes.get(10)?);
-    // The blocks of a part, each behind its length, up to an empty one.
+    // The sub-blocks of a part, each with its length, up to an empty one.
     let end_of_blocks = |mut at: usize| loop {
         let len = usize::from(*bytes.get(at)?);
         at += 1 + len;
@@ -197,7 +197,7 @@ fn gif(bytes: &[u8]) -> Option<Structure> {
             Some(0x2c) => {
                 let size = (le16(bytes, at + 5)?, le16(bytes, at + 7)?);
                 structure.part = structure.part.or(Some(size));
-                // Behind the frame's colours: the length of a code.
+                // The colour table of the frame is followed by the code length.
                 let end = bytes.get(at + 9).and_then(|&flags| end_of_blocks(at + 10 + colours(flags) + 1));
                 structure.frames += usize::from(end.is_some());
                 end
@@ -212,36 +212,36 @@ fn gif(bytes: &[u8]) -> Option<Structure> {
     }
 }
 
-/// The rows of an uncompressed bitmap are there.
+/// BMP: the rows of an uncompressed bitmap must be within the file.
 fn bmp(bytes: &[u8]) -> Structure {
     let rows = || {
         let offset = u64::from(le32(bytes, 10)?);
-        // The oldest head has edges of 16 bits and no compression.
+        // The oldest header has 16-bit edges and no compression.
         let (width, height, bits, compression) = if le32(bytes, 14)? == 12 {
             (le16(bytes, 18)?, le16(bytes, 20)?, le16(bytes, 24)?, 0)
         } else {
             let height = le32(bytes, 22)?.cast_signed().unsigned_abs();
             (le32(bytes, 18)?, height, le16(bytes, 28)?, le32(bytes, 30)?)
         };
-        // Plain values, or with masks of their bits.
+        // Uncompressed values, with or without bit masks.
         let row = matches!(compression, 0 | 3 | 6)
             .then(|| (u64::from(width) * u64::from(bits)).div_ceil(32) * 4)?;
-        let there = (bytes.len() as u64).saturating_sub(offset).checked_div(row)?;
-        Some((there, u64::from(height)))
+        let present = (bytes.len() as u64).saturating_sub(offset).checked_div(row)?;
+        Some((present, u64::from(height)))
     };
     match rows() {
-        Some((there, height)) if there < height => {
-            Structure::cut(format!("within its pixels: {there} of {height} rows are there"))
+        Some((present, height)) if present < height => {
+            Structure::cut(format!("within its pixels: {present} of {height} rows are present"))
         }
         _ => Structure { frames: 1, ..Structure::default() },
     }
 }
 
-/// The strips or tiles of the first page lie within the file.
+/// TIFF: the strips or tiles of the first page must be within the file.
 fn tiff(bytes: &[u8]) -> Structure {
     let Some(parts) = tiff_parts(bytes) else { return Structure::default() };
-    let cut = (parts.there < parts.all)
-        .then(|| format!("within its pixels: {} of {} strips are there", parts.there, parts.all));
+    let cut = (parts.within_file < parts.all)
+        .then(|| format!("within its pixels: {} of {} strips are present", parts.within_file, parts.all));
     Structure { cut, part: None, frames: parts.pages }
 }
 

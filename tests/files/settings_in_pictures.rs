@@ -1,6 +1,4 @@
-//! Settings in pictures: as other programs write them, byte by byte, and our own there and back again.
-
-#![expect(clippy::unwrap_used, reason = "what a test needs and does not find fails it")]
+//! Settings in pictures: as other programs write them, byte by byte, and our own after a round trip.
 
 use std::path::Path;
 
@@ -18,7 +16,7 @@ fn pixels() -> Picture {
     Picture::new(8, 8, (0..192u8).collect::<Vec<_>>()).unwrap()
 }
 
-/// A PNG with a chunk of any bytes behind its head.
+/// A PNG with a chunk of any bytes after its header.
 fn png_with(name: [u8; 4], content: &[u8]) -> Vec<u8> {
     let mut png = encode_picture(&pixels(), PictureFormat::Png, None, &WriteOptions::default()).unwrap();
     let mut chunk = (content.len() as u32).to_be_bytes().to_vec();
@@ -37,7 +35,7 @@ fn png_with_texts(texts: &[(&str, &[u8])]) -> Vec<u8> {
     let chunk =
         |(keyword, text): &(&str, &[u8])| png_with(*b"tEXt", &[keyword.as_bytes(), b"\0", text].concat());
     let plain = png_with(*b"tEXt", b"Title\0x");
-    // Each picture's own chunk stands between the head and the rest, which are all the same.
+    // The chunk of each picture is between its header and the rest, which are equal in all of them.
     let tail = plain.len() - (33 + 12 + 7);
     let mut file = plain[..33].to_vec();
     for text in texts {
@@ -48,7 +46,7 @@ fn png_with_texts(texts: &[(&str, &[u8])]) -> Vec<u8> {
     file
 }
 
-/// A JPEG with a segment of any bytes behind its first marker.
+/// A JPEG with a segment of any bytes after its first marker.
 fn jpeg_with(marker: u8, content: &[u8]) -> Vec<u8> {
     let mut jpeg = encode_picture(&pixels(), PictureFormat::Jpeg, None, &WriteOptions::default()).unwrap();
     let mut segment = vec![0xff, marker];
@@ -95,7 +93,7 @@ fn prompts_in_braces_and_brackets_keep_their_settings() {
         let text = format!("{prompt}\nNegative prompt: blur\n{LINE}");
         expect(prompt, &png_with_texts(&[("parameters", text.as_bytes())]), prompt, Some("blur"));
     }
-    // JSON of an unknown structure is nobody's prompt.
+    // JSON of an unknown structure is not a prompt.
     assert_eq!(facts_from_bytes(&png_with_texts(&[("parameters", b"{\"a\": [NaN]}")])), None);
 }
 
@@ -226,7 +224,7 @@ fn facts(prompt: String, negative: Option<String>) -> GenerationFacts {
     }
 }
 
-/// Through the text alone, each picture format and a latent.
+/// The settings after a round trip through the text, each picture format and a latent.
 fn roads(facts: &GenerationFacts, folder: &Path) -> Vec<(String, Option<GenerationFacts>)> {
     let mut found = vec![("text".to_owned(), Some(a1111::parse(&a1111::write(facts))))];
     for format in PictureFormat::ALL {

@@ -1,7 +1,5 @@
 //! Damaged model folders: an error or a model, never a panic or a huge allocation.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -10,9 +8,11 @@ use safelight::catalog::ModelSource;
 use safelight::models::{ModelSettings, load};
 use safelight::request::CancelToken;
 
-/// Every file of a small model but the records of what diffusers made of it.
+use crate::common::fixtures::fixture;
+
+/// Every file of a small model except the recorded results of diffusers.
 static FILES: LazyLock<Vec<(PathBuf, Vec<u8>)>> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sd2");
+    let root = fixture("sd2");
     let mut files = Vec::new();
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
@@ -116,7 +116,7 @@ fn weights_that_end_too_early_say_so() {
     }
 }
 
-/// A file that another program shortens or replaces meanwhile: an error, and no signal that ends the program.
+/// A file that another program truncates meanwhile is an error, and not a signal that ends the program.
 #[test]
 fn weights_that_shrink_while_they_load_are_an_error() {
     for (_, path, content) in weights() {
@@ -135,7 +135,7 @@ fn weights_that_shrink_while_they_load_are_an_error() {
     }
 }
 
-/// Its weights are a file of 256 GiB that takes no space: nothing of it may be read or allocated.
+/// Its weights are a sparse file of 256 GiB, of which nothing may be read or allocated.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_model_larger_than_the_memory_is_refused_before_it_is_read() {
@@ -194,7 +194,7 @@ fn configurations_are_read_as_python_writes_them() {
                 1,
             )
         };
-        // A key that stands twice counts where it stands last.
+        // Of duplicate keys the last one counts.
         assert_eq!(changed(name, nulls), Ok(()), "{name}");
     }
     let null_size = |text: String| text.replace("\"sample_size\": 8", "\"sample_size\": null");
@@ -230,7 +230,7 @@ fn a_tokenizer_that_cannot_be_parsed_is_an_error() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 160, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 160, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn changed_and_cut_files_never_panic(

@@ -1,0 +1,198 @@
+//! The command line's arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::numbers;
+use crate::catalog::{ModelSource, SamplerKind, ScheduleKind};
+use crate::engine::EngineSettings;
+use crate::request::{DeviceChoice, DtypeChoice, Seed, TileChoice};
+
+/// Safelight: watch a latent image develop. Without a command it opens its window.
+#[derive(Debug, Parser)]
+#[command(name = "safelight", version, about)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Draw a picture.
+    Generate(GenerateArguments),
+    /// Encode a picture to a latent file.
+    Encode(ConvertArguments),
+    /// Decode a latent file to a picture.
+    Decode(ConvertArguments),
+    /// Draw every channel of a latent file, or of a picture's latent, as one labelled picture.
+    Channels(ConvertArguments),
+    /// Show what model folders, pictures and latent files contain.
+    Inspect {
+        /// Folders and files.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Print JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Time every stage of a picture.
+    Bench {
+        #[command(flatten)]
+        engine: EngineArguments,
+        /// Steps to time.
+        #[arg(long, default_value_t = 10, allow_hyphen_values = true, value_parser = numbers::steps)]
+        steps: usize,
+        /// Instruction set of the processor to use: baseline, avx2, avx512 or avx512-bf16 [default: the widest available].
+        #[arg(long, value_name = "SET")]
+        instructions: Option<String>,
+        /// Print JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The model, and how it is computed.
+#[derive(Clone, Debug, Args)]
+pub(super) struct EngineArguments {
+    /// The model: `builtin` or a folder in diffusers' layout.
+    #[arg(long, default_value = "builtin", value_name = "builtin|FOLDER")]
+    pub(super) model: String,
+    /// auto, cpu, cuda, cuda:N or metal.
+    #[arg(long, default_value = "auto")]
+    pub(super) device: DeviceChoice,
+    /// auto, f32, f16 or bf16.
+    #[arg(long, default_value = "auto")]
+    pub(super) dtype: DtypeChoice,
+    /// Encode and decode in tiles, which takes less memory: auto (large pictures), always or never.
+    #[arg(long, default_value = "auto")]
+    pub(super) tiles: TileChoice,
+    /// Threads of the processor [default: one per core].
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = numbers::threads)]
+    pub(super) threads: Option<usize>,
+}
+
+impl EngineArguments {
+    /// Where the model is.
+    pub(super) fn source(&self) -> ModelSource {
+        ModelSource::from_argument(&self.model)
+    }
+
+    pub(super) fn settings(&self) -> EngineSettings {
+        EngineSettings {
+            device: self.device,
+            dtype: self.dtype,
+            tiles: self.tiles,
+            threads: self.threads,
+            instructions: None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct GenerateArguments {
+    /// What to draw.
+    #[arg(long, allow_hyphen_values = true)]
+    pub(super) prompt: String,
+    /// What to avoid.
+    #[arg(long, default_value = "", allow_hyphen_values = true)]
+    pub(super) negative_prompt: String,
+    #[command(flatten)]
+    pub(super) engine: EngineArguments,
+    /// Width in pixels [default: the model's].
+    #[arg(long, value_name = "PX", allow_hyphen_values = true, value_parser = numbers::edge)]
+    pub(super) width: Option<usize>,
+    /// Height in pixels [default: the model's].
+    #[arg(long, value_name = "PX", allow_hyphen_values = true, value_parser = numbers::edge)]
+    pub(super) height: Option<usize>,
+    /// Sampling steps [default: the model's].
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = numbers::steps)]
+    pub(super) steps: Option<usize>,
+    /// Classifier-free guidance scale; 1 or less turns it off [default: the model's].
+    #[arg(long, value_name = "F", allow_hyphen_values = true, value_parser = numbers::guidance_scale)]
+    pub(super) guidance_scale: Option<f64>,
+    /// The first picture's seed, -1 for a random one [default: random].
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(super) seed: Option<Seed>,
+    /// Number of pictures, with consecutive seeds and numbered names.
+    #[arg(long, default_value_t = 1, value_name = "N", allow_hyphen_values = true, value_parser = numbers::batch)]
+    pub(super) batch: usize,
+    #[arg(long, help = sampler_help())]
+    pub(super) sampler: Option<SamplerKind>,
+    #[arg(long, default_value = ScheduleKind::default().id(), help = schedule_help())]
+    pub(super) schedule: ScheduleKind,
+    /// Start from this picture.
+    #[arg(long, value_name = "FILE")]
+    pub(super) init_image: Option<PathBuf>,
+    /// How much of the source picture is redrawn, from 0 (nothing) to 1 (everything).
+    #[arg(long, default_value_t = 0.75, value_name = "F", allow_hyphen_values = true, value_parser = numbers::strength)]
+    pub(super) strength: f64,
+    /// Save the final latent too, in ComfyUI's format.
+    #[arg(long, value_name = "FILE.latent")]
+    pub(super) save_latent: Option<PathBuf>,
+    /// Write no settings into the picture.
+    #[arg(long)]
+    pub(super) no_metadata: bool,
+    /// Print JSON on standard output.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The picture to write: .png, .jpg or .webp.
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct ConvertArguments {
+    /// The file to read.
+    pub(super) input: PathBuf,
+    #[command(flatten)]
+    pub(super) engine: EngineArguments,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: PathBuf,
+    /// Print JSON on standard output.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Names as a choice in a sentence: `a, b or c`.
+fn any_of(names: impl IntoIterator<Item = &'static str>) -> String {
+    let names: Vec<_> = names.into_iter().collect();
+    match names.split_last() {
+        Some((last, first)) if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+fn sampler_help() -> String {
+    format!("Sampler: {} [default: the model's]", any_of(SamplerKind::ALL.map(SamplerKind::id)))
+}
+
+fn schedule_help() -> String {
+    format!("Schedule of noise levels: {}", any_of(ScheduleKind::ALL.map(ScheduleKind::id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_help_names_every_sampler_and_schedule() {
+        let mut command = Arguments::command();
+        let help = command.find_subcommand_mut("generate").unwrap().render_help().to_string();
+        let words: Vec<&str> = help.split(|c: char| c.is_whitespace() || c == ',').collect();
+        for id in
+            SamplerKind::ALL.map(SamplerKind::id).into_iter().chain(ScheduleKind::ALL.map(ScheduleKind::id))
+        {
+            assert!(words.contains(&id), "{id}: {help}");
+        }
+    }
+
+    #[test]
+    fn names_are_joined_as_in_a_sentence() {
+        assert_eq!(any_of(["a", "b", "c"]), "a, b or c");
+        assert_eq!((any_of(["a"]), any_of([])), ("a".to_owned(), String::new()));
+    }
+}

@@ -1,0 +1,30 @@
+//! The data of fits between starts: one file for each VAE.
+
+use std::path::Path;
+
+use crate::formats::atomic::write_atomically;
+use crate::models::LatentDiffusionModel;
+use crate::projection::PreviewFitData;
+use crate::store::preview_cache;
+
+/// The data kept in `folder` for the model's VAE; `None` if there is none, or none that fits its latents.
+pub(super) fn read(folder: &Path, model: &dyn LatentDiffusionModel) -> Option<PreviewFitData> {
+    let profile = model.profile();
+    let bytes = std::fs::read(preview_cache::path(folder, &profile.vae_hash)).ok()?;
+    preview_cache::from_bytes(&bytes)
+        .filter(|data| (data.channels, data.downscale) == (profile.format.channels, profile.format.downscale))
+}
+
+/// Writes the data of a VAE. A failure is only logged, since all it costs is another fit at the next start.
+pub(super) fn write(folder: &Path, data: &PreviewFitData, vae_hash: &str) {
+    if let Err(reason) = try_write(folder, data, vae_hash) {
+        log::warn!("the fitted preview could not be saved: {reason}");
+    }
+}
+
+fn try_write(folder: &Path, data: &PreviewFitData, vae_hash: &str) -> Result<(), Box<dyn std::error::Error>> {
+    std::fs::create_dir_all(folder)?;
+    let bytes = preview_cache::to_bytes(data)?;
+    write_atomically(&preview_cache::path(folder, vae_hash), |file| std::io::Write::write_all(file, &bytes))?;
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Previews fitted to a VAE, by regression on what it encodes and decodes.
+//!
+//! A `FitPreview` job gathers the first data; every later picture of the model adds to them.
+
+mod gather;
+mod kept;
+mod samples;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::failure::JobError;
+use super::outbox::Outbox;
+use super::protocol::{Event, JobId};
+use crate::catalog::ModelSource;
+use crate::formats::metrics::{psnr, ssim};
+use crate::latent::Latent;
+use crate::models::LatentDiffusionModel;
+use crate::projection::{PreviewFit, PreviewFitData, ProjectionQuality, render_linear_reference};
+use crate::request::{CancelToken, Picture};
+
+/// Ridge of the regressions, as a share of the mean square of their inputs.
+const RIDGE: f64 = 1e-4;
+/// Rows above which further pictures add nothing: 500 latents of 64 × 64.
+const MAX_ROWS: u64 = 2_000_000;
+
+/// The fit of the loaded model's previews: its data, and the folder they are kept in.
+pub(super) struct PreviewFitter {
+    data: PreviewFitData,
+    folder: Option<PathBuf>,
+}
+
+impl PreviewFitter {
+    /// Reads the data kept in `folder` for the model's VAE, or gathers them if `may_compute`.
+    ///
+    /// # Errors
+    /// [`JobError::Cancelled`] if the job was stopped, or nothing is kept and nothing may be computed;
+    /// [`JobError::Failed`] if the VAE fails.
+    pub(super) fn open(
+        model: &dyn LatentDiffusionModel,
+        job: JobId,
+        folder: Option<PathBuf>,
+        may_compute: bool,
+        cancel: &CancelToken,
+        outbox: &Outbox,
+    ) -> Result<Self, JobError> {
+        if let Some(data) = folder.as_deref().and_then(|folder| kept::read(folder, model)) {
+            return Ok(Self { data, folder });
+        }
+        if !may_compute {
+            return Err(JobError::Cancelled);
+        }
+        let data = gather::gather(model, job, cancel, outbox)?;
+        let fitter = Self { data, folder };
+        fitter.keep(model);
+        Ok(fitter)
+    }
+
+    /// Adds a latent and the picture that the model decoded from it. Whether the fit changed.
+    pub(super) fn learn(
+        &mut self,
+        model: &dyn LatentDiffusionModel,
+        latent: &Latent,
+        decoded: &Picture,
+    ) -> bool {
+        let changed = learn(&mut self.data, latent, decoded);
+        if changed {
+            self.keep(model);
+        }
+        changed
+    }
+
+    fn keep(&self, model: &dyn LatentDiffusionModel) {
+        if let Some(folder) = &self.folder {
+            kept::write(folder, &self.data, &model.profile().vae_hash);
+        }
+    }
+
+    /// Solves the regressions and sends the client the fit.
+    pub(super) fn send(&self, job: JobId, model: &ModelSource, outbox: &Outbox) {
+        if let Some(fit) = solve(&self.data) {
+            outbox.send(Event::PreviewFitted { job, model: model.clone(), fit: Arc::new(fit) });
+        }
+    }
+}
+
+/// Adds a latent and its picture, unless there are enough or they are of another VAE. Whether the data changed.
+fn learn(data: &mut PreviewFitData, latent: &Latent, decoded: &Picture) -> bool {
+    let fits = latent.shape().channels == data.channels;
+    let wanted = fits && data.patch.rows() < MAX_ROWS;
+    if wanted {
+        data.add(latent, decoded.rgb());
+    }
+    wanted
+}
+
+/// Solves both regressions and measures them on the pictures held out. `None` if there is too little data.
+fn solve(data: &PreviewFitData) -> Option<PreviewFit> {
+    let (linear, patch) = data.solve(RIDGE)?;
+    let linear_quality =
+        quality(data, |latent| render_linear_reference(latent, &linear, data.downscale, true))?;
+    let patch_quality = quality(data, |latent| {
+        let to_share = |rgb: [f32; 3]| rgb.map(|v| (v * 0.5 + 0.5).clamp(0.0, 1.0));
+        patch.rgb_from_latent(latent).into_iter().map(to_share).collect()
+    })?;
+    Some(PreviewFit { linear: linear.into(), linear_quality, patch: patch.into(), patch_quality })
+}
+
+/// Mean agreement of previews with the VAE's pictures, over those held out. `draw` gives rows of RGB, 0 to 1.
+fn quality(data: &PreviewFitData, draw: impl Fn(&Latent) -> Vec<[f32; 3]>) -> Option<ProjectionQuality> {
+    let mut sum = ProjectionQuality { psnr: 0.0, ssim: 0.0 };
+    for (latent, decoded) in &data.held_out {
+        let bytes: Vec<u8> = draw(latent).into_iter().flatten().map(|v| (v * 255.0).round() as u8).collect();
+        let shape = latent.shape();
+        let (width, height) = (shape.width * data.downscale, shape.height * data.downscale);
+        let decoded = Picture::new(width, height, decoded.clone()).ok()?;
+        let drawn = Picture::new(width, height, bytes).ok()?;
+        sum.psnr += psnr(&decoded, &drawn)?;
+        sum.ssim += ssim(&decoded, &drawn)?;
+    }
+    let count = data.held_out.len() as f64;
+    (count > 0.0).then(|| ProjectionQuality { psnr: sum.psnr / count, ssim: sum.ssim / count })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::spectral_noise;
+    use super::*;
+    use crate::projection::PatchProjection;
+    use crate::request::Seed;
+
+    #[test]
+    fn a_fit_learns_a_linear_vae_and_beats_its_own_linear_map() {
+        // A "VAE" whose pixels depend on the neighbourhood: the patch map can follow, one matrix cannot.
+        let known = PatchProjection {
+            channels: 4,
+            downscale: 8,
+            weight: (0..37 * 192).map(|i| ((i * 7919 % 1000) as f32 / 1000.0 - 0.5) * 0.12).collect(),
+        };
+        let decode = |latent: &Latent| {
+            let rgb = known.rgb_from_latent(latent).into_iter().flatten();
+            let bytes: Vec<u8> =
+                rgb.map(|v| ((v * 0.5 + 0.5).clamp(0.0, 1.0) * 255.0).round() as u8).collect();
+            Picture::new(256, 256, bytes).unwrap()
+        };
+        let mut data = PreviewFitData::new(4, 8);
+        for seed in 0..3 {
+            let latent = spectral_noise(&[[0.0, 1.0]; 4], 32, Seed(seed));
+            assert!(learn(&mut data, &latent, &decode(&latent)));
+        }
+        let apart = spectral_noise(&[[0.0, 1.0]; 4], 32, Seed(9));
+        data.held_out.push((apart.clone(), decode(&apart).rgb().to_vec()));
+        let fit = solve(&data).unwrap();
+        assert!(fit.patch_is_better());
+        // What is left is the rounding to bytes and the ridge.
+        assert!(fit.patch_quality.psnr > 40.0, "{fit:?}", fit = fit.patch_quality);
+        let other = spectral_noise(&[[0.0, 1.0]; 3], 32, Seed(1));
+        assert!(!learn(&mut data, &other, &decode(&apart)), "another VAE's latent is left out");
+    }
+}

@@ -1,0 +1,11 @@
+//! The program run as a process, without its window.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod endings;
+mod failures;
+mod refusals;
+mod results;
+mod small_model;

@@ -1,0 +1,11 @@
+//! Helpers that several test programs share. Each includes this folder as a module; it is not a test program itself.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+pub(crate) mod fixtures;
+pub(crate) mod model_folders;
+pub(crate) mod numbers;
+pub(crate) mod pictures;
+pub(crate) mod program;
+pub(crate) mod sampling;

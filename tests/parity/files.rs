@@ -1,0 +1,72 @@
+//! Models in single files and in files for each part.
+
+use safelight::catalog::{ModelParts, ModelSource};
+use safelight::diffusion::NoiseSource;
+use safelight::latent::LatentShape;
+use safelight::request::{CancelToken, DecodeChoice, Seed};
+
+use super::common::fixtures::fixture;
+use super::common::model_folders::{fixture_model, loaded};
+use super::{both_outputs, prompts};
+
+/// Files whose names diffusers reads as the folders they were made from, in the layout that model sites have.
+#[test]
+fn a_single_file_is_the_model_of_its_folder() {
+    for name in ["sd1", "sd2", "sdxl"] {
+        let file = fixture(&format!("single/{name}.safetensors"));
+        let of_file = ModelSource::Parts(Box::new(ModelParts {
+            model: file.clone(),
+            configuration: Some(fixture(name)),
+            ..ModelParts::default()
+        }));
+        let noisy = NoiseSource::new(Seed(3)).latent(LatentShape::new(4, 8, 8));
+        let cancel = CancelToken::new();
+        let answers = |choice: &ModelSource| {
+            let mut model = loaded(choice);
+            let picture = model.decode(&noisy, DecodeChoice::default(), &cancel).unwrap().picture;
+            let encoded = model.encode(&picture, &cancel).unwrap();
+            let mut network = model.condition(&prompts("two moons", "snow"), &cancel).unwrap();
+            (both_outputs(&mut *network, &noisy, 801.0), picture, encoded.mean)
+        };
+        assert!(answers(&of_file) == answers(&fixture_model(name)), "{name}");
+        // Alone a file says what it is; the small one of XL has other sinusoids than the released models.
+        if name != "sdxl" {
+            let alone = safelight::models::profile(&ModelSource::Folder(file)).unwrap();
+            assert_eq!(alone.name, name);
+        }
+    }
+}
+
+/// Parts in files of their own, in both layouts.
+#[test]
+fn parts_from_other_files_complete_or_replace_a_model_s() {
+    let part = |path: &str| Some(fixture(path));
+    let noisy = NoiseSource::new(Seed(3)).latent(LatentShape::new(4, 8, 8));
+    let cancel = CancelToken::new();
+    let answers = |choice: &ModelSource| {
+        let mut model = loaded(choice);
+        let picture = model.decode(&noisy, DecodeChoice::default(), &cancel).unwrap().picture;
+        let mut network = model.condition(&prompts("two moons", "snow"), &cancel).unwrap();
+        (both_outputs(&mut *network, &noisy, 801.0), picture)
+    };
+    let own = answers(&fixture_model("sdxl"));
+    let put_together = ModelParts {
+        model: fixture("sdxl"),
+        diffusion_model: part("single/sdxl.safetensors"),
+        text_encoders: [part("sdxl/text_encoder/model.safetensors"), part("single/sdxl.safetensors"), None],
+        vae: part("sdxl/vae/diffusion_pytorch_model.safetensors"),
+        configuration: None,
+    };
+    assert!(answers(&ModelSource::Parts(Box::new(put_together))) == own);
+    let with_other_vae =
+        ModelParts { model: fixture("sdxl"), vae: part("single/sd1.safetensors"), ..ModelParts::default() };
+    let other = answers(&ModelSource::Parts(Box::new(with_other_vae)));
+    assert!(other.0 == own.0 && other.1 != own.1, "another VAE decodes another picture");
+    let no_vae = ModelParts {
+        model: fixture("sdxl"),
+        vae: part("sdxl/text_encoder/model.safetensors"),
+        ..ModelParts::default()
+    };
+    let error = safelight::models::profile(&ModelSource::Parts(Box::new(no_vae))).unwrap_err().to_string();
+    assert!(error.starts_with("no model can be opened: this is a CLIP text encoder alone"), "{error}");
+}
