@@ -4,7 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use safelight::catalog::{
-    ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, SamplerKind, StepLimits,
+    GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, SamplerKind,
+    StepLimits,
 };
 use safelight::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction, SchedulerConfig};
 use safelight::engine::{Command, DiskHost, Engine, EngineSettings, Event, Job, JobId, JobKind};
@@ -53,7 +54,7 @@ impl ModelFamily for Grey {
                 guidance_scale: 1.0,
                 sampler: SamplerKind::Euler,
             },
-            uses_guidance: false,
+            guidance: GuidanceKind::None,
             step_limits: StepLimits::default(),
             remarks: Vec::new(),
             added_tokens: Vec::new(),

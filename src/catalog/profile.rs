@@ -1,6 +1,6 @@
 //! What is known of a model once its configuration was read.
 
-use super::{ImageSize, ModelSource, PredictionType, SamplerKind};
+use super::{GuidanceKind, ImageSize, ModelSource, PredictionType, SamplerKind};
 use crate::latent::LatentFormat;
 
 /// The most steps a run can take: the one bound of all windows, commands and schedules.
@@ -33,7 +33,7 @@ pub struct ModelDefaults {
     pub size: ImageSize,
     /// Sampling steps.
     pub steps: usize,
-    /// Classifier-free guidance scale; 1 is off.
+    /// The guidance scale; 1 is off.
     pub guidance_scale: f64,
     /// The sampler that suits the model.
     pub sampler: SamplerKind,
@@ -56,8 +56,8 @@ pub struct ModelProfile {
     pub size_multiple: usize,
     /// Suggestions.
     pub defaults: ModelDefaults,
-    /// Whether guidance and negative prompts do something (not for guidance-distilled models).
-    pub uses_guidance: bool,
+    /// What a guidance scale and a negative prompt do.
+    pub guidance: GuidanceKind,
     /// The most steps a run can take.
     pub step_limits: StepLimits,
     /// What a person should know of how this model is drawn, one sentence each.
@@ -87,7 +87,7 @@ impl ModelProfile {
                 guidance_scale: 3.0,
                 sampler: SamplerKind::Ddim,
             },
-            uses_guidance: true,
+            guidance: GuidanceKind::ClassifierFree,
             step_limits: StepLimits::default(),
             remarks: Vec::new(),
             added_tokens: Vec::new(),
