@@ -8,9 +8,11 @@ mod device;
 mod embeddings;
 mod error;
 mod families;
+mod in_turn;
 mod memory;
 mod prompt;
 mod prompt_syntax;
+mod text_tokenizer;
 mod tokenizer;
 mod vae;
 
@@ -26,6 +28,7 @@ pub use device::describe_devices;
 pub use error::ModelError;
 pub use families::{FAMILIES, ModelFamily, Progress, family_of};
 pub use prompt_syntax::{ParsedPrompt, WeightedText, parse_prompt, parse_weights};
+pub use text_tokenizer::TextTokenizer;
 pub use tokenizer::PromptTokenizer;
 
 /// Where and how a model runs.

@@ -1,6 +1,6 @@
 //! Text to embedding: CLIP's text transformer (Radford et al. 2021), transformers' `CLIPTextModel`.
 
-use candle_core::{Error, Result, Tensor};
+use candle_core::{Result, Tensor};
 
 use super::blocks::{layer_norm, linear};
 use super::ops::{Embedding, LayerNorm, Linear, Mask, attention, gelu, quick_gelu};
@@ -159,19 +159,13 @@ impl ClipText {
         self.tokens.add_rows(rows)
     }
 
-    /// The state of each chunk's first end token, `[B, C]`, from the ids `[B, N]` and their hidden states `[B, N, C]`:
-    /// what transformers calls `pooler_output`.
+    /// The pooled embeddings of prompts: their `last` states at the positions of the first end tokens, `[B, C]`.
     ///
     /// # Errors
-    /// If a chunk has no end token.
-    pub fn pooled(&self, hidden: &Tensor, ids: &[u32], end: u32) -> Result<Tensor> {
-        let length = hidden.dim(1)?;
-        let rows = ids.chunks(length).enumerate().map(|(chunk, ids)| {
-            let missing = || Error::Msg("a chunk without an end token has no pooled state".to_owned());
-            let place = ids.iter().position(|id| *id == end).ok_or_else(missing)?;
-            hidden.narrow(0, chunk, 1)?.narrow(1, place, 1)?.squeeze(1)
-        });
-        Tensor::cat(&rows.collect::<Result<Vec<_>>>()?, 0)
+    /// If a prompt has no such position.
+    pub fn pooled(&self, last: &Tensor, ends: &[usize]) -> Result<Tensor> {
+        let rows = ends.iter().enumerate().map(|(prompt, end)| last.narrow(0, prompt, 1)?.narrow(1, *end, 1));
+        Tensor::cat(&rows.collect::<Result<Vec<_>>>()?, 0)?.reshape(((), self.config.hidden_size))
     }
 
     /// The last hidden states after the final norm, `[B, N, C]`, of token ids `[B, N]`, those of a prompt one after

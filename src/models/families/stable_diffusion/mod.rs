@@ -16,6 +16,7 @@ use crate::models::added_tokens::AddedTokens;
 use crate::models::device::{device_name, open_runtime};
 use crate::models::embeddings::{self, LearnedWord};
 use crate::models::prompt::{Chunk, chunks, empty_chunk, weighted};
+use crate::models::tokenizer::guarded;
 use crate::models::vae::Vae;
 use crate::models::{
     Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, PromptTokenizer,
@@ -88,15 +89,6 @@ fn read_profile(checkpoint: &Checkpoint) -> Result<ModelProfile, ModelError> {
 /// The words that a model's folder adds to its vocabulary.
 fn added_words(added: &AddedTokens, words: &[LearnedWord]) -> Vec<String> {
     added.learned().chain(words.iter().map(|learned| learned.word.as_str())).map(str::to_owned).collect()
-}
-
-/// Runs code that reads a tokenizer's files. The library that reads them panics on some damaged ones: that is a
-/// model that cannot be loaded, not a fault of this program.
-fn guarded<T>(files: &ModelFiles, read: impl FnOnce() -> Result<T, ModelError>) -> Result<T, ModelError> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        let reason = "its files are damaged in a way that the tokenizer cannot report".to_owned();
-        Err(ModelError::Tokenizer { reason, path: files.path("tokenizer") })
-    })
 }
 
 impl StableDiffusion {

@@ -63,7 +63,7 @@ impl FluxConfig {
             return refuse("patch_size", self.patch_size.to_string(), "1");
         }
         if let Some(outputs) = self.out_channels.filter(|outputs| *outputs != self.in_channels) {
-            let supported = "as many as in_channels: networks that also take a picture are not";
+            let supported = "networks that take a noisy picture and nothing else: FLUX.1 Fill, Depth and Canny take another one";
             return refuse("out_channels", outputs.to_string(), supported);
         }
         for (key, value) in [
