@@ -2,6 +2,7 @@
 //!
 //! A [`ModelProfile`] holds a model's identity and defaults; what a user asks of a model is a [`crate::request`].
 
+mod guidance;
 mod image_size;
 mod prediction;
 mod profile;
@@ -9,6 +10,7 @@ mod sampler_kind;
 mod schedule_kind;
 mod source;
 
+pub use guidance::GuidanceKind;
 pub use image_size::{ImageSize, fit_into_multiples};
 pub use prediction::PredictionType;
 pub use profile::{ModelDefaults, ModelProfile, StepLimits};

@@ -1,6 +1,6 @@
 //! A model's profile: what its configuration says.
 
-use super::{ImageSize, ModelSource, PredictionType, SamplerKind};
+use super::{GuidanceKind, ImageSize, ModelSource, PredictionType, SamplerKind};
 use crate::latent::LatentFormat;
 
 /// The largest number of steps of a run. The window, the command line and the schedules share this bound.
@@ -33,7 +33,7 @@ pub struct ModelDefaults {
     pub size: ImageSize,
     /// Sampling steps.
     pub steps: usize,
-    /// Classifier-free guidance scale; 1 is off.
+    /// The guidance scale; 1 is off.
     pub guidance_scale: f64,
     /// The sampler that suits the model.
     pub sampler: SamplerKind,
@@ -56,8 +56,8 @@ pub struct ModelProfile {
     pub size_multiple: usize,
     /// Suggested settings.
     pub defaults: ModelDefaults,
-    /// Whether guidance and negative prompts have an effect; not so for guidance-distilled models.
-    pub uses_guidance: bool,
+    /// What a guidance scale and a negative prompt do.
+    pub guidance: GuidanceKind,
     /// Bounds of the number of steps.
     pub step_limits: StepLimits,
     /// What a user should know about this model, such as settings that are not followed; one sentence each.
@@ -87,7 +87,7 @@ impl ModelProfile {
                 guidance_scale: 3.0,
                 sampler: SamplerKind::Ddim,
             },
-            uses_guidance: true,
+            guidance: GuidanceKind::ClassifierFree,
             step_limits: StepLimits::default(),
             remarks: Vec::new(),
             added_tokens: Vec::new(),

@@ -80,8 +80,14 @@ impl Schedule {
 
     /// The steps of an image-to-image run: the last `strength` share (diffusers' `get_timesteps`).
     pub fn for_strength(&self, strength: f64) -> &[ScheduleStep] {
-        let wanted = ((self.steps.len() as f64 * strength) as usize).min(self.steps.len());
-        &self.steps[self.steps.len() - wanted..]
+        let planned = self.steps.len();
+        let wanted = planned as f64 * strength;
+        let skipped = match self.coordinates {
+            Coordinates::KSigma => planned - (wanted as usize).min(planned),
+            // The flow pipelines round down what is skipped, and not what is taken.
+            Coordinates::Flow => (planned as f64 - wanted).max(0.0) as usize,
+        };
+        &self.steps[skipped.min(planned)..]
     }
 }
 
@@ -229,5 +235,47 @@ impl ScheduleBuilder<'_> {
             .map(|t| training_level(self.bars, t))
             .collect();
         (levels, NoiseLevel::CLEAN, 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(keys: serde_json::Value) -> SchedulerConfig {
+        let config: SchedulerConfig = serde_json::from_value(keys).unwrap();
+        SchedulerConfig { class_name: "FlowMatchEulerDiscreteScheduler".into(), ..config }
+            .with_even_flow_times()
+    }
+
+    fn times(config: &SchedulerConfig, steps: usize) -> Schedule {
+        Schedule::new(config, SamplerKind::Euler, ScheduleKind::Model, steps).unwrap()
+    }
+
+    /// The lists are diffusers' of FLUX.1 dev and schnell and of Z-Image.
+    #[test]
+    fn flows_of_evenly_spaced_times_have_diffusers_sigmas() {
+        let dev = flow(serde_json::json!({"shift": 3.0, "use_dynamic_shifting": true}));
+        let (schnell, z_image) = (flow(serde_json::json!({})), flow(serde_json::json!({"shift": 3.0})));
+        for (config, sigmas) in [
+            (dev.for_image_tokens(4096), &[1.0, 0.90453, 0.75951, 0.51284][..]),
+            (schnell, &[1.0, 0.75, 0.5, 0.25]),
+            (z_image, &[1.0, 0.95455, 0.9, 0.83333, 0.75, 0.64286, 0.5, 0.3]),
+        ] {
+            let schedule = times(&config, sigmas.len());
+            for (step, sigma) in schedule.steps.iter().zip(sigmas) {
+                assert!((step.from.sigma - sigma).abs() < 1e-5, "{} for {sigma}", step.from.sigma);
+                assert!((step.from.timestep - 1000.0 * step.from.sigma).abs() < 1e-9);
+            }
+            assert_eq!(schedule.steps.last().map(|step| step.to), Some(NoiseLevel::CLEAN));
+        }
+    }
+
+    #[test]
+    fn a_flow_from_a_picture_skips_a_whole_number_of_steps() {
+        let schedule = times(&flow(serde_json::json!({})), 5);
+        for (strength, taken) in [(1.0, 5), (0.6, 3), (0.5, 3), (0.3, 2), (0.2, 1), (0.0, 0)] {
+            assert_eq!(schedule.for_strength(strength).len(), taken, "{strength}");
+        }
     }
 }

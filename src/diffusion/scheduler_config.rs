@@ -114,9 +114,19 @@ pub struct SchedulerConfig {
     pub flow_shift: f64,
     /// The same for diffusers' flow-matching schedulers.
     pub shift: f64,
-    /// Flows: whether the shift depends on the picture's size; not supported.
+    /// Flows: whether the shift depends on the picture's size ([`SchedulerConfig::for_image_tokens`]).
     pub use_dynamic_shifting: bool,
-    /// Flows: the end to which the times are stretched; not supported.
+    /// Whether what depends on the size is the shift itself (`linear`) or its logarithm (`exponential`).
+    pub time_shift_type: Option<String>,
+    /// Its value for [`Self::base_image_seq_len`] tokens.
+    pub base_shift: f64,
+    /// Its value for [`Self::max_image_seq_len`] tokens.
+    pub max_shift: f64,
+    /// Tokens of a small picture.
+    pub base_image_seq_len: usize,
+    /// Tokens of a large picture.
+    pub max_image_seq_len: usize,
+    /// Flows: where the times are stretched to end; not supported.
     pub shift_terminal: Option<f64>,
     /// Flows: whether time is reversed; not supported.
     pub invert_sigmas: bool,
@@ -170,6 +180,11 @@ impl Default for SchedulerConfig {
             flow_shift: 1.0,
             shift: 1.0,
             use_dynamic_shifting: false,
+            time_shift_type: None,
+            base_shift: 0.5,
+            max_shift: 1.15,
+            base_image_seq_len: 256,
+            max_image_seq_len: 4096,
             shift_terminal: None,
             invert_sigmas: false,
             stochastic_sampling: false,
@@ -209,6 +224,34 @@ impl SchedulerConfig {
             return self;
         }
         Self { steps_offset: 1, clip_sample: Some(false), ..self }
+    }
+
+    /// The configuration as diffusers' pipelines use it that hand their scheduler evenly spaced times, from 1 to 1/n,
+    /// and whose networks predict a flow (FLUX, Z-Image).
+    #[must_use]
+    pub fn with_even_flow_times(self) -> Self {
+        let timestep_spacing = Some(TimestepSpacing::Trailing);
+        Self { prediction_type: PredictionType::Flow, timestep_spacing, ..self }
+    }
+
+    /// The configuration for a picture of so many tokens: a shift that depends on the size becomes that of this size.
+    ///
+    /// Source: diffusers' `calculate_shift`, a line through two points that is followed beyond them, too.
+    #[must_use]
+    pub fn for_image_tokens(&self, tokens: usize) -> Self {
+        let [first, last] = [self.base_image_seq_len, self.max_image_seq_len].map(|tokens| tokens as f64);
+        let slope = (self.max_shift - self.base_shift) / (last - first);
+        self.with_dynamic_shift(self.base_shift + slope * (tokens as f64 - first))
+    }
+
+    /// The configuration with this value where the shift depends on the size.
+    #[must_use]
+    pub fn with_dynamic_shift(&self, value: f64) -> Self {
+        if !self.use_dynamic_shifting {
+            return self.clone();
+        }
+        let shift = if self.time_shift_type.as_deref() == Some("linear") { value } else { value.exp() };
+        Self { shift, flow_shift: shift, use_dynamic_shifting: false, ..self.clone() }
     }
 
     /// Checks the values.
@@ -268,6 +311,24 @@ impl SchedulerConfig {
             let found = self.dynamic_thresholding_ratio.to_string();
             return refuse("dynamic_thresholding_ratio", found, "a number from 0 to 1");
         }
+        let (first, last) = (self.base_image_seq_len, self.max_image_seq_len);
+        if first == last {
+            return refuse(
+                "max_image_seq_len",
+                last.to_string(),
+                "another number than that of base_image_seq_len",
+            );
+        }
+        for (key, value) in [("base_shift", self.base_shift), ("max_shift", self.max_shift)] {
+            if !(-20.0..=20.0).contains(&value) {
+                return refuse(key, value.to_string(), "a number from -20 to 20");
+            }
+        }
+        if let Some(kind) =
+            self.time_shift_type.as_ref().filter(|kind| !matches!(&***kind, "exponential" | "linear"))
+        {
+            return refuse("time_shift_type", kind.clone(), "exponential or linear");
+        }
         if let Some(order) = self.solver_order.filter(|order| !(1..=8).contains(order)) {
             return refuse("solver_order", order.to_string(), "a number from 1 to 8");
         }
@@ -277,6 +338,11 @@ impl SchedulerConfig {
     /// The largest number of steps for each kind of sampler.
     pub fn step_limits(&self) -> StepLimits {
         StepLimits { train: self.num_train_timesteps, distilled: self.original_inference_steps }
+    }
+
+    /// Whether the noise of training is a flow's.
+    pub fn is_flow(&self) -> bool {
+        self.flow_shift_used().is_some()
     }
 
     /// The shift of a flow's times; `None` if the process is not a flow.
@@ -365,10 +431,29 @@ mod tests {
             (serde_json::json!({"beta_end": 2.0}), "‘beta_end’ is 2"),
             (serde_json::json!({"sigma_max": 0.0}), "‘sigma_max’ is 0"),
             (serde_json::json!({"solver_order": 0}), "‘solver_order’ is 0"),
+            (serde_json::json!({"max_image_seq_len": 256}), "‘max_image_seq_len’ is 256"),
+            (serde_json::json!({"base_shift": 1e300}), "‘base_shift’ is"),
+            (serde_json::json!({"time_shift_type": "cubic"}), "‘time_shift_type’ is cubic"),
         ] {
             let error = config(keys).check().unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }
         assert_eq!(SchedulerConfig::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_shift_depends_on_the_size_as_in_diffusers() {
+        // diffusers' calculate_shift for FLUX.1 dev at 512², 1024×768 and 1024².
+        let flux = config(serde_json::json!({
+            "_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0, "use_dynamic_shifting": true
+        }));
+        for (tokens, mu) in [(1024, 0.63), (3072, 0.976_666_7), (4096, 1.15)] {
+            let used = flux.for_image_tokens(tokens);
+            assert!((used.shift - f64::exp(mu)).abs() < 1e-5, "{tokens}: {}", used.shift);
+        }
+        let linear = SchedulerConfig { time_shift_type: Some("linear".into()), ..flux.clone() };
+        assert!((linear.for_image_tokens(1024).shift - 0.63).abs() < 1e-9);
+        let fixed = SchedulerConfig { use_dynamic_shifting: false, ..flux };
+        assert_eq!(fixed.for_image_tokens(1024).shift, 3.0);
     }
 }

@@ -10,7 +10,7 @@ use super::protocol::{Event, JobId, Stage};
 use crate::diffusion::{DiffusionError, GuidedDenoiser, Run, Schedule, Start, sample};
 use crate::formats::picture::cover;
 use crate::latent::{Latent, Trajectory, check_finite};
-use crate::models::{Conditioning, LatentDiffusionModel, parse_prompt};
+use crate::models::{Conditioning, LatentDiffusionModel};
 use crate::request::{CancelToken, DecodeChoice, GenerationRequest, Picture};
 
 /// Generates a picture. Returns its latent (model space) and the picture.
@@ -25,13 +25,14 @@ pub(super) fn generate(
 ) -> Result<(Latent, Picture), JobError> {
     let clock = Instant::now();
     let stage = |stage| outbox.send(Event::StageChanged { job, stage });
-    let config = model.scheduler_config().clone();
     let (prediction, format) = (model.profile().prediction, model.profile().format);
+    let shape = format.latent_shape(request.size.width, request.size.height);
+    let config = model.scheduler_config_for(shape, request.steps);
     let schedule = Schedule::new(&config, request.sampler, request.schedule, request.steps)
         .map_err(JobError::from_sampling)?;
-    let shape = format.latent_shape(request.size.width, request.size.height);
+    let guidance_scale = model.profile().guidance.classifier_free_scale(request.guidance_scale);
     // As in `GuidedDenoiser`, both prompts are in one batch with guidance.
-    let batch = if request.guidance_scale > 1.0 { 2 } else { 1 };
+    let batch = if guidance_scale > 1.0 { 2 } else { 1 };
     model.check_memory(shape, batch).map_err(|error| JobError::from_model(Task::Sample, error))?;
     let source = source_latent(model, request, cancel, &stage)?;
     let start = match (&source, &request.init_image) {
@@ -40,16 +41,15 @@ pub(super) fn generate(
     };
 
     stage(Stage::EncodingPrompt);
-    let prompts = [&request.prompt, &request.negative_prompt];
-    let remarks: Vec<String> = prompts.into_iter().flat_map(|prompt| parse_prompt(prompt).remarks).collect();
+    let conditioning = Conditioning::of_request(request);
+    let remarks = model.remarks_on(&conditioning);
     if !remarks.is_empty() {
         outbox.send(Event::Remarks { job, remarks });
     }
     let run = {
         let mut network = model
-            .condition(&Conditioning::of_request(request), cancel)
+            .condition(&conditioning, cancel)
             .map_err(|error| JobError::from_model(Task::EncodePrompt, error))?;
-        let guidance_scale = request.guidance_scale;
         let mut denoiser = GuidedDenoiser { network: &mut *network, prediction, guidance_scale };
         stage(Stage::Sampling);
         let (schedule, seed) = (&schedule, request.seed);

@@ -59,6 +59,64 @@ pub fn geglu(ctx: &KernelContext, rows: &[f32], half: usize) -> Vec<f32> {
 }
 
 multiversioned! {
+    fn gated_chunk<const FMA: bool>(isa: Isa, kind: Activation, gates: &[f32], values: &[f32], out: &mut [f32]) {
+        let parts = out.iter_mut().zip(gates.iter().zip(values));
+        match kind {
+            Activation::Silu => for (out, (gate, value)) in parts { *out = silu::<FMA>(*gate) * value; },
+            Activation::GeluErf => for (out, (gate, value)) in parts { *out = gelu_erf::<FMA>(*gate) * value; },
+            Activation::GeluTanh => for (out, (gate, value)) in parts { *out = gelu_tanh::<FMA>(*gate) * value; },
+            Activation::QuickGelu => for (out, (gate, value)) in parts {
+                *out = gate / (1.0 + exp::<FMA>(-1.702 * gate)) * value;
+            },
+        }
+    }
+}
+
+/// `f(gates) · values`, value by value.
+///
+/// Source: Shazeer 2020, <https://arxiv.org/abs/2002.05202>.
+///
+/// # Panics
+/// If there are not as many of both.
+pub fn gated(ctx: &KernelContext, kind: Activation, gates: &[f32], values: &[f32]) -> Vec<f32> {
+    assert_eq!(gates.len(), values.len(), "a gate for each value");
+    let mut out = vec![0.0; values.len()];
+    let at_once = PARALLEL_VALUES / 2;
+    let share = values.len() >= PARALLEL_VALUES;
+    let chunks = out.chunks_mut(at_once).zip(gates.chunks(at_once).zip(values.chunks(at_once)));
+    ctx.threads().for_each(share, chunks, |(out, (gates, values))| {
+        gated_chunk(ctx.isa(), kind, gates, values, out);
+    });
+    out
+}
+
+multiversioned! {
+    fn scaled_sum_rows(isa: Isa, x: &[f32], factors: &[f32], y: &[f32], out: &mut [f32]) {
+        let channels = factors.len();
+        let rows = out.chunks_exact_mut(channels).zip(x.chunks_exact(channels).zip(y.chunks_exact(channels)));
+        for (out, (x, y)) in rows {
+            for ((out, factor), (x, y)) in out.iter_mut().zip(factors).zip(x.iter().zip(y)) {
+                *out = x + factor * y;
+            }
+        }
+    }
+}
+
+/// `x + factors · y` for rows of channels: `x`, `y`: `[N, C]`, `factors`: `[C]`.
+///
+/// # Panics
+/// If sizes do not fit.
+pub fn scaled_sum(ctx: &KernelContext, x: &[f32], factors: &[f32], y: &[f32]) -> Vec<f32> {
+    assert!(x.len() == y.len() && x.len().is_multiple_of(factors.len().max(1)), "the sum's sizes");
+    let mut out = vec![0.0; x.len()];
+    let at_once = (PARALLEL_VALUES / 2).div_ceil(factors.len().max(1)) * factors.len().max(1);
+    let share = x.len() >= PARALLEL_VALUES;
+    let chunks = out.chunks_mut(at_once).zip(x.chunks(at_once).zip(y.chunks(at_once)));
+    ctx.threads().for_each(share, chunks, |(out, (x, y))| scaled_sum_rows(ctx.isa(), x, factors, y, out));
+    out
+}
+
+multiversioned! {
     /// `values · gelu(gates)` in the values' place.
     pub(super) fn gate<const FMA: bool>(isa: Isa, values: &mut [f32], gates: &[f32]) {
         for (value, gate) in values.iter_mut().zip(gates) {

@@ -32,6 +32,7 @@ pub mod gemm;
 mod isa;
 pub mod norm;
 pub mod pre_norm;
+pub mod rotary;
 mod scratch;
 mod threads;
 mod transpose;

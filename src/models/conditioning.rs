@@ -1,6 +1,6 @@
 //! What steers a run beside its noise.
 
-use crate::catalog::ImageSize;
+use crate::catalog::{GuidanceKind, ImageSize};
 use crate::request::GenerationRequest;
 
 /// Everything that steers a run beside its noise. What LoRA, ControlNet and inpainting need becomes a field here.
@@ -25,5 +25,43 @@ impl Conditioning {
             size: request.size,
             guidance_scale: request.guidance_scale,
         }
+    }
+
+    /// What of it does nothing to a model of this kind of guidance, one sentence each.
+    pub(super) fn unused(&self, guidance: GuidanceKind) -> Vec<String> {
+        let mut unused = Vec::new();
+        if !guidance.takes_negative_prompt() && !self.negative_prompt.trim().is_empty() {
+            unused.push("This model takes no negative prompt: it is left out.".to_owned());
+        }
+        // Up to 1 means no guidance, which this model has.
+        if !guidance.takes_scale() && self.guidance_scale > 1.0 {
+            let scale = self.guidance_scale;
+            unused.push(format!(
+                "This model was distilled and takes no guidance: the scale of {scale} does nothing."
+            ));
+        }
+        unused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_nothing_to_a_model_is_said() {
+        let asked = Conditioning {
+            prompt: "a fox".into(),
+            negative_prompt: "blur".into(),
+            size: ImageSize::new(64, 64),
+            guidance_scale: 3.5,
+        };
+        let count = |guidance| asked.unused(guidance).len();
+        assert_eq!(
+            [GuidanceKind::ClassifierFree, GuidanceKind::Embedded, GuidanceKind::None].map(count),
+            [0, 1, 2]
+        );
+        let plain = Conditioning { negative_prompt: " ".into(), guidance_scale: 1.0, ..asked };
+        assert!(plain.unused(GuidanceKind::None).is_empty());
     }
 }

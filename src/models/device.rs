@@ -45,8 +45,18 @@ fn first_gpu() -> Option<Device> {
 
 /// What the settings mean on this machine, in this build: device, number format, threads and instructions.
 pub(super) fn open_runtime(settings: ModelSettings) -> Result<Runtime, ModelError> {
+    open(settings, DType::F16)
+}
+
+/// The same for networks whose values overflow f16: on a GPU they compute in bf16 where it is asked for.
+pub(super) fn open_runtime_of_wide_range(settings: ModelSettings) -> Result<Runtime, ModelError> {
+    open(settings, DType::BF16)
+}
+
+/// `half`: the format of 16 bits that stands for f16, and for what a GPU should have.
+fn open(settings: ModelSettings, half: DType) -> Result<Runtime, ModelError> {
     let device = open_device(settings.device)?;
-    let dtype = choose_dtype(settings.dtype, &device)?;
+    let dtype = choose_dtype(settings.dtype, &device, half)?;
     // On a processor only the matrices of products are rounded; everything else stays in f32.
     let precision = if settings.dtype == DtypeChoice::Bf16 && device.is_cpu() {
         Precision::Bf16
@@ -58,14 +68,14 @@ pub(super) fn open_runtime(settings: ModelSettings) -> Result<Runtime, ModelErro
 }
 
 /// The number format of the networks on a device.
-fn choose_dtype(choice: DtypeChoice, device: &Device) -> Result<DType, ModelError> {
+fn choose_dtype(choice: DtypeChoice, device: &Device, half: DType) -> Result<DType, ModelError> {
     match (choice, device) {
         (DtypeChoice::F16, Device::Cpu) => Err(ModelError::Device(
             "f16 is slower than f32 on a processor and is not supported there: choose auto, f32 or bf16"
                 .into(),
         )),
         (DtypeChoice::F32, _) | (DtypeChoice::Auto | DtypeChoice::Bf16, Device::Cpu) => Ok(DType::F32),
-        (DtypeChoice::F16 | DtypeChoice::Auto, _) => Ok(DType::F16),
+        (DtypeChoice::F16 | DtypeChoice::Auto, _) => Ok(half),
         (DtypeChoice::Bf16, _) => Ok(DType::BF16),
     }
 }

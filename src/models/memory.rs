@@ -57,7 +57,7 @@ pub(super) fn in_tiles_if_short<T>(
 
 /// Whether a device's error means that it has no memory left. candle passes the drivers' own words on: CUDA's
 /// and cuBLAS's and cuDNN's names of the status, Metal's missing buffer.
-fn is_out_of_memory(error: &str) -> bool {
+pub(super) fn is_out_of_memory(error: &str) -> bool {
     let error = error.to_lowercase();
     ["out of memory", "out_of_memory", "alloc_failed", "failed to create metal resource: buffer"]
         .iter()

@@ -8,9 +8,11 @@ mod device;
 mod embeddings;
 mod error;
 mod families;
+mod in_turn;
 mod memory;
 mod prompt;
 mod prompt_syntax;
+mod text_tokenizer;
 mod tokenizer;
 mod vae;
 
@@ -26,6 +28,7 @@ pub use device::describe_devices;
 pub use error::ModelError;
 pub use families::{FAMILIES, ModelFamily, Progress, family_of};
 pub use prompt_syntax::{ParsedPrompt, WeightedText, parse_prompt, parse_weights};
+pub use text_tokenizer::TextTokenizer;
 pub use tokenizer::PromptTokenizer;
 
 /// Where and how a model runs.
@@ -71,6 +74,21 @@ pub trait LatentDiffusionModel: Send {
     fn release_scratch(&self) {}
     /// The model's own sampling configuration.
     fn scheduler_config(&self) -> &SchedulerConfig;
+    /// The sampling configuration of a run of so many steps for latents of this shape. Those whose noise levels depend
+    /// on them have no others.
+    fn scheduler_config_for(&self, _latent: LatentShape, _steps: usize) -> SchedulerConfig {
+        self.scheduler_config().clone()
+    }
+    /// What of a conditioning is not done, one sentence each.
+    fn remarks_on(&self, conditioning: &Conditioning) -> Vec<String> {
+        let guidance = self.profile().guidance;
+        let mut remarks = parse_prompt(&conditioning.prompt).remarks;
+        if guidance.takes_negative_prompt() {
+            remarks.extend(parse_prompt(&conditioning.negative_prompt).remarks);
+        }
+        remarks.extend(conditioning.unused(guidance));
+        remarks
+    }
     /// Whether memory can hold what drawing a picture must hold at one time: `batch` predictions for latents of this
     /// shape, and the picture.
     ///

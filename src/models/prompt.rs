@@ -57,6 +57,17 @@ pub(super) fn empty_chunk(tokenizer: &PromptTokenizer, length: usize) -> Chunk {
     filled(&[], tokenizer, length)
 }
 
+/// A prompt as it is written, in one chunk; what is beyond it is left out.
+pub(super) fn plain_chunk(
+    prompt: &str,
+    tokenizer: &PromptTokenizer,
+    length: usize,
+) -> Result<Chunk, ModelError> {
+    let ids = tokenizer.ids(prompt)?;
+    let words: Vec<(u32, f32)> = ids.into_iter().take(length - 2).map(|id| (id, 1.0)).collect();
+    Ok(filled(&words, tokenizer, length))
+}
+
 fn filled(words: &[(u32, f32)], tokenizer: &PromptTokenizer, length: usize) -> Chunk {
     let mut ids = vec![tokenizer.start];
     let mut weights = vec![1.0];

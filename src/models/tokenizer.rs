@@ -1,6 +1,7 @@
 //! CLIP's tokenizer from a model's files.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokenizers::models::bpe::BPE;
 use tokenizers::normalizers::{Lowercase, NFC, Replace, Sequence};
@@ -89,6 +90,18 @@ impl PromptTokenizer {
     pub(super) fn word(&self, id: u32) -> Option<String> {
         self.tokenizer.id_to_token(id)
     }
+}
+
+/// Runs code that reads a tokenizer's files. The library that reads them panics on some damaged ones: that is a
+/// model that cannot be loaded, not a fault of this program.
+pub(super) fn guarded<T>(
+    files: &ModelFiles,
+    read: impl FnOnce() -> Result<T, ModelError>,
+) -> Result<T, ModelError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        let reason = "its files are damaged in a way that the tokenizer cannot report".to_owned();
+        Err(ModelError::Tokenizer { reason, path: files.path("tokenizer") })
+    })
 }
 
 fn from_vocabulary(files: &ModelFiles, folder: &str, added: &AddedTokens) -> Result<Tokenizer, ModelError> {

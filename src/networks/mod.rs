@@ -7,9 +7,11 @@ mod blocks;
 pub mod clip;
 mod cross_attention;
 mod error;
+pub mod mmdit;
 pub mod ops;
 mod parameters;
 mod runtime;
+pub mod t5;
 mod transformer;
 pub mod unet;
 

@@ -51,7 +51,9 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions
         completions_ui(ui, &mut draft);
     }
     ui.collapsing(text.negative_prompt, |ui| {
-        let response = ui.add(
+        let taken = session.profile.as_ref().is_none_or(|profile| profile.guidance.takes_negative_prompt());
+        let response = ui.add_enabled(
+            taken,
             egui::TextEdit::multiline(&mut draft.negative_prompt)
                 .id_salt("negative prompt")
                 .hint_text(text.negative_hint)
@@ -60,6 +62,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions
                 .margin(egui::Margin::symmetric(10, 8)),
         );
         named(&response, text.negative_prompt);
+        response.on_disabled_hover_text(text.negative_off);
     });
     if draft != session.draft {
         actions.push(Action::Edit(Box::new(draft)));

@@ -31,7 +31,7 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
                 .clamping(egui::SliderClamping::Never);
             ui.add(slider)
         });
-        let guided = session.profile.as_ref().is_none_or(|profile| profile.uses_guidance);
+        let guided = session.profile.as_ref().is_none_or(|profile| profile.guidance.takes_scale());
         row(ui, text.guidance, |ui| {
             let slider = Slider::new(&mut draft.guidance_scale, 1.0..=15.0).fixed_decimals(1);
             ui.add_enabled(guided, slider.clamping(egui::SliderClamping::Never))

@@ -43,6 +43,7 @@ texts! {
     prompt_hint: "Describe a picture", "그림을 묘사해 보세요";
     negative_prompt: "Negative prompt", "네거티브 프롬프트";
     negative_hint: "What to avoid", "피하고 싶은 것";
+    negative_off: "This model takes no negative prompt", "이 모델은 네거티브 프롬프트를 쓰지 않습니다";
     dice: "Surprise me", "아무거나";
     size: "Size", "크기";
     width: "Width", "너비";

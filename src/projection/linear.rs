@@ -1,5 +1,6 @@
 //! The linear projection: one matrix per latent pixel.
 
+use super::tables::published;
 use crate::latent::{Latent, LatentFormat};
 
 /// One matrix for each latent pixel: `rgb = bias + Σ_c weight[c] · latent[c]`.
@@ -12,30 +13,14 @@ pub struct RgbProjection {
 }
 
 impl RgbProjection {
-    /// SD 1.x and 2.x. Source: stable-diffusion.cpp (MIT), `latent-preview.h`.
+    /// That of SD 1.x and 2.x.
     pub fn stable_diffusion() -> Self {
-        Self {
-            weight: vec![
-                [0.3374, 0.2163, 0.2574],
-                [0.1656, 0.3868, 0.04699],
-                [-0.2678, 0.237, 0.2235],
-                [-0.178, -0.2009, -0.6785],
-            ],
-            bias: [-0.01748, -0.05583, -0.1058],
-        }
+        Self::for_format(&LatentFormat::STABLE_DIFFUSION)
     }
 
     /// The projection for a VAE without a fit: its family's table, or the first three channels as colours.
     pub fn for_format(format: &LatentFormat) -> Self {
-        // A family is recognised by the numbers of its format: scale and shift are part of its VAE.
-        let is = |known: LatentFormat| {
-            (format.channels, format.scale, format.shift) == (known.channels, known.scale, known.shift)
-        };
-        if is(LatentFormat::STABLE_DIFFUSION) {
-            Self::stable_diffusion()
-        } else {
-            Self::first_channels(format.channels)
-        }
+        published(format).unwrap_or_else(|| Self::first_channels(format.channels))
     }
 
     /// The first three channels as colours.
@@ -79,11 +64,10 @@ mod tests {
     use crate::latent::LatentShape;
 
     #[test]
-    fn a_family_has_its_own_table() {
-        let of = RgbProjection::for_format;
-        assert_eq!(of(&LatentFormat::STABLE_DIFFUSION), RgbProjection::stable_diffusion());
-        assert_eq!(of(&LatentFormat::SDXL), RgbProjection::first_channels(4), "four channels of another VAE");
-        assert_eq!(of(&LatentFormat::FLUX).channels(), 16);
+    fn a_format_without_a_table_shows_its_first_channels() {
+        let unknown = LatentFormat { channels: 8, ..LatentFormat::FLUX };
+        assert_eq!(RgbProjection::for_format(&unknown), RgbProjection::first_channels(8));
+        assert_ne!(RgbProjection::for_format(&LatentFormat::FLUX), RgbProjection::first_channels(16));
     }
 
     #[test]

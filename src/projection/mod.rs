@@ -9,6 +9,7 @@ mod linear;
 mod patch;
 mod reference;
 mod regression;
+mod tables;
 
 pub use colour_map::{ColourMap, ERROR_COLOUR};
 pub use fit::{PreviewFit, PreviewFitData, ProjectionQuality};

@@ -159,7 +159,7 @@ impl GenerationDraft {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{ModelDefaults, PredictionType, StepLimits};
+    use crate::catalog::{GuidanceKind, ModelDefaults, PredictionType, StepLimits};
     use crate::latent::LatentFormat;
 
     fn profile() -> ModelProfile {
@@ -176,7 +176,7 @@ mod tests {
                 guidance_scale: 4.0,
                 sampler: SamplerKind::Ddim,
             },
-            uses_guidance: true,
+            guidance: GuidanceKind::ClassifierFree,
             step_limits: StepLimits { train: 100, distilled: 8 },
             remarks: Vec::new(),
             added_tokens: Vec::new(),

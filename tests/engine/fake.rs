@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use safelight::catalog::{
-    ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, SamplerKind, StepLimits,
+    GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, SamplerKind,
+    StepLimits,
 };
 use safelight::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction, SchedulerConfig};
 use safelight::engine::{Command, Engine, EngineSettings, Event, Job, JobId, JobKind, ModelHost, Stage};
@@ -30,7 +31,7 @@ pub(crate) fn profile() -> ModelProfile {
             guidance_scale: 2.0,
             sampler: SamplerKind::Euler,
         },
-        uses_guidance: true,
+        guidance: GuidanceKind::ClassifierFree,
         step_limits: StepLimits::default(),
         remarks: Vec::new(),
         added_tokens: Vec::new(),

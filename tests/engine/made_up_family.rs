@@ -2,7 +2,8 @@
 //! public interfaces.
 
 use safelight::catalog::{
-    ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, SamplerKind, StepLimits,
+    GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, SamplerKind,
+    StepLimits,
 };
 use safelight::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction, SchedulerConfig};
 use safelight::engine::{Command, DiskHost, Engine, EngineSettings, Event, Job, JobId, JobKind};
@@ -51,7 +52,7 @@ impl ModelFamily for Grey {
                 guidance_scale: 1.0,
                 sampler: SamplerKind::Euler,
             },
-            uses_guidance: false,
+            guidance: GuidanceKind::None,
             step_limits: StepLimits::default(),
             remarks: Vec::new(),
             added_tokens: Vec::new(),

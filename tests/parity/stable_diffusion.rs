@@ -200,8 +200,9 @@ fn a_bad_folder_says_what_is_wrong() {
     let temporary = tempfile::tempdir().unwrap();
     let empty = ModelSource::Folder(temporary.path().to_owned());
     assert!(says(empty.clone()).contains("model_index.json"));
-    std::fs::write(temporary.path().join("model_index.json"), r#"{"_class_name": "FluxPipeline"}"#).unwrap();
-    assert!(says(empty.clone()).contains("FluxPipeline models are not supported yet"));
+    std::fs::write(temporary.path().join("model_index.json"), r#"{"_class_name": "AuraFlowPipeline"}"#)
+        .unwrap();
+    assert!(says(empty.clone()).contains("AuraFlowPipeline models are not supported yet"));
     let pickle = temporary.path().join("model.ckpt");
     std::fs::write(&pickle, b"\x80\x02}q\0.").unwrap();
     assert!(says(ModelSource::Folder(pickle)).contains("pickled"));

@@ -51,9 +51,9 @@ impl AttentionShape {
         self.heads * self.head_width
     }
 
-    /// Turns products into exponents of two, rather than of e.
+    /// What products are multiplied by before the softmax.
     fn scale(self) -> f32 {
-        LOG2_E / (self.head_width as f32).sqrt()
+        1.0 / (self.head_width as f32).sqrt()
     }
 }
 
@@ -70,6 +70,38 @@ struct Piece<'a> {
 /// # Panics
 /// If sizes do not fit.
 pub fn attention(ctx: &KernelContext, q: &[f32], k: &[f32], v: &[f32], shape: AttentionShape) -> Vec<f32> {
+    attend(ctx, [q, k, v], shape, None)
+}
+
+/// Biases of scores that depend on how far a query is from its key: T5's (Raffel et al. 2020), whose scores are not
+/// scaled otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct RelativeBias<'a> {
+    /// For each head, that of every distance query − key from −(M − 1) to N − 1: `[H, N + M − 1]`.
+    pub of_distance: &'a [f32],
+}
+
+/// `softmax(q·kᵀ + bias)·v` for each head, in shapes as [`attention`]'s.
+///
+/// # Panics
+/// If sizes do not fit.
+pub fn attention_with_relative_bias(
+    ctx: &KernelContext,
+    qkv: [&[f32]; 3],
+    shape: AttentionShape,
+    bias: RelativeBias<'_>,
+) -> Vec<f32> {
+    let distances = shape.queries + shape.keys;
+    assert_eq!(bias.of_distance.len() + shape.heads, shape.heads * distances, "a bias for each distance");
+    attend(ctx, qkv, shape, Some(bias))
+}
+
+fn attend(
+    ctx: &KernelContext,
+    [q, k, v]: [&[f32]; 3],
+    shape: AttentionShape,
+    bias: Option<RelativeBias<'_>>,
+) -> Vec<f32> {
     let AttentionShape { batch, queries, keys, heads, head_width, .. } = shape;
     let width = shape.width();
     let len = batch * queries * width;
@@ -78,7 +110,9 @@ pub fn attention(ctx: &KernelContext, q: &[f32], k: &[f32], v: &[f32], shape: At
     }
     assert!(q.len() == len && k.len() == batch * keys * width && v.len() == k.len(), "attention's sizes");
     let share = len * keys >= PARALLEL_MULTIPLICATIONS;
-    let plan = Plan { shape, kernel: MicroKernel::new(ctx.isa(), OperandFormat::new(ctx.precision())) };
+    let scale = if bias.is_some() { 1.0 } else { shape.scale() };
+    let plan =
+        Plan { shape, scale, kernel: MicroKernel::new(ctx.isa(), OperandFormat::new(ctx.precision())) };
     let [keys_len, values_len] = plan.packed_lens();
     let mut memory = ctx.scratch(batch * heads * (keys_len + values_len));
     let heads_memory = memory.chunks_exact_mut(keys_len + values_len).enumerate();
@@ -93,7 +127,11 @@ pub fn attention(ctx: &KernelContext, q: &[f32], k: &[f32], v: &[f32], shape: At
         let q = &q[(image * queries + piece.first) * width + head * head_width..];
         let (keys, values) =
             memory[piece.head * (keys_len + values_len)..][..keys_len + values_len].split_at(keys_len);
-        tile.attend(ctx.isa(), q, PackedHead { keys, values }, &piece, plan);
+        let bias = bias.map(|bias| {
+            let distances = shape.queries + shape.keys - 1;
+            &bias.of_distance[head * distances..][..distances]
+        });
+        tile.attend(ctx.isa(), q, PackedHead { keys, values, bias }, &piece, plan);
         tile.write(piece.out);
     };
     let write = |out: &mut [MaybeUninit<f32>]| {
@@ -129,6 +167,8 @@ fn pieces<'a>(ctx: &KernelContext, out: &'a mut [MaybeUninit<f32>], shape: Atten
 #[derive(Clone, Copy)]
 struct Plan {
     shape: AttentionShape,
+    /// What products are multiplied by.
+    scale: f32,
     kernel: MicroKernel,
 }
 
@@ -180,6 +220,8 @@ impl Plan {
 struct PackedHead<'a> {
     keys: &'a [f32],
     values: &'a [f32],
+    /// That of each distance, as in [`RelativeBias`].
+    bias: Option<&'a [f32]>,
 }
 
 /// What one thread needs for a piece.
@@ -227,6 +269,14 @@ impl Tile {
                 let scores = &mut self.scores[..count];
                 let queries = PanelView::full(queries);
                 kernel.multiply_panel(keys, queries, false, scores.as_flattened_mut(), PANEL);
+                if let Some(bias) = head.bias {
+                    add_bias(
+                        isa,
+                        scores,
+                        &bias[plan.shape.keys - begin - count + first..],
+                        plan.shape.queries - first,
+                    );
+                }
                 if causal {
                     for (key, scores) in scores.iter_mut().enumerate() {
                         let unseen = (begin + key).saturating_sub(first).min(PANEL);
@@ -255,7 +305,7 @@ impl Tile {
                 panel.fill([0.0; PANEL]);
             }
             transpose(&q[first * width..], width, [count, head_width], panel.as_flattened_mut(), PANEL);
-            scale_columns(isa, &mut panel, &[plan.shape.scale(); PANEL]);
+            scale_columns(isa, &mut panel, &[plan.scale * LOG2_E; PANEL]);
             self.queries.extend_from_slice(plan.kernel.format().pack_panel(isa, &panel, &mut self.buffer));
         }
     }
@@ -268,6 +318,19 @@ impl Tile {
                 for (to, out) in to.iter_mut().zip(out) {
                     to.write(out[column] * factor);
                 }
+            }
+        }
+    }
+}
+
+multiversioned! {
+    /// Adds a block's biases to its scores, `[keys, PANEL]`, both of them exponents: of two, and of e. `bias` begins with
+    /// that of the first query and the last key; there are `queries` from the first on.
+    fn add_bias(isa: Isa, scores: &mut [[f32; PANEL]], bias: &[f32], queries: usize) {
+        for (scores, first) in scores.iter_mut().rev().zip(0..) {
+            let bias = &bias[first..][..PANEL.min(queries)];
+            for (score, bias) in scores.iter_mut().zip(bias) {
+                *score += bias * LOG2_E;
             }
         }
     }

@@ -20,7 +20,7 @@ multiversioned! {
 
 /// A sum in many lanes, several vectors of them so that none waits for itself; it loses less than one running sum.
 #[inline(always)]
-fn lanes_sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+pub(super) fn lanes_sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0.0_f32; 64];
     let (chunks, rest) = values.as_chunks::<64>();
     for chunk in chunks {

@@ -2,6 +2,7 @@
 //!
 //! A family is a folder here and a row of [`FAMILIES`]; nothing else knows it by name.
 
+mod flux;
 mod stable_diffusion;
 mod unsupported;
 
@@ -30,7 +31,7 @@ pub trait ModelFamily: Sync {
 }
 
 /// Every family that can be drawn with. The first that matches a checkpoint takes it.
-pub const FAMILIES: &[&dyn ModelFamily] = &[&stable_diffusion::StableDiffusionFamily];
+pub const FAMILIES: &[&dyn ModelFamily] = &[&stable_diffusion::StableDiffusionFamily, &flux::FluxFamily];
 
 /// The family of a checkpoint, of those that are given.
 ///
@@ -51,7 +52,7 @@ pub fn family_of<'a>(
         let reason = "‘_class_name’, which names the pipeline, is not in it".to_owned();
         return Err(StoreError::Damaged { reason, path }.into());
     }
-    let why = "only Stable Diffusion 1.x, 2.x and XL are".to_owned();
+    let why = "only Stable Diffusion 1.x, 2.x, XL and FLUX.1 are".to_owned();
     Err(StoreError::UnsupportedFamily { class, why, path }.into())
 }
 
@@ -92,8 +93,8 @@ mod tests {
                 "StableDiffusion3Pipeline models are not supported yet: Stable Diffusion 3 is a transformer with other text encoders: …/model_index.json",
             ),
             (
-                r#"{"_class_name": "FluxPipeline"}"#,
-                "FluxPipeline models are not supported yet: only Stable Diffusion 1.x, 2.x and XL are: …/model_index.json",
+                r#"{"_class_name": "AuraFlowPipeline"}"#,
+                "AuraFlowPipeline models are not supported yet: only Stable Diffusion 1.x, 2.x, XL and FLUX.1 are: …/model_index.json",
             ),
             (
                 "{}",

@@ -36,11 +36,19 @@ pub fn attention(runtime: &Runtime, [q, k, v]: [&Tensor; 3], heads: usize, mask:
         let out = with_values(q, |q| with_values(k, |k| run(q, k)))???;
         return Tensor::from_vec(out, (batch, queries, width), q.device());
     }
-    let split =
-        |t: &Tensor, n: usize| t.reshape((batch, n, heads, head_width))?.transpose(1, 2)?.contiguous();
     let rows = (SCORES / (batch * heads * keys).max(1)).max(1);
-    let out = attention_by_rows([&split(q, queries)?, &split(k, keys)?, &split(v, keys)?], mask, rows)?;
+    let out = attention_by_rows(
+        [&split_heads(q, heads)?, &split_heads(k, heads)?, &split_heads(v, heads)?],
+        mask,
+        rows,
+    )?;
     out.transpose(1, 2)?.reshape((batch, queries, width))
+}
+
+/// The heads of `[B, N, H·D]` side by side: `[B, H, N, D]`.
+pub(super) fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
+    let (batch, tokens, width) = x.dims3()?;
+    x.reshape((batch, tokens, heads, width / heads))?.transpose(1, 2)?.contiguous()
 }
 
 /// The most scores that candle's operations hold at once.

@@ -10,9 +10,14 @@ mod attention;
 mod convolution;
 mod elementwise;
 mod embedding;
+mod gated;
 mod linear;
+mod modulation;
 mod norm;
 mod pre_norm;
+mod relative_attention;
+mod rms_norm;
+mod rotary;
 mod weights;
 
 pub use attention::{Mask, attention};
@@ -21,9 +26,14 @@ pub use elementwise::{
     concat_channels, crop, expand_batch, from_tokens, geglu, gelu, gelu_tanh, quick_gelu, silu, to_tokens,
 };
 pub use embedding::Embedding;
+pub use gated::{gelu_tanh_gated, silu_gated};
 pub use linear::Linear;
+pub use modulation::{Modulation, add_scaled};
 pub use norm::{GroupNorm, GroupStatistics, LayerNorm, NormSilu};
 pub use pre_norm::{GatedFeedForward, normed_linears};
+pub use relative_attention::{RelativeBias, attention_with_relative_bias};
+pub use rms_norm::RmsNorm;
+pub use rotary::{RotaryEmbedding, RotaryPairs};
 pub(super) use weights::tensor;
 
 use candle_core::{CpuStorage, DType, Result, Storage, Tensor};

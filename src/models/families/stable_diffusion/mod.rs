@@ -23,7 +23,7 @@ use crate::models::{
 use crate::networks::unet::UNet;
 use crate::networks::{Parameters, Runtime};
 use crate::request::{CancelToken, DecodeChoice, Picture};
-use crate::store::{Checkpoint, ModelFiles};
+use crate::store::Checkpoint;
 use crate::weights;
 
 #[cfg(test)]
@@ -85,15 +85,6 @@ fn read_profile(checkpoint: &Checkpoint) -> Result<ModelProfile, ModelError> {
     profile.added_tokens = added_words(files, &words)?;
     profile.remarks.extend(left_out);
     Ok(profile)
-}
-
-/// Runs code that reads a tokenizer's files. The library that reads them panics on some damaged ones: that is a
-/// model that cannot be loaded, not a fault of this program.
-fn guarded<T>(files: &ModelFiles, read: impl FnOnce() -> Result<T, ModelError>) -> Result<T, ModelError> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        let reason = "its files are damaged in a way that the tokenizer cannot report".to_owned();
-        Err(ModelError::Tokenizer { reason, path: files.path("tokenizer") })
-    })
 }
 
 impl StableDiffusion {
@@ -209,6 +200,7 @@ impl LatentDiffusionModel for StableDiffusion {
 mod tests {
     use super::*;
     use crate::catalog::{ModelSource, PredictionType, SamplerKind};
+    use crate::models::tokenizer::guarded;
 
     fn fixture(name: &str) -> Checkpoint {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);

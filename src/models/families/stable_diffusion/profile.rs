@@ -4,7 +4,7 @@ use candle_core::DType;
 
 use super::pipelines;
 use super::text::ENCODERS;
-use crate::catalog::{ImageSize, ModelDefaults, ModelProfile, ModelSource, TimestepSpacing};
+use crate::catalog::{GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, TimestepSpacing};
 use crate::content::json::Json;
 use crate::diffusion::SchedulerConfig;
 use crate::latent::{LatentFormat, LatentShape};
@@ -255,7 +255,7 @@ pub(super) fn profile_of(checkpoint: &Checkpoint, configs: &Configs, parameters:
             guidance_scale,
             sampler: scheduler.suggested_sampler(),
         },
-        uses_guidance: !distilled.guidance_built_in,
+        guidance: if distilled.guidance_built_in { GuidanceKind::None } else { GuidanceKind::ClassifierFree },
         step_limits: scheduler.step_limits(),
         remarks: pipelines::remarks(checkpoint)
             .into_iter()

@@ -4,11 +4,11 @@
 
 use candle_core::{D, Tensor};
 
-use super::guarded;
 use super::profile::Configs;
 use crate::models::added_tokens::AddedTokens;
 use crate::models::embeddings::{self, LearnedWord};
 use crate::models::prompt::{Chunk, chunks, empty_chunk, weighted};
+use crate::models::tokenizer::guarded;
 use crate::models::{ModelError, PromptTokenizer};
 use crate::networks::clip::{ClipText, ClipTextConfig};
 use crate::networks::{Parameters, Runtime};

@@ -1,0 +1,86 @@
+//! Tokenizers of language models, T5's and Qwen's, from their own `tokenizer.json`.
+
+use std::path::PathBuf;
+
+use tokenizers::Tokenizer;
+
+use super::ModelError;
+use super::tokenizer::guarded;
+use crate::store::ModelFiles;
+
+/// The file, in a folder of its own.
+const FILE: &str = "tokenizer.json";
+
+/// A tokenizer of a language model.
+pub struct TextTokenizer {
+    tokenizer: Tokenizer,
+    files: ModelFiles,
+    path: PathBuf,
+}
+
+impl TextTokenizer {
+    /// Reads `tokenizer.json` in one of a model's folders.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`] if it is not there or damaged.
+    pub fn open(files: &ModelFiles, folder: &str) -> Result<Self, ModelError> {
+        let name = format!("{folder}/{FILE}");
+        let path = files.path(&name);
+        let failed = |reason: String| ModelError::Tokenizer { reason, path: path.clone() };
+        let Some(bytes) = files.read(&name)? else {
+            let missing = "the file is missing; it is in the model's repository, beside the other files of its tokenizer";
+            return Err(failed(missing.to_owned()));
+        };
+        let mut tokenizer =
+            guarded(files, || Tokenizer::from_bytes(&bytes).map_err(|error| failed(error.to_string())))?;
+        // Prompts are cut and filled by us.
+        tokenizer.with_truncation(None).map_err(|error| failed(error.to_string()))?;
+        tokenizer.with_padding(None);
+        Ok(Self { tokenizer, files: files.clone(), path })
+    }
+
+    fn failed(&self, reason: String) -> ModelError {
+        ModelError::Tokenizer { reason, path: self.path.clone() }
+    }
+
+    /// The ids of a text, without the tokens that stand before or after one. Special tokens that are written in it count.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`] if the tokenizer fails.
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        guarded(&self.files, || {
+            let encoding = self.tokenizer.encode(text, false);
+            encoding
+                .map(|encoding| encoding.get_ids().to_vec())
+                .map_err(|error| self.failed(error.to_string()))
+        })
+    }
+
+    /// The id of a token.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`] if there is no such token.
+    pub fn id(&self, token: &str) -> Result<u32, ModelError> {
+        self.tokenizer.token_to_id(token).ok_or_else(|| self.failed(format!("it has no token {token}")))
+    }
+
+    /// The token of an id, for messages.
+    pub(super) fn token(&self, id: u32) -> Option<String> {
+        self.tokenizer.id_to_token(id)
+    }
+}
+
+/// The first of some ids that a network has no vector for, as an error.
+///
+/// # Errors
+/// [`ModelError::TokenWithoutRow`].
+pub(super) fn check_rows(
+    ids: &[u32],
+    rows: usize,
+    token: impl Fn(u32) -> Option<String>,
+) -> Result<(), ModelError> {
+    match ids.iter().find(|id| **id as usize >= rows) {
+        Some(id) => Err(ModelError::TokenWithoutRow { word: token(*id).unwrap_or_default(), id: *id, rows }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,60 @@
+//! Attention over the tokens of several streams together.
+
+use candle_core::{Result, Tensor};
+
+use crate::networks::blocks::linear;
+use crate::networks::ops::{LayerNorm, Linear, Mask, RmsNorm, RotaryEmbedding, attention, normed_linears};
+use crate::networks::{Parameters, Runtime};
+
+/// Epsilon of the norms of queries and keys.
+const EPS: f64 = 1e-6;
+
+/// Queries, keys and values of some tokens, `[1, N, H·D]` each.
+pub(super) struct Qkv([Tensor; 3]);
+
+impl Qkv {
+    /// Those of two streams, one after the other.
+    pub(super) fn join(&self, other: &Self) -> Result<Self> {
+        let [query, key, value] = [0, 1, 2].map(|i| Tensor::cat(&[&self.0[i], &other.0[i]], 1));
+        Ok(Self([query?, key?, value?]))
+    }
+
+    /// Attention of all tokens over all: `[1, N, H·D]`.
+    pub(super) fn attend(&self, runtime: &Runtime, heads: usize, rotary: &RotaryEmbedding) -> Result<Tensor> {
+        let Self([query, key, value]) = self;
+        let (query, key) = (rotary.forward(query)?, rotary.forward(key)?);
+        attention(runtime, [&query, &key, value], heads, Mask::None)
+    }
+}
+
+/// A stream's maps to queries, keys and values, with norms of the first two in each head.
+pub(super) struct QkvMaps {
+    runtime: Runtime,
+    maps: [Linear; 3],
+    norms: [RmsNorm; 2],
+}
+
+impl QkvMaps {
+    /// `maps`, `norms`: the names of the parts; `width` of the tokens and of all heads, `head` of one.
+    pub(super) fn new(
+        vb: &Parameters,
+        maps: [&str; 3],
+        norms: [&str; 2],
+        [width, head]: [usize; 2],
+    ) -> Result<Self> {
+        let map = |name: &str| linear(&vb.pp(name), width, width);
+        let norm = |name: &str| RmsNorm::new(vb.runtime(), &vb.pp(name).get(head, "weight")?, EPS);
+        Ok(Self {
+            runtime: vb.runtime().clone(),
+            maps: [map(maps[0])?, map(maps[1])?, map(maps[2])?],
+            norms: [norm(norms[0])?, norm(norms[1])?],
+        })
+    }
+
+    /// Of `norm(x)`, `x`: `[1, N, C]`.
+    pub(super) fn forward(&self, x: &Tensor, norm: &LayerNorm) -> Result<Qkv> {
+        let [query, key, value] = normed_linears(&self.runtime, x, norm, self.maps.each_ref())?;
+        let [of_query, of_key] = &self.norms;
+        Ok(Qkv([of_query.forward(&query)?, of_key.forward(&key)?, value]))
+    }
+}

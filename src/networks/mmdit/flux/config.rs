@@ -1,0 +1,120 @@
+//! The configuration of FLUX.1's transformer.
+
+use crate::networks::NetworkError;
+
+/// The keys of `transformer/config.json` this network follows. Keys left out have diffusers' defaults.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(default)]
+pub struct FluxConfig {
+    /// The network's class in diffusers.
+    #[serde(rename = "_class_name")]
+    pub class_name: Option<String>,
+    /// Latent pixels under the edge of a token, where the network makes the patches itself.
+    pub patch_size: usize,
+    /// Values of a token in: those of a patch of a latent, and more in networks that take pictures.
+    pub in_channels: usize,
+    /// Values of a token out, if not as many.
+    pub out_channels: Option<usize>,
+    /// Blocks with streams of their own for text and image.
+    pub num_layers: usize,
+    /// Blocks with one stream for both.
+    pub num_single_layers: usize,
+    /// Width of a head.
+    pub attention_head_dim: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
+    /// Width of the text encoder's states.
+    pub joint_attention_dim: usize,
+    /// Width of the pooled text.
+    pub pooled_projection_dim: usize,
+    /// Whether the network is told a guidance scale.
+    pub guidance_embeds: bool,
+    /// Values of a head that each axis turns: an unused one, rows, columns.
+    pub axes_dims_rope: [usize; 3],
+}
+
+impl Default for FluxConfig {
+    fn default() -> Self {
+        Self {
+            class_name: None,
+            patch_size: 1,
+            in_channels: 64,
+            out_channels: None,
+            num_layers: 19,
+            num_single_layers: 38,
+            attention_head_dim: 128,
+            num_attention_heads: 24,
+            joint_attention_dim: 4096,
+            pooled_projection_dim: 768,
+            guidance_embeds: false,
+            axes_dims_rope: [16, 56, 56],
+        }
+    }
+}
+
+impl FluxConfig {
+    /// Refuses what this network cannot follow, naming key and value.
+    pub fn check(&self) -> Result<(), NetworkError> {
+        let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
+        if let Some(class) = self.class_name.as_ref().filter(|class| *class != "FluxTransformer2DModel") {
+            return refuse("_class_name", class.clone(), "FluxTransformer2DModel");
+        }
+        if self.patch_size != 1 {
+            return refuse("patch_size", self.patch_size.to_string(), "1");
+        }
+        if let Some(outputs) = self.out_channels.filter(|outputs| *outputs != self.in_channels) {
+            let supported = "networks that take a noisy picture and nothing else: FLUX.1 Fill, Depth and Canny take another one";
+            return refuse("out_channels", outputs.to_string(), supported);
+        }
+        for (key, value) in [
+            ("in_channels", self.in_channels),
+            ("num_layers", self.num_layers),
+            ("num_single_layers", self.num_single_layers),
+            ("attention_head_dim", self.attention_head_dim),
+            ("num_attention_heads", self.num_attention_heads),
+        ] {
+            if !(1..=1 << 14).contains(&value) {
+                return refuse(key, value.to_string(), "1 to 16384");
+            }
+        }
+        let axes = self.axes_dims_rope;
+        let sum = axes.iter().try_fold(0_usize, |sum, width| sum.checked_add(*width));
+        if sum != Some(self.attention_head_dim) || axes.iter().any(|width| width % 2 != 0) {
+            return refuse(
+                "axes_dims_rope",
+                format!("{axes:?}"),
+                "even numbers that sum to attention_head_dim",
+            );
+        }
+        Ok(())
+    }
+
+    /// Width of a token.
+    pub fn width(&self) -> usize {
+        self.num_attention_heads * self.attention_head_dim
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_of_other_kinds_are_refused_by_name() {
+        let check = |text: &str| {
+            let config: FluxConfig = crate::content::json::from_slice(text.as_bytes()).unwrap();
+            config.check().map_err(|error| error.to_string())
+        };
+        assert_eq!(check(r#"{"axes_dims_rope": null, "out_channels": 64}"#), Ok(()));
+        for (text, part) in [
+            (r#"{"_class_name": "FluxControlNetModel"}"#, "‘_class_name’ is FluxControlNetModel"),
+            (r#"{"in_channels": 384, "out_channels": 64}"#, "‘out_channels’ is 64"),
+            (r#"{"axes_dims_rope": [16, 56, 54]}"#, "‘axes_dims_rope’ is [16, 56, 54]"),
+            (r#"{"axes_dims_rope": [15, 57, 56]}"#, "‘axes_dims_rope’ is [15, 57, 56]"),
+            (r#"{"num_layers": 0}"#, "‘num_layers’ is 0"),
+        ] {
+            let error = check(text).unwrap_err();
+            assert!(error.starts_with(part), "{error}");
+        }
+    }
+}

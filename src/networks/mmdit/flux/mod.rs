@@ -1,0 +1,146 @@
+//! The denoising network of FLUX.1: diffusers' `FluxTransformer2DModel`.
+//!
+//! Source: Black Forest Labs 2024, <https://github.com/black-forest-labs/flux>, in diffusers' arrangement.
+
+mod blocks;
+mod config;
+
+use candle_core::Tensor;
+
+use self::blocks::{DoubleBlock, EPS, SingleBlock};
+use super::embedding::{EmbeddingMlp, SINUSOIDS};
+use crate::networks::blocks::linear;
+use crate::networks::error::checkpoint;
+use crate::networks::ops::{Linear, Modulation, RotaryEmbedding, silu};
+use crate::networks::{NetworkError, Parameters, Runtime};
+use crate::request::CancelToken;
+
+pub use config::FluxConfig;
+
+/// The base of the rotary frequencies.
+const THETA: f64 = 10_000.0;
+/// What a time of 0..=1 and a guidance scale are multiplied by before they are embedded.
+const NUMBER_SCALE: f64 = 1000.0;
+
+/// The network.
+pub struct FluxTransformer {
+    runtime: Runtime,
+    image_in: Linear,
+    text_in: Linear,
+    time: EmbeddingMlp,
+    guidance: Option<EmbeddingMlp>,
+    pooled: EmbeddingMlp,
+    double_blocks: Vec<DoubleBlock>,
+    single_blocks: Vec<SingleBlock>,
+    modulation_out: Linear,
+    out: Linear,
+    config: FluxConfig,
+}
+
+/// What the network makes of a prompt, the same at every step.
+pub struct FluxContext {
+    /// `[1, M, C]`.
+    tokens: Tensor,
+    /// Pooled text and guidance, `[1, C]`.
+    vector: Tensor,
+}
+
+impl FluxTransformer {
+    /// Builds the network from its weights.
+    pub fn new(vb: &Parameters, config: FluxConfig, cancel: &CancelToken) -> Result<Self, NetworkError> {
+        config.check()?;
+        let width = config.width();
+        let mut double_blocks = Vec::with_capacity(config.num_layers);
+        for i in 0..config.num_layers {
+            checkpoint(cancel)?;
+            double_blocks.push(DoubleBlock::new(&vb.pp(format!("transformer_blocks.{i}")), &config)?);
+        }
+        let mut single_blocks = Vec::with_capacity(config.num_single_layers);
+        for i in 0..config.num_single_layers {
+            checkpoint(cancel)?;
+            single_blocks.push(SingleBlock::new(&vb.pp(format!("single_transformer_blocks.{i}")), &config)?);
+        }
+        let embed = vb.pp("time_text_embed");
+        let number = |name: &str| EmbeddingMlp::new(&embed.pp(name), SINUSOIDS, width);
+        Ok(Self {
+            runtime: vb.runtime().clone(),
+            image_in: linear(&vb.pp("x_embedder"), config.in_channels, width)?,
+            text_in: linear(&vb.pp("context_embedder"), config.joint_attention_dim, width)?,
+            time: number("timestep_embedder")?,
+            guidance: config.guidance_embeds.then(|| number("guidance_embedder")).transpose()?,
+            pooled: EmbeddingMlp::new(&embed.pp("text_embedder"), config.pooled_projection_dim, width)?,
+            double_blocks,
+            single_blocks,
+            modulation_out: linear(&vb.pp("norm_out.linear"), width, 2 * width)?,
+            out: linear(&vb.pp("proj_out"), width, config.in_channels)?,
+            config,
+        })
+    }
+
+    /// What the network makes of a prompt's states `[1, M, K]`, its pooled text `[1, P]` and the guidance scale it is
+    /// told, which does nothing in networks that are told none.
+    ///
+    /// # Errors
+    /// If the widths are not the network's.
+    pub fn context(
+        &self,
+        states: &Tensor,
+        pooled: &Tensor,
+        guidance_scale: f64,
+    ) -> Result<FluxContext, NetworkError> {
+        let mut vector = self.pooled.forward(pooled)?;
+        if let Some(guidance) = &self.guidance {
+            vector = (vector + guidance.of_number(NUMBER_SCALE * guidance_scale)?)?;
+        }
+        Ok(FluxContext { tokens: self.text_in.forward(states)?, vector })
+    }
+
+    /// Where the tokens of a prompt of `words` and of a picture of `rows` × `columns` tokens are.
+    ///
+    /// # Errors
+    /// The tensor library's.
+    pub fn positions(
+        &self,
+        words: usize,
+        [rows, columns]: [usize; 2],
+    ) -> Result<RotaryEmbedding, NetworkError> {
+        let image =
+            (0..rows).flat_map(|row| (0..columns).map(move |column| [0.0, row as f64, column as f64]));
+        let all: Vec<[f64; 3]> = std::iter::repeat_n([0.0; 3], words).chain(image).collect();
+        Ok(RotaryEmbedding::of_axes(&self.runtime, &all, self.config.axes_dims_rope, THETA)?)
+    }
+
+    /// The flow for the tokens of a noisy picture `[1, L, 4·C]` at a time of 0..=1, which is its share of noise:
+    /// `[1, L, 4·C]`.
+    ///
+    /// # Errors
+    /// [`NetworkError::Cancelled`] once the job was stopped; it is looked at between blocks. If there are not as many
+    /// tokens as positions.
+    pub fn forward(
+        &self,
+        tokens: &Tensor,
+        time: f64,
+        context: &FluxContext,
+        positions: &RotaryEmbedding,
+        cancel: &CancelToken,
+    ) -> Result<Tensor, NetworkError> {
+        let vector = (self.time.of_number(NUMBER_SCALE * time)? + &context.vector)?;
+        let vector = silu(&self.runtime, &vector)?;
+        let mut text = context.tokens.clone();
+        let mut image = self.image_in.forward(tokens)?;
+        for block in &self.double_blocks {
+            checkpoint(cancel)?;
+            [text, image] = block.forward([&text, &image], &vector, positions)?;
+        }
+        let words = text.dim(1)?;
+        let mut x = Tensor::cat(&[text, image], 1)?;
+        for block in &self.single_blocks {
+            checkpoint(cancel)?;
+            x = block.forward(&x, &vector, positions)?;
+        }
+        let image = x.narrow(1, words, x.dim(1)? - words)?;
+        let modulation =
+            Modulation::new(&self.runtime, &self.modulation_out.forward(&vector)?, self.config.width())?;
+        Ok(self.out.forward(&modulation.norm(1, 0, EPS)?.forward(&image)?)?)
+    }
+}

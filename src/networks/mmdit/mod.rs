@@ -1,0 +1,11 @@
+//! Diffusion transformers over text and image tokens: FLUX and its relatives.
+//!
+//! Source: Peebles & Xie 2023, <https://arxiv.org/abs/2212.09748>, and Esser et al. 2024,
+//! <https://arxiv.org/abs/2403.03206>, in diffusers' arrangement.
+
+mod attention;
+mod embedding;
+pub mod flux;
+mod patches;
+
+pub use patches::{PatchOrder, latent_from_patches, patches};

@@ -1,0 +1,61 @@
+//! Layer norms and residuals whose factors a network computes (Peebles & Xie 2023, <https://arxiv.org/abs/2212.09748>).
+
+use candle_core::{D, DType, Error, Result, Tensor};
+
+use super::super::Runtime;
+use super::{LayerNorm, is_native, plain_values, with_values};
+use crate::kernels::activation::scaled_sum;
+
+/// Vectors of `C` values, one after another in a row of what a network computed from time and prompt.
+pub struct Modulation {
+    runtime: Runtime,
+    row: Tensor,
+    width: usize,
+}
+
+impl Modulation {
+    /// `row`: `[1, n · C]` for vectors of `width` C.
+    ///
+    /// # Errors
+    /// If the row is not whole vectors.
+    pub fn new(runtime: &Runtime, row: &Tensor, width: usize) -> Result<Self> {
+        if width == 0 || !row.elem_count().is_multiple_of(width) {
+            let message = format!("{:?} are no vectors of {width} values", row.dims());
+            return Err(Error::Msg(message));
+        }
+        Ok(Self { runtime: runtime.clone(), row: row.flatten_all()?, width })
+    }
+
+    /// One of the vectors, `[C]`.
+    ///
+    /// # Errors
+    /// If there are fewer.
+    pub fn vector(&self, number: usize) -> Result<Tensor> {
+        self.row.narrow(0, number * self.width, self.width)
+    }
+
+    /// The norm `LN(x) · (1 + scale) + shift` with two of the vectors.
+    ///
+    /// # Errors
+    /// If there are fewer.
+    pub fn norm(&self, shift: usize, scale: usize, eps: f64) -> Result<LayerNorm> {
+        LayerNorm::new(&self.runtime, &(self.vector(scale)? + 1.0)?, &self.vector(shift)?, eps)
+    }
+}
+
+/// `x + factors · y`: `x`, `y`: `[.., C]`, `factors`: `[C]`.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn add_scaled(runtime: &Runtime, x: &Tensor, factors: &Tensor, y: &Tensor) -> Result<Tensor> {
+    if x.dims() != y.dims() || x.dim(D::Minus1)? != factors.elem_count() {
+        let shapes = format!("{:?} times {:?} does not add to {:?}", factors.dims(), y.dims(), x.dims());
+        return Err(Error::Msg(shapes));
+    }
+    if is_native(x) && is_native(y) && factors.dtype() == DType::F32 {
+        let factors = plain_values(factors)?;
+        let sum = |x: &[f32]| with_values(y, |y| scaled_sum(runtime.kernels(), x, &factors, y));
+        return Tensor::from_vec(with_values(x, sum)??, x.dims(), x.device());
+    }
+    x + y.broadcast_mul(factors)?
+}

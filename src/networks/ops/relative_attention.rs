@@ -1,0 +1,84 @@
+//! Attention whose scores have biases by distance (Raffel et al. 2020, <https://arxiv.org/abs/1910.10683>).
+
+use candle_core::{D, DType, Device, Error, Result, Tensor};
+
+use super::super::Runtime;
+use super::attention::split_heads;
+use super::{is_native, with_values};
+use crate::kernels::attention as kernels;
+
+/// Biases of the scores of N queries and as many keys in H heads.
+pub struct RelativeBias {
+    /// For each head, that of every distance query − key from −(N − 1) to N − 1.
+    of_distance: Vec<f32>,
+    heads: usize,
+    tokens: usize,
+}
+
+impl RelativeBias {
+    /// `bias(head, distance)` for a distance query − key.
+    pub fn new(heads: usize, tokens: usize, bias: impl Fn(usize, isize) -> f32) -> Self {
+        let furthest = tokens as isize - 1;
+        let of_head = |head| (-furthest..=furthest).map(move |distance| (head, distance));
+        let of_distance = (0..heads).flat_map(of_head).map(|(head, distance)| bias(head, distance)).collect();
+        Self { of_distance, heads, tokens }
+    }
+
+    /// `[1, H, N, N]`.
+    fn tensor(&self, device: &Device) -> Result<Tensor> {
+        let n = self.tokens;
+        let mut values: Vec<f32> = Vec::with_capacity(self.heads * n * n);
+        for of_head in self.of_distance.chunks_exact((2 * n - 1).max(1)) {
+            for query in 0..n {
+                // Later keys are nearer to the other end.
+                values.extend(of_head[query..query + n].iter().rev());
+            }
+        }
+        Tensor::from_vec(values, (1, self.heads, n, n), device)
+    }
+}
+
+/// `softmax(q·kᵀ + bias)·v`, without a scale: `[1, N, H·D]` each → `[1, N, H·D]`.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn attention_with_relative_bias(
+    runtime: &Runtime,
+    [q, k, v]: [&Tensor; 3],
+    bias: &RelativeBias,
+) -> Result<Tensor> {
+    let (batch, tokens, width) = q.dims3()?;
+    let heads = bias.heads;
+    let fits = batch == 1 && tokens == bias.tokens && heads > 0 && width.is_multiple_of(heads.max(1));
+    if !fits || k.dims() != q.dims() || v.dims() != q.dims() {
+        let shapes = format!("{:?}, {:?} and {:?}", q.dims(), k.dims(), v.dims());
+        return Err(Error::Msg(format!(
+            "attention of {} tokens in {heads} heads does not fit {shapes}",
+            bias.tokens
+        )));
+    }
+    if is_native(q) {
+        let shape = kernels::AttentionShape {
+            batch,
+            queries: tokens,
+            keys: tokens,
+            heads,
+            head_width: width / heads,
+            causal: false,
+        };
+        let bias = kernels::RelativeBias { of_distance: &bias.of_distance };
+        let run = |q: &[f32], k: &[f32]| {
+            with_values(v, |v| {
+                kernels::attention_with_relative_bias(runtime.kernels(), [q, k, v], shape, bias)
+            })
+        };
+        let out = with_values(q, |q| with_values(k, |k| run(q, k)))???;
+        return Tensor::from_vec(out, q.dims(), q.device());
+    }
+    // Products of long rows overflow f16: the scores are computed in f32.
+    let [queries, keys] = [q, k].map(|x| split_heads(x, heads)?.to_dtype(DType::F32));
+    let scores = queries?.matmul(&keys?.transpose(2, 3)?.contiguous()?)?;
+    let weights = candle_nn::ops::softmax(&scores.broadcast_add(&bias.tensor(q.device())?)?, D::Minus1)?;
+    let out = weights.to_dtype(v.dtype())?.matmul(&split_heads(v, heads)?)?;
+    out.transpose(1, 2)?.reshape((1, tokens, width))
+}

@@ -1,0 +1,43 @@
+//! Root-mean-square normalisation of the last dimension (Zhang & Sennrich 2019).
+
+use candle_core::{D, Error, Result, Tensor};
+
+use super::super::Runtime;
+use super::{is_native, plain_values, with_values};
+use crate::kernels::norm::rms_norm;
+
+/// `x / √(mean(x²) + eps) · weight`.
+pub struct RmsNorm {
+    runtime: Runtime,
+    weight: Tensor,
+    values: Option<Vec<f32>>,
+    eps: f64,
+}
+
+impl RmsNorm {
+    /// `weight`: `[C]`.
+    ///
+    /// # Errors
+    /// The tensor library's.
+    pub fn new(runtime: &Runtime, weight: &Tensor, eps: f64) -> Result<Self> {
+        let values = is_native(weight).then(|| plain_values(weight)).transpose()?;
+        Ok(Self { runtime: runtime.clone(), weight: weight.contiguous()?, values, eps })
+    }
+
+    /// `[.., n · C] → [.., n · C]`, each C values by themselves: the heads of a query, or a whole row.
+    ///
+    /// # Errors
+    /// If the last dimension is no multiple of C.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (width, channels) = (x.dim(D::Minus1)?, self.weight.elem_count());
+        if channels == 0 || !width.is_multiple_of(channels) {
+            return Err(Error::Msg(format!("a norm of {channels} channels got {:?}", x.dims())));
+        }
+        if let Some(weight) = self.values.as_ref().filter(|_| is_native(x)) {
+            let out = with_values(x, |x| rms_norm(self.runtime.kernels(), x, self.eps, weight))?;
+            return Tensor::from_vec(out, x.dims(), x.device());
+        }
+        let rows = x.contiguous()?.reshape((x.elem_count() / channels, channels))?;
+        candle_nn::ops::rms_norm(&rows, &self.weight, self.eps as f32)?.reshape(x.dims())
+    }
+}

@@ -1,0 +1,97 @@
+//! Rotary position embedding (Su et al. 2021).
+
+use candle_core::{DType, Device, Error, Result, Tensor};
+use candle_nn::rotary_emb::{rope, rope_i};
+
+use super::super::Runtime;
+use super::attention::split_heads;
+use super::{is_native, with_values};
+use crate::kernels::rotary;
+
+pub use crate::kernels::rotary::RotaryPairs;
+
+/// The angles of a sequence's tokens.
+pub struct RotaryEmbedding {
+    runtime: Runtime,
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+    /// Pairs of a head.
+    half: usize,
+    pairs: RotaryPairs,
+}
+
+impl RotaryEmbedding {
+    /// `angles`: `[N, D/2]` for heads of D values.
+    ///
+    /// # Errors
+    /// If they are not whole rows.
+    pub fn new(runtime: &Runtime, angles: &[f64], half: usize, pairs: RotaryPairs) -> Result<Self> {
+        if half == 0 || !angles.len().is_multiple_of(half) {
+            return Err(Error::Msg(format!("{} angles do not turn heads of {half} pairs", angles.len())));
+        }
+        let (sin, cos) = angles.iter().map(|angle| (angle.sin() as f32, angle.cos() as f32)).unzip();
+        Ok(Self { runtime: runtime.clone(), cos, sin, half, pairs })
+    }
+
+    /// Angles of positions on several axes, as FLUX has them: each axis turns a part of a head, `widths` of its values.
+    /// `positions`: for each token one on each axis.
+    ///
+    /// # Errors
+    /// If a width is odd.
+    pub fn of_axes<const AXES: usize>(
+        runtime: &Runtime,
+        positions: &[[f64; AXES]],
+        widths: [usize; AXES],
+        theta: f64,
+    ) -> Result<Self> {
+        if widths.iter().any(|width| width % 2 != 0) {
+            return Err(Error::Msg(format!("axes of {widths:?} values have no pairs")));
+        }
+        let frequencies: Vec<(usize, f64)> = widths
+            .iter()
+            .enumerate()
+            .flat_map(|(axis, width)| {
+                (0..width / 2).map(move |i| (axis, theta.powf(-2.0 * i as f64 / *width as f64)))
+            })
+            .collect();
+        let turned = |position: &[f64; AXES]| {
+            let angles = frequencies.iter().map(|(axis, frequency)| position[*axis] * frequency);
+            angles.collect::<Vec<f64>>()
+        };
+        let angles: Vec<f64> = positions.iter().flat_map(turned).collect();
+        Self::new(runtime, &angles, frequencies.len(), RotaryPairs::Neighbours)
+    }
+
+    /// Tokens there are angles for.
+    pub fn tokens(&self) -> usize {
+        self.cos.len() / self.half
+    }
+
+    /// Turns `[1, N, H·D]`.
+    ///
+    /// # Errors
+    /// If there are not as many tokens, or the width is not that of whole heads.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (batch, tokens, width) = x.dims3()?;
+        if batch != 1 || tokens != self.tokens() || !width.is_multiple_of(2 * self.half) {
+            let [count, head] = [self.tokens(), 2 * self.half];
+            return Err(Error::Msg(format!(
+                "angles of {count} tokens and heads of {head} values do not turn {:?}",
+                x.dims()
+            )));
+        }
+        if is_native(x) {
+            let turn = |x: &[f32]| {
+                rotary::rotate(self.runtime.kernels(), x, [&self.cos, &self.sin], self.half, self.pairs)
+            };
+            return Tensor::from_vec(with_values(x, turn)?, x.dims(), x.device());
+        }
+        let angles = |values: &[f32]| {
+            Tensor::from_slice(values, (tokens, self.half), &Device::Cpu)?.to_device(x.device())
+        };
+        let heads = split_heads(x, width / (2 * self.half))?.to_dtype(DType::F32)?;
+        let rotate = if self.pairs == RotaryPairs::Neighbours { rope_i } else { rope };
+        let turned = rotate(&heads, &angles(&self.cos)?, &angles(&self.sin)?)?;
+        turned.transpose(1, 2)?.reshape((1, tokens, width))?.to_dtype(x.dtype())
+    }
+}

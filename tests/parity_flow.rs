@@ -1,0 +1,291 @@
+//! Flow transformers against diffusers, on small checkpoints with random weights in the real layouts.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use safelight::catalog::{GuidanceKind, ImageSize, ModelSource, SamplerKind, ScheduleKind};
+use safelight::diffusion::{Branch, GuidedDenoiser, Run, Schedule, Start, sample};
+use safelight::latent::{Latent, LatentShape};
+use safelight::models::{Conditioning, LatentDiffusionModel, ModelSettings, TextTokenizer, load};
+use safelight::networks::t5::{T5Config, T5Encoder};
+use safelight::networks::{Parameters, Runtime};
+use safelight::request::{CancelToken, DecodeChoice, DeviceChoice, Picture, Seed};
+use safelight::store::ModelFiles;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn opened(folder: &Path) -> Box<dyn LatentDiffusionModel> {
+    let settings = ModelSettings { device: DeviceChoice::Cpu, ..ModelSettings::default() };
+    let source = ModelSource::Folder(folder.to_owned());
+    load(&source, settings, &mut |_, _, _| {}, &CancelToken::new()).unwrap()
+}
+
+type Tensors = HashMap<String, (Vec<usize>, Vec<f32>)>;
+
+fn recorded(name: &str) -> Tensors {
+    let bytes = std::fs::read(fixture(name).join("expected.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let values =
+        |data: &[u8]| data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    let all = tensors.iter();
+    all.map(|(name, view)| (name.to_owned(), (view.shape().to_vec(), values(view.data())))).collect()
+}
+
+#[track_caller]
+fn close(what: &str, found: &[f32], expected: &[f32], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let error: f64 = found.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    let size: f64 = expected.iter().map(|b| f64::from(*b).powi(2)).sum();
+    let relative = (error / size).sqrt();
+    println!("{what}: relative L2 {relative:.1e}");
+    assert!(relative <= tolerance, "{what}: relative L2 {relative:e}");
+}
+
+/// f32 in another order of summation.
+const NETWORK: f64 = 2e-5;
+/// The same after several steps, each of which carries on the errors before it.
+const RUN: f64 = 1e-4;
+
+fn latent(tensor: &(Vec<usize>, Vec<f32>)) -> Latent {
+    let [_, c, h, w] = tensor.0[..] else { panic!("{:?}", tensor.0) };
+    Latent::new(LatentShape::new(c, h, w), tensor.1.clone()).unwrap()
+}
+
+fn conditioning(prompt: &str, guidance_scale: f64) -> Conditioning {
+    let size = ImageSize::new(24, 16);
+    Conditioning { prompt: prompt.to_owned(), negative_prompt: String::new(), size, guidance_scale }
+}
+
+/// Every step's latent and the last one, of a run as the engine does it.
+fn run(
+    model: &mut dyn LatentDiffusionModel,
+    conditioning: &Conditioning,
+    shape: LatentShape,
+    steps: usize,
+    start: Start<'_>,
+) -> (Vec<Latent>, Latent) {
+    let config = model.scheduler_config_for(shape, steps);
+    let (prediction, guidance) = (model.profile().prediction, model.profile().guidance);
+    let cancel = CancelToken::new();
+    let mut network = model.condition(conditioning, &cancel).unwrap();
+    let guidance_scale = guidance.classifier_free_scale(conditioning.guidance_scale);
+    let mut denoiser = GuidedDenoiser { network: &mut *network, prediction, guidance_scale };
+    let schedule = Schedule::new(&config, SamplerKind::Euler, ScheduleKind::Model, steps).unwrap();
+    let run = Run {
+        denoiser: &mut denoiser,
+        config: &config,
+        schedule: &schedule,
+        start,
+        seed: Seed(7),
+        cancel: &cancel,
+    };
+    let mut visited = Vec::new();
+    let done = sample(run, &mut |step| visited.push(step.noisy.clone())).unwrap();
+    (visited, done.latent)
+}
+
+/// `[1, 3, H, W]` of −1..1 as a picture.
+fn picture((shape, values): &(Vec<usize>, Vec<f32>)) -> Picture {
+    let (h, w) = (shape[2], shape[3]);
+    let value = |i: usize| values[(i % 3) * h * w + i / 3];
+    let bytes: Vec<u8> =
+        (0..h * w * 3).map(|i| ((value(i) + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8).collect();
+    Picture::new(w, h, bytes).unwrap()
+}
+
+/// One call of the network, every step of a run, a run from a picture, and the VAE both ways.
+fn agrees_with_diffusers(folder: &Path, name: &str, conditioning: &Conditioning) {
+    let mut model = opened(folder);
+    let expected = recorded(name);
+    let cancel = CancelToken::new();
+    let format = model.profile().format;
+
+    let noisy = latent(&expected["latent"]);
+    let mut network = model.condition(conditioning, &cancel).unwrap();
+    let flow = network.predict(&noisy, 800.0, Branch::Conditional).unwrap().conditional;
+    drop(network);
+    close(&format!("{name}: transformer and text"), flow.values(), &expected["flow"].1, NETWORK);
+
+    let (shape, steps) = (noisy.shape(), &expected["steps"]);
+    let count = steps.0[0];
+    let (visited, last) = run(&mut *model, conditioning, shape, count, Start::Noise(shape));
+    let after = visited[1..].iter().chain([&last]);
+    for (index, (latent, expected)) in after.zip(steps.1.chunks_exact(shape.len())).enumerate() {
+        close(&format!("{name}: step {}", index + 1), latent.values(), expected, RUN);
+    }
+    let decoded = model.decode(&last, DecodeChoice::default(), &cancel).unwrap().picture;
+    let bytes = expected["picture"].1.iter().map(|v| (v * 255.0).round_ties_even() as u8);
+    let worst = decoded.rgb().iter().zip(bytes).map(|(a, b)| a.abs_diff(b)).max().unwrap();
+    println!("{name}: picture {worst}/255");
+    assert!(worst <= 2, "{name}: {worst}/255");
+
+    let source = model.encode(&picture(&expected["source"]), &cancel).unwrap().mean;
+    let mean = format.vae_from_model(&source);
+    close(&format!("{name}: encoder's mean"), mean.values(), &expected["mean"].1, NETWORK);
+    let start = Start::Latent { latent: &source, strength: 0.5 };
+    let (_, last) = run(&mut *model, conditioning, shape, count, start);
+    close(&format!("{name}: from a picture"), last.values(), &expected["img2img"].1, RUN);
+}
+
+/// The prompt of FLUX.1's records.
+fn flux_facts() -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(fixture("flux/expected.json")).unwrap()).unwrap()
+}
+
+fn prompt_of(facts: &serde_json::Value) -> &str {
+    facts["prompt"].as_str().unwrap()
+}
+
+/// Copies a folder's files and folders.
+fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.as_ref().unwrap().file_name()));
+        if from.is_dir() {
+            copy_all(&from, &to);
+        } else {
+            std::fs::copy(from, to).unwrap();
+        }
+    }
+}
+
+/// The first fixture with the other's transformer and scheduler.
+fn schnell() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy_all(&fixture("flux"), folder.path());
+    copy_all(&fixture("flux_schnell"), folder.path());
+    folder
+}
+
+#[test]
+fn t5_agrees_with_transformers() {
+    let files = ModelFiles::open(&ModelSource::Folder(fixture("flux"))).unwrap();
+    let facts = flux_facts();
+    let tokenizer = TextTokenizer::open(&files, "tokenizer_2").unwrap();
+    let ids_of = |text: &str| -> Vec<u32> {
+        facts["ids"][text].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+    };
+    let (end, pad) = (tokenizer.id("</s>").unwrap(), tokenizer.id("<pad>").unwrap());
+    for text in facts["ids"].as_object().unwrap().keys() {
+        let expected = ids_of(text);
+        let mut ids = tokenizer.ids(text).unwrap();
+        ids.truncate(expected.len() - 1);
+        ids.push(end);
+        ids.resize(expected.len(), pad);
+        assert_eq!(ids, expected, "{text}");
+    }
+    assert!(tokenizer.id("<missing>").unwrap_err().to_string().contains("no token <missing>"));
+
+    let config: T5Config = files.json("text_encoder_2/config.json").unwrap();
+    let runtime = Runtime::processor(Some(2));
+    let parameters = Parameters::new(files.tensors("text_encoder_2").unwrap(), &runtime);
+    let cancel = CancelToken::new();
+    let t5 = T5Encoder::new(&parameters, config, &cancel).unwrap();
+    let states = t5.forward(&ids_of(prompt_of(&facts)), &cancel).unwrap();
+    let states: Vec<f32> = states.flatten_all().unwrap().to_vec1().unwrap();
+    close("T5's states", &states, &recorded("flux")["states"].1, NETWORK);
+    cancel.stop();
+    assert!(t5.forward(&[0], &cancel).is_err(), "it looks at the stop switch");
+}
+
+#[test]
+fn flux_dev_agrees_with_diffusers() {
+    let facts = flux_facts();
+    agrees_with_diffusers(&fixture("flux"), "flux", &conditioning(prompt_of(&facts), 3.5));
+}
+
+#[test]
+fn flux_schnell_agrees_with_diffusers_whatever_its_guidance() {
+    let (folder, facts) = (schnell(), flux_facts());
+    agrees_with_diffusers(folder.path(), "flux_schnell", &conditioning(prompt_of(&facts), 1.0));
+    agrees_with_diffusers(folder.path(), "flux_schnell", &conditioning(prompt_of(&facts), 7.0));
+}
+
+#[test]
+fn a_profile_says_what_each_kind_of_flux_takes() {
+    let (dev, schnell) = (opened(&fixture("flux")), schnell());
+    let profile = dev.profile();
+    assert_eq!((profile.family, profile.guidance), ("FLUX.1", GuidanceKind::Embedded));
+    assert_eq!((profile.defaults.steps, profile.defaults.guidance_scale), (28, 3.5));
+    assert_eq!((profile.size_multiple, profile.defaults.size), (4, ImageSize::new(256, 256)));
+    assert_eq!(profile.remarks, [""; 0]);
+    let schnell = opened(schnell.path());
+    let profile = schnell.profile();
+    assert_eq!((profile.guidance, profile.defaults.steps), (GuidanceKind::None, 4));
+    // Prompts are read as they are written, as far as they are read.
+    let remarks =
+        |model: &dyn LatentDiffusionModel, prompt: &str| model.remarks_on(&conditioning(prompt, 1.0));
+    assert_eq!(remarks(&*dev, "a red fox [a|b] AND (two moons)"), [""; 0]);
+    let [weights, length] = &remarks(&*schnell, &"a (red:1.3) fox ".repeat(80))[..] else { panic!() };
+    assert!(weights.contains("weights in brackets are words"), "{weights}");
+    assert!(length.contains("this model reads 255"), "{length}");
+    assert!(remarks(&*dev, &"a red fox ".repeat(80)).is_empty(), "dev reads 511");
+}
+
+/// A step's guidance is told to the network; a prompt's embeddings are kept for the next picture.
+#[test]
+fn guidance_and_prompt_steer_dev() {
+    let mut model = opened(&fixture("flux"));
+    let noisy = latent(&recorded("flux")["latent"]);
+    let cancel = CancelToken::new();
+    let mut flow = |prompt: &str, scale| {
+        let mut network = model.condition(&conditioning(prompt, scale), &cancel).unwrap();
+        network.predict(&noisy, 500.0, Branch::Conditional).unwrap().conditional
+    };
+    let first = flow("a red fox", 3.5);
+    assert_ne!(flow("a red fox", 1.0), first);
+    assert_ne!(flow("a lake", 3.5), first);
+    assert_eq!(flow("a red fox", 3.5), first);
+}
+
+#[test]
+fn folders_that_do_not_go_together_say_why() {
+    let says = |change: &dyn Fn(&Path)| {
+        let folder = tempfile::tempdir().unwrap();
+        copy_all(&fixture("flux"), folder.path());
+        change(folder.path());
+        let settings = ModelSettings { device: DeviceChoice::Cpu, ..ModelSettings::default() };
+        let source = ModelSource::Folder(folder.path().to_owned());
+        load(&source, settings, &mut |_, _, _| {}, &CancelToken::new()).map(|_| ()).unwrap_err().to_string()
+    };
+    let key = |file: &'static str, key: &'static str, value: serde_json::Value| {
+        move |folder: &Path| {
+            let path = folder.join(file);
+            let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            json[key] = value.clone();
+            std::fs::write(path, json.to_string()).unwrap();
+        }
+    };
+    type Damage<'a> = &'a dyn Fn(&Path);
+    let cases: [(Damage<'_>, &str); 8] = [
+        (&key("transformer/config.json", "out_channels", 32.into()), "transformer: ‘out_channels’ is 32"),
+        (&key("transformer/config.json", "joint_attention_dim", 32.into()), "takes states of width 32"),
+        (&key("transformer/config.json", "pooled_projection_dim", 8.into()), "takes pooled text of width 8"),
+        (&key("scheduler/scheduler_config.json", "_class_name", "DDIMScheduler".into()), "predicts a flow"),
+        (
+            &key("text_encoder_2/config.json", "feed_forward_proj", "relu".into()),
+            "text_encoder_2: ‘feed_forward_proj’",
+        ),
+        (
+            &|folder| std::fs::remove_file(folder.join("tokenizer_2/tokenizer.json")).unwrap(),
+            "tokenizer.json",
+        ),
+        (
+            &|folder| std::fs::write(folder.join("tokenizer_2/tokenizer.json"), "{}").unwrap(),
+            "tokenizer cannot be used",
+        ),
+        (
+            &|folder| std::fs::remove_file(folder.join("text_encoder_2/model.safetensors")).unwrap(),
+            "text_encoder_2/model.safetensors is missing",
+        ),
+    ];
+    for (change, part) in cases {
+        let error = says(change);
+        println!("{error}");
+        assert!(error.contains(part), "{error}");
+    }
+}
