@@ -21,7 +21,7 @@
 //! | 0 | [`projection`] | latent → RGB on a processor: linear and patch maths, their fit, the reference of the shaders | `latent` |
 //! | 1 | [`diffusion`] | the mathematics on plain latents: noise and its processes, schedules, prediction types, guidance, samplers, the one sampling loop | `latent`, `catalog`, `request` |
 //! | 1 | [`networks`] | CLIP, UNet, VAE over neutral operations, which the kernels or candle compute | `latent`, `catalog`, `request`, `content`, `kernels`, `weights` |
-//! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `catalog`, `request`, `content` |
+//! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `catalog`, `request`, `content`, `weights` |
 //! | 1 | [`store`] | the files of models: the built-in one and folders | `latent`, `projection`, `catalog`, `request`, `content`, `weights` |
 //! | 1 | [`preview`] | latents ↔ GPU: pipelines, uniforms, paint callbacks | `latent`, `projection` |
 //! | 2 | [`models`] | whole models: tokenizer, text to embedding, denoiser, VAE | `latent`, `catalog`, `request`, `content`, `weights`, `diffusion`, `networks`, `store` |
@@ -29,7 +29,7 @@
 //! | 4 | [`session`] | what the window knows; pure updates, no egui | `latent`, `projection`, `catalog`, `request`, `engine`, `formats`, `store` |
 //! | 5 | [`panels`] | how the window looks | `latent`, `projection`, `catalog`, `request`, `engine` (stages, failures), `formats` (facts), `session`, `preview` |
 //! | 6 | [`app`] | eframe glue, dialogs, dropped files, saving, settings | all but `kernels`, `diffusion`, `networks`, `models` |
-//! | 6 | [`cli`] | the same engine without a window | `latent`, `catalog`, `request`, `content`, `models`, `engine`, `formats`, `store` |
+//! | 6 | [`cli`] | the same engine without a window | `latent`, `catalog`, `request`, `content`, `weights`, `models`, `engine`, `formats`, `store` |
 //!
 //! # Message flow
 //!

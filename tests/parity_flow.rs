@@ -242,6 +242,9 @@ fn guidance_and_prompt_steer_dev() {
     assert_eq!(flow("a red fox", 3.5), first);
 }
 
+/// A change of a model's folder.
+type Damage<'a> = &'a dyn Fn(&Path);
+
 #[test]
 fn folders_that_do_not_go_together_say_why() {
     let says = |change: &dyn Fn(&Path)| {
@@ -260,7 +263,6 @@ fn folders_that_do_not_go_together_say_why() {
             std::fs::write(path, json.to_string()).unwrap();
         }
     };
-    type Damage<'a> = &'a dyn Fn(&Path);
     let cases: [(Damage<'_>, &str); 8] = [
         (&key("transformer/config.json", "out_channels", 32.into()), "transformer: ‘out_channels’ is 32"),
         (&key("transformer/config.json", "joint_attention_dim", 32.into()), "takes states of width 32"),

@@ -34,7 +34,7 @@ pub(super) enum Opened {
 /// Reads whatever a path leads to; transparent pixels lie on `background`.
 pub(super) fn open(path: &Path, background: [u8; 3]) -> anyhow::Result<Opened> {
     let (kind, bytes) = match read_input(path, Sources::Files)? {
-        Input::Folder => return Ok(Opened::Model(ModelSource::Folder(path.to_owned()))),
+        Input::Folder | Input::Weights(_) => return Ok(Opened::Model(ModelSource::Folder(path.to_owned()))),
         Input::File { kind, bytes } => (kind, bytes),
     };
     match kind {

@@ -31,6 +31,13 @@ pub struct ModelParts {
     pub configuration: Option<PathBuf>,
 }
 
+impl ModelParts {
+    /// Whether only the model itself is named.
+    pub fn has_no_others(&self) -> bool {
+        *self == Self { model: self.model.clone(), ..Self::default() }
+    }
+}
+
 impl ModelSource {
     /// `builtin` or a folder, as on the command line.
     pub fn from_argument(argument: &str) -> Self {

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
 
 use super::numbers;
-use crate::catalog::{ModelSource, SamplerKind, ScheduleKind};
+use crate::catalog::{ModelParts, ModelSource, SamplerKind, ScheduleKind};
 use crate::engine::EngineSettings;
 use crate::request::{DeviceChoice, DtypeChoice, Seed, TileChoice};
 
@@ -55,9 +56,27 @@ pub(super) enum Command {
 /// The model, and how it is computed.
 #[derive(Clone, Debug, Args)]
 pub(super) struct EngineArguments {
-    /// The model: `builtin` or a folder in diffusers' layout.
-    #[arg(long, default_value = "builtin", value_name = "builtin|FOLDER")]
+    /// The model: `builtin`, a folder in diffusers' layout or a file of weights.
+    #[arg(long, default_value = "builtin", value_name = "builtin|PATH")]
     pub(super) model: String,
+    /// Use the UNet or transformer of this file instead of the model's.
+    #[arg(long, value_name = "FILE")]
+    pub(super) diffusion_model: Option<PathBuf>,
+    /// Use the text encoder of this file, the first of models with several (CLIP-L).
+    #[arg(long, value_name = "FILE")]
+    pub(super) text_encoder: Option<PathBuf>,
+    /// Use the second text encoder of this file (SDXL: OpenCLIP bigG, FLUX.1: T5).
+    #[arg(long, value_name = "FILE")]
+    pub(super) text_encoder_2: Option<PathBuf>,
+    /// Use the third text encoder of this file (SD3: T5).
+    #[arg(long, value_name = "FILE")]
+    pub(super) text_encoder_3: Option<PathBuf>,
+    /// Use the VAE of this file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) vae: Option<PathBuf>,
+    /// Take configurations and tokenizers from this folder in diffusers' layout; its weights are not used.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) config: Option<PathBuf>,
     /// auto, cpu, cuda, cuda:N or metal.
     #[arg(long, default_value = "auto")]
     pub(super) device: DeviceChoice,
@@ -74,8 +93,39 @@ pub(super) struct EngineArguments {
 
 impl EngineArguments {
     /// Where the model is.
-    pub(super) fn source(&self) -> ModelSource {
-        ModelSource::from_argument(&self.model)
+    ///
+    /// # Errors
+    /// If files for parts are named, and no model that they belong to.
+    pub(super) fn source(&self) -> anyhow::Result<ModelSource> {
+        let Self { text_encoder, text_encoder_2, text_encoder_3, vae, config, .. } = self.clone();
+        let parts = ModelParts {
+            model: self.model.clone().into(),
+            diffusion_model: self.diffusion_model.clone(),
+            text_encoders: [text_encoder, text_encoder_2, text_encoder_3],
+            vae,
+            configuration: config,
+        };
+        let named = ModelSource::from_argument(&self.model);
+        match (named, parts) {
+            (named, parts) if parts.has_no_others() => Ok(named),
+            (
+                ModelSource::Builtin,
+                ModelParts { diffusion_model: Some(model), text_encoders, vae, configuration, .. },
+            ) => {
+                // A UNet or transformer that the other files complete.
+                let parts = ModelParts { model, diffusion_model: None, text_encoders, vae, configuration };
+                Ok(if parts.has_no_others() {
+                    ModelSource::Folder(parts.model)
+                } else {
+                    ModelSource::Parts(Box::new(parts))
+                })
+            }
+            (ModelSource::Builtin, _) => bail!(
+                "the built-in model takes no parts from other files; name the model that they belong to with --model or \
+                 --diffusion-model"
+            ),
+            (_, parts) => Ok(ModelSource::Parts(Box::new(parts))),
+        }
     }
 
     pub(super) fn settings(&self) -> EngineSettings {

@@ -142,7 +142,7 @@ fn time_vae(
     arguments: &EngineArguments,
     [width, height]: [usize; 2],
 ) -> anyhow::Result<VaeTiming> {
-    let (job, model) = (JobId(2), arguments.source());
+    let (job, model) = (JobId(2), arguments.source()?);
     let picture = Picture::new(width, height, vec![128; width * height * 3])?;
     reset_peak_memory();
     let end = run::run_job(engine, job, JobKind::Encode { model: model.clone(), picture }, |_| {})?;

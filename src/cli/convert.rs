@@ -53,7 +53,7 @@ fn encode_picture(
             output::text(input)
         ));
     }
-    let kind = JobKind::Encode { model: arguments.engine.source(), picture };
+    let kind = JobKind::Encode { model: arguments.engine.source()?, picture };
     match run::run_job(&engine, JobId(1), kind, |_| {})? {
         Event::Encoded { mean, elapsed_secs, .. } => Ok(EncodedFile { profile, mean, elapsed_secs }),
         other => bail!("the engine answered unexpectedly: {other:?}"),
@@ -61,15 +61,15 @@ fn encode_picture(
 }
 
 /// The files of a command that reads one and writes one.
-fn files(arguments: &ConvertArguments) -> Files {
-    let mut files = Files::of_model(&arguments.engine.source());
+fn files(arguments: &ConvertArguments) -> anyhow::Result<Files> {
+    let mut files = Files::of_model(&arguments.engine.source()?);
     files.input(&arguments.input);
-    files
+    Ok(files)
 }
 
 /// The pictures to write, numbered if there are several, checked to be writable.
 fn picture_files(arguments: &ConvertArguments, count: usize) -> anyhow::Result<Vec<PictureFile>> {
-    let mut files = files(arguments);
+    let mut files = files(arguments)?;
     let pictures = (0..count)
         .map(|index| files.picture(&arguments.output, index, count))
         .collect::<anyhow::Result<_>>()?;
@@ -86,7 +86,7 @@ fn in_model_space(latent: &Latent, space: Option<LatentSpace>, format: &LatentFo
 }
 
 pub(super) fn encode(arguments: &ConvertArguments, output: &mut Output) -> anyhow::Result<()> {
-    let mut files = files(arguments);
+    let mut files = files(arguments)?;
     let path = files.latent(&arguments.output, 0, 1)?;
     files.check()?;
     let read = read_picture(&arguments.input, &ReadOptions::default())
@@ -155,7 +155,7 @@ fn decode_one(
     count: usize,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let (model, how) = (arguments.engine.source(), DecodeChoice::default());
+    let (model, how) = (arguments.engine.source()?, DecodeChoice::default());
     let job = JobId(index as u64 + 1);
     let end = run::run_job(engine, job, JobKind::Decode { model, latent, how }, |_| {})?;
     let Event::Decoded { picture, notice, elapsed_secs, .. } = end else {
@@ -179,6 +179,7 @@ pub(super) fn channels(arguments: &ConvertArguments, output: &mut Output) -> any
     let input = &arguments.input;
     let (format, latent) = match read_input(input, Sources::Any)? {
         Input::Folder => bail!("this is a folder and not a file: {}", output::text(input)),
+        Input::Weights(kind) => bail!("this is {kind}: {}", output::text(input)),
         Input::File { kind: FileKind::Latent, bytes } => {
             let read = latent_from_bytes(&bytes).map_err(|error| output::named(input, error))?;
             report_ignored_tensors(&read, arguments, output);
@@ -187,7 +188,7 @@ pub(super) fn channels(arguments: &ConvertArguments, output: &mut Output) -> any
                 output.notice(&format!("the first of {} latents is drawn: {input}", read.count()));
             }
             // Only the latent format of the model is needed, so it is not loaded.
-            let format = models::profile(&arguments.engine.source())?.format;
+            let format = models::profile(&arguments.engine.source()?)?.format;
             let found = read.latent.shape().channels;
             if found != format.channels {
                 bail!(

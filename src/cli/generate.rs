@@ -94,7 +94,7 @@ pub(super) fn run(arguments: &GenerateArguments, output: &mut Output) -> anyhow:
 ///
 /// If the latents cannot be written as requested, a failure is reported and they are written beside the pictures.
 fn checked_paths(arguments: &GenerateArguments, output: &mut Output) -> anyhow::Result<Vec<Paths>> {
-    let mut files = Files::of_model(&arguments.engine.source());
+    let mut files = Files::of_model(&arguments.engine.source()?);
     if let Some(path) = &arguments.init_image {
         files.input(path);
     }

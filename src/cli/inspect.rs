@@ -1,5 +1,6 @@
 //! `safelight inspect`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -13,6 +14,7 @@ use crate::formats::picture::{ReadOptions, picture_from_bytes};
 use crate::formats::{FileKind, Input, Sources, read_input};
 use crate::latent::channel_statistics;
 use crate::models;
+use crate::weights::{self, WeightsKind, open_weights};
 
 /// Reports every input; errors go to standard error.
 pub(super) fn run(paths: &[PathBuf], as_json: bool, output: &mut Output) -> anyhow::Result<()> {
@@ -58,6 +60,7 @@ fn inspect(path: &Path) -> anyhow::Result<Value> {
     }
     match read_input(path, Sources::Any)? {
         Input::Folder => model(&ModelSource::Folder(path.to_owned())),
+        Input::Weights(kind) => weights_file(path, kind),
         Input::File { kind: FileKind::Picture, bytes } => picture(&bytes),
         Input::File { kind: FileKind::Latent, bytes } => latent(&bytes),
         Input::File { bytes, .. } => {
@@ -87,6 +90,33 @@ fn model(choice: &ModelSource) -> anyhow::Result<Value> {
         "sampler": profile.defaults.sampler.id(),
         "added tokens": (!profile.added_tokens.is_empty()).then(|| profile.added_tokens.join(", ")),
         "remarks": (!profile.remarks.is_empty()).then(|| profile.remarks.join(" ")),
+    }))
+}
+
+/// A model in a file; of another file of weights, its kind and its tensors.
+fn weights_file(path: &Path, kind: WeightsKind) -> anyhow::Result<Value> {
+    let opened = model(&ModelSource::Folder(path.to_owned()));
+    if kind == WeightsKind::StableDiffusion {
+        return opened;
+    }
+    let missing = match opened {
+        Ok(facts) => return Ok(facts),
+        // For a denoiser alone the error names the parts that are missing.
+        Err(error) => kind.is_denoiser().then(|| error.to_string()),
+    };
+    let source = open_weights(path)?;
+    let mut formats: BTreeMap<&str, usize> = BTreeMap::new();
+    for info in source.names().into_iter().filter_map(|name| source.info(name)) {
+        *formats.entry(info.dtype.name()).or_default() += 1;
+    }
+    let formats: Vec<String> = formats.iter().map(|(format, count)| format!("{format} ({count})")).collect();
+    Ok(json!({
+        "kind": "weights",
+        "holds": kind.to_string(),
+        "tensors": source.names().len(),
+        "parameters": weights::parameters(&*source),
+        "formats": formats.join(", "),
+        "missing": missing,
     }))
 }
 

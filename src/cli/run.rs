@@ -75,7 +75,7 @@ pub(super) fn load(
     engine: &Engine,
     arguments: &EngineArguments,
 ) -> anyhow::Result<(ModelProfile, String, f64)> {
-    let kind = JobKind::LoadModel { model: arguments.source() };
+    let kind = JobKind::LoadModel { model: arguments.source()? };
     match run_job(engine, JobId(0), kind, |_| {})? {
         Event::ModelLoaded { profile, device, elapsed_secs, .. } => {
             Ok(((*profile).clone(), device, elapsed_secs))

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{FileKind, kind_of_bytes};
+use crate::weights::{WeightsKind, kind_of_weights};
 
 /// The longest file that is read as a picture or a latent, bytes: a 16-channel latent of 8192² pixels takes
 /// 64 MiB, a batch of eight 512.
@@ -24,6 +25,8 @@ pub enum Sources {
 pub enum Input {
     /// A folder, which may be a model.
     Folder,
+    /// A file of weights.
+    Weights(WeightsKind),
     /// A file.
     File {
         /// Its kind, by content and not by name.
@@ -84,6 +87,12 @@ pub enum ReadFileError {
 /// # Errors
 /// [`ReadFileError`] with the path as it was given.
 pub fn read_input(path: &Path, sources: Sources) -> Result<Input, ReadFileError> {
+    // Only the header of a model's weights is read: a file of them may be larger than memory.
+    if path.is_file()
+        && let Some(kind) = kind_of_weights(path).filter(|kind| *kind != WeightsKind::Unknown)
+    {
+        return Ok(Input::Weights(kind));
+    }
     match read_bytes(path, MAX_INPUT_BYTES, sources) {
         Ok(bytes) => Ok(Input::File { kind: kind_of_bytes(&bytes), bytes }),
         Err(ReadFileError::Folder { .. }) => Ok(Input::Folder),

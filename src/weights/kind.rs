@@ -91,6 +91,21 @@ impl fmt::Display for WeightsKind {
 const PREFIX: &str = "model.diffusion_model.";
 
 impl WeightsKind {
+    /// Whether it is a network that denoises, with or without the other parts of a model.
+    pub fn is_denoiser(self) -> bool {
+        matches!(
+            self,
+            Self::StableDiffusion
+                | Self::Unet
+                | Self::Flux
+                | Self::Flux2
+                | Self::Flux3
+                | Self::Chroma
+                | Self::StableDiffusion3
+                | Self::ZImage
+        )
+    }
+
     /// What the tensors of `source` are.
     ///
     /// The order matters: Chroma has FLUX's blocks, and a ControlNet has a UNet's.

@@ -100,12 +100,14 @@ impl StableDiffusion {
         configs.check_together()?;
         let runtime = open_runtime(settings)?;
         let parts = parts(&configs);
-        let (mut parameters, mut held) = (0, 0);
+        // Opened once: what is checked here is what is read below.
+        let mut sources = Vec::new();
         for part in &parts {
-            let source = files.tensors(part)?;
-            parameters += weights::parameters(&*source);
-            held += budget::weight_bytes(&*source, &runtime);
+            sources.push(files.tensors(part)?);
         }
+        let parameters = sources.iter().map(|source| weights::parameters(&**source)).sum();
+        let held: u64 = sources.iter().map(|source| budget::weight_bytes(&**source, &runtime)).sum();
+        let mut sources = sources.into_iter();
         let mut profile = profile_of(checkpoint, &configs, parameters);
         let ImageSize { width, height } = profile.defaults.size;
         let work = configs.work_bytes(profile.format.latent_shape(width, height), runtime.dtype());
@@ -118,18 +120,20 @@ impl StableDiffusion {
             done += 1;
             if cancel.is_stopped() { Err(ModelError::Cancelled) } else { Ok(()) }
         };
-        let (text, added, remarks) = TextEncoders::load(files, &configs, &runtime, &mut begin)?;
+        let (text, added, remarks) = TextEncoders::load(files, &configs, &runtime, &mut begin, &mut sources)?;
         profile.added_tokens = added;
         profile.remarks.extend(remarks);
         begin()?;
-        let parameters = Parameters::new(files.tensors(UNET)?, &runtime);
+        let [Some(unet_source), Some(vae_source)] = [sources.next(), sources.next()] else {
+            unreachable!("a source was opened for each part");
+        };
+        let parameters = Parameters::new(unet_source, &runtime);
         let unet = runtime
             .run(|| UNet::new(&parameters, configs.unet.clone(), cancel))
             .map_err(ModelError::in_part(UNET))?;
         begin()?;
-        let source = files.tensors(VAE)?;
-        profile.vae_hash = weights::hash(&*source)?;
-        let vae = Vae::load(source, configs.vae.clone(), profile.format, &runtime, settings.tiles)?;
+        profile.vae_hash = weights::hash(&*vae_source)?;
+        let vae = Vae::load(vae_source, configs.vae.clone(), profile.format, &runtime, settings.tiles)?;
         Ok(Self { profile, runtime, configs, text, unet, vae })
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Source: Podell et al. 2023, <https://arxiv.org/abs/2307.01952>, and diffusers' pipelines.
 
+use std::sync::Arc;
+
 use candle_core::{D, Tensor};
 
 use super::profile::Configs;
@@ -14,6 +16,7 @@ use crate::networks::clip::{ClipText, ClipTextConfig};
 use crate::networks::{Parameters, Runtime};
 use crate::request::CancelToken;
 use crate::store::ModelFiles;
+use crate::weights::TensorSource;
 
 /// The parts of a folder that hold text encoders and their tokenizers, the first one's before the second one's.
 pub(super) const ENCODERS: [(&str, &str); 2] =
@@ -49,19 +52,20 @@ pub(super) fn added_words(files: &ModelFiles, words: &[LearnedWord]) -> Result<V
 }
 
 impl TextEncoders {
-    /// Builds the encoders, and adds the words learned beside the model. `begin` is called before each part.
+    /// Builds the encoders, and adds the words learned beside the model. `begin` is called before each part; `sources` are the parts' tensors.
     /// Gives the words that a person may use too, and remarks.
     pub(super) fn load(
         files: &ModelFiles,
         configs: &Configs,
         runtime: &Runtime,
         begin: &mut dyn FnMut() -> Result<(), ModelError>,
+        sources: &mut dyn Iterator<Item = Arc<dyn TensorSource>>,
     ) -> Result<(Self, Vec<String>, Vec<String>), ModelError> {
         let mut encoders = Vec::new();
-        for ((part, folder), config) in ENCODERS.into_iter().zip(&configs.text) {
+        for (((part, folder), config), source) in ENCODERS.into_iter().zip(&configs.text).zip(sources) {
             begin()?;
             let tokenizer = guarded(files, || PromptTokenizer::open(files, folder))?;
-            let parameters = Parameters::new(files.tensors(part)?, runtime);
+            let parameters = Parameters::new(source, runtime);
             let network = runtime
                 .run(|| ClipText::new(&parameters, config.clone()))
                 .map_err(ModelError::in_part(part))?;
