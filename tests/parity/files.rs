@@ -1,7 +1,7 @@
 //! Models in single files and in files for each part.
 
 use safelight::catalog::{ModelParts, ModelSource};
-use safelight::diffusion::NoiseSource;
+use safelight::diffusion::{Branch, NoiseSource};
 use safelight::latent::LatentShape;
 use safelight::request::{CancelToken, DecodeChoice, Seed};
 
@@ -69,4 +69,79 @@ fn parts_from_other_files_complete_or_replace_a_model_s() {
     };
     let error = safelight::models::profile(&ModelSource::Parts(Box::new(no_vae))).unwrap_err().to_string();
     assert!(error.starts_with("no model can be opened: this is a CLIP text encoder alone"), "{error}");
+}
+
+/// A transformer in Black Forest Labs' layout with its parts from other files, and all of it in one file.
+#[test]
+fn flux_in_files_is_the_model_of_its_folder() {
+    let part = |path: &str| Some(fixture(path));
+    let noisy = NoiseSource::new(Seed(3)).latent(LatentShape::new(16, 4, 6));
+    let cancel = CancelToken::new();
+    let answers = |choice: &ModelSource| {
+        let mut model = loaded(choice);
+        let picture = model.decode(&noisy, DecodeChoice::default(), &cancel).unwrap().picture;
+        let conditioning = prompts("a red fox", "");
+        let mut network = model.condition(&conditioning, &cancel).unwrap();
+        let flow = network.predict(&noisy, 800.0, Branch::Conditional).unwrap().conditional;
+        (flow.values().to_vec(), picture)
+    };
+    let own = answers(&fixture_model("flux"));
+    let whole = ModelParts {
+        model: fixture("single/flux_whole.safetensors"),
+        configuration: part("flux"),
+        ..ModelParts::default()
+    };
+    assert!(answers(&ModelSource::Parts(Box::new(whole))) == own);
+    let put_together = ModelParts {
+        model: fixture("single/flux_transformer.safetensors"),
+        // Which is which is seen in the files.
+        text_encoders: [
+            part("flux/text_encoder_2/model.safetensors"),
+            part("flux/text_encoder/model.safetensors"),
+            None,
+        ],
+        vae: part("flux/vae/diffusion_pytorch_model.safetensors"),
+        configuration: part("flux"),
+        ..ModelParts::default()
+    };
+    assert!(answers(&ModelSource::Parts(Box::new(put_together))) == own);
+    let stand_in = ModelParts {
+        model: fixture("flux"),
+        diffusion_model: part("single/flux_transformer.safetensors"),
+        ..ModelParts::default()
+    };
+    assert!(answers(&ModelSource::Parts(Box::new(stand_in))) == own);
+}
+
+/// The parts of a transformer alone are looked for beside it, as other programs keep them.
+#[test]
+fn parts_are_found_beside_a_transformer_or_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |from: &str, to: &str| {
+        let to = folder.path().join(to);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(fixture(from), to).unwrap();
+    };
+    let transformer = "diffusion_models/flux/dev.safetensors";
+    place("single/flux_transformer.safetensors", transformer);
+    let opened = || {
+        let source = ModelSource::Parts(Box::new(ModelParts {
+            model: folder.path().join(transformer),
+            configuration: Some(fixture("flux")),
+            ..ModelParts::default()
+        }));
+        safelight::models::profile(&source).map(|profile| profile.family).map_err(|error| error.to_string())
+    };
+    let missing = |what: &str| {
+        let error = opened().unwrap_err();
+        assert!(error.starts_with(&format!("the model has no {what}")), "{error}");
+    };
+    missing("CLIP-L text encoder, and no file for it was named (--text-encoder FILE)");
+    place("flux/text_encoder/model.safetensors", "text_encoders/clip_l.safetensors");
+    missing("T5 text encoder (t5xxl), and no file for it was named (--text-encoder-2 FILE)");
+    place("flux/text_encoder_2/model.safetensors", "clip/t5xxl.safetensors");
+    place("sd1/vae/diffusion_pytorch_model.safetensors", "vae/of another family.safetensors");
+    missing("VAE (ae.safetensors), and no file for it was named (--vae FILE)");
+    place("flux/vae/diffusion_pytorch_model.safetensors", "vae/ae.safetensors");
+    assert_eq!(opened(), Ok("FLUX.1"));
 }
