@@ -10,6 +10,7 @@ mod files;
 mod meter;
 mod model;
 mod texts;
+mod weights;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -32,7 +33,7 @@ pub(crate) struct Target {
 }
 
 fn targets() -> impl Iterator<Item = &'static Target> {
-    files::TARGETS.iter().chain(texts::TARGETS).chain(model::TARGETS)
+    files::TARGETS.iter().chain(texts::TARGETS).chain(model::TARGETS).chain(weights::TARGETS)
 }
 
 /// The fixtures' folder.
