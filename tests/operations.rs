@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 use candle_core::{DType, Device, Result, Tensor};
 use proptest::prelude::*;
 use safelight::networks::ops::{
-    Conv2d, Epilogue, GatedFeedForward, GroupNorm, LayerNorm, Linear, Mask, NormSilu, Padding, attention,
-    concat_channels, expand_batch, from_tokens, geglu, gelu, gelu_tanh, normed_linears, quick_gelu, silu,
-    to_tokens,
+    Conv2d, Embedding, Epilogue, GatedFeedForward, GroupNorm, LayerNorm, Linear, Mask, NormSilu, Padding,
+    attention, concat_channels, expand_batch, from_tokens, geglu, gelu, gelu_tanh, normed_linears,
+    quick_gelu, silu, to_tokens,
 };
 use safelight::networks::{Isa, KernelContext, Precision, Runtime};
 use safelight::weights::{StoredTensor, WeightDtype};
@@ -72,6 +72,43 @@ fn stored(x: &Tensor) -> StoredTensor {
         }
         _ => StoredTensor::from_f32(shape, &flat.to_vec1::<f32>().unwrap()),
     }
+}
+
+/// Blocks of made-up bytes, with scales of a usual size: `[rows, values]`.
+fn made_up_blocks(dtype: WeightDtype, shape: [usize; 2], salt: u32) -> StoredTensor {
+    let bytes = dtype.bytes_of(&shape).unwrap();
+    let mut state = salt.wrapping_mul(2_654_435_761).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let mut blocks: Vec<u8> = (0..bytes).map(|_| next()).collect();
+    // Where a block's f16 scales are.
+    let scales: &[usize] = match dtype {
+        WeightDtype::Q4_0 | WeightDtype::Q5_0 | WeightDtype::Q8_0 => &[0],
+        WeightDtype::Iq4Nl | WeightDtype::Iq4Xs => &[0],
+        WeightDtype::Q4_1 | WeightDtype::Q5_1 | WeightDtype::Q4K | WeightDtype::Q5K => &[0, 2],
+        WeightDtype::Q2K => &[80, 82],
+        WeightDtype::Q3K => &[108],
+        WeightDtype::Q6K => &[208],
+        _ => &[],
+    };
+    for block in blocks.chunks_exact_mut(dtype.block_bytes()) {
+        for at in scales {
+            let scale = half::f16::from_f32((f32::from(block[*at]) - 127.0) / 4096.0);
+            block[*at..at + 2].copy_from_slice(&scale.to_le_bytes());
+        }
+        if scales.is_empty() {
+            // No infinities: the highest exponents are left out.
+            block.iter_mut().for_each(|byte| *byte &= 0xbf);
+        }
+    }
+    StoredTensor::copied(dtype, &shape, &blocks)
+}
+
+/// Formats whose values are stored in blocks, or in eight bits.
+fn quantised() -> impl Iterator<Item = WeightDtype> {
+    WeightDtype::ALL.into_iter().filter(|dtype| dtype.block_values() > 1 || dtype.block_bytes() == 1)
 }
 
 /// Compares native results in f32 with candle's in f64.
@@ -409,6 +446,68 @@ fn bf16_matrices_agree_roughly() {
             };
             agree_on(&BF16, ROUNDED, native, plain);
         }
+    }
+}
+
+#[test]
+fn quantised_matrices_agree() {
+    assert_eq!(quantised().count(), 14);
+    for dtype in quantised() {
+        let whole = dtype.block_values().max(32);
+        // Few and many rows and columns, with rests of tiles and panels; one pass along the depth, and several.
+        for (n, i, o) in [(1, whole, 33), (14, 3 * whole, 70), (300, 1024, 48), (3, 2304, 9)] {
+            let (weight, bias) = (made_up_blocks(dtype, [o, i], 1), stored(&made_up(&[o], 3)));
+            let x = made_up(&[n, i], 2);
+            let plain = Linear::new(&CANDLE, &weight, Some(&bias)).unwrap();
+            let out = plain.forward(&wide(&x)).unwrap();
+            let residual = made_up(out.dims(), 4);
+            let with_residual = plain.forward_add(&wide(&x), &wide(&residual)).unwrap();
+            for (runtimes, tolerance) in [(&TWO_THREADS, PRODUCT), (&ONE_THREAD, PRODUCT), (&BF16, ROUNDED)] {
+                let native = |runtime: &Runtime| Linear::new(runtime, &weight, Some(&bias));
+                agree_on(runtimes, tolerance, |runtime| native(runtime)?.forward(&x), Ok(out.clone()));
+                let both = |runtime: &Runtime| native(runtime)?.forward_add(&x, &residual);
+                agree_on(runtimes, tolerance, both, Ok(with_residual.clone()));
+            }
+        }
+    }
+}
+
+/// What is not a matrix of whole blocks is decoded: convolutions, and rows that are parts of blocks.
+#[test]
+fn quantised_weights_of_other_kinds_agree() {
+    /// Products with scales are rounded to f16.
+    const HALVES: f64 = 5e-4;
+    for dtype in quantised() {
+        let blocks = made_up_blocks(dtype, [9, 256], 1);
+        for (shape, padding) in [([16, 16, 3, 3], 1), ([36, 64, 1, 1], 0)] {
+            let weight = blocks.clone().reshaped(&shape);
+            let x = made_up(&[1, shape[1], 9, 8], 2);
+            let convolve = |runtime: &Runtime, x: &Tensor| {
+                Conv2d::new(runtime, &weight, None, 1, Padding::Same(padding))?.forward(x)
+            };
+            agree(HALVES, |runtime| convolve(runtime, &x), convolve(&CANDLE, &wide(&x)));
+        }
+        let weight = blocks.reshaped(&[48, 48]);
+        let x = made_up(&[5, 48], 3);
+        let multiply = |runtime: &Runtime, x: &Tensor| Linear::new(runtime, &weight, None)?.forward(x);
+        agree(HALVES, |runtime| multiply(runtime, &x), multiply(&CANDLE, &wide(&x)));
+    }
+}
+
+/// A table of blocks gives the rows that the whole table has.
+#[test]
+fn quantised_tables_are_looked_up() {
+    let runtime = &TWO_THREADS[0];
+    for dtype in quantised() {
+        let table = made_up_blocks(dtype, [5, 512], 1);
+        let ones = Tensor::eye(5, DType::F64, &Device::Cpu).unwrap();
+        // Columns of the table, as the products of a linear map.
+        let linear = Linear::new(&CANDLE, &table, None).unwrap();
+        let rows = linear.forward(&Tensor::eye(512, DType::F64, &Device::Cpu).unwrap()).unwrap().t().unwrap();
+        let rows = ones.matmul(&rows.contiguous().unwrap()).unwrap();
+        let found = Embedding::new(runtime, table).unwrap().forward(&[4, 0, 4]).unwrap();
+        let wanted = rows.index_select(&Tensor::new(&[4_u32, 0, 4], &Device::Cpu).unwrap(), 0).unwrap();
+        assert_eq!(values(&found), values(&wanted), "{dtype:?}");
     }
 }
 

@@ -149,7 +149,6 @@ impl Content {
                 "opening a pickle can run any code, so it is not read; save it as safetensors instead"
             }
             Self::Npz => "save the one array with numpy.save",
-            Self::Gguf => "GGUF models are not supported yet",
             Self::Hdf5 => "convert it to safetensors",
             Self::Archive(_) => "unpack it first",
             Self::ForeignPicture(_) => "convert it to PNG first",

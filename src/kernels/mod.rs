@@ -25,7 +25,7 @@ pub mod activation;
 pub mod attention;
 mod context;
 pub mod convolution;
-mod dequantise;
+pub mod dequantise;
 mod disjoint_output;
 mod elementary;
 pub mod gemm;

@@ -55,7 +55,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// It is a file that is not a model.
-    #[error("a model opens from its folder or a safetensors file, and this is {content}: {}", path.display())]
+    #[error("a model opens from its folder, a safetensors or a GGUF file, and this is {content}: {}", path.display())]
     NotAFolder {
         /// The kind of the file.
         content: Content,

@@ -122,7 +122,9 @@ fn place_of(path: &Path, parts: &ModelParts) -> Result<Place, StoreError> {
     }
     let file = path.to_owned();
     match Content::of_file(path) {
-        Ok(Content::Safetensors) => Ok(Place::Assembled(Arc::new(layout::from_files(path, parts)?))),
+        Ok(Content::Safetensors | Content::Gguf) => {
+            Ok(Place::Assembled(Arc::new(layout::from_files(path, parts)?)))
+        }
         Ok(Content::Pickle) => Err(StoreError::Pickled(file)),
         Ok(content) => Err(StoreError::NotAFolder { content, path: file }),
         Err(error) => Err(StoreError::Read { reason: error.to_string(), path: file }),

@@ -57,3 +57,8 @@ pub(super) fn unreadable(error: &io::Error) -> String {
         _ => format!("the file cannot be read: {error}"),
     }
 }
+
+/// That a file of `len` bytes is not all of one of `needed`.
+pub(super) fn too_short(len: u64, needed: u64) -> String {
+    format!("the file ends too early: it has {len} bytes and should have {needed}; download or copy it again")
+}

@@ -1,11 +1,12 @@
 //! Weights as files hold them: number formats, tensors as they are stored, and where they come from.
 //!
 //! [`TensorSource`] is the one door for weights. A network asks for its tensors by their names in diffusers' layout and
-//! does not know whether a file of safetensors, another layout under other names or memory answers.
+//! does not know whether a file of safetensors, a GGUF file, another layout under other names or memory answers.
 
 mod dtype;
 mod error;
 mod file;
+mod gguf;
 mod kind;
 mod safetensors;
 mod source;
@@ -19,6 +20,7 @@ use crate::content::Content;
 pub use dtype::WeightDtype;
 pub use error::WeightError;
 pub use file::WeightFile;
+pub use gguf::{GgufFile, GgufMetadata, GgufNumber, GgufNumbers, GgufTexts, GgufValue};
 pub use kind::WeightsKind;
 pub use safetensors::SafetensorsFiles;
 pub use source::{TensorInfo, TensorMap, TensorSource, hash, parameters};
@@ -31,13 +33,19 @@ pub use stored::{StoredTensor, WeightView};
 pub fn open_weights(path: &Path) -> Result<Arc<dyn TensorSource>, WeightError> {
     let file = WeightFile::open(path)
         .map_err(|error| WeightError::Damaged { reason: error::unreadable(&error), path: path.to_owned() })?;
-    Ok(Arc::new(SafetensorsFiles::open(vec![file])?))
+    // What cannot be read is reported by the reader.
+    match Content::of_file(path) {
+        Ok(Content::Gguf) => Ok(Arc::new(GgufFile::open(file)?)),
+        _ => Ok(Arc::new(SafetensorsFiles::open(vec![file])?)),
+    }
 }
 
 /// What a file of weights holds, `None` if it is another kind of file, or damaged.
 pub fn kind_of_weights(path: &Path) -> Option<WeightsKind> {
     match Content::of_file(path) {
-        Ok(Content::Safetensors) => open_weights(path).ok().map(|source| WeightsKind::of(&*source)),
+        Ok(Content::Safetensors | Content::Gguf) => {
+            open_weights(path).ok().map(|source| WeightsKind::of(&*source))
+        }
         _ => None,
     }
 }

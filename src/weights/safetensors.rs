@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use safetensors::tensor::Metadata;
 
-use super::error::unreadable;
+use super::error::{too_short, unreadable};
 use super::{StoredTensor, TensorInfo, TensorSource, WeightDtype, WeightError, WeightFile};
 use crate::content::{Content, START_BYTES, json};
 
@@ -109,20 +109,15 @@ fn read_header(file: &WeightFile, index: usize, entries: &mut BTreeMap<String, E
         return Err(format!("its header claims {header_len} bytes, more than any header has"));
     }
     let data_start = 8 + header_len;
-    let is_short = |needed: u64| {
-        format!(
-            "the file ends too early: it has {len} bytes and should have {needed}; download or copy it again"
-        )
-    };
     if data_start > len {
-        return Err(is_short(data_start));
+        return Err(too_short(len, data_start));
     }
     let header = read(8, header_len)?;
     let metadata: Metadata =
         json::from_slice(&header).map_err(|error| format!("its header cannot be read: {error}"))?;
     let needed = data_start + metadata.data_len() as u64;
     if len < needed {
-        return Err(is_short(needed));
+        return Err(too_short(len, needed));
     }
     if len > needed {
         return Err(format!("the file has {len} bytes and should have {needed}"));
@@ -146,6 +141,8 @@ fn dtype_of(stored: safetensors::Dtype) -> Option<WeightDtype> {
         safetensors::Dtype::F16 => WeightDtype::F16,
         safetensors::Dtype::BF16 => WeightDtype::Bf16,
         safetensors::Dtype::F64 => WeightDtype::F64,
+        safetensors::Dtype::F8_E4M3 => WeightDtype::F8E4m3,
+        safetensors::Dtype::F8_E5M2 => WeightDtype::F8E5m2,
         _ => return None,
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::{StoredTensor, WeightDtype, WeightError};
+use super::{GgufMetadata, StoredTensor, WeightDtype, WeightError};
 
 /// What is known of a tensor before it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,11 @@ pub trait TensorSource: Send + Sync {
 
     /// The file that holds a tensor, or where one of this name was searched; for messages.
     fn path(&self, name: &str) -> PathBuf;
+
+    /// What the file says about itself and its tokenizer, if it is a GGUF file.
+    fn gguf_metadata(&self) -> Option<&GgufMetadata> {
+        None
+    }
 
     /// Reads a tensor.
     ///

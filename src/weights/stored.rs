@@ -80,7 +80,7 @@ impl StoredTensor {
         WeightView { dtype: self.dtype, shape: &self.shape, bytes }
     }
 
-    /// The same values under another shape.
+    /// The same values under another shape. Blocks may go from one row to the next then.
     ///
     /// # Panics
     /// If the numbers of values differ.
@@ -117,13 +117,20 @@ impl StoredTensor {
     /// Some of the rows: parts along the first dimension.
     ///
     /// # Panics
-    /// If there are no such rows.
+    /// If there are no such rows, or they are not whole blocks.
     #[must_use]
     pub fn rows(&self, rows: Range<usize>) -> Self {
-        let row = self.len / self.shape[0].max(1);
+        let [from, to] = [rows.start, rows.end].map(|row| self.bytes_before(row));
         let mut shape = self.shape.clone();
         shape[0] = rows.len();
-        Self::copied(self.dtype, &shape, &self.view().bytes[rows.start * row..rows.end * row])
+        Self::copied(self.dtype, &shape, &self.view().bytes[from..to])
+    }
+
+    /// Bytes before a row.
+    fn bytes_before(&self, row: usize) -> usize {
+        let mut shape = self.shape.clone();
+        shape[0] = row;
+        self.dtype.bytes_of(&shape).expect("rows of whole blocks")
     }
 }
 
@@ -142,5 +149,10 @@ mod tests {
         let odd = StoredTensor::copied(WeightDtype::F16, &[3], &[1, 2, 3, 4, 5, 6]);
         assert_eq!(odd.view().bytes, [1, 2, 3, 4, 5, 6]);
         assert_eq!(odd.reshaped(&[3, 1]).rows(2..3).view().bytes, [5, 6]);
+        // Rows of two blocks.
+        let bytes: Vec<u8> = (0..3 * 2 * 34).map(|i| i as u8).collect();
+        let blocks = StoredTensor::copied(WeightDtype::Q8_0, &[3, 64], &bytes);
+        assert_eq!(blocks.rows(1..3).view().bytes, &bytes[2 * 34..]);
+        assert_eq!(blocks.reshaped(&[3, 16, 4]).view().bytes, bytes);
     }
 }

@@ -17,6 +17,7 @@ mod model_folders;
 #[path = "../common/peak_memory.rs"]
 mod peak_memory;
 mod texts;
+mod weights;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -40,7 +41,7 @@ pub(crate) struct Target {
 }
 
 fn targets() -> impl Iterator<Item = &'static Target> {
-    files::TARGETS.iter().chain(texts::TARGETS).chain(model::TARGETS)
+    files::TARGETS.iter().chain(texts::TARGETS).chain(model::TARGETS).chain(weights::TARGETS)
 }
 
 /// Copies a target's seeds into a folder.

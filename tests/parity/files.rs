@@ -6,8 +6,8 @@ use safelight::latent::LatentShape;
 use safelight::request::{CancelToken, DecodeChoice, Seed};
 
 use super::common::fixtures::fixture;
-use super::common::model_folders::{fixture_model, loaded};
-use super::{both_outputs, prompts};
+use super::common::model_folders::{copied_model, fixture_model, loaded};
+use super::{both_outputs, close, prompts};
 
 /// Files whose names diffusers reads as the folders they were made from, in the layout that model sites have.
 #[test]
@@ -111,6 +111,35 @@ fn flux_in_files_is_the_model_of_its_folder() {
         ..ModelParts::default()
     };
     assert!(answers(&ModelSource::Parts(Box::new(stand_in))) == own);
+}
+
+/// GGUF files, T5's with its tokenizer inside.
+#[test]
+fn flux_in_gguf_files_is_the_model_of_its_folder() {
+    let configuration = copied_model("flux");
+    std::fs::remove_dir_all(configuration.path().join("tokenizer_2")).unwrap();
+    let noisy = NoiseSource::new(Seed(3)).latent(LatentShape::new(16, 4, 6));
+    let cancel = CancelToken::new();
+    let answer = |choice: &ModelSource| {
+        let mut model = loaded(choice);
+        let mut network = model.condition(&prompts("a red fox in the snow", ""), &cancel).unwrap();
+        network.predict(&noisy, 800.0, Branch::Conditional).unwrap().conditional
+    };
+    let in_gguf = ModelParts {
+        model: fixture("single/flux_transformer.gguf"),
+        text_encoders: [
+            Some(fixture("flux/text_encoder/model.safetensors")),
+            Some(fixture("single/t5.gguf")),
+            None,
+        ],
+        vae: Some(fixture("flux/vae/diffusion_pytorch_model.safetensors")),
+        configuration: Some(configuration.path().to_owned()),
+        ..ModelParts::default()
+    };
+    let [own, found] =
+        [fixture_model("flux"), ModelSource::Parts(Box::new(in_gguf))].map(|source| answer(&source));
+    // T5's weights are f32 in one and bf16 in the other: the same numbers, multiplied in another way.
+    close("GGUF", found.values(), own.values(), 1e-6);
 }
 
 /// The parts of a transformer alone are looked for beside it, as other programs keep them.

@@ -25,6 +25,8 @@ struct Blocking {
 const LARGE_L2: Blocking = Blocking { depth: 512, rows: 256 };
 /// 384 KiB of a smaller one.
 const SMALL_L2: Blocking = Blocking { depth: 256, rows: 384 };
+/// Passes along the depth begin at multiples of so many slots.
+const PASS_MULTIPLE: usize = 32;
 /// Panels of one group: their results of a block, 128 KiB, stay in the second-level cache from pass to pass.
 const GROUP_PANELS: usize = 4;
 /// Products of fewer multiplications than this stay on one thread.
@@ -148,8 +150,9 @@ impl Gemm<'_> {
             };
             return vec![whole];
         }
-        // Block formats are decoded in whole blocks.
-        let step = segment_depth.div_ceil(segment_depth.div_ceil(self.pass_depth)).next_multiple_of(32);
+        // Blocks are decoded as a whole.
+        let together = PASS_MULTIPLE.next_multiple_of(self.rhs.slots_together());
+        let step = segment_depth.div_ceil(segment_depth.div_ceil(self.pass_depth)).next_multiple_of(together);
         let starts = || (0..segment_depth).step_by(step);
         (0..layout.segments)
             .flat_map(|segment| starts().map(move |from| (segment, from)))

@@ -1,12 +1,12 @@
 //! Right-hand sides, packed once: panels of columns in the format that the weights are stored in.
 //!
-//! Weights of 16 bits stay so; a GEMM decodes the part of a panel that it is about to multiply. This is the one place that
-//! knows stored formats: a GGML block format is one more variant of [`Panels`] (see [`super::super::dequantise`]).
+//! Weights of 16 bits and fewer stay so; a GEMM decodes the part of a panel that it is about to multiply. This is the one
+//! place that knows stored formats.
 
 use std::ops::Range;
 
 use super::super::KernelContext;
-use super::super::dequantise::{bf16_bits, decode_bf16, decode_f16};
+use super::super::dequantise::{BlockFormat, bf16_bits, decode_bf16, decode_f16, decode_panel};
 use super::super::isa::Isa;
 use super::micro_kernel::HALF_PANEL;
 use super::operand_format::{OperandFormat, PANEL, pair_rows};
@@ -41,6 +41,8 @@ pub enum WeightData<'a> {
     F16(&'a [u16]),
     /// The bits of bf16 values.
     Bf16(&'a [u16]),
+    /// Blocks along the depth, those of a column one after another.
+    Blocks(BlockFormat, &'a [u8]),
 }
 
 /// How weights are packed.
@@ -67,6 +69,8 @@ enum PackedValues {
     Bf16(Vec<u16>),
     /// [`OperandFormat::Bf16Pairs`].
     Bf16Pairs(Vec<f32>),
+    /// Each byte of a column's blocks beside those of its neighbours.
+    Blocks(BlockFormat, OperandFormat, Vec<u8>),
 }
 
 /// Copies a matrix into `packed`, `[depth, width]` for each panel.
@@ -101,11 +105,30 @@ fn pack_into<From: Copy + Sync, To: Copy + Default + Send>(
     ctx.threads().for_each(share, packed.chunks_mut((depth * PANEL).max(1)).enumerate(), fill);
 }
 
+/// Packs blocks as if each of their bytes were a value.
+fn pack_blocks(
+    ctx: &KernelContext,
+    [depth, columns]: [usize; 2],
+    format: BlockFormat,
+    bytes: &[u8],
+    layout: &MatrixLayout<impl Fn(usize) -> usize + Sync>,
+) -> Vec<u8> {
+    let (values, size) = (format.values(), format.bytes());
+    let of_bytes = MatrixLayout {
+        row: |byte: usize| format.bytes_of((layout.row)(byte / size * values)) + byte % size,
+        column_stride: format.bytes_of(layout.column_stride),
+    };
+    let depth = format.bytes_of(depth);
+    let mut packed = vec![0_u8; depth * packed_columns(columns)];
+    pack_into(ctx, &mut packed, [depth, columns], bytes, &of_bytes, |byte| byte);
+    packed
+}
+
 impl PackedRhs {
     /// Packs a matrix.
     ///
     /// # Panics
-    /// If the layout leads outside the data.
+    /// If the layout leads outside the data, or blocks are not whole.
     pub(in super::super) fn new(
         ctx: &KernelContext,
         size: [usize; 2],
@@ -134,6 +157,15 @@ impl PackedRhs {
             }
             WeightData::F16(bits) => PackedValues::F16(bits_of(bits)),
             WeightData::Bf16(bits) => PackedValues::Bf16(bits_of(bits)),
+            WeightData::Blocks(blocks, bytes) => {
+                let operand = match format {
+                    PackedFormat::AsStored | PackedFormat::TwoBytes => OperandFormat::F32,
+                    PackedFormat::Bf16Pairs => OperandFormat::Bf16Pairs,
+                };
+                let panels =
+                    PackedValues::Blocks(blocks, operand, pack_blocks(ctx, size, blocks, bytes, layout));
+                return Self { panels, depth, columns };
+            }
         };
         let stored = Self { panels, depth, columns };
         if format == PackedFormat::Bf16Pairs { stored.into_pairs(ctx) } else { stored }
@@ -169,6 +201,7 @@ impl PackedRhs {
             PackedValues::F16(bits) => Panels::F16(bits),
             PackedValues::Bf16(bits) => Panels::Bf16(bits),
             PackedValues::Bf16Pairs(pairs) => Panels::Bf16Pairs(pairs),
+            PackedValues::Blocks(format, operand, bytes) => Panels::Blocks(*format, *operand, bytes),
         };
         RhsView { panels, depth: self.depth, columns: self.columns }
     }
@@ -181,6 +214,16 @@ pub(in super::super) enum Panels<'a> {
     F16(&'a [u16]),
     Bf16(&'a [u16]),
     Bf16Pairs(&'a [f32]),
+    /// Bytes of blocks, and the operands that they are decoded to.
+    Blocks(BlockFormat, OperandFormat, &'a [u8]),
+}
+
+/// Rows of shorter blocks that are decoded to pairs together.
+const PAIRED_ROWS: usize = 32;
+
+/// Values of a column that are decoded to pairs together: whole blocks, and an even number.
+fn paired_rows(format: BlockFormat) -> usize {
+    PAIRED_ROWS.next_multiple_of(format.values())
 }
 
 /// Some whole panels of an RHS.
@@ -197,6 +240,24 @@ impl<'a> RhsView<'a> {
         match self.panels {
             Panels::F32(_) | Panels::F16(_) | Panels::Bf16(_) => OperandFormat::F32,
             Panels::Bf16Pairs(_) => OperandFormat::Bf16Pairs,
+            Panels::Blocks(_, operand, _) => operand,
+        }
+    }
+
+    /// Slots of a column that parts of the depth begin at multiples of, so that blocks are whole.
+    pub(super) fn slots_together(self) -> usize {
+        match self.panels {
+            Panels::Blocks(format, operand, _) => operand.slots(format.values()),
+            _ => 1,
+        }
+    }
+
+    /// What a column's slots take as they are stored: values, pairs or bytes.
+    fn stored_len(self, slots: usize) -> usize {
+        match self.panels {
+            Panels::Blocks(format, OperandFormat::F32, _) => format.bytes_of(slots),
+            Panels::Blocks(format, OperandFormat::Bf16Pairs, _) => format.bytes_of(2 * slots),
+            _ => slots,
         }
     }
 
@@ -215,12 +276,13 @@ impl<'a> RhsView<'a> {
             columns.start.is_multiple_of(PANEL) && columns.end <= self.columns,
             "columns of whole panels"
         );
-        let first = columns.start * self.depth_slots();
+        let first = columns.start * self.stored_len(self.depth_slots());
         let panels = match self.panels {
             Panels::F32(values) => Panels::F32(&values[first..]),
             Panels::F16(bits) => Panels::F16(&bits[first..]),
             Panels::Bf16(bits) => Panels::Bf16(&bits[first..]),
             Panels::Bf16Pairs(pairs) => Panels::Bf16Pairs(&pairs[first..]),
+            Panels::Blocks(format, operand, bytes) => Panels::Blocks(format, operand, &bytes[first..]),
         };
         Self { panels, columns: columns.len(), ..self }
     }
@@ -230,9 +292,10 @@ impl<'a> RhsView<'a> {
         PANEL.min(packed_columns(self.columns) - panel * PANEL)
     }
 
+    /// Where rows of slots of a panel are stored.
     fn range(self, panel: usize, rows: Range<usize>) -> Range<usize> {
-        let (first, width) = (panel * PANEL * self.depth_slots(), self.width(panel));
-        first + rows.start * width..first + rows.end * width
+        let (first, width) = (panel * PANEL * self.stored_len(self.depth_slots()), self.width(panel));
+        first + self.stored_len(rows.start) * width..first + self.stored_len(rows.end) * width
     }
 
     /// One panel in its stored format.
@@ -243,6 +306,7 @@ impl<'a> RhsView<'a> {
             Panels::F16(bits) => Panels::F16(&bits[range]),
             Panels::Bf16(bits) => Panels::Bf16(&bits[range]),
             Panels::Bf16Pairs(pairs) => Panels::Bf16Pairs(&pairs[range]),
+            Panels::Blocks(format, operand, bytes) => Panels::Blocks(format, operand, &bytes[range]),
         }
     }
 
@@ -250,7 +314,8 @@ impl<'a> RhsView<'a> {
     pub(super) fn decode_buffer(self, rows: usize) -> usize {
         match self.panels {
             Panels::F32(_) | Panels::Bf16Pairs(_) => 0,
-            Panels::F16(_) | Panels::Bf16(_) => rows * PANEL,
+            Panels::F16(_) | Panels::Bf16(_) | Panels::Blocks(_, OperandFormat::F32, _) => rows * PANEL,
+            Panels::Blocks(format, OperandFormat::Bf16Pairs, _) => (rows + paired_rows(format)) * PANEL,
         }
     }
 
@@ -265,18 +330,34 @@ impl<'a> RhsView<'a> {
     where
         'a: 'b,
     {
-        let range = self.range(panel, rows);
+        let (range, len) = (self.range(panel, rows.clone()), rows.len() * self.width(panel));
         match self.panels {
             Panels::F32(slots) | Panels::Bf16Pairs(slots) => &slots[range],
             Panels::F16(bits) => {
-                let buffer = &mut buffer[..range.len()];
+                let buffer = &mut buffer[..len];
                 decode_f16(isa, &bits[range], buffer);
                 buffer
             }
             Panels::Bf16(bits) => {
-                let buffer = &mut buffer[..range.len()];
+                let buffer = &mut buffer[..len];
                 decode_bf16(isa, &bits[range], buffer);
                 buffer
+            }
+            Panels::Blocks(format, OperandFormat::F32, bytes) => {
+                let buffer = &mut buffer[..len];
+                decode_panel(isa, format, self.width(panel), &bytes[range], buffer);
+                buffer
+            }
+            Panels::Blocks(format, OperandFormat::Bf16Pairs, bytes) => {
+                let (pairs, values) = buffer.split_at_mut(len);
+                let (width, rows) = (self.width(panel), paired_rows(format));
+                let parts = bytes[range].chunks(format.bytes_of(rows) * width);
+                for (bytes, pairs) in parts.zip(pairs.chunks_mut(rows / 2 * width)) {
+                    let values = &mut values[..2 * pairs.len()];
+                    decode_panel(isa, format, width, bytes, values);
+                    pair_rows(isa, values, width, pairs);
+                }
+                pairs
             }
         }
     }
@@ -287,6 +368,7 @@ impl<'a> RhsView<'a> {
         match self.panels {
             Panels::F32(slots) | Panels::Bf16Pairs(slots) => Prefetch::new(&slots[range]),
             Panels::F16(bits) | Panels::Bf16(bits) => Prefetch::new(&bits[range]),
+            Panels::Blocks(_, _, bytes) => Prefetch::new(&bytes[range]),
         }
     }
 }
@@ -296,6 +378,7 @@ mod tests {
     use half::{bf16, f16};
 
     use super::super::super::Precision;
+    use super::super::super::dequantise::decode_blocks;
     use super::*;
 
     #[test]
@@ -325,6 +408,46 @@ mod tests {
                         };
                         let wanted = wanted.get((first + n) * depth + k).copied().unwrap_or(0.0);
                         assert_eq!(found, wanted, "{format:?} ({k}, {n})");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_are_decoded_where_a_part_of_the_depth_begins() {
+        let (depth, columns) = (768, 37);
+        let ctx = KernelContext::new(Isa::widest(), Precision::Full, Some(2));
+        let layout = MatrixLayout { row: |k| k, column_stride: depth };
+        for format in BlockFormat::ALL {
+            // Whatever they are, scales of these bytes are ordinary numbers.
+            let bytes: Vec<u8> =
+                (0..format.bytes_of(depth * columns)).map(|i| (i * 7 % 251) as u8 & 0x3f).collect();
+            let mut wanted = vec![0.0; depth * columns];
+            decode_blocks(format, &bytes, &mut wanted);
+            for packed_as in [PackedFormat::AsStored, PackedFormat::Bf16Pairs] {
+                let data = WeightData::Blocks(format, &bytes);
+                let packed = PackedRhs::new(&ctx, [depth, columns], data, &layout, packed_as);
+                let rhs = packed.view();
+                let pairs = rhs.operand_format() == OperandFormat::Bf16Pairs;
+                assert_eq!(pairs, packed_as == PackedFormat::Bf16Pairs);
+                assert_eq!(768 % rhs.slots_together(), 0);
+                for (rhs, first) in [(rhs, 0), (rhs.narrow(PANEL..columns), PANEL)] {
+                    // The second of three parts.
+                    let (from, to) = (rhs.depth_slots() / 3, rhs.depth_slots() / 3 * 2);
+                    let mut buffer = vec![f32::NAN; rhs.decode_buffer(to - from)];
+                    let width = rhs.width(0);
+                    let rows = rhs.rows(ctx.isa(), 0, from..to, &mut buffer);
+                    assert_eq!(rows.len(), (to - from) * width);
+                    for (k, n) in (256..512).flat_map(|k| (0..width).map(move |n| (k, n))) {
+                        let wanted = wanted.get((first + n) * depth + k).copied().unwrap_or(0.0);
+                        let (found, wanted) = if pairs {
+                            let bits = rows[(k - 256) / 2 * width + n].to_bits() >> (k % 2 * 16) << 16;
+                            (f32::from_bits(bits), bf16::from_f32(wanted).to_f32())
+                        } else {
+                            (rows[(k - 256) * width + n], wanted)
+                        };
+                        assert_eq!(found, wanted, "{format:?} {packed_as:?} ({k}, {n})");
                     }
                 }
             }

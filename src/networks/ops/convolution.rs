@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::super::Runtime;
-use super::weights::{f32_values, packs, tensor, with_weight};
+use super::weights::{f32_values, packs, tensor, with_values_of};
 use super::{NormSilu, channels_last, feature_map, plain_values, with_values};
 use crate::kernels::convolution::{self as kernels, Convolution, FeatureMap, Geometry};
 use crate::kernels::gemm::WeightData;
@@ -64,7 +64,7 @@ pub struct Conv2d {
 
 impl Conv2d {
     /// `weight`: `[O, I, k, k]`, `bias`: `[O]`. On a processor 16-bit weights are kept so, for products in
-    /// f32.
+    /// f32; those of blocks become such.
     ///
     /// # Errors
     /// If the weight has another rank.
@@ -87,7 +87,7 @@ impl Conv2d {
             let bias = bias.map(|bias| f32_values(bias.view()));
             let pack =
                 |data: WeightData<'_>| Convolution::new(runtime.kernels(), geometry, data, bias.as_deref());
-            Backend::Native(with_weight(weight.view(), pack))
+            Backend::Native(with_values_of(weight.view(), pack))
         } else {
             let bias = bias.map(|bias| tensor(runtime, bias)).transpose()?;
             Backend::Candle { weight: tensor(runtime, weight)?, bias }

@@ -3,7 +3,7 @@
 use candle_core::{D, Result, Tensor};
 
 use super::super::Runtime;
-use super::weights::{f32_values, packs, tensor, with_weight};
+use super::weights::{f32_values, packs, tensor, with_matrix};
 use super::with_values;
 use crate::kernels::gemm::{LhsView, MatrixLayout, PackedWeights, WeightData};
 use crate::weights::StoredTensor;
@@ -22,7 +22,8 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// `weight`: `[O, I]`, `bias`: `[O]`. On a processor 16-bit weights are kept so, for products in f32.
+    /// `weight`: `[O, I]`, `bias`: `[O]`. On a processor weights of blocks are kept so, and 16-bit ones for
+    /// products in f32.
     ///
     /// # Errors
     /// If the weight is no matrix.
@@ -39,7 +40,7 @@ impl Linear {
                 let layout = MatrixLayout { row: |k| k, column_stride: inputs };
                 PackedWeights::new(runtime.kernels(), [inputs, outputs], bias.as_deref(), data, &layout)
             };
-            Backend::Native(with_weight(weight.view(), pack))
+            Backend::Native(with_matrix(weight.view(), pack))
         } else {
             let bias = bias.map(|bias| tensor(runtime, bias)).transpose()?;
             Backend::Candle { weight: tensor(runtime, weight)?, bias }

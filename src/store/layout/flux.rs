@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::super::StoreError;
 use super::super::names::{FluxShape, Names, flux_names, flux_shape, t5_names};
-use super::Assembled;
 use super::part::{self, Part};
 use super::sources::{PartSources, Role};
 use super::stable_diffusion::add_tokenizer;
+use super::{Assembled, gguf_tokenizer};
 use crate::latent::LatentFormat;
 use crate::weights::TensorSource;
 
@@ -32,6 +32,9 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         t5(source).filter(|part| part.config["d_model"] == shape.text)
     })?;
     model.add("text_encoder_2", &source, t5);
+    if let Some(tokenizer) = source.gguf_metadata().and_then(gguf_tokenizer::tokenizer_json) {
+        model.add_json("tokenizer_2/tokenizer.json", &tokenizer);
+    }
     let (source, vae) = sources.part(Role::Vae, "VAE (ae.safetensors)", vae)?;
     model.add("vae", &source, vae);
     add_tokenizer(&mut model, "tokenizer", false);

@@ -4,6 +4,7 @@
 //! configurations that their tensors' shapes tell.
 
 mod flux;
+mod gguf_tokenizer;
 mod part;
 mod place;
 mod sources;

@@ -178,6 +178,7 @@ multiversioned! {
             Panels::F16(bits) => transform_stored::<FMA>(F16(bits), taps, channels, round, plane, out),
             Panels::Bf16(bits) => transform_stored::<FMA>(Bf16(bits), taps, channels, round, plane, out),
             Panels::Bf16Pairs(_) => unreachable!("Winograd layers are packed for products in f32"),
+            Panels::Blocks(..) => unreachable!("the blocks of a convolution are decoded when it is packed"),
         }
     }
 }

@@ -1,27 +1,22 @@
-//! Stored number formats as f32 values: one decode routine for each, called for a panel just before it is multiplied.
-//!
-//! What stands here are f16 and bf16, whose values f32 holds exactly. A block format (GGML's `q4_0` … `q8_0` and k-quants:
-//! some integers with a scale for 32 or 256 values along the depth) joins them with a decode function beside
-//! [`decode_f16`] and a variant of `gemm::packed_rhs`'s panels, packed so that a block's columns lie together;
-//! passes over the depth begin at multiples of 32 values. Nothing else of the kernels changes.
+//! Formats whose values stand alone: f32, f16 and bf16, each of which f32 holds exactly.
 
-use super::isa::multiversioned;
+use super::super::isa::multiversioned;
 
 /// Values decoded together: a vector of AVX-512, several of narrower instruction sets.
-pub(super) const LANES: usize = 16;
+pub(in super::super) const LANES: usize = 16;
 
-pub(super) type Lane = [f32; LANES];
+pub(in super::super) type Lane = [f32; LANES];
 
 /// The first values.
 #[inline(always)]
-pub(super) fn lane(values: &[f32]) -> Lane {
+pub(in super::super) fn lane(values: &[f32]) -> Lane {
     let mut lane = [0.0; LANES];
     lane.copy_from_slice(&values[..LANES]);
     lane
 }
 
 /// Values in a stored format that need no block's scale: any of them can be decoded alone.
-pub(super) trait StoredValues: Copy {
+pub(in super::super) trait StoredValues: Copy {
     /// `len` values from `first` on.
     fn slice(self, first: usize, len: usize) -> Self;
 
@@ -34,15 +29,15 @@ pub(super) trait StoredValues: Copy {
 
 /// f32 values as they are.
 #[derive(Clone, Copy)]
-pub(super) struct F32<'a>(pub(super) &'a [f32]);
+pub(in super::super) struct F32<'a>(pub(in super::super) &'a [f32]);
 
 /// The bits of f16 values.
 #[derive(Clone, Copy)]
-pub(super) struct F16<'a>(pub(super) &'a [u16]);
+pub(in super::super) struct F16<'a>(pub(in super::super) &'a [u16]);
 
 /// The bits of bf16 values.
 #[derive(Clone, Copy)]
-pub(super) struct Bf16<'a>(pub(super) &'a [u16]);
+pub(in super::super) struct Bf16<'a>(pub(in super::super) &'a [u16]);
 
 /// The bits from `index` on.
 #[inline(always)]
@@ -91,7 +86,7 @@ impl StoredValues for Bf16<'_> {
 
 /// An f16 value from its bits (IEEE 754's binary16), in a form that compilers vectorise.
 #[inline(always)]
-fn f16_value(bits: u16) -> f32 {
+pub(super) fn f16_value(bits: u16) -> f32 {
     /// The exponents' bias differs by 112.
     const BIAS: u32 = 112 << 23;
     /// The exponent of infinities and NaN, in f32's place.
@@ -131,7 +126,7 @@ unsafe fn f16_lane<const F16C: bool>(bits: &[u16; LANES]) -> Lane {
 
 multiversioned! {
     /// f16 values from their bits.
-    pub(super) fn decode_f16<const FMA: bool>(isa: Isa, bits: &[u16], out: &mut [f32]) {
+    pub(in super::super) fn decode_f16<const FMA: bool>(isa: Isa, bits: &[u16], out: &mut [f32]) {
         let ((lanes, rest), (out, out_rest)) = (bits.as_chunks(), out.as_chunks_mut());
         for (bits, out) in lanes.iter().zip(out) {
             // SAFETY: this body is compiled for F16C where `FMA` is set on x86-64, and chosen by an `Isa` that has it.
@@ -151,7 +146,7 @@ fn bf16_value(bits: u16) -> f32 {
 
 multiversioned! {
     /// bf16 values from their bits.
-    pub(super) fn decode_bf16(isa: Isa, bits: &[u16], out: &mut [f32]) {
+    pub(in super::super) fn decode_bf16(isa: Isa, bits: &[u16], out: &mut [f32]) {
         for (out, bits) in out.iter_mut().zip(bits) {
             *out = bf16_value(*bits);
         }
@@ -160,7 +155,7 @@ multiversioned! {
 
 /// The bits of the nearest bf16 value, ties to even; NaN stays NaN.
 #[inline(always)]
-pub(super) fn bf16_bits(x: f32) -> u32 {
+pub(in super::super) fn bf16_bits(x: f32) -> u32 {
     let bits = x.to_bits();
     let nearest = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
     if x.is_nan() { (bits >> 16) | 0x40 } else { nearest }
@@ -170,7 +165,7 @@ pub(super) fn bf16_bits(x: f32) -> u32 {
 mod tests {
     use half::{bf16, f16};
 
-    use super::super::Isa;
+    use super::super::super::Isa;
     use super::*;
 
     #[test]

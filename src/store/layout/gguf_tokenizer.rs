@@ -1,0 +1,110 @@
+//! The tokenizers inside GGUF files, in the form of `tokenizer.json`.
+//!
+//! Source: llama.cpp's keys `tokenizer.ggml.*`, <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, and the forms
+//! that transformers gives T5's and Qwen's tokenizers.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use crate::weights::{GgufMetadata, GgufNumbers, GgufTexts, GgufValue};
+
+/// Kinds of tokens, as llama.cpp counts them: those that stand in a text as they are written.
+const CONTROL: u64 = 3;
+const USER_DEFINED: u64 = 4;
+/// The sign of a space.
+const SPACE: &str = "▁";
+
+/// The tokenizer of a file, `None` if it has none or one of another kind.
+pub(super) fn tokenizer_json(metadata: &GgufMetadata) -> Option<Value> {
+    let tokens = texts(metadata, "tokenizer.ggml.tokens")?;
+    match metadata.get("tokenizer.ggml.model")?.as_str()? {
+        "t5" => unigram(metadata, tokens),
+        "gpt2" => byte_pairs(metadata, tokens),
+        _ => None,
+    }
+}
+
+fn texts<'a>(metadata: &'a GgufMetadata, key: &str) -> Option<&'a GgufTexts> {
+    if let GgufValue::Texts(texts) = metadata.get(key)? { Some(texts) } else { None }
+}
+
+/// Texts in turn; bytes that are no text become replacement characters.
+fn words(texts: &GgufTexts) -> impl Iterator<Item = Cow<'_, str>> {
+    texts.iter().map(String::from_utf8_lossy)
+}
+
+fn numbers<'a>(metadata: &'a GgufMetadata, key: &str) -> Option<&'a GgufNumbers> {
+    if let GgufValue::Numbers(numbers) = metadata.get(key)? { Some(numbers) } else { None }
+}
+
+/// The tokens of the kinds that are looked for in a text before anything else.
+fn added_tokens(metadata: &GgufMetadata, tokens: &GgufTexts) -> Vec<Value> {
+    let kinds = numbers(metadata, "tokenizer.ggml.token_type");
+    let kinds = kinds.into_iter().flat_map(GgufNumbers::iter).map(|kind| kind.as_u64().unwrap_or_default());
+    let all = words(tokens).zip(kinds).enumerate();
+    all.filter(|(_, (_, kind))| matches!(*kind, CONTROL | USER_DEFINED))
+        .map(|(id, (content, kind))| {
+            json!({
+                "id": id, "content": content, "special": kind == CONTROL, "single_word": false, "lstrip": false,
+                "rstrip": false, "normalized": false,
+            })
+        })
+        .collect()
+}
+
+/// T5's: SentencePiece's unigram model.
+fn unigram(metadata: &GgufMetadata, tokens: &GgufTexts) -> Option<Value> {
+    let scores = numbers(metadata, "tokenizer.ggml.scores")?;
+    let vocabulary: Vec<Value> =
+        words(tokens).zip(scores.iter()).map(|(token, score)| json!([token, score.as_f64()])).collect();
+    let unknown = metadata.get("tokenizer.ggml.unknown_token_id").and_then(GgufValue::as_u64).unwrap_or(2);
+    let charsmap = numbers(metadata, "tokenizer.ggml.precompiled_charsmap").map(|map| {
+        let bytes: Vec<u8> = map.iter().map(|byte| byte.as_u64().unwrap_or_default() as u8).collect();
+        json!({ "type": "Precompiled", "precompiled_charsmap": base64::engine::general_purpose::STANDARD.encode(bytes) })
+    });
+    Some(json!({
+        "version": "1.0",
+        "added_tokens": added_tokens(metadata, tokens),
+        "normalizer": charsmap,
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [
+                { "type": "WhitespaceSplit" },
+                { "type": "Metaspace", "replacement": SPACE, "prepend_scheme": "always", "split": true },
+            ],
+        },
+        "model": { "type": "Unigram", "unk_id": unknown, "vocab": vocabulary, "byte_fallback": false },
+    }))
+}
+
+/// Qwen's: byte pairs.
+fn byte_pairs(metadata: &GgufMetadata, tokens: &GgufTexts) -> Option<Value> {
+    /// Qwen2's words: contractions, letters, one digit, other signs, spaces.
+    const WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    // Other models' words are cut elsewhere.
+    if metadata.get("tokenizer.ggml.pre")?.as_str()? != "qwen2" {
+        return None;
+    }
+    let merges: Vec<_> = words(texts(metadata, "tokenizer.ggml.merges")?).collect();
+    let added = added_tokens(metadata, tokens);
+    let vocabulary: serde_json::Map<String, Value> =
+        words(tokens).enumerate().map(|(id, token)| (token.into_owned(), id.into())).collect();
+    Some(json!({
+        "version": "1.0",
+        "added_tokens": added,
+        "normalizer": { "type": "NFC" },
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [
+                { "type": "Split", "pattern": { "Regex": WORDS }, "behavior": "Isolated", "invert": false },
+                { "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false },
+            ],
+        },
+        "model": {
+            "type": "BPE", "vocab": vocabulary, "merges": merges, "dropout": null, "unk_token": null,
+            "continuing_subword_prefix": "", "end_of_word_suffix": "", "fuse_unk": false, "byte_fallback": false,
+        },
+    }))
+}
