@@ -9,6 +9,7 @@ use safelight::catalog::{GuidanceKind, ImageSize, ModelSource, SamplerKind, Sche
 use safelight::diffusion::{Branch, GuidedDenoiser, Run, Schedule, Start, sample};
 use safelight::latent::{Latent, LatentShape};
 use safelight::models::{Conditioning, LatentDiffusionModel, ModelSettings, TextTokenizer, load};
+use safelight::networks::qwen3::{Qwen3Config, Qwen3Encoder};
 use safelight::networks::t5::{T5Config, T5Encoder};
 use safelight::networks::{Parameters, Runtime};
 use safelight::request::{CancelToken, DecodeChoice, DeviceChoice, Picture, Seed};
@@ -131,9 +132,18 @@ fn agrees_with_diffusers(folder: &Path, name: &str, conditioning: &Conditioning)
     close(&format!("{name}: from a picture"), last.values(), &expected["img2img"].1, RUN);
 }
 
-/// The prompt of FLUX.1's records.
+/// The prompt and the token ids of a fixture's records.
+fn facts_of(name: &str) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(fixture(name).join("expected.json")).unwrap()).unwrap()
+}
+
 fn flux_facts() -> serde_json::Value {
-    serde_json::from_slice(&std::fs::read(fixture("flux/expected.json")).unwrap()).unwrap()
+    facts_of("flux")
+}
+
+/// The recorded ids of a text.
+fn ids_of(facts: &serde_json::Value, text: &str) -> Vec<u32> {
+    facts["ids"][text].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
 }
 
 fn prompt_of(facts: &serde_json::Value) -> &str {
@@ -161,17 +171,62 @@ fn schnell() -> tempfile::TempDir {
     folder
 }
 
+/// Z-Image's own parts with FLUX.1's VAE.
+fn z_image() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy_all(&fixture("z_image"), folder.path());
+    copy_all(&fixture("flux/vae"), &folder.path().join("vae"));
+    folder
+}
+
+#[test]
+fn qwen3_agrees_with_transformers() {
+    let files = ModelFiles::open(&ModelSource::Folder(fixture("z_image"))).unwrap();
+    let facts = facts_of("z_image");
+    let tokenizer = TextTokenizer::open(&files, "tokenizer").unwrap();
+    for text in facts["ids"].as_object().unwrap().keys() {
+        let message = format!("<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n");
+        let mut ids = tokenizer.ids(&message).unwrap();
+        ids.truncate(512);
+        assert_eq!(ids, ids_of(&facts, text), "{text}");
+    }
+    let config: Qwen3Config = files.json("text_encoder/config.json").unwrap();
+    let (layers, runtime) = (config.num_hidden_layers - 1, Runtime::processor(Some(2)));
+    let parameters = Parameters::new(files.tensors("text_encoder").unwrap(), &runtime);
+    let cancel = CancelToken::new();
+    let qwen3 = Qwen3Encoder::new(&parameters, config, layers, &cancel).unwrap();
+    let states = qwen3.forward(&ids_of(&facts, prompt_of(&facts)), &cancel).unwrap();
+    let states: Vec<f32> = states.flatten_all().unwrap().to_vec1().unwrap();
+    close("Qwen3's states", &states, &recorded("z_image")["states"].1, NETWORK);
+}
+
+#[test]
+fn z_image_agrees_with_diffusers() {
+    let (folder, facts) = (z_image(), facts_of("z_image"));
+    let prompt = prompt_of(&facts);
+    agrees_with_diffusers(folder.path(), "z_image", &conditioning(prompt, 1.0));
+    // The pipeline's scale counts from 0: 2 there is 3 here.
+    let guided = Conditioning { negative_prompt: "night".to_owned(), ..conditioning(prompt, 3.0) };
+    let (mut model, expected) = (opened(folder.path()), recorded("z_image"));
+    let shape = latent(&expected["guided"]).shape();
+    let count = expected["steps"].0[0];
+    let (_, last) = run(&mut *model, &guided, shape, count, Start::Noise(shape));
+    close("z_image: guided", last.values(), &expected["guided"].1, RUN);
+    let profile = model.profile();
+    assert_eq!((profile.family, profile.guidance), ("Z-Image", GuidanceKind::ClassifierFree));
+    assert_eq!((profile.defaults.steps, profile.defaults.guidance_scale), (8, 1.0));
+    let [length] = &model.remarks_on(&conditioning(&"a red fox ".repeat(400), 1.0))[..] else { panic!() };
+    assert!(length.contains("this model reads 50"), "{length}");
+}
+
 #[test]
 fn t5_agrees_with_transformers() {
     let files = ModelFiles::open(&ModelSource::Folder(fixture("flux"))).unwrap();
     let facts = flux_facts();
     let tokenizer = TextTokenizer::open(&files, "tokenizer_2").unwrap();
-    let ids_of = |text: &str| -> Vec<u32> {
-        facts["ids"][text].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
-    };
     let (end, pad) = (tokenizer.id("</s>").unwrap(), tokenizer.id("<pad>").unwrap());
     for text in facts["ids"].as_object().unwrap().keys() {
-        let expected = ids_of(text);
+        let expected = ids_of(&facts, text);
         let mut ids = tokenizer.ids(text).unwrap();
         ids.truncate(expected.len() - 1);
         ids.push(end);
@@ -185,7 +240,7 @@ fn t5_agrees_with_transformers() {
     let parameters = Parameters::new(files.tensors("text_encoder_2").unwrap(), &runtime);
     let cancel = CancelToken::new();
     let t5 = T5Encoder::new(&parameters, config, &cancel).unwrap();
-    let states = t5.forward(&ids_of(prompt_of(&facts)), &cancel).unwrap();
+    let states = t5.forward(&ids_of(&facts, prompt_of(&facts)), &cancel).unwrap();
     let states: Vec<f32> = states.flatten_all().unwrap().to_vec1().unwrap();
     close("T5's states", &states, &recorded("flux")["states"].1, NETWORK);
     cancel.stop();

@@ -10,6 +10,7 @@ mod error;
 pub mod mmdit;
 pub mod ops;
 mod parameters;
+pub mod qwen3;
 mod runtime;
 pub mod t5;
 mod transformer;

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::networks::blocks::linear;
+use crate::networks::blocks::{linear, linear_no_bias};
 use crate::networks::ops::{LayerNorm, Linear, Mask, RmsNorm, RotaryEmbedding, attention, normed_linears};
 use crate::networks::{Parameters, Runtime};
 
@@ -43,17 +43,38 @@ impl QkvMaps {
         [width, head]: [usize; 2],
     ) -> Result<Self> {
         let map = |name: &str| linear(&vb.pp(name), width, width);
-        let norm = |name: &str| RmsNorm::new(vb.runtime(), &vb.pp(name).get(head, "weight")?, EPS);
-        Ok(Self {
-            runtime: vb.runtime().clone(),
-            maps: [map(maps[0])?, map(maps[1])?, map(maps[2])?],
-            norms: [norm(norms[0])?, norm(norms[1])?],
-        })
+        Self::of([map(maps[0])?, map(maps[1])?, map(maps[2])?], vb, norms, head, EPS)
+    }
+
+    /// The same of maps without biases; `eps` of the norms.
+    pub(super) fn without_biases(
+        vb: &Parameters,
+        maps: [&str; 3],
+        norms: [&str; 2],
+        [width, head]: [usize; 2],
+        eps: f64,
+    ) -> Result<Self> {
+        let map = |name: &str| linear_no_bias(&vb.pp(name), width, width);
+        Self::of([map(maps[0])?, map(maps[1])?, map(maps[2])?], vb, norms, head, eps)
+    }
+
+    fn of(maps: [Linear; 3], vb: &Parameters, norms: [&str; 2], head: usize, eps: f64) -> Result<Self> {
+        let norm = |name: &str| RmsNorm::new(vb.runtime(), &vb.pp(name).get(head, "weight")?, eps);
+        Ok(Self { runtime: vb.runtime().clone(), maps, norms: [norm(norms[0])?, norm(norms[1])?] })
     }
 
     /// Of `norm(x)`, `x`: `[1, N, C]`.
     pub(super) fn forward(&self, x: &Tensor, norm: &LayerNorm) -> Result<Qkv> {
-        let [query, key, value] = normed_linears(&self.runtime, x, norm, self.maps.each_ref())?;
+        self.normed(normed_linears(&self.runtime, x, norm, self.maps.each_ref())?)
+    }
+
+    /// Of what is normed already, `[1, N, C]`.
+    pub(super) fn of_normed(&self, x: &Tensor) -> Result<Qkv> {
+        let [query, key, value] = self.maps.each_ref().map(|map| map.forward(x));
+        self.normed([query?, key?, value?])
+    }
+
+    fn normed(&self, [query, key, value]: [Tensor; 3]) -> Result<Qkv> {
         let [of_query, of_key] = &self.norms;
         Ok(Qkv([of_query.forward(&query)?, of_key.forward(&key)?, value]))
     }

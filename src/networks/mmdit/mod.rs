@@ -1,4 +1,4 @@
-//! Diffusion transformers over text and image tokens: FLUX and its relatives.
+//! Diffusion transformers over text and image tokens: FLUX and its relatives, Z-Image.
 //!
 //! Source: Peebles & Xie 2023, <https://arxiv.org/abs/2212.09748>, and Esser et al. 2024,
 //! <https://arxiv.org/abs/2403.03206>, in diffusers' arrangement.
@@ -7,5 +7,6 @@ mod attention;
 mod embedding;
 pub mod flux;
 mod patches;
+pub mod z_image;
 
 pub use patches::{PatchOrder, latent_from_patches, patches};

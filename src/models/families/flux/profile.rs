@@ -2,6 +2,7 @@
 
 use candle_core::DType;
 
+use super::super::flow_model::{VAE, image_tokens};
 use crate::catalog::{GuidanceKind, ImageSize, ModelDefaults, ModelProfile};
 use crate::diffusion::SchedulerConfig;
 use crate::latent::{LatentFormat, LatentShape};
@@ -12,13 +13,14 @@ use crate::networks::mmdit::flux::FluxConfig;
 use crate::networks::t5::T5Config;
 use crate::store::Checkpoint;
 
+/// The family, for people.
+pub(super) const FAMILY: &str = "FLUX.1";
 /// The parts with weights, in the order in which they are loaded.
 pub(super) const PARTS: [&str; 4] = [TEXT_PARTS[0], TEXT_PARTS[1], TRANSFORMER, VAE];
 /// The text encoders, CLIP and T5, and their tokenizers.
 pub(super) const TEXT_PARTS: [&str; 2] = ["text_encoder", "text_encoder_2"];
 pub(super) const TOKENIZERS: [&str; 2] = ["tokenizer", "tokenizer_2"];
 pub(super) const TRANSFORMER: &str = "transformer";
-const VAE: &str = "vae";
 const SCHEDULER_FILE: &str = "scheduler/scheduler_config.json";
 
 /// diffusers' pipelines that draw with FLUX.1's own networks and differ only in what is done around them.
@@ -48,11 +50,6 @@ pub(super) fn matches(checkpoint: &Checkpoint) -> bool {
     let is = |part: &str, class: &str| checkpoint.part_class(part) == Some(class);
     PIPELINES.contains(&checkpoint.class_name())
         || is(TRANSFORMER, "FluxTransformer2DModel") && is(TEXT_PARTS[1], "T5EncoderModel")
-}
-
-/// Tokens of a picture's latent.
-pub(super) fn tokens(latent: LatentShape) -> usize {
-    (latent.height / 2) * (latent.width / 2)
 }
 
 /// The configurations of a model's parts.
@@ -116,7 +113,7 @@ impl Configs {
 
     /// Bytes that a step takes beside the weights, an estimate.
     pub(super) fn work_bytes(&self, latent: LatentShape, dtype: DType) -> u64 {
-        let tokens = (tokens(latent) + self.max_tokens()) as u64;
+        let tokens = (image_tokens(latent) + self.max_tokens()) as u64;
         let row = self.transformer.width() as u64 * dtype.size_in_bytes() as u64;
         tokens.saturating_mul(ROWS_OF_A_BLOCK * row)
     }
@@ -157,7 +154,7 @@ pub(super) fn profile_of(checkpoint: &Checkpoint, configs: &Configs, parameters:
     ModelProfile {
         source: checkpoint.source().clone(),
         name,
-        family: "FLUX.1",
+        family: FAMILY,
         format,
         prediction: scheduler.prediction_type,
         size_multiple: 2 * format.downscale,

@@ -2,11 +2,10 @@
 //!
 //! A prompt is read as it is written, as in diffusers: weights in brackets are words.
 
-use std::sync::Arc;
-
 use candle_core::Tensor;
 
-use super::profile::{Configs, TEXT_PARTS, TOKENIZERS};
+use super::super::plain_prompt;
+use super::profile::{Configs, FAMILY, TEXT_PARTS, TOKENIZERS};
 use crate::models::prompt::plain_chunk;
 use crate::models::text_tokenizer::check_rows;
 use crate::models::tokenizer::guarded;
@@ -15,7 +14,6 @@ use crate::networks::clip::ClipText;
 use crate::networks::t5::T5Encoder;
 use crate::networks::{Parameters, Runtime};
 use crate::store::ModelFiles;
-use crate::weights::TensorSource;
 
 /// The token after a prompt, and the one that fills it up.
 const END: &str = "</s>";
@@ -44,13 +42,8 @@ pub(super) struct TextEncoders {
 }
 
 impl TextEncoders {
-    pub(super) fn load(
-        files: &ModelFiles,
-        configs: &Configs,
-        clip: Arc<dyn TensorSource>,
-        runtime: &Runtime,
-    ) -> Result<Self, ModelError> {
-        let parameters = Parameters::new(clip, runtime);
+    pub(super) fn load(files: &ModelFiles, configs: &Configs, runtime: &Runtime) -> Result<Self, ModelError> {
+        let parameters = Parameters::new(files.tensors(TEXT_PARTS[0])?, runtime);
         let clip = runtime
             .run(|| ClipText::new(&parameters, configs.clip.clone()))
             .map_err(ModelError::in_part(TEXT_PARTS[0]))?;
@@ -96,40 +89,8 @@ impl TextEncoders {
 
     /// What of a prompt is not done, one sentence each.
     pub(super) fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        let mut remarks = Vec::new();
-        if has_weights(prompt) {
-            remarks.push(
-                "FLUX.1 reads a prompt as it is written: weights in brackets are words to it.".to_owned(),
-            );
-        }
         // A prompt that cannot be read is an error later.
         let tokens = self.t5_tokenizer.ids(prompt).map_or(0, |ids| ids.len());
-        let room = self.t5_length - 1;
-        if tokens > room {
-            remarks.push(format!(
-                "The prompt has {tokens} tokens, and this model reads {room}: what is beyond them is left out."
-            ));
-        }
-        remarks
-    }
-}
-
-/// Whether a prompt has weights that AUTOMATIC1111 and others would follow, `(words:1.3)`.
-fn has_weights(prompt: &str) -> bool {
-    let mut before_brackets = prompt.split(')').rev().skip(1);
-    before_brackets
-        .any(|text| text.rsplit_once(':').is_some_and(|(_, weight)| weight.trim().parse::<f32>().is_ok()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::has_weights;
-
-    #[test]
-    fn weights_are_told_from_other_brackets() {
-        assert!(has_weights("a (red: 1.3) fox"));
-        for plain in ["a (red) fox", "at 10:30", "(two: three) foxes", ")", ""] {
-            assert!(!has_weights(plain), "{plain}");
-        }
+        plain_prompt::remarks_on(prompt, FAMILY, tokens, self.t5_length - 1)
     }
 }

@@ -45,6 +45,16 @@ pub struct FluxContext {
     vector: Tensor,
 }
 
+impl FluxContext {
+    /// Tokens of the prompt.
+    ///
+    /// # Errors
+    /// The tensor library's.
+    pub fn words(&self) -> Result<usize, NetworkError> {
+        Ok(self.tokens.dim(1)?)
+    }
+}
+
 impl FluxTransformer {
     /// Builds the network from its weights.
     pub fn new(vb: &Parameters, config: FluxConfig, cancel: &CancelToken) -> Result<Self, NetworkError> {

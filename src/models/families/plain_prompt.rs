@@ -1,0 +1,36 @@
+//! What a person should know where prompts are read as they are written, as language models' are.
+
+/// What of a prompt is not done, one sentence each. `tokens` of it there are, and `room` for so many.
+pub(super) fn remarks_on(prompt: &str, family: &str, tokens: usize, room: usize) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if has_weights(prompt) {
+        remarks
+            .push(format!("{family} reads a prompt as it is written: weights in brackets are words to it."));
+    }
+    if tokens > room {
+        remarks.push(format!(
+            "The prompt has {tokens} tokens, and this model reads {room}: what is beyond them is left out."
+        ));
+    }
+    remarks
+}
+
+/// Whether a prompt has weights that AUTOMATIC1111 and others would follow, `(words:1.3)`.
+fn has_weights(prompt: &str) -> bool {
+    let mut before_brackets = prompt.split(')').rev().skip(1);
+    let is_weight = |text: &str| text.trim().parse::<f32>().is_ok();
+    before_brackets.any(|text| text.rsplit_once(':').is_some_and(|(_, weight)| is_weight(weight)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_weights;
+
+    #[test]
+    fn weights_are_told_from_other_brackets() {
+        assert!(has_weights("a (red: 1.3) fox"));
+        for plain in ["a (red) fox", "at 10:30", "(two: three) foxes", ")", ""] {
+            assert!(!has_weights(plain), "{plain}");
+        }
+    }
+}

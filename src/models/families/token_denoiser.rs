@@ -1,0 +1,123 @@
+//! Transformers over patches of a latent, as samplers call them.
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction};
+use crate::latent::{Latent, LatentShape};
+use crate::models::ModelError;
+use crate::networks::mmdit::{PatchOrder, latent_from_patches, patches};
+use crate::networks::{NetworkError, Runtime};
+use crate::request::CancelToken;
+
+/// A transformer that predicts a flow for the patches of a noisy latent.
+pub(super) trait TokenDenoiser: Send + Sync {
+    /// What it makes of a prompt, the same at every step.
+    type Context: Send + Sync;
+    /// Where the tokens of a prompt and of a picture are, the same at every step.
+    type Positions: Send + Sync;
+    /// The part's name in diffusers' layout.
+    const PART: &'static str;
+    /// The order of a patch's values, in and out.
+    const ORDER: PatchOrder;
+
+    /// The positions for a picture of rows and columns of tokens.
+    fn positions(&self, context: &Self::Context, grid: [usize; 2]) -> Result<Self::Positions, NetworkError>;
+
+    /// The flow, noise less data, for the tokens of a picture `[1, L, 4·C]` whose share of noise is `time`:
+    /// `[1, L, 4·C]`.
+    fn flow(
+        &self,
+        tokens: &Tensor,
+        time: f64,
+        context: &Self::Context,
+        positions: &Self::Positions,
+        cancel: &CancelToken,
+    ) -> Result<Tensor, NetworkError>;
+}
+
+/// A prompt for a transformer.
+pub(super) struct Prompted<D: TokenDenoiser> {
+    context: D::Context,
+    /// For latents of this shape; made at the first step.
+    positions: Option<(LatentShape, D::Positions)>,
+}
+
+/// A transformer with its prompts.
+pub(super) struct Conditioned<'a, D: TokenDenoiser> {
+    runtime: &'a Runtime,
+    denoiser: &'a D,
+    prompt: Prompted<D>,
+    /// Where guidance is classifier-free.
+    negative: Option<Prompted<D>>,
+    /// Timesteps of training.
+    train: f64,
+    cancel: &'a CancelToken,
+}
+
+impl<D: TokenDenoiser> Prompted<D> {
+    fn flow(
+        &mut self,
+        runtime: &Runtime,
+        denoiser: &D,
+        noisy: &Latent,
+        time: f64,
+        cancel: &CancelToken,
+    ) -> Result<Latent, ModelError> {
+        let shape = noisy.shape();
+        let sizes = [shape.channels, shape.height, shape.width];
+        if !(shape.height.is_multiple_of(2) && shape.width.is_multiple_of(2)) {
+            return Err(ModelError::Mismatch(format!(
+                "a latent of {shape} cannot be denoised: its height and width must be even"
+            )));
+        }
+        let of = ModelError::in_part(D::PART);
+        let grid = [shape.height / 2, shape.width / 2];
+        let positions = match self.positions.take() {
+            Some((of_shape, positions)) if of_shape == shape => positions,
+            _ => denoiser.positions(&self.context, grid).map_err(&of)?,
+        };
+        let (_, positions) = self.positions.insert((shape, positions));
+        let tokens = patches(noisy.values(), sizes, D::ORDER);
+        let tokens = Tensor::from_vec(tokens, (1, grid[0] * grid[1], 4 * shape.channels), &Device::Cpu)?;
+        let tokens = tokens.to_device(runtime.device())?.to_dtype(runtime.dtype())?;
+        let context = &self.context;
+        let flow = runtime.run(|| denoiser.flow(&tokens, time, context, positions, cancel)).map_err(&of)?;
+        let flow: Vec<f32> = flow.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        Ok(noisy.with_values(latent_from_patches(&flow, sizes, D::ORDER)))
+    }
+}
+
+impl<'a, D: TokenDenoiser> Conditioned<'a, D> {
+    /// `contexts`: of the prompt, and of the negative one where guidance is classifier-free. `train`: timesteps of
+    /// training.
+    pub(super) fn new(
+        runtime: &'a Runtime,
+        denoiser: &'a D,
+        (prompt, negative): (D::Context, Option<D::Context>),
+        train: usize,
+        cancel: &'a CancelToken,
+    ) -> Self {
+        let prompted = |context| Prompted { context, positions: None };
+        let (prompt, negative) = (prompted(prompt), negative.map(prompted));
+        Self { runtime, denoiser, prompt, negative, train: train as f64, cancel }
+    }
+}
+
+impl<D: TokenDenoiser> DenoisingNetwork for Conditioned<'_, D> {
+    fn predict(
+        &mut self,
+        noisy: &Latent,
+        timestep: f64,
+        branch: Branch,
+    ) -> Result<Prediction, DiffusionError> {
+        let (runtime, denoiser, cancel) = (self.runtime, self.denoiser, self.cancel);
+        let time = timestep / self.train;
+        let flow = |of: &mut Prompted<D>| of.flow(runtime, denoiser, noisy, time, cancel);
+        let conditional = flow(&mut self.prompt)?;
+        let negative = match (branch, &mut self.negative) {
+            (Branch::Both, Some(negative)) => Some(flow(negative)?),
+            _ => None,
+        };
+        Ok(Prediction { conditional, negative })
+    }
+}
