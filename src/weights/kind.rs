@@ -67,7 +67,7 @@ impl fmt::Display for WeightsKind {
             Self::Flux3 => "a FLUX.3 model, which is not supported yet",
             Self::Chroma => "a Chroma model, which is not supported yet",
             Self::StableDiffusion3 => "a Stable Diffusion 3 model, which is not supported yet",
-            Self::ZImage => "a Z-Image model, which does not open from a single file yet",
+            Self::ZImage => "a Z-Image model",
             Self::Lumina => "a Lumina model, which is not supported",
             Self::QwenImage => "a Qwen-Image model, which is not supported yet",
             Self::Video => "a model that makes videos, and this program makes pictures",

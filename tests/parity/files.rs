@@ -6,7 +6,7 @@ use safelight::latent::LatentShape;
 use safelight::request::{CancelToken, DecodeChoice, Seed};
 
 use super::common::fixtures::fixture;
-use super::common::model_folders::{copied_model, fixture_model, loaded};
+use super::common::model_folders::{copied_model, copy_folder, fixture_model, loaded, model_in};
 use super::{both_outputs, close, prompts};
 
 /// Files whose names diffusers reads as the folders they were made from, in the layout that model sites have.
@@ -140,6 +140,35 @@ fn flux_in_gguf_files_is_the_model_of_its_folder() {
         [fixture_model("flux"), ModelSource::Parts(Box::new(in_gguf))].map(|source| answer(&source));
     // T5's weights are f32 in one and bf16 in the other: the same numbers, multiplied in another way.
     close("GGUF", found.values(), own.values(), 1e-6);
+}
+
+/// Z-Image's transformer in its own layout, and Qwen3 in a GGUF file with its tokenizer inside.
+#[test]
+fn z_image_in_files_is_the_model_of_its_folder() {
+    let with_vae = || {
+        let folder = copied_model("z_image");
+        // FLUX's.
+        copy_folder(&fixture("flux/vae"), &folder.path().join("vae"));
+        folder
+    };
+    let (own, configuration) = (with_vae(), with_vae());
+    std::fs::remove_dir_all(configuration.path().join("tokenizer")).unwrap();
+    let noisy = NoiseSource::new(Seed(3)).latent(LatentShape::new(16, 4, 6));
+    let cancel = CancelToken::new();
+    let answer = |choice: &ModelSource| {
+        let mut model = loaded(choice);
+        let mut network = model.condition(&prompts("a red fox in the snow, 42 times", ""), &cancel).unwrap();
+        network.predict(&noisy, 800.0, Branch::Conditional).unwrap().conditional
+    };
+    let in_files = ModelParts {
+        model: fixture("single/z_image_transformer.safetensors"),
+        text_encoders: [Some(fixture("single/qwen3.gguf")), None, None],
+        vae: Some(fixture("flux/vae/diffusion_pytorch_model.safetensors")),
+        configuration: Some(configuration.path().to_owned()),
+        ..ModelParts::default()
+    };
+    let [own, found] = [model_in(&own), ModelSource::Parts(Box::new(in_files))].map(|source| answer(&source));
+    close("Z-Image in files", found.values(), own.values(), 1e-6);
 }
 
 /// The parts of a transformer alone are looked for beside it, as other programs keep them.

@@ -35,7 +35,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     if let Some(tokenizer) = source.gguf_metadata().and_then(gguf_tokenizer::tokenizer_json) {
         model.add_json("tokenizer_2/tokenizer.json", &tokenizer);
     }
-    let (source, vae) = sources.part(Role::Vae, "VAE (ae.safetensors)", vae)?;
+    let (source, vae) = sources.part(Role::Vae, "VAE (ae.safetensors)", flux_vae)?;
     model.add("vae", &source, vae);
     add_tokenizer(&mut model, "tokenizer", false);
     model.add_json("scheduler/scheduler_config.json", &scheduler_config(&shape));
@@ -82,7 +82,8 @@ pub(super) fn t5(source: &dyn TensorSource) -> Option<Part> {
     Some(Part { names, config })
 }
 
-fn vae(source: &dyn TensorSource) -> Option<Part> {
+/// FLUX's VAE, which other families have too.
+pub(super) fn flux_vae(source: &dyn TensorSource) -> Option<Part> {
     let LatentFormat { scale, shift, .. } = LatentFormat::FLUX;
     part::vae(source, scale, shift).filter(|part| part.config["latent_channels"] == LATENT_CHANNELS)
 }

@@ -9,6 +9,7 @@ mod part;
 mod place;
 mod sources;
 mod stable_diffusion;
+mod z_image;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -73,6 +74,7 @@ pub(super) fn from_files(path: &Path, parts: &ModelParts) -> Result<Assembled, S
     let assemble = match kind {
         WeightsKind::StableDiffusion | WeightsKind::Unet => stable_diffusion::assemble,
         WeightsKind::Flux => flux::assemble,
+        WeightsKind::ZImage => z_image::assemble,
         kind => {
             return Err(StoreError::NotAWholeModel { kind: kind.to_string(), path: path.to_owned() });
         }
@@ -109,12 +111,16 @@ pub(super) fn stand_ins(parts: &ModelParts) -> Result<Assembled, StoreError> {
             };
             add(name, file, second)?;
         } else {
-            add(name, file, |source| part::clip(source).or_else(|| part::open_clip(source, 0)))?;
+            let first = |source: &dyn TensorSource| {
+                part::clip(source).or_else(|| part::open_clip(source, 0)).or_else(|| z_image::qwen3(source))
+            };
+            add(name, file, first)?;
         }
     }
     if let Some(file) = &parts.diffusion_model {
         match WeightsKind::of(&*open_weights(file)?) {
             WeightsKind::Flux => add("transformer", file, flux::transformer)?,
+            WeightsKind::ZImage => add("transformer", file, z_image::transformer)?,
             _ => add("unet", file, stable_diffusion::unet)?,
         }
     }

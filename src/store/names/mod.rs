@@ -5,9 +5,11 @@
 
 mod flux;
 mod open_clip;
+mod qwen3;
 mod t5;
 mod unet;
 mod vae;
+mod z_image;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -18,9 +20,11 @@ use crate::weights::{StoredTensor, TensorInfo, TensorSource, WeightError};
 
 pub(super) use flux::{FluxShape, flux_names, flux_shape};
 pub(super) use open_clip::{open_clip_layers, open_clip_names};
+pub(super) use qwen3::qwen3_names;
 pub(super) use t5::t5_names;
 pub(super) use unet::{UnetShape, unet_names, unet_shape};
 pub(super) use vae::vae_names;
+pub(super) use z_image::{z_image_names, z_image_prefix};
 
 /// Where a tensor's values are in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
