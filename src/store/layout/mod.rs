@@ -126,3 +126,82 @@ pub(super) fn stand_ins(parts: &ModelParts) -> Result<Assembled, StoreError> {
     }
     Ok(model)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::weights::{StoredTensor, TensorMap};
+
+    /// Names of tensors of every layout.
+    fn names() -> Vec<String> {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let shapes = std::fs::read(fixtures.join("single/shapes.json")).unwrap();
+        let shapes: BTreeMap<String, BTreeMap<String, Vec<usize>>> = serde_json::from_slice(&shapes).unwrap();
+        let mut names: Vec<String> = shapes.into_values().flat_map(BTreeMap::into_keys).collect();
+        for file in ["flux_whole.safetensors", "z_image_transformer.safetensors", "t5.gguf", "qwen3.gguf"] {
+            let source = open_weights(&fixtures.join("single").join(file)).unwrap();
+            names.extend(source.names().into_iter().map(str::to_owned));
+        }
+        names.push("input_blocks.18446744073709551615.0.op.weight".to_owned());
+        names
+    }
+
+    /// A source with some of the names, with shapes of their own or made-up ones.
+    fn some(names: &[String], picks: &[(prop::sample::Index, Vec<usize>)]) -> Arc<dyn TensorSource> {
+        let mut source = TensorMap::default();
+        for (index, shape) in picks {
+            let len = shape.iter().product();
+            source.insert(index.get(names).clone(), StoredTensor::from_f32(shape, &vec![0.0; len]));
+        }
+        Arc::new(source)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// Files with some tensors of a model in made-up shapes are assembled or refused, and read without a panic.
+        #[test]
+        fn any_tensors_are_a_model_or_refused(
+            picks in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec(0_usize..4, 0..5)), 1..120),
+        ) {
+            let names = names();
+            let source = some(&names, &picks);
+            let _ = WeightsKind::of(&*source);
+            let sources = || PartSources::of_one(source.clone());
+            for model in [
+                stable_diffusion::assemble(&sources()),
+                flux::assemble(&sources()),
+                z_image::assemble(&sources()),
+            ].into_iter().flatten() {
+                for part in model.parts.values() {
+                    for name in part.names() {
+                        if let (Some(info), Ok(tensor)) = (part.info(name), part.read(name)) {
+                            prop_assert_eq!(info.shape, tensor.shape());
+                        }
+                    }
+                }
+            }
+            for part in [
+                part::clip(&*source),
+                part::open_clip(&*source, 1),
+                part::vae(&*source, 1.0, 0.0),
+                flux::t5(&*source),
+                z_image::qwen3(&*source),
+                stable_diffusion::unet(&*source),
+                flux::transformer(&*source),
+                z_image::transformer(&*source),
+            ].into_iter().flatten() {
+                let renamed = Renamed::new(source.clone(), part.names);
+                for name in renamed.names() {
+                    if let (Some(info), Ok(tensor)) = (renamed.info(name), renamed.read(name)) {
+                        prop_assert_eq!(info.shape, tensor.shape());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -67,14 +67,13 @@ pub(in super::super) fn unet_shape(source: &dyn TensorSource) -> Option<UnetShap
     })
 }
 
-/// The number of `input_blocks`.
+/// The number of `input_blocks`, counted without a gap.
 fn blocks(source: &dyn TensorSource, prefix: &str) -> usize {
-    let names = source.names();
-    let numbers = names.iter().filter_map(|name| {
-        let rest = name.strip_prefix(prefix)?.strip_prefix("input_blocks.")?;
-        rest.split('.').next()?.parse::<usize>().ok()
-    });
-    numbers.max().map_or(0, |last| last.saturating_add(1))
+    // The first block is a convolution, the others are ResNet blocks and the ways to the next levels.
+    const FIRST: [&str; 3] = ["weight", "in_layers.0.weight", "op.weight"];
+    let has =
+        |block: usize, name: &&str| source.info(&format!("{prefix}input_blocks.{block}.0.{name}")).is_some();
+    count(|block| FIRST.iter().any(|name| has(block, name)))
 }
 
 /// The names of a UNet of this structure.
