@@ -26,7 +26,7 @@ fn harness<'a>(change: impl FnOnce(&mut Settings)) -> Harness<'a, Window> {
         .build_eframe(|context| Window::new(context, settings, None).unwrap());
     wait(&mut harness, "the model", |window| window.session.is_ready());
     // The longest there is, and the same in every picture.
-    harness.state_mut().session.draft.seed = Seed(4_294_967_295);
+    harness.state_mut().session.draft_mut().seed = Seed(4_294_967_295);
     harness.run_ok();
     harness
 }
@@ -52,15 +52,15 @@ fn type_prompt(harness: &mut Harness<'_, Window>, text: &str) {
 fn a_typed_prompt_becomes_a_picture_with_a_timeline() {
     let mut harness = harness(|_| {});
     type_prompt(&mut harness, "green hills at noon");
-    assert_eq!(harness.state().session.draft.prompt, "green hills at noon");
+    assert_eq!(harness.state().session.draft().prompt, "green hills at noon");
     harness.get_by_label("Generate").click();
     harness.run_ok();
-    assert!(harness.state().session.running.is_some());
+    assert!(harness.state().session.running().is_some());
     wait(&mut harness, "a picture", |window| {
-        window.session.results.iter().any(|item| item.picture().is_some())
+        window.session.results().iter().any(|item| item.picture().is_some())
     });
-    let steps = harness.state().session.results[0].trajectory.steps.len();
-    assert_eq!((steps, harness.state().session.shown), (20, Shown::Result(0)));
+    let steps = harness.state().session.results()[0].trajectory.steps.len();
+    assert_eq!((steps, harness.state().session.shown()), (20, Shown::Result(0)));
     harness.run_ok();
     assert!(!harness.get_by_label("Save…").accesskit_node().is_disabled());
     harness.state_mut().session.apply(Action::Scrub(Some(3)));
@@ -84,7 +84,7 @@ fn a_window_with_unsaved_pictures_asks_before_it_closes() {
     assert!(!close(&mut harness), "there is nothing to lose");
     type_prompt(&mut harness, "green hills at noon");
     harness.get_by_label("Generate").click();
-    wait(&mut harness, "a picture", |window| window.session.results.len() == 1);
+    wait(&mut harness, "a picture", |window| window.session.results().len() == 1);
     assert!(close(&mut harness));
     harness.get_by_label_contains("Pictures not saved: 1");
     harness.get_by_label("Stay").click();
@@ -101,8 +101,8 @@ fn a_window_with_unsaved_pictures_asks_before_it_closes() {
 #[test]
 fn a_window_that_is_drawing_asks_before_it_closes() {
     let mut harness = harness(|_| {});
-    harness.state_mut().session.draft.steps = 900;
-    harness.state_mut().session.batch = 2;
+    harness.state_mut().session.draft_mut().steps = 900;
+    harness.state_mut().session.apply(Action::SetBatch(2, false));
     harness.state_mut().session.apply(Action::Generate);
     harness.step();
     let viewport = harness.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
@@ -119,32 +119,32 @@ fn a_window_that_is_drawing_asks_before_it_closes() {
     harness.step();
     harness.step();
     assert!(harness.query_by_label_contains("Still being drawn").is_none());
-    assert!(harness.state().session.running.is_some());
+    assert!(harness.state().session.running().is_some());
     harness.state_mut().session.apply(Action::StopNow);
 }
 
 #[test]
 fn the_shortcut_generates_and_escape_stops() {
     let mut harness = harness(|_| {});
-    harness.state_mut().session.draft.steps = 900;
+    harness.state_mut().session.draft_mut().steps = 900;
     harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Enter);
     harness.step();
     wait(&mut harness, "a step", |window| {
-        window.session.running.as_ref().is_some_and(|running| running.newest.is_some())
+        window.session.running().is_some_and(|running| running.newest.is_some())
     });
     harness.key_press(egui::Key::Escape);
     harness.step();
-    wait(&mut harness, "the stop", |window| window.session.running.is_none());
-    assert!(harness.state().session.results.is_empty());
+    wait(&mut harness, "the stop", |window| window.session.running().is_none());
+    assert!(harness.state().session.results().is_empty());
 }
 
 #[test]
 fn a_result_s_latent_is_laid_open_and_touched() {
     let mut harness = harness(|_| {});
-    harness.state_mut().session.draft.steps = 2;
+    harness.state_mut().session.draft_mut().steps = 2;
     harness.state_mut().session.apply(Action::Generate);
     wait(&mut harness, "a picture", |window| {
-        window.session.results.iter().any(|item| item.picture().is_some())
+        window.session.results().iter().any(|item| item.picture().is_some())
     });
     harness.get_by_label("Latent").click();
     harness.run_ok();
@@ -154,37 +154,37 @@ fn a_result_s_latent_is_laid_open_and_touched() {
     }
     harness.get_all_by_label("Mute").next().unwrap().click_accesskit();
     harness.run_ok();
-    assert!(harness.state().session.inspector.adjustments.channels[0].muted);
-    wait(&mut harness, "the decode", |window| window.session.inspector.pending.is_none());
+    assert!(harness.state().session.inspector().adjustments.channels[0].muted);
+    wait(&mut harness, "the decode", |window| window.session.inspector().pending.is_none());
     harness.get_by_label("Undo").click_accesskit();
     harness.run_ok();
-    assert!(!harness.state().session.inspector.adjustments.channels[0].muted);
+    assert!(!harness.state().session.inspector().adjustments.channels[0].muted);
 
-    wait(&mut harness, "the decode", |window| window.session.inspector.pending.is_none());
+    wait(&mut harness, "the decode", |window| window.session.inspector().pending.is_none());
     harness.get_by_label("Decode again").click_accesskit();
     harness.run_ok();
     assert!(harness.query_by_label("In f32").is_none(), "it is in f32 already");
     harness.get_by_label("In tiles").click_accesskit();
     harness.step();
-    assert!(harness.state().session.inspector.pending.is_some());
-    wait(&mut harness, "the decode in tiles", |window| window.session.inspector.pending.is_none());
+    assert!(harness.state().session.inspector().pending.is_some());
+    wait(&mut harness, "the decode in tiles", |window| window.session.inspector().pending.is_none());
 }
 
 #[test]
 fn a_removed_result_comes_back() {
     let mut harness = harness(|_| {});
-    harness.state_mut().session.draft.steps = 2;
+    harness.state_mut().session.draft_mut().steps = 2;
     harness.state_mut().session.apply(Action::Generate);
     wait(&mut harness, "a picture", |window| {
-        window.session.results.iter().any(|item| item.picture().is_some())
+        window.session.results().iter().any(|item| item.picture().is_some())
     });
     harness.state_mut().session.apply(Action::RemoveResult(0));
     harness.run_ok();
     harness.get_by_label("Removed");
-    assert!(harness.state().session.results.is_empty());
+    assert!(harness.state().session.results().is_empty());
     harness.get_by_label("Undo").click();
     harness.run_ok();
-    assert_eq!(harness.state().session.results.len(), 1);
+    assert_eq!(harness.state().session.results().len(), 1);
     assert!(harness.query_by_label("Removed").is_none());
 }
 
@@ -193,9 +193,9 @@ fn a_seed_of_minus_one_is_random_and_a_long_one_stays_as_it_is() {
     let mut harness = harness(|_| {});
     // More than 32 bits, and more than an f64 holds: ComfyUI's seeds are so long.
     let long = Seed(18_446_744_073_709_551_615);
-    harness.state_mut().session.draft.seed = long;
+    harness.state_mut().session.draft_mut().seed = long;
     harness.run_ok();
-    assert_eq!(harness.state().session.draft.seed, long);
+    assert_eq!(harness.state().session.draft().seed, long);
     harness.get_by_value("18446744073709551615");
 
     let mut type_seed = |text: &str| {
@@ -207,7 +207,7 @@ fn a_seed_of_minus_one_is_random_and_a_long_one_stays_as_it_is() {
         harness.run_ok();
         harness.key_press(egui::Key::Enter);
         harness.run_ok();
-        harness.state().session.draft.seed
+        harness.state().session.draft().seed
     };
     assert_eq!(type_seed("1234567890123456789"), Seed(1_234_567_890_123_456_789));
     let drawn: Vec<Seed> = (0..4).map(|_| type_seed("-1")).collect();
@@ -228,7 +228,7 @@ fn a_model_that_ended_the_program_is_loaded_on_demand_only() {
     harness.get_by_label("Not loaded");
     assert!(harness.state().session.loading().is_none());
     harness.get_by_label("Try again").click();
-    wait(&mut harness, "the failure", |window| window.session.notices.len() == 2);
+    wait(&mut harness, "the failure", |window| window.session.notices().len() == 2);
     harness.run_ok();
     harness.get_by_label("Could not be loaded");
 }
@@ -240,7 +240,7 @@ fn an_opened_file_that_is_nothing_known_says_so() {
     let file = folder.path().join("broken.png");
     std::fs::write(&file, b"\x89PNG\r\n\x1a\nnot really").unwrap();
     harness.state_mut().session.apply(Action::OpenPaths(vec![file]));
-    wait(&mut harness, "the notice", |window| !window.session.notices.is_empty());
+    wait(&mut harness, "the notice", |window| !window.session.notices().is_empty());
     harness.run_ok();
     harness.get_by_label("This could not be opened");
 }
@@ -285,7 +285,7 @@ fn open_picture(harness: &mut Harness<'_, Window>, width: u32, height: u32) {
     let folder = tempfile::tempdir().unwrap();
     let file = picture_file(folder.path(), width, height);
     harness.state_mut().session.apply(Action::OpenPaths(vec![file]));
-    wait(harness, "the comparison", |window| window.session.inspector.comparison.is_some());
+    wait(harness, "the comparison", |window| window.session.inspector().comparison.is_some());
     harness.run_ok();
 }
 
@@ -293,7 +293,7 @@ fn open_picture(harness: &mut Harness<'_, Window>, width: u32, height: u32) {
 fn an_opened_picture_shows_what_the_vae_kept_and_can_be_padded() {
     let mut harness = harness(|_| {});
     open_picture(&mut harness, 130, 130);
-    let comparison = harness.state().session.inspector.comparison.as_ref().unwrap();
+    let comparison = harness.state().session.inspector().comparison.as_ref().unwrap();
     assert!(comparison.psnr > 15.0, "{}", comparison.psnr);
     assert!(comparison.jpeg.is_some());
     harness.get_by_label("hills.png");
@@ -301,8 +301,8 @@ fn an_opened_picture_shows_what_the_vae_kept_and_can_be_padded() {
     harness.get_by_label("Pad").click();
     harness.run_ok();
     wait(&mut harness, "the padded picture", |window| {
-        window.session.inspector.original.as_ref().is_some_and(|picture| picture.width() == 136)
-            && window.session.inspector.comparison.is_some()
+        window.session.inspector().original.as_ref().is_some_and(|picture| picture.width() == 136)
+            && window.session.inspector().comparison.is_some()
     });
 }
 
@@ -331,7 +331,7 @@ fn sixteen_channels_lay_out_well() {
         })
         .collect();
     let latent = Latent::new(shape, values).unwrap();
-    harness.state_mut().session.inspector.open(latent, LatentFormat::FLUX);
+    harness.state_mut().session.inspector_mut().open(latent, LatentFormat::FLUX);
     harness.state_mut().desk.tab = Tab::Latent;
     harness.run_ok();
     harness.get_by_label("Channel 15");
@@ -351,15 +351,15 @@ fn a_latent_that_does_not_say_its_space_is_asked_about() {
     harness.get_by_label("About this latent");
     harness.get_by_label("Open").click();
     harness.run_ok();
-    assert!(harness.state().session.question.is_none());
-    assert_eq!(harness.state().session.inspector.name, "from numpy.npy");
+    assert!(harness.state().session.question().is_none());
+    assert_eq!(harness.state().session.inspector().name, "from numpy.npy");
 }
 
 #[test]
 fn a_failed_load_says_what_why_and_what_to_try_in_korean() {
     let mut harness = harness(|settings| settings.language = Language::Korean);
     harness.state_mut().session.apply(Action::SetModel(ModelSource::Folder("/nowhere/a model".into())));
-    wait(&mut harness, "the failure", |window| !window.session.notices.is_empty());
+    wait(&mut harness, "the failure", |window| !window.session.notices().is_empty());
     harness.run_ok();
     harness.get_by_label("모델을 불러오지 못했습니다");
     harness.snapshot("failed_load_korean");
@@ -370,18 +370,18 @@ fn a_failed_load_says_what_why_and_what_to_try_in_korean() {
 fn sampling_looks_as_designed() {
     let mut harness = harness(|_| {});
     let session = &mut harness.state_mut().session;
-    session.draft.prompt = "snowy mountains over a lake at night, two moons, and a very long prompt that goes on \
+    session.draft_mut().prompt = "snowy mountains over a lake at night, two moons, and a very long prompt that goes on \
         about clouds, boats, lighthouses, islands and the light on the water until nobody can see its end any more, \
         because a field for prompts has to hold what people type into it"
         .into();
-    session.draft.init_image = Some(InitImage {
+    session.draft_mut().init_image = Some(InitImage {
         picture: Picture::new(160, 90, [90, 120, 160].repeat(160 * 90)).unwrap(),
         strength: 0.6,
     });
-    session.batch = 3;
+    session.apply(Action::SetBatch(3, false));
     session.apply(Action::Generate);
     session.take_effects();
-    let job = session.running.as_ref().unwrap().id;
+    let job = session.running().unwrap().id;
     let shape = LatentShape::new(4, 16, 16);
     let denoised: Vec<f32> =
         (0..shape.len()).map(|i| ((i % 16) as f32 * 0.2 - (i / 16 % 16) as f32 * 0.1).sin()).collect();
@@ -407,13 +407,13 @@ fn the_smallest_window_holds_everything() {
 #[test]
 fn pictures_of_the_readme() {
     let mut harness = harness(|_| {});
-    harness.state_mut().session.draft.prompt =
+    harness.state_mut().session.draft_mut().prompt =
         "a shiny blue cone and a red ball, rainbow, sand, rolling hills, at sunrise".into();
-    harness.state_mut().session.draft.seed = Seed(2);
-    harness.state_mut().session.batch = 6;
+    harness.state_mut().session.draft_mut().seed = Seed(2);
+    harness.state_mut().session.apply(Action::SetBatch(6, false));
     harness.state_mut().session.apply(Action::Generate);
     wait(&mut harness, "pictures", |window| {
-        window.session.results.len() == 6 && window.session.running.is_none()
+        window.session.results().len() == 6 && window.session.running().is_none()
     });
     harness.run_ok();
     let shoot = |harness: &mut Harness<'_, Window>, name: &str| {

@@ -124,10 +124,10 @@ impl Window {
     /// The settings as they are now.
     fn settings_now(&self) -> Settings {
         Settings {
-            model: self.session.draft.model.clone(),
-            model_crashed: self.session.is_held_back,
+            model: self.session.draft().model.clone(),
+            model_crashed: self.session.is_held_back(),
             save_metadata: self.desk.save_metadata,
-            recent_models: self.session.recent_models.clone(),
+            recent_models: self.session.recent_models().to_vec(),
             ..self.settings.clone()
         }
     }

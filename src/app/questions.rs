@@ -117,7 +117,7 @@ fn answers(ui: &mut egui::Ui, words: [&str; 3]) -> Option<usize> {
 impl Window {
     /// Pictures of this session that are in no file.
     fn unsaved(&self) -> usize {
-        self.session.results.iter().filter(|item| !item.saved).count()
+        self.session.results().iter().filter(|item| !item.saved).count()
     }
 
     /// Whether something would be lost if the window closed now.

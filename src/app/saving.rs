@@ -72,7 +72,7 @@ pub(super) fn would_replace(targets: &[PathBuf], chosen: &Path, by: Chooser) -> 
 impl Window {
     /// The proposed file name of an export.
     pub(super) fn export_name(&self, what: Export) -> String {
-        let name = &self.session.inspector.name;
+        let name = &self.session.inspector().name;
         let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let stem = stem.unwrap_or_else(|| format!("safelight-{}", self.shown_seed()));
         match what {
@@ -106,7 +106,7 @@ impl Window {
     /// Reads or writes what was chosen; asks first where that would replace a file nobody asked about.
     pub(super) fn paths_chosen(&mut self, purpose: Purpose, paths: Vec<PathBuf>, by: Chooser) {
         let Some(chosen) = paths.first().cloned() else { return };
-        let latent = self.session.inspector.latent.as_ref();
+        let latent = self.session.inspector().latent.as_ref();
         let targets = targets(&purpose, &chosen, latent.map_or(0, |latent| latent.shape().channels));
         let replaced = match would_replace(&targets, &chosen, by) {
             Ok(replaced) => replaced,
@@ -133,7 +133,7 @@ impl Window {
             Purpose::OpenSource => self.read(path, Use::Source),
             Purpose::OpenModel => self.session.apply(Action::SetModel(ModelSource::Folder(path))),
             Purpose::SavePicture(job) => {
-                let item = self.session.results.iter().find(|item| item.job == job).cloned();
+                let item = self.session.results().iter().find(|item| item.job == job).cloned();
                 let metadata = self.desk.save_metadata;
                 self.background.begin_writing(move || {
                     let written = match &item {
@@ -144,14 +144,14 @@ impl Window {
                 });
             }
             Purpose::SaveAll => {
-                let (metadata, results) = (self.desk.save_metadata, &self.session.results);
+                let (metadata, results) = (self.desk.save_metadata, self.session.results());
                 let unsaved: Vec<_> = results.iter().filter(|item| !item.saved).cloned().collect();
                 self.questions.save_begins(unsaved.len());
                 self.background
                     .begin_writing(move || Finished::AllWritten(files::save_all(&path, &unsaved, metadata)));
             }
             Purpose::SaveLatent(latent) => {
-                let Some(profile) = self.session.profile.clone() else { return };
+                let Some(profile) = self.session.profile().cloned() else { return };
                 let path = with_extension(&path, "latent");
                 self.background.begin_writing(move || {
                     let written = files::save_latent(&path, &latent, &profile);
@@ -159,7 +159,7 @@ impl Window {
                 });
             }
             Purpose::Export(what) => {
-                let inspector = &self.session.inspector;
+                let inspector = self.session.inspector();
                 let (Some(latent), Some(format)) = (inspector.adjusted(), inspector.format) else { return };
                 let decoded = inspector.decoded.clone();
                 self.background.begin_writing(move || {

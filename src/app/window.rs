@@ -71,7 +71,7 @@ impl Window {
         };
         let mut desk = Desk::new(None, settings.language);
         desk.save_metadata = settings.save_metadata;
-        session.fits_folder = super::fits_folder();
+        session.keep_fits_in(super::fits_folder());
         let mut window = Self {
             session,
             desk,
@@ -145,7 +145,7 @@ impl Window {
                 }
                 Effect::Read(path) => self.read(path, Use::Inspect),
                 Effect::Keep(job) => {
-                    self.keeping.keep(self.session.results.iter().find(|item| item.job == job))
+                    self.keeping.keep(self.session.results().iter().find(|item| item.job == job))
                 }
                 Effect::IsKeptAs(job, files) => self.keeping.is_kept_as(job, files),
                 Effect::Forget(job) => self.keeping.forget(job),
@@ -156,7 +156,7 @@ impl Window {
                     });
                 }
                 Effect::FindModels(channels) => {
-                    let folders = self.session.recent_models.iter().cloned().map(ModelSource::Folder);
+                    let folders = self.session.recent_models().iter().cloned().map(ModelSource::Folder);
                     let known = std::iter::once(ModelSource::Builtin).chain(folders).collect();
                     self.background
                         .begin(move || Finished::ModelsFound(files::fitting_models(known, channels)));
@@ -166,7 +166,7 @@ impl Window {
     }
 
     pub(super) fn read(&mut self, path: PathBuf, wanted_for: Use) {
-        let background = self.session.open_options.background;
+        let background = self.session.open_options().background;
         self.background.begin(move || {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             Finished::Opened { wanted_for, name, opened: files::open(&path, background) }
@@ -329,7 +329,7 @@ impl eframe::App for Window {
         }
         for effect in self.session.take_effects() {
             if let Effect::Keep(job) = effect {
-                self.keeping.keep(self.session.results.iter().find(|item| item.job == job));
+                self.keeping.keep(self.session.results().iter().find(|item| item.job == job));
             }
         }
         self.background.finish_writing();

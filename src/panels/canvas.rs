@@ -122,7 +122,7 @@ fn draw_subject(
     response: &egui::Response,
 ) -> Subject {
     let painter = ui.painter().with_clip_rect(canvas);
-    if let (Some(item), None) = (session.shown_result(), session.scrubbed)
+    if let (Some(item), None) = (session.shown_result(), session.scrubbed())
         && let Outcome::Decoded(picture) = &item.outcome
     {
         let size = Vec2::new(picture.width() as f32, picture.height() as f32);
@@ -131,23 +131,22 @@ fn draw_subject(
         painter.image(texture, rect, WHOLE, Color32::WHITE);
         return Subject::Picture;
     }
-    let format =
-        session.shown_result().map(|item| item.format).or(session.profile.as_ref().map(|p| p.format));
+    let format = session.shown_result().map(|item| item.format).or(session.profile().map(|p| p.format));
     let (Some(latent), Some(format)) = (session.shown_latent(), format) else { return Subject::Nothing };
     let (width, height) = format.image_size_px(latent.shape());
     let size = Vec2::new(width as f32, height as f32);
     let rect = look.view.place(ui, canvas, response, size);
     let seen = look.preview_look(session, format);
     let method = if matches!(seen, Look::Patch { .. }) { look.text.patch } else { look.text.linear };
-    let quantity = if session.show_noisy { "x_t" } else { "x̂₀" };
+    let quantity = if session.shows_noisy() { "x_t" } else { "x̂₀" };
     let Some(texture) = look.texture(&latent, &seen) else {
         return Subject::Preview(look.text.no_gpu.to_owned());
     };
     painter.image(texture, rect, WHOLE, Color32::WHITE);
-    let place = match (session.shown_result(), session.scrubbed) {
+    let place = match (session.shown_result(), session.scrubbed()) {
         (Some(item), Some(at)) => item.trajectory.steps.get(at),
         (Some(_), None) => None,
-        (None, _) => session.running.as_ref().and_then(|running| running.newest.as_ref()),
+        (None, _) => session.running().and_then(|running| running.newest.as_ref()),
     };
     let chip = match place {
         Some(at) => {
@@ -184,7 +183,7 @@ fn welcome_ui(ui: &mut Ui, session: &Session, look: &Desk, canvas: Rect, actions
     let mut ui = ui.new_child(
         egui::UiBuilder::new().max_rect(column).layout(egui::Layout::top_down(egui::Align::Center)),
     );
-    if session.running.is_some() || session.shown != Shown::Live {
+    if session.running().is_some() || session.shown() != Shown::Live {
         ui.add_space(120.0);
         waiting_ui(&mut ui, look);
         return;
@@ -193,14 +192,14 @@ fn welcome_ui(ui: &mut Ui, session: &Session, look: &Desk, canvas: Rect, actions
     ui.label(RichText::new(text.welcome).family(theme::strong()).size(24.0));
     ui.label(RichText::new(text.welcome_hint).color(theme::quiet(dark)));
     ui.add_space(14.0);
-    if let ModelState::Failed(why) = &session.model_state {
+    if let ModelState::Failed(why) = session.model_state() {
         ui.label(RichText::new(why).color(theme::accent(dark)));
     }
     if session.is_builtin() {
         for example in builtin_vocabulary().examples.iter().take(4) {
             let button = egui::Button::new(example).min_size(Vec2::new(width * 0.86, 32.0));
             if ui.add_enabled(session.takes_jobs(), button).clicked() {
-                let mut draft = session.draft.clone();
+                let mut draft = session.draft().clone();
                 draft.prompt.clone_from(example);
                 actions.push(Action::Edit(Box::new(draft)));
                 actions.push(Action::Generate);

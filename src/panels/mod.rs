@@ -116,7 +116,7 @@ impl Desk {
 
     /// Previews fitted to the loaded VAE, where there are some.
     fn fit<'a>(&'a self, session: &'a Session) -> Option<&'a PreviewFit> {
-        if session.is_builtin() { self.builtin.as_ref() } else { session.preview_fit.as_deref() }
+        if session.is_builtin() { self.builtin.as_ref() } else { session.preview_fit() }
     }
 
     /// The way previews are seen: fitted maps, a family's table, or plain channels.
@@ -202,7 +202,7 @@ pub fn window_ui(ui: &mut Ui, session: &Session, look: &mut Desk) -> Vec<Action>
         });
     });
     let bottom = frame(ui).inner_margin(egui::Margin::symmetric(14, 8));
-    if !session.results.is_empty() {
+    if !session.results().is_empty() {
         egui::Panel::bottom("strip")
             .frame(bottom)
             .show(ui, |ui| strip::strip_ui(ui, session, look, &mut actions));

@@ -10,7 +10,7 @@ use crate::session::{Action, Session, Severity};
 const MOST: usize = 3;
 
 pub(super) fn notices_ui(ui: &Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
-    if session.notices.is_empty() {
+    if session.notices().is_empty() {
         return;
     }
     let dark = ui.visuals().dark_mode;
@@ -18,7 +18,7 @@ pub(super) fn notices_ui(ui: &Ui, session: &Session, desk: &Desk, actions: &mut 
         .anchor(Align2::RIGHT_TOP, [-16.0, 100.0])
         .order(egui::Order::Foreground)
         .show(ui.ctx(), |ui| {
-            for notice in session.notices.iter().rev().take(MOST) {
+            for notice in session.notices().iter().rev().take(MOST) {
                 egui::Frame::window(ui.style()).show(ui, |ui| {
                     ui.set_width(340.0);
                     let [what, why] = message_words(&notice.message, desk.language);

@@ -12,7 +12,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions
     model_ui(ui, session, look, actions);
     ui.add_space(6.0);
     let text = look.text;
-    let mut draft = session.draft.clone();
+    let mut draft = session.draft().clone();
     let label = ui
         .horizontal(|ui| {
             let label = ui.label(RichText::new(text.prompt).family(theme::strong()));
@@ -61,7 +61,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions
         );
         named(&response, text.negative_prompt);
     });
-    if draft != session.draft {
+    if draft != *session.draft() {
         actions.push(Action::Edit(Box::new(draft)));
     }
 }
@@ -115,11 +115,11 @@ fn model_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Actio
     let label = ui.label(RichText::new(text.model).family(theme::strong()));
     egui::ComboBox::from_id_salt("model")
         .width(ui.available_width())
-        .selected_text(name(&session.draft.model))
+        .selected_text(name(&session.draft().model))
         .show_ui(ui, |ui| {
-            let folders = session.recent_models.iter().cloned().map(ModelSource::Folder);
+            let folders = session.recent_models().iter().cloned().map(ModelSource::Folder);
             for model in std::iter::once(ModelSource::Builtin).chain(folders) {
-                let chosen = model == session.draft.model;
+                let chosen = model == session.draft().model;
                 if ui.selectable_label(chosen, name(&model)).clicked() && !chosen {
                     actions.push(Action::SetModel(model));
                 }
@@ -132,7 +132,7 @@ fn model_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Actio
         .response
         .labelled_by(label.id);
     let dark = ui.visuals().dark_mode;
-    match &session.model_state {
+    match session.model_state() {
         ModelState::Loading(part, done, total) => {
             let share = *done as f32 / (*total).max(1) as f32;
             let bar = egui::ProgressBar::new(share).desired_height(4.0).fill(theme::accent(dark));
@@ -144,7 +144,7 @@ fn model_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Actio
             );
         }
         ModelState::Ready { device, .. } => {
-            let detail = session.profile.as_ref().map(|profile| {
+            let detail = session.profile().map(|profile| {
                 let shape =
                     profile.format.latent_shape(profile.defaults.size.width, profile.defaults.size.height);
                 let ratio = profile.format.compression(shape).ratio();
@@ -154,10 +154,10 @@ fn model_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Actio
         }
         ModelState::Failed(_) => {
             ui.horizontal(|ui| {
-                let words = if session.is_held_back { text.held_back } else { text.load_failed };
+                let words = if session.is_held_back() { text.held_back } else { text.load_failed };
                 ui.label(RichText::new(words).small().color(theme::accent(dark)));
                 if ui.small_button(text.try_again).clicked() {
-                    actions.push(Action::SetModel(session.draft.model.clone()));
+                    actions.push(Action::SetModel(session.draft().model.clone()));
                 }
             });
         }

@@ -7,7 +7,7 @@ use crate::latent::{LatentFormat, LatentSpace};
 use crate::session::{Action, Question, Session};
 
 pub(super) fn question_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
-    let Some(question) = &session.question else { return };
+    let Some(question) = session.question() else { return };
     let text = desk.text;
     let quiet = theme::quiet(ui.visuals().dark_mode);
     let mut open = true;
@@ -24,7 +24,7 @@ pub(super) fn question_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: 
                 Question::LatentKind { .. } => kind_ui(ui, session, desk, latent.shape().channels, actions),
                 Question::OtherModel { fitting, .. } => {
                     let found = fitting.as_deref();
-                    let own = session.profile.as_ref().map_or(0, |profile| profile.format.channels);
+                    let own = session.profile().map_or(0, |profile| profile.format.channels);
                     ui.label(format!("{} {} ≠ {own}", text.other_channels, latent.shape().channels));
                     for model in found.unwrap_or_default() {
                         if ui.button(desk.model_name(model)).clicked() {
@@ -52,7 +52,7 @@ fn kind_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, channels: usize, act
     let (space, family) = &mut desk.latent_kind;
     ui.radio_value(space, LatentSpace::Vae, text.space_vae);
     ui.radio_value(space, LatentSpace::Model, text.space_model);
-    let own = session.profile.as_ref().map(|profile| (text.loaded_model, profile.format));
+    let own = session.profile().map(|profile| (text.loaded_model, profile.format));
     let known = LatentFormat::KNOWN.into_iter().filter(|(_, format)| format.channels == channels);
     let formats: Vec<(&str, LatentFormat)> = own.into_iter().chain(known).collect();
     // Values in VAE space need no scale: the family matters for the others.

@@ -10,7 +10,7 @@ pub(super) fn generate_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: 
     let text = look.text;
     let dark = ui.visuals().dark_mode;
     ui.add_space(8.0);
-    if let Some(running) = &session.running {
+    if let Some(running) = session.running() {
         let bar = egui::ProgressBar::new(running.progress()).desired_height(6.0).fill(theme::accent(dark));
         ui.add(bar);
         ui.label(RichText::new(progress_text(running, text)).small().color(theme::quiet(dark)));
@@ -21,7 +21,7 @@ pub(super) fn generate_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: 
             if ui.button(text.finish).clicked() {
                 actions.push(Action::FinishNow);
             }
-            if ui.add_enabled(!session.queue.is_empty(), egui::Button::new(text.stop_after)).clicked() {
+            if ui.add_enabled(!session.waiting().is_empty(), egui::Button::new(text.stop_after)).clicked() {
                 actions.push(Action::StopAfter);
             }
         });
@@ -79,18 +79,20 @@ fn duration(secs: f64) -> String {
 }
 
 pub(super) fn queue_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Action>) {
-    if session.queue.is_empty() {
+    if session.waiting().is_empty() {
         return;
     }
     let text = look.text;
     ui.add_space(8.0);
     ui.horizontal(|ui| {
-        ui.label(RichText::new(format!("{} ({})", text.queue, session.queue.len())).family(theme::strong()));
+        ui.label(
+            RichText::new(format!("{} ({})", text.queue, session.waiting().len())).family(theme::strong()),
+        );
         if ui.small_button(text.remove).clicked() {
             actions.push(Action::StopAfter);
         }
     });
-    for queued in &session.queue {
+    for queued in session.waiting() {
         ui.horizontal(|ui| {
             if ui.small_button("↑").on_hover_text(text.earlier).clicked() {
                 actions.push(Action::PromoteQueued(queued.id));

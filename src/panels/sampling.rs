@@ -16,12 +16,12 @@ const SEED_WIDTH: f32 = 88.0;
 
 pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
-    let mut draft = session.draft.clone();
-    let (mut batch, mut locked) = (session.batch, session.seed_locked);
-    let multiple = session.profile.as_ref().map_or(8, |profile| profile.size_multiple);
+    let mut draft = session.draft().clone();
+    let (mut batch, mut locked) = (session.batch(), session.seed_is_locked());
+    let multiple = session.profile().map_or(8, |profile| profile.size_multiple);
     // The edge of a square of the area that the model was trained on.
     let area = |size: ImageSize| (size.width * size.height).isqrt();
-    let native = session.profile.as_ref().map_or(128, |profile| area(profile.defaults.size));
+    let native = session.profile().map_or(128, |profile| area(profile.defaults.size));
     ui.add_space(4.0);
     egui::Grid::new("sampling").num_columns(2).spacing([10.0, 8.0]).min_col_width(88.0).show(ui, |ui| {
         row(ui, text.size, |ui| size_ui(ui, &mut draft.size, native, multiple, text));
@@ -31,7 +31,7 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
                 .clamping(egui::SliderClamping::Never);
             ui.add(slider)
         });
-        let guided = session.profile.as_ref().is_none_or(|profile| profile.uses_guidance);
+        let guided = session.profile().is_none_or(|profile| profile.uses_guidance);
         row(ui, text.guidance, |ui| {
             let slider = Slider::new(&mut draft.guidance_scale, 1.0..=15.0).fixed_decimals(1);
             ui.add_enabled(guided, slider.clamping(egui::SliderClamping::Never))
@@ -54,10 +54,10 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
         });
         ui.checkbox(&mut desk.save_metadata, text.metadata);
     });
-    if draft != session.draft {
+    if draft != *session.draft() {
         actions.push(Action::Edit(Box::new(draft)));
     }
-    if (batch, locked) != (session.batch, session.seed_locked) {
+    if (batch, locked) != (session.batch(), session.seed_is_locked()) {
         actions.push(Action::SetBatch(batch, locked));
     }
 }

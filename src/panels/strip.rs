@@ -11,15 +11,15 @@ pub(super) fn strip_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions:
     let text = look.text;
     egui::ScrollArea::horizontal().stick_to_right(true).show(ui, |ui| {
         ui.horizontal(|ui| {
-            for index in 0..session.results.len() {
+            for index in 0..session.results().len() {
                 let (rect, response) = ui.allocate_exact_size(Vec2::splat(THUMBNAIL), Sense::click());
-                let item = session.results[index].clone();
+                let item = session.results()[index].clone();
                 response.widget_info(|| {
                     let name = format!("{} {}: {}", text.picture, index + 1, item.request.prompt);
                     egui::WidgetInfo::selected(
                         egui::Role::Button,
                         true,
-                        session.shown == Shown::Result(index),
+                        session.shown() == Shown::Result(index),
                         name,
                     )
                 });
@@ -33,7 +33,7 @@ pub(super) fn strip_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions:
                 if let Some(texture) = texture {
                     ui.painter().image(texture, rect, square_part(&item), Color32::WHITE);
                 }
-                if session.shown == Shown::Result(index) {
+                if session.shown() == Shown::Result(index) {
                     let stroke = egui::Stroke::new(2.0, theme::accent(ui.visuals().dark_mode));
                     ui.painter().rect_stroke(rect, 4.0, stroke, egui::StrokeKind::Outside);
                 }

@@ -12,7 +12,7 @@ pub(super) fn timeline_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
         let quiet = theme::quiet(ui.visuals().dark_mode);
         let label = ui.label(RichText::new(text.timeline).color(quiet));
         // The place after the last step is the final picture.
-        let mut at = session.scrubbed.unwrap_or(steps);
+        let mut at = session.scrubbed().unwrap_or(steps);
         ui.spacing_mut().slider_width = (ui.available_width() - 300.0).max(80.0);
         let slider = egui::Slider::new(&mut at, 0..=steps.max(1)).show_value(false);
         let slider = ui.add_enabled(steps > 0, slider).labelled_by(label.id);
@@ -36,10 +36,10 @@ pub(super) fn timeline_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
 fn preview_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     let quiet = theme::quiet(ui.visuals().dark_mode);
-    let mut noisy = session.show_noisy;
+    let mut noisy = session.shows_noisy();
     ui.radio_value(&mut noisy, false, text.denoised);
     ui.radio_value(&mut noisy, true, text.noisy);
-    if noisy != session.show_noisy {
+    if noisy != session.shows_noisy() {
         actions.push(Action::ShowNoisy(noisy));
     }
     ui.separator();
@@ -55,7 +55,7 @@ fn preview_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec
             }
         }
         ui.label(RichText::new(text.held_out_hint).small().color(quiet));
-    } else if let Some((done, total)) = session.fit_progress {
+    } else if let Some((done, total)) = session.fit_progress() {
         ui.label(format!("{} {done}/{total}", text.fitting));
     } else {
         ui.label(RichText::new(text.linear_table).color(quiet));

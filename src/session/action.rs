@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Asked, Message, OpenOptions, Queued, Recovered, Running, Session, Shown, Touch};
+use super::{Message, OpenOptions, Recovered, Session, Shown, Touch};
 use crate::catalog::{ImageSize, ModelSource};
 use crate::engine::{Command, JobId, JobKind};
 use crate::formats::Comparison;
@@ -177,51 +177,43 @@ impl Session {
     /// Applies what a person did.
     pub fn apply(&mut self, action: Action) {
         match action {
-            Action::Edit(draft) => self.draft = *draft,
-            Action::SetBatch(batch, locked) => {
-                (self.batch, self.seed_locked) = (batch.clamp(1, 1000), locked)
-            }
-            Action::RandomSeed => self.draft.seed = Seed::random(),
+            Action::Edit(draft) => self.recipe.draft = *draft,
+            Action::SetBatch(batch, locked) => self.recipe.set_batch(batch, locked),
+            Action::RandomSeed => self.recipe.draft.seed = Seed::random(),
             Action::RandomPrompt => {
                 let prompt = builtin_vocabulary().compose(|| Seed::random().0);
                 if !prompt.is_empty() {
-                    self.draft.prompt = prompt;
+                    self.recipe.draft.prompt = prompt;
                 }
             }
             Action::Generate => self.generate(),
-            Action::StopNow => self.stop_now(),
+            Action::StopNow => self.queue.stop_now(),
             Action::FinishNow => {
-                if let Some(running) = &self.running {
+                if let Some(running) = &self.queue.running {
                     running.cancel.finish();
                 }
             }
-            Action::StopAfter => self.queue.clear(),
-            Action::RemoveQueued(id) => self.queue.retain(|queued| queued.id != id),
-            Action::PromoteQueued(id) => {
-                if let Some(at) = self.queue.iter().position(|queued| queued.id == id)
-                    && at > 0
-                {
-                    self.queue.swap(at, at - 1);
-                }
-            }
+            Action::StopAfter => self.queue.waiting.clear(),
+            Action::RemoveQueued(id) => self.queue.remove(id),
+            Action::PromoteQueued(id) => self.queue.promote(id),
             Action::SetModel(model) => self.load_model(model),
             Action::Show(shown) => {
-                (self.shown, self.scrubbed) = (shown, None);
+                (self.results.shown, self.results.scrubbed) = (shown, None);
                 self.follow_canvas();
             }
             Action::Scrub(step) => {
-                self.scrubbed = step;
+                self.results.scrubbed = step;
                 self.follow_canvas();
             }
             Action::ShowNoisy(noisy) => {
-                self.show_noisy = noisy;
+                self.results.show_noisy = noisy;
                 self.follow_canvas();
             }
             Action::RestoreSettings(index) => {
-                if let Some(item) = self.results.get(index) {
-                    self.draft =
-                        GenerationDraft { model: self.draft.model.clone(), ..(*item.request).clone() };
-                    self.seed_locked = true;
+                if let Some(item) = self.results.items.get(index) {
+                    self.recipe.draft =
+                        GenerationDraft { model: self.recipe.draft.model.clone(), ..(*item.request).clone() };
+                    self.recipe.seed_locked = true;
                 }
             }
             Action::RestoreFacts(facts) => self.restore(&facts),
@@ -229,8 +221,8 @@ impl Session {
             Action::UndoRemove(notice) => self.undo_remove(notice),
             Action::Recover(recovered) => self.recover(recovered),
             Action::UsePicture(picture) => {
-                let strength = self.draft.init_image.as_ref().map_or(0.75, |init| init.strength);
-                self.draft.init_image = Some(InitImage { picture, strength });
+                let strength = self.recipe.draft.init_image.as_ref().map_or(0.75, |init| init.strength);
+                self.recipe.draft.init_image = Some(InitImage { picture, strength });
             }
             Action::InspectPicture { picture, name, transparent } => {
                 self.inspect_picture(picture, name, transparent);
@@ -241,7 +233,7 @@ impl Session {
             Action::AnswerKind(space, format) => self.answer_kind(space, format),
             Action::ModelsFound(models) => self.models_found(models),
             Action::AnswerModel(model) => self.answer_model(model),
-            Action::DropQuestion => self.question = None,
+            Action::DropQuestion => self.opening.question = None,
             Action::Touch(touch) => {
                 if self.inspector.touch(touch) {
                     self.decode_inspected(DecodeChoice::default());
@@ -257,113 +249,47 @@ impl Session {
             Action::Dismiss(id) => self.dismiss(id),
             Action::Save => {
                 if let Some(item) = self.shown_result().filter(|item| item.picture().is_some()) {
-                    self.effects.push(Effect::AskSavePicture(item.job));
+                    self.outbox.effects.push(Effect::AskSavePicture(item.job));
                 }
             }
             Action::SaveLatent => {
                 if let Some(latent) = self.shown_latent() {
-                    self.effects.push(Effect::AskSaveLatent(latent));
+                    self.outbox.effects.push(Effect::AskSaveLatent(latent));
                 }
             }
-            Action::SaveThisLatent(latent) => self.effects.push(Effect::AskSaveLatent(latent)),
+            Action::SaveThisLatent(latent) => self.outbox.effects.push(Effect::AskSaveLatent(latent)),
             Action::Copy => {
                 if let Some(picture) = self.shown_result().and_then(|item| item.picture().cloned()) {
-                    self.effects.push(Effect::Copy(picture));
+                    self.outbox.effects.push(Effect::Copy(picture));
                 }
             }
-            Action::Export(what) => self.effects.push(Effect::AskExport(what)),
-            Action::Open => self.effects.push(Effect::AskOpen),
-            Action::ChooseSource => self.effects.push(Effect::AskSource),
-            Action::OpenModel => self.effects.push(Effect::AskOpenModel),
+            Action::Export(what) => self.outbox.effects.push(Effect::AskExport(what)),
+            Action::Open => self.outbox.effects.push(Effect::AskOpen),
+            Action::ChooseSource => self.outbox.effects.push(Effect::AskSource),
+            Action::OpenModel => self.outbox.effects.push(Effect::AskOpenModel),
             Action::OpenPaths(paths) => self.open_paths(paths),
         }
     }
 
-    /// The latent the canvas shows: the scrubbed step's, or the result's.
-    pub fn shown_latent(&self) -> Option<Latent> {
-        if let Some(item) = self.shown_result() {
-            let step = self.scrubbed.and_then(|step| item.trajectory.steps.get(step));
-            return Some(match step {
-                Some(step) if self.show_noisy => step.noisy.clone(),
-                Some(step) => step.denoised.clone(),
-                None => item.latent.clone(),
-            });
-        }
-        let step = self.running.as_ref()?.newest.as_ref()?;
-        Some(if self.show_noisy { step.noisy.clone() } else { step.denoised.clone() })
-    }
-
-    fn generate(&mut self) {
-        let (draft, count) = (self.draft.clone(), self.batch);
-        if self.load.is_some() {
-            self.asked.push(Asked { draft, count });
-        } else if !self.enqueue(&draft, count) {
-            return;
-        }
-        if !self.seed_locked {
-            self.draft.seed = self.draft.seed.nth(self.batch);
-        }
-        (self.shown, self.scrubbed) = (Shown::Live, None);
-        self.start_next();
-    }
-
-    /// Queues pictures of consecutive seeds; says why if it cannot.
-    pub(super) fn enqueue(&mut self, draft: &GenerationDraft, count: u64) -> bool {
-        let Some(profile) = self.profile.clone() else {
-            self.notify(Message::NoModel);
-            return false;
-        };
-        for index in 0..count {
-            let draft = GenerationDraft { seed: draft.seed.nth(index), ..draft.clone() };
-            match draft.validate(&profile) {
-                Ok(request) => {
-                    let id = self.new_job();
-                    self.queue.push(Queued { id, request });
-                }
-                Err(error) => {
-                    self.notify(Message::NotDrawable(error));
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    /// Hands the next job to the engine, if it is free.
-    pub(super) fn start_next(&mut self) {
-        if self.running.is_some() || self.queue.is_empty() {
-            return;
-        }
-        let Queued { id, request } = self.queue.remove(0);
-        let cancel = self.send(id, JobKind::Generate { request: Box::new(request.clone()) });
-        let since = std::time::Instant::now();
-        self.running =
-            Some(Running { id, request, cancel, stage: None, newest: None, step_secs: None, since });
-    }
-
-    fn stop_now(&mut self) {
-        self.asked.clear();
-        self.queue.clear();
-        if let Some(running) = &self.running {
-            running.cancel.stop();
-        }
-    }
-
     fn restore(&mut self, facts: &GenerationFacts) {
-        let missing = facts.apply_to(&mut self.draft);
-        if let Some(profile) = &self.profile {
+        let missing = facts.apply_to(&mut self.recipe.draft);
+        if let Some(profile) = &self.model.profile {
             // Another model's size need not fit this one.
             let fit = |edge: usize| (edge / profile.size_multiple).max(1) * profile.size_multiple;
-            self.draft.size = ImageSize::new(fit(self.draft.size.width), fit(self.draft.size.height));
+            self.recipe.draft.size =
+                ImageSize::new(fit(self.recipe.draft.size.width), fit(self.recipe.draft.size.height));
         }
-        self.seed_locked = facts.seed.is_some();
+        self.recipe.seed_locked = facts.seed.is_some();
         self.notify(Message::Restored(missing));
     }
 
     fn inspect_shown(&mut self) {
-        let format =
-            self.shown_result().map(|item| item.format).or_else(|| self.profile.as_ref().map(|p| p.format));
-        let picture = self.scrubbed.is_none().then(|| self.shown_result()?.picture().cloned()).flatten();
+        let format = self
+            .shown_result()
+            .map(|item| item.format)
+            .or_else(|| self.model.profile.as_ref().map(|p| p.format));
+        let picture =
+            self.results.scrubbed.is_none().then(|| self.shown_result()?.picture().cloned()).flatten();
         if let (Some(latent), Some(format)) = (self.shown_latent(), format) {
             self.inspector.follows_canvas = true;
             self.inspector.open(latent, format);
@@ -384,7 +310,7 @@ impl Session {
         let Some(latent) = self.inspector.adjusted() else { return };
         let job = self.new_job();
         self.inspector.pending = Some(job);
-        let model = self.draft.model.clone();
+        let model = self.recipe.draft.model.clone();
         self.send(job, JobKind::Decode { model, latent, how });
     }
 }

@@ -1,6 +1,7 @@
 //! What the engine tells.
 
-use super::{Asked, Effect, Message, ModelState, Outcome, ResultItem, Session, Shown};
+use super::queue::Asked;
+use super::{Effect, Message, ModelState, Outcome, ResultItem, Session, Shown};
 use crate::catalog::ModelProfile;
 use crate::engine::{Event, JobId, Stage, Task};
 use crate::request::{DecodeChoice, GenerationDraft};
@@ -14,21 +15,23 @@ impl Session {
             }
             Event::StageChanged { job, stage } => self.stage_changed(job, stage),
             Event::StepFinished { job, step } => {
-                if let Some(running) = self.running.as_mut().filter(|running| running.id == job) {
+                if let Some(running) = self.queue.running_job(job) {
                     // A running mean that follows changes of pace.
                     let secs = step.elapsed_secs;
                     running.step_secs = Some(running.step_secs.map_or(secs, |mean| 0.7 * mean + 0.3 * secs));
                     running.newest = Some(step);
-                    if self.shown == Shown::Live {
+                    if self.results.shown == Shown::Live {
                         self.follow_canvas();
                     }
                 }
             }
             Event::Remarks { remarks, .. } => self.notify_once(Message::PromptRemarks(remarks)),
             Event::Sampled { job, latent, trajectory, finished_early } => {
-                let Some(running) = self.running.as_ref().filter(|running| running.id == job) else { return };
-                let Some(profile) = &self.profile else { return };
-                self.results.push(ResultItem {
+                let Some(running) = self.queue.running.as_ref().filter(|running| running.id == job) else {
+                    return;
+                };
+                let Some(profile) = &self.model.profile else { return };
+                self.results.items.push(ResultItem {
                     job,
                     request: running.request.clone(),
                     model_name: profile.name.clone(),
@@ -40,7 +43,7 @@ impl Session {
                     elapsed_secs: running.since.elapsed().as_secs_f64(),
                     saved: false,
                 });
-                self.effects.push(Effect::Keep(job));
+                self.outbox.effects.push(Effect::Keep(job));
             }
             Event::Decoded { job, picture, notice, elapsed_secs } => {
                 if let Some(notice) = notice {
@@ -50,13 +53,13 @@ impl Session {
                     self.inspector.pending = None;
                     self.inspector.decoded = Some(picture.clone());
                     self.compare(job, picture);
-                } else if let Some(index) = self.results.iter().rposition(|item| item.job == job) {
-                    self.results[index].outcome = Outcome::Decoded(picture);
-                    if self.decoding != Some(job) {
-                        self.results[index].elapsed_secs = elapsed_secs;
+                } else if let Some(index) = self.results.items.iter().rposition(|item| item.job == job) {
+                    self.results.items[index].outcome = Outcome::Decoded(picture);
+                    if self.recovering.decoding != Some(job) {
+                        self.results.items[index].elapsed_secs = elapsed_secs;
                     }
-                    if self.shown == Shown::Live {
-                        self.shown = Shown::Result(index);
+                    if self.results.shown == Shown::Live {
+                        self.results.shown = Shown::Result(index);
                         self.follow_canvas();
                     }
                 }
@@ -64,19 +67,19 @@ impl Session {
             }
             Event::Encoded { job, mean, log_variance, .. } => {
                 if self.inspector.pending == Some(job)
-                    && let Some(profile) = self.profile.clone()
+                    && let Some(profile) = self.model.profile.clone()
                 {
                     self.inspector.set_encoded(mean, log_variance, profile.format);
                     self.decode_inspected(DecodeChoice::default());
                 }
             }
             Event::Failed { job, failure } => {
-                let runs = self.running.as_ref().is_some_and(|running| running.id == job);
+                let runs = self.queue.runs(job);
                 // A picture may have had to load its model first.
-                if self.take_load(job).is_some() || (runs && failure.task == Task::LoadModel) {
-                    self.model_state = ModelState::Failed(failure.why.clone());
+                if self.model.take_load(job).is_some() || (runs && failure.task == Task::LoadModel) {
+                    self.model.state = ModelState::Failed(failure.why.clone());
                 }
-                if let Some(item) = self.results.iter_mut().find(|item| item.job == job) {
+                if let Some(item) = self.results.items.iter_mut().find(|item| item.job == job) {
                     item.outcome = Outcome::Failed(failure.why.clone());
                 }
                 if self.inspector.pending == Some(job) {
@@ -89,19 +92,19 @@ impl Session {
             }
             Event::PreviewFitted { job, model, fit } => {
                 self.fit_ended(job, true);
-                if model == self.draft.model {
-                    self.preview_fit = Some(fit);
+                if model == self.recipe.draft.model {
+                    self.model.fit = Some(fit);
                 }
             }
             Event::Cancelled { job } => {
-                let runs = self.running.as_ref().is_some_and(|running| running.id == job);
-                if runs && self.load.is_none() && matches!(self.model_state, ModelState::Loading(..)) {
+                let runs = self.queue.runs(job);
+                if runs && self.model.load.is_none() && matches!(self.model.state, ModelState::Loading(..)) {
                     // Stopped while it loaded its model: the model is wanted all the same.
-                    self.load_model(self.draft.model.clone());
+                    self.load_model(self.recipe.draft.model.clone());
                 }
                 self.fit_ended(job, false);
-                self.take_load(job);
-                if let Some(item) = self.results.iter_mut().find(|item| item.job == job) {
+                self.model.take_load(job);
+                if let Some(item) = self.results.items.iter_mut().find(|item| item.job == job) {
                     item.outcome =
                         Outcome::Failed("The decoding was stopped; the latent is kept.".to_owned());
                 }
@@ -110,9 +113,9 @@ impl Session {
             // The model is no longer open. One that was on its way has failed and would fail again.
             Event::Restarted { reason } => {
                 if self.is_ready() {
-                    self.load_model(self.draft.model.clone());
-                } else if self.load.is_none() {
-                    self.model_state = ModelState::Failed(reason);
+                    self.load_model(self.recipe.draft.model.clone());
+                } else if self.model.load.is_none() {
+                    self.model.state = ModelState::Failed(reason);
                     self.give_up_recovering();
                 }
             }
@@ -127,7 +130,7 @@ impl Session {
         if let (Some(original), Some(latent), true) =
             (&self.inspector.original, &self.inspector.latent, self.inspector.adjustments.is_none())
         {
-            self.effects.push(Effect::Compare {
+            self.outbox.effects.push(Effect::Compare {
                 job,
                 original: original.clone(),
                 decoded,
@@ -139,28 +142,25 @@ impl Session {
 
     fn stage_changed(&mut self, job: JobId, stage: Stage) {
         if let Stage::FittingPreview { done, total } = stage {
-            self.fit_progress = Some((done, total));
+            self.model.fit_progress = Some((done, total));
         }
-        let loads = self.load.as_ref().is_some_and(|load| load.job == job);
-        let runs = self.running.as_ref().is_some_and(|running| running.id == job);
+        let loads = self.model.load.as_ref().is_some_and(|load| load.job == job);
+        let runs = self.queue.runs(job);
         if let (true, Stage::Loading { part, done, total }) = (loads || runs, &stage) {
-            self.model_state = ModelState::Loading(part.clone(), *done, *total);
+            self.model.state = ModelState::Loading(part.clone(), *done, *total);
         }
-        if let Some(running) = self.running.as_mut().filter(|running| running.id == job) {
+        if let Some(running) = self.queue.running_job(job) {
             running.stage = Some(stage);
         }
     }
 
     fn model_loaded(&mut self, job: JobId, profile: std::sync::Arc<ModelProfile>, ready: ModelState) {
-        let load = self.take_load(job);
-        if load.is_none()
-            && self.running.as_ref().is_none_or(|running| running.id != job)
-            && self.load.is_some()
-        {
+        let load = self.model.take_load(job);
+        if load.is_none() && !self.queue.runs(job) && self.model.load.is_some() {
             // Another model was chosen meanwhile.
             return;
         }
-        let is_new = self.profile.as_ref().is_none_or(|known| known.source != profile.source);
+        let is_new = self.model.profile.as_ref().is_none_or(|known| known.source != profile.source);
         if is_new && !profile.remarks.is_empty() {
             self.notify_once(Message::ModelRemarks(profile.remarks.clone()));
         }
@@ -172,10 +172,10 @@ impl Session {
             init_image: draft.init_image,
             ..GenerationDraft::new(&profile)
         };
-        let mut asked = std::mem::take(&mut self.asked);
-        let is_suggested = is_new && profile.source == self.draft.model;
+        let mut asked = std::mem::take(&mut self.queue.asked);
+        let is_suggested = is_new && profile.source == self.recipe.draft.model;
         if is_suggested {
-            self.draft = as_suggested(self.draft.clone());
+            self.recipe.draft = as_suggested(self.recipe.draft.clone());
         }
         for Asked { draft, .. } in &mut asked {
             if is_suggested {
@@ -184,8 +184,8 @@ impl Session {
             // It may have been asked of a model that could not be loaded.
             draft.model = profile.source.clone();
         }
-        self.profile = Some(profile);
-        self.model_state = ready;
+        self.model.profile = Some(profile);
+        self.model.state = ready;
         if is_new {
             self.begin_fitting();
         }
@@ -198,8 +198,8 @@ impl Session {
     }
 
     fn end_job(&mut self, job: JobId) {
-        if self.running.as_ref().is_some_and(|running| running.id == job) {
-            self.running = None;
+        if self.queue.runs(job) {
+            self.queue.running = None;
             self.start_next();
         }
         self.decode_ended(job);

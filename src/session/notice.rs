@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Session;
 use crate::catalog::ModelSource;
 use crate::engine::Failure;
 use crate::formats::metadata::Unrestored;
@@ -92,4 +93,31 @@ pub struct Notice {
     pub id: u64,
     /// What happened.
     pub message: Message,
+}
+
+/// Messages, oldest first.
+pub(super) struct Notices {
+    pub(super) list: Vec<Notice>,
+    pub(super) next: u64,
+}
+
+impl Default for Notices {
+    fn default() -> Self {
+        Self { list: Vec::new(), next: 1 }
+    }
+}
+
+impl Session {
+    /// Adds a message.
+    pub fn notify(&mut self, message: Message) {
+        self.notices.list.push(Notice { id: self.notices.next, message });
+        self.notices.next += 1;
+    }
+
+    /// Adds a message unless it is there already.
+    pub(super) fn notify_once(&mut self, message: Message) {
+        if self.notices.list.iter().all(|notice| notice.message != message) {
+            self.notify(message);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Results that an earlier session left unsaved: they come back as results of the model that drew them, and are
 //! decoded again one after another.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use super::{Effect, Message, ModelState, Outcome, ResultItem, Session};
@@ -25,6 +26,16 @@ pub struct Recovered {
     pub finished_early: bool,
     /// Seconds the run took.
     pub elapsed_secs: f64,
+}
+
+/// Results of an earlier session on their way back.
+#[derive(Default)]
+pub(super) struct Recovering {
+    /// Those whose model is not loaded yet.
+    pub(super) waiting: Vec<Recovered>,
+    /// Results that are to be decoded again, and the one that is.
+    pub(super) to_decode: VecDeque<JobId>,
+    pub(super) decoding: Option<JobId>,
 }
 
 impl Recovered {
@@ -54,24 +65,24 @@ impl Recovered {
 impl Session {
     /// Takes back what an earlier session left; models are loaded as they are needed.
     pub(super) fn recover(&mut self, recovered: Vec<Recovered>) {
-        self.recovering.extend(recovered);
+        self.recovering.waiting.extend(recovered);
         self.recover_of_model();
     }
 
     /// Makes results of what the loaded model drew, then loads the next model that is needed.
     pub(super) fn recover_of_model(&mut self) {
-        if self.load.is_some() || self.recovering.is_empty() {
+        if self.model.load.is_some() || self.recovering.waiting.is_empty() {
             return;
         }
-        if let (true, Some(profile)) = (self.is_ready(), self.profile.clone()) {
+        if let (true, Some(profile)) = (self.is_ready(), self.model.profile.clone()) {
             let is_of_model = |recovered: &mut Recovered| recovered.model == profile.source;
-            for recovered in self.recovering.extract_if(.., is_of_model).collect::<Vec<_>>() {
+            for recovered in self.recovering.waiting.extract_if(.., is_of_model).collect::<Vec<_>>() {
                 let (job, kept_as) = (self.new_job(), recovered.kept_as.clone());
                 match recovered.into_result(job, &profile) {
                     Some(item) => {
-                        self.results.push(item);
-                        self.effects.push(Effect::IsKeptAs(job, kept_as));
-                        self.to_decode.push_back(job);
+                        self.results.items.push(item);
+                        self.outbox.effects.push(Effect::IsKeptAs(job, kept_as));
+                        self.recovering.to_decode.push_back(job);
                     }
                     // The folder holds another model now.
                     None => self.notify(Message::NotRecovered(kept_as.with_extension("latent"))),
@@ -79,7 +90,7 @@ impl Session {
             }
             self.decode_next();
         }
-        if let Some(next) = self.recovering.first() {
+        if let Some(next) = self.recovering.waiting.first() {
             let model = next.model.clone();
             self.load_model(model);
         }
@@ -87,12 +98,12 @@ impl Session {
 
     /// The model that was to be loaded cannot be: what it drew stays where it is kept.
     pub(super) fn give_up_recovering(&mut self) {
-        if !matches!(self.model_state, ModelState::Failed(_)) {
+        if !matches!(self.model.state, ModelState::Failed(_)) {
             return;
         }
-        let model = self.draft.model.clone();
+        let model = self.recipe.draft.model.clone();
         let is_of_model = |recovered: &mut Recovered| recovered.model == model;
-        for recovered in self.recovering.extract_if(.., is_of_model).collect::<Vec<_>>() {
+        for recovered in self.recovering.waiting.extract_if(.., is_of_model).collect::<Vec<_>>() {
             self.notify(Message::NotRecovered(recovered.kept_as.with_extension("latent")));
         }
         self.recover_of_model();
@@ -100,14 +111,14 @@ impl Session {
 
     /// Has the next result decoded; one at a time, so that what the person asks for comes between.
     pub(super) fn decode_next(&mut self) {
-        if self.decoding.is_some() {
+        if self.recovering.decoding.is_some() {
             return;
         }
-        while let Some(job) = self.to_decode.pop_front() {
+        while let Some(job) = self.recovering.to_decode.pop_front() {
             // It may have been removed meanwhile.
-            let Some(item) = self.results.iter().find(|item| item.job == job) else { continue };
+            let Some(item) = self.results.items.iter().find(|item| item.job == job) else { continue };
             let (model, latent) = (item.request.model.clone(), item.latent.clone());
-            self.decoding = Some(job);
+            self.recovering.decoding = Some(job);
             self.send(job, JobKind::Decode { model, latent, how: DecodeChoice::default() });
             return;
         }
@@ -115,8 +126,8 @@ impl Session {
 
     /// A job is over; if it was such a decode, the next one begins.
     pub(super) fn decode_ended(&mut self, job: JobId) {
-        if self.decoding == Some(job) {
-            self.decoding = None;
+        if self.recovering.decoding == Some(job) {
+            self.recovering.decoding = None;
             self.decode_next();
         }
     }
@@ -176,33 +187,33 @@ mod tests {
     #[test]
     fn what_was_left_comes_back_as_unsaved_results_decoded_one_after_another() {
         let mut session = ready();
-        let own = session.draft.model.clone();
+        let own = session.recipe.draft.model.clone();
         session.apply(Action::Recover(vec![recovered(&own, 5), recovered(&own, 6)]));
-        assert_eq!(session.results.iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [5, 6]);
-        let item = &session.results[0];
+        assert_eq!(session.results.items.iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [5, 6]);
+        let item = &session.results.items[0];
         assert_eq!((item.saved, item.finished_early, item.elapsed_secs), (false, true, 7.0));
         let expected = profile().format.scale as f32;
         assert!((item.latent.values()[0] - expected).abs() < 1e-6, "model space");
         let [first] = decodes(&mut session)[..] else { panic!("one at a time") };
         session.apply_event(decoded(first));
-        assert_eq!(session.results[0].elapsed_secs, 7.0, "of the run, not of the decoding");
+        assert_eq!(session.results.items[0].elapsed_secs, 7.0, "of the run, not of the decoding");
         let [second] = decodes(&mut session)[..] else { panic!("then the next") };
         let failure = Failure { task: Task::Decode, why: "NaN".into(), advice: None };
         session.apply_event(Event::Failed { job: second, failure });
-        assert!(session.results[0].picture().is_some());
-        assert!(matches!(session.results[1].outcome, Outcome::Failed(_)));
+        assert!(session.results.items[0].picture().is_some());
+        assert!(matches!(session.results.items[1].outcome, Outcome::Failed(_)));
     }
 
     #[test]
     fn models_are_loaded_for_what_they_drew() {
         let mut session = ready();
-        let (own, other) = (session.draft.model.clone(), ModelSource::Folder("/models/other".into()));
+        let (own, other) = (session.recipe.draft.model.clone(), ModelSource::Folder("/models/other".into()));
         session.apply(Action::Recover(vec![recovered(&other, 1), recovered(&own, 2)]));
-        assert_eq!(session.results.len(), 1, "what the loaded model drew is there at once");
+        assert_eq!(session.results.items.len(), 1, "what the loaded model drew is there at once");
         let (job, model) = loads(&mut session).unwrap();
         assert_eq!(model, other);
         session.apply_event(loaded(job, &other));
-        assert_eq!(session.results.iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(session.results.items.iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [2, 1]);
     }
 
     #[test]
@@ -213,27 +224,29 @@ mod tests {
         let (job, _) = loads(&mut session).unwrap();
         let failure = Failure { task: Task::LoadModel, why: "it is gone".into(), advice: None };
         session.apply_event(Event::Failed { job, failure });
-        assert!(session.notices.iter().any(|n| n.message == Message::NotRecovered("/kept/1.latent".into())));
+        assert!(
+            session.notices.list.iter().any(|n| n.message == Message::NotRecovered("/kept/1.latent".into()))
+        );
         let (job, model) = loads(&mut session).unwrap();
         assert_eq!(model, other, "the others do not wait for it");
         session.apply_event(loaded(job, &other));
-        assert_eq!(session.results.len(), 1);
+        assert_eq!(session.results.items.len(), 1);
     }
 
     #[test]
     fn a_model_with_other_channels_does_not_take_the_latent() {
         let mut session = ready();
-        let own = session.draft.model.clone();
+        let own = session.recipe.draft.model.clone();
         let sixteen = Latent::zeros(crate::latent::LatentShape::new(16, 8, 8));
         session.apply(Action::Recover(vec![Recovered { latent: sixteen, ..recovered(&own, 1) }]));
-        assert!(session.results.is_empty());
-        assert!(matches!(session.notices[0].message, Message::NotRecovered(_)));
+        assert!(session.results.items.is_empty());
+        assert!(matches!(session.notices.list[0].message, Message::NotRecovered(_)));
     }
 
     #[test]
     fn a_result_is_kept_from_sampling_until_it_is_saved_or_taken_away() {
         let mut session = ready();
-        session.batch = 2;
+        session.recipe.batch = 2;
         session.apply(Action::Generate);
         let first = sent_job(&mut session).unwrap();
         finish(&mut session, first);
@@ -248,7 +261,7 @@ mod tests {
                 .collect()
         };
         assert_eq!(kept(&mut session), [format!("keep {}", first.0)]);
-        let second = session.running.as_ref().unwrap().id;
+        let second = session.queue.running.as_ref().unwrap().id;
         finish(&mut session, second);
         assert_eq!(kept(&mut session), [format!("keep {}", second.0)]);
         session.mark_saved(first);
@@ -256,19 +269,19 @@ mod tests {
 
         session.apply(Action::RemoveResult(1));
         assert_eq!(kept(&mut session), [format!("forget {}", second.0)]);
-        let notice = session.notices.last().unwrap().id;
+        let notice = session.notices.list.last().unwrap().id;
         assert!(session.can_come_back(notice));
         session.apply(Action::UndoRemove(notice));
         assert_eq!(kept(&mut session), [format!("keep {}", second.0)]);
-        assert_eq!((session.results.len(), session.shown), (2, Shown::Result(1)));
-        assert!(session.results[1].picture().is_some() && session.notices.is_empty());
+        assert_eq!((session.results.items.len(), session.results.shown), (2, Shown::Result(1)));
+        assert!(session.results.items[1].picture().is_some() && session.notices.list.is_empty());
 
         session.apply(Action::RemoveResult(0));
-        let notice = session.notices.last().unwrap().id;
+        let notice = session.notices.list.last().unwrap().id;
         session.apply(Action::Dismiss(notice));
         assert!(!session.can_come_back(notice));
         session.apply(Action::UndoRemove(notice));
-        assert_eq!(session.results.len(), 1);
+        assert_eq!(session.results.items.len(), 1);
     }
 
     #[test]
@@ -281,10 +294,10 @@ mod tests {
         session.apply(Action::RemoveResult(0));
         session.apply_event(decoded(job));
         session.take_effects();
-        session.apply(Action::UndoRemove(session.notices.last().unwrap().id));
+        session.apply(Action::UndoRemove(session.notices.list.last().unwrap().id));
         assert_eq!(decodes(&mut session), [job]);
         session.apply_event(decoded(job));
-        assert!(session.results[0].picture().is_some());
+        assert!(session.results.items[0].picture().is_some());
     }
 
     #[test]
@@ -296,7 +309,7 @@ mod tests {
         session.apply_event(Event::Failed { job, failure });
         session.apply_event(Event::Restarted { reason: "a panic".into() });
         assert!(loads(&mut session).is_none());
-        assert!(matches!(session.model_state, ModelState::Failed(_)));
+        assert!(matches!(session.model.state, ModelState::Failed(_)));
 
         // A picture that panics costs the model, which was good before: it is opened once again.
         let mut session = ready();
@@ -315,11 +328,11 @@ mod tests {
     fn a_model_that_ended_the_program_waits_for_the_person() {
         let model = ModelSource::Folder("/models/deadly".into());
         let mut session = Session::held_back(model.clone(), vec!["/models/deadly".into()]);
-        assert!(loads(&mut session).is_none() && session.is_held_back && !session.takes_jobs());
-        assert!(matches!(session.model_state, ModelState::Failed(_)));
-        assert_eq!(session.notices[0].message, Message::ModelHeldBack(model.clone()));
+        assert!(loads(&mut session).is_none() && session.model.is_held_back && !session.takes_jobs());
+        assert!(matches!(session.model.state, ModelState::Failed(_)));
+        assert_eq!(session.notices.list[0].message, Message::ModelHeldBack(model.clone()));
         session.apply(Action::SetModel(model.clone()));
         assert_eq!(loads(&mut session).unwrap().1, model);
-        assert!(!session.is_held_back);
+        assert!(!session.model.is_held_back);
     }
 }

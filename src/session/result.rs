@@ -1,4 +1,4 @@
-//! Pictures of this session.
+//! Pictures of this session, and which of them is looked at.
 
 use std::sync::Arc;
 
@@ -6,6 +6,39 @@ use crate::engine::JobId;
 use crate::formats::metadata::GenerationFacts;
 use crate::latent::{Latent, LatentFormat, Trajectory};
 use crate::request::{GenerationRequest, Picture};
+
+/// What the canvas shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// The running job, or nothing yet.
+    #[default]
+    Live,
+    /// A result of the strip.
+    Result(usize),
+}
+
+/// Pictures of this session, those that were taken away, and what is looked at.
+#[derive(Default)]
+pub(super) struct Results {
+    /// Oldest first.
+    pub(super) items: Vec<ResultItem>,
+    /// Results that were taken away and can come back: the message that offers it, and their place.
+    pub(super) removed: Vec<(u64, usize, ResultItem)>,
+    pub(super) shown: Shown,
+    /// The step of the shown result that is looked at, `None` for its picture.
+    pub(super) scrubbed: Option<usize>,
+    /// Whether previews show x_t instead of x̂₀.
+    pub(super) show_noisy: bool,
+}
+
+impl Results {
+    /// Notes that a picture was saved; whether there is such a result.
+    pub(super) fn mark_saved(&mut self, job: JobId) -> bool {
+        let removed = self.removed.iter_mut().map(|(_, _, item)| item);
+        let found = self.items.iter_mut().chain(removed).find(|item| item.job == job);
+        found.map(|item| item.saved = true).is_some()
+    }
+}
 
 /// What became of a latent's decoding.
 #[derive(Clone, Debug)]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::catalog::ImageSize;
+use crate::catalog::{ImageSize, ModelProfile};
 use crate::engine::{Advice, Command, Event, Failure, Job, JobKind, Task};
 use crate::latent::{
     Blend, BlendMode, ChannelAdjustment, Latent, LatentFormat, LatentShape, LatentSpace, Trajectory,
     TrajectoryStep,
 };
-use crate::request::{DecodeChoice, Picture, TileChoice};
+use crate::request::{DecodeChoice, Picture, Seed, TileChoice};
 
 pub(super) fn profile() -> Arc<ModelProfile> {
     Arc::new(ModelProfile::made_up())
@@ -53,7 +53,7 @@ pub(super) fn finish(session: &mut Session, job: JobId) {
 #[test]
 fn a_loaded_model_brings_its_suggestions_and_keeps_the_prompt() {
     let mut session = Session::new(ModelSource::Builtin, Vec::new());
-    session.draft.prompt = "a fox".into();
+    session.recipe.draft.prompt = "a fox".into();
     let Some(Effect::Send(Command::Run(Job { id: job, kind: JobKind::LoadModel { .. }, .. }))) =
         session.take_effects().pop()
     else {
@@ -66,7 +66,7 @@ fn a_loaded_model_brings_its_suggestions_and_keeps_the_prompt() {
         in_halves: false,
         elapsed_secs: 0.1,
     });
-    assert_eq!((session.draft.prompt.as_str(), session.draft.steps), ("a fox", 4));
+    assert_eq!((session.recipe.draft.prompt.as_str(), session.recipe.draft.steps), ("a fox", 4));
     assert!(session.is_ready());
 }
 
@@ -89,18 +89,19 @@ fn what_is_asked_for_while_the_model_loads_is_drawn_when_it_is_there() {
     };
     let mut session = Session::new(ModelSource::Builtin, Vec::new());
     let job = load(&mut session);
-    session.draft.prompt = "a fox".into();
+    session.recipe.draft.prompt = "a fox".into();
     session.apply(Action::Generate);
     assert_eq!((session.asked_while_loading(), session.unfinished()), (1, 1));
-    session.draft.prompt = "an owl".into();
-    session.batch = 2;
+    session.recipe.draft.prompt = "an owl".into();
+    session.recipe.batch = 2;
     session.apply(Action::Generate);
     assert!(sent_job(&mut session).is_none());
     session.apply_event(loaded(job));
     assert!(sent_job(&mut session).is_some());
-    let fox = session.running.as_ref().unwrap().request.clone();
+    let fox = session.queue.running.as_ref().unwrap().request.clone();
     assert_eq!((fox.prompt.as_str(), fox.steps), ("a fox", 4), "as it was when it was asked for");
-    let owls: Vec<_> = session.queue.iter().map(|q| (q.request.prompt.as_str(), q.request.seed)).collect();
+    let owls: Vec<_> =
+        session.queue.waiting.iter().map(|q| (q.request.prompt.as_str(), q.request.seed)).collect();
     assert_eq!(owls, [("an owl", fox.seed.nth(1)), ("an owl", fox.seed.nth(2))]);
     assert_eq!(session.unfinished(), 3);
 
@@ -113,7 +114,7 @@ fn what_is_asked_for_while_the_model_loads_is_drawn_when_it_is_there() {
 
     let mut session = Session::new(ModelSource::Folder("/gone".into()), Vec::new());
     let job = load(&mut session);
-    session.draft.prompt = "a fox".into();
+    session.recipe.draft.prompt = "a fox".into();
     session.apply(Action::Generate);
     let failure = Failure { task: Task::LoadModel, why: "it is gone".into(), advice: None };
     session.apply_event(Event::Failed { job, failure });
@@ -122,42 +123,42 @@ fn what_is_asked_for_while_the_model_loads_is_drawn_when_it_is_there() {
     let job = load(&mut session);
     session.apply_event(loaded(job));
     assert!(sent_job(&mut session).is_some());
-    let request = &session.running.as_ref().unwrap().request;
+    let request = &session.queue.running.as_ref().unwrap().request;
     assert_eq!((request.prompt.as_str(), &request.model), ("a fox", &ModelSource::Builtin));
 }
 
 #[test]
 fn a_batch_runs_one_after_another_with_consecutive_seeds() {
     let mut session = ready();
-    session.draft.seed = Seed(10);
-    session.batch = 3;
+    session.recipe.draft.seed = Seed(10);
+    session.recipe.batch = 3;
     session.apply(Action::Generate);
-    assert_eq!((session.queue.len(), session.draft.seed), (2, Seed(13)));
+    assert_eq!((session.queue.waiting.len(), session.recipe.draft.seed), (2, Seed(13)));
     for expected in 0..3 {
         let job = sent_job(&mut session).unwrap();
-        assert_eq!(session.running.as_ref().unwrap().request.seed, Seed(10 + expected));
+        assert_eq!(session.queue.running.as_ref().unwrap().request.seed, Seed(10 + expected));
         finish(&mut session, job);
     }
-    assert!(session.running.is_none() && sent_job(&mut session).is_none());
-    assert_eq!(session.results.len(), 3);
-    assert_eq!(session.shown, Shown::Result(0), "the first picture was shown and stays");
+    assert!(session.queue.running.is_none() && sent_job(&mut session).is_none());
+    assert_eq!(session.results.items.len(), 3);
+    assert_eq!(session.results.shown, Shown::Result(0), "the first picture was shown and stays");
 }
 
 #[test]
 fn the_three_stops_do_what_they_say() {
     let mut session = ready();
-    session.batch = 3;
+    session.recipe.batch = 3;
     session.apply(Action::Generate);
     session.apply(Action::StopAfter);
-    assert!(session.queue.is_empty() && session.running.is_some());
+    assert!(session.queue.waiting.is_empty() && session.queue.running.is_some());
     session.apply(Action::FinishNow);
-    let cancel = session.running.as_ref().unwrap().cancel.clone();
+    let cancel = session.queue.running.as_ref().unwrap().cancel.clone();
     assert!(cancel.ends_sampling() && !cancel.is_stopped());
     session.apply(Action::StopNow);
     assert!(cancel.is_stopped());
-    let job = session.running.as_ref().unwrap().id;
+    let job = session.queue.running.as_ref().unwrap().id;
     session.apply_event(Event::Cancelled { job });
-    assert!(session.running.is_none());
+    assert!(session.queue.running.is_none());
 }
 
 /// A step of four.
@@ -172,7 +173,7 @@ fn events_of_foreign_jobs_change_nothing() {
     let foreign = JobId(999);
     session.apply_event(Event::StepFinished { job: foreign, step: step(1, latent()) });
     session.apply_event(Event::Cancelled { job: foreign });
-    assert!(session.running.as_ref().unwrap().newest.is_none());
+    assert!(session.queue.running.as_ref().unwrap().newest.is_none());
 }
 
 #[test]
@@ -184,9 +185,9 @@ fn a_failed_decode_keeps_the_latent() {
     session.apply_event(Event::Sampled { job, latent: latent(), trajectory, finished_early: false });
     let failure = Failure { task: Task::Decode, why: "NaN".into(), advice: Some(Advice::OtherVae) };
     session.apply_event(Event::Failed { job, failure });
-    assert_eq!(session.results[0].latent, latent());
-    assert!(matches!(session.results[0].outcome, Outcome::Failed(_)));
-    assert_eq!(session.notices.len(), 1);
+    assert_eq!(session.results.items[0].latent, latent());
+    assert!(matches!(session.results.items[0].outcome, Outcome::Failed(_)));
+    assert_eq!(session.notices.list.len(), 1);
 }
 
 #[test]
@@ -212,7 +213,7 @@ fn a_load_that_fails_ends_there_and_one_that_is_stopped_begins_again() {
     let failure = Failure { task: Task::LoadModel, why: "it is damaged".into(), advice: None };
     session.apply_event(Event::Failed { job, failure });
     assert_eq!(loads(&mut session), 0);
-    assert_eq!(session.model_state, ModelState::Failed("it is damaged".into()));
+    assert_eq!(session.model.state, ModelState::Failed("it is damaged".into()));
 
     let mut session = ready();
     session.apply(Action::Generate);
@@ -226,11 +227,11 @@ fn a_load_that_fails_ends_there_and_one_that_is_stopped_begins_again() {
 #[test]
 fn a_wrong_draft_is_a_notice_and_no_job() {
     let mut session = ready();
-    session.draft.size = ImageSize::new(33, 64);
+    session.recipe.draft.size = ImageSize::new(33, 64);
     session.apply(Action::Generate);
-    assert!(session.running.is_none() && sent_job(&mut session).is_none());
+    assert!(session.queue.running.is_none() && sent_job(&mut session).is_none());
     assert!(
-        matches!(&session.notices[0].message, Message::NotDrawable(error) if error.to_string().contains("33×64"))
+        matches!(&session.notices.list[0].message, Message::NotDrawable(error) if error.to_string().contains("33×64"))
     );
 }
 
@@ -253,7 +254,7 @@ fn an_inspected_picture_is_encoded_and_decoded_again() {
     };
     session.apply_event(Event::Decoded { job, picture, notice: None, elapsed_secs: 0.1 });
     assert!(session.inspector.original.is_some() && session.inspector.decoded.is_some());
-    assert_eq!(session.results.len(), 0);
+    assert_eq!(session.results.items.len(), 0);
     assert_eq!(session.inspector.name, "a.png");
     assert_eq!(session.inspector.posterior_sigma, [1.0; 4], "a log-variance of 0");
     let compares =
@@ -326,7 +327,7 @@ fn files_opened_together_are_turned_one_by_one() {
     };
     assert_eq!(read(&mut session), "a");
     session.apply(Action::TurnRoll(1));
-    assert_eq!((read(&mut session).as_str(), session.roll_at), ("b", 1));
+    assert_eq!((read(&mut session).as_str(), session.opening.roll_at), ("b", 1));
     session.apply(Action::TurnRoll(1));
     assert_eq!(read(&mut session), "", "there is no third");
 }
@@ -336,13 +337,13 @@ fn a_latent_that_does_not_say_its_space_is_asked_about() {
     let mut session = ready();
     let ones = latent().map(|_, _| 1.0);
     session.apply(Action::InspectLatent { latent: ones.clone(), space: None, name: "a.npy".into() });
-    assert!(matches!(session.question, Some(Question::LatentKind { .. })));
+    assert!(matches!(session.opening.question, Some(Question::LatentKind { .. })));
     assert!(session.inspector.latent.is_none());
     // In SDXL's model space: 1 / 0.13025 in VAE space, times 0.18215 in this model's.
     session.apply(Action::AnswerKind(LatentSpace::Model, LatentFormat::SDXL));
     let opened = session.inspector.latent.as_ref().unwrap().values()[0];
     assert!((opened - 0.18215 / 0.13025).abs() < 1e-6);
-    assert!(session.question.is_none());
+    assert!(session.opening.question.is_none());
 }
 
 #[test]

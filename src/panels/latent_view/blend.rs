@@ -8,14 +8,14 @@ use crate::session::{Action, Session, Touch};
 
 pub(super) fn blend_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
-    let inspector = &session.inspector;
+    let inspector = session.inspector();
     let Some(own) = &inspector.latent else { return };
     let fits = |latent: &Latent| latent.shape() == own.shape() && latent != own;
     let mut others: Vec<(String, Latent)> = Vec::new();
     if let Some((name, held)) = inspector.held.as_ref().filter(|(_, held)| fits(held)) {
         others.push((format!("{} {name}", text.held), held.clone()));
     }
-    for (index, item) in session.results.iter().enumerate().filter(|(_, item)| fits(&item.latent)) {
+    for (index, item) in session.results().iter().enumerate().filter(|(_, item)| fits(&item.latent)) {
         others.push((format!("{} {}", text.picture, index + 1), item.latent.clone()));
     }
     let before = &inspector.adjustments.blend;

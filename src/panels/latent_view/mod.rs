@@ -40,7 +40,7 @@ impl Default for Wipe {
 pub(super) fn latent_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     let dark = ui.visuals().dark_mode;
-    let inspector = &session.inspector;
+    let inspector = session.inspector();
     let (Some(latent), Some(format)) = (inspector.adjusted(), inspector.format) else {
         empty_ui(ui, session, desk, actions);
         return;
@@ -95,7 +95,7 @@ fn empty_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Actio
     let middle = Rect::from_center_size(canvas.center(), Vec2::new(460.0, 90.0));
     let layout = egui::Layout::top_down(egui::Align::Center);
     let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(middle).layout(layout));
-    if session.inspector.pending.is_some() {
+    if session.inspector().pending.is_some() {
         waiting_ui(&mut ui, desk);
         ui.label(RichText::new(text.encoding_picture).color(theme::quiet(dark)));
         return;

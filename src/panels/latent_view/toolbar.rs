@@ -7,7 +7,7 @@ use crate::request::{DecodeChoice, TileChoice};
 use crate::session::{Action, Export, Framing, Inspector, Limits, ModelState, Session, Touch};
 
 pub(super) fn options_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
-    let (text, inspector) = (desk.text, &session.inspector);
+    let (text, inspector) = (desk.text, session.inspector());
     ui.horizontal_wrapped(|ui| {
         ui.label(text.limits);
         let mut options = inspector.options;
@@ -56,7 +56,7 @@ fn decode_again_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Ve
         (text.decode_in_tiles, tiles(TileChoice::Always)),
         (text.decode_whole, tiles(TileChoice::Never)),
     ];
-    if matches!(session.model_state, ModelState::Ready { in_halves: true, .. }) {
+    if matches!(session.model_state(), ModelState::Ready { in_halves: true, .. }) {
         ways.push((text.decode_in_f32, DecodeChoice { tiles: None, in_f32: true }));
     }
     for (name, how) in ways {
@@ -91,26 +91,26 @@ fn save_ui(ui: &mut Ui, inspector: &Inspector, desk: &Desk, actions: &mut Vec<Ac
 /// The file's name, its neighbours, and how it was framed.
 pub(super) fn source_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
-    let inspector = &session.inspector;
+    let inspector = session.inspector();
     if inspector.name.is_empty() {
         return;
     }
     let dark = ui.visuals().dark_mode;
     ui.horizontal_wrapped(|ui| {
-        if session.roll.len() > 1 {
-            let at = session.roll_at;
+        if session.roll().len() > 1 {
+            let at = session.roll_at();
             let back = egui::Button::new("‹");
             if ui.add_enabled(at > 0, back).on_hover_text(text.previous_file).clicked() {
                 actions.push(Action::TurnRoll(-1));
             }
-            ui.label(format!("{}/{}", at + 1, session.roll.len()));
+            ui.label(format!("{}/{}", at + 1, session.roll().len()));
             let on = egui::Button::new("›");
-            if ui.add_enabled(at + 1 < session.roll.len(), on).on_hover_text(text.next_file).clicked() {
+            if ui.add_enabled(at + 1 < session.roll().len(), on).on_hover_text(text.next_file).clicked() {
                 actions.push(Action::TurnRoll(1));
             }
         }
         ui.label(RichText::new(&inspector.name).family(theme::strong()));
-        let mut options = session.open_options;
+        let mut options = session.open_options();
         if let (Some(source), Some(original)) = (&inspector.source, &inspector.original)
             && (source.width(), source.height()) != (original.width(), original.height())
         {
@@ -132,7 +132,7 @@ pub(super) fn source_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &m
                 ui.selectable_value(&mut options.background, colour, name);
             }
         }
-        if options != session.open_options {
+        if options != session.open_options() {
             actions.push(Action::SetOpenOptions(options));
         }
     });
