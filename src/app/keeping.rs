@@ -127,7 +127,15 @@ impl Window {
             model: self.session.draft().model.clone(),
             model_crashed: self.session.is_held_back(),
             save_metadata: self.desk.save_metadata,
-            recent_models: self.session.recent_models().to_vec(),
+            recent_models: self
+                .session
+                .recent_models()
+                .iter()
+                .filter(|known| known.has_worked)
+                .map(|known| known.folder.clone())
+                .collect(),
+            recipe: Some(self.session.saved_recipe()),
+            enlarger: self.desk.enlarger,
             ..self.settings.clone()
         }
     }

@@ -1,10 +1,9 @@
 //! What the engine tells.
 
 use super::queue::Asked;
-use super::{Effect, Message, ModelState, Outcome, ResultItem, Session, Shown};
+use super::{Document, DocumentId, Message, ModelState, Outcome, Session};
 use crate::catalog::ModelProfile;
 use crate::engine::{Event, JobId, Stage, Task};
-use crate::request::{DecodeChoice, GenerationDraft};
 
 impl Session {
     /// Applies an event. Events of jobs that are not known (any more) change nothing.
@@ -19,76 +18,52 @@ impl Session {
                     // A running mean that follows changes of pace.
                     let secs = step.elapsed_secs;
                     running.step_secs = Some(running.step_secs.map_or(secs, |mean| 0.7 * mean + 0.3 * secs));
-                    running.newest = Some(step);
-                    if self.results.shown == Shown::Live {
-                        self.follow_canvas();
-                    }
+                    running.newest = Some(step.clone());
+                    self.add_step(job, step);
                 }
             }
             Event::Remarks { remarks, .. } => self.notify_once(Message::PromptRemarks(remarks)),
             Event::Sampled { job, latent, trajectory, finished_early } => {
-                let Some(running) = self.queue.running.as_ref().filter(|running| running.id == job) else {
-                    return;
-                };
-                let Some(profile) = &self.model.profile else { return };
-                self.results.items.push(ResultItem {
-                    job,
-                    request: running.request.clone(),
-                    model_name: profile.name.clone(),
-                    format: profile.format,
-                    latent,
-                    trajectory,
-                    outcome: Outcome::Decoding,
-                    finished_early,
-                    elapsed_secs: running.since.elapsed().as_secs_f64(),
-                    saved: false,
-                });
-                self.outbox.effects.push(Effect::Keep(job));
+                self.settle(job, latent, trajectory, finished_early, Outcome::Decoding);
             }
             Event::Decoded { job, picture, notice, elapsed_secs } => {
                 if let Some(notice) = notice {
                     self.notify(Message::Decoder(notice));
                 }
-                if self.inspector.pending == Some(job) {
-                    self.inspector.pending = None;
-                    self.inspector.decoded = Some(picture.clone());
-                    self.compare(job, picture);
-                } else if let Some(index) = self.results.items.iter().rposition(|item| item.job == job) {
-                    self.results.items[index].outcome = Outcome::Decoded(picture);
-                    if self.recovering.decoding != Some(job) {
-                        self.results.items[index].elapsed_secs = elapsed_secs;
-                    }
-                    if self.results.shown == Shown::Live {
-                        self.results.shown = Shown::Result(index);
-                        self.follow_canvas();
+                if !self.decoded(job, &picture) {
+                    let is_recovered = self.recovering.decoding == Some(job);
+                    let document = self.documents.get_mut(DocumentId::of_job(job));
+                    if let Some(item) = document.and_then(Document::result_mut) {
+                        item.outcome = Outcome::Decoded(picture);
+                        if !is_recovered {
+                            item.elapsed_secs = elapsed_secs;
+                        }
                     }
                 }
-                self.end_job(job);
+                self.end_job(job, Some(elapsed_secs));
             }
             Event::Encoded { job, mean, log_variance, .. } => {
-                if self.inspector.pending == Some(job)
-                    && let Some(profile) = self.model.profile.clone()
-                {
-                    self.inspector.set_encoded(mean, log_variance, profile.format);
-                    self.decode_inspected(DecodeChoice::default());
-                }
+                self.encoded(job, mean, &log_variance);
+                self.end_job(job, None);
             }
             Event::Failed { job, failure } => {
-                let runs = self.queue.runs(job);
                 // A picture may have had to load its model first.
-                if self.model.take_load(job).is_some() || (runs && failure.task == Task::LoadModel) {
+                let loads = self.queue.runs(job) && failure.task == Task::LoadModel;
+                if self.model.take_load(job).is_some() {
+                    self.load_failed(&failure.why);
+                } else if loads {
                     self.model.state = ModelState::Failed(failure.why.clone());
+                    self.give_up_recovering(&self.recipe.draft.model.clone());
                 }
-                if let Some(item) = self.results.items.iter_mut().find(|item| item.job == job) {
+                self.end_drawing(job);
+                let document = self.documents.get_mut(DocumentId::of_job(job));
+                if let Some(item) = document.and_then(Document::result_mut) {
                     item.outcome = Outcome::Failed(failure.why.clone());
                 }
-                if self.inspector.pending == Some(job) {
-                    self.inspector.pending = None;
-                }
+                self.work_ended(job);
                 self.fit_ended(job, true);
                 self.notify(Message::Failed(failure));
-                self.end_job(job);
-                self.give_up_recovering();
+                self.end_job(job, None);
             }
             Event::PreviewFitted { job, model, fit } => {
                 self.fit_ended(job, true);
@@ -104,11 +79,15 @@ impl Session {
                 }
                 self.fit_ended(job, false);
                 self.model.take_load(job);
-                if let Some(item) = self.results.items.iter_mut().find(|item| item.job == job) {
-                    item.outcome =
-                        Outcome::Failed("The decoding was stopped; the latent is kept.".to_owned());
+                self.end_drawing(job);
+                let document = self.documents.get_mut(DocumentId::of_job(job));
+                if let Some(item) = document.and_then(Document::result_mut)
+                    && matches!(item.outcome, Outcome::Decoding)
+                {
+                    item.outcome = Outcome::Stopped;
                 }
-                self.end_job(job);
+                self.work_ended(job);
+                self.end_job(job, None);
             }
             // The model is no longer open. One that was on its way has failed and would fail again.
             Event::Restarted { reason } => {
@@ -116,27 +95,9 @@ impl Session {
                     self.load_model(self.recipe.draft.model.clone());
                 } else if self.model.load.is_none() {
                     self.model.state = ModelState::Failed(reason);
-                    self.give_up_recovering();
+                    self.give_up_recovering(&self.recipe.draft.model.clone());
                 }
             }
-        }
-    }
-
-    /// Has the decode measured against the original, where nothing was changed in between.
-    fn compare(&mut self, job: JobId, decoded: crate::request::Picture) {
-        self.inspector.comparison = None;
-        self.inspector.compared = Some(job);
-        let Some(format) = self.inspector.format else { return };
-        if let (Some(original), Some(latent), true) =
-            (&self.inspector.original, &self.inspector.latent, self.inspector.adjustments.is_none())
-        {
-            self.outbox.effects.push(Effect::Compare {
-                job,
-                original: original.clone(),
-                decoded,
-                downscale: format.downscale,
-                latent_bytes: latent.values().len() * 2,
-            });
         }
     }
 
@@ -164,28 +125,20 @@ impl Session {
         if is_new && !profile.remarks.is_empty() {
             self.notify_once(Message::ModelRemarks(profile.remarks.clone()));
         }
-        // A new model brings its suggestions; what was typed and chosen for any model stays.
-        let as_suggested = |draft: GenerationDraft| GenerationDraft {
-            prompt: draft.prompt,
-            negative_prompt: draft.negative_prompt,
-            seed: draft.seed,
-            init_image: draft.init_image,
-            ..GenerationDraft::new(&profile)
-        };
+        // A new model brings its suggestions; what was typed for any model stays.
         let mut asked = std::mem::take(&mut self.queue.asked);
         let is_suggested = is_new && profile.source == self.recipe.draft.model;
         if is_suggested {
-            self.recipe.draft = as_suggested(self.recipe.draft.clone());
+            self.recipe.suit(&profile);
         }
         for Asked { draft, .. } in &mut asked {
             if is_suggested {
-                *draft = as_suggested(draft.clone());
+                *draft = self.recipe.suited(draft.clone(), &profile);
             }
             // It may have been asked of a model that could not be loaded.
             draft.model = profile.source.clone();
         }
-        self.model.profile = Some(profile);
-        self.model.state = ready;
+        self.model.loaded(profile, ready);
         if is_new {
             self.begin_fitting();
         }
@@ -197,9 +150,10 @@ impl Session {
         self.start_next();
     }
 
-    fn end_job(&mut self, job: JobId) {
+    fn end_job(&mut self, job: JobId, secs: Option<f64>) {
         if self.queue.runs(job) {
             self.queue.running = None;
+            self.queue.picture_ended(secs);
             self.start_next();
         }
         self.decode_ended(job);

@@ -30,9 +30,9 @@ impl Session {
     pub(super) fn fit_in_quiet(&mut self) {
         let free = self.queue.running.is_none()
             && self.queue.waiting.is_empty()
-            && self.inspector.pending.is_none()
+            && self.documents.list.iter().all(|document| document.work().is_none())
             && self.recovering.decoding.is_none();
-        let seen = !self.results.items.is_empty() || self.inspector.decoded.is_some();
+        let seen = self.documents.list.iter().any(|document| document.plain_picture().is_some());
         if free && seen && self.is_ready() && matches!(self.model.fitting, Fitting::Wanted) {
             self.ask_fit(true);
         }

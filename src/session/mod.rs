@@ -1,21 +1,29 @@
-//! What the window knows: draft, queue, results, notices; pure updates, no egui.
+//! What the window knows: recipe, queue, documents, messages; pure updates, no egui.
+//!
+//! Whatever can be looked at is a [`Document`] with its own lens, edits, undo, facts and exports. One is on the easel,
+//! all are on the contact sheet, and none is lost by looking at another.
 //!
 //! The window applies [`Action`]s and the engine's events; both leave [`Effect`]s for the window to
 //! carry out. Nothing here draws, waits or touches a file.
 
 mod action;
+mod document;
+mod documents;
 mod events;
+mod export;
 mod fitting;
 mod inspector;
+mod lens;
 mod model;
 mod notice;
 mod opening;
 mod queue;
 mod recipe;
 mod recovery;
-mod removal;
 mod result;
+mod taking_back;
 mod views;
+mod work;
 
 use std::path::PathBuf;
 
@@ -24,23 +32,27 @@ use crate::engine::{Command, Job, JobId, JobKind};
 use crate::projection::PreviewFit;
 use crate::request::CancelToken;
 
+use documents::Documents;
 use model::Model;
 use notice::Notices;
 use opening::Opening;
 use queue::Queue;
 use recipe::Recipe;
 use recovery::Recovering;
-use result::Results;
 
 pub use crate::store::builtin_vocabulary;
-pub use action::{Action, Effect, Export};
+pub use action::{Action, Effect};
+pub use document::{Document, DocumentId, Drawing, KeptLatent, OpenedFile, Origin, Title, Work, WorkKind};
+pub use export::{Export, ExportKind};
 pub use inspector::{Inspector, InspectorOptions, Limits, Touch};
-pub use model::{MAX_RECENT_MODELS, ModelState};
+pub use lens::Lens;
+pub use model::{MAX_RECENT_MODELS, ModelState, RecentModel};
 pub use notice::{Message, Notice, Severity};
-pub use opening::{Framing, OpenOptions, Question};
+pub use opening::{FileContent, Framing, OpenOptions, Question};
 pub use queue::{Queued, Running};
+pub use recipe::{ModelSettings, Reuse, SavedRecipe};
 pub use recovery::Recovered;
-pub use result::{Outcome, ResultItem, Shown};
+pub use result::{Outcome, ResultItem};
 
 /// Everything the window knows. What it looks at are views; what it changes, it changes by [`Action`]s.
 pub struct Session {
@@ -50,12 +62,10 @@ pub struct Session {
     model: Model,
     /// Jobs that wait and the one that runs.
     queue: Queue,
-    /// Pictures of this session, and which is looked at.
-    results: Results,
+    /// Whatever can be looked at, and what is on the easel.
+    documents: Documents,
     /// Messages.
     notices: Notices,
-    /// The latent view.
-    inspector: Inspector,
     /// Files that are opened, and what is asked about them.
     opening: Opening,
     /// Results of an earlier session that come back.
@@ -92,9 +102,8 @@ impl Session {
             recipe: Recipe::new(model),
             model: Model::remembering(recent_models),
             queue: Queue::default(),
-            results: Results::default(),
+            documents: Documents::default(),
             notices: Notices::default(),
-            inspector: Inspector::default(),
             opening: Opening::default(),
             recovering: Recovering::default(),
             outbox: Outbox { effects: Vec::new(), next_job: 1 },
@@ -104,13 +113,6 @@ impl Session {
     /// What the window is to carry out, oldest first; the list is empty afterwards.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.outbox.effects)
-    }
-
-    /// A result's picture was saved.
-    pub fn mark_saved(&mut self, job: JobId) {
-        if self.results.mark_saved(job) {
-            self.outbox.effects.push(Effect::Forget(job));
-        }
     }
 
     fn new_job(&mut self) -> JobId {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::taking_back::Dropped;
 use super::{Message, Session};
 use crate::engine::{JobId, JobKind, Stage};
 use crate::latent::TrajectoryStep;
@@ -16,6 +17,12 @@ pub(super) struct Queue {
     pub(super) running: Option<Running>,
     /// Oldest first. If the model could not be loaded, the next one draws them.
     pub(super) asked: Vec<Asked>,
+    /// What was let go and can come back.
+    pub(super) dropped: Vec<Dropped>,
+    /// Pictures drawn and in all since there was last nothing to do.
+    series: [u64; 2],
+    /// Seconds that the last picture took.
+    picture_secs: Option<f64>,
 }
 
 /// Pictures that were asked for while a model was loading.
@@ -76,10 +83,6 @@ impl Queue {
         self.running.as_ref().is_some_and(|running| running.id == job)
     }
 
-    pub(super) fn remove(&mut self, job: JobId) {
-        self.waiting.retain(|queued| queued.id != job);
-    }
-
     /// Moves a job one place earlier.
     pub(super) fn promote(&mut self, job: JobId) {
         if let Some(at) = self.waiting.iter().position(|queued| queued.id == job)
@@ -89,13 +92,44 @@ impl Queue {
         }
     }
 
-    /// Takes back what was asked for and ends the running job.
-    pub(super) fn stop_now(&mut self) {
-        self.asked.clear();
-        self.waiting.clear();
-        if let Some(running) = &self.running {
-            running.cancel.stop();
+    /// Moves a job to a place among those that wait.
+    pub(super) fn move_to(&mut self, job: JobId, place: usize) {
+        if let Some(at) = self.waiting.iter().position(|queued| queued.id == job) {
+            let queued = self.waiting.remove(at);
+            self.waiting.insert(place.min(self.waiting.len()), queued);
         }
+    }
+
+    /// More pictures were asked for.
+    pub(super) fn series_grows(&mut self, by: u64) {
+        if self.running.is_none() && self.waiting.is_empty() {
+            self.series = [0, 0];
+        }
+        self.series[1] += by;
+    }
+
+    /// Pictures that were asked for are not drawn after all.
+    pub(super) fn series_shrinks(&mut self, by: u64) {
+        self.series[1] = self.series[1].saturating_sub(by);
+    }
+
+    /// The running picture is over.
+    pub(super) fn picture_ended(&mut self, secs: Option<f64>) {
+        self.series[0] += 1;
+        self.picture_secs = secs.or(self.picture_secs);
+    }
+
+    /// Which picture of how many is being drawn, counted from 1, and from when there was last nothing to do.
+    pub(super) fn series(&self) -> [u64; 2] {
+        [(self.series[0] + 1).min(self.series[1].max(1)), self.series[1].max(1)]
+    }
+
+    /// Seconds until all is drawn that was asked for, as far as can be told.
+    pub(super) fn seconds_left_all(&self) -> Option<f64> {
+        let running = self.running.as_ref()?;
+        let steps = |request: &GenerationRequest| Some(running.step_secs? * request.steps as f64);
+        let waiting = self.waiting.iter().map(|queued| self.picture_secs.or_else(|| steps(&queued.request)));
+        Some(running.seconds_left()? + waiting.sum::<Option<f64>>()?)
     }
 
     /// Pictures that were asked for while a model was loading.
@@ -119,8 +153,33 @@ impl Session {
             return;
         }
         self.recipe.batch_taken();
-        (self.results.shown, self.results.scrubbed) = (super::Shown::Live, None);
         self.start_next();
+        self.go_live();
+    }
+
+    /// Puts what is being drawn on the easel, and what is drawn after it.
+    pub(super) fn go_live(&mut self) {
+        self.documents.follows = true;
+        if let Some(running) = &self.queue.running {
+            self.put_on_easel(super::DocumentId::of_job(running.id));
+        }
+    }
+
+    /// Ends the running picture; what it has so far stays as a document.
+    pub(super) fn stop_running(&mut self) {
+        if let Some(running) = &self.queue.running {
+            running.cancel.stop();
+        }
+    }
+
+    /// Ends the running picture and, once the person has agreed, lets go what waits.
+    pub(super) fn stop(&mut self) {
+        let waiting = self.queue.unfinished() - u64::from(self.queue.running.is_some());
+        if waiting > 0 {
+            self.opening.question = Some(super::Question::StopAll { waiting });
+        } else {
+            self.stop_running();
+        }
     }
 
     /// Queues pictures of consecutive seeds; says why if it cannot.
@@ -134,6 +193,7 @@ impl Session {
             match draft.validate(&profile) {
                 Ok(request) => {
                     let id = self.new_job();
+                    self.queue.series_grows(1);
                     self.queue.waiting.push(Queued { id, request });
                 }
                 Err(error) => {
@@ -153,6 +213,7 @@ impl Session {
         let Queued { id, request } = self.queue.waiting.remove(0);
         let cancel = self.send(id, JobKind::Generate { request: Box::new(request.clone()) });
         let since = Instant::now();
+        self.begin_document(id, request.clone());
         self.queue.running =
             Some(Running { id, request, cancel, stage: None, newest: None, step_secs: None, since });
     }

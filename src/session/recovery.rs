@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-use super::{Effect, Message, ModelState, Outcome, ResultItem, Session};
+use super::{Document, DocumentId, Effect, Message, Origin, Outcome, ResultItem, Session};
 use crate::catalog::{ModelProfile, ModelSource};
 use crate::engine::{JobId, JobKind};
 use crate::formats::metadata::GenerationFacts;
@@ -57,7 +57,6 @@ impl Recovered {
             outcome: Outcome::Decoding,
             finished_early: self.finished_early,
             elapsed_secs: self.elapsed_secs,
-            saved: false,
         })
     }
 }
@@ -80,12 +79,18 @@ impl Session {
                 let (job, kept_as) = (self.new_job(), recovered.kept_as.clone());
                 match recovered.into_result(job, &profile) {
                     Some(item) => {
-                        self.results.items.push(item);
+                        let document = Document::new(DocumentId::of_job(job), Origin::Drawn(Box::new(item)));
+                        self.documents.list.push(document);
+                        if self.documents.easel.is_none() {
+                            self.put_on_easel(DocumentId::of_job(job));
+                        }
                         self.outbox.effects.push(Effect::IsKeptAs(job, kept_as));
                         self.recovering.to_decode.push_back(job);
                     }
                     // The folder holds another model now.
-                    None => self.notify(Message::NotRecovered(kept_as.with_extension("latent"))),
+                    None => {
+                        self.notify(Message::NotRecovered(kept_as.with_extension("latent")));
+                    }
                 }
             }
             self.decode_next();
@@ -97,12 +102,8 @@ impl Session {
     }
 
     /// The model that was to be loaded cannot be: what it drew stays where it is kept.
-    pub(super) fn give_up_recovering(&mut self) {
-        if !matches!(self.model.state, ModelState::Failed(_)) {
-            return;
-        }
-        let model = self.recipe.draft.model.clone();
-        let is_of_model = |recovered: &mut Recovered| recovered.model == model;
+    pub(super) fn give_up_recovering(&mut self, model: &ModelSource) {
+        let is_of_model = |recovered: &mut Recovered| recovered.model == *model;
         for recovered in self.recovering.waiting.extract_if(.., is_of_model).collect::<Vec<_>>() {
             self.notify(Message::NotRecovered(recovered.kept_as.with_extension("latent")));
         }
@@ -116,7 +117,8 @@ impl Session {
         }
         while let Some(job) = self.recovering.to_decode.pop_front() {
             // It may have been removed meanwhile.
-            let Some(item) = self.results.items.iter().find(|item| item.job == job) else { continue };
+            let document = self.documents.get(DocumentId::of_job(job));
+            let Some(item) = document.and_then(Document::result) else { continue };
             let (model, latent) = (item.request.model.clone(), item.latent.clone());
             self.recovering.decoding = Some(job);
             self.send(job, JobKind::Decode { model, latent, how: DecodeChoice::default() });
@@ -136,7 +138,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{finish, latent, profile, ready, sent_job};
-    use super::super::{Action, Shown};
+    use super::super::{Action, ModelState};
     use super::*;
     use crate::engine::{Command, Job};
     use crate::engine::{Event, Failure, Task};
@@ -152,6 +154,11 @@ mod tests {
             finished_early: true,
             elapsed_secs: 7.0,
         }
+    }
+
+    /// Drawn pictures, oldest first.
+    fn results(session: &Session) -> Vec<&ResultItem> {
+        session.documents.list.iter().filter_map(Document::result).collect()
     }
 
     fn decodes(session: &mut Session) -> Vec<JobId> {
@@ -189,19 +196,20 @@ mod tests {
         let mut session = ready();
         let own = session.recipe.draft.model.clone();
         session.apply(Action::Recover(vec![recovered(&own, 5), recovered(&own, 6)]));
-        assert_eq!(session.results.items.iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [5, 6]);
-        let item = &session.results.items[0];
-        assert_eq!((item.saved, item.finished_early, item.elapsed_secs), (false, true, 7.0));
+        assert_eq!(results(&session).iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [5, 6]);
+        assert_eq!(session.unsaved().count(), 2);
+        let item = results(&session)[0];
+        assert_eq!((item.finished_early, item.elapsed_secs), (true, 7.0));
         let expected = profile().format.scale as f32;
         assert!((item.latent.values()[0] - expected).abs() < 1e-6, "model space");
         let [first] = decodes(&mut session)[..] else { panic!("one at a time") };
         session.apply_event(decoded(first));
-        assert_eq!(session.results.items[0].elapsed_secs, 7.0, "of the run, not of the decoding");
+        assert_eq!(results(&session)[0].elapsed_secs, 7.0, "of the run, not of the decoding");
         let [second] = decodes(&mut session)[..] else { panic!("then the next") };
         let failure = Failure { task: Task::Decode, why: "NaN".into(), advice: None };
         session.apply_event(Event::Failed { job: second, failure });
-        assert!(session.results.items[0].picture().is_some());
-        assert!(matches!(session.results.items[1].outcome, Outcome::Failed(_)));
+        assert!(results(&session)[0].picture().is_some());
+        assert!(matches!(results(&session)[1].outcome, Outcome::Failed(_)));
     }
 
     #[test]
@@ -209,11 +217,11 @@ mod tests {
         let mut session = ready();
         let (own, other) = (session.recipe.draft.model.clone(), ModelSource::Folder("/models/other".into()));
         session.apply(Action::Recover(vec![recovered(&other, 1), recovered(&own, 2)]));
-        assert_eq!(session.results.items.len(), 1, "what the loaded model drew is there at once");
+        assert_eq!(results(&session).len(), 1, "what the loaded model drew is there at once");
         let (job, model) = loads(&mut session).unwrap();
         assert_eq!(model, other);
         session.apply_event(loaded(job, &other));
-        assert_eq!(session.results.items.iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(results(&session).iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [2, 1]);
     }
 
     #[test]
@@ -230,7 +238,7 @@ mod tests {
         let (job, model) = loads(&mut session).unwrap();
         assert_eq!(model, other, "the others do not wait for it");
         session.apply_event(loaded(job, &other));
-        assert_eq!(session.results.items.len(), 1);
+        assert_eq!(results(&session).len(), 1);
     }
 
     #[test]
@@ -239,7 +247,7 @@ mod tests {
         let own = session.recipe.draft.model.clone();
         let sixteen = Latent::zeros(crate::latent::LatentShape::new(16, 8, 8));
         session.apply(Action::Recover(vec![Recovered { latent: sixteen, ..recovered(&own, 1) }]));
-        assert!(session.results.items.is_empty());
+        assert!(results(&session).is_empty());
         assert!(matches!(session.notices.list[0].message, Message::NotRecovered(_)));
     }
 
@@ -264,24 +272,25 @@ mod tests {
         let second = session.queue.running.as_ref().unwrap().id;
         finish(&mut session, second);
         assert_eq!(kept(&mut session), [format!("keep {}", second.0)]);
-        session.mark_saved(first);
+        session.mark_saved(DocumentId::of_job(first));
         assert_eq!(kept(&mut session), [format!("forget {}", first.0)]);
 
-        session.apply(Action::RemoveResult(1));
+        session.apply(Action::Remove(DocumentId::of_job(second)));
         assert_eq!(kept(&mut session), [format!("forget {}", second.0)]);
         let notice = session.notices.list.last().unwrap().id;
-        assert!(session.can_come_back(notice));
-        session.apply(Action::UndoRemove(notice));
+        assert!(session.can_take_back(notice));
+        session.apply(Action::TakeBack(notice));
         assert_eq!(kept(&mut session), [format!("keep {}", second.0)]);
-        assert_eq!((session.results.items.len(), session.results.shown), (2, Shown::Result(1)));
-        assert!(session.results.items[1].picture().is_some() && session.notices.list.is_empty());
+        assert_eq!(results(&session).len(), 2);
+        assert_eq!(session.on_easel().unwrap().id(), DocumentId::of_job(second));
+        assert!(results(&session)[1].picture().is_some() && session.notices.list.is_empty());
 
-        session.apply(Action::RemoveResult(0));
+        session.apply(Action::Remove(DocumentId::of_job(first)));
         let notice = session.notices.list.last().unwrap().id;
         session.apply(Action::Dismiss(notice));
-        assert!(!session.can_come_back(notice));
-        session.apply(Action::UndoRemove(notice));
-        assert_eq!(session.results.items.len(), 1);
+        assert!(!session.can_take_back(notice));
+        session.apply(Action::TakeBack(notice));
+        assert_eq!(results(&session).len(), 1);
     }
 
     #[test]
@@ -291,13 +300,13 @@ mod tests {
         let job = sent_job(&mut session).unwrap();
         let trajectory = std::sync::Arc::default();
         session.apply_event(Event::Sampled { job, latent: latent(), trajectory, finished_early: false });
-        session.apply(Action::RemoveResult(0));
+        session.apply(Action::Remove(DocumentId::of_job(job)));
         session.apply_event(decoded(job));
         session.take_effects();
-        session.apply(Action::UndoRemove(session.notices.list.last().unwrap().id));
+        session.apply(Action::TakeBack(session.notices.list.last().unwrap().id));
         assert_eq!(decodes(&mut session), [job]);
         session.apply_event(decoded(job));
-        assert!(session.results.items[0].picture().is_some());
+        assert!(results(&session)[0].picture().is_some());
     }
 
     #[test]
@@ -308,8 +317,8 @@ mod tests {
         let failure = Failure { task: Task::Run, why: "a panic".into(), advice: None };
         session.apply_event(Event::Failed { job, failure });
         session.apply_event(Event::Restarted { reason: "a panic".into() });
-        assert!(loads(&mut session).is_none());
-        assert!(matches!(session.model.state, ModelState::Failed(_)));
+        let (_, model) = loads(&mut session).unwrap();
+        assert_eq!(model, ModelSource::Builtin, "the one that worked");
 
         // A picture that panics costs the model, which was good before: it is opened once again.
         let mut session = ready();
@@ -322,6 +331,7 @@ mod tests {
         session.apply_event(Event::Failed { job, failure });
         session.apply_event(Event::Restarted { reason: "a panic".into() });
         assert!(loads(&mut session).is_none());
+        assert!(matches!(session.model.state, ModelState::Failed(_)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Pictures of this session, and which of them is looked at.
+//! A drawn picture.
 
 use std::sync::Arc;
 
@@ -6,39 +6,6 @@ use crate::engine::JobId;
 use crate::formats::metadata::GenerationFacts;
 use crate::latent::{Latent, LatentFormat, Trajectory};
 use crate::request::{GenerationRequest, Picture};
-
-/// What the canvas shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shown {
-    /// The running job, or nothing yet.
-    #[default]
-    Live,
-    /// A result of the strip.
-    Result(usize),
-}
-
-/// Pictures of this session, those that were taken away, and what is looked at.
-#[derive(Default)]
-pub(super) struct Results {
-    /// Oldest first.
-    pub(super) items: Vec<ResultItem>,
-    /// Results that were taken away and can come back: the message that offers it, and their place.
-    pub(super) removed: Vec<(u64, usize, ResultItem)>,
-    pub(super) shown: Shown,
-    /// The step of the shown result that is looked at, `None` for its picture.
-    pub(super) scrubbed: Option<usize>,
-    /// Whether previews show x_t instead of x̂₀.
-    pub(super) show_noisy: bool,
-}
-
-impl Results {
-    /// Notes that a picture was saved; whether there is such a result.
-    pub(super) fn mark_saved(&mut self, job: JobId) -> bool {
-        let removed = self.removed.iter_mut().map(|(_, _, item)| item);
-        let found = self.items.iter_mut().chain(removed).find(|item| item.job == job);
-        found.map(|item| item.saved = true).is_some()
-    }
-}
 
 /// What became of a latent's decoding.
 #[derive(Clone, Debug)]
@@ -49,6 +16,8 @@ pub enum Outcome {
     Decoded(Picture),
     /// It failed, and the latent is still here.
     Failed(String),
+    /// The person stopped the run or the decoding; the latent is as far as it came.
+    Stopped,
 }
 
 /// A sampled latent and what became of it.
@@ -72,8 +41,6 @@ pub struct ResultItem {
     pub finished_early: bool,
     /// Seconds for the whole job.
     pub elapsed_secs: f64,
-    /// Whether the picture was saved.
-    pub saved: bool,
 }
 
 impl ResultItem {
@@ -81,7 +48,7 @@ impl ResultItem {
     pub fn picture(&self) -> Option<&Picture> {
         match &self.outcome {
             Outcome::Decoded(picture) => Some(picture),
-            Outcome::Decoding | Outcome::Failed(_) => None,
+            Outcome::Decoding | Outcome::Failed(_) | Outcome::Stopped => None,
         }
     }
 

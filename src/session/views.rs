@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    Inspector, ModelState, Notice, OpenOptions, Question, Queued, ResultItem, Running, Session, Shown,
+    Document, DocumentId, InspectorOptions, ModelState, Notice, OpenOptions, Question, Queued, RecentModel,
+    ResultItem, Running, SavedRecipe, Session,
 };
 use crate::catalog::{ModelProfile, ModelSource};
-use crate::latent::Latent;
+use crate::engine::JobId;
 use crate::projection::PreviewFit;
 use crate::request::GenerationDraft;
 
@@ -47,8 +48,8 @@ impl Session {
         self.model.is_held_back
     }
 
-    /// Folders of models used before, newest first.
-    pub fn recent_models(&self) -> &[PathBuf] {
+    /// Folders of models that were used before or tried, newest first.
+    pub fn recent_models(&self) -> &[RecentModel] {
         &self.model.recent
     }
 
@@ -107,47 +108,65 @@ impl Session {
         self.queue.unfinished()
     }
 
-    /// Pictures of this session, oldest first.
-    pub fn results(&self) -> &[ResultItem] {
-        &self.results.items
+    /// Which picture of how many is being drawn, counted from 1.
+    pub fn series(&self) -> [u64; 2] {
+        self.queue.series()
     }
 
-    /// What the canvas shows.
-    pub fn shown(&self) -> Shown {
-        self.results.shown
+    /// Seconds until all is drawn that was asked for, as far as can be told.
+    pub fn seconds_left_all(&self) -> Option<f64> {
+        self.queue.seconds_left_all()
     }
 
-    /// The result on the canvas.
-    pub fn shown_result(&self) -> Option<&ResultItem> {
-        match self.results.shown {
-            Shown::Result(index) => self.results.items.get(index),
-            Shown::Live => None,
-        }
+    /// All documents, as they lie on the contact sheet: what is being drawn, then the newest first.
+    pub fn documents(&self) -> impl Iterator<Item = &Document> {
+        let drawing = self.documents.list.iter().filter(|document| document.is_drawing());
+        drawing.chain(self.documents.list.iter().rev().filter(|document| !document.is_drawing()))
     }
 
-    /// The step of the shown result that is looked at, `None` for its picture.
-    pub fn scrubbed(&self) -> Option<usize> {
-        self.results.scrubbed
+    /// A document.
+    pub fn document(&self, id: DocumentId) -> Option<&Document> {
+        self.documents.get(id)
+    }
+
+    /// The document on the easel.
+    pub fn on_easel(&self) -> Option<&Document> {
+        self.documents.get(self.documents.easel?)
+    }
+
+    /// The document that the one on the easel is compared with.
+    pub fn compared(&self) -> Option<&Document> {
+        self.documents.get(self.documents.compared?)
+    }
+
+    /// The drawn picture of a job.
+    pub fn result(&self, job: JobId) -> Option<&ResultItem> {
+        self.documents.get(DocumentId::of_job(job))?.result()
+    }
+
+    /// Whether the easel goes on to the next picture that is drawn.
+    pub fn follows(&self) -> bool {
+        self.documents.follows
     }
 
     /// Whether previews show x_t instead of x̂₀.
     pub fn shows_noisy(&self) -> bool {
-        self.results.show_noisy
+        self.documents.show_noisy
     }
 
-    /// The latent the canvas shows: the scrubbed step's, or the result's.
-    pub fn shown_latent(&self) -> Option<Latent> {
-        let noisy = self.results.show_noisy;
-        if let Some(item) = self.shown_result() {
-            let step = self.results.scrubbed.and_then(|step| item.trajectory.steps.get(step));
-            return Some(match step {
-                Some(step) if noisy => step.noisy.clone(),
-                Some(step) => step.denoised.clone(),
-                None => item.latent.clone(),
-            });
-        }
-        let step = self.queue.running.as_ref()?.newest.as_ref()?;
-        Some(if noisy { step.noisy.clone() } else { step.denoised.clone() })
+    /// How channels are seen.
+    pub fn options(&self) -> InspectorOptions {
+        self.documents.options
+    }
+
+    /// What another start finds again of what is typed and set.
+    pub fn saved_recipe(&self) -> SavedRecipe {
+        self.recipe.saved()
+    }
+
+    /// Takes up what an earlier start left of that.
+    pub fn restore_recipe(&mut self, saved: SavedRecipe) {
+        self.recipe.restore(saved);
     }
 
     /// Messages, oldest first.
@@ -155,29 +174,9 @@ impl Session {
         &self.notices.list
     }
 
-    /// The latent view.
-    pub fn inspector(&self) -> &Inspector {
-        &self.inspector
-    }
-
-    /// The same, to lay a latent open in it.
-    pub fn inspector_mut(&mut self) -> &mut Inspector {
-        &mut self.inspector
-    }
-
     /// How files are opened.
     pub fn open_options(&self) -> OpenOptions {
         self.opening.options
-    }
-
-    /// Files that were opened together.
-    pub fn roll(&self) -> &[PathBuf] {
-        &self.opening.roll
-    }
-
-    /// Which of them is open.
-    pub fn roll_at(&self) -> usize {
-        self.opening.roll_at
     }
 
     /// What only the person knows.
