@@ -10,9 +10,8 @@ use egui_kittest::Harness;
 use egui_kittest::wgpu::{create_render_state, default_wgpu_setup};
 use safelight::app::{Settings, Window};
 use safelight::latent::{ChannelAdjustment, Latent, LatentShape};
-use safelight::panels::Tab;
 use safelight::preview::{Decoder, Look};
-use safelight::session::{Action, Touch, builtin_fit};
+use safelight::session::{Action, Document, Touch, builtin_fit};
 
 fn wait(harness: &mut Harness<'_, Window>, done: impl Fn(&Window) -> bool) {
     let start = Instant::now();
@@ -38,8 +37,9 @@ fn a_gain_is_dragged(criterion: &mut Criterion) {
         .save(&file)
         .unwrap();
     harness.state_mut().session.apply(Action::OpenPaths(vec![file]));
-    wait(&mut harness, |window| window.session.inspector.comparison.is_some());
-    assert_eq!(harness.state().desk.tab, Tab::Latent);
+    wait(&mut harness, |window| {
+        window.session.on_easel().and_then(Document::file).is_some_and(|file| file.comparison.is_some())
+    });
     let mut group = criterion.benchmark_group("window");
     group.sample_size(10);
     let mut frame = 0_u32;

@@ -10,31 +10,21 @@ use super::waker::Waker;
 use crate::catalog::ModelSource;
 use crate::engine::JobId;
 use crate::formats::Comparison;
-use crate::session::Recovered;
-
-/// What an opened file is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
-    /// To be laid open.
-    Inspect,
-    /// To start an image-to-image run from.
-    Source,
-}
+use crate::session::{DocumentId, Recovered};
 
 /// What came of a piece of work.
 pub(super) enum Finished {
-    Opened {
-        wanted_for: Use,
-        name: String,
-        opened: anyhow::Result<Opened>,
-    },
-    /// The job is the result's whose picture was saved.
+    /// A document's file was read.
+    Opened(DocumentId, anyhow::Result<Opened>),
+    /// A file to start an image-to-image run from was read.
+    SourceOpened(anyhow::Result<Opened>),
+    /// The document is saved by that, if there is one.
     Written {
-        job: Option<JobId>,
+        document: Option<DocumentId>,
         written: anyhow::Result<PathBuf>,
     },
-    /// Each unsaved result with the file it went to.
-    AllWritten(Vec<(JobId, anyhow::Result<PathBuf>)>),
+    /// Each unsaved document with the file it went to.
+    AllWritten(Vec<(DocumentId, anyhow::Result<PathBuf>)>),
     Compared(JobId, Option<Box<Comparison>>),
     ModelsFound(Vec<ModelSource>),
     /// Results of an earlier session, and why others could not be read.
@@ -121,7 +111,7 @@ mod tests {
         background.begin_writing(move || {
             std::thread::sleep(Duration::from_millis(200));
             std::fs::write(&path, b"whole").unwrap();
-            Finished::Written { job: None, written: Ok(path) }
+            Finished::Written { document: None, written: Ok(path) }
         });
         let start = Instant::now();
         drop(background);

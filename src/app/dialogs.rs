@@ -5,18 +5,15 @@ use std::path::{Path, PathBuf};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::waker::Waker;
-use crate::engine::JobId;
-use crate::latent::Latent;
-use crate::session::Export;
+use crate::session::{Export, ExportKind};
 
 /// What a dialog was opened for.
 #[derive(Clone, Debug)]
 pub(super) enum Purpose {
-    SavePicture(JobId),
-    SaveLatent(Latent),
-    /// All unsaved pictures, into a folder.
+    /// All unsaved documents, into a folder.
     SaveAll,
-    Export(Export),
+    /// Something of a document.
+    Export(Box<Export>),
     Open,
     OpenSource,
     OpenModel,
@@ -83,15 +80,15 @@ fn chosen(dialog: rfd::FileDialog, purpose: &Purpose) -> Vec<PathBuf> {
         Purpose::Open => return dialog.pick_files().unwrap_or_default(),
         Purpose::OpenSource => dialog.pick_file(),
         Purpose::OpenModel | Purpose::SaveAll => dialog.pick_folder(),
-        Purpose::SavePicture(_) | Purpose::Export(Export::Reconstruction) => pictures(dialog).save_file(),
-        Purpose::SaveLatent(_) => dialog.add_filter("Latent", &["latent"]).save_file(),
-        Purpose::Export(Export::Sheet | Export::ChannelPngs) => {
-            dialog.add_filter("PNG", &["png"]).save_file()
-        }
-        Purpose::Export(Export::Channel(_)) => {
-            dialog.add_filter("PNG", &["png"]).add_filter("NumPy", &["npy"]).save_file()
-        }
-        Purpose::Export(Export::Npy) => dialog.add_filter("NumPy", &["npy"]).save_file(),
+        Purpose::Export(export) => match export.kind {
+            ExportKind::Picture => pictures(dialog).save_file(),
+            ExportKind::Latent => dialog.add_filter("Latent", &["latent"]).save_file(),
+            ExportKind::Sheet | ExportKind::ChannelPngs => dialog.add_filter("PNG", &["png"]).save_file(),
+            ExportKind::Channel(_) => {
+                dialog.add_filter("PNG", &["png"]).add_filter("NumPy", &["npy"]).save_file()
+            }
+            ExportKind::Npy => dialog.add_filter("NumPy", &["npy"]).save_file(),
+        },
     };
     saved.into_iter().collect()
 }

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use crate::catalog::{ModelProfile, ModelSource};
+use crate::catalog::ModelSource;
 use crate::content::Content;
-use crate::engine::JobId;
 use crate::formats::latent_file::{
     LatentFacts, LatentQuantity, latent_from_bytes, write_channel_npy, write_latent, write_npy,
 };
@@ -15,9 +14,8 @@ use crate::formats::picture::{
     ReadOptions, WriteOptions, picture_from_bytes, shrink_to_pixels, write_channel_png16, write_picture,
 };
 use crate::formats::{DestinationKind, FileKind, Input, Sources, channel_sheet, check_writable, read_input};
-use crate::latent::{Latent, LatentFormat, LatentSpace, channel_statistics};
-use crate::request::Picture;
-use crate::session::{Export, ResultItem};
+use crate::latent::{Latent, LatentFormat, channel_statistics};
+use crate::session::{DocumentId, Export, ExportKind, FileContent, ResultItem};
 use crate::store::latent_channels;
 
 /// Pictures above this many pixels are scaled down before they are encoded: tiles bound the memory, but the time
@@ -25,30 +23,35 @@ use crate::store::latent_channels;
 const MAX_PIXELS: usize = 4096 * 4096;
 
 /// What a path led to.
-pub(super) enum Opened {
-    Picture { picture: Picture, facts: Option<Box<GenerationFacts>>, scaled: bool, transparent: bool },
-    Latent { latent: Latent, space: Option<LatentSpace> },
-    Model(ModelSource),
+pub(super) struct Opened {
+    pub(super) content: FileContent,
+    /// The size of a picture that was scaled down.
+    pub(super) scaled: Option<(usize, usize)>,
 }
 
 /// Reads whatever a path leads to; transparent pixels lie on `background`.
 pub(super) fn open(path: &Path, background: [u8; 3]) -> anyhow::Result<Opened> {
     let (kind, bytes) = match read_input(path, Sources::Files)? {
-        Input::Folder | Input::Weights(_) => return Ok(Opened::Model(ModelSource::Folder(path.to_owned()))),
+        Input::Folder | Input::Weights(_) => {
+            let content = FileContent::Model(ModelSource::Folder(path.to_owned()));
+            return Ok(Opened { content, scaled: None });
+        }
         Input::File { kind, bytes } => (kind, bytes),
     };
     match kind {
         FileKind::Picture => {
             let read = picture_from_bytes(&bytes, &ReadOptions { background, ..ReadOptions::default() })?;
             let shrunk = shrink_to_pixels(&read.picture, MAX_PIXELS);
-            let scaled = shrunk.is_some();
+            let scaled = shrunk.as_ref().map(|picture| (picture.width(), picture.height()));
             let facts = read.facts.filter(GenerationFacts::has_settings).map(Box::new);
             let picture = shrunk.unwrap_or(read.picture);
-            Ok(Opened::Picture { picture, facts, scaled, transparent: read.had_transparency })
+            let content = FileContent::Picture { picture, transparent: read.had_transparency, facts };
+            Ok(Opened { content, scaled })
         }
         FileKind::Latent => {
             let read = latent_from_bytes(&bytes)?;
-            Ok(Opened::Latent { latent: read.latent, space: read.space })
+            let content = FileContent::Latent { latent: read.latent, space: read.space };
+            Ok(Opened { content, scaled: None })
         }
         FileKind::Folder | FileKind::Unknown => {
             let content = Content::of(&bytes);
@@ -68,47 +71,21 @@ fn refuse_stream(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a result's picture; gives the path with its extension.
-pub(super) fn save_picture(path: &Path, item: &ResultItem, metadata: bool) -> anyhow::Result<PathBuf> {
-    let picture = item.picture().context("the picture is not decoded yet")?;
-    refuse_stream(path)?;
-    let options = WriteOptions { metadata, ..WriteOptions::default() };
-    Ok(write_picture(path, picture, Some(&item.facts()), &options)?)
-}
-
-/// Writes every result into a folder under a name that is free: its picture, or its latent where the
-/// picture could not be decoded.
+/// Writes every document into a folder under a name that is free.
 pub(super) fn save_all(
     folder: &Path,
-    items: &[ResultItem],
+    exports: &[Export],
     metadata: bool,
-) -> Vec<(JobId, anyhow::Result<PathBuf>)> {
-    let save = |item: &ResultItem| {
-        let extension = if item.picture().is_some() { "png" } else { "latent" };
-        let seed = item.request.seed.0;
-        let names = std::iter::once(format!("safelight-{seed}"))
-            .chain((2..).map(|number| format!("safelight-{seed}-{number}")));
-        let mut paths = names.map(|name| folder.join(name).with_extension(extension));
+) -> Vec<(DocumentId, anyhow::Result<PathBuf>)> {
+    let save = |export: &Export| {
+        let extension = if export.kind == ExportKind::Picture { "png" } else { "latent" };
+        let names = std::iter::once(export.stem.clone())
+            .chain((2..).map(|number| format!("{}-{number}", export.stem)));
+        let mut paths = names.map(|name| folder.join(format!("{name}.{extension}")));
         let path = paths.find(|path| !path.exists()).context("no name is free")?;
-        if item.picture().is_some() {
-            return save_picture(&path, item, metadata);
-        }
-        write_latent(&path, &item.format.vae_from_model(&item.latent), &result_latent_facts(item))?;
-        Ok(path)
+        write(&path, export, metadata)
     };
-    items.iter().map(|item| (item.job, save(item))).collect()
-}
-
-/// Writes a latent in ComfyUI's form; the path has its extension.
-pub(super) fn save_latent(path: &Path, latent: &Latent, profile: &ModelProfile) -> anyhow::Result<PathBuf> {
-    refuse_stream(path)?;
-    let facts = LatentFacts {
-        family: Some(profile.family.to_owned()),
-        vae_hash: Some(profile.vae_hash.clone()),
-        ..latent_facts(&profile.format)
-    };
-    write_latent(path, &profile.format.vae_from_model(latent), &facts)?;
-    Ok(path.to_owned())
+    exports.iter().map(|export| (export.of, save(export))).collect()
 }
 
 /// What a result's latent file says of it.
@@ -126,39 +103,48 @@ fn latent_facts(format: &LatentFormat) -> LatentFacts {
     }
 }
 
-/// Writes something of the latent view: `latent` in model space, as it is adjusted.
-pub(super) fn export(
-    path: &Path,
-    what: Export,
-    latent: &Latent,
-    format: &LatentFormat,
-    decoded: Option<&Picture>,
-) -> anyhow::Result<PathBuf> {
+/// Writes what is to be written; gives the path with its extension.
+pub(super) fn write(path: &Path, export: &Export, metadata: bool) -> anyhow::Result<PathBuf> {
     refuse_stream(path)?;
+    let format = &export.format;
     let plain = WriteOptions { metadata: false, ..WriteOptions::default() };
-    match what {
-        Export::Sheet => {
+    let latent = export.latent.as_ref().context("there is no latent yet")?;
+    match export.kind {
+        ExportKind::Picture => {
+            let picture = export.picture.as_ref().context("the picture is not decoded yet")?;
+            let options = WriteOptions { metadata, ..WriteOptions::default() };
+            Ok(write_picture(path, picture, export.facts.as_ref(), &options)?)
+        }
+        ExportKind::Latent => {
+            let facts = LatentFacts {
+                family: export.profile.as_ref().map(|profile| profile.family.to_owned()),
+                vae_hash: export.profile.as_ref().map(|profile| profile.vae_hash.clone()),
+                generation: export.facts.clone(),
+                ..latent_facts(format)
+            };
+            let path = with_extension(path, "latent");
+            write_latent(&path, &format.vae_from_model(latent), &facts)?;
+            Ok(path)
+        }
+        ExportKind::Sheet => {
             let title = path.file_stem().unwrap_or_default().to_string_lossy();
             Ok(write_picture(path, &channel_sheet(latent, format, &title)?, None, &plain)?)
         }
-        Export::Reconstruction => {
-            Ok(write_picture(path, decoded.context("the latent is not decoded yet")?, None, &plain)?)
-        }
-        Export::Npy => {
+        ExportKind::Npy => {
             let path = with_extension(path, "npy");
             write_npy(&path, &format.vae_from_model(latent))?;
             Ok(path)
         }
-        Export::Channel(index) if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) => {
+        ExportKind::Channel(index) if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) => {
             write_channel_npy(path, &format.vae_from_model(latent), index)?;
             Ok(path.to_owned())
         }
-        Export::Channel(index) => {
+        ExportKind::Channel(index) => {
             let path = with_extension(path, "png");
             save_channel(&path, latent, index)?;
             Ok(path)
         }
-        Export::ChannelPngs => {
+        ExportKind::ChannelPngs => {
             for index in 0..latent.shape().channels {
                 save_channel(&channel_path(path, index), latent, index)?;
             }
@@ -180,6 +166,32 @@ fn save_channel(path: &Path, latent: &Latent, index: usize) -> anyhow::Result<()
     Ok(write_channel_png16(path, latent, index, figures.min, figures.max)?)
 }
 
+/// Shows a file in the system's own window; where that shows no single file, its folder.
+pub(super) fn show_in_folder(path: &Path) {
+    let folder = path.parent().unwrap_or(path);
+    let mut command = if cfg!(target_os = "macos") {
+        let mut command = std::process::Command::new("open");
+        command.arg("-R").arg(path);
+        command
+    } else if cfg!(windows) {
+        let mut command = std::process::Command::new("explorer");
+        command.arg(folder);
+        command
+    } else {
+        let mut command = std::process::Command::new("xdg-open");
+        command.arg(folder);
+        command
+    };
+    match command.spawn() {
+        // Somebody has to take its end.
+        Ok(mut shown) => {
+            let thread = std::thread::Builder::new().name("safelight-folder".to_owned());
+            drop(thread.spawn(move || shown.wait()));
+        }
+        Err(error) => log::warn!("the folder could not be shown: {error}"),
+    }
+}
+
 /// The person's own folder.
 pub(super) fn home() -> Option<PathBuf> {
     directories::UserDirs::new().map(|folders| folders.home_dir().to_owned())
@@ -199,43 +211,40 @@ mod tests {
     use super::*;
     use crate::formats::latent_file::read_latent;
     use crate::latent::LatentShape;
-    use crate::request::{GenerationDraft, Seed};
-    use crate::session::Outcome;
+    use crate::request::{Picture, Seed};
+
+    fn export(kind: ExportKind) -> Export {
+        Export {
+            of: DocumentId(1),
+            kind,
+            stem: "safelight-7".to_owned(),
+            latent: Some(Latent::zeros(LatentShape::new(4, 1, 1))),
+            format: LatentFormat::STABLE_DIFFUSION,
+            picture: (kind == ExportKind::Picture).then(|| Picture::new(8, 8, vec![9; 192]).unwrap()),
+            facts: Some(GenerationFacts {
+                prompt: Some("a fox".to_owned()),
+                seed: Some(Seed(7)),
+                ..GenerationFacts::default()
+            }),
+            profile: None,
+            saves: true,
+        }
+    }
 
     #[test]
-    fn all_results_are_saved_under_names_of_their_own() {
-        let profile = ModelProfile::made_up();
-        let mut draft = GenerationDraft::new(&profile);
-        draft.seed = Seed(7);
-        let item = |job, outcome| ResultItem {
-            job: JobId(job),
-            request: draft.clone().validate(&profile).unwrap(),
-            model_name: profile.name.clone(),
-            format: profile.format,
-            latent: Latent::zeros(LatentShape::new(4, 16, 16)),
-            trajectory: std::sync::Arc::default(),
-            outcome,
-            finished_early: false,
-            elapsed_secs: 1.0,
-            saved: false,
-        };
-        let picture = Picture::new(8, 8, vec![9; 192]).unwrap();
+    fn all_documents_are_saved_under_names_of_their_own() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("safelight-7.png"), b"older").unwrap();
-        let items = [
-            item(1, Outcome::Decoded(picture.clone())),
-            item(2, Outcome::Decoded(picture)),
-            item(3, Outcome::Failed("no memory".into())),
-        ];
-        let written = save_all(folder.path(), &items, true);
+        let exports = [ExportKind::Picture, ExportKind::Picture, ExportKind::Latent].map(export);
+        let written = save_all(folder.path(), &exports, true);
         let names: Vec<_> =
             written.iter().map(|(_, path)| path.as_ref().unwrap().file_name().unwrap().to_owned()).collect();
         assert_eq!(names, ["safelight-7-2.png", "safelight-7-3.png", "safelight-7.latent"]);
         assert_eq!(std::fs::read(folder.path().join("safelight-7.png")).unwrap(), b"older");
         let read = read_latent(&folder.path().join("safelight-7.latent")).unwrap();
-        assert_eq!(read.latent, items[2].latent);
-        assert_eq!(read.facts.generation.unwrap().seed, Some(Seed(7)));
-        assert!(save_all(Path::new("/nowhere"), &items[..1], true)[0].1.is_err());
+        assert_eq!(Some(read.latent), exports[2].latent);
+        assert_eq!(read.facts.generation.unwrap().seed, Some(Seed(7)), "a latent carries its settings");
+        assert!(save_all(Path::new("/nowhere"), &exports[..1], true)[0].1.is_err());
     }
 
     #[cfg(target_os = "linux")]
@@ -246,9 +255,7 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let Err(error) = open(&pipe, [0; 3]) else { panic!() };
         assert!(error.to_string().contains("a pipe and not a file"), "{error}");
-        let latent = Latent::zeros(LatentShape::new(4, 1, 1));
-        let format = LatentFormat::STABLE_DIFFUSION;
-        let error = export(&pipe, Export::Npy, &latent, &format, None).unwrap_err().to_string();
+        let error = write(&pipe, &export(ExportKind::Npy), false).unwrap_err().to_string();
         assert!(error.contains("a pipe or a device"), "{error}");
     }
 }

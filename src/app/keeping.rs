@@ -124,10 +124,18 @@ impl Window {
     /// The settings as they are now.
     fn settings_now(&self) -> Settings {
         Settings {
-            model: self.session.draft.model.clone(),
-            model_crashed: self.session.is_held_back,
+            model: self.session.draft().model.clone(),
+            model_crashed: self.session.is_held_back(),
             save_metadata: self.desk.save_metadata,
-            recent_models: self.session.recent_models.clone(),
+            recent_models: self
+                .session
+                .recent_models()
+                .iter()
+                .filter(|known| known.has_worked)
+                .map(|known| known.folder.clone())
+                .collect(),
+            recipe: Some(self.session.saved_recipe()),
+            enlarger: self.desk.enlarger,
             ..self.settings.clone()
         }
     }

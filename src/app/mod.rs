@@ -16,12 +16,14 @@ mod settings;
 mod settings_file;
 mod signals;
 mod start;
+mod typing;
 mod waker;
 mod window;
 
 use std::path::PathBuf;
 
-pub use settings::{Settings, ThemeChoice};
+pub use crate::panels::ThemeChoice;
+pub use settings::Settings;
 pub use start::run;
 pub use window::Window;
 

@@ -1,5 +1,4 @@
-//! What the window asks: a path where no dialog could be shown, whether a file is replaced, whether settings come
-//! back, whether pictures are kept, and what becomes of those of an earlier session.
+//! What the window asks: a path where no dialog could be shown, whether a file is replaced, whether pictures are kept, and what becomes of those of an earlier session.
 
 use std::path::PathBuf;
 
@@ -8,17 +7,12 @@ use super::dialogs::Purpose;
 use super::recovery::{Abandoned, Recovery, read_all};
 use super::saving::Chooser;
 use super::window::Window;
-use crate::formats::metadata::GenerationFacts;
-use crate::panels::Tab;
-use crate::session::Action;
 
 /// Questions that are open.
 #[derive(Default)]
 pub(super) struct Questions {
     /// A path that is typed because no dialog could be shown.
     pub(super) typed_path: Option<(Purpose, String)>,
-    /// Settings that an opened picture offers.
-    pub(super) offered: Option<Box<GenerationFacts>>,
     /// Files that a choice would replace.
     pub(super) replacing: Option<Replacing>,
     /// Unsaved results of windows that ended without a word.
@@ -115,9 +109,9 @@ fn answers(ui: &mut egui::Ui, words: [&str; 3]) -> Option<usize> {
 }
 
 impl Window {
-    /// Pictures of this session that are in no file.
+    /// Documents that are in no file.
     fn unsaved(&self) -> usize {
-        self.session.results.iter().filter(|item| !item.saved).count()
+        self.session.unsaved().count()
     }
 
     /// Whether something would be lost if the window closed now.
@@ -142,7 +136,6 @@ impl Window {
 
     pub(super) fn questions_ui(&mut self, ctx: &egui::Context) {
         self.typed_path_ui(ctx);
-        self.offered_ui(ctx);
         // A path that is being chosen is above the question that asked for it.
         if self.questions.replacing.is_some() {
             self.replacing_ui(ctx);
@@ -179,23 +172,6 @@ impl Window {
             self.questions.typed_path = Some((purpose, path));
         } else if done && !path.is_empty() {
             self.paths_chosen(purpose, vec![PathBuf::from(path.trim())], Chooser::Typing);
-        }
-    }
-
-    fn offered_ui(&mut self, ctx: &egui::Context) {
-        let text = self.desk.text;
-        let Some(facts) = self.questions.offered.take() else { return };
-        let (mut taken, mut open) = (false, true);
-        centred(text.restore, &mut open).show(ctx, |ui| {
-            ui.set_max_width(360.0);
-            ui.label(facts.prompt.clone().unwrap_or_default());
-            taken = ui.button(text.restore).clicked();
-        });
-        if taken {
-            self.session.apply(Action::RestoreFacts(facts));
-            self.desk.tab = Tab::Picture;
-        } else if open {
-            self.questions.offered = Some(facts);
         }
     }
 

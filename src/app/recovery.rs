@@ -305,7 +305,6 @@ mod tests {
             outcome: Outcome::Decoding,
             finished_early: true,
             elapsed_secs: 2.5,
-            saved: false,
         }
     }
 

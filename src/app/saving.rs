@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::background::{Finished, Use};
+use super::background::Finished;
 use super::dialogs::{Answer, Purpose};
 use super::files::{self, with_extension};
 use super::questions::Replacing;
 use super::window::Window;
 use crate::catalog::ModelSource;
 use crate::formats::picture::PictureFormat;
-use crate::session::{Action, Export, Message};
+use crate::session::{Action, Export, ExportKind, Message};
 
 /// A dialog that ended sooner than this, seconds, was never shown.
 const NEVER_SHOWN: f64 = 0.25;
@@ -25,19 +25,20 @@ pub(super) enum Chooser {
 
 /// The files that are written when `path` is chosen, in the form in which they are written; none for what is read,
 /// and for a folder in which names are found that are free.
-pub(super) fn targets(purpose: &Purpose, path: &Path, channels: usize) -> Vec<PathBuf> {
-    match purpose {
-        Purpose::SavePicture(_) | Purpose::Export(Export::Sheet | Export::Reconstruction) => {
+pub(super) fn targets(purpose: &Purpose, path: &Path) -> Vec<PathBuf> {
+    let Purpose::Export(export) = purpose else { return Vec::new() };
+    match export.kind {
+        ExportKind::Picture | ExportKind::Sheet => {
             // A name that no format has is refused by the writer, which says why.
             vec![PictureFormat::of_path(path).map_or_else(|_| path.to_owned(), |(_, path)| path)]
         }
-        Purpose::SaveLatent(_) => vec![with_extension(path, "latent")],
-        Purpose::Export(Export::Npy) => vec![with_extension(path, "npy")],
-        Purpose::Export(Export::Channel(_)) => vec![with_extension(path, "png")],
-        Purpose::Export(Export::ChannelPngs) => {
+        ExportKind::Latent => vec![with_extension(path, "latent")],
+        ExportKind::Npy => vec![with_extension(path, "npy")],
+        ExportKind::Channel(_) => vec![with_extension(path, "png")],
+        ExportKind::ChannelPngs => {
+            let channels = export.latent.as_ref().map_or(0, |latent| latent.shape().channels);
             (0..channels).map(|channel| files::channel_path(path, channel)).collect()
         }
-        Purpose::SaveAll | Purpose::Open | Purpose::OpenSource | Purpose::OpenModel => Vec::new(),
     }
 }
 
@@ -69,25 +70,20 @@ pub(super) fn would_replace(targets: &[PathBuf], chosen: &Path, by: Chooser) -> 
     Ok(replaced)
 }
 
+/// The proposed file name of an export.
+pub(super) fn proposed_name(export: &Export) -> String {
+    let stem = &export.stem;
+    match export.kind {
+        ExportKind::Picture => format!("{stem}.png"),
+        ExportKind::Latent => format!("{stem}.latent"),
+        ExportKind::Sheet => format!("{stem}-channels.png"),
+        ExportKind::ChannelPngs => format!("{stem}-channel.png"),
+        ExportKind::Channel(index) => format!("{stem}-channel-{index}.png"),
+        ExportKind::Npy => format!("{stem}.npy"),
+    }
+}
+
 impl Window {
-    /// The proposed file name of an export.
-    pub(super) fn export_name(&self, what: Export) -> String {
-        let name = &self.session.inspector.name;
-        let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let stem = stem.unwrap_or_else(|| format!("safelight-{}", self.shown_seed()));
-        match what {
-            Export::Sheet => format!("{stem}-channels.png"),
-            Export::ChannelPngs => format!("{stem}-channel.png"),
-            Export::Channel(index) => format!("{stem}-channel-{index}.png"),
-            Export::Npy => format!("{stem}.npy"),
-            Export::Reconstruction => format!("{stem}-decoded.png"),
-        }
-    }
-
-    pub(super) fn shown_seed(&self) -> u64 {
-        self.session.shown_result().map_or(0, |item| item.request.seed.0)
-    }
-
     /// Shows a dialog for a path.
     pub(super) fn ask(&mut self, purpose: Purpose, name: &str) {
         self.dialogs.ask(purpose, self.settings.last_folder.as_deref(), name);
@@ -106,8 +102,7 @@ impl Window {
     /// Reads or writes what was chosen; asks first where that would replace a file nobody asked about.
     pub(super) fn paths_chosen(&mut self, purpose: Purpose, paths: Vec<PathBuf>, by: Chooser) {
         let Some(chosen) = paths.first().cloned() else { return };
-        let latent = self.session.inspector.latent.as_ref();
-        let targets = targets(&purpose, &chosen, latent.map_or(0, |latent| latent.shape().channels));
+        let targets = targets(&purpose, &chosen);
         let replaced = match would_replace(&targets, &chosen, by) {
             Ok(replaced) => replaced,
             Err(why) => {
@@ -130,42 +125,24 @@ impl Window {
             if is_folder { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
         match purpose {
             Purpose::Open => self.session.apply(Action::OpenPaths(paths)),
-            Purpose::OpenSource => self.read(path, Use::Source),
+            Purpose::OpenSource => {
+                let background = self.session.open_options().background;
+                self.background.begin(move || Finished::SourceOpened(files::open(&path, background)));
+            }
             Purpose::OpenModel => self.session.apply(Action::SetModel(ModelSource::Folder(path))),
-            Purpose::SavePicture(job) => {
-                let item = self.session.results.iter().find(|item| item.job == job).cloned();
+            Purpose::Export(export) => {
                 let metadata = self.desk.save_metadata;
+                let document = export.saves.then_some(export.of);
                 self.background.begin_writing(move || {
-                    let written = match &item {
-                        Some(item) => files::save_picture(&path, item, metadata),
-                        None => Err(anyhow::anyhow!("the picture was removed")),
-                    };
-                    Finished::Written { job: Some(job), written }
+                    let written = files::write(&path, &export, metadata);
+                    Finished::Written { document, written }
                 });
             }
             Purpose::SaveAll => {
-                let (metadata, results) = (self.desk.save_metadata, &self.session.results);
-                let unsaved: Vec<_> = results.iter().filter(|item| !item.saved).cloned().collect();
+                let (metadata, unsaved) = (self.desk.save_metadata, self.session.exports_of_unsaved());
                 self.questions.save_begins(unsaved.len());
                 self.background
                     .begin_writing(move || Finished::AllWritten(files::save_all(&path, &unsaved, metadata)));
-            }
-            Purpose::SaveLatent(latent) => {
-                let Some(profile) = self.session.profile.clone() else { return };
-                let path = with_extension(&path, "latent");
-                self.background.begin_writing(move || {
-                    let written = files::save_latent(&path, &latent, &profile);
-                    Finished::Written { job: None, written }
-                });
-            }
-            Purpose::Export(what) => {
-                let inspector = &self.session.inspector;
-                let (Some(latent), Some(format)) = (inspector.adjusted(), inspector.format) else { return };
-                let decoded = inspector.decoded.clone();
-                self.background.begin_writing(move || {
-                    let written = files::export(&path, what, &latent, &format, decoded.as_ref());
-                    Finished::Written { job: None, written }
-                });
             }
         }
     }
@@ -174,19 +151,32 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::JobId;
-    use crate::latent::{Latent, LatentShape};
+    use crate::latent::{Latent, LatentFormat, LatentShape};
+    use crate::session::DocumentId;
 
     fn purposes() -> Vec<(Purpose, &'static str)> {
-        vec![
-            (Purpose::SavePicture(JobId(1)), "precious.png"),
-            (Purpose::SaveLatent(Latent::zeros(LatentShape::new(4, 1, 1))), "precious.latent"),
-            (Purpose::Export(Export::Sheet), "precious.png"),
-            (Purpose::Export(Export::Reconstruction), "precious.png"),
-            (Purpose::Export(Export::Npy), "precious.npy"),
-            (Purpose::Export(Export::Channel(2)), "precious.png"),
-            (Purpose::Export(Export::ChannelPngs), "precious-2.png"),
-        ]
+        let files = [
+            (ExportKind::Picture, "precious.png"),
+            (ExportKind::Latent, "precious.latent"),
+            (ExportKind::Sheet, "precious.png"),
+            (ExportKind::Npy, "precious.npy"),
+            (ExportKind::Channel(2), "precious.png"),
+            (ExportKind::ChannelPngs, "precious-2.png"),
+        ];
+        let purpose = |kind| {
+            Purpose::Export(Box::new(Export {
+                of: DocumentId(1),
+                kind,
+                stem: "precious".to_owned(),
+                latent: Some(Latent::zeros(LatentShape::new(4, 1, 1))),
+                format: LatentFormat::STABLE_DIFFUSION,
+                picture: None,
+                facts: None,
+                profile: None,
+                saves: false,
+            }))
+        };
+        files.map(|(kind, file)| (purpose(kind), file)).into()
     }
 
     #[test]
@@ -194,14 +184,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for (purpose, written) in purposes() {
             let (chosen, written) = (folder.path().join("precious"), folder.path().join(written));
-            let asked = |chosen: &Path, by| would_replace(&targets(&purpose, chosen, 4), chosen, by).unwrap();
+            let asked = |chosen: &Path, by| would_replace(&targets(&purpose, chosen), chosen, by).unwrap();
             assert!(asked(&chosen, Chooser::Typing).is_empty(), "{purpose:?}");
             std::fs::write(&written, b"older").unwrap();
             for by in [Chooser::Dialog, Chooser::Typing] {
                 // The dialog asked about `precious`, which is not what is written.
                 assert_eq!(asked(&chosen, by), std::slice::from_ref(&written), "{purpose:?} {by:?}");
             }
-            if !matches!(purpose, Purpose::Export(Export::ChannelPngs)) {
+            if !matches!(&purpose, Purpose::Export(export) if export.kind == ExportKind::ChannelPngs) {
                 assert!(asked(&written, Chooser::Dialog).is_empty(), "{purpose:?}: the dialog asked");
                 assert_eq!(asked(&written, Chooser::Typing), std::slice::from_ref(&written), "{purpose:?}");
             }

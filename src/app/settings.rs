@@ -4,21 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::catalog::{ModelParts, ModelSource};
-use crate::panels::Language;
-
-/// Light or dark.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ThemeChoice {
-    /// As the system.
-    #[default]
-    System,
-    /// Light.
-    Light,
-    /// Dark.
-    Dark,
-}
+use crate::catalog::{ImageSize, ModelParts, ModelSource, SamplerKind, ScheduleKind};
+use crate::panels::{Language, ThemeChoice};
+use crate::request::Seed;
+use crate::session::{ModelSettings, SavedRecipe};
 
 /// The settings file.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +28,10 @@ pub struct Settings {
     pub save_metadata: bool,
     /// Inner size of the window, points.
     pub window_size: [f32; 2],
+    /// Whether the panel of the latent's channels is open.
+    pub enlarger: bool,
+    /// What was typed and set.
+    pub recipe: Option<SavedRecipe>,
 }
 
 impl Default for Settings {
@@ -53,6 +46,8 @@ impl Default for Settings {
             last_folder: None,
             save_metadata: true,
             window_size: [1280.0, 800.0],
+            enlarger: true,
+            recipe: None,
         }
     }
 }
@@ -69,6 +64,8 @@ impl Settings {
             ("last_folder", self.last_folder.as_deref().map_or(Value::Null, path_to_json)),
             ("save_metadata", json!(self.save_metadata)),
             ("window_size", json!(self.window_size)),
+            ("enlarger", json!(self.enlarger)),
+            ("recipe", self.recipe.as_ref().map_or(Value::Null, recipe_to_json)),
         ];
         fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -112,6 +109,10 @@ impl Settings {
                     (400.0..=16_384.0).contains(width) && (300.0..=16_384.0).contains(height)
                 })
                 .unwrap_or(default.window_size),
+            enlarger: field(object, "enlarger", default.enlarger, &mut damaged, Value::as_bool),
+            recipe: field(object, "recipe", None, &mut damaged, |v| {
+                if v.is_null() { Some(None) } else { recipe_from_json(v).map(Some) }
+            }),
         };
         let entries = object.get("recent_models").and_then(Value::as_array).map_or(0, Vec::len);
         if read.recent_models.len() < entries {
@@ -205,6 +206,55 @@ pub(super) fn model_from_json(value: &Value) -> Option<ModelSource> {
     path_from_json(value.get("folder")?).map(ModelSource::Folder)
 }
 
+fn recipe_to_json(recipe: &SavedRecipe) -> Value {
+    let settings = recipe.settings.as_ref().map(|settings| {
+        json!({
+            "width": settings.size.width,
+            "height": settings.size.height,
+            "steps": settings.steps,
+            "guidance_scale": settings.guidance_scale,
+            "sampler": settings.sampler.name(),
+            "schedule": settings.schedule.name(),
+        })
+    });
+    json!({
+        "prompt": recipe.prompt,
+        "negative_prompt": recipe.negative_prompt,
+        "seed": recipe.seed.0,
+        "seed_locked": recipe.seed_locked,
+        "batch": recipe.batch,
+        "settings": settings,
+    })
+}
+
+fn recipe_from_json(value: &Value) -> Option<SavedRecipe> {
+    let text = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
+    let settings = value.get("settings").filter(|settings| !settings.is_null());
+    Some(SavedRecipe {
+        prompt: text("prompt")?,
+        negative_prompt: text("negative_prompt")?,
+        seed: Seed(value.get("seed")?.as_u64()?),
+        seed_locked: value.get("seed_locked")?.as_bool()?,
+        batch: value.get("batch")?.as_u64()?,
+        settings: match settings {
+            Some(settings) => Some(model_settings_from_json(settings)?),
+            None => None,
+        },
+    })
+}
+
+fn model_settings_from_json(value: &Value) -> Option<ModelSettings> {
+    let number = |name: &str| usize::try_from(value.get(name)?.as_u64()?).ok();
+    let (sampler, schedule) = (value.get("sampler")?.as_str()?, value.get("schedule")?.as_str()?);
+    Some(ModelSettings {
+        size: ImageSize::new(number("width")?, number("height")?),
+        steps: number("steps")?,
+        guidance_scale: value.get("guidance_scale")?.as_f64()?,
+        sampler: SamplerKind::ALL.into_iter().find(|kind| kind.name() == sampler)?,
+        schedule: ScheduleKind::ALL.into_iter().find(|kind| kind.name() == schedule)?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +269,21 @@ mod tests {
             last_folder: Some("/pictures".into()),
             save_metadata: false,
             window_size: [900.0, 700.0],
+            enlarger: false,
+            recipe: Some(SavedRecipe {
+                prompt: "a fox".into(),
+                negative_prompt: "blurry".into(),
+                seed: Seed(u64::MAX),
+                seed_locked: true,
+                batch: 3,
+                settings: Some(ModelSettings {
+                    size: ImageSize::new(512, 768),
+                    steps: 25,
+                    guidance_scale: 7.5,
+                    sampler: SamplerKind::ALL[1],
+                    schedule: ScheduleKind::ALL[0],
+                }),
+            }),
         }
     }
 
@@ -265,6 +330,8 @@ mod tests {
             ("last_folder", json!([])),
             ("save_metadata", json!(null)),
             ("window_size", json!([1])),
+            ("enlarger", json!(1)),
+            ("recipe", json!({ "prompt": 3 })),
         ] {
             let mut object = settings().to_json();
             object.insert(name.to_owned(), wrong);

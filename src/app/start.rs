@@ -179,6 +179,10 @@ impl eframe::App for Shell {
         self.with(|window| window.logic(ctx, frame));
     }
 
+    fn raw_input_hook(&mut self, ctx: &egui::Context, input: &mut egui::RawInput) {
+        self.with(|window| window.raw_input_hook(ctx, input));
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         self.with(|window| window.ui(ui, frame));
     }

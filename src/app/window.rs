@@ -3,22 +3,24 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::background::{Background, Finished, Use};
+use super::background::{Background, Finished};
 use super::dialogs::{Dialogs, Purpose};
 use super::files::{self, Opened};
 use super::keeping::{Found, Keeping};
 use super::monitor::fit_to_monitor;
 use super::questions::Questions;
-use super::settings::{Settings, ThemeChoice};
+use super::saving::proposed_name;
+use super::settings::Settings;
 use super::signals::Termination;
+use super::typing::Typing;
 use super::waker::Waker;
 use crate::catalog::ModelSource;
 use crate::engine::{Engine, EngineSettings, Event};
 use crate::formats::compare;
-use crate::panels::{Desk, Language, Tab, theme, window_ui};
+use crate::panels::{Desk, Language, ThemeChoice, theme, window_ui};
 use crate::preview::LatentTextures;
 use crate::request::Picture;
-use crate::session::{Action, Effect, Message, Session};
+use crate::session::{Action, DocumentId, Effect, FileContent, Message, Session};
 
 /// The program's window.
 pub struct Window {
@@ -34,6 +36,7 @@ pub struct Window {
     pub(super) dialogs: Dialogs,
     engine: Engine,
     waker: Waker,
+    typing: Typing,
     /// Whether the window was held against its monitor's size.
     is_fitted: bool,
 }
@@ -71,7 +74,11 @@ impl Window {
         };
         let mut desk = Desk::new(None, settings.language);
         desk.save_metadata = settings.save_metadata;
-        session.fits_folder = super::fits_folder();
+        (desk.theme, desk.enlarger) = (settings.theme, settings.enlarger);
+        if let Some(recipe) = settings.recipe.clone() {
+            session.restore_recipe(recipe);
+        }
+        session.keep_fits_in(super::fits_folder());
         let mut window = Self {
             session,
             desk,
@@ -83,6 +90,7 @@ impl Window {
             dialogs: Dialogs::new(&waker),
             engine,
             waker,
+            typing: Typing::default(),
             is_fitted: false,
         };
         window.attach(context);
@@ -107,11 +115,7 @@ impl Window {
         let ctx = &context.egui_ctx;
         self.waker.follow(ctx);
         theme::install(ctx);
-        ctx.set_theme(match self.settings.theme {
-            ThemeChoice::System => egui::ThemePreference::System,
-            ThemeChoice::Light => egui::ThemePreference::Light,
-            ThemeChoice::Dark => egui::ThemePreference::Dark,
-        });
+        ctx.set_theme(theme_preference(self.settings.theme));
         self.desk.paint_with(context.wgpu_render_state.as_ref().map(LatentTextures::new));
         self.carry_out(ctx);
     }
@@ -125,15 +129,11 @@ impl Window {
                         self.session.notify(Message::NotTaken(error.to_string()));
                     }
                 }
-                Effect::AskSavePicture(job) => {
-                    let name = format!("safelight-{}.png", self.shown_seed());
-                    self.ask(Purpose::SavePicture(job), &name);
+                Effect::AskExport(export) => {
+                    let name = proposed_name(&export);
+                    self.ask(Purpose::Export(export), &name);
                 }
-                Effect::AskSaveLatent(latent) => {
-                    let name = format!("safelight-{}.latent", self.shown_seed());
-                    self.ask(Purpose::SaveLatent(latent), &name);
-                }
-                Effect::AskExport(what) => self.ask(Purpose::Export(what), &self.export_name(what)),
+                Effect::ShowInFolder(path) => files::show_in_folder(&path),
                 Effect::AskOpen => self.ask(Purpose::Open, ""),
                 Effect::AskSource => self.ask(Purpose::OpenSource, ""),
                 Effect::AskOpenModel => self.ask(Purpose::OpenModel, ""),
@@ -143,10 +143,8 @@ impl Window {
                         picture.rgb(),
                     ));
                 }
-                Effect::Read(path) => self.read(path, Use::Inspect),
-                Effect::Keep(job) => {
-                    self.keeping.keep(self.session.results.iter().find(|item| item.job == job))
-                }
+                Effect::Read(document, path) => self.read(document, path),
+                Effect::Keep(job) => self.keeping.keep(self.session.result(job)),
                 Effect::IsKeptAs(job, files) => self.keeping.is_kept_as(job, files),
                 Effect::Forget(job) => self.keeping.forget(job),
                 Effect::Compare { job, original, decoded, downscale, latent_bytes } => {
@@ -156,7 +154,8 @@ impl Window {
                     });
                 }
                 Effect::FindModels(channels) => {
-                    let folders = self.session.recent_models.iter().cloned().map(ModelSource::Folder);
+                    let folders = self.session.recent_models().iter().filter(|known| known.failed.is_none());
+                    let folders = folders.map(|known| ModelSource::Folder(known.folder.clone()));
                     let known = std::iter::once(ModelSource::Builtin).chain(folders).collect();
                     self.background
                         .begin(move || Finished::ModelsFound(files::fitting_models(known, channels)));
@@ -165,20 +164,29 @@ impl Window {
         }
     }
 
-    pub(super) fn read(&mut self, path: PathBuf, wanted_for: Use) {
-        let background = self.session.open_options.background;
-        self.background.begin(move || {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Finished::Opened { wanted_for, name, opened: files::open(&path, background) }
-        });
+    fn read(&mut self, document: DocumentId, path: PathBuf) {
+        let background = self.session.open_options().background;
+        self.background.begin(move || Finished::Opened(document, files::open(&path, background)));
     }
 
     fn finished(&mut self, finished: Finished) {
         match finished {
-            Finished::Opened { wanted_for, name, opened } => self.opened(wanted_for, name, opened),
-            Finished::Written { job, written: Ok(path) } => {
-                if let Some(job) = job {
-                    self.session.mark_saved(job);
+            Finished::Opened(document, opened) => {
+                let content = match opened {
+                    Ok(Opened { content, scaled }) => {
+                        if let Some((width, height)) = scaled {
+                            self.session.notify(Message::ScaledDown(width, height));
+                        }
+                        content
+                    }
+                    Err(error) => FileContent::Unreadable(format!("{error:#}")),
+                };
+                self.session.apply(Action::FileRead(document, Box::new(content)));
+            }
+            Finished::SourceOpened(opened) => self.source_opened(opened),
+            Finished::Written { document, written: Ok(path) } => {
+                if let Some(document) = document {
+                    self.session.mark_saved(document);
                 }
                 self.session.notify(Message::Saved(path));
             }
@@ -187,8 +195,8 @@ impl Window {
             }
             Finished::AllWritten(written) => {
                 let all = written.iter().all(|(_, written)| written.is_ok());
-                for (job, written) in written {
-                    self.finished(Finished::Written { job: Some(job), written });
+                for (document, written) in written {
+                    self.finished(Finished::Written { document: Some(document), written });
                 }
                 self.questions.save_ended(all, self.would_lose());
             }
@@ -212,26 +220,21 @@ impl Window {
         }
     }
 
-    fn opened(&mut self, wanted_for: Use, name: String, opened: anyhow::Result<Opened>) {
+    fn source_opened(&mut self, opened: anyhow::Result<Opened>) {
         match opened {
-            Ok(Opened::Model(model)) => self.session.apply(Action::SetModel(model)),
-            Ok(Opened::Picture { picture, facts, scaled, transparent }) => {
-                if scaled {
-                    self.session.notify(Message::ScaledDown(picture.width(), picture.height()));
-                }
-                if wanted_for == Use::Source {
-                    self.session.apply(Action::UsePicture(picture));
-                    return;
-                }
-                self.questions.offered = facts;
-                self.desk.tab = Tab::Latent;
-                self.session.apply(Action::InspectPicture { picture, name, transparent });
+            Ok(Opened { content: FileContent::Picture { picture, .. }, .. }) => {
+                self.session.apply(Action::UsePicture(picture));
             }
-            Ok(Opened::Latent { latent, space }) => {
-                self.desk.tab = Tab::Latent;
-                self.session.apply(Action::InspectLatent { latent, space, name });
+            Ok(_) => {
+                let why = match self.settings.language {
+                    Language::English => "it is no picture, and an image-to-image run starts from one",
+                    Language::Korean => "그림 파일이 아닙니다. 원본으로는 그림을 고르세요",
+                };
+                self.session.notify(Message::NotOpened(why.to_owned()));
             }
-            Err(error) => self.session.notify(Message::NotOpened(format!("{error:#}"))),
+            Err(error) => {
+                self.session.notify(Message::NotOpened(format!("{error:#}")));
+            }
         }
     }
 
@@ -250,35 +253,27 @@ impl Window {
         if let Some(image) = pasted {
             let rgb: Vec<u8> = image.pixels.iter().flat_map(|p| [p.r(), p.g(), p.b()]).collect();
             if let Ok(picture) = Picture::new(image.size[0], image.size[1], rgb) {
-                self.desk.tab = Tab::Latent;
                 let name = self.desk.text.pasted.to_owned();
-                self.session.apply(Action::InspectPicture { picture, name, transparent: false });
+                self.session.apply(Action::OpenPicture(picture, name));
             }
         }
     }
 
-    /// Language and theme, in the corner of the controls.
-    fn corner_ui(&mut self, ui: &mut egui::Ui) {
-        let frame = egui::Frame::side_top_panel(ui.style()).inner_margin(egui::Margin::symmetric(14, 6));
-        egui::Panel::top("corner").frame(frame).show(ui, |ui| {
-            ui.horizontal(|ui| {
-                ui.heading("Safelight");
-                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                    if ui.small_button(self.desk.text.language).clicked() {
-                        self.settings.language = match self.settings.language {
-                            Language::English => Language::Korean,
-                            Language::Korean => Language::English,
-                        };
-                        self.desk.speak(self.settings.language);
-                    }
-                    if ui.small_button(self.desk.text.theme_toggle).clicked() {
-                        let dark = ui.visuals().dark_mode;
-                        self.settings.theme = if dark { ThemeChoice::Light } else { ThemeChoice::Dark };
-                        ui.ctx().set_theme(if dark { egui::Theme::Light } else { egui::Theme::Dark });
-                    }
-                });
-            });
-        });
+    /// Takes up what the panels chose of the window's own settings.
+    fn take_choices(&mut self, ctx: &egui::Context) {
+        self.settings.language = self.desk.language;
+        if self.settings.theme != self.desk.theme {
+            self.settings.theme = self.desk.theme;
+            ctx.set_theme(theme_preference(self.desk.theme));
+        }
+    }
+}
+
+fn theme_preference(theme: ThemeChoice) -> egui::ThemePreference {
+    match theme {
+        ThemeChoice::System => egui::ThemePreference::System,
+        ThemeChoice::Light => egui::ThemePreference::Light,
+        ThemeChoice::Dark => egui::ThemePreference::Dark,
     }
 }
 
@@ -303,8 +298,13 @@ impl eframe::App for Window {
         self.keep_settings();
     }
 
+    fn raw_input_hook(&mut self, ctx: &egui::Context, input: &mut egui::RawInput) {
+        if self.typing.keep_in_order(&mut input.events) {
+            ctx.request_repaint();
+        }
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
-        self.corner_ui(ui);
         self.desk.keys_are_taken = self.questions.take_keys();
         let actions = window_ui(ui, &self.session, &mut self.desk);
         let ctx = ui.ctx().clone();
@@ -315,6 +315,7 @@ impl eframe::App for Window {
         for action in edits.into_iter().chain(others) {
             self.session.apply(action);
         }
+        self.take_choices(&ctx);
         self.carry_out(&ctx);
         self.is_fitted = self.is_fitted || fit_to_monitor(&ctx);
         if let Some(rect) = ctx.input(|input| input.viewport().inner_rect) {
@@ -329,7 +330,7 @@ impl eframe::App for Window {
         }
         for effect in self.session.take_effects() {
             if let Effect::Keep(job) = effect {
-                self.keeping.keep(self.session.results.iter().find(|item| item.job == job));
+                self.keeping.keep(self.session.result(job));
             }
         }
         self.background.finish_writing();

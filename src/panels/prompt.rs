@@ -1,24 +1,28 @@
-//! Model, prompt and negative prompt.
+//! Prompt and negative prompt.
 
-use egui::text::LayoutJob;
-use egui::{RichText, TextFormat, Ui};
+use egui::text::{CCursor, CCursorRange, LayoutJob};
+use egui::{Key, Modifiers, RichText, TextFormat, Ui, Vec2};
 
-use super::{Desk, named, theme};
-use crate::catalog::ModelSource;
-use crate::request::GenerationDraft;
-use crate::session::{Action, ModelState, Session, builtin_vocabulary};
+use super::controls::{named, trailing};
+use super::desk::Desk;
+use super::theme;
+use crate::session::{Action, Session, builtin_vocabulary};
 
-pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions: &mut Vec<Action>) {
-    model_ui(ui, session, look, actions);
-    ui.add_space(6.0);
-    let text = look.text;
-    let mut draft = session.draft.clone();
+/// Rows that the prompt always has, points of height; a longer one scrolls.
+const ROWS: usize = 5;
+
+pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let mut draft = session.draft().clone();
     let label = ui
         .horizontal(|ui| {
+            ui.set_height(24.0);
             let label = ui.label(RichText::new(text.prompt).family(theme::strong()));
             if session.is_builtin() && !builtin_vocabulary().grammar.templates.is_empty() {
-                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                    if ui.small_button(text.dice).clicked() {
+                trailing(ui, "dice", |ui| {
+                    ui.spacing_mut().button_padding = Vec2::new(8.0, 2.0);
+                    ui.spacing_mut().interact_size.y = 22.0;
+                    if ui.button(text.dice).on_hover_text(text.dice_hint).clicked() {
                         actions.push(Action::RandomPrompt);
                     }
                 });
@@ -32,63 +36,135 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, look: &mut Desk, actions
         let job = marked_words(text.as_str(), width, marks_words, dark, ui.visuals().text_color());
         ui.fonts_mut(|fonts| fonts.layout_job(job))
     };
-    let response = ui
-        .add(
-            egui::TextEdit::multiline(&mut draft.prompt)
-                .id_salt("prompt")
-                .hint_text(text.prompt_hint)
-                .desired_rows(4)
-                .desired_width(f32::INFINITY)
-                .margin(egui::Margin::symmetric(10, 8))
-                .layouter(&mut layouter),
-        )
-        .labelled_by(label.id);
-    if look.focus_prompt {
-        look.focus_prompt = false;
+    let id = egui::Id::unique("prompt field");
+    turn_prompts(ui, id, actions);
+    let takes_word = session.is_builtin()
+        && ui.memory(|memory| memory.has_focus(id))
+        && ui.input_mut(|input| input.consume_key(Modifiers::CTRL, Key::Space));
+    let shown = field(ui, id, ROWS, |ui| {
+        egui::TextEdit::multiline(&mut draft.prompt)
+            .id(id)
+            .hint_text(text.prompt_hint)
+            .desired_rows(ROWS)
+            .desired_width(f32::INFINITY)
+            .frame(egui::Frame::NONE)
+            .margin(egui::Margin::symmetric(0, 4))
+            .layouter(&mut layouter)
+            .show(ui)
+    });
+    let response = shown.response.response.clone().labelled_by(label.id);
+    desk.prompt_field = Some(response.id);
+    if desk.focus_prompt {
+        desk.focus_prompt = false;
         response.request_focus();
     }
     if session.is_builtin() && response.has_focus() {
-        completions_ui(ui, &mut draft);
+        completions_ui(ui, &mut draft.prompt, &shown, takes_word);
     }
-    ui.collapsing(text.negative_prompt, |ui| {
-        let taken = session.profile.as_ref().is_none_or(|profile| profile.guidance.takes_negative_prompt());
-        let response = ui.add_enabled(
-            taken,
-            egui::TextEdit::multiline(&mut draft.negative_prompt)
-                .id_salt("negative prompt")
-                .hint_text(text.negative_hint)
-                .desired_rows(2)
-                .desired_width(f32::INFINITY)
-                .margin(egui::Margin::symmetric(10, 8)),
-        );
-        named(&response, text.negative_prompt);
-        response.on_disabled_hover_text(text.negative_off);
+    let taken = session.profile().is_none_or(|profile| profile.guidance.takes_negative_prompt());
+    let label = ui.label(RichText::new(text.negative_prompt).family(theme::strong()));
+    let negative = egui::Id::unique("negative prompt field");
+    let response = field(ui, negative, 2, |ui| {
+        let edit = egui::TextEdit::multiline(&mut draft.negative_prompt)
+            .id(negative)
+            .hint_text(text.negative_hint)
+            .desired_rows(2)
+            .desired_width(f32::INFINITY)
+            .frame(egui::Frame::NONE)
+            .margin(egui::Margin::symmetric(0, 4));
+        ui.add_enabled(taken, edit)
     });
-    if draft != session.draft {
+    let response = response.labelled_by(label.id).on_disabled_hover_text(text.negative_off);
+    named(&response, text.negative_prompt);
+    if draft != *session.draft() {
         actions.push(Action::Edit(Box::new(draft)));
     }
 }
 
-/// Words that could end what is being typed, one click away.
-fn completions_ui(ui: &mut Ui, draft: &mut GenerationDraft) {
-    let start = draft.prompt.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
-    if start.len() < 2 {
+/// A field of so many rows that scrolls instead of growing, so that nothing below it moves. `content` draws a text
+/// field without a frame.
+fn field<R>(ui: &mut Ui, id: egui::Id, rows: usize, content: impl FnOnce(&mut Ui) -> R) -> R {
+    let height = (rows as f32 * ui.text_style_height(&egui::TextStyle::Body)).ceil() + 16.0;
+    let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), height), egui::Sense::hover());
+    let visuals = ui.visuals();
+    let outline = if ui.memory(|memory| memory.has_focus(id)) {
+        egui::Stroke::new(1.5, visuals.widgets.active.bg_stroke.color)
+    } else {
+        visuals.widgets.inactive.bg_stroke
+    };
+    ui.painter().rect(rect, 6.0, visuals.extreme_bg_color, outline, egui::StrokeKind::Inside);
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(rect.shrink2(Vec2::new(10.0, 4.0))));
+    let inner = ui.available_size();
+    egui::ScrollArea::vertical()
+        .id_salt(id)
+        .max_height(inner.y)
+        .auto_shrink(false)
+        .show(&mut ui, |ui| {
+            ui.set_width(inner.x);
+            content(ui)
+        })
+        .inner
+}
+
+/// Earlier and later prompts come back while the field has the focus.
+fn turn_prompts(ui: &Ui, id: egui::Id, actions: &mut Vec<Action>) {
+    if !ui.memory(|memory| memory.has_focus(id)) {
         return;
     }
-    let words = builtin_vocabulary().completions(&start, 5);
-    if words.is_empty() || words == [start.as_str()] {
-        return;
-    }
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().button_padding = egui::vec2(6.0, 2.0);
-        for word in words {
-            if ui.small_button(word).clicked() {
-                draft.prompt.truncate(draft.prompt.len() - start.len());
-                draft.prompt.push_str(word);
-                draft.prompt.push(' ');
+    ui.input_mut(|input| {
+        for (key, earlier) in [(Key::ArrowUp, true), (Key::ArrowDown, false)] {
+            if input.consume_key(Modifiers::ALT, key) {
+                actions.push(Action::TurnPrompt { earlier });
             }
         }
     });
+}
+
+/// The beginning of the word before the cursor, a byte index, and the cursor's.
+fn word_before(text: &str, cursor: usize) -> (usize, usize) {
+    let end = text.char_indices().nth(cursor).map_or(text.len(), |(at, _)| at);
+    let start = text[..end].char_indices().rev().take_while(|(_, c)| c.is_alphanumeric()).last();
+    (start.map_or(end, |(at, _)| at), end)
+}
+
+/// Words that could end what is being typed, in a list at the cursor: nothing below it moves.
+fn completions_ui(ui: &Ui, prompt: &mut String, shown: &egui::text_edit::TextEditOutput, takes_word: bool) {
+    let Some(cursor) = shown.cursor_range.map(|range| range.primary) else { return };
+    let (start, end) = word_before(prompt, cursor.index.0);
+    if end - start < 2 {
+        return;
+    }
+    let words = builtin_vocabulary().completions(&prompt[start..end], 5);
+    if words.is_empty() || words == [&prompt[start..end]] {
+        return;
+    }
+    let mut chosen = takes_word.then(|| words[0]);
+    let place = shown.galley_pos + shown.galley.pos_from_cursor(cursor).left_bottom().to_vec2();
+    egui::Area::new(egui::Id::unique("completions"))
+        .order(egui::Order::Foreground)
+        .fixed_pos(place + Vec2::new(-8.0, 4.0))
+        .show(ui.ctx(), |ui| {
+            egui::Frame::popup(ui.style()).show(ui, |ui| {
+                ui.spacing_mut().item_spacing.y = 2.0;
+                for (index, word) in words.iter().enumerate() {
+                    let mut button = egui::Button::new(*word).frame_when_inactive(false);
+                    if index == 0 {
+                        button = button.right_text(RichText::new("Ctrl+Space").small().weak());
+                    }
+                    if ui.add(button).clicked() {
+                        chosen = Some(word);
+                    }
+                }
+            });
+        });
+    if let Some(word) = chosen {
+        prompt.replace_range(start..end, &format!("{word} "));
+        let at = prompt[..start].chars().count() + word.chars().count() + 1;
+        let mut state = shown.state.clone();
+        state.cursor.set_char_range(Some(CCursorRange::one(CCursor::new(at))));
+        state.store(ui.ctx(), shown.response.response.id);
+        ui.memory_mut(|memory| memory.request_focus(shown.response.response.id));
+    }
 }
 
 /// The prompt with a quiet line under words the built-in model does not know.
@@ -112,57 +188,15 @@ fn marked_words(text: &str, width: f32, marks: bool, dark: bool, ink: egui::Colo
     job
 }
 
-fn model_ui(ui: &mut Ui, session: &Session, look: &Desk, actions: &mut Vec<Action>) {
-    let text = look.text;
-    let name = |model: &ModelSource| look.model_name(model);
-    let label = ui.label(RichText::new(text.model).family(theme::strong()));
-    egui::ComboBox::from_id_salt("model")
-        .width(ui.available_width())
-        .selected_text(name(&session.draft.model))
-        .show_ui(ui, |ui| {
-            let folders = session.recent_models.iter().cloned().map(ModelSource::Folder);
-            for model in std::iter::once(ModelSource::Builtin).chain(folders) {
-                let chosen = model == session.draft.model;
-                if ui.selectable_label(chosen, name(&model)).clicked() && !chosen {
-                    actions.push(Action::SetModel(model));
-                }
-            }
-            ui.separator();
-            if ui.selectable_label(false, text.open_model).clicked() {
-                actions.push(Action::OpenModel);
-            }
-        })
-        .response
-        .labelled_by(label.id);
-    let dark = ui.visuals().dark_mode;
-    match &session.model_state {
-        ModelState::Loading(part, done, total) => {
-            let share = *done as f32 / (*total).max(1) as f32;
-            let bar = egui::ProgressBar::new(share).desired_height(4.0).fill(theme::accent(dark));
-            ui.add(bar);
-            ui.label(
-                RichText::new(format!("{} · {}", text.loading, text.part(part)))
-                    .small()
-                    .color(theme::quiet(dark)),
-            );
-        }
-        ModelState::Ready { device, .. } => {
-            let detail = session.profile.as_ref().map(|profile| {
-                let shape =
-                    profile.format.latent_shape(profile.defaults.size.width, profile.defaults.size.height);
-                let ratio = profile.format.compression(shape).ratio();
-                format!("{} · {device} · {ratio:.0}×", profile.family)
-            });
-            ui.label(RichText::new(detail.unwrap_or_default()).small().color(theme::quiet(dark)));
-        }
-        ModelState::Failed(_) => {
-            ui.horizontal(|ui| {
-                let words = if session.is_held_back { text.held_back } else { text.load_failed };
-                ui.label(RichText::new(words).small().color(theme::accent(dark)));
-                if ui.small_button(text.try_again).clicked() {
-                    actions.push(Action::SetModel(session.draft.model.clone()));
-                }
-            });
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_at_the_cursor_is_completed_and_not_the_last_one() {
+        assert_eq!(word_before("a moun over a lake", 6), (2, 6));
+        assert_eq!(word_before("a moun over a lake", 18), (14, 18));
+        assert_eq!(word_before("산 호", 3), (4, 7));
+        assert_eq!(word_before("a, ", 3), (3, 3));
     }
 }

@@ -2,16 +2,25 @@
 
 use egui::{RichText, Ui};
 
-use super::{Desk, theme};
+use super::desk::Desk;
+use super::theme;
 use crate::latent::{LatentFormat, LatentSpace};
 use crate::session::{Action, Question, Session};
 
 pub(super) fn question_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
-    let Some(question) = &session.question else { return };
+    let Some(question) = session.question() else { return };
     let text = desk.text;
     let quiet = theme::quiet(ui.visuals().dark_mode);
     let mut open = true;
-    let (Question::LatentKind { latent, name } | Question::OtherModel { latent, name, .. }) = question;
+    let (latent, name) = match question {
+        Question::LatentKind { latent, name, .. } | Question::OtherModel { latent, name, .. } => {
+            (latent, name)
+        }
+        Question::StopAll { waiting } => {
+            stop_ui(ui, desk, *waiting, actions);
+            return;
+        }
+    };
     egui::Window::new(text.latent_question)
         .collapsible(false)
         .resizable(false)
@@ -22,9 +31,10 @@ pub(super) fn question_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: 
             ui.label(RichText::new(format!("{name} · {}", latent.shape())).color(quiet));
             match question {
                 Question::LatentKind { .. } => kind_ui(ui, session, desk, latent.shape().channels, actions),
+                Question::StopAll { .. } => {}
                 Question::OtherModel { fitting, .. } => {
                     let found = fitting.as_deref();
-                    let own = session.profile.as_ref().map_or(0, |profile| profile.format.channels);
+                    let own = session.profile().map_or(0, |profile| profile.format.channels);
                     ui.label(format!("{} {} ≠ {own}", text.other_channels, latent.shape().channels));
                     for model in found.unwrap_or_default() {
                         if ui.button(desk.model_name(model)).clicked() {
@@ -46,13 +56,39 @@ pub(super) fn question_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: 
     }
 }
 
+/// What becomes of pictures that wait when the one that is drawn is stopped.
+fn stop_ui(ui: &Ui, desk: &Desk, waiting: u64, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let frame = egui::Frame::popup(ui.style()).inner_margin(egui::Margin::same(16));
+    let answer = egui::Modal::new(egui::Id::unique("stop")).frame(frame).show(ui.ctx(), |ui| {
+        ui.set_max_width(400.0);
+        ui.heading(format!("{} {waiting}", text.stop_question));
+        ui.label(text.stop_question_hint);
+        ui.add_space(8.0);
+        ui.horizontal(|ui| {
+            let buttons = [text.stop_this, text.stop_all, text.go_on].map(|words| ui.button(words));
+            if ui.memory(|memory| memory.focused().is_none()) {
+                buttons[0].request_focus();
+            }
+            buttons.iter().position(egui::Response::clicked)
+        })
+        .inner
+    });
+    match answer.inner.or(answer.should_close().then_some(2)) {
+        Some(0) => actions.push(Action::StopRunning),
+        Some(1) => actions.push(Action::StopAll),
+        Some(_) => actions.push(Action::DropQuestion),
+        None => {}
+    }
+}
+
 fn kind_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, channels: usize, actions: &mut Vec<Action>) {
     let text = desk.text;
     ui.label(text.space_question);
     let (space, family) = &mut desk.latent_kind;
     ui.radio_value(space, LatentSpace::Vae, text.space_vae);
     ui.radio_value(space, LatentSpace::Model, text.space_model);
-    let own = session.profile.as_ref().map(|profile| (text.loaded_model, profile.format));
+    let own = session.profile().map(|profile| (text.loaded_model, profile.format));
     let known = LatentFormat::KNOWN.into_iter().filter(|(_, format)| format.channels == channels);
     let formats: Vec<(&str, LatentFormat)> = own.into_iter().chain(known).collect();
     // Values in VAE space need no scale: the family matters for the others.

@@ -2,7 +2,9 @@
 
 use egui::{RichText, Slider, Ui};
 
-use super::{Desk, Text, named, theme};
+use super::controls::{Icon, icon_button, named, rails};
+use super::desk::Desk;
+use super::{Text, theme};
 use crate::catalog::{ImageSize, SamplerKind, ScheduleKind, fit_into_multiples};
 use crate::request::{GenerationDraft, Seed};
 use crate::session::{Action, Session};
@@ -11,38 +13,48 @@ use crate::session::{Action, Session};
 const ASPECTS: [(&str, f64); 5] =
     [("1:1", 1.0), ("4:3", 4.0 / 3.0), ("3:4", 3.0 / 4.0), ("16:9", 16.0 / 9.0), ("9:16", 9.0 / 16.0)];
 
-/// Width of the seed's field, points: ten digits.
-const SEED_WIDTH: f32 = 88.0;
+/// Width of the names, of a slider and of the seed's field (ten digits), points.
+const LABEL: f32 = 88.0;
+const SLIDER: f32 = 112.0;
+const SEED_WIDTH: f32 = 108.0;
 
 pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
-    let mut draft = session.draft.clone();
-    let (mut batch, mut locked) = (session.batch, session.seed_locked);
-    let multiple = session.profile.as_ref().map_or(8, |profile| profile.size_multiple);
+    let mut draft = session.draft().clone();
+    let (mut batch, mut locked) = (session.batch(), session.seed_is_locked());
+    let multiple = session.profile().map_or(8, |profile| profile.size_multiple);
     // The edge of a square of the area that the model was trained on.
     let area = |size: ImageSize| (size.width * size.height).isqrt();
-    let native = session.profile.as_ref().map_or(128, |profile| area(profile.defaults.size));
+    let native = session.profile().map_or(128, |profile| area(profile.defaults.size));
     ui.add_space(4.0);
-    egui::Grid::new("sampling").num_columns(2).spacing([10.0, 8.0]).min_col_width(88.0).show(ui, |ui| {
-        row(ui, text.size, |ui| size_ui(ui, &mut draft.size, native, multiple, text));
+    egui::Grid::new("sampling").num_columns(2).spacing([8.0, 8.0]).min_col_width(LABEL).show(ui, |ui| {
+        rails(ui);
+        row(ui, text.size, |ui| size_ui(ui, &mut draft.size, multiple, text));
+        row(ui, "", |ui| ratios_ui(ui, &mut draft.size, native, multiple, text));
+        ui.spacing_mut().slider_width = SLIDER;
+        ui.spacing_mut().interact_size.x = 48.0;
         row(ui, text.steps, |ui| {
             let slider = Slider::new(&mut draft.steps, 1..=100)
                 .logarithmic(true)
                 .clamping(egui::SliderClamping::Never);
-            ui.add(slider)
+            ui.add(slider).on_hover_text(text.steps_hint)
         });
-        let guided = session.profile.as_ref().is_none_or(|profile| profile.guidance.takes_scale());
+        let guided = session.profile().is_none_or(|profile| profile.guidance.takes_scale());
         row(ui, text.guidance, |ui| {
             let slider = Slider::new(&mut draft.guidance_scale, 1.0..=15.0).fixed_decimals(1);
             ui.add_enabled(guided, slider.clamping(egui::SliderClamping::Never))
+                .on_hover_text(text.guidance_hint)
                 .on_disabled_hover_text(text.guidance_off)
         });
         row(ui, text.seed, |ui| seed_ui(ui, &mut draft.seed, &mut locked, text, actions));
-        row(ui, text.batch, |ui| ui.add(egui::DragValue::new(&mut batch).range(1..=1000)));
+        row(ui, text.batch, |ui| {
+            ui.add_sized([56.0, 28.0], egui::DragValue::new(&mut batch).range(1..=1000))
+                .on_hover_text(text.batch_hint)
+        });
         source_ui(ui, &mut draft, desk, actions);
     });
-    ui.collapsing(text.more, |ui| {
-        egui::Grid::new("more").num_columns(2).spacing([10.0, 8.0]).min_col_width(84.0).show(ui, |ui| {
+    egui::CollapsingHeader::new(text.more).show_unindented(ui, |ui| {
+        egui::Grid::new("more").num_columns(2).spacing([8.0, 8.0]).min_col_width(LABEL).show(ui, |ui| {
             row(ui, text.sampler, |ui| {
                 let names = SamplerKind::ALL.map(|kind| (kind, kind.name()));
                 choose(ui, "sampler", &mut draft.sampler, &names)
@@ -52,12 +64,11 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
                 choose(ui, "schedule", &mut draft.schedule, &names)
             });
         });
-        ui.checkbox(&mut desk.save_metadata, text.metadata);
     });
-    if draft != session.draft {
+    if draft != *session.draft() {
         actions.push(Action::Edit(Box::new(draft)));
     }
-    if (batch, locked) != (session.batch, session.seed_locked) {
+    if (batch, locked) != (session.batch(), session.seed_is_locked()) {
         actions.push(Action::SetBatch(batch, locked));
     }
 }
@@ -65,15 +76,20 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
 /// A label and the control it names.
 fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response) {
     let label = ui.label(RichText::new(name).color(theme::quiet(ui.visuals().dark_mode)));
-    let response = control(ui).labelled_by(label.id);
-    named(&response, name);
+    let response = control(ui);
+    let response = if name.is_empty() { response } else { response.labelled_by(label.id) };
+    if !name.is_empty() {
+        named(&response, name);
+    }
     ui.end_row();
 }
 
 fn choose<T: Copy + PartialEq>(ui: &mut Ui, id: &str, value: &mut T, names: &[(T, &str)]) -> egui::Response {
     let shown = names.iter().find(|(kind, _)| kind == value).map_or("", |(_, name)| name);
     egui::ComboBox::from_id_salt(id)
-        .width(170.0)
+        .width(172.0)
+        .height(400.0)
+        .truncate()
         .selected_text(shown)
         .show_ui(ui, |ui| {
             for (kind, name) in names {
@@ -83,32 +99,44 @@ fn choose<T: Copy + PartialEq>(ui: &mut Ui, id: &str, value: &mut T, names: &[(T
         .response
 }
 
-fn size_ui(ui: &mut Ui, size: &mut ImageSize, native: usize, multiple: usize, text: &Text) -> egui::Response {
+fn size_ui(ui: &mut Ui, size: &mut ImageSize, multiple: usize, text: &Text) -> egui::Response {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
+        let said = format!("{} {multiple}", text.multiples);
         let edge = |ui: &mut Ui, value: &mut usize, name: &str| {
             let drag = egui::DragValue::new(value)
                 .range(multiple..=GenerationDraft::MAX_EDGE_PX)
                 .speed(multiple as f64 / 4.0)
                 .update_while_editing(false);
-            named(&ui.add(drag), name);
+            named(&ui.add_sized([66.0, 28.0], drag).on_hover_text(format!("{name}: {said}")), name);
             *value = (*value).div_ceil(multiple).max(1) * multiple;
         };
         edge(ui, &mut size.width, text.width);
-        ui.label("×");
+        if icon_button(ui, Icon::Swap, None, 28.0, text.swap).clicked() {
+            (size.width, size.height) = (size.height, size.width);
+        }
         edge(ui, &mut size.height, text.height);
-        let fitted = |aspect: f64| fit_into_multiples(native, aspect, multiple);
-        let shown = ASPECTS.iter().find(|(_, a)| fitted(*a) == *size).map_or("…", |(name, _)| name);
-        let aspect = egui::ComboBox::from_id_salt("aspect")
-            .width(56.0)
-            .selected_text(shown)
-            .show_ui(ui, |ui| {
-                for (name, aspect) in ASPECTS {
-                    ui.selectable_value(size, fitted(aspect), name);
-                }
-            })
-            .response;
-        named(&aspect, text.aspect);
+    })
+    .response
+}
+
+/// Ratios that are offered; the one that the size really has lies a step higher.
+fn ratios_ui(
+    ui: &mut Ui,
+    size: &mut ImageSize,
+    native: usize,
+    multiple: usize,
+    text: &Text,
+) -> egui::Response {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 0.0;
+        for (name, aspect) in ASPECTS {
+            let is_it = (size.width as f64 / size.height.max(1) as f64 / aspect - 1.0).abs() < 0.02;
+            let response = super::controls::narrow_segment(ui, is_it, true, name, 4.0);
+            if response.on_hover_text(format!("{} {name}", text.aspect)).clicked() {
+                *size = fit_into_multiples(native, aspect, multiple);
+            }
+        }
     })
     .response
 }
@@ -124,11 +152,13 @@ fn seed_ui(
         ui.spacing_mut().item_spacing.x = 4.0;
         // The longest seed fits, and so does the row.
         ui.spacing_mut().button_padding.x = 6.0;
-        named(&seed_field(ui, seed), text.seed);
-        if ui.button(text.new_seed).clicked() {
+        named(&seed_field(ui, seed).on_hover_text(text.seed_hint), text.seed);
+        if icon_button(ui, Icon::Die, None, 28.0, text.new_seed).clicked() {
             actions.push(Action::RandomSeed);
         }
-        ui.checkbox(locked, text.lock_seed);
+        if icon_button(ui, Icon::Lock, Some(*locked), 28.0, text.lock_seed).clicked() {
+            *locked = !*locked;
+        }
     })
     .response
 }
@@ -162,13 +192,13 @@ fn seed_field(ui: &mut Ui, seed: &mut Seed) -> egui::Response {
     response
 }
 
-/// The picture to start from, and how far to go.
+/// The picture to start from, the part of it that is used, and how far to go.
 fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     let quiet = theme::quiet(ui.visuals().dark_mode);
     let Some(init) = &draft.init_image else {
         row(ui, text.source, |ui| {
-            let choose = ui.button(text.source_choose);
+            let choose = ui.button(text.source_choose).on_hover_text(text.source_hint);
             if choose.clicked() {
                 actions.push(Action::ChooseSource);
             }
@@ -177,15 +207,29 @@ fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions:
         return;
     };
     let picture = init.picture.clone();
+    let target = draft.size;
     let mut kept = true;
     row(ui, text.source, |ui| {
         ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
             let (width, height) = (picture.width() as f32, picture.height() as f32);
-            let scale = (72.0 / width).min(48.0 / height);
+            let scale = (64.0 / width).min(44.0 / height);
             let texture = desk.picture(ui, &picture);
-            ui.add(egui::Image::new((texture, egui::vec2(width, height) * scale)).corner_radius(3.0));
-            ui.label(RichText::new(format!("{width}×{height}")).small().color(quiet));
-            kept = !ui.button(text.source_clear).clicked();
+            let image =
+                ui.add(egui::Image::new((texture, egui::vec2(width, height) * scale)).corner_radius(3.0));
+            let used = used_part(egui::vec2(width, height), target);
+            let seen = egui::Rect::from_center_size(image.rect.center(), used * scale);
+            if used.x < width - 1.0 || used.y < height - 1.0 {
+                let stroke = egui::Stroke::new(1.0, theme::on_chip());
+                ui.painter().rect_stroke(seen, 0.0, stroke, egui::StrokeKind::Inside);
+            }
+            ui.vertical(|ui| {
+                ui.spacing_mut().item_spacing.y = 0.0;
+                ui.label(RichText::new(format!("{width}×{height}")).small().color(quiet));
+                ui.label(RichText::new(format!("→ {target}")).small().color(quiet))
+                    .on_hover_text(text.crop_hint);
+            });
+            kept = !icon_button(ui, Icon::Cross, None, 24.0, text.source_clear).clicked();
         })
         .response
     });
@@ -193,6 +237,15 @@ fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions:
         draft.init_image = None;
     }
     if let Some(init) = &mut draft.init_image {
-        row(ui, text.strength, |ui| ui.add(Slider::new(&mut init.strength, 0.0..=1.0).fixed_decimals(2)));
+        row(ui, text.strength, |ui| {
+            ui.add(Slider::new(&mut init.strength, 0.0..=1.0).fixed_decimals(2))
+                .on_hover_text(text.strength_hint)
+        });
     }
+}
+
+/// The middle part of a picture that covers a target of another shape.
+fn used_part(source: egui::Vec2, target: ImageSize) -> egui::Vec2 {
+    let target = egui::vec2(target.width.max(1) as f32, target.height.max(1) as f32);
+    target * (source.x / target.x).min(source.y / target.y)
 }

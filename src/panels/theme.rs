@@ -11,7 +11,47 @@ pub fn accent(dark: bool) -> Color32 {
     if dark { rgb(0xd9, 0x4a, 0x38) } else { rgb(0xb8, 0x36, 0x26) }
 }
 
-/// Text on the accent.
+/// The lamp as a ground for words: what begins a picture and what ends it.
+pub fn lamp(dark: bool) -> Color32 {
+    if dark { rgb(0xb8, 0x37, 0x28) } else { rgb(0xb2, 0x33, 0x24) }
+}
+
+/// What wants attention: unsaved work, warnings, what failed.
+pub fn warning(dark: bool) -> Color32 {
+    if dark { rgb(0xe0, 0xa2, 0x4a) } else { rgb(0x8a, 0x5a, 0x0c) }
+}
+
+/// Around what has the keyboard's focus.
+pub fn focus(dark: bool) -> Color32 {
+    if dark { rgb(0xff, 0xd9, 0xa8) } else { rgb(0x4a, 0x2a, 0x10) }
+}
+
+/// The outline of what must be seen to be used.
+pub fn outline(dark: bool) -> Color32 {
+    if dark { rgb(0x74, 0x6b, 0x68) } else { rgb(0x8a, 0x81, 0x7c) }
+}
+
+/// Between two regions.
+pub fn seam(dark: bool) -> Color32 {
+    if dark { rgb(0x3a, 0x32, 0x30) } else { rgb(0xd3, 0xcb, 0xc6) }
+}
+
+/// What lies a step above its panel.
+pub fn raised(dark: bool) -> Color32 {
+    if dark { rgb(0x36, 0x2f, 0x2d) } else { rgb(0xe2, 0xdb, 0xd6) }
+}
+
+/// What lies a step below it.
+pub fn sunken(dark: bool) -> Color32 {
+    if dark { rgb(0x0d, 0x0a, 0x0a) } else { rgb(0xdd, 0xd6, 0xd1) }
+}
+
+/// Behind a tag at the pointer.
+pub fn tag() -> Color32 {
+    Color32::from_black_alpha(225)
+}
+
+/// Text on the lamp.
 pub fn on_accent() -> Color32 {
     rgb(0xff, 0xf6, 0xf2)
 }
@@ -95,9 +135,15 @@ fn fonts() -> FontDefinitions {
     add("Pretendard", include_bytes!("../../assets/fonts/Pretendard-Regular.otf"));
     add("Pretendard SemiBold", include_bytes!("../../assets/fonts/Pretendard-SemiBold.otf"));
     let fallback = fonts.families.get(&FontFamily::Proportional).cloned().unwrap_or_default();
-    let family = |first: &str| std::iter::once(first.to_owned()).chain(fallback.clone()).collect::<Vec<_>>();
-    fonts.families.insert(FontFamily::Proportional, family("Pretendard"));
-    fonts.families.insert(strong(), family("Pretendard SemiBold"));
+    // The last one has the small triangles of menus.
+    let last = fonts.font_data.contains_key("Hack").then(|| "Hack".to_owned());
+    let family = |first: &str| {
+        let first = std::iter::once(first.to_owned());
+        first.chain(fallback.clone()).chain(last.clone()).collect::<Vec<_>>()
+    };
+    let [plain, heavy] = [family("Pretendard"), family("Pretendard SemiBold")];
+    fonts.families.insert(FontFamily::Proportional, plain);
+    fonts.families.insert(strong(), heavy);
     fonts
 }
 
@@ -115,7 +161,7 @@ fn paint(visuals: &mut egui::Visuals, dark: bool) {
     visuals.selection.stroke = Stroke::new(1.0, shade([0xff, 0xe6, 0xde], [0x5a, 0x16, 0x0c]));
     visuals.hyperlink_color = accent(dark);
     let corner = CornerRadius::same(6);
-    let line = shade([0x3a, 0x32, 0x30], [0xd3, 0xcb, 0xc6]);
+    let line = seam(dark);
     let ink = shade([0xe6, 0xdc, 0xd7], [0x2b, 0x24, 0x22]);
     let widgets = &mut visuals.widgets;
     for (widget, fill) in [
@@ -133,8 +179,66 @@ fn paint(visuals: &mut egui::Visuals, dark: bool) {
         widget.expansion = 0.0;
     }
     widgets.noninteractive.bg_stroke = Stroke::new(1.0, line);
-    widgets.hovered.bg_stroke = Stroke::new(1.0, line);
-    widgets.active.bg_stroke = Stroke::new(1.0, accent(dark));
+    widgets.inactive.bg_stroke = Stroke::new(1.0, outline(dark));
+    widgets.hovered.bg_stroke = Stroke::new(1.0, ink);
+    widgets.active.bg_stroke = Stroke::new(1.0, ink);
+    widgets.open.bg_stroke = Stroke::new(1.0, outline(dark));
+    // Rails of sliders have no outline: they are one.
+    widgets.inactive.bg_fill = shade([0x2c, 0x26, 0x24], [0xe7, 0xe1, 0xdc]);
     visuals.window_corner_radius = CornerRadius::same(10);
     visuals.window_stroke = Stroke::new(1.0, line);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Contrast ratio as WCAG 2.1 defines it.
+    fn contrast(a: Color32, b: Color32) -> f32 {
+        let luminance = |colour: Color32| {
+            let linear = |v: u8| {
+                let v = f32::from(v) / 255.0;
+                if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+            };
+            0.2126 * linear(colour.r()) + 0.7152 * linear(colour.g()) + 0.0722 * linear(colour.b())
+        };
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn words_and_outlines_stand_out_from_their_grounds_in_both_themes() {
+        for dark in [true, false] {
+            let mut visuals = egui::Visuals::dark();
+            paint(&mut visuals, dark);
+            let (panel, popup, ink) =
+                (visuals.panel_fill, visuals.window_fill, visuals.widgets.inactive.fg_stroke.color);
+            let button = visuals.widgets.inactive.weak_bg_fill;
+            for (name, words, ground) in [
+                ("words on a panel", ink, panel),
+                ("words on a popup", ink, popup),
+                ("words on a button", ink, button),
+                ("words on what is chosen", ink, raised(dark)),
+                ("quiet words", quiet(dark), panel),
+                ("quiet words on a popup", quiet(dark), popup),
+                ("quiet words on the easel", quiet(dark), easel(dark)),
+                ("a warning", warning(dark), panel),
+                ("words on the lamp", on_accent(), lamp(dark)),
+                ("a tag", on_chip(), Color32::BLACK),
+            ] {
+                assert!(contrast(words, ground) >= 4.5, "{name}, dark {dark}: {}", contrast(words, ground));
+            }
+            for (name, line, ground) in [
+                ("an outline", outline(dark), panel),
+                ("an outline on a popup", outline(dark), popup),
+                ("the lamp", accent(dark), panel),
+                ("the lamp on the easel", accent(dark), easel(dark)),
+                ("the focus", focus(dark), panel),
+                ("the focus on the lamp", focus(dark), panel),
+                ("a warning on a popup", warning(dark), popup),
+            ] {
+                assert!(contrast(line, ground) >= 3.0, "{name}, dark {dark}: {}", contrast(line, ground));
+            }
+        }
+    }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use egui::{Sense, Stroke, Ui, Vec2};
 
-use super::{Desk, theme};
+use super::desk::Desk;
+use super::theme;
 
 const RADIUS: f32 = 11.0;
 /// Between two pictures of the sign. At the display's rate it would draw the whole window for a dot.

@@ -1,11 +1,11 @@
 //! The words of messages, in both languages.
 
-use super::Language;
+use super::{Language, Text};
 use crate::catalog::ModelSource;
 use crate::engine::{Advice, Failure, Task};
 use crate::formats::metadata::Unrestored;
 use crate::request::{DraftError, GenerationDraft};
-use crate::session::Message;
+use crate::session::{Message, Title};
 
 /// A message's title and what is said under it.
 pub(super) fn message_words(message: &Message, language: Language) -> [String; 2] {
@@ -68,7 +68,23 @@ pub(super) fn message_words(message: &Message, language: Language) -> [String; 2
                 ),
             },
         ],
-        Message::Removed(prompt) => [pick("Removed", "제거했습니다"), shortened(prompt)],
+        Message::Removed(title) => [pick("Removed", "제거했습니다"), title_words(title, Text::of(language))],
+        Message::Dropped(count) => [
+            match language {
+                Language::English if *count == 1 => "1 waiting picture removed".to_owned(),
+                Language::English => format!("{count} waiting pictures removed"),
+                Language::Korean => format!("대기 중이던 그림 {count}장을 제거했습니다"),
+            },
+            String::new(),
+        ],
+        Message::Kept(title) => [
+            pick("Kept on the contact sheet", "밀착지에 보관했습니다"),
+            title_words(title, Text::of(language)),
+        ],
+        Message::Copied => [pick("Picture copied", "그림을 복사했습니다"), String::new()],
+        Message::HoldsSettings(_) => {
+            [pick("This picture holds its settings", "이 그림에는 설정이 들어 있습니다"), String::new()]
+        }
         Message::Repainted => [
             pick("The graphics device was lost", "그래픽 장치와의 연결이 끊겼습니다"),
             pick("The window is drawn anew; nothing was lost.", "창을 다시 그렸습니다. 잃은 것은 없습니다."),
@@ -133,6 +149,16 @@ fn held_back_words(model: &ModelSource, language: Language) -> String {
         Language::Korean => format!(
             "{name} 모델을 불러오다가 Safelight가 끝났습니다. 파일이 손상되었을 수 있습니다. 다시 시도하거나 다른 모델을 고르세요."
         ),
+    }
+}
+
+/// What a document is called.
+pub(super) fn title_words(title: &Title, text: &Text) -> String {
+    match title {
+        Title::Picture { seed, prompt } if prompt.is_empty() => format!("{} {seed}", text.seed),
+        Title::Picture { seed, prompt } => format!("{} · {seed}", shortened(prompt)),
+        Title::File(name) => name.clone(),
+        Title::Kept(from) => format!("{} · {}", title_words(from, text), text.kept_title),
     }
 }
 

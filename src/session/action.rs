@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
-use super::{Asked, Message, OpenOptions, Queued, Recovered, Running, Session, Shown, Touch};
+use super::{
+    Document, DocumentId, Export, ExportKind, FileContent, InspectorOptions, Lens, Message, OpenOptions,
+    Recovered, Reuse, Session, Touch,
+};
 use crate::catalog::{ImageSize, ModelSource};
-use crate::engine::{Command, JobId, JobKind};
+use crate::engine::{Command, JobId};
 use crate::formats::Comparison;
 use crate::formats::metadata::GenerationFacts;
-use crate::latent::{Latent, LatentFormat, LatentSpace};
+use crate::latent::{LatentFormat, LatentSpace};
 use crate::request::{DecodeChoice, GenerationDraft, InitImage, Picture, Seed};
 use crate::store::builtin_vocabulary;
 
@@ -24,58 +27,63 @@ pub enum Action {
     RandomPrompt,
     /// Draws the draft.
     Generate,
-    /// Ends the running job without a result, and nothing starts after it.
-    StopNow,
+    /// Ends the running picture; asks first where others wait.
+    Stop,
+    /// Ends the running picture: what it has stays as a document, and the next one begins.
+    StopRunning,
+    /// Ends the running picture and lets go those that wait.
+    StopAll,
     /// Ends the running job with its present estimate.
     FinishNow,
     /// Lets the running picture end and starts no further one.
     StopAfter,
-    /// Removes a waiting job.
+    /// Lets a waiting picture go.
     RemoveQueued(JobId),
-    /// Moves a waiting job one place earlier.
+    /// Moves a waiting picture one place earlier.
     PromoteQueued(JobId),
+    /// Moves a waiting picture to a place among those that wait.
+    MoveQueued(JobId, usize),
+    /// Calls an earlier prompt back, or a later one.
+    TurnPrompt {
+        /// Whether the one before.
+        earlier: bool,
+    },
     /// Chooses a model.
     SetModel(ModelSource),
-    /// Shows a result or the running job.
-    Show(Shown),
-    /// Looks at a step of the shown result.
+    /// Puts a document on the easel.
+    Show(DocumentId),
+    /// Goes so many places further on the contact sheet.
+    ShowNeighbour(isize),
+    /// Follows what is being drawn.
+    GoLive,
+    /// Looks at a step of the document on the easel; `None` at its live or final latent.
     Scrub(Option<usize>),
+    /// Changes the part of it that is looked at.
+    SetLens(Lens),
+    /// Gives a document stars.
+    SetStars(DocumentId, u8),
+    /// Compares the document on the easel with another one, or with none.
+    CompareWith(Option<DocumentId>),
     /// Shows x_t or x̂₀.
     ShowNoisy(bool),
-    /// Takes a result's settings back into the draft.
-    RestoreSettings(usize),
+    /// Takes a document's settings back into the draft.
+    Reuse(DocumentId, Reuse),
     /// Takes settings from a file.
     RestoreFacts(Box<GenerationFacts>),
-    /// Takes a result away.
-    RemoveResult(usize),
-    /// Brings back the result whose removal this message told of.
-    UndoRemove(u64),
+    /// Takes a document away.
+    Remove(DocumentId),
+    /// Takes back what this message told of.
+    TakeBack(u64),
     /// Brings back what an earlier session left unsaved.
     Recover(Vec<Recovered>),
     /// Starts from a picture.
     UsePicture(Picture),
-    /// Lays a picture's latent open.
-    InspectPicture {
-        /// The picture.
-        picture: Picture,
-        /// Its file's name.
-        name: String,
-        /// Whether it had transparent pixels, which lie on the background now.
-        transparent: bool,
-    },
-    /// Lays a latent open.
-    InspectLatent {
-        /// The latent.
-        latent: Latent,
-        /// The space of its values, where the file says.
-        space: Option<LatentSpace>,
-        /// Its file's name.
-        name: String,
-    },
+    /// Opens a picture that no file holds, under a name.
+    OpenPicture(Picture, String),
+    /// Takes what a document's file was found to hold.
+    FileRead(DocumentId, Box<FileContent>),
     /// Changes how files are opened.
     SetOpenOptions(OpenOptions),
-    /// Goes on or back among the files that were opened together.
-    TurnRoll(isize),
     /// Says what a latent's numbers are.
     AnswerKind(LatentSpace, LatentFormat),
     /// Models that fit the latent in question were looked for.
@@ -84,26 +92,26 @@ pub enum Action {
     AnswerModel(ModelSource),
     /// Lets a question go.
     DropQuestion,
-    /// Changes how the latent is seen or what is done to it.
+    /// Changes how channels are seen.
+    See(InspectorOptions),
+    /// Edits the latent on the easel.
     Touch(Touch),
+    /// Keeps it as it is edited, as a document of its own.
+    KeepLatent,
     /// What the VAE kept was measured.
     Compared(JobId, Box<Comparison>),
-    /// Lays what the canvas shows open.
-    InspectShown,
-    /// Truly decodes the latent as it is adjusted.
-    DecodeInspected(DecodeChoice),
+    /// Truly decodes what is on the easel as it is edited.
+    Decode(DecodeChoice),
     /// Takes a message away.
     Dismiss(u64),
-    /// Asks where to save the shown picture.
-    Save,
-    /// Asks where to save the shown latent.
-    SaveLatent,
-    /// Asks where to save a latent in model space.
-    SaveThisLatent(Latent),
-    /// Copies the shown picture.
+    /// Shows a file in the system's own window.
+    ShowInFolder(PathBuf),
+    /// Ends what the engine does for a document.
+    StopWork(DocumentId),
+    /// Copies the picture on the easel.
     Copy,
-    /// Asks where to save something of the latent view.
-    Export(Export),
+    /// Asks where to save something of the document on the easel.
+    Export(ExportKind),
     /// Asks for pictures, latents or settings to open.
     Open,
     /// Asks for the source of an image-to-image run.
@@ -114,34 +122,15 @@ pub enum Action {
     OpenPaths(Vec<PathBuf>),
 }
 
-/// What can be saved of the latent view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Export {
-    /// All channels, labelled, as one PNG.
-    Sheet,
-    /// Every channel as a 16-bit PNG of its own.
-    ChannelPngs,
-    /// One channel as a 16-bit PNG or `.npy`.
-    Channel(usize),
-    /// The whole latent as `.npy`.
-    Npy,
-    /// The true decode as a picture.
-    Reconstruction,
-}
-
 /// What the window must do.
 #[derive(Debug)]
 pub enum Effect {
     /// Hands a command to the engine.
     Send(Command),
-    /// Shows the save dialog for a result's picture.
-    AskSavePicture(JobId),
-    /// Shows the save dialog for a latent in model space.
-    AskSaveLatent(Latent),
     /// Copies a picture.
     Copy(Picture),
-    /// Shows the save dialog for something of the latent view.
-    AskExport(Export),
+    /// Shows the save dialog for something of a document.
+    AskExport(Box<Export>),
     /// Shows the open dialog for files.
     AskOpen,
     /// Shows the open dialog for a source picture.
@@ -163,8 +152,10 @@ pub enum Effect {
     FindModels(usize),
     /// Shows the open dialog for a model's folder.
     AskOpenModel,
-    /// Reads a file or folder.
-    Read(PathBuf),
+    /// Reads a document's file or folder.
+    Read(DocumentId, PathBuf),
+    /// Shows a file in the system's own window.
+    ShowInFolder(PathBuf),
     /// Keeps a result on the disk until it is saved or given up.
     Keep(JobId),
     /// A result of an earlier session is kept in these files already.
@@ -177,214 +168,117 @@ impl Session {
     /// Applies what a person did.
     pub fn apply(&mut self, action: Action) {
         match action {
-            Action::Edit(draft) => self.draft = *draft,
-            Action::SetBatch(batch, locked) => {
-                (self.batch, self.seed_locked) = (batch.clamp(1, 1000), locked)
-            }
-            Action::RandomSeed => self.draft.seed = Seed::random(),
+            Action::Edit(draft) => self.recipe.draft = *draft,
+            Action::SetBatch(batch, locked) => self.recipe.set_batch(batch, locked),
+            Action::RandomSeed => self.recipe.draft.seed = Seed::random(),
             Action::RandomPrompt => {
                 let prompt = builtin_vocabulary().compose(|| Seed::random().0);
                 if !prompt.is_empty() {
-                    self.draft.prompt = prompt;
+                    self.recipe.replace_prompt(prompt);
                 }
             }
             Action::Generate => self.generate(),
-            Action::StopNow => self.stop_now(),
+            Action::Stop => self.stop(),
+            Action::StopRunning => {
+                self.opening.question = None;
+                self.stop_running();
+            }
+            Action::StopAll => {
+                self.opening.question = None;
+                self.drop_all_waiting();
+                self.stop_running();
+            }
             Action::FinishNow => {
-                if let Some(running) = &self.running {
+                if let Some(running) = &self.queue.running {
                     running.cancel.finish();
                 }
             }
-            Action::StopAfter => self.queue.clear(),
-            Action::RemoveQueued(id) => self.queue.retain(|queued| queued.id != id),
-            Action::PromoteQueued(id) => {
-                if let Some(at) = self.queue.iter().position(|queued| queued.id == id)
-                    && at > 0
-                {
-                    self.queue.swap(at, at - 1);
-                }
-            }
+            Action::StopAfter => self.drop_all_waiting(),
+            Action::RemoveQueued(id) => self.drop_waiting(|queued| queued.id == id),
+            Action::PromoteQueued(id) => self.queue.promote(id),
+            Action::MoveQueued(id, place) => self.queue.move_to(id, place),
+            Action::TurnPrompt { earlier } => self.recipe.turn_prompt(earlier),
             Action::SetModel(model) => self.load_model(model),
-            Action::Show(shown) => {
-                (self.shown, self.scrubbed) = (shown, None);
-                self.follow_canvas();
+            Action::Show(id) => self.show(id),
+            Action::ShowNeighbour(by) => self.show_neighbour(by),
+            Action::GoLive => {
+                self.with_easel(|document| document.place = None);
+                self.go_live();
             }
-            Action::Scrub(step) => {
-                self.scrubbed = step;
-                self.follow_canvas();
+            Action::Scrub(place) => {
+                self.with_easel(|document| document.place = place.filter(|p| *p < document.steps().len()));
+                self.documents.refresh();
             }
-            Action::ShowNoisy(noisy) => {
-                self.show_noisy = noisy;
-                self.follow_canvas();
-            }
-            Action::RestoreSettings(index) => {
-                if let Some(item) = self.results.get(index) {
-                    self.draft =
-                        GenerationDraft { model: self.draft.model.clone(), ..(*item.request).clone() };
-                    self.seed_locked = true;
+            Action::SetLens(lens) => self.with_easel(|document| document.lens = lens),
+            Action::SetStars(id, stars) => {
+                if let Some(document) = self.documents.get_mut(id) {
+                    document.stars = stars.min(5);
                 }
             }
+            Action::CompareWith(other) => self.compare_with(other),
+            Action::ShowNoisy(noisy) => {
+                self.documents.show_noisy = noisy;
+                self.documents.refresh();
+            }
+            Action::Reuse(id, what) => self.use_settings(id, what),
             Action::RestoreFacts(facts) => self.restore(&facts),
-            Action::RemoveResult(index) => self.remove_result(index),
-            Action::UndoRemove(notice) => self.undo_remove(notice),
+            Action::Remove(id) => self.remove(id),
+            Action::TakeBack(notice) => self.take_back(notice),
             Action::Recover(recovered) => self.recover(recovered),
             Action::UsePicture(picture) => {
-                let strength = self.draft.init_image.as_ref().map_or(0.75, |init| init.strength);
-                self.draft.init_image = Some(InitImage { picture, strength });
+                let strength = self.recipe.draft.init_image.as_ref().map_or(0.75, |init| init.strength);
+                self.recipe.draft.init_image = Some(InitImage { picture, strength });
             }
-            Action::InspectPicture { picture, name, transparent } => {
-                self.inspect_picture(picture, name, transparent);
-            }
-            Action::InspectLatent { latent, space, name } => self.inspect_latent(latent, space, name),
+            Action::OpenPicture(picture, name) => self.open_picture(picture, name),
+            Action::FileRead(id, content) => self.file_read(id, *content),
             Action::SetOpenOptions(options) => self.set_open_options(options),
-            Action::TurnRoll(by) => self.turn_roll(by),
             Action::AnswerKind(space, format) => self.answer_kind(space, format),
             Action::ModelsFound(models) => self.models_found(models),
             Action::AnswerModel(model) => self.answer_model(model),
-            Action::DropQuestion => self.question = None,
+            Action::DropQuestion => self.drop_question(),
+            Action::See(options) => self.documents.options = options,
             Action::Touch(touch) => {
-                if self.inspector.touch(touch) {
-                    self.decode_inspected(DecodeChoice::default());
+                let mut decodes = false;
+                self.with_easel(|document| decodes = document.inspector.touch(touch));
+                if decodes {
+                    self.decode_shown(DecodeChoice::default());
                 }
             }
-            Action::Compared(job, comparison) => {
-                if self.inspector.compared == Some(job) {
-                    self.inspector.comparison = Some(comparison);
-                }
-            }
-            Action::InspectShown => self.inspect_shown(),
-            Action::DecodeInspected(how) => self.decode_inspected(how),
+            Action::KeepLatent => self.keep_latent(),
+            Action::Compared(job, comparison) => self.take_comparison(job, comparison),
+            Action::Decode(how) => self.decode_shown(how),
+            Action::StopWork(id) => self.stop_work(id),
             Action::Dismiss(id) => self.dismiss(id),
-            Action::Save => {
-                if let Some(item) = self.shown_result().filter(|item| item.picture().is_some()) {
-                    self.effects.push(Effect::AskSavePicture(item.job));
-                }
-            }
-            Action::SaveLatent => {
-                if let Some(latent) = self.shown_latent() {
-                    self.effects.push(Effect::AskSaveLatent(latent));
-                }
-            }
-            Action::SaveThisLatent(latent) => self.effects.push(Effect::AskSaveLatent(latent)),
+            Action::ShowInFolder(path) => self.outbox.effects.push(Effect::ShowInFolder(path)),
             Action::Copy => {
-                if let Some(picture) = self.shown_result().and_then(|item| item.picture().cloned()) {
-                    self.effects.push(Effect::Copy(picture));
+                if let Some(picture) = self.on_easel().and_then(|document| document.picture().cloned()) {
+                    self.outbox.effects.push(Effect::Copy(picture));
+                    self.notify(Message::Copied);
                 }
             }
-            Action::Export(what) => self.effects.push(Effect::AskExport(what)),
-            Action::Open => self.effects.push(Effect::AskOpen),
-            Action::ChooseSource => self.effects.push(Effect::AskSource),
-            Action::OpenModel => self.effects.push(Effect::AskOpenModel),
+            Action::Export(kind) => self.ask_export(kind),
+            Action::Open => self.outbox.effects.push(Effect::AskOpen),
+            Action::ChooseSource => self.outbox.effects.push(Effect::AskSource),
+            Action::OpenModel => self.outbox.effects.push(Effect::AskOpenModel),
             Action::OpenPaths(paths) => self.open_paths(paths),
         }
     }
 
-    /// The latent the canvas shows: the scrubbed step's, or the result's.
-    pub fn shown_latent(&self) -> Option<Latent> {
-        if let Some(item) = self.shown_result() {
-            let step = self.scrubbed.and_then(|step| item.trajectory.steps.get(step));
-            return Some(match step {
-                Some(step) if self.show_noisy => step.noisy.clone(),
-                Some(step) => step.denoised.clone(),
-                None => item.latent.clone(),
-            });
-        }
-        let step = self.running.as_ref()?.newest.as_ref()?;
-        Some(if self.show_noisy { step.noisy.clone() } else { step.denoised.clone() })
-    }
-
-    fn generate(&mut self) {
-        let (draft, count) = (self.draft.clone(), self.batch);
-        if self.load.is_some() {
-            self.asked.push(Asked { draft, count });
-        } else if !self.enqueue(&draft, count) {
-            return;
-        }
-        if !self.seed_locked {
-            self.draft.seed = self.draft.seed.nth(self.batch);
-        }
-        (self.shown, self.scrubbed) = (Shown::Live, None);
-        self.start_next();
-    }
-
-    /// Queues pictures of consecutive seeds; says why if it cannot.
-    pub(super) fn enqueue(&mut self, draft: &GenerationDraft, count: u64) -> bool {
-        let Some(profile) = self.profile.clone() else {
-            self.notify(Message::NoModel);
-            return false;
-        };
-        for index in 0..count {
-            let draft = GenerationDraft { seed: draft.seed.nth(index), ..draft.clone() };
-            match draft.validate(&profile) {
-                Ok(request) => {
-                    let id = self.new_job();
-                    self.queue.push(Queued { id, request });
-                }
-                Err(error) => {
-                    self.notify(Message::NotDrawable(error));
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    /// Hands the next job to the engine, if it is free.
-    pub(super) fn start_next(&mut self) {
-        if self.running.is_some() || self.queue.is_empty() {
-            return;
-        }
-        let Queued { id, request } = self.queue.remove(0);
-        let cancel = self.send(id, JobKind::Generate { request: Box::new(request.clone()) });
-        let since = std::time::Instant::now();
-        self.running =
-            Some(Running { id, request, cancel, stage: None, newest: None, step_secs: None, since });
-    }
-
-    fn stop_now(&mut self) {
-        self.asked.clear();
-        self.queue.clear();
-        if let Some(running) = &self.running {
-            running.cancel.stop();
+    fn with_easel(&mut self, change: impl FnOnce(&mut Document)) {
+        if let Some(document) = self.documents.easel.and_then(|id| self.documents.get_mut(id)) {
+            change(document);
         }
     }
 
     fn restore(&mut self, facts: &GenerationFacts) {
-        let missing = facts.apply_to(&mut self.draft);
-        if let Some(profile) = &self.profile {
+        let missing = facts.apply_to(&mut self.recipe.draft);
+        if let Some(profile) = &self.model.profile {
             // Another model's size need not fit this one.
             let fit = |edge: usize| (edge / profile.size_multiple).max(1) * profile.size_multiple;
-            self.draft.size = ImageSize::new(fit(self.draft.size.width), fit(self.draft.size.height));
+            let size = self.recipe.draft.size;
+            self.recipe.draft.size = ImageSize::new(fit(size.width), fit(size.height));
         }
-        self.seed_locked = facts.seed.is_some();
+        self.recipe.seed_locked = facts.seed.is_some();
         self.notify(Message::Restored(missing));
-    }
-
-    fn inspect_shown(&mut self) {
-        let format =
-            self.shown_result().map(|item| item.format).or_else(|| self.profile.as_ref().map(|p| p.format));
-        let picture = self.scrubbed.is_none().then(|| self.shown_result()?.picture().cloned()).flatten();
-        if let (Some(latent), Some(format)) = (self.shown_latent(), format) {
-            self.inspector.follows_canvas = true;
-            self.inspector.open(latent, format);
-            if let Some(picture) = picture {
-                self.inspector.decoded = Some(picture);
-            }
-        }
-    }
-
-    /// Keeps the latent view on what the canvas shows, if it was opened from there.
-    pub(super) fn follow_canvas(&mut self) {
-        if self.inspector.follows_canvas {
-            self.inspect_shown();
-        }
-    }
-
-    pub(super) fn decode_inspected(&mut self, how: DecodeChoice) {
-        let Some(latent) = self.inspector.adjusted() else { return };
-        let job = self.new_job();
-        self.inspector.pending = Some(job);
-        let model = self.draft.model.clone();
-        self.send(job, JobKind::Decode { model, latent, how });
     }
 }

@@ -1,9 +1,9 @@
 //! What the engine tells.
 
-use super::{Asked, Effect, Message, ModelState, Outcome, ResultItem, Session, Shown};
+use super::queue::Asked;
+use super::{Document, DocumentId, Message, ModelState, Outcome, Session};
 use crate::catalog::ModelProfile;
 use crate::engine::{Event, JobId, Stage, Task};
-use crate::request::{DecodeChoice, GenerationDraft};
 
 impl Session {
     /// Applies an event. Events of jobs that are not known (any more) change nothing.
@@ -14,178 +14,131 @@ impl Session {
             }
             Event::StageChanged { job, stage } => self.stage_changed(job, stage),
             Event::StepFinished { job, step } => {
-                if let Some(running) = self.running.as_mut().filter(|running| running.id == job) {
+                if let Some(running) = self.queue.running_job(job) {
                     // A running mean that follows changes of pace.
                     let secs = step.elapsed_secs;
                     running.step_secs = Some(running.step_secs.map_or(secs, |mean| 0.7 * mean + 0.3 * secs));
-                    running.newest = Some(step);
-                    if self.shown == Shown::Live {
-                        self.follow_canvas();
-                    }
+                    running.newest = Some(step.clone());
+                    self.add_step(job, step);
                 }
             }
             Event::Remarks { remarks, .. } => self.notify_once(Message::PromptRemarks(remarks)),
             Event::Sampled { job, latent, trajectory, finished_early } => {
-                let Some(running) = self.running.as_ref().filter(|running| running.id == job) else { return };
-                let Some(profile) = &self.profile else { return };
-                self.results.push(ResultItem {
-                    job,
-                    request: running.request.clone(),
-                    model_name: profile.name.clone(),
-                    format: profile.format,
-                    latent,
-                    trajectory,
-                    outcome: Outcome::Decoding,
-                    finished_early,
-                    elapsed_secs: running.since.elapsed().as_secs_f64(),
-                    saved: false,
-                });
-                self.effects.push(Effect::Keep(job));
+                self.settle(job, latent, trajectory, finished_early, Outcome::Decoding);
             }
             Event::Decoded { job, picture, notice, elapsed_secs } => {
                 if let Some(notice) = notice {
                     self.notify(Message::Decoder(notice));
                 }
-                if self.inspector.pending == Some(job) {
-                    self.inspector.pending = None;
-                    self.inspector.decoded = Some(picture.clone());
-                    self.compare(job, picture);
-                } else if let Some(index) = self.results.iter().rposition(|item| item.job == job) {
-                    self.results[index].outcome = Outcome::Decoded(picture);
-                    if self.decoding != Some(job) {
-                        self.results[index].elapsed_secs = elapsed_secs;
-                    }
-                    if self.shown == Shown::Live {
-                        self.shown = Shown::Result(index);
-                        self.follow_canvas();
+                if !self.decoded(job, &picture) {
+                    let is_recovered = self.recovering.decoding == Some(job);
+                    let document = self.documents.get_mut(DocumentId::of_job(job));
+                    if let Some(item) = document.and_then(Document::result_mut) {
+                        item.outcome = Outcome::Decoded(picture);
+                        if !is_recovered {
+                            item.elapsed_secs = elapsed_secs;
+                        }
                     }
                 }
-                self.end_job(job);
+                self.end_job(job, Some(elapsed_secs));
             }
             Event::Encoded { job, mean, log_variance, .. } => {
-                if self.inspector.pending == Some(job)
-                    && let Some(profile) = self.profile.clone()
-                {
-                    self.inspector.set_encoded(mean, log_variance, profile.format);
-                    self.decode_inspected(DecodeChoice::default());
-                }
+                self.encoded(job, mean, &log_variance);
+                self.end_job(job, None);
             }
             Event::Failed { job, failure } => {
-                let runs = self.running.as_ref().is_some_and(|running| running.id == job);
                 // A picture may have had to load its model first.
-                if self.take_load(job).is_some() || (runs && failure.task == Task::LoadModel) {
-                    self.model_state = ModelState::Failed(failure.why.clone());
+                let loads = self.queue.runs(job) && failure.task == Task::LoadModel;
+                if self.model.take_load(job).is_some() {
+                    self.load_failed(&failure.why);
+                } else if loads {
+                    self.model.state = ModelState::Failed(failure.why.clone());
+                    self.give_up_recovering(&self.recipe.draft.model.clone());
                 }
-                if let Some(item) = self.results.iter_mut().find(|item| item.job == job) {
+                self.end_drawing(job);
+                let document = self.documents.get_mut(DocumentId::of_job(job));
+                if let Some(item) = document.and_then(Document::result_mut) {
                     item.outcome = Outcome::Failed(failure.why.clone());
                 }
-                if self.inspector.pending == Some(job) {
-                    self.inspector.pending = None;
-                }
+                self.work_ended(job);
                 self.fit_ended(job, true);
                 self.notify(Message::Failed(failure));
-                self.end_job(job);
-                self.give_up_recovering();
+                self.end_job(job, None);
             }
             Event::PreviewFitted { job, model, fit } => {
                 self.fit_ended(job, true);
-                if model == self.draft.model {
-                    self.preview_fit = Some(fit);
+                if model == self.recipe.draft.model {
+                    self.model.fit = Some(fit);
                 }
             }
             Event::Cancelled { job } => {
-                let runs = self.running.as_ref().is_some_and(|running| running.id == job);
-                if runs && self.load.is_none() && matches!(self.model_state, ModelState::Loading(..)) {
+                let runs = self.queue.runs(job);
+                if runs && self.model.load.is_none() && matches!(self.model.state, ModelState::Loading(..)) {
                     // Stopped while it loaded its model: the model is wanted all the same.
-                    self.load_model(self.draft.model.clone());
+                    self.load_model(self.recipe.draft.model.clone());
                 }
                 self.fit_ended(job, false);
-                self.take_load(job);
-                if let Some(item) = self.results.iter_mut().find(|item| item.job == job) {
-                    item.outcome =
-                        Outcome::Failed("The decoding was stopped; the latent is kept.".to_owned());
+                self.model.take_load(job);
+                self.end_drawing(job);
+                let document = self.documents.get_mut(DocumentId::of_job(job));
+                if let Some(item) = document.and_then(Document::result_mut)
+                    && matches!(item.outcome, Outcome::Decoding)
+                {
+                    item.outcome = Outcome::Stopped;
                 }
-                self.end_job(job);
+                self.work_ended(job);
+                self.end_job(job, None);
             }
             // The model is no longer open. One that was on its way has failed and would fail again.
             Event::Restarted { reason } => {
                 if self.is_ready() {
-                    self.load_model(self.draft.model.clone());
-                } else if self.load.is_none() {
-                    self.model_state = ModelState::Failed(reason);
-                    self.give_up_recovering();
+                    self.load_model(self.recipe.draft.model.clone());
+                } else if self.model.load.is_none() {
+                    self.model.state = ModelState::Failed(reason);
+                    self.give_up_recovering(&self.recipe.draft.model.clone());
                 }
             }
-        }
-    }
-
-    /// Has the decode measured against the original, where nothing was changed in between.
-    fn compare(&mut self, job: JobId, decoded: crate::request::Picture) {
-        self.inspector.comparison = None;
-        self.inspector.compared = Some(job);
-        let Some(format) = self.inspector.format else { return };
-        if let (Some(original), Some(latent), true) =
-            (&self.inspector.original, &self.inspector.latent, self.inspector.adjustments.is_none())
-        {
-            self.effects.push(Effect::Compare {
-                job,
-                original: original.clone(),
-                decoded,
-                downscale: format.downscale,
-                latent_bytes: latent.values().len() * 2,
-            });
         }
     }
 
     fn stage_changed(&mut self, job: JobId, stage: Stage) {
         if let Stage::FittingPreview { done, total } = stage {
-            self.fit_progress = Some((done, total));
+            self.model.fit_progress = Some((done, total));
         }
-        let loads = self.load.as_ref().is_some_and(|load| load.job == job);
-        let runs = self.running.as_ref().is_some_and(|running| running.id == job);
+        let loads = self.model.load.as_ref().is_some_and(|load| load.job == job);
+        let runs = self.queue.runs(job);
         if let (true, Stage::Loading { part, done, total }) = (loads || runs, &stage) {
-            self.model_state = ModelState::Loading(part.clone(), *done, *total);
+            self.model.state = ModelState::Loading(part.clone(), *done, *total);
         }
-        if let Some(running) = self.running.as_mut().filter(|running| running.id == job) {
+        if let Some(running) = self.queue.running_job(job) {
             running.stage = Some(stage);
         }
     }
 
     fn model_loaded(&mut self, job: JobId, profile: std::sync::Arc<ModelProfile>, ready: ModelState) {
-        let load = self.take_load(job);
-        if load.is_none()
-            && self.running.as_ref().is_none_or(|running| running.id != job)
-            && self.load.is_some()
-        {
+        let load = self.model.take_load(job);
+        if load.is_none() && !self.queue.runs(job) && self.model.load.is_some() {
             // Another model was chosen meanwhile.
             return;
         }
-        let is_new = self.profile.as_ref().is_none_or(|known| known.source != profile.source);
+        let is_new = self.model.profile.as_ref().is_none_or(|known| known.source != profile.source);
         if is_new && !profile.remarks.is_empty() {
             self.notify_once(Message::ModelRemarks(profile.remarks.clone()));
         }
-        // A new model brings its suggestions; what was typed and chosen for any model stays.
-        let as_suggested = |draft: GenerationDraft| GenerationDraft {
-            prompt: draft.prompt,
-            negative_prompt: draft.negative_prompt,
-            seed: draft.seed,
-            init_image: draft.init_image,
-            ..GenerationDraft::new(&profile)
-        };
-        let mut asked = std::mem::take(&mut self.asked);
-        let is_suggested = is_new && profile.source == self.draft.model;
+        // A new model brings its suggestions; what was typed for any model stays.
+        let mut asked = std::mem::take(&mut self.queue.asked);
+        let is_suggested = is_new && profile.source == self.recipe.draft.model;
         if is_suggested {
-            self.draft = as_suggested(self.draft.clone());
+            self.recipe.suit(&profile);
         }
         for Asked { draft, .. } in &mut asked {
             if is_suggested {
-                *draft = as_suggested(draft.clone());
+                *draft = self.recipe.suited(draft.clone(), &profile);
             }
             // It may have been asked of a model that could not be loaded.
             draft.model = profile.source.clone();
         }
-        self.profile = Some(profile);
-        self.model_state = ready;
+        self.model.loaded(profile, ready);
         if is_new {
             self.begin_fitting();
         }
@@ -197,9 +150,10 @@ impl Session {
         self.start_next();
     }
 
-    fn end_job(&mut self, job: JobId) {
-        if self.running.as_ref().is_some_and(|running| running.id == job) {
-            self.running = None;
+    fn end_job(&mut self, job: JobId, secs: Option<f64>) {
+        if self.queue.runs(job) {
+            self.queue.running = None;
+            self.queue.picture_ended(secs);
             self.start_next();
         }
         self.decode_ended(job);

@@ -20,45 +20,45 @@ pub(super) enum Fitting {
 impl Session {
     /// A model was loaded: forgets the other one's fit and looks for a kept one.
     pub(super) fn begin_fitting(&mut self) {
-        (self.preview_fit, self.fit_progress, self.fitting) = (None, None, Fitting::Done);
-        if self.draft.model != ModelSource::Builtin {
+        (self.model.fit, self.model.fit_progress, self.model.fitting) = (None, None, Fitting::Done);
+        if self.recipe.draft.model != ModelSource::Builtin {
             self.ask_fit(false);
         }
     }
 
     /// Computes the fit if it is wanted, a picture was made, and the engine is free.
     pub(super) fn fit_in_quiet(&mut self) {
-        let free = self.running.is_none()
-            && self.queue.is_empty()
-            && self.inspector.pending.is_none()
-            && self.decoding.is_none();
-        let seen = !self.results.is_empty() || self.inspector.decoded.is_some();
-        if free && seen && self.is_ready() && matches!(self.fitting, Fitting::Wanted) {
+        let free = self.queue.running.is_none()
+            && self.queue.waiting.is_empty()
+            && self.documents.list.iter().all(|document| document.work().is_none())
+            && self.recovering.decoding.is_none();
+        let seen = self.documents.list.iter().any(|document| document.plain_picture().is_some());
+        if free && seen && self.is_ready() && matches!(self.model.fitting, Fitting::Wanted) {
             self.ask_fit(true);
         }
     }
 
     /// Stops a fit: something the person asked for comes first. It begins again later.
     pub(super) fn interrupt_fit(&mut self) {
-        if let Fitting::Asked(_, cancel) = &self.fitting {
+        if let Fitting::Asked(_, cancel) = &self.model.fitting {
             cancel.stop();
         }
     }
 
     /// Whether this job is the fit's; if so, it was stopped or nothing was kept.
     pub(super) fn fit_ended(&mut self, job: JobId, failed: bool) -> bool {
-        let own = matches!(&self.fitting, Fitting::Asked(id, _) if *id == job);
+        let own = matches!(&self.model.fitting, Fitting::Asked(id, _) if *id == job);
         if own {
-            self.fitting = if failed { Fitting::Done } else { Fitting::Wanted };
-            self.fit_progress = None;
+            self.model.fitting = if failed { Fitting::Done } else { Fitting::Wanted };
+            self.model.fit_progress = None;
         }
         own
     }
 
     fn ask_fit(&mut self, may_compute: bool) {
         let job = self.new_job();
-        let (model, folder) = (self.draft.model.clone(), self.fits_folder.clone());
+        let (model, folder) = (self.recipe.draft.model.clone(), self.model.fits_folder.clone());
         let cancel = self.send(job, JobKind::FitPreview { model, folder, may_compute });
-        self.fitting = Fitting::Asked(job, cancel);
+        self.model.fitting = Fitting::Asked(job, cancel);
     }
 }

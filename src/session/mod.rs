@@ -1,141 +1,84 @@
-//! What the window knows: draft, queue, results, notices; pure updates, no egui.
+//! What the window knows: recipe, queue, documents, messages; pure updates, no egui.
+//!
+//! Whatever can be looked at is a [`Document`] with its own lens, edits, undo, facts and exports. One is on the easel,
+//! all are on the contact sheet, and none is lost by looking at another.
 //!
 //! The window applies [`Action`]s and the engine's events; both leave [`Effect`]s for the window to
 //! carry out. Nothing here draws, waits or touches a file.
 
 mod action;
+mod document;
+mod documents;
 mod events;
+mod export;
 mod fitting;
 mod inspector;
+mod lens;
+mod model;
 mod notice;
 mod opening;
 mod queue;
+mod recipe;
 mod recovery;
-mod removal;
 mod result;
+mod taking_back;
+mod views;
+mod work;
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use crate::catalog::{ModelProfile, ModelSource};
+use crate::catalog::ModelSource;
 use crate::engine::{Command, Job, JobId, JobKind};
 use crate::projection::PreviewFit;
-use crate::request::{CancelToken, GenerationDraft, Seed};
+use crate::request::CancelToken;
+
+use documents::Documents;
+use model::Model;
+use notice::Notices;
+use opening::Opening;
+use queue::Queue;
+use recipe::Recipe;
+use recovery::Recovering;
 
 pub use crate::store::builtin_vocabulary;
-pub use action::{Action, Effect, Export};
+pub use action::{Action, Effect};
+pub use document::{Document, DocumentId, Drawing, KeptLatent, OpenedFile, Origin, Title, Work, WorkKind};
+pub use export::{Export, ExportKind};
 pub use inspector::{Inspector, InspectorOptions, Limits, Touch};
+pub use lens::Lens;
+pub use model::{MAX_RECENT_MODELS, ModelState, RecentModel};
 pub use notice::{Message, Notice, Severity};
-pub use opening::{Framing, OpenOptions, Question};
+pub use opening::{FileContent, Framing, OpenOptions, Question};
 pub use queue::{Queued, Running};
+pub use recipe::{ModelSettings, Reuse, SavedRecipe};
 pub use recovery::Recovered;
 pub use result::{Outcome, ResultItem};
 
-/// How the model is.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ModelState {
-    /// Being loaded: the part, parts done, parts in all.
-    Loading(String, usize, usize),
-    /// Ready on this device.
-    Ready {
-        /// For people.
-        device: String,
-        /// Whether its networks compute in f16 or bf16.
-        in_halves: bool,
-    },
-    /// It could not be loaded.
-    Failed(String),
-}
-
-/// What the canvas shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shown {
-    /// The running job, or nothing yet.
-    #[default]
-    Live,
-    /// A result of the strip.
-    Result(usize),
-}
-
-/// Everything the window knows.
+/// Everything the window knows. What it looks at are views; what it changes, it changes by [`Action`]s.
 pub struct Session {
-    /// What is typed and set.
-    pub draft: GenerationDraft,
-    /// Pictures of the next batch.
-    pub batch: u64,
-    /// Whether the seed stays after a batch.
-    pub seed_locked: bool,
-    /// What is known of the loaded model.
-    pub profile: Option<Arc<ModelProfile>>,
-    /// How it is.
-    pub model_state: ModelState,
-    /// Whether the chosen model is not loaded because that once ended the program.
-    pub is_held_back: bool,
-    /// Folders of models used before, newest first.
-    pub recent_models: Vec<PathBuf>,
-    /// Jobs that wait.
-    pub queue: Vec<Queued>,
-    /// The job the engine has.
-    pub running: Option<Running>,
-    /// Pictures of this session, oldest first.
-    pub results: Vec<ResultItem>,
-    /// What the canvas shows.
-    pub shown: Shown,
-    /// The step of the shown result that is looked at, `None` for its picture.
-    pub scrubbed: Option<usize>,
-    /// Whether previews show x_t instead of x̂₀.
-    pub show_noisy: bool,
-    /// Messages, oldest first.
-    pub notices: Vec<Notice>,
-    /// The latent view.
-    pub inspector: Inspector,
-    /// How files are opened.
-    pub open_options: OpenOptions,
-    /// Files that were opened together.
-    pub roll: Vec<PathBuf>,
-    /// Which of them is open.
-    pub roll_at: usize,
-    /// What only the person knows.
-    pub question: Option<Question>,
-    /// Previews fitted to the loaded VAE; the built-in model's come with it.
-    pub preview_fit: Option<Arc<PreviewFit>>,
-    /// Pictures done and in all of a fit under way.
-    pub fit_progress: Option<(usize, usize)>,
-    /// Where fits are kept.
-    pub fits_folder: Option<PathBuf>,
-    fitting: fitting::Fitting,
-    awaited: Option<opening::Awaited>,
-    next_job: u64,
-    next_notice: u64,
-    load: Option<Load>,
-    /// Oldest first. If the model could not be loaded, the next one draws them.
-    asked: Vec<Asked>,
-    /// Results of an earlier session whose model is not loaded yet.
-    recovering: Vec<Recovered>,
-    /// Results that are to be decoded again, and the one that is.
-    to_decode: VecDeque<JobId>,
-    decoding: Option<JobId>,
-    /// Results that were taken away and can come back: the message that offers it, and their place.
-    removed: Vec<(u64, usize, ResultItem)>,
+    /// What the next picture is to be.
+    recipe: Recipe,
+    /// The loaded model, or the one on its way.
+    model: Model,
+    /// Jobs that wait and the one that runs.
+    queue: Queue,
+    /// Whatever can be looked at, and what is on the easel.
+    documents: Documents,
+    /// Messages.
+    notices: Notices,
+    /// Files that are opened, and what is asked about them.
+    opening: Opening,
+    /// Results of an earlier session that come back.
+    recovering: Recovering,
+    /// What goes out to the window and the engine.
+    outbox: Outbox,
+}
+
+/// What goes out.
+struct Outbox {
     effects: Vec<Effect>,
+    next_job: u64,
 }
-
-/// A model on its way.
-struct Load {
-    job: JobId,
-    cancel: CancelToken,
-}
-
-/// Pictures that were asked for while a model was loading.
-struct Asked {
-    draft: GenerationDraft,
-    /// Pictures of consecutive seeds.
-    count: u64,
-}
-
-/// Most folders of models that are remembered.
-pub const MAX_RECENT_MODELS: usize = 8;
 
 impl Session {
     /// A session that begins to load `model`.
@@ -148,152 +91,33 @@ impl Session {
     /// A session that leaves `model` alone, because loading it once ended the program: the person may try again.
     pub fn held_back(model: ModelSource, recent_models: Vec<PathBuf>) -> Self {
         let mut session = Self::without_model(model, recent_models);
-        session.is_held_back = true;
-        session.model_state = ModelState::Failed(String::new());
-        session.notify(Message::ModelHeldBack(session.draft.model.clone()));
+        session.model.is_held_back = true;
+        session.model.state = ModelState::Failed(String::new());
+        session.notify(Message::ModelHeldBack(session.recipe.draft.model.clone()));
         session
     }
 
     fn without_model(model: ModelSource, recent_models: Vec<PathBuf>) -> Self {
-        let draft = GenerationDraft {
-            model,
-            prompt: String::new(),
-            negative_prompt: String::new(),
-            size: crate::catalog::ImageSize::new(128, 128),
-            steps: 20,
-            guidance_scale: 4.0,
-            seed: Seed::random(),
-            sampler: crate::catalog::SamplerKind::default(),
-            schedule: crate::catalog::ScheduleKind::default(),
-            init_image: None,
-        };
         Self {
-            draft,
-            batch: 1,
-            seed_locked: false,
-            profile: None,
-            model_state: ModelState::Loading(String::new(), 0, 1),
-            is_held_back: false,
-            recent_models,
-            queue: Vec::new(),
-            running: None,
-            results: Vec::new(),
-            shown: Shown::Live,
-            scrubbed: None,
-            show_noisy: false,
-            notices: Vec::new(),
-            inspector: Inspector::default(),
-            open_options: OpenOptions::default(),
-            roll: Vec::new(),
-            roll_at: 0,
-            question: None,
-            preview_fit: None,
-            fit_progress: None,
-            fits_folder: None,
-            fitting: fitting::Fitting::Done,
-            awaited: None,
-            next_job: 1,
-            next_notice: 1,
-            load: None,
-            asked: Vec::new(),
-            recovering: Vec::new(),
-            to_decode: VecDeque::new(),
-            decoding: None,
-            removed: Vec::new(),
-            effects: Vec::new(),
+            recipe: Recipe::new(model),
+            model: Model::remembering(recent_models),
+            queue: Queue::default(),
+            documents: Documents::default(),
+            notices: Notices::default(),
+            opening: Opening::default(),
+            recovering: Recovering::default(),
+            outbox: Outbox { effects: Vec::new(), next_job: 1 },
         }
     }
 
     /// What the window is to carry out, oldest first; the list is empty afterwards.
     pub fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
-    }
-
-    /// The result on the canvas.
-    pub fn shown_result(&self) -> Option<&ResultItem> {
-        match self.shown {
-            Shown::Result(index) => self.results.get(index),
-            Shown::Live => None,
-        }
-    }
-
-    /// Whether the built-in model is chosen, whose words are known.
-    pub fn is_builtin(&self) -> bool {
-        self.draft.model == ModelSource::Builtin
-    }
-
-    /// Whether a model is loaded and jobs can start.
-    pub fn is_ready(&self) -> bool {
-        matches!(self.model_state, ModelState::Ready { .. }) && self.profile.is_some()
-    }
-
-    /// Whether pictures can be asked for: at once, or while the model is loading.
-    pub fn takes_jobs(&self) -> bool {
-        self.is_ready() || self.load.is_some()
-    }
-
-    /// Pictures that were asked for while a model was loading: they are drawn as soon as one is there.
-    pub fn asked_while_loading(&self) -> u64 {
-        self.asked.iter().map(|asked| asked.count).sum()
-    }
-
-    /// Pictures that were asked for and are not drawn yet.
-    pub fn unfinished(&self) -> u64 {
-        u64::from(self.running.is_some()) + self.queue.len() as u64 + self.asked_while_loading()
-    }
-
-    /// The model that is being loaded.
-    pub fn loading(&self) -> Option<&ModelSource> {
-        self.load.as_ref().map(|_| &self.draft.model)
-    }
-
-    /// A result's picture was saved.
-    pub fn mark_saved(&mut self, job: JobId) {
-        let removed = self.removed.iter_mut().map(|(_, _, item)| item);
-        if let Some(item) = self.results.iter_mut().chain(removed).find(|item| item.job == job) {
-            item.saved = true;
-            self.effects.push(Effect::Forget(job));
-        }
-    }
-
-    /// The load of this job, taken out, if it is under way.
-    fn take_load(&mut self, job: JobId) -> Option<Load> {
-        self.load.take_if(|load| load.job == job)
+        std::mem::take(&mut self.outbox.effects)
     }
 
     fn new_job(&mut self) -> JobId {
-        self.next_job += 1;
-        JobId(self.next_job - 1)
-    }
-
-    /// Adds a message.
-    pub fn notify(&mut self, message: Message) {
-        self.notices.push(Notice { id: self.next_notice, message });
-        self.next_notice += 1;
-    }
-
-    /// Adds a message unless it is there already.
-    pub(super) fn notify_once(&mut self, message: Message) {
-        if self.notices.iter().all(|notice| notice.message != message) {
-            self.notify(message);
-        }
-    }
-
-    fn load_model(&mut self, model: ModelSource) {
-        if let Some(load) = self.load.take() {
-            load.cancel.stop();
-        }
-        if let ModelSource::Folder(folder) = &model {
-            self.recent_models.retain(|known| known != folder);
-            self.recent_models.insert(0, folder.clone());
-            self.recent_models.truncate(MAX_RECENT_MODELS);
-        }
-        self.draft.model = model.clone();
-        self.is_held_back = false;
-        self.model_state = ModelState::Loading(String::new(), 0, 1);
-        let job = self.new_job();
-        let cancel = self.send(job, JobKind::LoadModel { model });
-        self.load = Some(Load { job, cancel });
+        self.outbox.next_job += 1;
+        JobId(self.outbox.next_job - 1)
     }
 
     /// Hands work to the engine; gives its stop switch. A fit of previews, which waits for quiet, makes way.
@@ -302,7 +126,7 @@ impl Session {
             self.interrupt_fit();
         }
         let cancel = CancelToken::new();
-        self.effects.push(Effect::Send(Command::Run(Job { id, cancel: cancel.clone(), kind })));
+        self.outbox.effects.push(Effect::Send(Command::Run(Job { id, cancel: cancel.clone(), kind })));
         cancel
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::{DocumentId, Session, Title};
 use crate::catalog::ModelSource;
 use crate::engine::Failure;
 use crate::formats::metadata::Unrestored;
@@ -44,8 +45,16 @@ pub enum Message {
     NothingKept(String),
     /// A result of an earlier session cannot be shown; its latent is still here.
     NotRecovered(PathBuf),
-    /// A result with this prompt was taken away and can come back.
-    Removed(String),
+    /// A document was taken away and can come back.
+    Removed(Title),
+    /// So many waiting pictures were let go and can come back.
+    Dropped(u64),
+    /// A latent was kept as a document of its own; from which.
+    Kept(Title),
+    /// A picture was copied.
+    Copied,
+    /// An opened picture holds the settings it was drawn with.
+    HoldsSettings(DocumentId),
     /// The graphics device was lost, and the window was painted anew.
     Repainted,
     /// The draft is no request.
@@ -77,6 +86,10 @@ impl Message {
             | Self::ScaledDown(..)
             | Self::Decoder(_)
             | Self::Removed(_)
+            | Self::Dropped(_)
+            | Self::Kept(_)
+            | Self::Copied
+            | Self::HoldsSettings(_)
             | Self::Repainted
             | Self::ModelRemarks(_)
             | Self::PromptRemarks(_) => Severity::Info,
@@ -92,4 +105,36 @@ pub struct Notice {
     pub id: u64,
     /// What happened.
     pub message: Message,
+}
+
+/// Messages, oldest first.
+pub(super) struct Notices {
+    pub(super) list: Vec<Notice>,
+    pub(super) next: u64,
+}
+
+impl Default for Notices {
+    fn default() -> Self {
+        Self { list: Vec::new(), next: 1 }
+    }
+}
+
+impl Session {
+    /// Adds a message; gives its name. What is said again takes the place of what was said before.
+    pub fn notify(&mut self, message: Message) -> u64 {
+        let id = self.notices.next;
+        self.notices.next += 1;
+        if message.severity() == Severity::Error {
+            self.notices.list.retain(|known| known.message != message);
+        }
+        self.notices.list.push(Notice { id, message });
+        id
+    }
+
+    /// Adds a message unless it is there already.
+    pub(super) fn notify_once(&mut self, message: Message) {
+        if self.notices.list.iter().all(|notice| notice.message != message) {
+            self.notify(message);
+        }
+    }
 }

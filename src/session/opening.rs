@@ -1,10 +1,10 @@
-//! Pictures and latents that are opened: one after another, framed, and asked about where they do not say.
+//! Pictures and latents that are opened: each a document, framed, and asked about where it does not say.
 
 use std::path::PathBuf;
 
-use super::{Effect, Inspector, Message, Session};
+use super::{Document, DocumentId, Effect, Message, OpenedFile, Origin, Session};
 use crate::catalog::ModelSource;
-use crate::engine::JobKind;
+use crate::formats::metadata::GenerationFacts;
 use crate::formats::picture::{crop_to_multiple, pad_to_multiple};
 use crate::latent::{Latent, LatentFormat, LatentSpace};
 use crate::request::{DecodeChoice, Picture};
@@ -34,11 +34,38 @@ impl Default for OpenOptions {
     }
 }
 
+/// What a file was found to hold.
+#[derive(Debug)]
+pub enum FileContent {
+    /// A picture.
+    Picture {
+        /// The picture.
+        picture: Picture,
+        /// Whether it had transparent pixels, which lie on the background now.
+        transparent: bool,
+        /// The settings it holds.
+        facts: Option<Box<GenerationFacts>>,
+    },
+    /// A latent.
+    Latent {
+        /// The latent.
+        latent: Latent,
+        /// The space of its values, where the file says.
+        space: Option<LatentSpace>,
+    },
+    /// A model's folder.
+    Model(ModelSource),
+    /// It could not be read: why.
+    Unreadable(String),
+}
+
 /// Something only the person knows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Question {
     /// A latent whose file does not say what its numbers are.
     LatentKind {
+        /// The document.
+        document: DocumentId,
         /// The latent.
         latent: Latent,
         /// Its file's name.
@@ -46,6 +73,8 @@ pub enum Question {
     },
     /// A latent with other channels than the loaded VAE's.
     OtherModel {
+        /// The document.
+        document: DocumentId,
         /// The latent.
         latent: Latent,
         /// Its file's name.
@@ -55,127 +84,204 @@ pub enum Question {
         /// Models that fit; `None` until they were looked for.
         fitting: Option<Vec<ModelSource>>,
     },
+    /// The running picture is to be stopped while others wait.
+    StopAll {
+        /// How many.
+        waiting: u64,
+    },
 }
 
-/// A latent that waits for its model.
-#[derive(Clone, Debug)]
-pub(super) struct Awaited {
-    latent: Latent,
-    name: String,
-    space: Option<LatentSpace>,
+/// Files that are opened, and what is asked about them.
+#[derive(Default)]
+pub(super) struct Opening {
+    pub(super) options: OpenOptions,
+    pub(super) question: Option<Question>,
+    /// A latent that waits for its model.
+    awaited: Option<(DocumentId, Latent, Option<LatentSpace>)>,
 }
 
 impl Session {
-    /// Opens files one at a time, the first now.
+    /// Opens files, each a document; the first is read now, the others when they are looked at.
     pub(super) fn open_paths(&mut self, paths: Vec<PathBuf>) {
-        if let Some(first) = paths.first().cloned() {
-            (self.roll, self.roll_at) = (paths, 0);
-            self.effects.push(Effect::Read(first));
+        let mut first = None;
+        for path in paths {
+            let is_it = |document: &&Document| {
+                document.file().is_some_and(|file| file.path.as_deref() == Some(path.as_path()))
+            };
+            // What is open already lies there with its edits.
+            let known = self.documents.list.iter().find(is_it).map(Document::id);
+            let id = known.unwrap_or_else(|| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                self.add_file(OpenedFile { name, path: Some(path.clone()), ..OpenedFile::default() })
+            });
+            first = first.or(Some(id));
+        }
+        if let Some(first) = first {
+            self.show(first);
         }
     }
 
-    /// Goes to the next or the previous of the files that were opened together.
-    pub(super) fn turn_roll(&mut self, by: isize) {
-        let Some(at) = self.roll_at.checked_add_signed(by).filter(|at| *at < self.roll.len()) else { return };
-        self.roll_at = at;
-        self.effects.push(Effect::Read(self.roll[at].clone()));
+    fn add_file(&mut self, file: OpenedFile) -> DocumentId {
+        let id = DocumentId(self.new_job().0);
+        self.documents.list.push(Document::new(id, Origin::Opened(Box::new(file))));
+        id
     }
 
-    /// Changes how files are opened; what is open is opened again.
+    /// Opens a picture that no file holds.
+    pub(super) fn open_picture(&mut self, picture: Picture, name: String) {
+        let id = self.add_file(OpenedFile { name, is_read: true, ..OpenedFile::default() });
+        self.show(id);
+        self.file_read(id, FileContent::Picture { picture, transparent: false, facts: None });
+    }
+
+    /// Takes what a document's file holds.
+    pub(super) fn file_read(&mut self, id: DocumentId, content: FileContent) {
+        let Some(file) = self.documents.get_mut(id).and_then(Document::file_mut) else { return };
+        match content {
+            FileContent::Picture { picture, transparent, facts } => {
+                let is_new = file.source.is_none();
+                (file.source, file.transparent, file.facts) = (Some(picture), transparent, facts);
+                if is_new && file.facts.is_some() {
+                    self.notify(Message::HoldsSettings(id));
+                }
+                self.encode(id);
+            }
+            FileContent::Latent { latent, space } => self.open_latent(id, latent, space),
+            FileContent::Model(model) => {
+                self.forget(id);
+                self.load_model(model);
+            }
+            FileContent::Unreadable(why) => {
+                self.forget(id);
+                self.notify(Message::NotOpened(why));
+            }
+        }
+    }
+
+    /// Takes a document away that came to nothing.
+    fn forget(&mut self, id: DocumentId) {
+        self.documents.take(id);
+        self.documents.refresh();
+    }
+
+    /// Changes how files are opened; what is on the easel is opened again.
     pub(super) fn set_open_options(&mut self, options: OpenOptions) {
-        let before = std::mem::replace(&mut self.open_options, options);
+        let before = std::mem::replace(&mut self.opening.options, options);
+        let Some(id) = self.documents.easel else { return };
+        let Some(file) = self.documents.get(id).and_then(Document::file) else { return };
         if before.background != options.background {
-            self.effects.extend(self.roll.get(self.roll_at).cloned().map(Effect::Read));
-        } else if before.framing != options.framing
-            && let Some(source) = self.inspector.source.clone()
-        {
-            let (name, transparent) = (self.inspector.name.clone(), self.inspector.transparent);
-            self.inspect_picture(source, name, transparent);
+            self.outbox.effects.extend(file.path.clone().map(|path| Effect::Read(id, path)));
+        } else if before.framing != options.framing {
+            self.encode(id);
         }
     }
 
-    /// Encodes a picture, framed to whole latent pixels.
-    pub(super) fn inspect_picture(&mut self, picture: Picture, name: String, transparent: bool) {
-        let Some(profile) = self.profile.clone() else {
+    /// Encodes a document's picture, framed to whole latent pixels.
+    fn encode(&mut self, id: DocumentId) {
+        let framing = self.opening.options.framing;
+        let Some(source) = self.documents.get(id).and_then(Document::file).and_then(|f| f.source.clone())
+        else {
+            return;
+        };
+        let Some(profile) = self.model.profile.clone() else {
             self.notify(Message::NoModel);
             return;
         };
         let multiple = profile.format.downscale;
-        let framed = match self.open_options.framing {
-            Framing::Pad => pad_to_multiple(&picture, multiple).0,
+        let framed = match framing {
+            Framing::Pad => pad_to_multiple(&source, multiple).0,
             Framing::Crop => {
-                let Some((cropped, _)) = crop_to_multiple(&picture, multiple) else {
+                let Some((cropped, _)) = crop_to_multiple(&source, multiple) else {
                     self.notify(Message::TooSmall(multiple));
                     return;
                 };
                 cropped
             }
         };
-        let job = self.new_job();
-        self.inspector = Inspector::awaiting(framed.clone(), job, &self.inspector);
-        self.inspector.source = Some(picture);
-        (self.inspector.name, self.inspector.transparent) = (name, transparent);
-        let model = self.draft.model.clone();
-        self.send(job, JobKind::Encode { model, picture: framed });
+        if let Some(file) = self.documents.get_mut(id).and_then(Document::file_mut) {
+            file.original = Some(framed.clone());
+            (file.latent, file.decoded, file.comparison) = (None, None, None);
+            (file.divergence, file.posterior_sigma) = (None, Vec::new());
+        }
+        self.encode_picture(id, framed);
     }
 
     /// Opens a latent, or asks what must be known first.
-    pub(super) fn inspect_latent(&mut self, latent: Latent, space: Option<LatentSpace>, name: String) {
-        let Some(profile) = self.profile.clone() else {
+    fn open_latent(&mut self, id: DocumentId, latent: Latent, space: Option<LatentSpace>) {
+        let Some(name) = self.documents.get(id).and_then(Document::file).map(|file| file.name.clone()) else {
+            return;
+        };
+        let Some(profile) = self.model.profile.clone() else {
             self.notify(Message::NoModel);
+            self.forget(id);
             return;
         };
         let channels = latent.shape().channels;
         if channels != profile.format.channels {
-            self.question = Some(Question::OtherModel { latent, name, space, fitting: None });
-            self.effects.push(Effect::FindModels(channels));
+            let fitting = None;
+            self.opening.question = Some(Question::OtherModel { document: id, latent, name, space, fitting });
+            self.outbox.effects.push(Effect::FindModels(channels));
             return;
         }
         match space {
-            None => self.question = Some(Question::LatentKind { latent, name }),
-            Some(LatentSpace::Vae) => self.lay_open(profile.format.model_from_vae(&latent), name),
-            Some(LatentSpace::Model) => self.lay_open(latent, name),
+            None => self.opening.question = Some(Question::LatentKind { document: id, latent, name }),
+            Some(LatentSpace::Vae) => self.lay_open(id, profile.format.model_from_vae(&latent)),
+            Some(LatentSpace::Model) => self.lay_open(id, latent),
         }
     }
 
     /// What the person says of a latent: the space of its values and the format they are in.
     pub(super) fn answer_kind(&mut self, space: LatentSpace, format: LatentFormat) {
-        let Some(profile) = self.profile.clone() else { return };
-        let Some(Question::LatentKind { latent, name }) = self.question.take() else { return };
+        let Some(profile) = self.model.profile.clone() else { return };
+        let Some(Question::LatentKind { document, latent, .. }) = self.opening.question.take() else {
+            return;
+        };
         let vae = match space {
             LatentSpace::Vae => latent,
             LatentSpace::Model => format.vae_from_model(&latent),
         };
-        self.lay_open(profile.format.model_from_vae(&vae), name);
+        self.lay_open(document, profile.format.model_from_vae(&vae));
     }
 
     /// Models that fit a latent were looked for.
     pub(super) fn models_found(&mut self, found: Vec<ModelSource>) {
-        if let Some(Question::OtherModel { fitting, .. }) = &mut self.question {
+        if let Some(Question::OtherModel { fitting, .. }) = &mut self.opening.question {
             *fitting = Some(found);
         }
     }
 
     /// Loads the model a latent needs, and opens the latent once it is there.
     pub(super) fn answer_model(&mut self, model: ModelSource) {
-        if let Some(Question::OtherModel { latent, name, space, .. }) = self.question.take() {
-            self.awaited = Some(Awaited { latent, name, space });
+        if let Some(Question::OtherModel { document, latent, space, .. }) = self.opening.question.take() {
+            self.opening.awaited = Some((document, latent, space));
             self.load_model(model);
+        }
+    }
+
+    /// Lets a question go, and the document that is nothing without its answer.
+    pub(super) fn drop_question(&mut self) {
+        match self.opening.question.take() {
+            Some(Question::LatentKind { document, .. } | Question::OtherModel { document, .. }) => {
+                self.forget(document);
+            }
+            Some(Question::StopAll { .. }) | None => {}
         }
     }
 
     /// Opens the latent that waited for the model that is now loaded.
     pub(super) fn open_awaited(&mut self) {
-        if let Some(Awaited { latent, name, space }) = self.awaited.take() {
-            self.inspect_latent(latent, space, name);
+        if let Some((id, latent, space)) = self.opening.awaited.take() {
+            self.open_latent(id, latent, space);
         }
     }
 
-    fn lay_open(&mut self, latent: Latent, name: String) {
-        let Some(profile) = self.profile.clone() else { return };
-        self.inspector.follows_canvas = false;
-        self.inspector.open(latent, profile.format);
-        self.inspector.name = name;
-        self.decode_inspected(DecodeChoice::default());
+    fn lay_open(&mut self, id: DocumentId, latent: Latent) {
+        let Some(profile) = self.model.profile.clone() else { return };
+        let Some(file) = self.documents.get_mut(id).and_then(Document::file_mut) else { return };
+        (file.latent, file.format) = (Some(latent), Some(profile.format));
+        if self.documents.easel == Some(id) {
+            self.documents.refresh();
+            self.decode_shown(DecodeChoice::default());
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Results that an earlier session left unsaved: they come back as results of the model that drew them, and are
 //! decoded again one after another.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
-use super::{Effect, Message, ModelState, Outcome, ResultItem, Session};
+use super::{Document, DocumentId, Effect, Message, Origin, Outcome, ResultItem, Session};
 use crate::catalog::{ModelProfile, ModelSource};
 use crate::engine::{JobId, JobKind};
 use crate::formats::metadata::GenerationFacts;
@@ -27,6 +28,16 @@ pub struct Recovered {
     pub elapsed_secs: f64,
 }
 
+/// Results of an earlier session on their way back.
+#[derive(Default)]
+pub(super) struct Recovering {
+    /// Those whose model is not loaded yet.
+    pub(super) waiting: Vec<Recovered>,
+    /// Results that are to be decoded again, and the one that is.
+    pub(super) to_decode: VecDeque<JobId>,
+    pub(super) decoding: Option<JobId>,
+}
+
 impl Recovered {
     /// The result it was, if the model that is loaded now could have drawn it.
     fn into_result(self, job: JobId, profile: &ModelProfile) -> Option<ResultItem> {
@@ -46,7 +57,6 @@ impl Recovered {
             outcome: Outcome::Decoding,
             finished_early: self.finished_early,
             elapsed_secs: self.elapsed_secs,
-            saved: false,
         })
     }
 }
@@ -54,45 +64,47 @@ impl Recovered {
 impl Session {
     /// Takes back what an earlier session left; models are loaded as they are needed.
     pub(super) fn recover(&mut self, recovered: Vec<Recovered>) {
-        self.recovering.extend(recovered);
+        self.recovering.waiting.extend(recovered);
         self.recover_of_model();
     }
 
     /// Makes results of what the loaded model drew, then loads the next model that is needed.
     pub(super) fn recover_of_model(&mut self) {
-        if self.load.is_some() || self.recovering.is_empty() {
+        if self.model.load.is_some() || self.recovering.waiting.is_empty() {
             return;
         }
-        if let (true, Some(profile)) = (self.is_ready(), self.profile.clone()) {
+        if let (true, Some(profile)) = (self.is_ready(), self.model.profile.clone()) {
             let is_of_model = |recovered: &mut Recovered| recovered.model == profile.source;
-            for recovered in self.recovering.extract_if(.., is_of_model).collect::<Vec<_>>() {
+            for recovered in self.recovering.waiting.extract_if(.., is_of_model).collect::<Vec<_>>() {
                 let (job, kept_as) = (self.new_job(), recovered.kept_as.clone());
                 match recovered.into_result(job, &profile) {
                     Some(item) => {
-                        self.results.push(item);
-                        self.effects.push(Effect::IsKeptAs(job, kept_as));
-                        self.to_decode.push_back(job);
+                        let document = Document::new(DocumentId::of_job(job), Origin::Drawn(Box::new(item)));
+                        self.documents.list.push(document);
+                        if self.documents.easel.is_none() {
+                            self.put_on_easel(DocumentId::of_job(job));
+                        }
+                        self.outbox.effects.push(Effect::IsKeptAs(job, kept_as));
+                        self.recovering.to_decode.push_back(job);
                     }
                     // The folder holds another model now.
-                    None => self.notify(Message::NotRecovered(kept_as.with_extension("latent"))),
+                    None => {
+                        self.notify(Message::NotRecovered(kept_as.with_extension("latent")));
+                    }
                 }
             }
             self.decode_next();
         }
-        if let Some(next) = self.recovering.first() {
+        if let Some(next) = self.recovering.waiting.first() {
             let model = next.model.clone();
             self.load_model(model);
         }
     }
 
     /// The model that was to be loaded cannot be: what it drew stays where it is kept.
-    pub(super) fn give_up_recovering(&mut self) {
-        if !matches!(self.model_state, ModelState::Failed(_)) {
-            return;
-        }
-        let model = self.draft.model.clone();
-        let is_of_model = |recovered: &mut Recovered| recovered.model == model;
-        for recovered in self.recovering.extract_if(.., is_of_model).collect::<Vec<_>>() {
+    pub(super) fn give_up_recovering(&mut self, model: &ModelSource) {
+        let is_of_model = |recovered: &mut Recovered| recovered.model == *model;
+        for recovered in self.recovering.waiting.extract_if(.., is_of_model).collect::<Vec<_>>() {
             self.notify(Message::NotRecovered(recovered.kept_as.with_extension("latent")));
         }
         self.recover_of_model();
@@ -100,14 +112,15 @@ impl Session {
 
     /// Has the next result decoded; one at a time, so that what the person asks for comes between.
     pub(super) fn decode_next(&mut self) {
-        if self.decoding.is_some() {
+        if self.recovering.decoding.is_some() {
             return;
         }
-        while let Some(job) = self.to_decode.pop_front() {
+        while let Some(job) = self.recovering.to_decode.pop_front() {
             // It may have been removed meanwhile.
-            let Some(item) = self.results.iter().find(|item| item.job == job) else { continue };
+            let document = self.documents.get(DocumentId::of_job(job));
+            let Some(item) = document.and_then(Document::result) else { continue };
             let (model, latent) = (item.request.model.clone(), item.latent.clone());
-            self.decoding = Some(job);
+            self.recovering.decoding = Some(job);
             self.send(job, JobKind::Decode { model, latent, how: DecodeChoice::default() });
             return;
         }
@@ -115,8 +128,8 @@ impl Session {
 
     /// A job is over; if it was such a decode, the next one begins.
     pub(super) fn decode_ended(&mut self, job: JobId) {
-        if self.decoding == Some(job) {
-            self.decoding = None;
+        if self.recovering.decoding == Some(job) {
+            self.recovering.decoding = None;
             self.decode_next();
         }
     }
@@ -125,7 +138,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{finish, latent, profile, ready, sent_job};
-    use super::super::{Action, Shown};
+    use super::super::{Action, ModelState};
     use super::*;
     use crate::engine::{Command, Job};
     use crate::engine::{Event, Failure, Task};
@@ -141,6 +154,11 @@ mod tests {
             finished_early: true,
             elapsed_secs: 7.0,
         }
+    }
+
+    /// Drawn pictures, oldest first.
+    fn results(session: &Session) -> Vec<&ResultItem> {
+        session.documents.list.iter().filter_map(Document::result).collect()
     }
 
     fn decodes(session: &mut Session) -> Vec<JobId> {
@@ -176,33 +194,34 @@ mod tests {
     #[test]
     fn what_was_left_comes_back_as_unsaved_results_decoded_one_after_another() {
         let mut session = ready();
-        let own = session.draft.model.clone();
+        let own = session.recipe.draft.model.clone();
         session.apply(Action::Recover(vec![recovered(&own, 5), recovered(&own, 6)]));
-        assert_eq!(session.results.iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [5, 6]);
-        let item = &session.results[0];
-        assert_eq!((item.saved, item.finished_early, item.elapsed_secs), (false, true, 7.0));
+        assert_eq!(results(&session).iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [5, 6]);
+        assert_eq!(session.unsaved().count(), 2);
+        let item = results(&session)[0];
+        assert_eq!((item.finished_early, item.elapsed_secs), (true, 7.0));
         let expected = profile().format.scale as f32;
         assert!((item.latent.values()[0] - expected).abs() < 1e-6, "model space");
         let [first] = decodes(&mut session)[..] else { panic!("one at a time") };
         session.apply_event(decoded(first));
-        assert_eq!(session.results[0].elapsed_secs, 7.0, "of the run, not of the decoding");
+        assert_eq!(results(&session)[0].elapsed_secs, 7.0, "of the run, not of the decoding");
         let [second] = decodes(&mut session)[..] else { panic!("then the next") };
         let failure = Failure { task: Task::Decode, why: "NaN".into(), advice: None };
         session.apply_event(Event::Failed { job: second, failure });
-        assert!(session.results[0].picture().is_some());
-        assert!(matches!(session.results[1].outcome, Outcome::Failed(_)));
+        assert!(results(&session)[0].picture().is_some());
+        assert!(matches!(results(&session)[1].outcome, Outcome::Failed(_)));
     }
 
     #[test]
     fn models_are_loaded_for_what_they_drew() {
         let mut session = ready();
-        let (own, other) = (session.draft.model.clone(), ModelSource::Folder("/models/other".into()));
+        let (own, other) = (session.recipe.draft.model.clone(), ModelSource::Folder("/models/other".into()));
         session.apply(Action::Recover(vec![recovered(&other, 1), recovered(&own, 2)]));
-        assert_eq!(session.results.len(), 1, "what the loaded model drew is there at once");
+        assert_eq!(results(&session).len(), 1, "what the loaded model drew is there at once");
         let (job, model) = loads(&mut session).unwrap();
         assert_eq!(model, other);
         session.apply_event(loaded(job, &other));
-        assert_eq!(session.results.iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(results(&session).iter().map(|r| r.request.seed.0).collect::<Vec<_>>(), [2, 1]);
     }
 
     #[test]
@@ -213,27 +232,29 @@ mod tests {
         let (job, _) = loads(&mut session).unwrap();
         let failure = Failure { task: Task::LoadModel, why: "it is gone".into(), advice: None };
         session.apply_event(Event::Failed { job, failure });
-        assert!(session.notices.iter().any(|n| n.message == Message::NotRecovered("/kept/1.latent".into())));
+        assert!(
+            session.notices.list.iter().any(|n| n.message == Message::NotRecovered("/kept/1.latent".into()))
+        );
         let (job, model) = loads(&mut session).unwrap();
         assert_eq!(model, other, "the others do not wait for it");
         session.apply_event(loaded(job, &other));
-        assert_eq!(session.results.len(), 1);
+        assert_eq!(results(&session).len(), 1);
     }
 
     #[test]
     fn a_model_with_other_channels_does_not_take_the_latent() {
         let mut session = ready();
-        let own = session.draft.model.clone();
+        let own = session.recipe.draft.model.clone();
         let sixteen = Latent::zeros(crate::latent::LatentShape::new(16, 8, 8));
         session.apply(Action::Recover(vec![Recovered { latent: sixteen, ..recovered(&own, 1) }]));
-        assert!(session.results.is_empty());
-        assert!(matches!(session.notices[0].message, Message::NotRecovered(_)));
+        assert!(results(&session).is_empty());
+        assert!(matches!(session.notices.list[0].message, Message::NotRecovered(_)));
     }
 
     #[test]
     fn a_result_is_kept_from_sampling_until_it_is_saved_or_taken_away() {
         let mut session = ready();
-        session.batch = 2;
+        session.recipe.batch = 2;
         session.apply(Action::Generate);
         let first = sent_job(&mut session).unwrap();
         finish(&mut session, first);
@@ -248,27 +269,28 @@ mod tests {
                 .collect()
         };
         assert_eq!(kept(&mut session), [format!("keep {}", first.0)]);
-        let second = session.running.as_ref().unwrap().id;
+        let second = session.queue.running.as_ref().unwrap().id;
         finish(&mut session, second);
         assert_eq!(kept(&mut session), [format!("keep {}", second.0)]);
-        session.mark_saved(first);
+        session.mark_saved(DocumentId::of_job(first));
         assert_eq!(kept(&mut session), [format!("forget {}", first.0)]);
 
-        session.apply(Action::RemoveResult(1));
+        session.apply(Action::Remove(DocumentId::of_job(second)));
         assert_eq!(kept(&mut session), [format!("forget {}", second.0)]);
-        let notice = session.notices.last().unwrap().id;
-        assert!(session.can_come_back(notice));
-        session.apply(Action::UndoRemove(notice));
+        let notice = session.notices.list.last().unwrap().id;
+        assert!(session.can_take_back(notice));
+        session.apply(Action::TakeBack(notice));
         assert_eq!(kept(&mut session), [format!("keep {}", second.0)]);
-        assert_eq!((session.results.len(), session.shown), (2, Shown::Result(1)));
-        assert!(session.results[1].picture().is_some() && session.notices.is_empty());
+        assert_eq!(results(&session).len(), 2);
+        assert_eq!(session.on_easel().unwrap().id(), DocumentId::of_job(second));
+        assert!(results(&session)[1].picture().is_some() && session.notices.list.is_empty());
 
-        session.apply(Action::RemoveResult(0));
-        let notice = session.notices.last().unwrap().id;
+        session.apply(Action::Remove(DocumentId::of_job(first)));
+        let notice = session.notices.list.last().unwrap().id;
         session.apply(Action::Dismiss(notice));
-        assert!(!session.can_come_back(notice));
-        session.apply(Action::UndoRemove(notice));
-        assert_eq!(session.results.len(), 1);
+        assert!(!session.can_take_back(notice));
+        session.apply(Action::TakeBack(notice));
+        assert_eq!(results(&session).len(), 1);
     }
 
     #[test]
@@ -278,13 +300,13 @@ mod tests {
         let job = sent_job(&mut session).unwrap();
         let trajectory = std::sync::Arc::default();
         session.apply_event(Event::Sampled { job, latent: latent(), trajectory, finished_early: false });
-        session.apply(Action::RemoveResult(0));
+        session.apply(Action::Remove(DocumentId::of_job(job)));
         session.apply_event(decoded(job));
         session.take_effects();
-        session.apply(Action::UndoRemove(session.notices.last().unwrap().id));
+        session.apply(Action::TakeBack(session.notices.list.last().unwrap().id));
         assert_eq!(decodes(&mut session), [job]);
         session.apply_event(decoded(job));
-        assert!(session.results[0].picture().is_some());
+        assert!(results(&session)[0].picture().is_some());
     }
 
     #[test]
@@ -295,8 +317,8 @@ mod tests {
         let failure = Failure { task: Task::Run, why: "a panic".into(), advice: None };
         session.apply_event(Event::Failed { job, failure });
         session.apply_event(Event::Restarted { reason: "a panic".into() });
-        assert!(loads(&mut session).is_none());
-        assert!(matches!(session.model_state, ModelState::Failed(_)));
+        let (_, model) = loads(&mut session).unwrap();
+        assert_eq!(model, ModelSource::Builtin, "the one that worked");
 
         // A picture that panics costs the model, which was good before: it is opened once again.
         let mut session = ready();
@@ -309,17 +331,18 @@ mod tests {
         session.apply_event(Event::Failed { job, failure });
         session.apply_event(Event::Restarted { reason: "a panic".into() });
         assert!(loads(&mut session).is_none());
+        assert!(matches!(session.model.state, ModelState::Failed(_)));
     }
 
     #[test]
     fn a_model_that_ended_the_program_waits_for_the_person() {
         let model = ModelSource::Folder("/models/deadly".into());
         let mut session = Session::held_back(model.clone(), vec!["/models/deadly".into()]);
-        assert!(loads(&mut session).is_none() && session.is_held_back && !session.takes_jobs());
-        assert!(matches!(session.model_state, ModelState::Failed(_)));
-        assert_eq!(session.notices[0].message, Message::ModelHeldBack(model.clone()));
+        assert!(loads(&mut session).is_none() && session.model.is_held_back && !session.takes_jobs());
+        assert!(matches!(session.model.state, ModelState::Failed(_)));
+        assert_eq!(session.notices.list[0].message, Message::ModelHeldBack(model.clone()));
         session.apply(Action::SetModel(model.clone()));
         assert_eq!(loads(&mut session).unwrap().1, model);
-        assert!(!session.is_held_back);
+        assert!(!session.model.is_held_back);
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures of this session.
+//! A drawn picture.
 
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ pub enum Outcome {
     Decoded(Picture),
     /// It failed, and the latent is still here.
     Failed(String),
+    /// The person stopped the run or the decoding; the latent is as far as it came.
+    Stopped,
 }
 
 /// A sampled latent and what became of it.
@@ -39,8 +41,6 @@ pub struct ResultItem {
     pub finished_early: bool,
     /// Seconds for the whole job.
     pub elapsed_secs: f64,
-    /// Whether the picture was saved.
-    pub saved: bool,
 }
 
 impl ResultItem {
@@ -48,7 +48,7 @@ impl ResultItem {
     pub fn picture(&self) -> Option<&Picture> {
         match &self.outcome {
             Outcome::Decoded(picture) => Some(picture),
-            Outcome::Decoding | Outcome::Failed(_) => None,
+            Outcome::Decoding | Outcome::Failed(_) | Outcome::Stopped => None,
         }
     }
 

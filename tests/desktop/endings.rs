@@ -30,9 +30,11 @@ fn strays(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Changes a setting: the button in the window's corner chooses the other language.
+/// Changes a setting: the menu in the window's corner chooses the other language.
 fn choose_korean(desktop: &Desktop, window: &str) {
-    desktop.xdotool(&["mousemove", "--window", window, "1237", "20", "click", "1"]).expect("a click");
+    desktop.xdotool(&["mousemove", "--window", window, "1252", "22", "click", "1"]).expect("a click");
+    std::thread::sleep(Duration::from_secs(1));
+    desktop.xdotool(&["mousemove", "--window", window, "1110", "115", "click", "1"]).expect("a click");
 }
 
 /// Whether that was written.
@@ -108,7 +110,7 @@ fn a_killed_window_s_picture_is_offered_restored_and_saved() {
     });
     at_rest(&desktop, &window);
     // A restored picture is shown once its thumbnail is clicked.
-    desktop.xdotool(&["mousemove", "--window", &window, "390", "745", "click", "1"]).expect("a click");
+    desktop.xdotool(&["mousemove", "--window", &window, "52", "748", "click", "1"]).expect("a click");
     let file = desktop.home().join("restored.png");
     wait_for("the saved file", || {
         program.must_run();

@@ -1,0 +1,62 @@
+//! Fast typing in slow frames, kept in order.
+//!
+//! The toolkit moves the focus before it hands a frame's text to a field: "500", Tab, "700" within one frame would all
+//! go to the second field. Here a Tab begins a frame of its own, and what follows the next one waits for the next
+//! frame.
+
+use std::collections::VecDeque;
+
+use egui::{Event, Key};
+
+/// Events that wait for their frame.
+#[derive(Default)]
+pub(super) struct Typing {
+    held: VecDeque<Event>,
+}
+
+impl Typing {
+    /// Holds back what would reach the wrong field in this frame; whether another frame is needed for it.
+    pub(super) fn keep_in_order(&mut self, events: &mut Vec<Event>) -> bool {
+        self.held.extend(events.drain(..));
+        while let Some(event) = self.held.front() {
+            let is_tab = matches!(event, Event::Key { key: Key::Tab, pressed: true, .. });
+            if is_tab && events.iter().any(is_input) {
+                break;
+            }
+            events.extend(self.held.pop_front());
+        }
+        !self.held.is_empty()
+    }
+}
+
+/// Whether an event goes to what has the focus, or moves the focus.
+fn is_input(event: &Event) -> bool {
+    matches!(event, Event::Text(_) | Event::Paste(_) | Event::Ime(_) | Event::Key { pressed: true, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use egui::Modifiers;
+
+    use super::*;
+
+    fn key(key: Key) -> Event {
+        let modifiers = Modifiers::NONE;
+        Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers }
+    }
+
+    #[test]
+    fn what_is_typed_before_a_tab_and_after_it_reaches_two_fields() {
+        let text = |text: &str| Event::Text(text.to_owned());
+        let mut typing = Typing::default();
+        let mut frame = vec![text("500"), key(Key::Tab), text("700"), key(Key::Tab)];
+        assert!(typing.keep_in_order(&mut frame));
+        assert_eq!(frame, [text("500")]);
+        let mut frame = vec![Event::PointerGone];
+        assert!(typing.keep_in_order(&mut frame));
+        assert_eq!(frame, [key(Key::Tab), text("700")]);
+        let mut frame = Vec::new();
+        assert!(!typing.keep_in_order(&mut frame));
+        assert_eq!(frame, [key(Key::Tab), Event::PointerGone]);
+    }
+}

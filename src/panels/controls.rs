@@ -1,0 +1,163 @@
+//! Controls that several panels share.
+
+use egui::{Button, Color32, CornerRadius, Rect, Response, RichText, Sense, Stroke, StrokeKind, Ui, Vec2};
+
+use super::theme;
+
+/// Gives a control its name for screen readers.
+pub(super) fn named(response: &Response, name: impl Into<String>) {
+    let name = name.into();
+    response.ctx.accesskit_node_builder(response.id, |node| node.set_label(name));
+}
+
+/// What a control does, and the keys that do it.
+pub(super) fn hint(name: &str, keys: &str) -> String {
+    if keys.is_empty() { name.to_owned() } else { format!("{name}  ·  {keys}") }
+}
+
+/// Rails of sliders that can be seen: they have no outline.
+pub(super) fn rails(ui: &mut Ui) {
+    ui.visuals_mut().widgets.inactive.bg_fill = theme::outline(ui.visuals().dark_mode);
+    ui.spacing_mut().slider_rail_height = 3.0;
+}
+
+/// One of several choices in a row: the chosen one lies a step higher, over a line in the lamp's colour.
+pub(super) fn segment(ui: &mut Ui, chosen: bool, enabled: bool, name: &str) -> Response {
+    narrow_segment(ui, chosen, enabled, name, 8.0)
+}
+
+/// The same with `padding` points beside its name.
+pub(super) fn narrow_segment(ui: &mut Ui, chosen: bool, enabled: bool, name: &str, padding: f32) -> Response {
+    let dark = ui.visuals().dark_mode;
+    let response = ui
+        .scope(|ui| {
+            let visuals = ui.visuals_mut();
+            visuals.widgets.inactive.bg_stroke = Stroke::NONE;
+            visuals.widgets.inactive.weak_bg_fill = Color32::TRANSPARENT;
+            visuals.selection.bg_fill = theme::raised(dark);
+            visuals.selection.stroke.color = visuals.widgets.inactive.fg_stroke.color;
+            ui.spacing_mut().button_padding = egui::vec2(padding, 3.0);
+            ui.add_enabled(enabled, Button::selectable(chosen, name).min_size(Vec2::new(0.0, 26.0)))
+        })
+        .inner;
+    if chosen {
+        let line = Rect::from_min_max(response.rect.left_bottom() - Vec2::new(0.0, 2.0), response.rect.max);
+        ui.painter().rect_filled(line.shrink2(Vec2::new(6.0, 0.0)), 1.0, theme::accent(dark));
+    }
+    response
+}
+
+/// What is said in small and quiet letters.
+pub(super) fn quiet(ui: &mut Ui, words: impl Into<String>) -> Response {
+    let words = RichText::new(words).small().color(theme::quiet(ui.visuals().dark_mode));
+    ui.label(words)
+}
+
+/// Controls that end at the right edge, in the order in which they are added: the focus goes from left to right.
+pub(super) fn trailing<R>(ui: &mut Ui, salt: &str, content: impl FnOnce(&mut Ui) -> R) -> R {
+    let id = ui.scope_id().with(("trailing", salt));
+    let known: Option<f32> = ui.data(|data| data.get_temp(id));
+    ui.add_space((ui.available_width() - known.unwrap_or(0.0)).max(0.0));
+    let shown = ui.horizontal(content);
+    let width = shown.response.rect.width();
+    if known.is_none_or(|known| (known - width).abs() > 0.5) {
+        ui.data_mut(|data| data.insert_temp(id, width));
+        ui.ctx().request_discard("the width of what stands at the right edge");
+    }
+    shown.inner
+}
+
+/// A sign that is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Icon {
+    Die,
+    Lock,
+    Swap,
+    Cross,
+    Warning,
+    Check,
+}
+
+impl Icon {
+    /// Draws it into a square.
+    pub(super) fn paint(self, painter: &egui::Painter, square: Rect, colour: Color32) {
+        let stroke = Stroke::new(1.5, colour);
+        let at = |x: f32, y: f32| square.min + Vec2::new(x, y) * square.width();
+        match self {
+            Self::Die => {
+                painter.rect_stroke(square.shrink(1.0), 3.0, stroke, StrokeKind::Inside);
+                for (x, y) in [(0.3, 0.3), (0.5, 0.5), (0.7, 0.7)] {
+                    painter.circle_filled(at(x, y), 1.4, colour);
+                }
+            }
+            Self::Lock => {
+                painter.rect_filled(Rect::from_min_max(at(0.15, 0.45), at(0.85, 0.95)), 2.0, colour);
+                let bow = [
+                    at(0.28, 0.5),
+                    at(0.28, 0.2),
+                    at(0.42, 0.07),
+                    at(0.58, 0.07),
+                    at(0.72, 0.2),
+                    at(0.72, 0.5),
+                ];
+                painter.line(bow.to_vec(), stroke);
+            }
+            Self::Swap => {
+                for (y, from, to, head) in [(0.32, 0.1, 0.9, 0.72), (0.68, 0.9, 0.1, 0.28)] {
+                    painter.line_segment([at(from, y), at(to, y)], stroke);
+                    painter.line_segment([at(to, y), at(head, y - 0.18)], stroke);
+                    painter.line_segment([at(to, y), at(head, y + 0.18)], stroke);
+                }
+            }
+            Self::Cross => {
+                painter.line_segment([at(0.22, 0.22), at(0.78, 0.78)], stroke);
+                painter.line_segment([at(0.78, 0.22), at(0.22, 0.78)], stroke);
+            }
+            Self::Warning => {
+                painter
+                    .add(egui::Shape::closed_line(vec![at(0.5, 0.08), at(0.95, 0.9), at(0.05, 0.9)], stroke));
+                painter.line_segment([at(0.5, 0.38), at(0.5, 0.64)], stroke);
+                painter.circle_filled(at(0.5, 0.77), 1.1, colour);
+            }
+            Self::Check => {
+                painter.line(vec![at(0.15, 0.55), at(0.4, 0.8), at(0.85, 0.2)], stroke);
+            }
+        }
+    }
+}
+
+/// A button with a sign on it; a switch where it is `on` or off.
+pub(super) fn icon_button(ui: &mut Ui, icon: Icon, on: Option<bool>, size: f32, name: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(size), Sense::click());
+    response.widget_info(|| match on {
+        Some(on) => egui::WidgetInfo::selected(egui::Role::CheckBox, ui.is_enabled(), on, name),
+        None => egui::WidgetInfo::labeled(egui::Role::Button, ui.is_enabled(), name),
+    });
+    let dark = ui.visuals().dark_mode;
+    let visuals = *ui.style().interact(&response);
+    let is_on = on == Some(true);
+    let fill = if is_on { theme::raised(dark) } else { visuals.weak_bg_fill };
+    ui.painter().rect(rect, CornerRadius::same(6), fill, visuals.bg_stroke, StrokeKind::Inside);
+    let colour = if is_on { theme::accent(dark) } else { visuals.fg_stroke.color };
+    let edge = (size * 0.5).round();
+    icon.paint(ui.painter(), Rect::from_center_size(rect.center(), Vec2::splat(edge)), colour);
+    response.on_hover_text(name)
+}
+
+/// A ring around what has the keyboard's focus, over everything, so that no control hides it.
+pub(super) fn focus_ring(ctx: &egui::Context) {
+    // Text fields show a cursor and an outline of their own.
+    let Some(focused) = ctx.memory(egui::Memory::focused).filter(|_| !ctx.text_edit_focused()) else {
+        return;
+    };
+    let Some(response) = ctx.read_response(focused) else { return };
+    let dark = ctx.global_style().visuals.dark_mode;
+    let layer = egui::LayerId::new(egui::Order::Tooltip, egui::Id::unique("focus ring"));
+    let painter = ctx.layer_painter(layer).with_clip_rect(ctx.content_rect());
+    painter.rect_stroke(
+        response.interact_rect.expand(1.0),
+        7.0,
+        Stroke::new(2.0, theme::focus(dark)),
+        StrokeKind::Outside,
+    );
+}

@@ -1,0 +1,338 @@
+//! The easel: one large picture with nothing over it, seen in five ways through one lens.
+
+mod probe;
+mod welcome;
+
+use egui::{Color32, Key, Pos2, Rect, Response, Sense, Stroke, StrokeKind, TextureId, Ui, Vec2};
+
+use super::desk::{Desk, ErrorView, View};
+use super::theme;
+use super::waiting::waiting_ui;
+use super::words::title_words;
+use crate::latent::LatentShape;
+use crate::preview::Look;
+use crate::projection::ColourMap;
+use crate::request::Picture;
+use crate::session::{Action, Document, Lens, Session};
+
+const WHOLE: Rect = Rect { min: Pos2::ZERO, max: Pos2 { x: 1.0, y: 1.0 } };
+/// How long a picture takes to replace its preview, seconds.
+const FIXING: f64 = 0.2;
+
+pub(super) fn easel_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
+    let easel = ui.available_rect_before_wrap();
+    let response = ui.allocate_rect(easel, Sense::click_and_drag());
+    let dark = ui.visuals().dark_mode;
+    ui.painter().rect_filled(easel, 0.0, theme::easel(dark));
+    let Some(document) = session.on_easel() else {
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, desk.text.welcome));
+        welcome::welcome_ui(ui, session, desk, easel, actions);
+        return;
+    };
+    let title = title_words(&document.title(), desk.text);
+    let name = format!("{}: {title}", desk.text.easel);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
+    let Some(size) = picture_size(document) else {
+        working_ui(ui, desk, easel);
+        return;
+    };
+    let lens = follow(ui, desk, document, &response, size, actions);
+    let (corner, scale) = (
+        lens.corner([size.x, size.y], [easel.width(), easel.height()]),
+        lens.scale([size.x, size.y], [easel.width(), easel.height()]),
+    );
+    let place = Rect::from_min_size(easel.center() + Vec2::from(corner), size * scale);
+    let view = if has_view(session, document, desk.view) { desk.view } else { View::Picture };
+    draw(ui, session, desk, document, view, easel, place);
+    if view == View::Wipe {
+        drag_wipe(ui, desk, &response, place);
+    }
+    if let Some(pointer) = response.hover_pos().filter(|pointer| place.contains(*pointer)) {
+        let share = (pointer - place.min) / place.size();
+        desk.probed = Some(share.clamp(Vec2::ZERO, Vec2::splat(0.9999)));
+        if desk.enlarger {
+            probe::probe_ui(ui, session, desk, document, easel, pointer);
+        }
+    }
+    if desk.enlarger
+        && let Some(latent) = &document.inspector().latent
+    {
+        frame_probed(ui, desk, place, WHOLE, latent.shape());
+    }
+    response.context_menu(|ui| super::top::export_ui(ui, session, desk, actions));
+}
+
+/// The size at which a document is looked at, pixels; none before there is anything of it.
+pub(super) fn picture_size(document: &Document) -> Option<Vec2> {
+    let size = |(width, height): (usize, usize)| Vec2::new(width as f32, height as f32);
+    let of = |picture: &Picture| size((picture.width(), picture.height()));
+    if let (Some(latent), Some(format)) = (&document.inspector().latent, document.format()) {
+        return Some(size(format.image_size_px(latent.shape())));
+    }
+    document.file().and_then(|file| file.original.as_ref().or(file.source.as_ref())).map(of)
+}
+
+/// Whether a document can be seen in this way.
+pub(super) fn has_view(session: &Session, document: &Document, view: View) -> bool {
+    match view {
+        View::Picture => true,
+        View::Preview => document.inspector().latent.is_some(),
+        View::Wipe => session.compared().is_some() || document.original().is_some(),
+        View::Error => document.file().is_some_and(|f| f.comparison.is_some() || f.divergence.is_some()),
+        View::Components => document.inspector().components.is_some(),
+    }
+}
+
+/// Something is on its way.
+fn working_ui(ui: &mut Ui, desk: &Desk, easel: Rect) {
+    let middle = Rect::from_center_size(easel.center(), Vec2::new(200.0, 60.0));
+    let layout = egui::Layout::top_down(egui::Align::Center);
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(middle).layout(layout));
+    waiting_ui(&mut ui, desk);
+}
+
+/// Follows the wheel and the hand; gives the lens as it is in this frame.
+fn follow(
+    ui: &Ui,
+    desk: &Desk,
+    document: &Document,
+    response: &Response,
+    size: Vec2,
+    actions: &mut Vec<Action>,
+) -> Lens {
+    let easel = response.rect;
+    let (before, size, room) = (document.lens(), [size.x, size.y], [easel.width(), easel.height()]);
+    let mut lens = before;
+    let space = ui.input(|input| input.key_down(Key::Space)) && !ui.ctx().text_edit_focused();
+    let moves = response.dragged_by(egui::PointerButton::Middle)
+        || (response.dragged_by(egui::PointerButton::Primary) && (space || desk.view != View::Wipe));
+    if moves {
+        lens = lens.moved(response.drag_delta().into(), size);
+    }
+    if response.double_clicked() {
+        lens = Lens::default();
+    }
+    if let Some(pointer) = response.hover_pos() {
+        let (scroll, pinch) = ui.input(|input| (input.smooth_scroll_delta().y, input.zoom_delta()));
+        let factor = (scroll / 240.0).exp() * pinch;
+        if (factor - 1.0).abs() > 1e-4 {
+            lens = lens.zoomed(factor, (pointer - easel.center()).into(), size, room);
+        }
+    }
+    if lens != before {
+        actions.push(Action::SetLens(lens));
+    }
+    lens
+}
+
+fn draw(
+    ui: &Ui,
+    session: &Session,
+    desk: &mut Desk,
+    document: &Document,
+    view: View,
+    easel: Rect,
+    place: Rect,
+) {
+    let painter = ui.painter().with_clip_rect(easel);
+    let holds = ui.input(|input| input.key_down(Key::V)) && !ui.ctx().text_edit_focused();
+    if holds && let Some(original) = document.original() {
+        painter.image(desk.picture(ui, original), place, WHOLE, Color32::WHITE);
+        return;
+    }
+    let texture = match view {
+        View::Picture => {
+            picture_ui(ui, &painter, session, desk, document, place);
+            return;
+        }
+        View::Wipe => {
+            wipe_ui(ui, &painter, session, desk, document, place);
+            return;
+        }
+        View::Preview => preview(session, desk, document),
+        View::Error => error(ui, desk, document),
+        View::Components => components(session, desk, document),
+    };
+    if let Some(texture) = texture {
+        painter.image(texture, place, WHOLE, Color32::WHITE);
+    }
+}
+
+/// The true decode, or what there is before it.
+fn picture_ui(
+    ui: &Ui,
+    painter: &egui::Painter,
+    session: &Session,
+    desk: &mut Desk,
+    document: &Document,
+    place: Rect,
+) {
+    let original = document.file().and_then(|file| file.original.as_ref().or(file.source.as_ref()));
+    let before = if document.inspector().latent.is_some() {
+        preview(session, desk, document)
+    } else {
+        original.map(|original| desk.picture(ui, original))
+    };
+    let Some(picture) = document.picture() else {
+        desk.fixing = None;
+        match before {
+            Some(before) => {
+                painter.image(before, place, WHOLE, Color32::WHITE);
+            }
+            None if document.inspector().latent.is_some() => {
+                let font = egui::FontId::proportional(14.0);
+                let colour = theme::quiet(ui.visuals().dark_mode);
+                painter.text(place.center(), egui::Align2::CENTER_CENTER, desk.text.no_gpu, font, colour);
+            }
+            None => {}
+        }
+        return;
+    };
+    let key = picture.rgb().as_ptr() as usize;
+    let texture = desk.picture(ui, picture);
+    let shown = fixed(ui, desk, key);
+    if let Some(before) = before.filter(|_| shown < 1.0) {
+        painter.image(before, place, WHOLE, Color32::WHITE);
+    }
+    painter.image(texture, place, WHOLE, Color32::WHITE.gamma_multiply(shown));
+}
+
+/// How far a picture has replaced its preview. Where the processor draws, it does so at once.
+fn fixed(ui: &Ui, desk: &mut Desk, picture: usize) -> f32 {
+    let now = ui.input(|input| input.time);
+    let is_fast = desk.latents.as_ref().is_some_and(|latents| !latents.is_software());
+    match desk.fixing {
+        Some((known, since)) if known == picture => {
+            let share = ((now - since) / FIXING).clamp(0.0, 1.0);
+            if share < 1.0 {
+                ui.ctx().request_repaint();
+            }
+            share as f32
+        }
+        // Only what was seen as a preview is fixed.
+        None if is_fast => {
+            desk.fixing = Some((picture, now));
+            ui.ctx().request_repaint();
+            0.0
+        }
+        _ => {
+            desk.fixing = Some((picture, f64::NEG_INFINITY));
+            1.0
+        }
+    }
+}
+
+pub(super) fn preview(session: &Session, desk: &mut Desk, document: &Document) -> Option<TextureId> {
+    let (latent, format) = (document.inspector().adjusted()?, document.format()?);
+    let seen = desk.preview_look(session, format);
+    desk.texture(&latent, &seen)
+}
+
+fn error(ui: &Ui, desk: &mut Desk, document: &Document) -> Option<TextureId> {
+    let file = document.file()?;
+    let jpeg = file.comparison.as_ref().and_then(|comparison| comparison.jpeg.as_ref());
+    match (desk.error, &file.comparison, &file.divergence) {
+        (ErrorView::Jpeg, ..) if jpeg.is_some() => jpeg.map(|(jpeg, _)| desk.picture(ui, &jpeg.picture)),
+        (ErrorView::Divergence, _, Some(divergence)) | (_, None, Some(divergence)) => {
+            let high = divergence.values().iter().copied().fold(1e-6, f32::max);
+            let heat = Look::Channel { index: 0, map: ColourMap::Heat, low: 0.0, high, smooth: false };
+            desk.texture(divergence, &heat)
+        }
+        (_, Some(comparison), _) => Some(desk.picture(ui, &comparison.heat)),
+        (_, None, None) => None,
+    }
+}
+
+fn components(session: &Session, desk: &mut Desk, document: &Document) -> Option<TextureId> {
+    let inspector = document.inspector();
+    if let Some(channel) = desk.channel.filter(|channel| *channel < inspector.statistics.len()) {
+        return channel_texture(session, desk, document, channel);
+    }
+    let (_, along) = inspector.components.as_ref()?;
+    let three = desk.components_look();
+    desk.texture(along, &three)
+}
+
+/// One channel of the latent as it is edited.
+pub(super) fn channel_texture(
+    session: &Session,
+    desk: &mut Desk,
+    document: &Document,
+    channel: usize,
+) -> Option<TextureId> {
+    let (inspector, options) = (document.inspector(), session.options());
+    let [low, high] = inspector.limits_of(channel, options.limits);
+    let map = if options.grey { ColourMap::Grey } else { ColourMap::Diverging };
+    let look = Look::Channel { index: channel, map, low, high, smooth: options.smooth };
+    desk.texture(&inspector.adjusted()?, &look)
+}
+
+/// What the picture is held against on the left of a line, the picture on its right.
+fn wipe_ui(
+    ui: &Ui,
+    painter: &egui::Painter,
+    session: &Session,
+    desk: &mut Desk,
+    document: &Document,
+    place: Rect,
+) {
+    let right = match document.picture() {
+        Some(picture) => Some(desk.picture(ui, picture)),
+        None => preview(session, desk, document),
+    };
+    let left = match (session.compared(), document.original()) {
+        (Some(other), _) => match other.picture().or_else(|| other.plain_picture()) {
+            Some(picture) => Some(desk.picture(ui, picture)),
+            None => preview(session, desk, other),
+        },
+        (None, Some(original)) => Some(desk.picture(ui, original)),
+        (None, None) => None,
+    };
+    if let Some(right) = right {
+        painter.image(right, place, WHOLE, Color32::WHITE);
+    }
+    let x = place.left() + place.width() * desk.wipe;
+    if let Some(left) = left {
+        let part = Rect::from_min_max(place.min, Pos2::new(x, place.bottom()));
+        let uv = Rect::from_min_max(Pos2::ZERO, Pos2::new(desk.wipe, 1.0));
+        painter.image(left, part, uv, Color32::WHITE);
+    }
+    painter.vline(x, place.y_range(), Stroke::new(3.0, theme::chip()));
+    painter.vline(x, place.y_range(), Stroke::new(1.0, theme::on_chip()));
+    let handle = Pos2::new(x, place.center().y);
+    painter.circle(handle, 9.0, theme::chip(), Stroke::new(1.0, theme::on_chip()));
+    for way in [-1.0, 1.0] {
+        let tip = handle + Vec2::new(way * 5.0, 0.0);
+        for up in [-1.0, 1.0] {
+            painter.line_segment(
+                [tip, tip + Vec2::new(-way * 3.0, up * 3.0)],
+                Stroke::new(1.0, theme::on_chip()),
+            );
+        }
+    }
+}
+
+/// The line follows the hand.
+fn drag_wipe(ui: &Ui, desk: &mut Desk, response: &Response, place: Rect) {
+    let space = ui.input(|input| input.key_down(Key::Space));
+    let by_hand = response.dragged_by(egui::PointerButton::Primary) || response.clicked();
+    if let Some(pointer) = response.interact_pointer_pos()
+        && by_hand
+        && !space
+    {
+        desk.wipe = ((pointer.x - place.left()) / place.width()).clamp(0.0, 1.0);
+    }
+}
+
+/// Frames the latent pixel under the pointer, on `place` that shows `part` of the picture.
+pub(super) fn frame_probed(ui: &Ui, desk: &Desk, place: Rect, part: Rect, shape: LatentShape) {
+    let Some(probe) = desk.probe else { return };
+    let grid = Vec2::new(shape.width as f32, shape.height as f32);
+    let pixel = (probe * grid).floor();
+    let corners = [pixel / grid, (pixel + Vec2::splat(1.0)) / grid]
+        .map(|share| place.min + (share - part.min.to_vec2()) / part.size() * place.size());
+    let framed = Rect::from_two_pos(corners[0], corners[1]);
+    let painter = ui.painter().with_clip_rect(place.intersect(ui.clip_rect()));
+    painter.rect_stroke(framed, 0.0, Stroke::new(3.0, theme::chip()), StrokeKind::Middle);
+    painter.rect_stroke(framed, 0.0, Stroke::new(1.0, theme::on_chip()), StrokeKind::Middle);
+}

@@ -1,0 +1,150 @@
+//! The panel beside the picture: every channel of the latent, a blend, what is known of it, and what was done to it.
+
+mod blend;
+mod channels;
+mod facts;
+
+use egui::{RichText, Ui};
+
+use super::controls::{quiet, trailing};
+use super::desk::Desk;
+use super::theme;
+use crate::request::{DecodeChoice, TileChoice};
+use crate::session::{Action, Document, Framing, InspectorOptions, Limits, ModelState, Session, Touch};
+
+pub(super) fn enlarger_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let document = session.on_easel();
+    ui.horizontal(|ui| {
+        ui.set_height(28.0);
+        ui.label(RichText::new(text.enlarger).family(theme::strong()));
+        if let Some(latent) = document.and_then(|document| document.inspector().latent.as_ref()) {
+            quiet(ui, latent.shape().to_string());
+        }
+        trailing(ui, "seen", |ui| {
+            ui.menu_button(format!("{} ▾", text.seen), |ui| options_ui(ui, session, desk, actions));
+        });
+    });
+    egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        let Some(document) = document else {
+            ui.add_space(12.0);
+            ui.label(RichText::new(text.latent_empty).color(theme::quiet(ui.visuals().dark_mode)));
+            return;
+        };
+        if document.inspector().latent.is_some() {
+            channels::channels_ui(ui, session, desk, document, actions);
+            blend::blend_ui(ui, session, desk, document, actions);
+            history_ui(ui, session, desk, document, actions);
+        }
+        file_ui(ui, session, desk, document, actions);
+        facts::facts_ui(ui, desk, document, actions);
+    });
+}
+
+/// A heading within the panel.
+fn heading(ui: &mut Ui, words: &str) {
+    ui.add_space(6.0);
+    ui.separator();
+    ui.label(RichText::new(words).family(theme::strong()));
+}
+
+/// How channels are seen.
+fn options_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let mut options: InspectorOptions = session.options();
+    quiet(ui, text.limits);
+    for (limits, name) in [
+        (Limits::Shared, text.limits_shared),
+        (Limits::PerChannel, text.limits_own),
+        (Limits::Fixed, text.limits_fixed),
+    ] {
+        ui.radio_value(&mut options.limits, limits, name);
+    }
+    ui.separator();
+    ui.checkbox(&mut options.smooth, text.smooth);
+    ui.checkbox(&mut options.grey, text.grey);
+    if options != session.options() {
+        actions.push(Action::See(options));
+    }
+}
+
+/// Undo, redo, as it came; and decoding another way.
+fn history_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let inspector = document.inspector();
+    ui.add_space(2.0);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().button_padding.x = 7.0;
+        let [can_undo, can_redo] = inspector.can_undo_redo();
+        for (able, name, keys, touch) in [
+            (can_undo, text.undo, "Ctrl+Z", Touch::Undo),
+            (can_redo, text.redo, "Ctrl+Shift+Z", Touch::Redo),
+            (!inspector.adjustments.is_none(), text.reset, "", Touch::Reset),
+        ] {
+            let response = ui.add_enabled(able, egui::Button::new(name));
+            let response = if keys.is_empty() { response } else { response.on_hover_text(keys) };
+            if response.clicked() {
+                actions.push(Action::Touch(touch));
+            }
+        }
+        if !document.is_drawing() {
+            ui.menu_button(format!("{} ▾", text.decode), |ui| decode_ui(ui, session, desk, actions));
+        }
+    });
+}
+
+/// What the VAE makes of the latent, as usual or another way.
+fn decode_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let tiles = |tiles| DecodeChoice { tiles: Some(tiles), in_f32: false };
+    let mut ways = vec![
+        (text.decode_again, DecodeChoice::default()),
+        (text.decode_in_tiles, tiles(TileChoice::Always)),
+        (text.decode_whole, tiles(TileChoice::Never)),
+    ];
+    if matches!(session.model_state(), ModelState::Ready { in_halves: true, .. }) {
+        ways.push((text.decode_in_f32, DecodeChoice { tiles: None, in_f32: true }));
+    }
+    for (name, how) in ways {
+        if ui.button(name).clicked() {
+            actions.push(Action::Decode(how));
+        }
+    }
+}
+
+/// How a file was opened.
+fn file_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let Some(file) = document.file() else { return };
+    let mut options = session.open_options();
+    let sizes = file.source.as_ref().zip(file.original.as_ref());
+    let framed = sizes.filter(|(source, original)| {
+        (source.width(), source.height()) != (original.width(), original.height())
+    });
+    if framed.is_none() && !file.transparent {
+        return;
+    }
+    heading(ui, text.framing);
+    if let Some((source, original)) = framed {
+        let from = format!("{}×{}", source.width(), source.height());
+        quiet(ui, format!("{from} → {}×{}", original.width(), original.height()));
+        ui.horizontal(|ui| {
+            ui.radio_value(&mut options.framing, Framing::Crop, text.crop);
+            ui.radio_value(&mut options.framing, Framing::Pad, text.pad);
+        });
+    }
+    if file.transparent {
+        quiet(ui, text.background);
+        ui.horizontal(|ui| {
+            for (colour, name) in [([255; 3], text.white), ([128; 3], text.middle_grey), ([0; 3], text.black)]
+            {
+                ui.radio_value(&mut options.background, colour, name);
+            }
+        });
+    }
+    if options != session.open_options() {
+        actions.push(Action::SetOpenOptions(options));
+    }
+}

@@ -1,0 +1,119 @@
+//! The foot of the recipe: how far it is, and the button that begins and ends it all, always in the same place.
+
+use egui::{Button, Rect, RichText, Sense, Ui, Vec2};
+
+use super::controls::{hint, named};
+use super::desk::Desk;
+use super::{Text, theme};
+use crate::engine::Stage;
+use crate::session::{Action, Running, Session};
+
+/// The foot's height, points.
+pub(super) const HEIGHT: f32 = 84.0;
+const BUTTON: f32 = 38.0;
+
+pub(super) fn foot_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
+    let (text, dark) = (desk.text, ui.visuals().dark_mode);
+    ui.spacing_mut().item_spacing.y = 4.0;
+    let words = match (session.running(), session.asked_while_loading()) {
+        (Some(running), _) => progress_words(session, running, text),
+        (None, 0) => String::new(),
+        (None, 1) => text.draws_when_loaded.to_owned(),
+        (None, count) => format!("{} ({count})", text.draws_when_loaded),
+    };
+    ui.horizontal(|ui| {
+        ui.set_height(16.0);
+        ui.add(egui::Label::new(RichText::new(words).small().color(theme::quiet(dark))).truncate());
+    });
+    let (bar, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 4.0), Sense::hover());
+    let share = session.running().map_or(0.0, Running::progress);
+    response.widget_info(|| egui::WidgetInfo::slider(true, f64::from(share), text.progress));
+    ui.painter().rect_filled(bar, 2.0, theme::sunken(dark));
+    let done = Rect::from_min_size(bar.min, Vec2::new(bar.width() * share, bar.height()));
+    ui.painter().rect_filled(done, 2.0, theme::accent(dark));
+    if session.running().is_none() {
+        generate_ui(ui, session, text, ui.available_width(), text.generate, actions);
+        return;
+    }
+    ui.horizontal(|ui| {
+        let gap = ui.spacing().item_spacing.x;
+        let third = ((ui.available_width() - 2.0 * gap) / 3.0).floor();
+        let lamp = |words: &str| RichText::new(words).family(theme::strong()).color(theme::on_accent());
+        let stop = Button::new(lamp(text.stop)).fill(theme::lamp(dark)).corner_radius(6);
+        let size = [third, BUTTON];
+        if ui.add_sized(size, stop).on_hover_text(hint(text.stop_hint, "Esc")).clicked() {
+            actions.push(Action::Stop);
+        }
+        let finish = Button::new(text.finish).corner_radius(6);
+        if ui.add_sized(size, finish).on_hover_text(text.finish_hint).clicked() {
+            actions.push(Action::FinishNow);
+        }
+        let waiting = session.waiting().len();
+        let more = if waiting == 0 { "+1".to_owned() } else { format!("+1 ({waiting})") };
+        let button = Button::new(more).corner_radius(6);
+        let button = ui.add_enabled_ui(session.takes_jobs(), |ui| ui.add_sized(size, button)).inner;
+        named(&button, text.generate_another);
+        if button.on_hover_text(hint(text.generate_another, "Ctrl+Enter")).clicked() {
+            actions.push(Action::Generate);
+        }
+    });
+}
+
+fn generate_ui(
+    ui: &mut Ui,
+    session: &Session,
+    text: &Text,
+    width: f32,
+    words: &str,
+    actions: &mut Vec<Action>,
+) {
+    let dark = ui.visuals().dark_mode;
+    let label = RichText::new(words).family(theme::strong()).size(15.0).color(theme::on_accent());
+    let button = Button::new(label).fill(theme::lamp(dark));
+    let size = [width, BUTTON];
+    let response = ui.add_enabled_ui(session.takes_jobs(), |ui| ui.add_sized(size, button)).inner;
+    if response.on_hover_text("Ctrl+Enter").on_disabled_hover_text(text.no_model).clicked() {
+        actions.push(Action::Generate);
+    }
+}
+
+/// "2 of 4 · step 7/20 · 24 s · all 1:40".
+fn progress_words(session: &Session, running: &Running, text: &Text) -> String {
+    let [at, of] = session.series();
+    let stage = match &running.stage {
+        None => text.preparing.to_owned(),
+        Some(Stage::Loading { part, .. }) => format!("{} · {}", text.loading, text.part(part)),
+        Some(Stage::EncodingPrompt) => text.encoding_prompt.to_owned(),
+        Some(Stage::EncodingPicture) => text.encoding_picture.to_owned(),
+        Some(Stage::Decoding) => text.decoding.to_owned(),
+        Some(Stage::FittingPreview { done, total }) => format!("{} {done}/{total}", text.fitting),
+        Some(Stage::Sampling) => match (&running.newest, running.seconds_left()) {
+            (Some(step), Some(left)) => {
+                format!("{} {}/{} · {}", text.step, step.step, step.steps, duration(left))
+            }
+            _ => text.sampling.to_owned(),
+        },
+    };
+    let series = if of > 1 { format!("{at}/{of} · ") } else { String::new() };
+    let all = match session.seconds_left_all() {
+        Some(all) if of > 1 && !session.waiting().is_empty() => format!(" · {} {}", text.all, duration(all)),
+        _ => String::new(),
+    };
+    format!("{series}{stage}{all}")
+}
+
+/// Seconds, or minutes and seconds.
+pub(super) fn duration(secs: f64) -> String {
+    let secs = secs.round() as u64;
+    if secs < 60 { format!("{secs} s") } else { format!("{}:{:02}", secs / 60, secs % 60) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_said_as_people_do() {
+        assert_eq!([2.4, 59.4, 59.6, 223.0].map(duration), ["2 s", "59 s", "1:00", "3:43"]);
+    }
+}

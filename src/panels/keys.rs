@@ -1,0 +1,116 @@
+//! Keys that work everywhere, and the list of them all.
+
+use egui::{Key, Modifiers, Ui};
+
+use super::Language;
+use super::desk::{Desk, Overlay};
+use crate::session::{Action, ExportKind, Lens, Session, Touch};
+
+/// Carries out what keys ask for.
+pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
+    use egui::text_selection::LabelSelectionState;
+    let ctx = ui.ctx();
+    let typing = ctx.text_edit_focused();
+    let focused = ctx.memory(egui::Memory::focused);
+    let popup = egui::Popup::is_any_open(ctx);
+    let selected = ctx.with_plugin(|labels: &mut LabelSelectionState| labels.has_selection()) == Some(true);
+    // A list or a number that is being edited has the first right to Escape.
+    let editing = typing && focused.is_some() && focused != desk.prompt_field;
+    let asked = session.question().is_some();
+    let points = ctx.pixels_per_point();
+    let document = session.on_easel();
+    ctx.input_mut(|input| {
+        let command = Modifiers::COMMAND;
+        let mut press = |modifiers, key, action: Action| {
+            if input.consume_key(modifiers, key) {
+                actions.push(action);
+            }
+        };
+        press(command, Key::Enter, Action::Generate);
+        press(command | Modifiers::SHIFT, Key::S, Action::Export(ExportKind::Latent));
+        press(command, Key::S, Action::Export(ExportKind::Picture));
+        press(command, Key::O, Action::Open);
+        if session.unfinished() > 0 && !popup && !editing && desk.overlay.is_none() && !asked {
+            press(Modifiers::NONE, Key::Escape, Action::Stop);
+        } else if desk.overlay.is_some() && !popup && input.consume_key(Modifiers::NONE, Key::Escape) {
+            desk.overlay = None;
+        }
+        if typing || popup || asked {
+            return;
+        }
+        let mut press = |modifiers, key, action: Action| {
+            if input.consume_key(modifiers, key) {
+                actions.push(action);
+            }
+        };
+        press(command | Modifiers::SHIFT, Key::Z, Action::Touch(Touch::Redo));
+        let can_undo = document.is_some_and(|document| document.inspector().can_undo_redo()[0]);
+        match session.last_taken_away() {
+            Some(notice) if !can_undo => press(command, Key::Z, Action::TakeBack(notice)),
+            _ => press(command, Key::Z, Action::Touch(Touch::Undo)),
+        }
+        if focused.is_none() {
+            press(Modifiers::NONE, Key::ArrowRight, Action::ShowNeighbour(1));
+            press(Modifiers::NONE, Key::ArrowLeft, Action::ShowNeighbour(-1));
+            press(Modifiers::NONE, Key::Num0, Action::SetLens(Lens::default()));
+            press(Modifiers::NONE, Key::Num1, Action::SetLens(Lens::at_scale(1.0 / points)));
+            if let Some(document) = document {
+                press(Modifiers::NONE, Key::Delete, Action::Remove(document.id()));
+            }
+        }
+        if input.consume_key(Modifiers::NONE, Key::L) {
+            desk.enlarger = !desk.enlarger;
+        }
+        if input.consume_key(Modifiers::NONE, Key::F1)
+            || input.consume_key(Modifiers::SHIFT, Key::Slash)
+            || input.consume_key(Modifiers::NONE, Key::Questionmark)
+        {
+            let shown = desk.overlay == Some(Overlay::Shortcuts);
+            desk.overlay = (!shown).then_some(Overlay::Shortcuts);
+        }
+        // The window's system gives the keys for copying as an event of their own.
+        if !selected && input.events.contains(&egui::Event::Copy) {
+            actions.push(Action::Copy);
+        }
+    });
+    if !typing && !popup && !asked && ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::F)) {
+        let full = ctx.input(|input| input.viewport().fullscreen.unwrap_or_default());
+        ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(!full));
+    }
+}
+
+/// Every key and what it does, in English and Korean.
+const ALL: [(&str, &str, &str); 20] = [
+    ("Ctrl+Enter", "Generate; while a picture is drawn, one more", "생성 (그리는 중에는 한 장 더)"),
+    ("Esc", "Close what is open, then stop", "열린 것을 닫고, 없으면 중지"),
+    ("Alt+↑  Alt+↓", "Earlier and later prompts", "이전/다음 프롬프트"),
+    ("Ctrl+Space", "Take the first suggested word", "첫 번째 추천 단어 사용"),
+    ("Ctrl+O", "Open a picture, a latent or a model folder", "그림, 잠재, 모델 폴더 열기"),
+    ("Ctrl+V", "Paste a picture", "그림 붙여넣기"),
+    ("Ctrl+S", "Save the picture", "그림 저장"),
+    ("Ctrl+Shift+S", "Save the latent", "잠재 저장"),
+    ("Ctrl+C", "Copy the picture", "그림 복사"),
+    (
+        "Ctrl+Z  Ctrl+Shift+Z",
+        "Undo and redo; bring back what was removed",
+        "실행 취소/다시 실행, 제거한 것 되돌리기",
+    ),
+    ("← →", "The neighbour on the contact sheet", "밀착지의 이웃"),
+    ("Delete", "Remove the document", "문서 제거"),
+    ("1 … 5", "Stars, on a frame of the contact sheet", "밀착지 프레임에서 별점"),
+    ("0  1", "The whole picture; one to one", "전체 보기, 1:1"),
+    ("Space, middle button", "Drag the picture", "그림 끌기"),
+    ("V", "Hold: the original", "누르는 동안 원본"),
+    ("Ctrl+click", "Compare with this frame", "이 프레임과 비교"),
+    ("L", "The latent's channels", "잠재 채널 패널"),
+    ("F", "Full screen", "전체 화면"),
+    ("?  F1", "These keys", "이 단축키 목록"),
+];
+
+/// What a key is said to do.
+pub(super) fn all(language: Language) -> impl Iterator<Item = (&'static str, &'static str)> {
+    ALL.into_iter().map(move |(keys, english, korean)| match language {
+        Language::English => (keys, english),
+        Language::Korean => (keys, korean),
+    })
+}

@@ -1,0 +1,150 @@
+//! Messages on the easel's lower edge: good news leaves by itself, errors stay until they are closed.
+
+use egui::{Align2, Rect, RichText, Ui, Vec2};
+
+use super::controls::{Icon, icon_button};
+use super::desk::Desk;
+use super::theme;
+use super::words::message_words;
+use crate::session::{Action, Message, Notice, Reuse, Session, Severity};
+
+/// Older messages wait behind the newest.
+const MOST: usize = 3;
+/// How long good news stays, seconds; what can be taken back stays longer.
+const STAYS: f64 = 4.0;
+const STAYS_WITH_CHOICE: f64 = 10.0;
+const WIDEST: f32 = 560.0;
+
+pub(super) fn toasts_ui(ui: &Ui, session: &Session, desk: &mut Desk, easel: Rect, actions: &mut Vec<Action>) {
+    let now = ui.input(|input| input.time);
+    desk.seen.retain(|id, _| session.notices().iter().any(|notice| notice.id == *id));
+    let mut shown: Vec<&Notice> = Vec::new();
+    for notice in session.notices() {
+        let since = *desk.seen.entry(notice.id).or_insert(now);
+        let can_take_back = session.can_take_back(notice.id);
+        let stays = match &notice.message {
+            message if message.severity() == Severity::Error => f64::INFINITY,
+            Message::HoldsSettings(_) => STAYS_WITH_CHOICE,
+            _ if can_take_back => STAYS_WITH_CHOICE,
+            // What has a second line takes longer to read.
+            message if !message_words(message, desk.language)[1].is_empty() => 2.0 * STAYS,
+            _ => STAYS,
+        };
+        if now - since < stays {
+            shown.push(notice);
+            if stays.is_finite() {
+                let left = (stays - (now - since)).max(0.05);
+                ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(left));
+            }
+        } else if !can_take_back {
+            actions.push(Action::Dismiss(notice.id));
+        }
+    }
+    if shown.is_empty() {
+        return;
+    }
+    let width = (easel.width() - 32.0).min(WIDEST);
+    egui::Area::new(egui::Id::unique("toasts"))
+        .order(egui::Order::Foreground)
+        .pivot(Align2::CENTER_BOTTOM)
+        .fixed_pos(easel.center_bottom() - Vec2::new(0.0, 12.0))
+        .constrain_to(easel)
+        .show(ui.ctx(), |ui| {
+            ui.set_max_width(width);
+            ui.spacing_mut().item_spacing.y = 6.0;
+            let errors: Vec<u64> = shown
+                .iter()
+                .filter(|notice| notice.message.severity() == Severity::Error)
+                .map(|notice| notice.id)
+                .collect();
+            if errors.len() > 1
+                && ui.small_button(format!("{} ({})", desk.text.dismiss_all, errors.len())).clicked()
+            {
+                actions.extend(errors.into_iter().map(Action::Dismiss));
+            }
+            let first = shown.len().saturating_sub(MOST);
+            for notice in &shown[first..] {
+                toast_ui(ui, session, desk, notice, width, actions);
+            }
+        });
+}
+
+fn toast_ui(
+    ui: &mut Ui,
+    session: &Session,
+    desk: &Desk,
+    notice: &Notice,
+    width: f32,
+    actions: &mut Vec<Action>,
+) {
+    let (text, dark) = (desk.text, ui.visuals().dark_mode);
+    let [what, why] = message_words(&notice.message, desk.language);
+    let is_error = notice.message.severity() == Severity::Error;
+    let frame = egui::Frame::window(ui.style()).inner_margin(egui::Margin::symmetric(10, 6));
+    frame.show(ui, |ui| {
+        ui.set_width(width - 24.0);
+        ui.horizontal_top(|ui| {
+            let (sign, _) = ui.allocate_exact_size(Vec2::new(16.0, 24.0), egui::Sense::hover());
+            let sign = Rect::from_center_size(sign.center(), Vec2::splat(14.0));
+            let (icon, colour) = if is_error {
+                (Icon::Warning, theme::warning(dark))
+            } else {
+                (Icon::Check, theme::quiet(dark))
+            };
+            icon.paint(ui.painter(), sign, colour);
+            let choice = choice(session, notice, text);
+            let room =
+                34.0 + choice.as_ref().map_or(0.0, |(words, _)| 24.0 + 8.0 * words.chars().count() as f32);
+            let wide = (ui.available_width() - room).max(80.0);
+            let what = RichText::new(what).family(theme::strong());
+            let reason = RichText::new(&why).color(theme::quiet(dark));
+            if is_error {
+                // Long enough to say what to try.
+                ui.allocate_ui_with_layout(
+                    Vec2::new(wide, 24.0),
+                    egui::Layout::top_down(egui::Align::Min),
+                    |ui| {
+                        ui.set_width(wide);
+                        ui.spacing_mut().item_spacing.y = 2.0;
+                        ui.add_space(2.0);
+                        ui.label(what);
+                        if !why.is_empty() {
+                            ui.label(reason);
+                        }
+                    },
+                );
+            } else {
+                ui.allocate_ui_with_layout(
+                    Vec2::new(wide, 24.0),
+                    egui::Layout::left_to_right(egui::Align::Center),
+                    |ui| {
+                        ui.set_width(wide);
+                        ui.label(what);
+                        if !why.is_empty() {
+                            ui.add(egui::Label::new(reason).truncate()).on_hover_text(&why);
+                        }
+                    },
+                );
+            }
+            if let Some((words, action)) = choice
+                && ui.button(words).clicked()
+            {
+                actions.push(action);
+                actions.push(Action::Dismiss(notice.id));
+            }
+            if icon_button(ui, Icon::Cross, None, 24.0, text.dismiss).clicked() {
+                actions.push(Action::Dismiss(notice.id));
+            }
+        });
+    });
+}
+
+/// What a message offers.
+fn choice<'a>(session: &Session, notice: &Notice, text: &'a super::Text) -> Option<(&'a str, Action)> {
+    match &notice.message {
+        _ if session.can_take_back(notice.id) => Some((text.undo, Action::TakeBack(notice.id))),
+        Message::HoldsSettings(document) => Some((text.restore, Action::Reuse(*document, Reuse::All))),
+        Message::Saved(path) => Some((text.show_in_folder, Action::ShowInFolder(path.clone()))),
+        _ => None,
+    }
+}
