@@ -19,7 +19,7 @@ use safelight::networks::ops::{
     Conv2d, GroupNorm, LayerNorm, Linear, Mask, NormSilu, Padding, attention, geglu,
 };
 use safelight::networks::{Isa, KernelContext, Precision, Runtime};
-use safelight::weights::StoredTensor;
+use safelight::weights::{StoredTensor, WeightDtype};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -132,6 +132,38 @@ fn linear_maps(criterion: &mut Criterion) {
     }
 }
 
+/// Maps of a FLUX transformer with weights in the formats of its files: bf16, and quantised.
+fn quantised_maps(criterion: &mut Criterion) {
+    let formats = [
+        WeightDtype::Bf16,
+        WeightDtype::F8E4m3,
+        WeightDtype::Q8_0,
+        WeightDtype::Q6K,
+        WeightDtype::Q5K,
+        WeightDtype::Q4K,
+        WeightDtype::Q4_0,
+        WeightDtype::Iq4Xs,
+    ];
+    for (rows, inputs, outputs) in
+        [(1536, 3072, 12288), (1536, 12288, 3072), (256, 4096, 4096), (1, 3072, 18432)]
+    {
+        let x = made_up(&[rows, inputs], 3);
+        let mut group = criterion.benchmark_group(format!("linear {rows}x{inputs} to {outputs}"));
+        group.sample_size(10);
+        for dtype in formats {
+            let bytes = dtype.bytes_of(&[outputs, inputs]).unwrap();
+            // Scales of these bytes are ordinary numbers, whatever the format.
+            let bytes: Vec<u8> = (0..bytes).map(|i| (i * 7 % 251) as u8 & 0x2f).collect();
+            let weight = StoredTensor::copied(dtype, &[outputs, inputs], &bytes);
+            let map = Linear::new(&RUNTIME, &weight, None).unwrap();
+            group.bench_function(dtype.name(), |bencher| {
+                bencher.iter(|| RUNTIME.run(|| black_box(map.forward(&x).unwrap())))
+            });
+        }
+        group.finish();
+    }
+}
+
 fn attentions(criterion: &mut Criterion) {
     let sizes = [
         (1, 4096, 4096, 8, 40),
@@ -187,5 +219,5 @@ fn norms_and_activations(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, convolutions, linear_maps, attentions, norms_and_activations);
+criterion_group!(benches, convolutions, linear_maps, quantised_maps, attentions, norms_and_activations);
 criterion_main!(benches);

@@ -35,6 +35,27 @@ pub(super) fn transpose(
     }
 }
 
+/// Eight rows of eight bytes as columns.
+///
+/// Source: Warren 2012, Hacker's Delight, section 7-3, with bytes for its bits.
+#[inline(always)]
+pub(super) fn transpose_bytes(rows: [[u8; 8]; 8]) -> [[u8; 8]; 8] {
+    let mut rows = rows.map(u64::from_le_bytes);
+    // Squares of one byte are exchanged across the diagonal, then of two, then of four.
+    let mut exchange = |size: usize, mask: u64, firsts: [usize; 4]| {
+        for first in firsts {
+            let (above, below) = (rows[first], rows[first + size]);
+            let exchanged = ((above >> (8 * size)) ^ below) & mask;
+            rows[first] = above ^ (exchanged << (8 * size));
+            rows[first + size] = below ^ exchanged;
+        }
+    };
+    exchange(1, 0x00ff_00ff_00ff_00ff, [0, 2, 4, 6]);
+    exchange(2, 0x0000_ffff_0000_ffff, [0, 1, 4, 5]);
+    exchange(4, 0x0000_0000_ffff_ffff, [0, 1, 2, 3]);
+    rows.map(u64::to_le_bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +73,15 @@ mod tests {
                 let wanted = if row < rows { from[row * stride + column] } else { -1.0 };
                 assert_eq!(*found, wanted, "row {row}, column {column} of {rows} and {columns}");
             }
+        }
+    }
+
+    #[test]
+    fn eight_rows_of_bytes_become_columns() {
+        let rows: [[u8; 8]; 8] = std::array::from_fn(|y| std::array::from_fn(|x| (y * 8 + x) as u8));
+        let columns = transpose_bytes(rows);
+        for (y, x) in (0..8).flat_map(|y| (0..8).map(move |x| (y, x))) {
+            assert_eq!(columns[x][y], rows[y][x]);
         }
     }
 }

@@ -94,9 +94,18 @@ multiversioned! {
     }
 }
 
+/// Each value of an even row with the one below it; rows are `width` long, and zeros are below a last even one.
+pub(super) fn pair_rows(isa: Isa, values: &[f32], width: usize, pairs: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if isa.multiplies_bf16() && width.is_multiple_of(x86::LANES) && values.len() == 2 * pairs.len() {
+        // SAFETY: the instruction set that multiplies bf16 values has those that round to them.
+        return unsafe { x86::pair_rows(values, width, pairs) };
+    }
+    pair_rows_by_bits(isa, values, width, pairs);
+}
+
 multiversioned! {
-    /// Each value of an even row with the one below it; rows are `width` long, and zeros are below a last even one.
-    pub(super) fn pair_rows(isa: Isa, values: &[f32], width: usize, pairs: &mut [f32]) {
+    fn pair_rows_by_bits(isa: Isa, values: &[f32], width: usize, pairs: &mut [f32]) {
         for (values, pairs) in values.chunks(2 * width).zip(pairs.chunks_exact_mut(width)) {
             let (even, odd) = values.split_at(width);
             if odd.is_empty() {
@@ -112,12 +121,79 @@ multiversioned! {
     }
 }
 
+/// Rounding in one instruction: a third of the time that it takes by bits. Subnormal values become zeros, as products of
+/// pairs take them anyway.
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::{
+        __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_permutexvar_epi16,
+        _mm512_storeu_si512,
+    };
+
+    /// Values of a vector.
+    pub(super) const LANES: usize = 16;
+
+    /// Each of the lower half beside its partner of the upper half.
+    const INTERLEAVED: [u16; 2 * LANES] = {
+        let mut places = [0; 2 * LANES];
+        let mut i = 0;
+        while i < LANES {
+            places[2 * i] = i as u16;
+            places[2 * i + 1] = (i + LANES) as u16;
+            i += 1;
+        }
+        places
+    };
+
+    /// [`super::pair_rows`] of an even number of rows of whole vectors.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    pub(super) fn pair_rows(values: &[f32], width: usize, pairs: &mut [f32]) {
+        // SAFETY: an array of the vector's size.
+        let interleaved = unsafe { _mm512_loadu_si512(INTERLEAVED.as_ptr().cast()) };
+        for (values, pairs) in values.chunks_exact(2 * width).zip(pairs.chunks_exact_mut(width)) {
+            let (even, odd) = values.split_at(width);
+            let (even, odd) = (even.as_chunks::<LANES>().0, odd.as_chunks::<LANES>().0);
+            for ((even, odd), out) in even.iter().zip(odd).zip(pairs.as_chunks_mut::<LANES>().0) {
+                // SAFETY: each is an array of a vector's size, and both vectors are 64 bytes of any content.
+                unsafe {
+                    let both =
+                        _mm512_cvtne2ps_pbh(_mm512_loadu_ps(odd.as_ptr()), _mm512_loadu_ps(even.as_ptr()));
+                    let both: __m512i = std::mem::transmute(both);
+                    _mm512_storeu_si512(out.as_mut_ptr().cast(), _mm512_permutexvar_epi16(interleaved, both));
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn values_of(slot: f32) -> [f32; 2] {
         [slot.to_bits() << 16, slot.to_bits() & 0xffff_0000].map(f32::from_bits)
+    }
+
+    #[test]
+    fn rows_are_paired_alike_on_every_instruction_set() {
+        let mut values: Vec<f32> =
+            (0..2 * 3 * 48).map(|i| (i as f32 - 100.3) * 1.001_f32.powi(i * i % 997)).collect();
+        values[..6].copy_from_slice(&[0.0, -0.0, f32::MAX, f32::MIN, f32::INFINITY, f32::NEG_INFINITY]);
+        values[7] = f32::NAN;
+        for width in [16, 48, 6] {
+            let mut wanted = vec![0.0; 3 * 48];
+            pair_rows_by_bits(Isa::widest(), &values, width, &mut wanted);
+            for isa in Isa::available() {
+                let mut found = vec![0.0; 3 * 48];
+                pair_rows(isa, &values, width, &mut found);
+                for (i, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+                    for (found, wanted) in values_of(*found).into_iter().zip(values_of(*wanted)) {
+                        let same = found.to_bits() == wanted.to_bits() || found.is_nan() && wanted.is_nan();
+                        assert!(same, "{isa:?} {width} {i}: {found} for {wanted}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

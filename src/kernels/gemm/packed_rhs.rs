@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::super::KernelContext;
 use super::super::dequantise::{BlockFormat, bf16_bits, decode_bf16, decode_f16, decode_panel};
 use super::super::isa::Isa;
+use super::super::transpose::transpose_bytes;
 use super::micro_kernel::HALF_PANEL;
 use super::operand_format::{OperandFormat, PANEL, pair_rows};
 use super::prefetch::Prefetch;
@@ -105,7 +106,7 @@ fn pack_into<From: Copy + Sync, To: Copy + Default + Send>(
     ctx.threads().for_each(share, packed.chunks_mut((depth * PANEL).max(1)).enumerate(), fill);
 }
 
-/// Packs blocks as if each of their bytes were a value.
+/// Packs blocks: each byte of a column's beside those of its neighbours, `[bytes, width]` for each panel.
 fn pack_blocks(
     ctx: &KernelContext,
     [depth, columns]: [usize; 2],
@@ -113,14 +114,37 @@ fn pack_blocks(
     bytes: &[u8],
     layout: &MatrixLayout<impl Fn(usize) -> usize + Sync>,
 ) -> Vec<u8> {
-    let (values, size) = (format.values(), format.bytes());
-    let of_bytes = MatrixLayout {
-        row: |byte: usize| format.bytes_of((layout.row)(byte / size * values)) + byte % size,
-        column_stride: format.bytes_of(layout.column_stride),
-    };
-    let depth = format.bytes_of(depth);
+    /// Columns, and bytes of each, that are turned at once.
+    const EDGE: usize = 8;
+    let begin = (layout.row)(0);
+    assert!((0..depth).all(|k| (layout.row)(k) == begin + k), "blocks that follow each other");
+    let [begin, stride, depth] = [begin, layout.column_stride, depth].map(|values| format.bytes_of(values));
     let mut packed = vec![0_u8; depth * packed_columns(columns)];
-    pack_into(ctx, &mut packed, [depth, columns], bytes, &of_bytes, |byte| byte);
+    let fill = |(panel, packed): (usize, &mut [u8])| {
+        let (first, width) = (panel * PANEL, packed.len() / depth);
+        // Few columns at a time: more would not be read ahead.
+        for group in (0..width).step_by(EDGE) {
+            for (number, packed) in packed.chunks_mut(EDGE * width).enumerate() {
+                let mut square = [[0; EDGE]; EDGE];
+                for (n, line) in square.iter_mut().enumerate() {
+                    let column = first + group + n;
+                    if column < columns {
+                        let from = &bytes[begin + column * stride + number * EDGE..];
+                        // What follows a column's last bytes is not packed.
+                        match from.first_chunk() {
+                            Some(chunk) => *line = *chunk,
+                            None => line[..from.len()].copy_from_slice(from),
+                        }
+                    }
+                }
+                for (row, line) in packed.chunks_exact_mut(width).zip(transpose_bytes(square)) {
+                    row[group..group + EDGE].copy_from_slice(&line);
+                }
+            }
+        }
+    };
+    let share = packed.len() >= PARALLEL_VALUES;
+    ctx.threads().for_each(share, packed.chunks_mut((depth * PANEL).max(1)).enumerate(), fill);
     packed
 }
 
