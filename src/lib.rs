@@ -22,7 +22,7 @@
 //! | 1 | [`diffusion`] | the mathematics on plain latents: noise and its processes, schedules, prediction types, guidance, samplers, the one sampling loop | `latent`, `catalog`, `request` |
 //! | 1 | [`networks`] | CLIP, UNet, VAE over neutral operations, which the kernels or candle compute | `latent`, `catalog`, `request`, `content`, `kernels`, `weights` |
 //! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `catalog`, `request`, `content`, `weights` |
-//! | 1 | [`store`] | the files of models: the built-in one and folders | `latent`, `projection`, `catalog`, `request`, `content`, `weights` |
+//! | 1 | [`store`] | the files of models, wherever they are, as diffusers' layout: the built-in one, folders, single files, files for each part; layouts and names | `latent`, `projection`, `catalog`, `request`, `content`, `weights` |
 //! | 1 | [`preview`] | latents ↔ GPU: pipelines, uniforms, paint callbacks | `latent`, `projection` |
 //! | 2 | [`models`] | whole models: tokenizer, text to embedding, denoiser, VAE | `latent`, `catalog`, `request`, `content`, `weights`, `diffusion`, `networks`, `store` |
 //! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `catalog`, `request`, `weights`, `diffusion`, `models`, `formats`, `store` |
@@ -51,6 +51,7 @@
 //! | one more | touches |
 //! |---|---|
 //! | model family | its folder in `models/families` and its row in [`models::FAMILIES`], networks if new, a fixture |
+//! | file layout | a file in `store/layout` and one in `store/names`, a kind in [`weights::WeightsKind`], a fixture |
 //! | file of weights | a [`weights::TensorSource`]; a number format is a variant of [`weights::WeightDtype`] and a decode routine in [`kernels`] |
 //! | adapter (LoRA) | a [`weights::TensorSource`] around the model's, and a field of [`models::Conditioning`] |
 //! | sampler | its file in `diffusion/sampler` with its row of `SAMPLERS`, its names in [`catalog::SamplerKind`], a fixture row |
@@ -74,6 +75,7 @@
 //! | VAE, posterior | the autoencoder between pictures and latents; the Gaussian that its encoder gives |
 //! | profile | what is known of a model: family, latent format, prediction, defaults |
 //! | checkpoint | the files of a model, wherever they are |
+//! | layout, part | how a model lies in files (a folder of diffusers, CompVis' one file, a file for each part), and one of its networks |
 //! | projection | a linear map from latents to colours: the preview |
 //! | fit | a projection computed by regression from a VAE's own decodes |
 //! | draft, request | the settings as a user typed them, which may be invalid, and once validated |

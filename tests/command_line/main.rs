@@ -6,6 +6,7 @@
 mod common;
 mod endings;
 mod failures;
+mod model_files;
 mod refusals;
 mod results;
 mod small_model;
