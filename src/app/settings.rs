@@ -173,7 +173,7 @@ pub(super) fn model_to_json(model: &ModelSource) -> Value {
 }
 
 fn parts_to_json(parts: &ModelParts) -> Value {
-    let ModelParts { model, diffusion_model, text_encoders, vae, configuration } = parts;
+    let ModelParts { model, diffusion_model, text_encoders, vae, configuration, prediction } = parts;
     let path = |path: &Option<PathBuf>| path.as_deref().map_or(Value::Null, path_to_json);
     json!({
         "model": path_to_json(model),
@@ -181,6 +181,7 @@ fn parts_to_json(parts: &ModelParts) -> Value {
         "text_encoders": text_encoders.each_ref().map(path),
         "vae": path(vae),
         "configuration": path(configuration),
+        "prediction": prediction,
     })
 }
 
@@ -193,6 +194,7 @@ fn parts_from_json(value: &Value) -> Option<ModelParts> {
         text_encoders: [encoder(0), encoder(1), encoder(2)],
         vae: path(value.get("vae")),
         configuration: path(value.get("configuration")),
+        prediction: value.get("prediction").and_then(typed),
     })
 }
 
@@ -258,6 +260,7 @@ fn model_settings_from_json(value: &Value) -> Option<ModelSettings> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::PredictionType;
 
     fn settings() -> Settings {
         Settings {
@@ -298,6 +301,7 @@ mod tests {
             model: "/models/unet.safetensors".into(),
             text_encoders: [None, Some("/models/clip_g.safetensors".into()), None],
             vae: Some("/models/vae.safetensors".into()),
+            prediction: Some(PredictionType::V),
             ..ModelParts::default()
         };
         let model = ModelSource::Parts(Box::new(parts));

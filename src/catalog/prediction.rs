@@ -1,7 +1,7 @@
 //! What a network predicts.
 
 /// What the network's output means: diffusers' `prediction_type`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum PredictionType {
     /// The noise (Ho et al. 2020).
     #[default]

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::PredictionType;
+
 /// Where a model is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -29,16 +31,23 @@ pub struct ModelParts {
     pub vae: Option<PathBuf>,
     /// A folder in diffusers' layout whose configurations and tokenizers count; its weights do not.
     pub configuration: Option<PathBuf>,
+    /// What the network predicts, where its files do not say or are wrong.
+    pub prediction: Option<PredictionType>,
 }
 
 impl ModelParts {
-    /// Whether only the model itself is named.
+    /// Whether nothing but the model itself is named.
     pub fn has_no_others(&self) -> bool {
         *self == Self { model: self.model.clone(), ..Self::default() }
     }
 }
 
 impl ModelSource {
+    /// What the network is said to predict, whatever its files say.
+    pub fn prediction(&self) -> Option<PredictionType> {
+        if let Self::Parts(parts) = self { parts.prediction } else { None }
+    }
+
     /// `builtin` or a folder, as on the command line.
     pub fn from_argument(argument: &str) -> Self {
         if argument == "builtin" { Self::Builtin } else { Self::Folder(argument.into()) }

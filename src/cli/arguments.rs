@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
 
 use super::numbers;
-use crate::catalog::{ModelParts, ModelSource, SamplerKind, ScheduleKind};
+use crate::catalog::{ModelParts, ModelSource, PredictionType, SamplerKind, ScheduleKind};
 use crate::engine::EngineSettings;
 use crate::request::{DeviceChoice, DtypeChoice, Seed, TileChoice};
 
@@ -77,6 +77,9 @@ pub(super) struct EngineArguments {
     /// Take configurations and tokenizers from this folder in diffusers' layout; its weights are not used.
     #[arg(long, value_name = "FOLDER")]
     pub(super) config: Option<PathBuf>,
+    /// What the network predicts, if its files do not say: epsilon, v or flow.
+    #[arg(long, value_name = "KIND", value_parser = prediction)]
+    pub(super) prediction: Option<PredictionType>,
     /// auto, cpu, cuda, cuda:N or metal.
     #[arg(long, default_value = "auto")]
     pub(super) device: DeviceChoice,
@@ -91,29 +94,54 @@ pub(super) struct EngineArguments {
     pub(super) threads: Option<usize>,
 }
 
+/// A kind of prediction by its short name.
+fn prediction(text: &str) -> Result<PredictionType, String> {
+    match text {
+        "epsilon" => Ok(PredictionType::Epsilon),
+        "v" => Ok(PredictionType::V),
+        "flow" => Ok(PredictionType::Flow),
+        _ => Err("it is epsilon, v or flow".to_owned()),
+    }
+}
+
 impl EngineArguments {
     /// Where the model is.
     ///
     /// # Errors
     /// If files for parts are named, and no model that they belong to.
     pub(super) fn source(&self) -> anyhow::Result<ModelSource> {
-        let Self { text_encoder, text_encoder_2, text_encoder_3, vae, config, .. } = self.clone();
+        let Self { text_encoder, text_encoder_2, text_encoder_3, vae, config, prediction, .. } = self.clone();
         let parts = ModelParts {
             model: self.model.clone().into(),
             diffusion_model: self.diffusion_model.clone(),
             text_encoders: [text_encoder, text_encoder_2, text_encoder_3],
             vae,
             configuration: config,
+            prediction,
         };
         let named = ModelSource::from_argument(&self.model);
         match (named, parts) {
             (named, parts) if parts.has_no_others() => Ok(named),
             (
                 ModelSource::Builtin,
-                ModelParts { diffusion_model: Some(model), text_encoders, vae, configuration, .. },
+                ModelParts {
+                    diffusion_model: Some(model),
+                    text_encoders,
+                    vae,
+                    configuration,
+                    prediction,
+                    ..
+                },
             ) => {
                 // A UNet or transformer that the other files complete.
-                let parts = ModelParts { model, diffusion_model: None, text_encoders, vae, configuration };
+                let parts = ModelParts {
+                    model,
+                    diffusion_model: None,
+                    text_encoders,
+                    vae,
+                    configuration,
+                    prediction,
+                };
                 Ok(if parts.has_no_others() {
                     ModelSource::Folder(parts.model)
                 } else {
@@ -121,7 +149,7 @@ impl EngineArguments {
                 })
             }
             (ModelSource::Builtin, _) => bail!(
-                "the built-in model takes no parts from other files; name the model that they belong to with --model or \
+                "the built-in model takes no parts from other files and no other prediction; name the model that they belong to with --model or \
                  --diffusion-model"
             ),
             (_, parts) => Ok(ModelSource::Parts(Box::new(parts))),

@@ -66,7 +66,8 @@ fn parts_need_a_model_that_they_belong_to() {
     let refused = safelight(&generate(&["--vae", text(&vae)], text(&output)));
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(
-        !refused.status.success() && said.contains("the built-in model takes no parts from other files"),
+        !refused.status.success()
+            && said.contains("the built-in model takes no parts from other files and no other"),
         "{said}"
     );
 }

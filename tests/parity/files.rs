@@ -1,6 +1,6 @@
 //! Models in single files and in files for each part.
 
-use safelight::catalog::{ModelParts, ModelSource};
+use safelight::catalog::{ModelParts, ModelSource, PredictionType};
 use safelight::diffusion::{Branch, NoiseSource};
 use safelight::latent::LatentShape;
 use safelight::request::{CancelToken, DecodeChoice, Seed};
@@ -56,6 +56,7 @@ fn parts_from_other_files_complete_or_replace_a_model_s() {
         text_encoders: [part("sdxl/text_encoder/model.safetensors"), part("single/sdxl.safetensors"), None],
         vae: part("sdxl/vae/diffusion_pytorch_model.safetensors"),
         configuration: None,
+        prediction: None,
     };
     assert!(answers(&ModelSource::Parts(Box::new(put_together))) == own);
     let with_other_vae =
@@ -69,6 +70,22 @@ fn parts_from_other_files_complete_or_replace_a_model_s() {
     };
     let error = safelight::models::profile(&ModelSource::Parts(Box::new(no_vae))).unwrap_err().to_string();
     assert!(error.starts_with("no model can be opened: this is a CLIP text encoder alone"), "{error}");
+}
+
+/// A single file does not say what its network predicts.
+#[test]
+fn what_a_network_predicts_can_be_said() {
+    let prediction = |said: Option<PredictionType>| {
+        let parts = ModelParts {
+            model: fixture("single/sd1.safetensors"),
+            configuration: Some(fixture("sd1")),
+            prediction: said,
+            ..ModelParts::default()
+        };
+        safelight::models::profile(&ModelSource::Parts(Box::new(parts))).unwrap().prediction
+    };
+    assert_eq!(prediction(None), PredictionType::Epsilon);
+    assert_eq!(prediction(Some(PredictionType::V)), PredictionType::V);
 }
 
 /// A transformer in Black Forest Labs' layout with its parts from other files, and all of it in one file.

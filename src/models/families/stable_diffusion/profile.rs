@@ -52,6 +52,9 @@ impl Configs {
         if scheduler.class_name.is_empty() {
             checkpoint.part_class(SCHEDULER).unwrap_or_default().clone_into(&mut scheduler.class_name);
         }
+        if let Some(prediction) = checkpoint.source().prediction() {
+            scheduler.prediction_type = prediction;
+        }
         let mut unet: UNetConfig = files.json(UNET_FILE)?;
         // The one key where null is not the default: the network has no middle.
         if files.document(UNET_FILE)?.get("mid_block_type") == Some(&Json::Null) {
