@@ -85,8 +85,11 @@ fn made_up_blocks(dtype: WeightDtype, shape: [usize; 2], salt: u32) -> StoredTen
     let mut blocks: Vec<u8> = (0..bytes).map(|_| next()).collect();
     // Where a block's f16 scales are.
     let scales: &[usize] = match dtype {
-        WeightDtype::Q4_0 | WeightDtype::Q5_0 | WeightDtype::Q8_0 => &[0],
-        WeightDtype::Iq4Nl | WeightDtype::Iq4Xs => &[0],
+        WeightDtype::Q4_0
+        | WeightDtype::Q5_0
+        | WeightDtype::Q8_0
+        | WeightDtype::Iq4Nl
+        | WeightDtype::Iq4Xs => &[0],
         WeightDtype::Q4_1 | WeightDtype::Q5_1 | WeightDtype::Q4K | WeightDtype::Q5K => &[0, 2],
         WeightDtype::Q2K => &[80, 82],
         WeightDtype::Q3K => &[108],
@@ -100,7 +103,9 @@ fn made_up_blocks(dtype: WeightDtype, shape: [usize; 2], salt: u32) -> StoredTen
         }
         if scales.is_empty() {
             // No infinities: the highest exponents are left out.
-            block.iter_mut().for_each(|byte| *byte &= 0xbf);
+            for byte in block {
+                *byte &= 0xbf;
+            }
         }
     }
     StoredTensor::copied(dtype, &shape, &blocks)
