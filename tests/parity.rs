@@ -263,7 +263,8 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn token_ids_are_transformers() {
     for name in ["sd1", "sd2"] {
-        let tokenizer = PromptTokenizer::open(&ModelFiles::open(&folder(name)).unwrap()).unwrap();
+        let tokenizer =
+            PromptTokenizer::open(&ModelFiles::open(&folder(name)).unwrap(), "tokenizer").unwrap();
         let file = root().join("tests/fixtures").join(name).join("expected.json");
         let expected: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
@@ -354,7 +355,8 @@ fn the_builtin_model_agrees_with_diffusers() {
 
 #[test]
 fn the_builtin_tokenizer_agrees_on_500_captions() {
-    let tokenizer = PromptTokenizer::open(&ModelFiles::open(&ModelSource::Builtin).unwrap()).unwrap();
+    let tokenizer =
+        PromptTokenizer::open(&ModelFiles::open(&ModelSource::Builtin).unwrap(), "tokenizer").unwrap();
     let text = std::fs::read_to_string(root().join("assets/builtin-model/captions.json")).unwrap();
     let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
     assert_eq!(rows.len(), 500);

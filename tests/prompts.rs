@@ -73,7 +73,7 @@ fn added_and_special_tokens_are_transformers() {
         for (file, content) in case["files"].as_object().unwrap() {
             std::fs::write(tokenizer.join(file), content.to_string()).unwrap();
         }
-        let tokenizer = PromptTokenizer::open(&ModelFiles::open(&choice).unwrap()).unwrap();
+        let tokenizer = PromptTokenizer::open(&ModelFiles::open(&choice).unwrap(), "tokenizer").unwrap();
         assert_eq!(u64::from(tokenizer.pad), case["pad"].as_u64().unwrap(), "{}", case["name"]);
         for (text, ids) in case["ids"].as_object().unwrap() {
             let ids: Vec<u32> =

@@ -31,10 +31,11 @@ pub(super) struct AddedTokens {
 }
 
 impl AddedTokens {
-    /// Reads the files of `tokenizer/`; a missing file adds nothing.
-    pub(super) fn read(files: &ModelFiles) -> Result<Self, ModelError> {
-        let mut config = object(files, "tokenizer/tokenizer_config.json")?;
-        let special = object(files, "tokenizer/special_tokens_map.json")?;
+    /// Reads the files of a tokenizer's `folder`; a missing file adds nothing.
+    pub(super) fn read(files: &ModelFiles, folder: &str) -> Result<Self, ModelError> {
+        let object = |file: &str| object(files, &format!("{folder}/{file}"));
+        let mut config = object("tokenizer_config.json")?;
+        let special = object("special_tokens_map.json")?;
         let decoder = config.remove("added_tokens_decoder");
         for (key, value) in special {
             // The map is what old folders have; where there is a decoder it only fills gaps.
@@ -48,12 +49,12 @@ impl AddedTokens {
             tokens.extend(entries.filter_map(|(id, value)| Some((token(value, false)?, Some(id)))));
         } else {
             let is_special = |content: &str| NAMED.iter().any(|key| name(config.get(*key)) == Some(content));
-            for (content, id) in object(files, "tokenizer/added_tokens.json")? {
+            for (content, id) in object("added_tokens.json")? {
                 let Some(id) = id.as_u64().and_then(|id| u32::try_from(id).ok()) else { continue };
                 let special = is_special(&content);
                 tokens.push((AddedToken::from(content, special), Some(id)));
             }
-            let mut whole = object(files, "tokenizer/tokenizer.json")?;
+            let mut whole = object("tokenizer.json")?;
             if let Some(Value::Array(added)) = whole.remove("added_tokens") {
                 let id = |value: &Value| value.get("id")?.as_u64().and_then(|id| u32::try_from(id).ok());
                 tokens

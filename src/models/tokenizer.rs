@@ -33,16 +33,17 @@ pub struct PromptTokenizer {
 }
 
 impl PromptTokenizer {
-    /// Reads `tokenizer/vocab.json` and `merges.txt`, or `tokenizer.json` where only that exists, with
-    /// every token that the folder adds.
-    pub fn open(files: &ModelFiles) -> Result<Self, ModelError> {
-        let added = AddedTokens::read(files)?;
-        let mut tokenizer = if files.contains("tokenizer/vocab.json") {
-            from_vocabulary(files, &added)?
+    /// Reads `merges.txt` of a model's `folder` and `vocab.json`, or `tokenizer.json` where only that exists, with
+    /// every token that the folder adds. Merges without a vocabulary have CLIP's own.
+    pub fn open(files: &ModelFiles, folder: &str) -> Result<Self, ModelError> {
+        let added = AddedTokens::read(files, folder)?;
+        let has = |name: &str| files.contains(&format!("{folder}/{name}"));
+        let mut tokenizer = if has("merges.txt") || (has("vocab.json") && !has("tokenizer.json")) {
+            from_vocabulary(files, folder, &added)?
         } else {
-            from_json(files)?
+            from_json(files, folder)?
         };
-        let damaged = |reason: String| ModelError::Tokenizer { reason, path: files.path("tokenizer") };
+        let damaged = |reason: String| ModelError::Tokenizer { reason, path: files.path(folder) };
         tokenizer
             .add_tokens(added.tokens.iter().map(|(token, _)| token.clone()))
             .map_err(|error| damaged(error.to_string()))?;
@@ -103,33 +104,35 @@ pub(super) fn guarded<T>(
     })
 }
 
-fn from_vocabulary(files: &ModelFiles, added: &AddedTokens) -> Result<Tokenizer, ModelError> {
+fn from_vocabulary(files: &ModelFiles, folder: &str, added: &AddedTokens) -> Result<Tokenizer, ModelError> {
     let damaged = |file: &str, reason: String| ModelError::Tokenizer { reason, path: files.path(file) };
-    let mut vocab: HashMap<String, u32> = files.json("tokenizer/vocab.json")?;
+    let merges_file = format!("{folder}/merges.txt");
+    let merges = files.require(&merges_file)?;
+    let merges = std::str::from_utf8(&merges).map_err(|error| damaged(&merges_file, error.to_string()))?;
+    let merges = merges.trim_start_matches('\u{feff}');
+    let mut pairs = Vec::new();
+    for line in merges.lines().filter(|line| !line.starts_with("#version") && !line.trim().is_empty()) {
+        let Some((left, right)) = line.trim_end().split_once(' ') else {
+            return Err(damaged(&merges_file, format!("‘{line}’ is not a pair")));
+        };
+        pairs.push((left.to_owned(), right.to_owned()));
+    }
+    let vocab_file = format!("{folder}/vocab.json");
+    let mut vocab: HashMap<String, u32> =
+        if files.contains(&vocab_file) { files.json(&vocab_file)? } else { vocabulary_of(&pairs) };
     // A word of the vocabulary keeps its id when it is added; so added ones get theirs.
     for (token, id) in &added.tokens {
         if let Some(id) = id {
             vocab.entry(token.content.clone()).or_insert(*id);
         }
     }
-    let merges = files.require("tokenizer/merges.txt")?;
-    let merges =
-        std::str::from_utf8(&merges).map_err(|error| damaged("tokenizer/merges.txt", error.to_string()))?;
-    let merges = merges.trim_start_matches('\u{feff}');
-    let mut pairs = Vec::new();
-    for line in merges.lines().filter(|line| !line.starts_with("#version") && !line.trim().is_empty()) {
-        let Some((left, right)) = line.trim_end().split_once(' ') else {
-            return Err(damaged("tokenizer/merges.txt", format!("‘{line}’ is not a pair")));
-        };
-        pairs.push((left.to_owned(), right.to_owned()));
-    }
     let bpe = BPE::builder()
         .vocab_and_merges(vocab.into_iter().collect::<tokenizers::models::bpe::Vocab>(), pairs)
         .unk_token(UNKNOWN.to_owned())
         .end_of_word_suffix("</w>".to_owned())
         .build()
-        .map_err(|error| damaged("tokenizer/merges.txt", error.to_string()))?;
-    let failed = |error: tokenizers::Error| damaged("tokenizer", error.to_string());
+        .map_err(|error| damaged(&merges_file, error.to_string()))?;
+    let failed = |error: tokenizers::Error| damaged(folder, error.to_string());
     let mut tokenizer = Tokenizer::new(bpe);
     let spaces =
         Replace::new(tokenizers::normalizers::replace::ReplacePattern::Regex(r"\s+".to_owned()), " ");
@@ -148,12 +151,25 @@ fn from_vocabulary(files: &ModelFiles, added: &AddedTokens) -> Result<Tokenizer,
     Ok(tokenizer)
 }
 
-fn from_json(files: &ModelFiles) -> Result<Tokenizer, ModelError> {
-    let bytes = files.require("tokenizer/tokenizer.json")?;
-    let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| ModelError::Tokenizer {
-        reason: error.to_string(),
-        path: files.path("tokenizer/tokenizer.json"),
-    })?;
+/// CLIP's vocabulary: the letters of the 256 bytes, the same at the end of a word, what each merge makes, and the tokens of
+/// start and end. Source: <https://github.com/openai/CLIP>, `simple_tokenizer.py`.
+fn vocabulary_of(merges: &[(String, String)]) -> HashMap<String, u32> {
+    let is_printable = |byte: &u32| matches!(byte, 33..=126 | 161..=172 | 174..=255);
+    let printable = (0..256).filter(is_printable);
+    let others = (0..256).filter(|byte| !is_printable(byte)).zip(256..).map(|(_, letter)| letter);
+    let letters: Vec<String> =
+        printable.chain(others).filter_map(char::from_u32).map(|letter| letter.to_string()).collect();
+    let at_ends = letters.iter().map(|letter| format!("{letter}</w>"));
+    let merged = merges.iter().map(|(left, right)| format!("{left}{right}"));
+    let special = ["<|startoftext|>", UNKNOWN].map(str::to_owned);
+    letters.iter().cloned().chain(at_ends).chain(merged).chain(special).zip(0..).collect()
+}
+
+fn from_json(files: &ModelFiles, folder: &str) -> Result<Tokenizer, ModelError> {
+    let file = format!("{folder}/tokenizer.json");
+    let bytes = files.require(&file)?;
+    let mut tokenizer = Tokenizer::from_bytes(&bytes)
+        .map_err(|error| ModelError::Tokenizer { reason: error.to_string(), path: files.path(&file) })?;
     // Chunks are cut and filled by us.
     let _ = tokenizer.with_truncation(None);
     tokenizer.with_padding(None);

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::blocks::{layer_norm, linear};
+use super::blocks::{layer_norm, linear, linear_no_bias};
 use super::ops::{Embedding, LayerNorm, Linear, Mask, attention, gelu, quick_gelu};
 use super::{NetworkError, Parameters, Runtime};
 
@@ -22,6 +22,8 @@ pub struct ClipTextConfig {
     pub num_attention_heads: usize,
     /// Tokens of one chunk, with start and end.
     pub max_position_embeddings: usize,
+    /// Width of the projected pooled embedding, where the weights have a projection.
+    pub projection_dim: usize,
     /// Activation: `quick_gelu` or `gelu`.
     pub hidden_act: String,
     /// Norm epsilon.
@@ -41,6 +43,7 @@ impl Default for ClipTextConfig {
             num_hidden_layers: 12,
             num_attention_heads: 8,
             max_position_embeddings: 77,
+            projection_dim: 512,
             hidden_act: "quick_gelu".to_owned(),
             layer_norm_eps: 1e-5,
             model_type: None,
@@ -107,13 +110,28 @@ pub struct ClipText {
     positions: Tensor,
     layers: Vec<Layer>,
     final_norm: LayerNorm,
+    /// `C → P`, in encoders whose pooled embedding is used.
+    projection: Option<Linear>,
     config: ClipTextConfig,
+}
+
+/// What the encoder makes of a batch of prompts.
+pub struct TextStates {
+    /// The last layer's states after the final norm, `[B, N, C]`.
+    pub last: Tensor,
+    /// The states before the last layer, without a norm, `[B, N, C]`.
+    pub penultimate: Tensor,
 }
 
 impl ClipText {
     /// Builds the network from its weights, named with or without the prefix `text_model.`.
     pub fn new(vb: &Parameters, config: ClipTextConfig) -> std::result::Result<Self, NetworkError> {
         config.check()?;
+        let projection = if vb.contains_tensor("text_projection.weight") {
+            Some(linear_no_bias(&vb.pp("text_projection"), config.hidden_size, config.projection_dim)?)
+        } else {
+            None
+        };
         let prefixed = vb.pp("text_model");
         let vb = if vb.contains_tensor("embeddings.token_embedding.weight") { vb } else { &prefixed };
         let (width, eps) = (config.hidden_size, config.layer_norm_eps);
@@ -142,6 +160,7 @@ impl ClipText {
                 .get((config.max_position_embeddings, width), "position_embedding.weight")?,
             layers: (0..config.num_hidden_layers).map(layer).collect::<Result<_>>()?,
             final_norm: layer_norm(&vb.pp("final_layer_norm"), width, eps)?,
+            projection,
             config,
         })
     }
@@ -159,22 +178,17 @@ impl ClipText {
         self.tokens.add_rows(rows)
     }
 
-    /// The pooled embeddings of prompts: their `last` states at the positions of the first end tokens, `[B, C]`.
+    /// The hidden states of token ids `[B, N]`, those of a prompt one after another.
     ///
     /// # Errors
-    /// If a prompt has no such position.
-    pub fn pooled(&self, last: &Tensor, ends: &[usize]) -> Result<Tensor> {
-        let rows = ends.iter().enumerate().map(|(prompt, end)| last.narrow(0, prompt, 1)?.narrow(1, *end, 1));
-        Tensor::cat(&rows.collect::<Result<Vec<_>>>()?, 0)?.reshape(((), self.config.hidden_size))
-    }
-
-    /// The last hidden states after the final norm, `[B, N, C]`, of token ids `[B, N]`, those of a prompt one after
-    /// another.
-    pub fn forward(&self, ids: &[u32], length: usize) -> Result<Tensor> {
+    /// If there is no vector for an id, or `length` is more than there are positions.
+    pub fn forward(&self, ids: &[u32], length: usize) -> Result<TextStates> {
         let words = self.tokens.forward(ids)?.reshape(((), length, self.config.hidden_size))?;
         let mut x = words.broadcast_add(&self.positions.narrow(0, 0, length)?)?;
         let heads = self.config.num_attention_heads;
+        let mut penultimate = x.clone();
         for layer in &self.layers {
+            penultimate = x.clone();
             let normed = layer.norm1.forward(&x)?;
             let (query, key) = (layer.query.forward(&normed)?, layer.key.forward(&normed)?);
             let value = layer.value.forward(&normed)?;
@@ -185,7 +199,22 @@ impl ClipText {
             let active = activation(&self.runtime, &wide)?;
             x = layer.contract.forward_add(&active, &x)?;
         }
-        self.final_norm.forward(&x)
+        Ok(TextStates { last: self.final_norm.forward(&x)?, penultimate })
+    }
+
+    /// The pooled embeddings of prompts: their `last` states at the positions of the first end tokens, projected where the
+    /// encoder has a projection, `[B, P]` or `[B, C]`.
+    ///
+    /// # Errors
+    /// If a prompt has no such position.
+    pub fn pooled(&self, last: &Tensor, ends: &[usize]) -> Result<Tensor> {
+        let rows = ends.iter().enumerate().map(|(prompt, end)| last.narrow(0, prompt, 1)?.narrow(1, *end, 1));
+        let rows =
+            Tensor::cat(&rows.collect::<Result<Vec<_>>>()?, 0)?.reshape(((), self.config.hidden_size))?;
+        match &self.projection {
+            Some(projection) => projection.forward(&rows),
+            None => Ok(rows),
+        }
     }
 }
 

@@ -81,7 +81,7 @@ fn read_profile(checkpoint: &Checkpoint) -> Result<ModelProfile, ModelError> {
     }
     let mut profile = profile_of(checkpoint, &configs, parameters);
     let (words, left_out) = embeddings::read(files, configs.text.hidden_size)?;
-    profile.added_tokens = added_words(&AddedTokens::read(files)?, &words);
+    profile.added_tokens = added_words(&AddedTokens::read(files, "tokenizer")?, &words);
     profile.remarks.extend(left_out);
     Ok(profile)
 }
@@ -102,7 +102,7 @@ impl StableDiffusion {
         let configs = Configs::read(checkpoint)?;
         configs.check_together()?;
         let runtime = open_runtime(settings)?;
-        let mut tokenizer = guarded(&files, || PromptTokenizer::open(&files))?;
+        let mut tokenizer = guarded(&files, || PromptTokenizer::open(&files, "tokenizer"))?;
         let [text_part, unet_part, vae_part] = PARTS;
         let (text_weights, unet_weights) = (files.tensors(text_part)?, files.tensors(unet_part)?);
         let vae_weights = files.tensors(vae_part)?;
@@ -125,7 +125,7 @@ impl StableDiffusion {
             .run(|| ClipText::new(&tensors, configs.text.clone()))
             .map_err(ModelError::in_part(text_part))?;
         let (words, left_out) = embeddings::read(&files, configs.text.hidden_size)?;
-        profile.added_tokens = added_words(&AddedTokens::read(&files)?, &words);
+        profile.added_tokens = added_words(&AddedTokens::read(&files, "tokenizer")?, &words);
         profile.remarks.extend(left_out);
         profile.remarks.extend(embeddings::add(words, &mut tokenizer, &mut text)?);
         begin(1)?;
@@ -146,7 +146,7 @@ impl StableDiffusion {
         let chunks: Vec<&Chunk> = prompts.iter().flatten().collect();
         let length = self.configs.text.max_position_embeddings;
         let ids: Vec<u32> = chunks.iter().flat_map(|chunk| chunk.ids.iter().copied()).collect();
-        let hidden = self.text.forward(&ids, length)?;
+        let hidden = self.text.forward(&ids, length)?.last;
         weighted(hidden, &chunks)?.reshape((prompts.len(), (), self.configs.text.hidden_size))
     }
 }
