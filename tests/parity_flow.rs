@@ -219,6 +219,56 @@ fn z_image_agrees_with_diffusers() {
     assert!(length.contains("this model reads 50"), "{length}");
 }
 
+/// Stable Diffusion 3.5 medium's parts with FLUX.1's VAE in another scale.
+fn sd3() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy_all(&fixture("flux/vae"), &folder.path().join("vae"));
+    copy_all(&fixture("sd3"), folder.path());
+    folder
+}
+
+/// The same with the transformer and the scheduler of Stable Diffusion 3, without T5.
+fn sd3_plain() -> tempfile::TempDir {
+    let folder = sd3();
+    for part in ["text_encoder_3", "tokenizer_3"] {
+        std::fs::remove_dir_all(folder.path().join(part)).unwrap();
+    }
+    copy_all(&fixture("sd3_plain"), folder.path());
+    folder
+}
+
+fn guided(prompt: &str) -> Conditioning {
+    Conditioning { negative_prompt: "night".to_owned(), ..conditioning(prompt, 4.0) }
+}
+
+#[test]
+fn stable_diffusion_3_5_agrees_with_diffusers() {
+    let (folder, facts) = (sd3(), flux_facts());
+    agrees_with_diffusers(folder.path(), "sd3", &guided(prompt_of(&facts)));
+    let mut model = opened(folder.path());
+    let profile = model.profile();
+    assert_eq!((profile.family, profile.guidance), ("Stable Diffusion 3", GuidanceKind::ClassifierFree));
+    assert_eq!((profile.defaults.steps, profile.defaults.guidance_scale), (40, 4.5));
+    assert_eq!((profile.defaults.size, profile.size_multiple), (ImageSize::new(16, 16), 4));
+    assert_eq!(profile.remarks, [""; 0]);
+    // Twelve rows and columns of tokens have positions, and no more.
+    let cancel = CancelToken::new();
+    let mut network = model.condition(&conditioning("a fox", 1.0), &cancel).unwrap();
+    let large = Latent::zeros(LatentShape::new(16, 26, 8));
+    let error = network.predict(&large, 500.0, Branch::Conditional).unwrap_err().to_string();
+    assert!(error.contains("choose a smaller picture"), "{error}");
+}
+
+#[test]
+fn stable_diffusion_3_without_t5_agrees_with_diffusers() {
+    let (folder, facts) = (sd3_plain(), flux_facts());
+    agrees_with_diffusers(folder.path(), "sd3_plain", &guided(prompt_of(&facts)));
+    let model = opened(folder.path());
+    let profile = model.profile();
+    assert_eq!((profile.defaults.steps, profile.defaults.guidance_scale), (28, 7.0));
+    assert!(matches!(&profile.remarks[..], [one] if one.contains("no T5")), "{:?}", profile.remarks);
+}
+
 #[test]
 fn t5_agrees_with_transformers() {
     let files = ModelFiles::open(&ModelSource::Folder(fixture("flux"))).unwrap();

@@ -20,7 +20,7 @@ use crate::networks::autoencoder::AutoencoderConfig;
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::{CancelToken, DecodeChoice, Picture};
 use crate::store::{Checkpoint, ModelFiles};
-use crate::weights::{self, TensorSource};
+use crate::weights::{self, TensorMap, TensorSource};
 
 /// Prompts whose embeddings are kept: a prompt and a negative one.
 const KEPT_PROMPTS: usize = 2;
@@ -105,6 +105,8 @@ pub(super) struct Parts<'a, F: FlowFamily> {
     pub(super) runtime: Runtime,
     pub(super) build_encoder: Build<F::Encoder>,
     pub(super) build_denoiser: Build<F::Denoiser>,
+    /// Whether there is a large text encoder.
+    pub(super) has_encoder: bool,
     /// The names of further parts with weights, which stay in memory, and what is made of them.
     pub(super) small: &'a [&'static str],
     pub(super) load_small: Box<dyn FnOnce() -> Result<F, ModelError> + 'a>,
@@ -135,7 +137,10 @@ impl<F: FlowFamily> FlowModel<F> {
     ) -> Result<Self, ModelError> {
         let Parts { mut profile, scheduler, vae, runtime, build_encoder, build_denoiser, .. } = parts;
         let (files, denoiser_part) = (checkpoint.files(), F::Denoiser::PART);
-        let sources = [files.tensors(F::ENCODER)?, files.tensors(denoiser_part)?, files.tensors(VAE)?];
+        // Some models go without the large encoder: its network is built from nothing then.
+        let encoder: Arc<dyn TensorSource> =
+            if parts.has_encoder { files.tensors(F::ENCODER)? } else { Arc::new(TensorMap::default()) };
+        let sources = [encoder, files.tensors(denoiser_part)?, files.tensors(VAE)?];
         let [encoder_bytes, denoiser_bytes, mut always] =
             sources.each_ref().map(|source| budget::weight_bytes(&**source, &runtime));
         for part in parts.small {
@@ -148,7 +153,9 @@ impl<F: FlowFamily> FlowModel<F> {
             memory::check("the model", always + encoder_bytes.max(at_work))?;
             profile.remarks.push(TAKES_TURNS.to_owned());
         }
-        let names: Vec<&str> = parts.small.iter().copied().chain([F::ENCODER, denoiser_part, VAE]).collect();
+        let encoder_part = parts.has_encoder.then_some(F::ENCODER);
+        let large = encoder_part.into_iter().chain([denoiser_part, VAE]);
+        let names: Vec<&str> = parts.small.iter().copied().chain(large).collect();
         let mut begin = |part: &str| {
             let done = names.iter().position(|name| *name == part).unwrap_or_default();
             progress(part, done, names.len());
@@ -161,7 +168,9 @@ impl<F: FlowFamily> FlowModel<F> {
         let denoiser = loader(denoiser_part, denoiser, &runtime, build_denoiser);
         let mut networks = InTurn::new(encoder, denoiser, is_short);
         if !is_short {
-            begin(F::ENCODER)?;
+            if parts.has_encoder {
+                begin(F::ENCODER)?;
+            }
             networks.encoder(cancel)?;
             begin(denoiser_part)?;
             networks.denoiser(cancel)?;

@@ -2,10 +2,13 @@
 //!
 //! A family is a folder here and a row of [`FAMILIES`]; nothing else knows it by name.
 
+mod clip_reader;
 mod flow_model;
 mod flux;
 mod plain_prompt;
 mod stable_diffusion;
+mod stable_diffusion_3;
+mod t5_reader;
 mod token_denoiser;
 mod unsupported;
 mod z_image;
@@ -35,8 +38,12 @@ pub trait ModelFamily: Sync {
 }
 
 /// Every family that can be drawn with. The first that matches a checkpoint takes it.
-pub const FAMILIES: &[&dyn ModelFamily] =
-    &[&stable_diffusion::StableDiffusionFamily, &flux::FluxFamily, &z_image::ZImageFamily];
+pub const FAMILIES: &[&dyn ModelFamily] = &[
+    &stable_diffusion::StableDiffusionFamily,
+    &stable_diffusion_3::StableDiffusion3Family,
+    &flux::FluxFamily,
+    &z_image::ZImageFamily,
+];
 
 /// The family of a checkpoint, of those that are given.
 ///
@@ -57,7 +64,7 @@ pub fn family_of<'a>(
         let reason = "‘_class_name’, which names the pipeline, is not in it".to_owned();
         return Err(StoreError::Damaged { reason, path }.into());
     }
-    let why = "only Stable Diffusion 1.x, 2.x, XL, FLUX.1 and Z-Image are".to_owned();
+    let why = "only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1 and Z-Image are".to_owned();
     Err(StoreError::UnsupportedFamily { class, why, path }.into())
 }
 
@@ -99,7 +106,7 @@ mod tests {
             ),
             (
                 r#"{"_class_name": "AuraFlowPipeline"}"#,
-                "AuraFlowPipeline models are not supported yet: only Stable Diffusion 1.x, 2.x, XL, FLUX.1 and Z-Image are: …/model_index.json",
+                "AuraFlowPipeline models are not supported yet: only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1 and Z-Image are: …/model_index.json",
             ),
             (
                 "{}",

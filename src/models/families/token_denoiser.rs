@@ -18,7 +18,7 @@ pub(super) trait TokenDenoiser: Send + Sync {
     /// The part's name in diffusers' layout.
     const PART: &'static str;
     /// The order of a patch's values, in and out.
-    const ORDER: PatchOrder;
+    const ORDERS: [PatchOrder; 2];
 
     /// The positions for a picture of rows and columns of tokens.
     fn positions(&self, context: &Self::Context, grid: [usize; 2]) -> Result<Self::Positions, NetworkError>;
@@ -77,13 +77,13 @@ impl<D: TokenDenoiser> Prompted<D> {
             _ => denoiser.positions(&self.context, grid).map_err(&of)?,
         };
         let (_, positions) = self.positions.insert((shape, positions));
-        let tokens = patches(noisy.values(), sizes, D::ORDER);
+        let tokens = patches(noisy.values(), sizes, D::ORDERS[0]);
         let tokens = Tensor::from_vec(tokens, (1, grid[0] * grid[1], 4 * shape.channels), &Device::Cpu)?;
         let tokens = tokens.to_device(runtime.device())?.to_dtype(runtime.dtype())?;
         let context = &self.context;
         let flow = runtime.run(|| denoiser.flow(&tokens, time, context, positions, cancel)).map_err(&of)?;
         let flow: Vec<f32> = flow.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-        Ok(noisy.with_values(latent_from_patches(&flow, sizes, D::ORDER)))
+        Ok(noisy.with_values(latent_from_patches(&flow, sizes, D::ORDERS[1])))
     }
 }
 

@@ -1,9 +1,8 @@
 //! Families that are known and cannot be drawn with: a clear sentence for each.
 
 /// Pipelines of other networks, by the beginnings of their names, and what is different.
-const UNSUPPORTED: [(&str, &str); 17] = [
+const UNSUPPORTED: [(&str, &str); 16] = [
     ("StableDiffusionXLInstructPix2Pix", "its UNet also takes the picture that is edited"),
-    ("StableDiffusion3", "Stable Diffusion 3 is a transformer with other text encoders"),
     ("StableDiffusionDepth2Img", "its UNet also takes a depth map"),
     ("StableDiffusionUpscale", "its UNet also takes the picture that is enlarged"),
     ("StableDiffusionLatentUpscale", "its UNet also takes the latent that is enlarged"),

@@ -20,18 +20,24 @@ impl Qkv {
     }
 
     /// Attention of all tokens over all: `[1, N, H·D]`.
-    pub(super) fn attend(&self, runtime: &Runtime, heads: usize, rotary: &RotaryEmbedding) -> Result<Tensor> {
+    pub(super) fn attend(
+        &self,
+        runtime: &Runtime,
+        heads: usize,
+        rotary: Option<&RotaryEmbedding>,
+    ) -> Result<Tensor> {
         let Self([query, key, value]) = self;
+        let Some(rotary) = rotary else { return attention(runtime, [query, key, value], heads, Mask::None) };
         let (query, key) = (rotary.forward(query)?, rotary.forward(key)?);
         attention(runtime, [&query, &key, value], heads, Mask::None)
     }
 }
 
-/// A stream's maps to queries, keys and values, with norms of the first two in each head.
+/// A stream's maps to queries, keys and values, with norms of the first two in each head in most networks.
 pub(super) struct QkvMaps {
     runtime: Runtime,
     maps: [Linear; 3],
-    norms: [RmsNorm; 2],
+    norms: Option<[RmsNorm; 2]>,
 }
 
 impl QkvMaps {
@@ -39,7 +45,7 @@ impl QkvMaps {
     pub(super) fn new(
         vb: &Parameters,
         maps: [&str; 3],
-        norms: [&str; 2],
+        norms: Option<[&str; 2]>,
         [width, head]: [usize; 2],
     ) -> Result<Self> {
         let map = |name: &str| linear(&vb.pp(name), width, width);
@@ -55,12 +61,19 @@ impl QkvMaps {
         eps: f64,
     ) -> Result<Self> {
         let map = |name: &str| linear_no_bias(&vb.pp(name), width, width);
-        Self::of([map(maps[0])?, map(maps[1])?, map(maps[2])?], vb, norms, head, eps)
+        Self::of([map(maps[0])?, map(maps[1])?, map(maps[2])?], vb, Some(norms), head, eps)
     }
 
-    fn of(maps: [Linear; 3], vb: &Parameters, norms: [&str; 2], head: usize, eps: f64) -> Result<Self> {
+    fn of(
+        maps: [Linear; 3],
+        vb: &Parameters,
+        norms: Option<[&str; 2]>,
+        head: usize,
+        eps: f64,
+    ) -> Result<Self> {
         let norm = |name: &str| RmsNorm::new(vb.runtime(), &vb.pp(name).get(head, "weight")?, eps);
-        Ok(Self { runtime: vb.runtime().clone(), maps, norms: [norm(norms[0])?, norm(norms[1])?] })
+        let norms = norms.map(|norms| Ok::<_, candle_core::Error>([norm(norms[0])?, norm(norms[1])?]));
+        Ok(Self { runtime: vb.runtime().clone(), maps, norms: norms.transpose()? })
     }
 
     /// Of `norm(x)`, `x`: `[1, N, C]`.
@@ -75,7 +88,7 @@ impl QkvMaps {
     }
 
     fn normed(&self, [query, key, value]: [Tensor; 3]) -> Result<Qkv> {
-        let [of_query, of_key] = &self.norms;
+        let Some([of_query, of_key]) = &self.norms else { return Ok(Qkv([query, key, value])) };
         Ok(Qkv([of_query.forward(&query)?, of_key.forward(&key)?, value]))
     }
 }

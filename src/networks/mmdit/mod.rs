@@ -1,4 +1,4 @@
-//! Diffusion transformers over text and image tokens: FLUX and its relatives, Z-Image.
+//! Diffusion transformers over text and image tokens: FLUX.1, Stable Diffusion 3, Z-Image.
 //!
 //! Source: Peebles & Xie 2023, <https://arxiv.org/abs/2212.09748>, and Esser et al. 2024,
 //! <https://arxiv.org/abs/2403.03206>, in diffusers' arrangement.
@@ -6,7 +6,9 @@
 mod attention;
 mod embedding;
 pub mod flux;
+mod joint_block;
 mod patches;
+pub mod sd3;
 pub mod z_image;
 
 pub use patches::{PatchOrder, latent_from_patches, patches};

@@ -55,6 +55,7 @@ impl ModelFamily for FluxFamily {
             vae: configs.vae.clone(),
             build_encoder: Box::new(move |vb, cancel| T5Encoder::new(vb, t5.clone(), cancel)),
             build_denoiser: Box::new(move |vb, cancel| FluxTransformer::new(vb, transformer.clone(), cancel)),
+            has_encoder: true,
             small: &[TEXT_PARTS[0]],
             load_small: Box::new({
                 let runtime = runtime.clone();
@@ -88,9 +89,8 @@ impl FlowFamily for Flux {
         prompt: &str,
         cancel: &CancelToken,
     ) -> Result<Embedded, ModelError> {
-        let pooled = self.text.pooled(prompt, runtime)?;
-        let ids = self.text.t5_ids(prompt)?;
-        self.text.check(&ids, t5)?;
+        let (_, pooled) = self.text.clip.read(prompt, runtime)?;
+        let ids = self.text.t5.ids(prompt, t5.rows())?;
         let states = runtime.run(|| t5.forward(&ids, cancel)).map_err(ModelError::in_part(Self::ENCODER))?;
         Ok(Embedded { states, pooled })
     }
@@ -118,7 +118,7 @@ impl TokenDenoiser for FluxTransformer {
     type Context = FluxContext;
     type Positions = RotaryEmbedding;
     const PART: &'static str = TRANSFORMER;
-    const ORDER: PatchOrder = PatchOrder::ChannelsFirst;
+    const ORDERS: [PatchOrder; 2] = [PatchOrder::ChannelsFirst; 2];
 
     fn positions(&self, context: &FluxContext, grid: [usize; 2]) -> Result<RotaryEmbedding, NetworkError> {
         self.positions(context.words()?, grid)

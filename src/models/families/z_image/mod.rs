@@ -58,6 +58,7 @@ impl ModelFamily for ZImageFamily {
             build_denoiser: Box::new(move |vb, cancel| {
                 ZImageTransformer::new(vb, transformer.clone(), cancel)
             }),
+            has_encoder: true,
             small: &[],
             load_small: Box::new(move || Ok(ZImage { text: TextReader::open(checkpoint.files())?, configs })),
             work,
@@ -113,7 +114,7 @@ impl TokenDenoiser for ZImageTransformer {
     type Context = ZImageContext;
     type Positions = ZImagePositions;
     const PART: &'static str = TRANSFORMER;
-    const ORDER: PatchOrder = PatchOrder::ChannelsLast;
+    const ORDERS: [PatchOrder; 2] = [PatchOrder::ChannelsLast; 2];
 
     fn positions(&self, context: &ZImageContext, grid: [usize; 2]) -> Result<ZImagePositions, NetworkError> {
         self.positions(context, grid)

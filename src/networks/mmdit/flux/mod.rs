@@ -2,13 +2,14 @@
 //!
 //! Source: Black Forest Labs 2024, <https://github.com/black-forest-labs/flux>, in diffusers' arrangement.
 
-mod blocks;
 mod config;
+mod single_block;
 
 use candle_core::Tensor;
 
-use self::blocks::{DoubleBlock, EPS, SingleBlock};
+use self::single_block::SingleBlock;
 use super::embedding::{EmbeddingMlp, SINUSOIDS};
+use super::joint_block::{EPS, JointBlock, JointBlockConfig};
 use crate::networks::blocks::linear;
 use crate::networks::error::checkpoint;
 use crate::networks::ops::{Linear, Modulation, RotaryEmbedding, silu};
@@ -30,7 +31,7 @@ pub struct FluxTransformer {
     time: EmbeddingMlp,
     guidance: Option<EmbeddingMlp>,
     pooled: EmbeddingMlp,
-    double_blocks: Vec<DoubleBlock>,
+    double_blocks: Vec<JointBlock>,
     single_blocks: Vec<SingleBlock>,
     modulation_out: Linear,
     out: Linear,
@@ -60,10 +61,17 @@ impl FluxTransformer {
     pub fn new(vb: &Parameters, config: FluxConfig, cancel: &CancelToken) -> Result<Self, NetworkError> {
         config.check()?;
         let width = config.width();
+        let double = JointBlockConfig {
+            width,
+            heads: config.num_attention_heads,
+            norms_heads: true,
+            has_image_attention: false,
+            reads_text_only: false,
+        };
         let mut double_blocks = Vec::with_capacity(config.num_layers);
         for i in 0..config.num_layers {
             checkpoint(cancel)?;
-            double_blocks.push(DoubleBlock::new(&vb.pp(format!("transformer_blocks.{i}")), &config)?);
+            double_blocks.push(JointBlock::new(&vb.pp(format!("transformer_blocks.{i}")), double)?);
         }
         let mut single_blocks = Vec::with_capacity(config.num_single_layers);
         for i in 0..config.num_single_layers {
@@ -140,7 +148,7 @@ impl FluxTransformer {
         let mut image = self.image_in.forward(tokens)?;
         for block in &self.double_blocks {
             checkpoint(cancel)?;
-            [text, image] = block.forward([&text, &image], &vector, positions)?;
+            [text, image] = block.forward([&text, &image], &vector, Some(positions))?;
         }
         let words = text.dim(1)?;
         let mut x = Tensor::cat(&[text, image], 1)?;

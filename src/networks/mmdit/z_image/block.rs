@@ -76,8 +76,11 @@ impl Block {
             None => x + y,
         };
         let [before, after] = &self.attention_norms;
-        let attended =
-            self.qkv.of_normed(&scaled(before.forward(x)?, 0)?)?.attend(&self.runtime, self.heads, rotary)?;
+        let attended = self.qkv.of_normed(&scaled(before.forward(x)?, 0)?)?.attend(
+            &self.runtime,
+            self.heads,
+            Some(rotary),
+        )?;
         let x = added(x, &after.forward(&self.out.forward(&attended)?)?, 1)?;
         let [before, after] = &self.feed_forward_norms;
         let normed = scaled(before.forward(&x)?, 2)?;

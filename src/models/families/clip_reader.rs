@@ -1,0 +1,49 @@
+//! Prompts as CLIP reads them for transformers: as they are written, in one chunk.
+
+use candle_core::Tensor;
+
+use crate::models::prompt::plain_chunk;
+use crate::models::text_tokenizer::check_rows;
+use crate::models::tokenizer::guarded;
+use crate::models::{ModelError, PromptTokenizer};
+use crate::networks::clip::{ClipText, ClipTextConfig, TextStates};
+use crate::networks::{Parameters, Runtime};
+use crate::store::ModelFiles;
+
+/// A CLIP text encoder with its tokenizer.
+pub(super) struct ClipReader {
+    network: ClipText,
+    tokenizer: PromptTokenizer,
+    length: usize,
+    files: ModelFiles,
+}
+
+impl ClipReader {
+    /// Builds the encoder of a part and reads the tokenizer of a folder.
+    pub(super) fn load(
+        files: &ModelFiles,
+        [part, folder]: [&'static str; 2],
+        config: &ClipTextConfig,
+        runtime: &Runtime,
+    ) -> Result<Self, ModelError> {
+        let parameters = Parameters::new(files.tensors(part)?, runtime);
+        let network =
+            runtime.run(|| ClipText::new(&parameters, config.clone())).map_err(ModelError::in_part(part))?;
+        let tokenizer = guarded(files, || PromptTokenizer::open(files, folder))?;
+        Ok(Self { network, tokenizer, length: config.max_position_embeddings, files: files.clone() })
+    }
+
+    /// A prompt's states, and the one of its end: what transformers calls `pooler_output`, projected in encoders that
+    /// have a projection, `[1, P]`.
+    pub(super) fn read(&self, prompt: &str, runtime: &Runtime) -> Result<(TextStates, Tensor), ModelError> {
+        let ids = guarded(&self.files, || plain_chunk(prompt, &self.tokenizer, self.length))?.ids;
+        check_rows(&ids, self.network.rows(), |id| self.tokenizer.word(id))?;
+        let end = ids.iter().position(|id| *id == self.tokenizer.end).unwrap_or_default();
+        let read = || {
+            let states = self.network.forward(&ids, self.length)?;
+            let pooled = self.network.pooled(&states.last, &[end])?;
+            Ok::<_, candle_core::Error>((states, pooled))
+        };
+        Ok(runtime.run(read)?)
+    }
+}

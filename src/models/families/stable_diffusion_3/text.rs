@@ -1,0 +1,74 @@
+//! Prompts to embeddings: two CLIP encoders side by side, and T5 after them.
+//!
+//! Source: Esser et al. 2024, section 4.1, and diffusers' pipeline.
+
+use candle_core::{D, Tensor};
+
+use super::super::clip_reader::ClipReader;
+use super::super::plain_prompt;
+use super::super::t5_reader::T5Reader;
+use super::profile::{CLIP_PARTS, Configs, FAMILY, T5, T5_LENGTH, TOKENIZERS};
+use crate::models::ModelError;
+use crate::networks::Runtime;
+use crate::networks::t5::T5Encoder;
+use crate::request::CancelToken;
+use crate::store::ModelFiles;
+
+/// What the encoders make of a prompt.
+#[derive(Clone)]
+pub(super) struct Embedded {
+    /// `[1, 77 + 256, K]`.
+    pub(super) states: Tensor,
+    /// Both CLIP encoders' pooled embeddings side by side, `[1, P]`.
+    pub(super) pooled: Tensor,
+}
+
+/// The small encoders, and what reads prompts for the large one.
+pub(super) struct TextEncoders {
+    clips: [ClipReader; 2],
+    t5: Option<T5Reader>,
+    /// Width of a state.
+    width: usize,
+}
+
+impl TextEncoders {
+    pub(super) fn load(files: &ModelFiles, configs: &Configs, runtime: &Runtime) -> Result<Self, ModelError> {
+        let [first, second] = &configs.clips;
+        let clip = |number: usize, config| {
+            ClipReader::load(files, [CLIP_PARTS[number], TOKENIZERS[number]], config, runtime)
+        };
+        let clips = [clip(0, first)?, clip(1, second)?];
+        let t5 = configs.t5.as_ref().map(|_| T5Reader::open(files, TOKENIZERS[2], T5_LENGTH)).transpose()?;
+        Ok(Self { clips, t5, width: configs.transformer.joint_attention_dim })
+    }
+
+    /// What the encoders make of a prompt. Without T5 its states are zeros.
+    pub(super) fn embed(
+        &self,
+        runtime: &Runtime,
+        t5: Option<&T5Encoder>,
+        prompt: &str,
+        cancel: &CancelToken,
+    ) -> Result<Embedded, ModelError> {
+        let (first, first_pooled) = self.clips[0].read(prompt, runtime)?;
+        let (second, second_pooled) = self.clips[1].read(prompt, runtime)?;
+        let clips = Tensor::cat(&[first.penultimate, second.penultimate], D::Minus1)?;
+        let missing = self.width.saturating_sub(clips.dim(2)?);
+        let clips = clips.pad_with_zeros(D::Minus1, 0, missing)?;
+        let words = match (&self.t5, t5) {
+            (Some(reader), Some(t5)) => {
+                let ids = reader.ids(prompt, t5.rows())?;
+                runtime.run(|| t5.forward(&ids, cancel)).map_err(ModelError::in_part(T5))?
+            }
+            _ => Tensor::zeros((1, T5_LENGTH, self.width), clips.dtype(), clips.device())?,
+        };
+        let pooled = Tensor::cat(&[first_pooled, second_pooled], D::Minus1)?;
+        Ok(Embedded { states: Tensor::cat(&[clips, words], 1)?, pooled })
+    }
+
+    /// What of a prompt is not done, one sentence each.
+    pub(super) fn remarks_on(&self, prompt: &str) -> Vec<String> {
+        let [tokens, room] = self.t5.as_ref().map_or([0, 0], |t5| t5.count(prompt));
+        plain_prompt::remarks_on(prompt, FAMILY, tokens, room)
+    }
+}

@@ -1,0 +1,178 @@
+//! A block with weights of their own for text and image, which meet in its attention: the block of Stable Diffusion 3
+//! and the double block of FLUX.1, diffusers' `JointTransformerBlock` and `FluxTransformerBlock`.
+
+use candle_core::{Result, Tensor};
+
+use super::attention::QkvMaps;
+use crate::networks::blocks::linear;
+use crate::networks::ops::{Linear, Modulation, RotaryEmbedding, add_scaled, gelu_tanh};
+use crate::networks::{Parameters, Runtime};
+
+/// Epsilon of the layer norms.
+pub(super) const EPS: f64 = 1e-6;
+/// How much wider a feed-forward is than a token.
+pub(super) const MLP_RATIO: usize = 4;
+
+/// The names of a stream's maps to queries, keys and values, and of their norms.
+const IMAGE_MAPS: [&str; 3] = ["to_q", "to_k", "to_v"];
+const TEXT_MAPS: [&str; 3] = ["add_q_proj", "add_k_proj", "add_v_proj"];
+const IMAGE_NORMS: [&str; 2] = ["norm_q", "norm_k"];
+const TEXT_NORMS: [&str; 2] = ["norm_added_q", "norm_added_k"];
+
+/// Sizes of a block, and what it has.
+#[derive(Clone, Copy)]
+pub(super) struct JointBlockConfig {
+    /// Width of a token.
+    pub(super) width: usize,
+    /// Attention heads.
+    pub(super) heads: usize,
+    /// Whether queries and keys are normed in each head.
+    pub(super) norms_heads: bool,
+    /// Whether the image's tokens also attend to themselves alone.
+    pub(super) has_image_attention: bool,
+    /// Whether the text is only read: in the last block.
+    pub(super) reads_text_only: bool,
+}
+
+/// Two maps with a GELU between them.
+struct FeedForward {
+    runtime: Runtime,
+    expand: Linear,
+    contract: Linear,
+}
+
+impl FeedForward {
+    fn new(vb: &Parameters, width: usize) -> Result<Self> {
+        Ok(Self {
+            runtime: vb.runtime().clone(),
+            expand: linear(&vb.pp("net.0.proj"), width, MLP_RATIO * width)?,
+            contract: linear(&vb.pp("net.2"), MLP_RATIO * width, width)?,
+        })
+    }
+
+    /// `[1, N, C] → [1, N, C]`.
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.contract.forward(&gelu_tanh(&self.runtime, &self.expand.forward(x)?)?)
+    }
+}
+
+/// Numbers of the vectors in a stream's modulation: shift, scale and gate of the attention, of the feed-forward, and of
+/// the image's own attention.
+const SHIFT: [usize; 3] = [0, 3, 6];
+const SCALE: [usize; 3] = [1, 4, 7];
+const GATE: [usize; 3] = [2, 5, 8];
+
+/// What follows the attention in a stream.
+struct Rest {
+    out: Linear,
+    feed_forward: FeedForward,
+}
+
+/// What one stream has for itself.
+struct Stream {
+    runtime: Runtime,
+    modulation: Linear,
+    qkv: QkvMaps,
+    /// `None` for a text that is only read.
+    rest: Option<Rest>,
+    width: usize,
+}
+
+impl Stream {
+    fn modulation(&self, vector: &Tensor) -> Result<Modulation> {
+        Modulation::new(&self.runtime, &self.modulation.forward(vector)?, self.width)
+    }
+
+    /// The vectors' numbers of the norm before the attention. Where nothing follows it there are two, the scale first.
+    fn first_norm(&self) -> [usize; 2] {
+        if self.rest.is_some() { [SHIFT[0], SCALE[0]] } else { [1, 0] }
+    }
+
+    /// `x` with the attention's result.
+    fn add_attention(&self, x: &Tensor, attended: &Tensor, modulation: &Modulation) -> Result<Tensor> {
+        let Some(rest) = &self.rest else { return Ok(x.clone()) };
+        add_scaled(&self.runtime, x, &modulation.vector(GATE[0])?, &rest.out.forward(attended)?)
+    }
+
+    /// `x` with the feed-forward's result.
+    fn add_feed_forward(&self, x: Tensor, modulation: &Modulation) -> Result<Tensor> {
+        let Some(rest) = &self.rest else { return Ok(x) };
+        let normed = modulation.norm(SHIFT[1], SCALE[1], EPS)?.forward(&x)?;
+        let fed = rest.feed_forward.forward(&normed)?;
+        add_scaled(&self.runtime, &x, &modulation.vector(GATE[1])?, &fed)
+    }
+}
+
+/// The block.
+pub(super) struct JointBlock {
+    image: Stream,
+    text: Stream,
+    /// The image's attention to itself alone.
+    image_attention: Option<(QkvMaps, Linear)>,
+    heads: usize,
+}
+
+impl JointBlock {
+    pub(super) fn new(vb: &Parameters, config: JointBlockConfig) -> Result<Self> {
+        let JointBlockConfig { width, heads, norms_heads, has_image_attention, reads_text_only } = config;
+        let size = [width, width / heads];
+        let attention = vb.pp("attn");
+        let stream = |norm: &str, vectors: usize, maps, norms, rest: Option<[&str; 2]>| {
+            let rest = rest.map(|[out, feed_forward]| {
+                let (out, feed_forward) = (attention.pp(out), vb.pp(feed_forward));
+                Ok::<_, candle_core::Error>(Rest {
+                    out: linear(&out, width, width)?,
+                    feed_forward: FeedForward::new(&feed_forward, width)?,
+                })
+            });
+            Ok::<_, candle_core::Error>(Stream {
+                runtime: vb.runtime().clone(),
+                modulation: linear(&vb.pp(norm).pp("linear"), width, vectors * width)?,
+                qkv: QkvMaps::new(&attention, maps, norms_heads.then_some(norms), size)?,
+                rest: rest.transpose()?,
+                width,
+            })
+        };
+        let image_vectors = if has_image_attention { 9 } else { 6 };
+        let (text_vectors, text_rest) =
+            if reads_text_only { (2, None) } else { (6, Some(["to_add_out", "ff_context"])) };
+        let own = vb.pp("attn2");
+        let image_attention = || -> Result<(QkvMaps, Linear)> {
+            let maps = QkvMaps::new(&own, IMAGE_MAPS, norms_heads.then_some(IMAGE_NORMS), size)?;
+            Ok((maps, linear(&own.pp("to_out.0"), width, width)?))
+        };
+        Ok(Self {
+            image: stream("norm1", image_vectors, IMAGE_MAPS, IMAGE_NORMS, Some(["to_out.0", "ff"]))?,
+            text: stream("norm1_context", text_vectors, TEXT_MAPS, TEXT_NORMS, text_rest)?,
+            image_attention: has_image_attention.then(image_attention).transpose()?,
+            heads,
+        })
+    }
+
+    /// Text `[1, M, C]` and image `[1, L, C]`, each with its residuals; `vector`: `[1, C]`. `rotary`: where the tokens
+    /// are, those of the text first, in networks that turn them.
+    pub(super) fn forward(
+        &self,
+        [text, image]: [&Tensor; 2],
+        vector: &Tensor,
+        rotary: Option<&RotaryEmbedding>,
+    ) -> Result<[Tensor; 2]> {
+        let [of_text, of_image] = [self.text.modulation(vector)?, self.image.modulation(vector)?];
+        let qkv = |stream: &Stream, x: &Tensor, modulation: &Modulation| {
+            let [shift, scale] = stream.first_norm();
+            stream.qkv.forward(x, &modulation.norm(shift, scale, EPS)?)
+        };
+        let joint = qkv(&self.text, text, &of_text)?.join(&qkv(&self.image, image, &of_image)?)?;
+        let attended = joint.attend(&self.image.runtime, self.heads, rotary)?;
+        drop(joint);
+        let (words, pixels) = (text.dim(1)?, image.dim(1)?);
+        let text = self.text.add_attention(text, &attended.narrow(1, 0, words)?, &of_text)?;
+        let mut x = self.image.add_attention(image, &attended.narrow(1, words, pixels)?, &of_image)?;
+        if let Some((qkv, out)) = &self.image_attention {
+            let qkv = qkv.forward(image, &of_image.norm(SHIFT[2], SCALE[2], EPS)?)?;
+            let attended = out.forward(&qkv.attend(&self.image.runtime, self.heads, None)?)?;
+            x = add_scaled(&self.image.runtime, &x, &of_image.vector(GATE[2])?, &attended)?;
+        }
+        Ok([self.text.add_feed_forward(text, &of_text)?, self.image.add_feed_forward(x, &of_image)?])
+    }
+}

@@ -1,0 +1,125 @@
+//! The configuration of Stable Diffusion 3's transformer.
+
+use crate::networks::NetworkError;
+
+/// The keys of `transformer/config.json` this network follows. Keys left out have diffusers' defaults.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(default)]
+pub struct Sd3Config {
+    /// The network's class in diffusers.
+    #[serde(rename = "_class_name")]
+    pub class_name: Option<String>,
+    /// Latent pixels of an edge of the pictures it was trained on.
+    pub sample_size: usize,
+    /// Latent pixels under the edge of a token.
+    pub patch_size: usize,
+    /// Channels of a latent.
+    pub in_channels: usize,
+    /// Channels out, if not as many.
+    pub out_channels: Option<usize>,
+    /// Blocks.
+    pub num_layers: usize,
+    /// Width of a head.
+    pub attention_head_dim: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
+    /// Width of the text encoders' states.
+    pub joint_attention_dim: usize,
+    /// Width of a text token in the network.
+    pub caption_projection_dim: usize,
+    /// Width of the pooled text.
+    pub pooled_projection_dim: usize,
+    /// Rows and columns of the table of positions, tokens.
+    pub pos_embed_max_size: usize,
+    /// Blocks in which the image's tokens also attend to themselves alone.
+    pub dual_attention_layers: Vec<usize>,
+    /// How queries and keys are normed: not, or by `rms_norm`.
+    pub qk_norm: Option<String>,
+}
+
+impl Default for Sd3Config {
+    fn default() -> Self {
+        Self {
+            class_name: None,
+            sample_size: 128,
+            patch_size: 2,
+            in_channels: 16,
+            out_channels: None,
+            num_layers: 18,
+            attention_head_dim: 64,
+            num_attention_heads: 18,
+            joint_attention_dim: 4096,
+            caption_projection_dim: 1152,
+            pooled_projection_dim: 2048,
+            pos_embed_max_size: 96,
+            dual_attention_layers: Vec::new(),
+            qk_norm: None,
+        }
+    }
+}
+
+impl Sd3Config {
+    /// Refuses what this network cannot follow, naming key and value.
+    pub fn check(&self) -> Result<(), NetworkError> {
+        let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
+        if let Some(class) = self.class_name.as_ref().filter(|class| *class != "SD3Transformer2DModel") {
+            return refuse("_class_name", class.clone(), "SD3Transformer2DModel");
+        }
+        if self.patch_size != 2 {
+            return refuse("patch_size", self.patch_size.to_string(), "2");
+        }
+        if let Some(outputs) = self.out_channels.filter(|outputs| *outputs != self.in_channels) {
+            return refuse("out_channels", outputs.to_string(), "as many as in_channels");
+        }
+        if let Some(norm) = self.qk_norm.as_ref().filter(|norm| *norm != "rms_norm") {
+            return refuse("qk_norm", norm.clone(), "null and rms_norm");
+        }
+        for (key, value) in [
+            ("in_channels", self.in_channels),
+            ("num_layers", self.num_layers),
+            ("attention_head_dim", self.attention_head_dim),
+            ("num_attention_heads", self.num_attention_heads),
+            ("pos_embed_max_size", self.pos_embed_max_size),
+            ("sample_size", self.sample_size),
+        ] {
+            if !(1..=1 << 14).contains(&value) {
+                return refuse(key, value.to_string(), "1 to 16384");
+            }
+        }
+        if self.caption_projection_dim != self.width() {
+            let supported = "num_attention_heads times attention_head_dim";
+            return refuse("caption_projection_dim", self.caption_projection_dim.to_string(), supported);
+        }
+        Ok(())
+    }
+
+    /// Width of a token.
+    pub fn width(&self) -> usize {
+        self.num_attention_heads * self.attention_head_dim
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_of_other_kinds_are_refused_by_name() {
+        assert!(Sd3Config::default().check().is_ok());
+        for (config, part) in [
+            (Sd3Config { patch_size: 1, ..Sd3Config::default() }, "‘patch_size’ is 1"),
+            (
+                Sd3Config { qk_norm: Some("layer_norm".into()), ..Sd3Config::default() },
+                "‘qk_norm’ is layer_norm",
+            ),
+            (
+                Sd3Config { caption_projection_dim: 7, ..Sd3Config::default() },
+                "‘caption_projection_dim’ is 7",
+            ),
+            (Sd3Config { out_channels: Some(4), ..Sd3Config::default() }, "‘out_channels’ is 4"),
+        ] {
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.starts_with(part), "{error}");
+        }
+    }
+}
