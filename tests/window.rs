@@ -13,7 +13,9 @@ use safelight::engine::{Command, Event, Job, Stage};
 use safelight::latent::{Latent, LatentFormat, LatentShape, LatentSpace, TrajectoryStep};
 use safelight::panels::{Language, View};
 use safelight::request::{InitImage, Picture, Seed};
-use safelight::session::{Action, Document, Effect, FileContent, Message, ResultItem};
+use safelight::session::{
+    Action, Autosave, AutosaveKind, Document, Effect, FileContent, Message, ResultItem,
+};
 
 fn harness<'a>(change: impl FnOnce(&mut Settings)) -> Harness<'a, Window> {
     let mut settings =
@@ -418,6 +420,122 @@ fn the_contact_sheet_is_used_by_keys() {
     assert_eq!(harness.state().session.documents().next().unwrap().stars(), 3);
 }
 
+/// A drawn picture is written at once where that is wished, and nothing is asked at the end.
+#[test]
+fn pictures_are_saved_as_they_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().to_owned();
+    let mut harness = harness(move |settings| {
+        settings.autosave = Autosave {
+            kind: AutosaveKind::PicturesAndLatents,
+            folder: Some(place),
+            pattern: "{seed}".to_owned(),
+        };
+    });
+    draw(&mut harness);
+    wait(&mut harness, "the files", |window| window.session.unsaved().count() == 0);
+    let file = folder.path().join("4294967295.png");
+    let facts = safelight::formats::metadata::read_facts(&file).unwrap();
+    assert_eq!(facts.seed, Some(Seed(4_294_967_295)));
+    assert!(file.with_extension("latent").is_file());
+    // The same seed again: another name.
+    harness.state_mut().session.draft_mut().seed = Seed(4_294_967_295);
+    harness.state_mut().session.apply(Action::Generate);
+    wait(&mut harness, "the second file", |_| folder.path().join("4294967295-2.png").is_file());
+}
+
+/// Words in the interface's language only. What is a name, a unit or a key is the same in both.
+#[test]
+fn korean_is_not_mixed_with_english() {
+    let mut harness = harness(|settings| settings.language = Language::Korean);
+    open_picture(&mut harness, 130, 130);
+    draw(&mut harness);
+    let mut seen = Vec::new();
+    let mut look = |harness: &Harness<'_, Window>| {
+        let root = harness.root();
+        for node in root.children_recursive() {
+            let node = node.accesskit_node();
+            seen.extend(node.label());
+            seen.extend(node.value());
+        }
+    };
+    look(&harness);
+    for menu in ["언어, 테마, 단축키", "내보내기 ▾", "보기 ▾", "디코딩 ▾", "미리보기 방식"]
+    {
+        harness.get_by_label(menu).click();
+        harness.run_ok();
+        look(&harness);
+        harness.key_press(egui::Key::Escape);
+        harness.run_ok();
+    }
+    for overlay in ["설정…", "단축키…", "Safelight 정보…"] {
+        harness.get_by_label("언어, 테마, 단축키").click();
+        harness.run_ok();
+        harness.get_by_label_contains(overlay).click();
+        harness.run_ok();
+        look(&harness);
+        harness.key_press(egui::Key::Escape);
+        harness.run_ok();
+    }
+    let same = [
+        "Ctrl",
+        "Enter",
+        "Esc",
+        "Alt",
+        "Shift",
+        "Space",
+        "Delete",
+        "F",
+        "L",
+        "V",
+        "S",
+        "M",
+        "O",
+        "C",
+        "Z",
+        "F1",
+        "Safelight",
+        "Stable",
+        "Diffusion",
+        "English",
+        "VAE",
+        "SSIM",
+        "JPEG",
+        "KL",
+        "DDIM",
+        "dB",
+        "nats",
+        "B",
+        "s",
+        "f32",
+        "png",
+        "hills",
+        "date",
+        "time",
+        "seed",
+        "model",
+        "prompt",
+        "n",
+        "sd15",
+        "MIT",
+        "Apache",
+        "x",
+        "t",
+        "Tab",
+        "Ancestral",
+        "UNet",
+    ];
+    for text in &seen {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| {
+            word.chars().any(|c| c.is_ascii_alphabetic()) && !word.chars().any(|c| c.is_ascii_digit())
+        });
+        for word in words {
+            assert!(same.contains(&word), "{word:?} in {text:?}");
+        }
+    }
+    assert!(seen.len() > 150, "{}", seen.len());
+}
+
 #[test]
 fn two_documents_are_compared() {
     let mut harness = harness(|_| {});
@@ -660,6 +778,17 @@ fn pictures_of_the_readme() {
         }
     };
     shoot(&mut harness, "window.png");
+    for (name, size, scale) in
+        [("large", egui::vec2(1920.0, 1080.0), 1.0), ("twice", egui::vec2(1280.0, 800.0), 2.0)]
+    {
+        harness.set_size(size);
+        harness.set_pixels_per_point(scale);
+        harness.run_ok();
+        shoot(&mut harness, &format!("{name}.png"));
+    }
+    harness.set_pixels_per_point(1.0);
+    harness.set_size(egui::vec2(1280.0, 800.0));
+    harness.run_ok();
     let first = results(harness.state()).last().unwrap().job;
     harness.state_mut().session.apply(Action::Show(safelight::session::DocumentId::of_job(first)));
     harness.state_mut().desk.view = View::Components;

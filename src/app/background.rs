@@ -25,6 +25,8 @@ pub(super) enum Finished {
     },
     /// Each unsaved document with the file it went to.
     AllWritten(Vec<(DocumentId, anyhow::Result<PathBuf>)>),
+    /// A picture was written as soon as it was drawn, or not.
+    Autosaved(DocumentId, anyhow::Result<()>),
     Compared(JobId, Option<Box<Comparison>>),
     ModelsFound(Vec<ModelSource>),
     /// Results of an earlier session, and why others could not be read.

@@ -17,6 +17,8 @@ pub(super) enum Purpose {
     Open,
     OpenSource,
     OpenModel,
+    /// The folder in which pictures are saved as they are drawn.
+    AutosaveFolder,
 }
 
 /// What a person chose; no path is a cancelled dialog, or none that could be shown.
@@ -79,7 +81,7 @@ fn chosen(dialog: rfd::FileDialog, purpose: &Purpose) -> Vec<PathBuf> {
     let saved = match purpose {
         Purpose::Open => return dialog.pick_files().unwrap_or_default(),
         Purpose::OpenSource => dialog.pick_file(),
-        Purpose::OpenModel | Purpose::SaveAll => dialog.pick_folder(),
+        Purpose::OpenModel | Purpose::SaveAll | Purpose::AutosaveFolder => dialog.pick_folder(),
         Purpose::Export(export) => match export.kind {
             ExportKind::Picture => pictures(dialog).save_file(),
             ExportKind::Latent => dialog.add_filter("Latent", &["latent"]).save_file(),

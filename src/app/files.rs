@@ -192,6 +192,13 @@ pub(super) fn show_in_folder(path: &Path) {
     }
 }
 
+/// Where pictures are saved that are saved unasked, if no other folder was chosen.
+pub(super) fn pictures_folder() -> PathBuf {
+    let folders = directories::UserDirs::new();
+    let pictures = folders.as_ref().and_then(|folders| folders.picture_dir().map(Path::to_owned));
+    pictures.or_else(home).unwrap_or_default().join("Safelight")
+}
+
 /// The person's own folder.
 pub(super) fn home() -> Option<PathBuf> {
     directories::UserDirs::new().map(|folders| folders.home_dir().to_owned())

@@ -136,6 +136,7 @@ impl Window {
                 .collect(),
             recipe: Some(self.session.saved_recipe()),
             enlarger: self.desk.enlarger,
+            autosave: self.desk.autosave.clone(),
             ..self.settings.clone()
         }
     }

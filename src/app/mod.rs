@@ -1,5 +1,6 @@
 //! eframe glue: the window, dialogs, dropped files, saving, settings.
 
+mod autosave;
 mod background;
 mod dialogs;
 mod display;

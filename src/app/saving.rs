@@ -120,7 +120,7 @@ impl Window {
     /// Reads or writes what was chosen.
     pub(super) fn carry_out_choice(&mut self, purpose: Purpose, paths: Vec<PathBuf>) {
         let Some(path) = paths.first().cloned() else { return };
-        let is_folder = matches!(purpose, Purpose::SaveAll);
+        let is_folder = matches!(purpose, Purpose::SaveAll | Purpose::AutosaveFolder);
         self.settings.last_folder =
             if is_folder { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
         match purpose {
@@ -129,6 +129,7 @@ impl Window {
                 let background = self.session.open_options().background;
                 self.background.begin(move || Finished::SourceOpened(files::open(&path, background)));
             }
+            Purpose::AutosaveFolder => self.desk.autosave.folder = Some(path),
             Purpose::OpenModel => self.session.apply(Action::SetModel(ModelSource::Folder(path))),
             Purpose::Export(export) => {
                 let metadata = self.desk.save_metadata;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::catalog::{ImageSize, ModelParts, ModelSource, SamplerKind, ScheduleKind};
 use crate::panels::{Language, ThemeChoice};
 use crate::request::Seed;
-use crate::session::{ModelSettings, SavedRecipe};
+use crate::session::{Autosave, ModelSettings, SavedRecipe};
 
 /// The settings file.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Settings {
     pub enlarger: bool,
     /// What was typed and set.
     pub recipe: Option<SavedRecipe>,
+    /// Whether and where pictures are saved as they are drawn.
+    pub autosave: Autosave,
 }
 
 impl Default for Settings {
@@ -48,6 +50,7 @@ impl Default for Settings {
             window_size: [1280.0, 800.0],
             enlarger: true,
             recipe: None,
+            autosave: Autosave::default(),
         }
     }
 }
@@ -65,6 +68,7 @@ impl Settings {
             ("save_metadata", json!(self.save_metadata)),
             ("window_size", json!(self.window_size)),
             ("enlarger", json!(self.enlarger)),
+            ("autosave", autosave_to_json(&self.autosave)),
             ("recipe", self.recipe.as_ref().map_or(Value::Null, recipe_to_json)),
         ];
         fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -110,6 +114,7 @@ impl Settings {
                 })
                 .unwrap_or(default.window_size),
             enlarger: field(object, "enlarger", default.enlarger, &mut damaged, Value::as_bool),
+            autosave: field(object, "autosave", default.autosave, &mut damaged, autosave_from_json),
             recipe: field(object, "recipe", None, &mut damaged, |v| {
                 if v.is_null() { Some(None) } else { recipe_from_json(v).map(Some) }
             }),
@@ -208,6 +213,26 @@ pub(super) fn model_from_json(value: &Value) -> Option<ModelSource> {
     path_from_json(value.get("folder")?).map(ModelSource::Folder)
 }
 
+fn autosave_to_json(autosave: &Autosave) -> Value {
+    json!({
+        "kind": autosave.kind,
+        "folder": autosave.folder.as_deref().map_or(Value::Null, path_to_json),
+        "pattern": autosave.pattern,
+    })
+}
+
+fn autosave_from_json(value: &Value) -> Option<Autosave> {
+    let folder = value.get("folder").filter(|folder| !folder.is_null());
+    Some(Autosave {
+        kind: typed(value.get("kind")?)?,
+        folder: match folder {
+            Some(folder) => Some(path_from_json(folder)?),
+            None => None,
+        },
+        pattern: value.get("pattern")?.as_str()?.to_owned(),
+    })
+}
+
 fn recipe_to_json(recipe: &SavedRecipe) -> Value {
     let settings = recipe.settings.as_ref().map(|settings| {
         json!({
@@ -261,6 +286,7 @@ fn model_settings_from_json(value: &Value) -> Option<ModelSettings> {
 mod tests {
     use super::*;
     use crate::catalog::PredictionType;
+    use crate::session::AutosaveKind;
 
     fn settings() -> Settings {
         Settings {
@@ -273,6 +299,11 @@ mod tests {
             save_metadata: false,
             window_size: [900.0, 700.0],
             enlarger: false,
+            autosave: Autosave {
+                kind: AutosaveKind::PicturesAndLatents,
+                folder: Some("/pictures".into()),
+                pattern: "{seed}".into(),
+            },
             recipe: Some(SavedRecipe {
                 prompt: "a fox".into(),
                 negative_prompt: "blurry".into(),
@@ -335,6 +366,7 @@ mod tests {
             ("save_metadata", json!(null)),
             ("window_size", json!([1])),
             ("enlarger", json!(1)),
+            ("autosave", json!({ "kind": "sometimes", "pattern": "" })),
             ("recipe", json!({ "prompt": 3 })),
         ] {
             let mut object = settings().to_json();

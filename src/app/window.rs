@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::autosave::Given;
 use super::background::{Background, Finished};
 use super::dialogs::{Dialogs, Purpose};
 use super::files::{self, Opened};
@@ -37,12 +38,18 @@ pub struct Window {
     engine: Engine,
     waker: Waker,
     typing: Typing,
+    pub(super) autosaved: Given,
+    /// What is said in the window's frame.
+    title: String,
     /// Whether the window was held against its monitor's size.
     is_fitted: bool,
 }
 
 /// A repaint asked for so late is one frame; one asked for at once is two, the second for what changed its size.
 const SOON: Duration = Duration::from_millis(1);
+
+/// What stands in the window's frame at rest.
+const TITLE: &str = "Safelight";
 
 impl Window {
     /// Builds the window and starts the engine. Nothing is kept on the disk.
@@ -75,6 +82,7 @@ impl Window {
         let mut desk = Desk::new(None, settings.language);
         desk.save_metadata = settings.save_metadata;
         (desk.theme, desk.enlarger) = (settings.theme, settings.enlarger);
+        (desk.autosave, desk.pictures_folder) = (settings.autosave.clone(), files::pictures_folder());
         if let Some(recipe) = settings.recipe.clone() {
             session.restore_recipe(recipe);
         }
@@ -91,6 +99,8 @@ impl Window {
             engine,
             waker,
             typing: Typing::default(),
+            autosaved: Given::default(),
+            title: TITLE.to_owned(),
             is_fitted: false,
         };
         window.attach(context);
@@ -136,6 +146,8 @@ impl Window {
                 Effect::ShowInFolder(path) => files::show_in_folder(&path),
                 Effect::AskOpen => self.ask(Purpose::Open, ""),
                 Effect::AskSource => self.ask(Purpose::OpenSource, ""),
+                Effect::Drawn(document) => self.autosave(document),
+                Effect::AskAutosaveFolder => self.ask(Purpose::AutosaveFolder, ""),
                 Effect::AskOpenModel => self.ask(Purpose::OpenModel, ""),
                 Effect::Copy(picture) => {
                     ctx.copy_image(egui::ColorImage::from_rgb(
@@ -190,7 +202,7 @@ impl Window {
                 }
                 self.session.notify(Message::Saved(path));
             }
-            Finished::Written { written: Err(error), .. } => {
+            Finished::Written { written: Err(error), .. } | Finished::Autosaved(_, Err(error)) => {
                 self.session.notify(Message::NotSaved(format!("{error:#}")));
             }
             Finished::AllWritten(written) => {
@@ -200,6 +212,7 @@ impl Window {
                 }
                 self.questions.save_ended(all, self.would_lose());
             }
+            Finished::Autosaved(document, Ok(())) => self.session.mark_saved(document),
             Finished::Compared(job, Some(comparison)) => {
                 self.session.apply(Action::Compared(job, comparison));
             }
@@ -256,6 +269,22 @@ impl Window {
                 let name = self.desk.text.pasted.to_owned();
                 self.session.apply(Action::OpenPicture(picture, name));
             }
+        }
+    }
+
+    /// Says in the window's frame how far it is: it may lie behind others.
+    fn tell_progress(&mut self, ctx: &egui::Context) {
+        let title = match self.session.running() {
+            None => TITLE.to_owned(),
+            Some(running) => {
+                let [at, of] = self.session.series();
+                let series = if of > 1 { format!("{at}/{of} · ") } else { String::new() };
+                format!("{series}{:.0} % · {TITLE}", running.progress() * 100.0)
+            }
+        };
+        if title != self.title {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+            self.title = title;
         }
     }
 
@@ -316,6 +345,7 @@ impl eframe::App for Window {
             self.session.apply(action);
         }
         self.take_choices(&ctx);
+        self.tell_progress(&ctx);
         self.carry_out(&ctx);
         self.is_fitted = self.is_fitted || fit_to_monitor(&ctx);
         if let Some(rect) = ctx.input(|input| input.viewport().inner_rect) {

@@ -2,7 +2,7 @@
 
 use egui::{Align2, FontId, Key, Modifiers, Pos2, Rect, Sense, Stroke, Ui, Vec2};
 
-use super::controls::{hint, named, quiet, rails, segment, trailing};
+use super::controls::{choices, hint, named, quiet, rails, segment, trailing};
 use super::desk::{Desk, ErrorView, View};
 use super::easel::{has_view, picture_size};
 use super::foot::duration;
@@ -83,14 +83,15 @@ fn error_menu(ui: &mut Ui, desk: &mut Desk, document: &Document) {
     let text = desk.text;
     let Some(file) = document.file() else { return };
     let jpeg = file.comparison.as_ref().is_some_and(|comparison| comparison.jpeg.is_some());
-    let choices = [
+    let errors = [
         (ErrorView::Heat, text.error_map, file.comparison.is_some()),
         (ErrorView::Jpeg, "JPEG", jpeg),
         (ErrorView::Divergence, "KL", file.divergence.is_some()),
     ];
-    let shown = choices.iter().find(|(view, ..)| *view == desk.error).map_or("", |(_, name, _)| name);
+    let shown = errors.iter().find(|(view, ..)| *view == desk.error).map_or("", |(_, name, _)| name);
     let menu = ui.menu_button(format!("{shown} ▾"), |ui| {
-        for (view, name, able) in choices {
+        choices(ui);
+        for (view, name, able) in errors {
             if ui.add_enabled(able, egui::RadioButton::new(desk.error == view, name)).clicked() {
                 desk.error = view;
             }
@@ -107,6 +108,7 @@ fn channel_menu(ui: &mut Ui, desk: &mut Desk, document: &Document) {
         None => text.components_short.to_owned(),
     };
     let menu = ui.menu_button(format!("{} ▾", name(desk.channel)), |ui| {
+        choices(ui);
         egui::ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
             for channel in std::iter::once(None).chain((0..channels).map(Some)) {
                 if ui.radio(desk.channel == channel, name(channel)).clicked() {
@@ -137,6 +139,7 @@ fn preview_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec
 
 fn method_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) {
     let text = desk.text;
+    choices(ui);
     if let Some(fit) = desk.fit(session).cloned() {
         for (patch, name, quality) in
             [(false, text.linear, fit.linear_quality), (true, text.patch, fit.patch_quality)]
@@ -236,7 +239,7 @@ pub(super) fn state_words(session: &Session, desk: &mut Desk, document: &Documen
             let shares = document.inspector().components.as_ref().map(|(components, _)| {
                 components.explained.iter().map(|share| format!("{:.0} %", share * 100.0)).collect::<Vec<_>>()
             });
-            return format!("{} · {}", text.components, shares.unwrap_or_default().join(" · "));
+            return format!("{} · {}", text.components_short, shares.unwrap_or_default().join(" · "));
         }
         _ => {}
     }

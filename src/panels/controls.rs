@@ -21,6 +21,11 @@ pub(super) fn rails(ui: &mut Ui) {
     ui.spacing_mut().slider_rail_height = 3.0;
 }
 
+/// Rings and boxes of choices in a menu, which have no outline there.
+pub(super) fn choices(ui: &mut Ui) {
+    ui.visuals_mut().widgets.inactive.bg_fill = theme::outline(ui.visuals().dark_mode);
+}
+
 /// One of several choices in a row: the chosen one lies a step higher, over a line in the lamp's colour.
 pub(super) fn segment(ui: &mut Ui, chosen: bool, enabled: bool, name: &str) -> Response {
     narrow_segment(ui, chosen, enabled, name, 8.0)

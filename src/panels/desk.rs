@@ -10,7 +10,7 @@ use crate::latent::{Latent, LatentFormat, LatentSpace};
 use crate::preview::{LatentTextures, Look};
 use crate::projection::{PreviewFit, RgbProjection};
 use crate::request::Picture;
-use crate::session::{DocumentId, Session, builtin_fit};
+use crate::session::{Autosave, DocumentId, Session, builtin_fit};
 
 use super::text::{Language, Text};
 
@@ -56,6 +56,10 @@ pub struct Desk {
     pub use_patch: bool,
     /// Whether saved pictures hold their settings.
     pub save_metadata: bool,
+    /// Whether, where, and under which names pictures are saved as they are drawn.
+    pub autosave: Autosave,
+    /// Where that is if no folder is chosen.
+    pub pictures_folder: std::path::PathBuf,
     /// Whether a question over the window takes the keys.
     pub keys_are_taken: bool,
     /// Set once: the prompt takes the keyboard at the start.
@@ -103,6 +107,7 @@ pub(super) enum NarrowTab {
 /// What lies over the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overlay {
+    Settings,
     Shortcuts,
     About,
 }
@@ -147,6 +152,8 @@ impl Desk {
             latent_kind: (LatentSpace::Vae, 0),
             use_patch: true,
             save_metadata: true,
+            autosave: Autosave::default(),
+            pictures_folder: std::path::PathBuf::new(),
             keys_are_taken: false,
             focus_prompt: true,
             tables: Vec::new(),

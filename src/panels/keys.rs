@@ -80,10 +80,11 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
 }
 
 /// Every key and what it does, in English and Korean.
-const ALL: [(&str, &str, &str); 20] = [
+const ALL: [(&str, &str, &str); 21] = [
     ("Ctrl+Enter", "Generate; while a picture is drawn, one more", "생성 (그리는 중에는 한 장 더)"),
     ("Esc", "Close what is open, then stop", "열린 것을 닫고, 없으면 중지"),
     ("Alt+↑  Alt+↓", "Earlier and later prompts", "이전/다음 프롬프트"),
+    ("Ctrl+↑  Ctrl+↓", "The word, or what is chosen, weighs more or less", "단어 또는 선택한 부분의 가중치"),
     ("Ctrl+Space", "Take the first suggested word", "첫 번째 추천 단어 사용"),
     ("Ctrl+O", "Open a picture, a latent or a model folder", "그림, 잠재, 모델 폴더 열기"),
     ("Ctrl+V", "Paste a picture", "그림 붙여넣기"),

@@ -18,6 +18,7 @@ pub mod theme;
 mod toasts;
 mod top;
 mod waiting;
+mod weight;
 mod words;
 
 use egui::{Margin, Ui, Vec2};
@@ -78,7 +79,7 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
         toasts::toasts_ui(ui, session, desk, easel, &mut actions);
     });
     question::question_ui(ui, session, desk, &mut actions);
-    overlay::overlay_ui(ui, desk);
+    overlay::overlay_ui(ui, desk, &mut actions);
     controls::focus_ring(ui.ctx());
     desk.probe = desk.probed;
     actions

@@ -1,14 +1,19 @@
-//! What lies over the window until it is closed: the list of keys, and what this program is.
+//! What lies over the window until it is closed: settings, the list of keys, and what this program is.
 
 use egui::{RichText, Ui};
 
+use super::controls::{named, quiet};
 use super::desk::{Desk, Overlay};
 use super::{keys, theme};
+use crate::formats::metadata::GenerationFacts;
+use crate::request::Seed;
+use crate::session::{AUTOSAVE_PATTERN, Action, AutosaveKind, autosave_name};
 
-pub(super) fn overlay_ui(ui: &Ui, desk: &mut Desk) {
+pub(super) fn overlay_ui(ui: &Ui, desk: &mut Desk, actions: &mut Vec<Action>) {
     let Some(overlay) = desk.overlay else { return };
     let text = desk.text;
     let title = match overlay {
+        Overlay::Settings => text.settings,
         Overlay::Shortcuts => text.shortcuts,
         Overlay::About => text.about,
     };
@@ -19,6 +24,7 @@ pub(super) fn overlay_ui(ui: &Ui, desk: &mut Desk) {
         .anchor(egui::Align2::CENTER_CENTER, [0.0, 0.0])
         .open(&mut open)
         .show(ui.ctx(), |ui| match overlay {
+            Overlay::Settings => settings_ui(ui, desk, actions),
             Overlay::Shortcuts => {
                 egui::Grid::new("shortcuts").num_columns(2).spacing([20.0, 4.0]).show(ui, |ui| {
                     for (keys, what) in keys::all(desk.language) {
@@ -38,4 +44,44 @@ pub(super) fn overlay_ui(ui: &Ui, desk: &mut Desk) {
     if !open {
         desk.overlay = None;
     }
+}
+
+/// What is saved unasked, where, and under which names; and what pictures hold.
+fn settings_ui(ui: &mut Ui, desk: &mut Desk, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    ui.set_width(420.0);
+    ui.label(RichText::new(text.autosave).family(theme::strong()));
+    quiet(ui, text.autosave_hint);
+    for (kind, name) in [
+        (AutosaveKind::Off, text.autosave_off),
+        (AutosaveKind::Pictures, text.autosave_pictures),
+        (AutosaveKind::PicturesAndLatents, text.autosave_both),
+    ] {
+        ui.radio_value(&mut desk.autosave.kind, kind, name);
+    }
+    ui.add_enabled_ui(desk.autosave.kind != AutosaveKind::Off, |ui| {
+        ui.horizontal(|ui| {
+            if ui.button(text.folder_choose).clicked() {
+                actions.push(Action::ChooseAutosaveFolder);
+            }
+            let folder = desk.autosave.folder.as_ref().unwrap_or(&desk.pictures_folder).display().to_string();
+            ui.add(egui::Label::new(RichText::new(&folder).small()).truncate()).on_hover_text(&folder);
+        });
+        let label = ui.label(text.pattern);
+        let field = egui::TextEdit::singleline(&mut desk.autosave.pattern).desired_width(f32::INFINITY);
+        let field = ui.add(field.hint_text(AUTOSAVE_PATTERN)).labelled_by(label.id);
+        named(&field, text.pattern);
+        field.on_hover_text("{date} {time} {seed} {model} {prompt} {prompt:40} {n}");
+        let example = GenerationFacts {
+            prompt: Some(text.pattern_example.to_owned()),
+            seed: Some(Seed(418)),
+            model: Some("sd15".to_owned()),
+            ..GenerationFacts::default()
+        };
+        let name = autosave_name(&desk.autosave.pattern, &example, 1_767_225_600, 1);
+        quiet(ui, format!("{name}.png"));
+    });
+    ui.separator();
+    ui.label(RichText::new(text.metadata_title).family(theme::strong()));
+    ui.checkbox(&mut desk.save_metadata, text.metadata);
 }

@@ -5,7 +5,7 @@ use egui::{Key, Modifiers, RichText, TextFormat, Ui, Vec2};
 
 use super::controls::{named, trailing};
 use super::desk::Desk;
-use super::theme;
+use super::{theme, weight};
 use crate::session::{Action, Session, builtin_vocabulary};
 
 /// Rows that the prompt always has, points of height; a longer one scrolls.
@@ -41,6 +41,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
     let takes_word = session.is_builtin()
         && ui.memory(|memory| memory.has_focus(id))
         && ui.input_mut(|input| input.consume_key(Modifiers::CTRL, Key::Space));
+    let heavier = weight_key(ui, id);
     let shown = field(ui, id, ROWS, |ui| {
         egui::TextEdit::multiline(&mut draft.prompt)
             .id(id)
@@ -53,6 +54,16 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
             .show(ui)
     });
     let response = shown.response.response.clone().labelled_by(label.id);
+    if let (Some(by), Some(range)) = (heavier, shown.cursor_range) {
+        let range = range.as_sorted_char_range();
+        let (from, to) = (range.start.0, range.end.0);
+        if let Some((prompt, [from, to])) = weight::weighted(&draft.prompt, from..to, by) {
+            draft.prompt = prompt;
+            let mut state = shown.state.clone();
+            state.cursor.set_char_range(Some(CCursorRange::two(CCursor::new(from), CCursor::new(to))));
+            state.store(ui.ctx(), response.id);
+        }
+    }
     desk.prompt_field = Some(response.id);
     if desk.focus_prompt {
         desk.focus_prompt = false;
@@ -104,6 +115,17 @@ fn field<R>(ui: &mut Ui, id: egui::Id, rows: usize, content: impl FnOnce(&mut Ui
             content(ui)
         })
         .inner
+}
+
+/// Whether what is chosen in the prompt is to weigh more or less.
+fn weight_key(ui: &Ui, id: egui::Id) -> Option<f64> {
+    if !ui.memory(|memory| memory.has_focus(id)) {
+        return None;
+    }
+    ui.input_mut(|input| {
+        let mut pressed = |key| input.consume_key(Modifiers::COMMAND, key);
+        if pressed(Key::ArrowUp) { Some(0.1) } else { pressed(Key::ArrowDown).then_some(-0.1) }
+    })
 }
 
 /// Earlier and later prompts come back while the field has the focus.

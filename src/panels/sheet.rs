@@ -1,8 +1,6 @@
 //! The contact sheet: what is being drawn first, then what waits, then every other document, newest first.
 
-use egui::{
-    Align2, Color32, FontId, Key, Modifiers, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2,
-};
+use egui::{Align2, FontId, Key, Modifiers, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2};
 
 use super::controls::quiet;
 use super::desk::Desk;
@@ -129,7 +127,8 @@ fn thumbnail(ui: &Ui, session: &Session, desk: &mut Desk, document: &Document, r
         }
     };
     if let Some(texture) = texture {
-        ui.painter().image(texture, rect, square_part(size), Color32::WHITE);
+        let square = egui::Image::new((texture, rect.size())).uv(square_part(size));
+        square.corner_radius(4).paint_at(ui, rect);
     }
 }
 

@@ -32,6 +32,16 @@ macro_rules! texts {
 }
 
 texts! {
+    settings: "Settings…", "설정…";
+    autosave: "Save pictures as they are drawn", "그리는 대로 저장";
+    autosave_hint: "Never over an existing file", "이미 있는 파일은 바꾸지 않습니다";
+    autosave_off: "Off", "끄기";
+    autosave_pictures: "Pictures", "그림";
+    autosave_both: "Pictures and latents", "그림과 잠재";
+    folder_choose: "Folder…", "폴더…";
+    pattern: "Names", "이름";
+    pattern_example: "a red fox at dusk", "해 질 녘의 붉은 여우";
+    metadata_title: "In saved pictures", "저장한 그림 안에";
     easel: "Easel", "이젤";
     kept_title: "kept", "보관";
     recipe: "Recipe", "레시피";
@@ -70,8 +80,8 @@ texts! {
     stars: "Stars", "별점";
     remove_all_waiting: "Remove all waiting", "대기 중인 것 모두 제거";
     use_all: "Use all", "모두 사용";
-    use_prompt: "Prompt", "프롬프트";
-    use_seed: "Seed", "시드";
+    use_prompt: "Use prompt", "프롬프트 사용";
+    use_seed: "Use seed", "시드 사용";
     wipe_view: "Wipe", "와이프";
     wipe_hint: "Original and picture on both sides of a line; Ctrl+click a frame to compare with it", "선 양쪽에 원본과 그림. 프레임을 Ctrl+클릭하면 그것과 비교";
     error_hint: "What the VAE lost of an opened picture", "연 그림에서 VAE가 잃은 것";
@@ -200,7 +210,6 @@ texts! {
     patch_worse: "It agrees less with this VAE than the linear map", "이 VAE에서는 선형보다 덜 맞습니다";
     held_out_hint: "Agreement with the true decode, on latents the fit never saw", "보지 않은 잠재에서 실제 디코딩과의 일치도";
     fitting: "Fitting the preview", "미리보기 맞추는 중";
-    components: "Principal components", "주성분";
     divergence: "Information (KL)", "정보량 (KL)";
     divergence_hint: "How far the encoder's posterior is from N(0, 1) at each latent pixel: where it had most to say", "잠재 픽셀마다 인코더의 사후분포가 N(0, 1)에서 떨어진 정도";
     bytes_hint: "Values of picture and latent; bytes at 8 bits a pixel value and 16 bits a latent value", "그림과 잠재의 값 수, 픽셀 값 8비트와 잠재 값 16비트일 때의 바이트";

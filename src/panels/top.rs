@@ -2,7 +2,7 @@
 
 use egui::{Align2, Button, FontId, Rect, RichText, Sense, Ui, Vec2};
 
-use super::controls::{hint, named, quiet, segment, trailing};
+use super::controls::{choices, hint, named, quiet, segment, trailing};
 use super::desk::{Desk, Overlay, ThemeChoice};
 use super::words::title_words;
 use super::{Language, Text, theme};
@@ -106,6 +106,7 @@ pub(super) fn export_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &m
 /// What is the window's own.
 fn more_ui(ui: &mut Ui, desk: &mut Desk) {
     let text = desk.text;
+    choices(ui);
     quiet(ui, text.language_name);
     for (language, name) in [(Language::English, "English"), (Language::Korean, "한국어")] {
         if ui.radio(desk.language == language, name).clicked() {
@@ -122,8 +123,9 @@ fn more_ui(ui: &mut Ui, desk: &mut Desk) {
         ui.radio_value(&mut desk.theme, theme, name);
     }
     ui.separator();
-    ui.checkbox(&mut desk.save_metadata, text.metadata);
-    ui.separator();
+    if ui.button(text.settings).clicked() {
+        desk.overlay = Some(Overlay::Settings);
+    }
     if ui.add(Button::new(text.shortcuts).right_text(RichText::new("?").small().weak())).clicked() {
         desk.overlay = Some(Overlay::Shortcuts);
     }

@@ -118,6 +118,8 @@ pub enum Action {
     ChooseSource,
     /// Asks for a model's folder.
     OpenModel,
+    /// Asks for the folder in which pictures are saved as they are drawn.
+    ChooseAutosaveFolder,
     /// Files or folders were dropped or named.
     OpenPaths(Vec<PathBuf>),
 }
@@ -156,6 +158,10 @@ pub enum Effect {
     Read(DocumentId, PathBuf),
     /// Shows a file in the system's own window.
     ShowInFolder(PathBuf),
+    /// A picture was drawn.
+    Drawn(DocumentId),
+    /// Asks for the folder in which pictures are saved as they are drawn.
+    AskAutosaveFolder,
     /// Keeps a result on the disk until it is saved or given up.
     Keep(JobId),
     /// A result of an earlier session is kept in these files already.
@@ -259,6 +265,7 @@ impl Session {
             Action::Export(kind) => self.ask_export(kind),
             Action::Open => self.outbox.effects.push(Effect::AskOpen),
             Action::ChooseSource => self.outbox.effects.push(Effect::AskSource),
+            Action::ChooseAutosaveFolder => self.outbox.effects.push(Effect::AskAutosaveFolder),
             Action::OpenModel => self.outbox.effects.push(Effect::AskOpenModel),
             Action::OpenPaths(paths) => self.open_paths(paths),
         }

@@ -1,7 +1,7 @@
 //! What the engine tells.
 
 use super::queue::Asked;
-use super::{Document, DocumentId, Message, ModelState, Outcome, Session};
+use super::{Document, DocumentId, Effect, Message, ModelState, Outcome, Session};
 use crate::catalog::ModelProfile;
 use crate::engine::{Event, JobId, Stage, Task};
 
@@ -37,6 +37,7 @@ impl Session {
                         item.outcome = Outcome::Decoded(picture);
                         if !is_recovered {
                             item.elapsed_secs = elapsed_secs;
+                            self.outbox.effects.push(Effect::Drawn(DocumentId::of_job(job)));
                         }
                     }
                 }

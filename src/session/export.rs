@@ -96,21 +96,28 @@ impl Session {
 
     /// The same, ready to be written: the picture, or the latent where there is none.
     pub fn exports_of_unsaved(&self) -> Vec<Export> {
-        let export = |document: &Document| {
-            let picture = document.result().and_then(|item| item.picture().cloned());
-            Some(Export {
-                of: document.id(),
-                kind: if picture.is_some() { ExportKind::Picture } else { ExportKind::Latent },
-                stem: document.title().file_stem(),
-                latent: document.final_latent().cloned(),
-                format: document.format()?,
-                picture,
-                facts: document.result().map(super::ResultItem::facts),
-                profile: None,
-                saves: true,
-            })
+        let kind = |document: &Document| {
+            let has_picture = document.result().is_some_and(|item| item.picture().is_some());
+            if has_picture { ExportKind::Picture } else { ExportKind::Latent }
         };
-        self.unsaved().filter_map(export).collect()
+        self.unsaved().filter_map(|document| self.export_as_it_came(document.id(), kind(document))).collect()
+    }
+
+    /// A document without its edits, ready to be written.
+    pub fn export_as_it_came(&self, id: DocumentId, kind: ExportKind) -> Option<Export> {
+        let document = self.documents.get(id)?;
+        let format = document.format()?;
+        Some(Export {
+            of: id,
+            kind,
+            stem: document.title().file_stem(),
+            latent: Some(document.final_latent()?.clone()),
+            format,
+            picture: document.plain_picture().cloned(),
+            facts: document.result().map(super::ResultItem::facts),
+            profile: self.model.profile.clone().filter(|profile| profile.format == format),
+            saves: true,
+        })
     }
 
     /// Something of a document was written.

@@ -7,6 +7,7 @@
 //! carry out. Nothing here draws, waits or touches a file.
 
 mod action;
+mod autosave;
 mod document;
 mod documents;
 mod events;
@@ -42,6 +43,7 @@ use recovery::Recovering;
 
 pub use crate::store::builtin_vocabulary;
 pub use action::{Action, Effect};
+pub use autosave::{AUTOSAVE_PATTERN, Autosave, AutosaveKind, autosave_name};
 pub use document::{Document, DocumentId, Drawing, KeptLatent, OpenedFile, Origin, Title, Work, WorkKind};
 pub use export::{Export, ExportKind};
 pub use inspector::{Inspector, InspectorOptions, Limits, Touch};

@@ -34,7 +34,7 @@ fn strays(folder: &Path) -> Vec<PathBuf> {
 fn choose_korean(desktop: &Desktop, window: &str) {
     desktop.xdotool(&["mousemove", "--window", window, "1252", "22", "click", "1"]).expect("a click");
     std::thread::sleep(Duration::from_secs(1));
-    desktop.xdotool(&["mousemove", "--window", window, "1110", "115", "click", "1"]).expect("a click");
+    desktop.xdotool(&["mousemove", "--window", window, "1186", "115", "click", "1"]).expect("a click");
 }
 
 /// Whether that was written.

@@ -90,8 +90,6 @@ fn without_a_dialog_paths_are_typed_every_format_holds_the_settings_and_closing_
     wait_for("the first preview", || {
         (changed_pixels(&before, &desktop.screenshot(&window)) > 20_000).then_some(())
     });
-    // A second picture, which stays unsaved.
-    desktop.press("ctrl+Return");
     for extension in ["jpg", "webp"] {
         let file = desktop.home().join("typed").with_extension(extension);
         let picture = wait_for("the file of the typed path", || {
@@ -111,6 +109,8 @@ fn without_a_dialog_paths_are_typed_every_format_holds_the_settings_and_closing_
         assert!(bytes.windows(mark.len()).any(|part| part == mark), "{extension} says how it was made");
     }
 
+    // A second picture, which stays unsaved.
+    desktop.press("ctrl+Return");
     let before = at_rest(&desktop, &window);
     desktop.press("alt+F4");
     wait_for("the question before closing", || {

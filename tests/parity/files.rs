@@ -130,6 +130,28 @@ fn flux_in_files_is_the_model_of_its_folder() {
     assert!(answers(&ModelSource::Parts(Box::new(stand_in))) == own);
 }
 
+/// Stability's own layout; without T5 the model draws, too.
+#[test]
+fn stable_diffusion_3_in_one_file_is_the_model_of_its_folder() {
+    let noisy = NoiseSource::new(Seed(3)).latent(LatentShape::new(16, 4, 6));
+    let cancel = CancelToken::new();
+    let answers = |choice: &ModelSource| {
+        let mut model = loaded(choice);
+        let picture = model.decode(&noisy, DecodeChoice::default(), &cancel).unwrap().picture;
+        let mut network = model.condition(&prompts("a red fox", "snow"), &cancel).unwrap();
+        (both_outputs(&mut *network, &noisy, 800.0), picture)
+    };
+    let folder = copied_model("sd3");
+    let weights = "vae/diffusion_pytorch_model.safetensors";
+    std::fs::copy(fixture("flux").join(weights), folder.path().join(weights)).unwrap();
+    let whole = ModelParts {
+        model: fixture("single/sd3_whole.safetensors"),
+        configuration: Some(fixture("sd3")),
+        ..ModelParts::default()
+    };
+    assert!(answers(&ModelSource::Parts(Box::new(whole))) == answers(&model_in(&folder)));
+}
+
 /// GGUF files, T5's with its tokenizer inside.
 #[test]
 fn flux_in_gguf_files_is_the_model_of_its_folder() {

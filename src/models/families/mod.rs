@@ -101,8 +101,8 @@ mod tests {
     fn what_is_refused_says_why() {
         for (index, expected) in [
             (
-                r#"{"_class_name": "StableDiffusion3Pipeline"}"#,
-                "StableDiffusion3Pipeline models are not supported yet: Stable Diffusion 3 is a transformer with other text encoders: …/model_index.json",
+                r#"{"_class_name": "KandinskyV22Pipeline"}"#,
+                "KandinskyV22Pipeline models are not supported yet: it is of another family: …/model_index.json",
             ),
             (
                 r#"{"_class_name": "AuraFlowPipeline"}"#,

@@ -3,6 +3,7 @@
 use egui::{RichText, Ui};
 
 use super::heading;
+use crate::catalog::ModelSource;
 use crate::panels::controls::quiet;
 use crate::panels::desk::Desk;
 use crate::panels::foot::duration;
@@ -23,7 +24,10 @@ pub(super) fn facts_ui(ui: &mut Ui, desk: &Desk, document: &Document, actions: &
         let sampler = facts.sampler.clone().unwrap_or_default();
         rows.extend(facts.steps.map(|steps| (text.steps, format!("{steps} · {sampler}"), "")));
         rows.extend(facts.guidance_scale.map(|scale| (text.guidance, format!("{scale:.1}"), "")));
-        rows.extend(facts.model.clone().map(|model| (text.model, model, "")));
+        // Ours has a name in each language.
+        let own = document.request().is_some_and(|request| request.model == ModelSource::Builtin);
+        let model = if own { Some(text.builtin_model.to_owned()) } else { facts.model.clone() };
+        rows.extend(model.map(|model| (text.model, model, "")));
     }
     if let Some(item) = document.result() {
         rows.push((text.time, duration(item.elapsed_secs), ""));

@@ -6,7 +6,7 @@ mod facts;
 
 use egui::{RichText, Ui};
 
-use super::controls::{quiet, trailing};
+use super::controls::{choices, quiet, trailing};
 use super::desk::Desk;
 use super::theme;
 use crate::request::{DecodeChoice, TileChoice};
@@ -53,6 +53,7 @@ fn heading(ui: &mut Ui, words: &str) {
 fn options_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     let mut options: InspectorOptions = session.options();
+    choices(ui);
     quiet(ui, text.limits);
     for (limits, name) in [
         (Limits::Shared, text.limits_shared),

@@ -7,6 +7,7 @@ mod flux;
 mod gguf_tokenizer;
 mod part;
 mod place;
+mod sd3;
 mod sources;
 mod stable_diffusion;
 mod z_image;
@@ -74,6 +75,7 @@ pub(super) fn from_files(path: &Path, parts: &ModelParts) -> Result<Assembled, S
     let assemble = match kind {
         WeightsKind::StableDiffusion | WeightsKind::Unet => stable_diffusion::assemble,
         WeightsKind::Flux => flux::assemble,
+        WeightsKind::StableDiffusion3 => sd3::assemble,
         WeightsKind::ZImage => z_image::assemble,
         kind => {
             return Err(StoreError::NotAWholeModel { kind: kind.to_string(), path: path.to_owned() });
@@ -105,7 +107,9 @@ pub(super) fn stand_ins(parts: &ModelParts) -> Result<Assembled, StoreError> {
     for (index, (name, file)) in TEXT_ENCODERS.into_iter().zip(&parts.text_encoders).enumerate() {
         let Some(file) = file else { continue };
         // A file with a whole model has CLIP's for the first and OpenCLIP's for the second.
-        if index == 1 {
+        if index == 2 {
+            add(name, file, flux::t5)?;
+        } else if index == 1 {
             let second = |source: &dyn TensorSource| {
                 part::open_clip(source, 0).or_else(|| part::clip(source)).or_else(|| flux::t5(source))
             };
@@ -120,6 +124,7 @@ pub(super) fn stand_ins(parts: &ModelParts) -> Result<Assembled, StoreError> {
     if let Some(file) = &parts.diffusion_model {
         match WeightsKind::of(&*open_weights(file)?) {
             WeightsKind::Flux => add("transformer", file, flux::transformer)?,
+            WeightsKind::StableDiffusion3 => add("transformer", file, sd3::transformer)?,
             WeightsKind::ZImage => add("transformer", file, z_image::transformer)?,
             _ => add("unet", file, stable_diffusion::unet)?,
         }
@@ -142,7 +147,13 @@ mod tests {
         let shapes = std::fs::read(fixtures.join("single/shapes.json")).unwrap();
         let shapes: BTreeMap<String, BTreeMap<String, Vec<usize>>> = serde_json::from_slice(&shapes).unwrap();
         let mut names: Vec<String> = shapes.into_values().flat_map(BTreeMap::into_keys).collect();
-        for file in ["flux_whole.safetensors", "z_image_transformer.safetensors", "t5.gguf", "qwen3.gguf"] {
+        for file in [
+            "flux_whole.safetensors",
+            "sd3_whole.safetensors",
+            "z_image_transformer.safetensors",
+            "t5.gguf",
+            "qwen3.gguf",
+        ] {
             let source = open_weights(&fixtures.join("single").join(file)).unwrap();
             names.extend(source.names().into_iter().map(str::to_owned));
         }
@@ -175,6 +186,7 @@ mod tests {
             for model in [
                 stable_diffusion::assemble(&sources()),
                 flux::assemble(&sources()),
+                sd3::assemble(&sources()),
                 z_image::assemble(&sources()),
             ].into_iter().flatten() {
                 for part in model.parts.values() {
@@ -193,6 +205,7 @@ mod tests {
                 z_image::qwen3(&*source),
                 stable_diffusion::unet(&*source),
                 flux::transformer(&*source),
+                sd3::transformer(&*source),
                 z_image::transformer(&*source),
             ].into_iter().flatten() {
                 let renamed = Renamed::new(source.clone(), part.names);

@@ -6,6 +6,7 @@
 mod flux;
 mod open_clip;
 mod qwen3;
+mod sd3;
 mod t5;
 mod unet;
 mod vae;
@@ -21,6 +22,7 @@ use crate::weights::{StoredTensor, TensorInfo, TensorSource, WeightError};
 pub(super) use flux::{FluxShape, flux_names, flux_shape};
 pub(super) use open_clip::{open_clip_layers, open_clip_names};
 pub(super) use qwen3::qwen3_names;
+pub(super) use sd3::{Sd3Shape, sd3_names, sd3_shape};
 pub(super) use t5::t5_names;
 pub(super) use unet::{UnetShape, unet_names, unet_shape};
 pub(super) use vae::vae_names;

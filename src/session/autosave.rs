@@ -1,0 +1,149 @@
+//! Pictures that are saved as soon as they are drawn: whether, where, and under which names.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use crate::formats::metadata::GenerationFacts;
+
+/// The names that are proposed.
+pub const AUTOSAVE_PATTERN: &str = "{date} {time} {seed} {prompt:40}";
+
+/// What is saved without being asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AutosaveKind {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Pictures.
+    Pictures,
+    /// Pictures, and their latents beside them.
+    PicturesAndLatents,
+}
+
+/// Whether, where, and under which names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Autosave {
+    /// What is saved.
+    pub kind: AutosaveKind,
+    /// The folder; where none is chosen, the window has one.
+    pub folder: Option<PathBuf>,
+    /// The names: `{date}`, `{time}` (both UTC), `{seed}`, `{model}`, `{prompt}`, `{prompt:40}` for its beginning, and
+    /// `{n}`, which counts.
+    pub pattern: String,
+}
+
+impl Default for Autosave {
+    fn default() -> Self {
+        Self { kind: AutosaveKind::Off, folder: None, pattern: AUTOSAVE_PATTERN.to_owned() }
+    }
+}
+
+/// The most bytes of a name: file systems take 255, and a number and an extension follow.
+const LONGEST: usize = 180;
+
+/// A file's name, without extension, for a picture with these settings, drawn so many seconds after 1970; the `n`th
+/// name that is tried. What file systems do not take is replaced.
+pub fn autosave_name(pattern: &str, facts: &GenerationFacts, unix_secs: u64, n: usize) -> String {
+    let [year, month, day] = date(unix_secs / 86_400);
+    let (hour, minute, second) = (unix_secs / 3600 % 24, unix_secs / 60 % 60, unix_secs % 60);
+    let (prompt, model) = (facts.prompt.as_deref().unwrap_or(""), facts.model.as_deref().unwrap_or(""));
+    let seed = facts.seed.map_or(String::new(), |seed| seed.to_string());
+    let mut name = String::new();
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('{') {
+        name.push_str(before);
+        let Some((field, after)) = after.split_once('}') else {
+            name.push('{');
+            rest = after;
+            continue;
+        };
+        match field {
+            "date" => {
+                let _ = write!(name, "{year:04}-{month:02}-{day:02}");
+            }
+            "time" => {
+                let _ = write!(name, "{hour:02}-{minute:02}-{second:02}");
+            }
+            "seed" => name.push_str(&seed),
+            "model" => name.push_str(model),
+            "prompt" => name.push_str(prompt),
+            "n" => {
+                let _ = write!(name, "{n:04}");
+            }
+            other => match other.strip_prefix("prompt:").and_then(|most| most.parse::<usize>().ok()) {
+                Some(most) => name.extend(prompt.chars().take(most)),
+                None => {
+                    let _ = write!(name, "{{{other}}}");
+                }
+            },
+        }
+        rest = after;
+    }
+    name.push_str(rest);
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_control() || r#"/\:*?"<>|"#.contains(c) { '_' } else { c })
+        .scan(0, |bytes, c| {
+            *bytes += c.len_utf8();
+            (*bytes <= LONGEST).then_some(c)
+        })
+        .collect();
+    // Neither hidden, nor a folder above, nor what Windows cuts off.
+    let mut name = name.trim().trim_matches('.').trim().to_owned();
+    if name.is_empty() {
+        name = format!("safelight-{seed}");
+    }
+    if n > 1 && !pattern.contains("{n}") { format!("{name}-{n}") } else { name }
+}
+
+/// Year, month and day of a number of days after 1970-01-01 in the Gregorian calendar.
+///
+/// Source: Hinnant, `civil_from_days`, <https://howardhinnant.github.io/date_algorithms.html>.
+fn date(days: u64) -> [u64; 3] {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    [era * 400 + year_of_era + u64::from(month <= 2), month, day]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Seed;
+
+    fn facts(prompt: &str) -> GenerationFacts {
+        GenerationFacts {
+            prompt: Some(prompt.to_owned()),
+            seed: Some(Seed(7)),
+            model: Some("sd/15".to_owned()),
+            ..GenerationFacts::default()
+        }
+    }
+
+    #[test]
+    fn names_follow_the_pattern() {
+        // 2024-02-29 12:34:56 UTC.
+        let name = |pattern| autosave_name(pattern, &facts("a red fox: at dusk"), 1_709_210_096, 1);
+        assert_eq!(name("{date} {time} {seed} {prompt:5}"), "2024-02-29 12-34-56 7 a red");
+        assert_eq!(name("{model} {prompt}"), "sd_15 a red fox_ at dusk");
+        assert_eq!(name("{n} {what} {"), "0001 {what} {");
+        assert_eq!(autosave_name("{seed}", &facts(""), 0, 3), "7-3");
+        assert_eq!(autosave_name("{seed}{n}", &facts(""), 0, 3), "70003");
+        assert_eq!(autosave_name("{date}", &facts(""), 951_782_400, 1), "2000-02-29");
+    }
+
+    #[test]
+    fn no_name_leaves_its_folder_or_is_none() {
+        for prompt in ["../../etc/passwd", "..", "   ", "\u{0}\n", ""] {
+            let name = autosave_name("{prompt}", &facts(prompt), 0, 1);
+            assert!(!name.is_empty() && !name.contains('/') && !name.starts_with('.'), "{name:?}");
+        }
+        let long = autosave_name("{prompt}", &facts(&"긴".repeat(500)), 0, 1);
+        assert_eq!(long.len(), LONGEST);
+    }
+}
