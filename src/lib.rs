@@ -15,7 +15,7 @@
 //! | 0 | [`latent`] | what a latent is: shape, format, trajectory, statistics | |
 //! | 0 | [`catalog`] | what there is to choose from: models and what is known of each, samplers, schedules | `latent` |
 //! | 0 | [`request`] | what a person may ask: draft → validated request; the stop switch | `latent`, `catalog` |
-//! | 0 | [`kernels`] | fast arithmetic of a processor on plain slices: GEMM, convolution, attention, norms; instruction sets, threads, scratch memory | |
+//! | 0 | [`kernels`] | fast arithmetic of a processor on plain slices: GEMM, convolution, attention, norms, decoding of quantised weights; instruction sets, threads, scratch memory | |
 //! | 0 | [`content`] | what the bytes of a foreign file really are: its kind, Python's JSON | |
 //! | 0 | [`weights`] | tensors as files hold them: number formats, sources of tensors, files of weights | `content` |
 //! | 0 | [`projection`] | latent → RGB on a processor: linear and patch maths, their fit, the reference of the shaders | `latent` |
@@ -51,7 +51,7 @@
 //! | one more | touches |
 //! |---|---|
 //! | model family | its folder in `models/families` and its row in [`models::FAMILIES`], networks if new, a fixture |
-//! | file of weights | a [`weights::TensorSource`]; a number format is a variant of [`weights::WeightDtype`] and a decode routine in [`kernels`] |
+//! | file of weights | a [`weights::TensorSource`]; a number format is a variant of [`weights::WeightDtype`] and a decode routine in [`kernels::dequantise`] |
 //! | adapter (LoRA) | a [`weights::TensorSource`] around the model's, and a field of [`models::Conditioning`] |
 //! | sampler | its file in `diffusion/sampler` and its rows in the sampler tables, a fixture row |
 //! | file of a foreign kind | [`content::Content`], and a reader in [`formats`] |
