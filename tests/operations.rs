@@ -477,6 +477,28 @@ fn quantised_matrices_agree() {
     }
 }
 
+/// Weights of eight bits with a scale for all, or one for each row.
+#[test]
+fn scaled_matrices_agree() {
+    for dtype in [WeightDtype::F8E4m3, WeightDtype::F8E5m2] {
+        let x = made_up(&[9, 96], 2);
+        let scales: Vec<f32> = (0..50).map(|row| 0.01 * (row as f32 - 20.5)).collect();
+        let plain = made_up_blocks(dtype, [50, 96], 1);
+        let unscaled = Linear::new(&CANDLE, &plain, None).unwrap().forward(&wide(&x)).unwrap();
+        for scales in [scales, vec![0.37]] {
+            let factors = Tensor::from_slice(&scales, scales.len(), &Device::Cpu).unwrap();
+            let weight = plain.clone().with_scales(scales);
+            let wanted = unscaled.broadcast_mul(&wide(&factors)).unwrap();
+            let native = |runtime: &Runtime| Linear::new(runtime, &weight, None)?.forward(&x);
+            agree_on(&TWO_THREADS, PRODUCT, native, Ok(wanted.clone()));
+            agree_on(&BF16, ROUNDED, native, Ok(wanted.clone()));
+            // On other devices they are decoded.
+            let decoded = Linear::new(&CANDLE, &weight, None).unwrap().forward(&wide(&x)).unwrap();
+            agree(PRODUCT, |_| Ok(decoded.clone()), Ok(wanted));
+        }
+    }
+}
+
 /// What is not a matrix of whole blocks is decoded: convolutions, and rows that are parts of blocks.
 #[test]
 fn quantised_weights_of_other_kinds_agree() {

@@ -1,6 +1,10 @@
 //! Safetensors files: the header is checked before any value is read.
 //!
-//! Source: <https://huggingface.co/docs/safetensors>.
+//! Weights of eight bits may have scales in a tensor of their own, as ComfyUI writes them: `scale_weight` or, since the
+//! end of 2025, `weight_scale` beside `weight`.
+//!
+//! Sources: <https://huggingface.co/docs/safetensors>;
+//! <https://github.com/comfyanonymous/ComfyUI/blob/master/QUANTIZATION.md>.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,6 +26,8 @@ struct Entry {
     shape: Vec<usize>,
     /// Where the values begin in the file.
     offset: u64,
+    /// What the values are multiplied by, if they are of eight bits.
+    scales: Option<Box<Entry>>,
 }
 
 /// All tensors of one file, or of the shards of one network.
@@ -41,7 +47,31 @@ impl SafetensorsFiles {
             let damaged = |reason: String| WeightError::Damaged { reason, path: file.path.clone() };
             read_header(file, index, &mut entries).map_err(damaged)?;
         }
+        join_scales(&mut entries);
         Ok(Self { files, entries })
+    }
+
+    /// The numbers of an entry for scales.
+    fn scales(&self, scales: &Entry, rows: usize) -> Result<Vec<f32>, String> {
+        let dtype = scales
+            .dtype
+            .clone()
+            .map_err(|found| format!("its scales' number format {found} is not supported"))?;
+        let count: usize = scales.shape.iter().product();
+        if count != 1 && (count != rows || scales.shape.first() != Some(&rows)) {
+            return Err(format!("its scales {:?} are neither one nor one for each row", scales.shape));
+        }
+        let file = &self.files[scales.file];
+        let stored = StoredTensor::read(dtype, &[count], |bytes| file.read_exact_at(bytes, scales.offset))
+            .map_err(|error| unreadable(&error))?;
+        let bytes = stored.view().bytes;
+        let halves = || bytemuck::cast_slice::<u8, u16>(bytes).iter();
+        Ok(match dtype {
+            WeightDtype::F32 => bytemuck::cast_slice(bytes).to_vec(),
+            WeightDtype::F16 => halves().map(|bits| half::f16::from_bits(*bits).to_f32()).collect(),
+            WeightDtype::Bf16 => halves().map(|bits| half::bf16::from_bits(*bits).to_f32()).collect(),
+            other => return Err(format!("its scales' number format {} is not supported", other.name())),
+        })
     }
 
     fn read_values(&self, name: &str, rows: Option<Range<usize>>) -> Result<StoredTensor, WeightError> {
@@ -55,14 +85,24 @@ impl SafetensorsFiles {
             .clone()
             .map_err(|found| failed(format!("its number format {found} is not supported")))?;
         let (mut shape, mut offset) = (entry.shape.clone(), entry.offset);
+        let all_rows = shape.first().copied().unwrap_or(1);
+        let scales = entry.scales.as_ref().map(|scales| self.scales(scales, all_rows));
+        let mut scales = scales.transpose().map_err(failed)?;
         if let Some(rows) = rows {
             assert!(rows.end <= shape[0], "rows of the tensor");
             offset += (dtype.bytes_of(&shape).unwrap_or_default() / shape[0].max(1) * rows.start) as u64;
             shape[0] = rows.len();
+            if let Some(scales) = scales.as_mut().filter(|scales| scales.len() > 1) {
+                *scales = scales[rows].to_vec();
+            }
         }
         let file = &self.files[entry.file];
-        StoredTensor::read(dtype, &shape, |bytes| file.read_exact_at(bytes, offset))
-            .map_err(|error| failed(unreadable(&error)))
+        let stored = StoredTensor::read(dtype, &shape, |bytes| file.read_exact_at(bytes, offset))
+            .map_err(|error| failed(unreadable(&error)))?;
+        Ok(match scales {
+            Some(scales) => stored.with_scales(scales),
+            None => stored,
+        })
     }
 }
 
@@ -128,10 +168,29 @@ fn read_header(file: &WeightFile, index: usize, entries: &mut BTreeMap<String, E
             dtype: dtype_of(info.dtype).ok_or_else(|| format!("{:?}", info.dtype)),
             shape: info.shape.clone(),
             offset: data_start + info.data_offsets.0 as u64,
+            scales: None,
         };
         entries.insert(name, entry);
     }
     Ok(())
+}
+
+/// Gives weights of eight bits their scales, which are no tensors of their own then.
+fn join_scales(entries: &mut BTreeMap<String, Entry>) {
+    let is_short = |entry: &Entry| matches!(entry.dtype, Ok(WeightDtype::F8E4m3 | WeightDtype::F8E5m2));
+    let weights: Vec<String> = entries
+        .iter()
+        .filter(|(name, entry)| name.ends_with("weight") && is_short(entry))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in weights {
+        let layer = &name[..name.len() - "weight".len()];
+        let scales =
+            ["scale_weight", "weight_scale"].map(|scales| entries.remove(&format!("{layer}{scales}")));
+        if let (Some(entry), Some(scales)) = (entries.get_mut(&name), scales.into_iter().flatten().next()) {
+            entry.scales = Some(Box::new(scales));
+        }
+    }
 }
 
 /// The number format in this program's terms, of those that weights are read in.
@@ -145,4 +204,51 @@ fn dtype_of(stored: safetensors::Dtype) -> Option<WeightDtype> {
         safetensors::Dtype::F8_E5M2 => WeightDtype::F8E5m2,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use safetensors::tensor::TensorView;
+
+    use super::*;
+
+    fn open(tensors: &[(&str, safetensors::Dtype, &[usize], &[u8])]) -> SafetensorsFiles {
+        let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+            (*name, TensorView::new(*dtype, shape.to_vec(), bytes).unwrap())
+        });
+        let file = safetensors::serialize(views, None).unwrap();
+        SafetensorsFiles::open(vec![WeightFile::embedded("made".into(), file.leak())]).unwrap()
+    }
+
+    #[test]
+    fn scales_go_with_their_weights() {
+        use safetensors::Dtype::{BF16, F8_E4M3, F8_E5M2, F32};
+        let (one, three) = (0.5_f32.to_le_bytes(), [1.0_f32, 2.0, 3.0].map(f32::to_le_bytes));
+        let half = half::bf16::from_f32(0.25).to_le_bytes();
+        let files = open(&[
+            ("a.weight", F8_E4M3, &[3, 2], &[1, 2, 3, 4, 5, 6]),
+            ("a.scale_weight", F32, &[], &one),
+            ("a.scale_input", F32, &[], &one),
+            ("b.weight", F8_E5M2, &[3, 1], &[1, 2, 3]),
+            ("b.weight_scale", F32, &[3, 1], three.as_flattened()),
+            ("c.weight", F8_E4M3, &[2], &[1, 2]),
+            ("d.weight", F8_E4M3, &[2, 1], &[1, 2]),
+            ("d.weight_scale", BF16, &[1], &half),
+            ("e.weight", F8_E4M3, &[2, 1], &[1, 2]),
+            ("e.weight_scale", F32, &[3], three.as_flattened()),
+            ("f.weight_scale", F32, &[1], &one),
+        ]);
+        let names =
+            ["a.scale_input", "a.weight", "b.weight", "c.weight", "d.weight", "e.weight", "f.weight_scale"];
+        assert_eq!(files.names(), names);
+        assert_eq!(files.read("a.weight").unwrap().view().scales, [0.5]);
+        assert_eq!(files.read_rows("a.weight", 1..2).unwrap().view().scales, [0.5]);
+        assert_eq!(files.read("b.weight").unwrap().view().scales, [1.0, 2.0, 3.0]);
+        let rows = files.read_rows("b.weight", 1..3).unwrap();
+        assert_eq!((rows.view().scales, rows.view().bytes), (&[2.0, 3.0][..], &[2, 3][..]));
+        assert!(files.read("c.weight").unwrap().view().scales.is_empty());
+        assert_eq!(files.read("d.weight").unwrap().view().scales, [0.25]);
+        let error = files.read("e.weight").unwrap_err().to_string();
+        assert_eq!(error, "the tensor ‘e.weight’: its scales [3] are neither one nor one for each row: made");
+    }
 }

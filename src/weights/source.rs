@@ -63,7 +63,9 @@ pub fn hash(source: &dyn TensorSource) -> Result<String, WeightError> {
     let mut hasher = blake3::Hasher::new();
     for name in source.names() {
         hasher.update(name.as_bytes());
-        hasher.update(source.read(name)?.view().bytes);
+        let stored = source.read(name)?;
+        hasher.update(stored.view().bytes);
+        hasher.update(bytemuck::cast_slice(stored.view().scales));
     }
     Ok(hasher.finalize().to_hex().to_string())
 }

@@ -12,6 +12,8 @@ pub struct StoredTensor {
     /// Of eight bytes each, so that values of every format are aligned.
     words: Vec<u64>,
     len: usize,
+    /// See [`WeightView::scales`].
+    scales: Vec<f32>,
 }
 
 /// A tensor in the format of its file.
@@ -23,6 +25,8 @@ pub struct WeightView<'a> {
     pub shape: &'a [usize],
     /// The values, aligned for their format.
     pub bytes: &'a [u8],
+    /// What values of eight bits are multiplied by: nothing, one number for all, or one for each row.
+    pub scales: &'a [f32],
 }
 
 impl StoredTensor {
@@ -38,7 +42,7 @@ impl StoredTensor {
         let len = dtype.bytes_of(shape).expect("a shape that its file's reader has checked");
         let mut words = vec![0_u64; len.div_ceil(size_of::<u64>())];
         fill(&mut bytemuck::cast_slice_mut(&mut words)[..len])?;
-        Ok(Self { dtype, shape: shape.to_vec(), words, len })
+        Ok(Self { dtype, shape: shape.to_vec(), words, len, scales: Vec::new() })
     }
 
     /// A tensor of f32 values.
@@ -64,6 +68,17 @@ impl StoredTensor {
         }
     }
 
+    /// The tensor with scales: one number for all values, or one for each row.
+    ///
+    /// # Panics
+    /// If the format is not of eight bits, or the number of scales is another.
+    #[must_use]
+    pub fn with_scales(self, scales: Vec<f32>) -> Self {
+        assert_eq!((self.dtype.block_values(), self.dtype.block_bytes()), (1, 1), "values of eight bits");
+        assert!(scales.len() == 1 || scales.len() == self.shape[0], "one scale, or one for each row");
+        Self { scales, ..self }
+    }
+
     /// The number format.
     pub fn dtype(&self) -> WeightDtype {
         self.dtype
@@ -77,16 +92,17 @@ impl StoredTensor {
     /// Its values as they are stored.
     pub fn view(&self) -> WeightView<'_> {
         let bytes = &bytemuck::cast_slice(&self.words)[..self.len];
-        WeightView { dtype: self.dtype, shape: &self.shape, bytes }
+        WeightView { dtype: self.dtype, shape: &self.shape, bytes, scales: &self.scales }
     }
 
     /// The same values under another shape. Blocks may go from one row to the next then.
     ///
     /// # Panics
-    /// If the numbers of values differ.
+    /// If the numbers of values differ, or those of rows that have scales.
     #[must_use]
     pub fn reshaped(self, shape: &[usize]) -> Self {
         assert_eq!(self.shape.iter().product::<usize>(), shape.iter().product::<usize>(), "as many values");
+        assert!(self.scales.len() <= 1 || shape[0] == self.shape[0], "rows with their scales");
         Self { shape: shape.to_vec(), ..self }
     }
 
@@ -123,7 +139,8 @@ impl StoredTensor {
         let [from, to] = [rows.start, rows.end].map(|row| self.bytes_before(row));
         let mut shape = self.shape.clone();
         shape[0] = rows.len();
-        Self::copied(self.dtype, &shape, &self.view().bytes[from..to])
+        let scales = if self.scales.len() > 1 { &self.scales[rows] } else { &*self.scales };
+        Self { scales: scales.to_vec(), ..Self::copied(self.dtype, &shape, &self.view().bytes[from..to]) }
     }
 
     /// Bytes before a row.
@@ -154,5 +171,9 @@ mod tests {
         let blocks = StoredTensor::copied(WeightDtype::Q8_0, &[3, 64], &bytes);
         assert_eq!(blocks.rows(1..3).view().bytes, &bytes[2 * 34..]);
         assert_eq!(blocks.reshaped(&[3, 16, 4]).view().bytes, bytes);
+        // Scales go with their rows.
+        let eights = StoredTensor::copied(WeightDtype::F8E4m3, &[3, 2], &bytes[..6]);
+        assert_eq!(eights.clone().with_scales(vec![1.0, 2.0, 3.0]).rows(1..3).view().scales, [2.0, 3.0]);
+        assert_eq!(eights.with_scales(vec![5.0]).rows(1..3).view().scales, [5.0]);
     }
 }

@@ -40,7 +40,13 @@ pub(super) fn with_matrix<R>(weight: WeightView<'_>, f: impl FnOnce(WeightData<'
         weight.shape.last().is_some_and(|columns| columns.is_multiple_of(format.values()))
     };
     match block_format(weight.dtype).filter(rows_are_whole) {
-        Some(format) => f(WeightData::Blocks(format, weight.bytes)),
+        Some(format) => {
+            let scales = match weight.scales {
+                [one] => vec![*one; weight.shape[0]],
+                scales => scales.to_vec(),
+            };
+            f(WeightData::Blocks { format, bytes: weight.bytes, scales: &scales })
+        }
         None => with_values_of(weight, f),
     }
 }
@@ -70,6 +76,14 @@ pub(super) fn f32_values(weight: WeightView<'_>) -> Vec<f32> {
     if let Some(format) = block_format(weight.dtype) {
         let mut values = vec![0.0; weight.shape.iter().product()];
         decode_blocks(format, weight.bytes, &mut values);
+        if !weight.scales.is_empty() {
+            let row = (values.len() / weight.scales.len()).max(1);
+            for (row, scale) in values.chunks_exact_mut(row).zip(weight.scales) {
+                for value in row {
+                    *value *= scale;
+                }
+            }
+        }
         return values;
     }
     let halves = || bytemuck::cast_slice::<u8, u16>(weight.bytes).iter();

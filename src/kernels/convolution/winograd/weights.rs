@@ -177,8 +177,9 @@ multiversioned! {
             Panels::F32(values) => transform_stored::<FMA>(F32(values), taps, channels, round, plane, out),
             Panels::F16(bits) => transform_stored::<FMA>(F16(bits), taps, channels, round, plane, out),
             Panels::Bf16(bits) => transform_stored::<FMA>(Bf16(bits), taps, channels, round, plane, out),
-            Panels::Bf16Pairs(_) => unreachable!("Winograd layers are packed for products in f32"),
-            Panels::Blocks(..) => unreachable!("the blocks of a convolution are decoded when it is packed"),
+            Panels::Bf16Pairs(_) | Panels::Blocks(_) => {
+                unreachable!("Winograd layers are packed for products in f32")
+            }
         }
     }
 }

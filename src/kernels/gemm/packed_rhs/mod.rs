@@ -3,12 +3,14 @@
 //! Weights of 16 bits and fewer stay so; a GEMM decodes the part of a panel that it is about to multiply. This is the one
 //! place that knows stored formats.
 
+mod blocks;
+
 use std::ops::Range;
 
+use self::blocks::{BlockPanels, PackedBlocks};
 use super::super::KernelContext;
-use super::super::dequantise::{BlockFormat, bf16_bits, decode_bf16, decode_f16, decode_panel};
+use super::super::dequantise::{BlockFormat, bf16_bits, decode_bf16, decode_f16};
 use super::super::isa::Isa;
-use super::super::transpose::transpose_bytes;
 use super::micro_kernel::HALF_PANEL;
 use super::operand_format::{OperandFormat, PANEL, pair_rows};
 use super::prefetch::Prefetch;
@@ -43,7 +45,14 @@ pub enum WeightData<'a> {
     /// The bits of bf16 values.
     Bf16(&'a [u16]),
     /// Blocks along the depth, those of a column one after another.
-    Blocks(BlockFormat, &'a [u8]),
+    Blocks {
+        /// Of each block.
+        format: BlockFormat,
+        /// All blocks.
+        bytes: &'a [u8],
+        /// Empty, or what the values of each column are multiplied by.
+        scales: &'a [f32],
+    },
 }
 
 /// How weights are packed.
@@ -70,8 +79,7 @@ enum PackedValues {
     Bf16(Vec<u16>),
     /// [`OperandFormat::Bf16Pairs`].
     Bf16Pairs(Vec<f32>),
-    /// Each byte of a column's blocks beside those of its neighbours.
-    Blocks(BlockFormat, OperandFormat, Vec<u8>),
+    Blocks(PackedBlocks),
 }
 
 /// Copies a matrix into `packed`, `[depth, width]` for each panel.
@@ -104,48 +112,6 @@ fn pack_into<From: Copy + Sync, To: Copy + Default + Send>(
     };
     let share = packed.len() >= PARALLEL_VALUES;
     ctx.threads().for_each(share, packed.chunks_mut((depth * PANEL).max(1)).enumerate(), fill);
-}
-
-/// Packs blocks: each byte of a column's beside those of its neighbours, `[bytes, width]` for each panel.
-fn pack_blocks(
-    ctx: &KernelContext,
-    [depth, columns]: [usize; 2],
-    format: BlockFormat,
-    bytes: &[u8],
-    layout: &MatrixLayout<impl Fn(usize) -> usize + Sync>,
-) -> Vec<u8> {
-    /// Columns, and bytes of each, that are turned at once.
-    const EDGE: usize = 8;
-    let begin = (layout.row)(0);
-    assert!((0..depth).all(|k| (layout.row)(k) == begin + k), "blocks that follow each other");
-    let [begin, stride, depth] = [begin, layout.column_stride, depth].map(|values| format.bytes_of(values));
-    let mut packed = vec![0_u8; depth * packed_columns(columns)];
-    let fill = |(panel, packed): (usize, &mut [u8])| {
-        let (first, width) = (panel * PANEL, packed.len() / depth);
-        // Few columns at a time: more would not be read ahead.
-        for group in (0..width).step_by(EDGE) {
-            for (number, packed) in packed.chunks_mut(EDGE * width).enumerate() {
-                let mut square = [[0; EDGE]; EDGE];
-                for (n, line) in square.iter_mut().enumerate() {
-                    let column = first + group + n;
-                    if column < columns {
-                        let from = &bytes[begin + column * stride + number * EDGE..];
-                        // What follows a column's last bytes is not packed.
-                        match from.first_chunk() {
-                            Some(chunk) => *line = *chunk,
-                            None => line[..from.len()].copy_from_slice(from),
-                        }
-                    }
-                }
-                for (row, line) in packed.chunks_exact_mut(width).zip(transpose_bytes(square)) {
-                    row[group..group + EDGE].copy_from_slice(&line);
-                }
-            }
-        }
-    };
-    let share = packed.len() >= PARALLEL_VALUES;
-    ctx.threads().for_each(share, packed.chunks_mut((depth * PANEL).max(1)).enumerate(), fill);
-    packed
 }
 
 impl PackedRhs {
@@ -181,14 +147,13 @@ impl PackedRhs {
             }
             WeightData::F16(bits) => PackedValues::F16(bits_of(bits)),
             WeightData::Bf16(bits) => PackedValues::Bf16(bits_of(bits)),
-            WeightData::Blocks(blocks, bytes) => {
+            WeightData::Blocks { format: blocks, bytes, scales } => {
                 let operand = match format {
                     PackedFormat::AsStored | PackedFormat::TwoBytes => OperandFormat::F32,
                     PackedFormat::Bf16Pairs => OperandFormat::Bf16Pairs,
                 };
-                let panels =
-                    PackedValues::Blocks(blocks, operand, pack_blocks(ctx, size, blocks, bytes, layout));
-                return Self { panels, depth, columns };
+                let packed = PackedBlocks::new(ctx, size, (blocks, operand), (bytes, scales), layout);
+                return Self { panels: PackedValues::Blocks(packed), depth, columns };
             }
         };
         let stored = Self { panels, depth, columns };
@@ -225,7 +190,7 @@ impl PackedRhs {
             PackedValues::F16(bits) => Panels::F16(bits),
             PackedValues::Bf16(bits) => Panels::Bf16(bits),
             PackedValues::Bf16Pairs(pairs) => Panels::Bf16Pairs(pairs),
-            PackedValues::Blocks(format, operand, bytes) => Panels::Blocks(*format, *operand, bytes),
+            PackedValues::Blocks(blocks) => Panels::Blocks(blocks.view()),
         };
         RhsView { panels, depth: self.depth, columns: self.columns }
     }
@@ -238,16 +203,7 @@ pub(in super::super) enum Panels<'a> {
     F16(&'a [u16]),
     Bf16(&'a [u16]),
     Bf16Pairs(&'a [f32]),
-    /// Bytes of blocks, and the operands that they are decoded to.
-    Blocks(BlockFormat, OperandFormat, &'a [u8]),
-}
-
-/// Rows of shorter blocks that are decoded to pairs together.
-const PAIRED_ROWS: usize = 32;
-
-/// Values of a column that are decoded to pairs together: whole blocks, and an even number.
-fn paired_rows(format: BlockFormat) -> usize {
-    PAIRED_ROWS.next_multiple_of(format.values())
+    Blocks(BlockPanels<'a>),
 }
 
 /// Some whole panels of an RHS.
@@ -264,14 +220,14 @@ impl<'a> RhsView<'a> {
         match self.panels {
             Panels::F32(_) | Panels::F16(_) | Panels::Bf16(_) => OperandFormat::F32,
             Panels::Bf16Pairs(_) => OperandFormat::Bf16Pairs,
-            Panels::Blocks(_, operand, _) => operand,
+            Panels::Blocks(blocks) => blocks.operand(),
         }
     }
 
     /// Slots of a column that parts of the depth begin at multiples of, so that blocks are whole.
     pub(super) fn slots_together(self) -> usize {
         match self.panels {
-            Panels::Blocks(format, operand, _) => operand.slots(format.values()),
+            Panels::Blocks(blocks) => blocks.block_slots(),
             _ => 1,
         }
     }
@@ -279,8 +235,7 @@ impl<'a> RhsView<'a> {
     /// What a column's slots take as they are stored: values, pairs or bytes.
     fn stored_len(self, slots: usize) -> usize {
         match self.panels {
-            Panels::Blocks(format, OperandFormat::F32, _) => format.bytes_of(slots),
-            Panels::Blocks(format, OperandFormat::Bf16Pairs, _) => format.bytes_of(2 * slots),
+            Panels::Blocks(blocks) => blocks.bytes_of(slots),
             _ => slots,
         }
     }
@@ -306,7 +261,7 @@ impl<'a> RhsView<'a> {
             Panels::F16(bits) => Panels::F16(&bits[first..]),
             Panels::Bf16(bits) => Panels::Bf16(&bits[first..]),
             Panels::Bf16Pairs(pairs) => Panels::Bf16Pairs(&pairs[first..]),
-            Panels::Blocks(format, operand, bytes) => Panels::Blocks(format, operand, &bytes[first..]),
+            Panels::Blocks(blocks) => Panels::Blocks(blocks.after(columns.start, first)),
         };
         Self { panels, columns: columns.len(), ..self }
     }
@@ -330,7 +285,7 @@ impl<'a> RhsView<'a> {
             Panels::F16(bits) => Panels::F16(&bits[range]),
             Panels::Bf16(bits) => Panels::Bf16(&bits[range]),
             Panels::Bf16Pairs(pairs) => Panels::Bf16Pairs(&pairs[range]),
-            Panels::Blocks(format, operand, bytes) => Panels::Blocks(format, operand, &bytes[range]),
+            Panels::Blocks(_) => unreachable!("the blocks of a convolution are decoded when it is packed"),
         }
     }
 
@@ -338,8 +293,8 @@ impl<'a> RhsView<'a> {
     pub(super) fn decode_buffer(self, rows: usize) -> usize {
         match self.panels {
             Panels::F32(_) | Panels::Bf16Pairs(_) => 0,
-            Panels::F16(_) | Panels::Bf16(_) | Panels::Blocks(_, OperandFormat::F32, _) => rows * PANEL,
-            Panels::Blocks(format, OperandFormat::Bf16Pairs, _) => (rows + paired_rows(format)) * PANEL,
+            Panels::F16(_) | Panels::Bf16(_) => rows * PANEL,
+            Panels::Blocks(blocks) => blocks.decode_buffer(rows),
         }
     }
 
@@ -367,21 +322,8 @@ impl<'a> RhsView<'a> {
                 decode_bf16(isa, &bits[range], buffer);
                 buffer
             }
-            Panels::Blocks(format, OperandFormat::F32, bytes) => {
-                let buffer = &mut buffer[..len];
-                decode_panel(isa, format, self.width(panel), &bytes[range], buffer);
-                buffer
-            }
-            Panels::Blocks(format, OperandFormat::Bf16Pairs, bytes) => {
-                let (pairs, values) = buffer.split_at_mut(len);
-                let (width, rows) = (self.width(panel), paired_rows(format));
-                let parts = bytes[range].chunks(format.bytes_of(rows) * width);
-                for (bytes, pairs) in parts.zip(pairs.chunks_mut(rows / 2 * width)) {
-                    let values = &mut values[..2 * pairs.len()];
-                    decode_panel(isa, format, width, bytes, values);
-                    pair_rows(isa, values, width, pairs);
-                }
-                pairs
+            Panels::Blocks(blocks) => {
+                blocks.decode(isa, range, (panel * PANEL, self.width(panel)), buffer, len)
             }
         }
     }
@@ -392,7 +334,7 @@ impl<'a> RhsView<'a> {
         match self.panels {
             Panels::F32(slots) | Panels::Bf16Pairs(slots) => Prefetch::new(&slots[range]),
             Panels::F16(bits) | Panels::Bf16(bits) => Prefetch::new(&bits[range]),
-            Panels::Blocks(_, _, bytes) => Prefetch::new(&bytes[range]),
+            Panels::Blocks(blocks) => Prefetch::new(blocks.bytes(range)),
         }
     }
 }
@@ -402,7 +344,6 @@ mod tests {
     use half::{bf16, f16};
 
     use super::super::super::Precision;
-    use super::super::super::dequantise::decode_blocks;
     use super::*;
 
     #[test]
@@ -432,46 +373,6 @@ mod tests {
                         };
                         let wanted = wanted.get((first + n) * depth + k).copied().unwrap_or(0.0);
                         assert_eq!(found, wanted, "{format:?} ({k}, {n})");
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn blocks_are_decoded_where_a_part_of_the_depth_begins() {
-        let (depth, columns) = (768, 37);
-        let ctx = KernelContext::new(Isa::widest(), Precision::Full, Some(2));
-        let layout = MatrixLayout { row: |k| k, column_stride: depth };
-        for format in BlockFormat::ALL {
-            // Whatever they are, scales of these bytes are ordinary numbers.
-            let bytes: Vec<u8> =
-                (0..format.bytes_of(depth * columns)).map(|i| (i * 7 % 251) as u8 & 0x3f).collect();
-            let mut wanted = vec![0.0; depth * columns];
-            decode_blocks(format, &bytes, &mut wanted);
-            for packed_as in [PackedFormat::AsStored, PackedFormat::Bf16Pairs] {
-                let data = WeightData::Blocks(format, &bytes);
-                let packed = PackedRhs::new(&ctx, [depth, columns], data, &layout, packed_as);
-                let rhs = packed.view();
-                let pairs = rhs.operand_format() == OperandFormat::Bf16Pairs;
-                assert_eq!(pairs, packed_as == PackedFormat::Bf16Pairs);
-                assert_eq!(768 % rhs.slots_together(), 0);
-                for (rhs, first) in [(rhs, 0), (rhs.narrow(PANEL..columns), PANEL)] {
-                    // The second of three parts.
-                    let (from, to) = (rhs.depth_slots() / 3, rhs.depth_slots() / 3 * 2);
-                    let mut buffer = vec![f32::NAN; rhs.decode_buffer(to - from)];
-                    let width = rhs.width(0);
-                    let rows = rhs.rows(ctx.isa(), 0, from..to, &mut buffer);
-                    assert_eq!(rows.len(), (to - from) * width);
-                    for (k, n) in (256..512).flat_map(|k| (0..width).map(move |n| (k, n))) {
-                        let wanted = wanted.get((first + n) * depth + k).copied().unwrap_or(0.0);
-                        let (found, wanted) = if pairs {
-                            let bits = rows[(k - 256) / 2 * width + n].to_bits() >> (k % 2 * 16) << 16;
-                            (f32::from_bits(bits), bf16::from_f32(wanted).to_f32())
-                        } else {
-                            (rows[(k - 256) * width + n], wanted)
-                        };
-                        assert_eq!(found, wanted, "{format:?} {packed_as:?} ({k}, {n})");
                     }
                 }
             }
