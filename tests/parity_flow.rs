@@ -373,6 +373,9 @@ fn guidance_and_prompt_steer_dev() {
     assert_eq!(flow("a red fox", 3.5), first);
 }
 
+/// What is done to a folder, and a part of what is said of it then.
+type Case<'a> = (&'a dyn Fn(&Path), &'a str);
+
 #[test]
 fn folders_that_do_not_go_together_say_why() {
     let says = |change: &dyn Fn(&Path)| {
@@ -391,7 +394,7 @@ fn folders_that_do_not_go_together_say_why() {
             std::fs::write(path, json.to_string()).unwrap();
         }
     };
-    let cases: [(&dyn Fn(&Path), &str); 8] = [
+    let cases: [Case<'_>; 8] = [
         (&key("transformer/config.json", "out_channels", 32.into()), "transformer: ‘out_channels’ is 32"),
         (&key("transformer/config.json", "joint_attention_dim", 32.into()), "takes states of width 32"),
         (&key("transformer/config.json", "pooled_projection_dim", 8.into()), "takes pooled text of width 8"),

@@ -5,6 +5,7 @@
 mod chroma;
 mod clip_reader;
 mod flow_model;
+mod flow_profile;
 mod flux;
 mod plain_prompt;
 mod stable_diffusion;
