@@ -269,6 +269,32 @@ fn stable_diffusion_3_without_t5_agrees_with_diffusers() {
     assert!(matches!(&profile.remarks[..], [one] if one.contains("no T5")), "{:?}", profile.remarks);
 }
 
+/// Chroma's transformer and scheduler with FLUX.1's T5 and VAE.
+fn chroma() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (from, to) in [("vae", "vae"), ("text_encoder_2", "text_encoder"), ("tokenizer_2", "tokenizer")] {
+        copy_all(&fixture("flux").join(from), &folder.path().join(to));
+    }
+    copy_all(&fixture("chroma"), folder.path());
+    folder
+}
+
+#[test]
+fn chroma_agrees_with_diffusers() {
+    let (folder, facts) = (chroma(), flux_facts());
+    agrees_with_diffusers(folder.path(), "chroma", &guided(prompt_of(&facts)));
+    let mut model = opened(folder.path());
+    let profile = model.profile();
+    assert_eq!((profile.family, profile.guidance), ("Chroma", GuidanceKind::ClassifierFree));
+    assert_eq!((profile.defaults.steps, profile.defaults.guidance_scale), (40, 3.0));
+    // A prompt that leaves no room for what fills it up.
+    let cancel = CancelToken::new();
+    let long = conditioning(&"a red fox ".repeat(300), 1.0);
+    let mut network = model.condition(&long, &cancel).unwrap();
+    let flow = network.predict(&latent(&recorded("chroma")["latent"]), 500.0, Branch::Conditional).unwrap();
+    assert!(flow.conditional.values().iter().all(|value| value.is_finite()));
+}
+
 #[test]
 fn t5_agrees_with_transformers() {
     let files = ModelFiles::open(&ModelSource::Folder(fixture("flux"))).unwrap();
@@ -290,11 +316,11 @@ fn t5_agrees_with_transformers() {
     let parameters = Parameters::new(files.tensors("text_encoder_2").unwrap(), &runtime);
     let cancel = CancelToken::new();
     let t5 = T5Encoder::new(&parameters, config, &cancel).unwrap();
-    let states = t5.forward(&ids_of(&facts, prompt_of(&facts)), &cancel).unwrap();
+    let states = t5.forward(&ids_of(&facts, prompt_of(&facts)), 0, &cancel).unwrap();
     let states: Vec<f32> = states.flatten_all().unwrap().to_vec1().unwrap();
     close("T5's states", &states, &recorded("flux")["states"].1, NETWORK);
     cancel.stop();
-    assert!(t5.forward(&[0], &cancel).is_err(), "it looks at the stop switch");
+    assert!(t5.forward(&[0], 0, &cancel).is_err(), "it looks at the stop switch");
 }
 
 #[test]
@@ -347,8 +373,8 @@ fn guidance_and_prompt_steer_dev() {
     assert_eq!(flow("a red fox", 3.5), first);
 }
 
-/// A change of a model's folder.
-type Damage<'a> = &'a dyn Fn(&Path);
+/// What is done to a folder, and a part of what is said of it then.
+type Case<'a> = (&'a dyn Fn(&Path), &'a str);
 
 #[test]
 fn folders_that_do_not_go_together_say_why() {
@@ -368,7 +394,7 @@ fn folders_that_do_not_go_together_say_why() {
             std::fs::write(path, json.to_string()).unwrap();
         }
     };
-    let cases: [(Damage<'_>, &str); 8] = [
+    let cases: [Case<'_>; 8] = [
         (&key("transformer/config.json", "out_channels", 32.into()), "transformer: ‘out_channels’ is 32"),
         (&key("transformer/config.json", "joint_attention_dim", 32.into()), "takes states of width 32"),
         (&key("transformer/config.json", "pooled_projection_dim", 8.into()), "takes pooled text of width 8"),

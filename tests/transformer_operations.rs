@@ -146,7 +146,11 @@ fn modulated_norms_and_residuals_agree() {
 #[test]
 fn attention_with_biases_by_distance_agrees() {
     // One block of keys and one panel of queries, several, and parts of both.
-    for (tokens, heads, head) in [(1, 1, 4), (5, 2, 8), (33, 3, 7), (150, 1, 16), (600, 2, 12)] {
+    // All tokens are keys, or all but the last few.
+    for (tokens, unseen, heads, head) in
+        [(1, 0, 1, 4), (5, 2, 2, 8), (33, 0, 3, 7), (150, 1, 1, 16), (150, 149, 1, 8), (600, 0, 2, 12)]
+    {
+        let seen = tokens - unseen;
         let [q, k, v] = [1, 2, 3].map(|salt| made_up(&[1, tokens, heads * head], salt));
         // Larger for queries after their keys, so that the two are not confused.
         let bias = |of_head: usize, distance: isize| {
@@ -156,18 +160,19 @@ fn attention_with_biases_by_distance_agrees() {
             let x = wide(x).reshape((tokens, heads, head)).unwrap();
             x.transpose(0, 1).unwrap().contiguous().unwrap()
         };
-        let scores = split(&q).matmul(&split(&k).transpose(1, 2).unwrap().contiguous().unwrap()).unwrap();
+        let first = |x: &Tensor| split(x).narrow(1, 0, seen).unwrap().contiguous().unwrap();
+        let scores = split(&q).matmul(&first(&k).transpose(1, 2).unwrap().contiguous().unwrap()).unwrap();
         let biases: Vec<f64> = (0..heads)
             .flat_map(|of_head| (0..tokens).map(move |query| (of_head, query)))
             .flat_map(|(of_head, query)| {
-                (0..tokens).map(move |key| f64::from(bias(of_head, query as isize - key as isize)))
+                (0..seen).map(move |key| f64::from(bias(of_head, query as isize - key as isize)))
             })
             .collect();
-        let biases = Tensor::from_vec(biases, (heads, tokens, tokens), &Device::Cpu).unwrap();
+        let biases = Tensor::from_vec(biases, (heads, tokens, seen), &Device::Cpu).unwrap();
         let weights = candle_nn::ops::softmax(&(scores + biases).unwrap(), D::Minus1).unwrap();
-        let out = weights.matmul(&split(&v)).unwrap().transpose(0, 1).unwrap();
+        let out = weights.matmul(&first(&v)).unwrap().transpose(0, 1).unwrap();
         let expected = out.contiguous().unwrap().reshape((1, tokens, heads * head)).unwrap();
-        let of_distance = RelativeBias::new(heads, tokens, bias);
+        let of_distance = RelativeBias::new(heads, tokens, seen, bias);
         agree(&expected, |runtime, cast| {
             attention_with_relative_bias(runtime, [&cast(&q), &cast(&k), &cast(&v)], &of_distance)
         });

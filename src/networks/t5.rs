@@ -195,13 +195,19 @@ impl T5Encoder {
         self.tokens.rows()
     }
 
-    /// The hidden states after the final norm, `[1, N, C]`, of token ids. Every token sees every other.
+    /// The hidden states after the final norm, `[1, N, C]`, of token ids. Nobody sees the last `unseen` of them.
     ///
     /// # Errors
     /// [`NetworkError::Cancelled`] once the job was stopped; it is looked at between layers.
-    pub fn forward(&self, ids: &[u32], cancel: &CancelToken) -> std::result::Result<Tensor, NetworkError> {
+    pub fn forward(
+        &self,
+        ids: &[u32],
+        unseen: usize,
+        cancel: &CancelToken,
+    ) -> std::result::Result<Tensor, NetworkError> {
         let heads = self.config.num_heads;
-        let bias = RelativeBias::new(heads, ids.len(), |head, distance| {
+        let seen = ids.len().saturating_sub(unseen);
+        let bias = RelativeBias::new(heads, ids.len(), seen, |head, distance| {
             self.biases[self.config.bucket(distance) * heads + head]
         });
         let mut x = self.tokens.forward(ids)?.unsqueeze(0)?;

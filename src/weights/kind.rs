@@ -65,7 +65,7 @@ impl fmt::Display for WeightsKind {
             Self::Flux => "a FLUX.1 model",
             Self::Flux2 => "a FLUX.2 model, which is not supported yet",
             Self::Flux3 => "a FLUX.3 model, which is not supported yet",
-            Self::Chroma => "a Chroma model, which is not supported yet",
+            Self::Chroma => "a Chroma model",
             Self::StableDiffusion3 => "a Stable Diffusion 3 model",
             Self::ZImage => "a Z-Image model",
             Self::Lumina => "a Lumina model, which is not supported",

@@ -130,6 +130,30 @@ fn flux_in_files_is_the_model_of_its_folder() {
     assert!(answers(&ModelSource::Parts(Box::new(stand_in))) == own);
 }
 
+/// Chroma's transformer has FLUX's blocks and a network for their modulation.
+#[test]
+fn chroma_in_files_is_the_model_of_its_folder() {
+    let folder = copied_model("chroma");
+    for (from, to) in [("vae", "vae"), ("text_encoder_2", "text_encoder"), ("tokenizer_2", "tokenizer")] {
+        copy_folder(&fixture("flux").join(from), &folder.path().join(to));
+    }
+    let noisy = NoiseSource::new(Seed(3)).latent(LatentShape::new(16, 4, 6));
+    let cancel = CancelToken::new();
+    let answers = |choice: &ModelSource| {
+        let mut model = loaded(choice);
+        let mut network = model.condition(&prompts("a red fox", "snow"), &cancel).unwrap();
+        both_outputs(&mut *network, &noisy, 800.0)
+    };
+    let in_files = ModelParts {
+        model: fixture("single/chroma_transformer.safetensors"),
+        text_encoders: [Some(fixture("flux/text_encoder_2/model.safetensors")), None, None],
+        vae: Some(fixture("flux/vae/diffusion_pytorch_model.safetensors")),
+        configuration: Some(folder.path().to_owned()),
+        ..ModelParts::default()
+    };
+    assert!(answers(&ModelSource::Parts(Box::new(in_files))) == answers(&model_in(&folder)));
+}
+
 /// Stability's own layout; without T5 the model draws, too.
 #[test]
 fn stable_diffusion_3_in_one_file_is_the_model_of_its_folder() {

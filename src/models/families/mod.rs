@@ -2,8 +2,10 @@
 //!
 //! A family is a folder here and a row of [`FAMILIES`]; nothing else knows it by name.
 
+mod chroma;
 mod clip_reader;
 mod flow_model;
+mod flow_profile;
 mod flux;
 mod plain_prompt;
 mod stable_diffusion;
@@ -41,6 +43,7 @@ pub trait ModelFamily: Sync {
 pub const FAMILIES: &[&dyn ModelFamily] = &[
     &stable_diffusion::StableDiffusionFamily,
     &stable_diffusion_3::StableDiffusion3Family,
+    &chroma::ChromaFamily,
     &flux::FluxFamily,
     &z_image::ZImageFamily,
 ];
@@ -64,7 +67,7 @@ pub fn family_of<'a>(
         let reason = "‘_class_name’, which names the pipeline, is not in it".to_owned();
         return Err(StoreError::Damaged { reason, path }.into());
     }
-    let why = "only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1 and Z-Image are".to_owned();
+    let why = "only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1, Chroma and Z-Image are".to_owned();
     Err(StoreError::UnsupportedFamily { class, why, path }.into())
 }
 
@@ -106,7 +109,7 @@ mod tests {
             ),
             (
                 r#"{"_class_name": "AuraFlowPipeline"}"#,
-                "AuraFlowPipeline models are not supported yet: only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1 and Z-Image are: …/model_index.json",
+                "AuraFlowPipeline models are not supported yet: only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1, Chroma and Z-Image are: …/model_index.json",
             ),
             (
                 "{}",

@@ -34,6 +34,18 @@ impl T5Reader {
         Ok(ids)
     }
 
+    /// The ids of a prompt and its end, and the first of what would fill it up where there is room.
+    ///
+    /// Gives with them how many are not of the prompt: 1, or 0 where there is no room.
+    pub(super) fn ids_and_one(&self, prompt: &str, rows: usize) -> Result<(Vec<u32>, usize), ModelError> {
+        let mut ids = self.ids(prompt, rows)?;
+        // The end is the last id that does not fill up.
+        let words = ids.iter().rposition(|id| *id != self.pad).map_or(0, |last| last + 1);
+        let unseen = usize::from(words < self.length);
+        ids.truncate(words + unseen);
+        Ok((ids, unseen))
+    }
+
     /// Tokens that a prompt has, and how many of them are read. One that cannot be read is an error later.
     pub(super) fn count(&self, prompt: &str) -> [usize; 2] {
         [self.tokenizer.ids(prompt).map_or(0, |ids| ids.len()), self.length - 1]

@@ -1,7 +1,7 @@
 //! A block with weights of their own for text and image, which meet in its attention: the block of Stable Diffusion 3
 //! and the double block of FLUX.1, diffusers' `JointTransformerBlock` and `FluxTransformerBlock`.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Error, Result, Tensor};
 
 use super::attention::QkvMaps;
 use crate::networks::blocks::linear;
@@ -28,6 +28,8 @@ pub(super) struct JointBlockConfig {
     pub(super) heads: usize,
     /// Whether queries and keys are normed in each head.
     pub(super) norms_heads: bool,
+    /// Whether each stream has a map from a vector to what modulates it.
+    pub(super) is_modulated_inside: bool,
     /// Whether the image's tokens also attend to themselves alone.
     pub(super) has_image_attention: bool,
     /// Whether the text is only read: in the last block.
@@ -71,7 +73,8 @@ struct Rest {
 /// What one stream has for itself.
 struct Stream {
     runtime: Runtime,
-    modulation: Linear,
+    /// From a vector to what modulates the stream, where the block has that for itself.
+    modulation: Option<Linear>,
     qkv: QkvMaps,
     /// `None` for a text that is only read.
     rest: Option<Rest>,
@@ -80,7 +83,10 @@ struct Stream {
 
 impl Stream {
     fn modulation(&self, vector: &Tensor) -> Result<Modulation> {
-        Modulation::new(&self.runtime, &self.modulation.forward(vector)?, self.width)
+        let Some(map) = &self.modulation else {
+            return Err(Error::Msg("a block without a modulation of its own needs one".to_owned()));
+        };
+        Modulation::new(&self.runtime, &map.forward(vector)?, self.width)
     }
 
     /// The vectors' numbers of the norm before the attention. Where nothing follows it there are two, the scale first.
@@ -114,20 +120,22 @@ pub(super) struct JointBlock {
 
 impl JointBlock {
     pub(super) fn new(vb: &Parameters, config: JointBlockConfig) -> Result<Self> {
-        let JointBlockConfig { width, heads, norms_heads, has_image_attention, reads_text_only } = config;
+        let JointBlockConfig { width, heads, norms_heads, has_image_attention, .. } = config;
         let size = [width, width / heads];
         let attention = vb.pp("attn");
+        let modulation =
+            |norm: &str, vectors: usize| linear(&vb.pp(norm).pp("linear"), width, vectors * width);
         let stream = |norm: &str, vectors: usize, maps, norms, rest: Option<[&str; 2]>| {
             let rest = rest.map(|[out, feed_forward]| {
                 let (out, feed_forward) = (attention.pp(out), vb.pp(feed_forward));
-                Ok::<_, candle_core::Error>(Rest {
+                Ok::<_, Error>(Rest {
                     out: linear(&out, width, width)?,
                     feed_forward: FeedForward::new(&feed_forward, width)?,
                 })
             });
-            Ok::<_, candle_core::Error>(Stream {
+            Ok::<_, Error>(Stream {
                 runtime: vb.runtime().clone(),
-                modulation: linear(&vb.pp(norm).pp("linear"), width, vectors * width)?,
+                modulation: config.is_modulated_inside.then(|| modulation(norm, vectors)).transpose()?,
                 qkv: QkvMaps::new(&attention, maps, norms_heads.then_some(norms), size)?,
                 rest: rest.transpose()?,
                 width,
@@ -135,7 +143,7 @@ impl JointBlock {
         };
         let image_vectors = if has_image_attention { 9 } else { 6 };
         let (text_vectors, text_rest) =
-            if reads_text_only { (2, None) } else { (6, Some(["to_add_out", "ff_context"])) };
+            if config.reads_text_only { (2, None) } else { (6, Some(["to_add_out", "ff_context"])) };
         let own = vb.pp("attn2");
         let image_attention = || -> Result<(QkvMaps, Linear)> {
             let maps = QkvMaps::new(&own, IMAGE_MAPS, norms_heads.then_some(IMAGE_NORMS), size)?;
@@ -157,22 +165,32 @@ impl JointBlock {
         vector: &Tensor,
         rotary: Option<&RotaryEmbedding>,
     ) -> Result<[Tensor; 2]> {
-        let [of_text, of_image] = [self.text.modulation(vector)?, self.image.modulation(vector)?];
+        let modulations = [self.text.modulation(vector)?, self.image.modulation(vector)?];
+        self.forward_modulated([text, image], &modulations, rotary)
+    }
+
+    /// The same with given vectors for text and image.
+    pub(super) fn forward_modulated(
+        &self,
+        [text, image]: [&Tensor; 2],
+        [of_text, of_image]: &[Modulation; 2],
+        rotary: Option<&RotaryEmbedding>,
+    ) -> Result<[Tensor; 2]> {
         let qkv = |stream: &Stream, x: &Tensor, modulation: &Modulation| {
             let [shift, scale] = stream.first_norm();
             stream.qkv.forward(x, &modulation.norm(shift, scale, EPS)?)
         };
-        let joint = qkv(&self.text, text, &of_text)?.join(&qkv(&self.image, image, &of_image)?)?;
+        let joint = qkv(&self.text, text, of_text)?.join(&qkv(&self.image, image, of_image)?)?;
         let attended = joint.attend(&self.image.runtime, self.heads, rotary)?;
         drop(joint);
         let (words, pixels) = (text.dim(1)?, image.dim(1)?);
-        let text = self.text.add_attention(text, &attended.narrow(1, 0, words)?, &of_text)?;
-        let mut x = self.image.add_attention(image, &attended.narrow(1, words, pixels)?, &of_image)?;
+        let text = self.text.add_attention(text, &attended.narrow(1, 0, words)?, of_text)?;
+        let mut x = self.image.add_attention(image, &attended.narrow(1, words, pixels)?, of_image)?;
         if let Some((qkv, out)) = &self.image_attention {
             let qkv = qkv.forward(image, &of_image.norm(SHIFT[2], SCALE[2], EPS)?)?;
             let attended = out.forward(&qkv.attend(&self.image.runtime, self.heads, None)?)?;
             x = add_scaled(&self.image.runtime, &x, &of_image.vector(GATE[2])?, &attended)?;
         }
-        Ok([self.text.add_feed_forward(text, &of_text)?, self.image.add_feed_forward(x, &of_image)?])
+        Ok([self.text.add_feed_forward(text, of_text)?, self.image.add_feed_forward(x, of_image)?])
     }
 }

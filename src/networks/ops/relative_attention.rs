@@ -7,38 +7,39 @@ use super::attention::split_heads;
 use super::{is_native, with_values};
 use crate::kernels::attention as kernels;
 
-/// Biases of the scores of N queries and as many keys in H heads.
+/// Biases of the scores of N queries and the first M of as many keys in H heads.
 pub struct RelativeBias {
-    /// For each head, that of every distance query − key from −(N − 1) to N − 1.
+    /// For each head, that of every distance query − key from −(M − 1) to N − 1.
     of_distance: Vec<f32>,
     heads: usize,
     tokens: usize,
+    seen: usize,
 }
 
 impl RelativeBias {
-    /// `bias(head, distance)` for a distance query − key.
-    pub fn new(heads: usize, tokens: usize, bias: impl Fn(usize, isize) -> f32) -> Self {
-        let furthest = tokens as isize - 1;
-        let of_head = |head| (-furthest..=furthest).map(move |distance| (head, distance));
+    /// `bias(head, distance)` for a distance query − key, of `tokens` of which the first `seen` are keys.
+    pub fn new(heads: usize, tokens: usize, seen: usize, bias: impl Fn(usize, isize) -> f32) -> Self {
+        let distances = 1 - seen as isize..tokens as isize;
+        let of_head = |head| distances.clone().map(move |distance| (head, distance));
         let of_distance = (0..heads).flat_map(of_head).map(|(head, distance)| bias(head, distance)).collect();
-        Self { of_distance, heads, tokens }
+        Self { of_distance, heads, tokens, seen }
     }
 
-    /// `[1, H, N, N]`.
+    /// `[1, H, N, M]`.
     fn tensor(&self, device: &Device) -> Result<Tensor> {
-        let n = self.tokens;
-        let mut values: Vec<f32> = Vec::with_capacity(self.heads * n * n);
-        for of_head in self.of_distance.chunks_exact((2 * n - 1).max(1)) {
+        let (n, m) = (self.tokens, self.seen);
+        let mut values: Vec<f32> = Vec::with_capacity(self.heads * n * m);
+        for of_head in self.of_distance.chunks_exact((n + m - 1).max(1)) {
             for query in 0..n {
                 // Later keys are nearer to the other end.
-                values.extend(of_head[query..query + n].iter().rev());
+                values.extend(of_head[query..query + m].iter().rev());
             }
         }
-        Tensor::from_vec(values, (1, self.heads, n, n), device)
+        Tensor::from_vec(values, (1, self.heads, n, m), device)
     }
 }
 
-/// `softmax(q·kᵀ + bias)·v`, without a scale: `[1, N, H·D]` each → `[1, N, H·D]`.
+/// `softmax(q·kᵀ + bias)·v` of the keys that are seen, without a scale: `[1, N, H·D]` each → `[1, N, H·D]`.
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -49,7 +50,9 @@ pub fn attention_with_relative_bias(
 ) -> Result<Tensor> {
     let (batch, tokens, width) = q.dims3()?;
     let heads = bias.heads;
-    let fits = batch == 1 && tokens == bias.tokens && heads > 0 && width.is_multiple_of(heads.max(1));
+    let is_seen = (1..=tokens).contains(&bias.seen);
+    let fits =
+        batch == 1 && tokens == bias.tokens && is_seen && heads > 0 && width.is_multiple_of(heads.max(1));
     if !fits || k.dims() != q.dims() || v.dims() != q.dims() {
         let shapes = format!("{:?}, {:?} and {:?}", q.dims(), k.dims(), v.dims());
         return Err(Error::Msg(format!(
@@ -57,11 +60,12 @@ pub fn attention_with_relative_bias(
             bias.tokens
         )));
     }
+    let (k, v) = (&k.narrow(1, 0, bias.seen)?, &v.narrow(1, 0, bias.seen)?);
     if is_native(q) {
         let shape = kernels::AttentionShape {
             batch,
             queries: tokens,
-            keys: tokens,
+            keys: bias.seen,
             heads,
             head_width: width / heads,
             causal: false,

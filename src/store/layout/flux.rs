@@ -1,4 +1,5 @@
-//! FLUX.1: a transformer in Black Forest Labs' layout, with a CLIP and a T5 text encoder and a VAE, in one file or several.
+//! FLUX.1 and Chroma: a transformer in Black Forest Labs' layout, with a CLIP (FLUX.1) and a T5 text encoder and a VAE, in one
+//! file or several.
 
 use serde_json::{Value, json};
 
@@ -18,36 +19,57 @@ const LATENT_CHANNELS: usize = 16;
 pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     let mut model = Assembled::new(sources.origin.clone());
     let shape = flux_shape(&*sources.own).ok_or_else(|| StoreError::Damaged {
-        reason: "it is a FLUX.1 model, and its transformer is not one that this program knows".to_owned(),
+        reason: "it is a model like FLUX.1, and its transformer is not one that this program knows"
+            .to_owned(),
         path: sources.origin.clone(),
     })?;
     let names = flux_names(&*sources.own, &shape);
     model.add("transformer", &sources.own, Part { names, config: transformer_config(&shape) });
-    let (source, mut clip) = sources.part(Role::TextEncoder(0), "CLIP-L text encoder", |source| {
-        part::clip(source).filter(|part| part.config["hidden_size"] == shape.pooled)
-    })?;
-    clip.names.remove("text_projection.weight");
-    model.add("text_encoder", &source, clip);
-    let (source, t5) = sources.part(Role::TextEncoder(1), "T5 text encoder (t5xxl)", |source| {
+    // Chroma takes no pooled embedding, and has T5 alone.
+    let t5_place = if let Some(pooled) = shape.pooled {
+        let (source, mut clip) = sources.part(Role::TextEncoder(0), "CLIP-L text encoder", |source| {
+            part::clip(source).filter(|part| part.config["hidden_size"] == pooled)
+        })?;
+        clip.names.remove("text_projection.weight");
+        model.add("text_encoder", &source, clip);
+        add_tokenizer(&mut model, "tokenizer", false);
+        1
+    } else {
+        0
+    };
+    let (source, part) = sources.part(Role::TextEncoder(t5_place), "T5 text encoder (t5xxl)", |source| {
         t5(source).filter(|part| part.config["d_model"] == shape.text)
     })?;
-    model.add("text_encoder_2", &source, t5);
-    if let Some(tokenizer) = source.gguf_metadata().and_then(gguf_tokenizer::tokenizer_json) {
-        model.add_json("tokenizer_2/tokenizer.json", &tokenizer);
+    let (name, tokenizer) =
+        [("text_encoder", "tokenizer/tokenizer.json"), ("text_encoder_2", "tokenizer_2/tokenizer.json")]
+            [t5_place];
+    model.add(name, &source, part);
+    if let Some(json) = source.gguf_metadata().and_then(gguf_tokenizer::tokenizer_json) {
+        model.add_json(tokenizer, &json);
     }
     let (source, vae) = sources.part(Role::Vae, "VAE (ae.safetensors)", flux_vae)?;
     model.add("vae", &source, vae);
-    add_tokenizer(&mut model, "tokenizer", false);
     model.add_json("scheduler/scheduler_config.json", &scheduler_config(&shape));
-    let index = json!({
+    model.add_json("model_index.json", &index(&shape));
+    Ok(model)
+}
+
+fn index(shape: &FluxShape) -> Value {
+    if shape.pooled.is_none() {
+        return json!({
+            "_class_name": "ChromaPipeline",
+            "text_encoder": ["transformers", "T5EncoderModel"],
+            "transformer": ["diffusers", "ChromaTransformer2DModel"],
+            "vae": ["diffusers", "AutoencoderKL"],
+        });
+    }
+    json!({
         "_class_name": "FluxPipeline",
         "text_encoder": ["transformers", "CLIPTextModel"],
         "text_encoder_2": ["transformers", "T5EncoderModel"],
         "transformer": ["diffusers", "FluxTransformer2DModel"],
         "vae": ["diffusers", "AutoencoderKL"],
-    });
-    model.add_json("model_index.json", &index);
-    Ok(model)
+    })
 }
 
 /// The transformer in a file.
@@ -90,7 +112,7 @@ pub(super) fn flux_vae(source: &dyn TensorSource) -> Option<Part> {
 
 fn transformer_config(shape: &FluxShape) -> Value {
     let head = shape.head;
-    json!({
+    let mut config = json!({
         "_class_name": "FluxTransformer2DModel",
         "patch_size": 1,
         "in_channels": shape.in_channels,
@@ -100,11 +122,19 @@ fn transformer_config(shape: &FluxShape) -> Value {
         "attention_head_dim": head,
         "num_attention_heads": shape.width / head.max(1),
         "joint_attention_dim": shape.text,
-        "pooled_projection_dim": shape.pooled,
-        "guidance_embeds": shape.guidance,
         // 16, 56 and 56 of 128.
         "axes_dims_rope": [head / 8, head * 7 / 16, head * 7 / 16],
-    })
+    });
+    if let Some([layers, hidden]) = shape.approximator {
+        config["_class_name"] = "ChromaTransformer2DModel".into();
+        config["approximator_layers"] = layers.into();
+        config["approximator_hidden_dim"] = hidden.into();
+        config["approximator_num_channels"] = 64.into();
+    } else {
+        config["pooled_projection_dim"] = shape.pooled.into();
+        config["guidance_embeds"] = shape.guidance.into();
+    }
+    config
 }
 
 /// The scheduler of the released models: dev's, which takes a guidance scale, and schnell's.

@@ -74,7 +74,7 @@ pub(super) fn from_files(path: &Path, parts: &ModelParts) -> Result<Assembled, S
     let kind = WeightsKind::of(&*source);
     let assemble = match kind {
         WeightsKind::StableDiffusion | WeightsKind::Unet => stable_diffusion::assemble,
-        WeightsKind::Flux => flux::assemble,
+        WeightsKind::Flux | WeightsKind::Chroma => flux::assemble,
         WeightsKind::StableDiffusion3 => sd3::assemble,
         WeightsKind::ZImage => z_image::assemble,
         kind => {
@@ -116,14 +116,17 @@ pub(super) fn stand_ins(parts: &ModelParts) -> Result<Assembled, StoreError> {
             add(name, file, second)?;
         } else {
             let first = |source: &dyn TensorSource| {
-                part::clip(source).or_else(|| part::open_clip(source, 0)).or_else(|| z_image::qwen3(source))
+                part::clip(source)
+                    .or_else(|| part::open_clip(source, 0))
+                    .or_else(|| z_image::qwen3(source))
+                    .or_else(|| flux::t5(source))
             };
             add(name, file, first)?;
         }
     }
     if let Some(file) = &parts.diffusion_model {
         match WeightsKind::of(&*open_weights(file)?) {
-            WeightsKind::Flux => add("transformer", file, flux::transformer)?,
+            WeightsKind::Flux | WeightsKind::Chroma => add("transformer", file, flux::transformer)?,
             WeightsKind::StableDiffusion3 => add("transformer", file, sd3::transformer)?,
             WeightsKind::ZImage => add("transformer", file, z_image::transformer)?,
             _ => add("unet", file, stable_diffusion::unet)?,

@@ -1,4 +1,4 @@
-//! FLUX.1's transformer in Black Forest Labs' own layout (`double_blocks`, `single_blocks`).
+//! FLUX.1's transformer in Black Forest Labs' own layout (`double_blocks`, `single_blocks`), which Chroma's has, too.
 
 use super::{Names, Origin, count};
 use crate::weights::TensorSource;
@@ -20,11 +20,13 @@ pub(in super::super) struct FluxShape {
     /// Blocks of two streams, and of one.
     pub(in super::super) double_blocks: usize,
     pub(in super::super) single_blocks: usize,
-    /// Width of the prompt's embedding, and of the pooled one.
+    /// Width of the prompt's embedding, and of the pooled one, which Chroma does not take.
     pub(in super::super) text: usize,
-    pub(in super::super) pooled: usize,
+    pub(in super::super) pooled: Option<usize>,
     /// Whether the guidance scale is an input.
     pub(in super::super) guidance: bool,
+    /// Layers and hidden width of the network that gives Chroma's modulation.
+    pub(in super::super) approximator: Option<[usize; 2]>,
 }
 
 /// The structure of a transformer from its tensors' names and shapes, `None` if there is no such transformer.
@@ -41,7 +43,13 @@ pub(in super::super) fn flux_shape(source: &dyn TensorSource) -> Option<FluxShap
         double_blocks: blocks("double_blocks", "img_attn.proj.weight"),
         single_blocks: blocks("single_blocks", "linear1.weight"),
         text: edge("txt_in.weight", 1)?,
-        pooled: edge("vector_in.in_layer.weight", 1)?,
+        pooled: edge("vector_in.in_layer.weight", 1),
+        approximator: edge("distilled_guidance_layer.in_proj.weight", 0).map(|hidden| {
+            let has = |layer| {
+                edge(&format!("distilled_guidance_layer.layers.{layer}.in_layer.weight"), 0).is_some()
+            };
+            [count(has), hidden]
+        }),
         guidance: edge("guidance_in.in_layer.weight", 0).is_some(),
     })
 }
@@ -85,12 +93,25 @@ fn outside_of_blocks(names: &mut Names, source: &dyn TensorSource, original: &st
             names.insert(format!("{renamed}{kind}"), Origin::whole(original));
         }
     }
+    if let Some(inside) = name.strip_prefix("distilled_guidance_layer.") {
+        names.insert(
+            format!("distilled_guidance_layer.{}", approximator_name(inside)),
+            Origin::whole(original),
+        );
+    }
     // Shift and scale here, scale and shift there.
     if let (Some(kind), Some(info)) =
         (name.strip_prefix("final_layer.adaLN_modulation.1."), source.info(original))
     {
         names.insert(format!("norm_out.linear.{kind}"), Origin::halves_exchanged(original, &info));
     }
+}
+
+/// A name in the network that gives Chroma's modulation.
+fn approximator_name(name: &str) -> String {
+    const PARTS: [(&str, &str); 3] =
+        [(".in_layer.", ".linear_1."), (".out_layer.", ".linear_2."), (".scale", ".weight")];
+    PARTS.iter().fold(name.to_owned(), |name, (part, renamed)| name.replacen(part, renamed, 1))
 }
 
 fn double_block(names: &mut Names, original: &str, block: &str, name: &str, width: usize) {

@@ -91,7 +91,8 @@ impl FlowFamily for Flux {
     ) -> Result<Embedded, ModelError> {
         let (_, pooled) = self.text.clip.read(prompt, runtime)?;
         let ids = self.text.t5.ids(prompt, t5.rows())?;
-        let states = runtime.run(|| t5.forward(&ids, cancel)).map_err(ModelError::in_part(Self::ENCODER))?;
+        let states =
+            runtime.run(|| t5.forward(&ids, 0, cancel)).map_err(ModelError::in_part(Self::ENCODER))?;
         Ok(Embedded { states, pooled })
     }
 

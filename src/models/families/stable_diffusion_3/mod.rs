@@ -63,7 +63,7 @@ impl ModelFamily for StableDiffusion3Family {
                 let runtime = runtime.clone();
                 move || {
                     let text = TextEncoders::load(checkpoint.files(), &configs, &runtime)?;
-                    Ok(StableDiffusion3 { text, configs })
+                    Ok(StableDiffusion3 { configs, text })
                 }
             }),
             runtime,

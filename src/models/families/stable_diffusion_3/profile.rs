@@ -3,9 +3,10 @@
 use candle_core::DType;
 
 use super::super::flow_model::{VAE, image_tokens};
-use crate::catalog::{GuidanceKind, ImageSize, ModelDefaults, ModelProfile};
+use super::super::flow_profile::{self, Special, check_width, names, read_part, read_scheduler, read_vae};
+use crate::catalog::{GuidanceKind, ModelProfile};
 use crate::diffusion::SchedulerConfig;
-use crate::latent::{LatentFormat, LatentShape};
+use crate::latent::LatentShape;
 use crate::models::ModelError;
 use crate::networks::autoencoder::AutoencoderConfig;
 use crate::networks::clip::ClipTextConfig;
@@ -21,7 +22,6 @@ pub(super) const T5: &str = "text_encoder_3";
 pub(super) const TRANSFORMER: &str = "transformer";
 /// The encoders' tokenizers.
 pub(super) const TOKENIZERS: [&str; 3] = ["tokenizer", "tokenizer_2", "tokenizer_3"];
-const SCHEDULER_FILE: &str = "scheduler/scheduler_config.json";
 /// Tokens that T5 reads, and CLIP.
 pub(super) const T5_LENGTH: usize = 256;
 const CLIP_LENGTH: usize = 77;
@@ -58,31 +58,20 @@ pub(super) struct Configs {
 impl Configs {
     /// Reads and checks each file, and whether they go together.
     pub(super) fn read(checkpoint: &Checkpoint) -> Result<Self, ModelError> {
-        let files = checkpoint.files();
-        let file = |part: &str| format!("{part}/config.json");
-        let mut scheduler: SchedulerConfig = files.json(SCHEDULER_FILE)?;
-        if scheduler.class_name.is_empty() {
-            checkpoint.part_class("scheduler").unwrap_or_default().clone_into(&mut scheduler.class_name);
-        }
-        let clip = |part: &str| Ok::<_, ModelError>(files.json::<ClipTextConfig>(&file(part))?.of_text());
+        let clip = |part: &'static str| {
+            let config = read_part::<ClipTextConfig>(checkpoint, part, |_| Ok(()))?.of_text();
+            config.check().map_err(ModelError::in_part(part))?;
+            Ok::<_, ModelError>(config)
+        };
         let has_t5 = checkpoint.part_class(T5).is_some();
+        let as_used = |scheduler: SchedulerConfig| scheduler.in_pipeline(checkpoint.class_name());
         let configs = Self {
             clips: [clip(CLIP_PARTS[0])?, clip(CLIP_PARTS[1])?],
-            t5: has_t5.then(|| files.json(&file(T5))).transpose()?,
-            transformer: files.json(&file(TRANSFORMER))?,
-            vae: files.json(&file(VAE))?,
-            scheduler: scheduler.in_pipeline(checkpoint.class_name()),
+            t5: has_t5.then(|| read_part(checkpoint, T5, T5Config::check)).transpose()?,
+            transformer: read_part(checkpoint, TRANSFORMER, Sd3Config::check)?,
+            vae: read_vae(checkpoint)?,
+            scheduler: read_scheduler(checkpoint, FAMILY, as_used)?,
         };
-        for (config, part) in configs.clips.iter().zip(CLIP_PARTS) {
-            config.check().map_err(ModelError::in_part(part))?;
-        }
-        if let Some(t5) = &configs.t5 {
-            t5.check().map_err(ModelError::in_part(T5))?;
-        }
-        configs.transformer.check().map_err(ModelError::in_part(TRANSFORMER))?;
-        configs.vae.check().map_err(ModelError::in_part(VAE))?;
-        let path = files.path(SCHEDULER_FILE);
-        configs.scheduler.check().map_err(|cause| ModelError::Scheduler { cause, path })?;
         configs.check_together()?;
         Ok(configs)
     }
@@ -94,40 +83,21 @@ impl Configs {
     }
 
     fn check_together(&self) -> Result<(), ModelError> {
-        let Self { clips, t5, transformer, vae, scheduler } = self;
-        let mismatch = |message: String| Err(ModelError::Mismatch(message));
+        let Self { clips, t5, transformer, vae, .. } = self;
         let states = transformer.joint_attention_dim;
-        if let Some(t5) = t5.as_ref().filter(|t5| t5.d_model != states) {
-            let found = t5.d_model;
-            return mismatch(format!("the transformer takes states of width {states}, but T5 gives {found}"));
+        if let Some(t5) = t5 {
+            check_width("states", states, "the third text encoder", t5.d_model)?;
         }
-        let [side_by_side, pooled] = [
-            clips.iter().map(|clip| clip.hidden_size).sum::<usize>(),
-            clips.iter().map(|clip| clip.projection_dim).sum(),
-        ];
+        let side_by_side: usize = clips.iter().map(|clip| clip.hidden_size).sum();
         if side_by_side > states {
-            return mismatch(format!(
+            return Err(ModelError::Mismatch(format!(
                 "the transformer takes states of width {states}, but the CLIP encoders together give {side_by_side}"
-            ));
+            )));
         }
+        let pooled = clips.iter().map(|clip| clip.projection_dim).sum();
         let taken = transformer.pooled_projection_dim;
-        if pooled != taken {
-            return mismatch(format!(
-                "the transformer takes pooled text of width {taken}, but the CLIP encoders together give {pooled}"
-            ));
-        }
-        let (taken, given) = (transformer.in_channels, vae.latent_channels);
-        if taken != given {
-            return mismatch(format!("the transformer takes {taken} channels where the VAE has {given}"));
-        }
-        if !scheduler.is_flow() {
-            return mismatch(format!(
-                "the transformer predicts a flow, and the scheduler {} is for other noise; Stable Diffusion 3's own is \
-                 FlowMatchEulerDiscreteScheduler",
-                scheduler.class_name
-            ));
-        }
-        Ok(())
+        check_width("pooled text", taken, "the pair of CLIP encoders", pooled)?;
+        check_width("latents", transformer.in_channels, "the VAE", vae.latent_channels)
     }
 
     /// Bytes that a step takes beside the weights, an estimate.
@@ -151,45 +121,17 @@ fn suggestions(names: &str, transformer: &Sd3Config) -> (usize, f64) {
 /// What the configuration says of a model; the VAE's hash is not known yet.
 pub(super) fn profile_of(checkpoint: &Checkpoint, configs: &Configs, parameters: u64) -> ModelProfile {
     let Configs { transformer, vae, scheduler, t5, .. } = configs;
-    let format = LatentFormat {
-        channels: vae.latent_channels,
-        downscale: vae.downscale(),
-        scale: vae.scaling_factor,
-        shift: vae.shift_factor.unwrap_or(0.0),
-    };
-    let name = checkpoint.files().name();
-    let names = [name.as_str(), checkpoint.origin()].join(" ").to_lowercase();
-    let (steps, guidance_scale) = suggestions(&names, transformer);
-    let multiple = 2 * format.downscale;
-    let most = transformer.pos_embed_max_size.saturating_mul(multiple);
-    let edge = (transformer.sample_size * format.downscale).next_multiple_of(multiple).min(most);
-    let mut remarks = scheduler.remarks();
-    if t5.is_none() {
-        remarks.push("The folder has no T5: prompts are read by its CLIP encoders alone.".to_owned());
-    }
-    if checkpoint.part_class("controlnet").is_some() {
-        remarks.push("The folder's ControlNet is not used.".to_owned());
-    }
-    ModelProfile {
-        source: checkpoint.source().clone(),
-        name,
+    let (steps, guidance_scale) = suggestions(&names(checkpoint), transformer);
+    let without_t5 = "The folder has no T5: prompts are read by its CLIP encoders alone.";
+    let special = Special {
         family: FAMILY,
-        format,
-        prediction: scheduler.prediction_type,
-        size_multiple: multiple,
-        defaults: ModelDefaults {
-            size: ImageSize::new(edge, edge),
-            steps,
-            guidance_scale,
-            sampler: scheduler.suggested_sampler(),
-        },
         guidance: GuidanceKind::ClassifierFree,
-        step_limits: scheduler.step_limits(),
-        remarks,
-        added_tokens: Vec::new(),
-        parameters,
-        vae_hash: String::new(),
-    }
+        steps,
+        guidance_scale,
+        latent_edge: transformer.sample_size.min(2 * transformer.pos_embed_max_size),
+        remarks: t5.is_none().then(|| without_t5.to_owned()).into_iter().collect(),
+    };
+    flow_profile::profile_of(checkpoint, vae, scheduler, parameters, special)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl TextEncoders {
         let words = match (&self.t5, t5) {
             (Some(reader), Some(t5)) => {
                 let ids = reader.ids(prompt, t5.rows())?;
-                runtime.run(|| t5.forward(&ids, cancel)).map_err(ModelError::in_part(T5))?
+                runtime.run(|| t5.forward(&ids, 0, cancel)).map_err(ModelError::in_part(T5))?
             }
             _ => Tensor::zeros((1, T5_LENGTH, self.width), clips.dtype(), clips.device())?,
         };

@@ -3,9 +3,12 @@
 use candle_core::DType;
 
 use super::super::flow_model::{VAE, image_tokens};
-use crate::catalog::{GuidanceKind, ImageSize, ModelDefaults, ModelProfile};
+use super::super::flow_profile::{
+    self, LATENT_EDGE, Special, check_width, names, read_part, read_scheduler, read_vae,
+};
+use crate::catalog::{GuidanceKind, ModelProfile};
 use crate::diffusion::SchedulerConfig;
-use crate::latent::{LatentFormat, LatentShape};
+use crate::latent::LatentShape;
 use crate::models::ModelError;
 use crate::networks::autoencoder::AutoencoderConfig;
 use crate::networks::mmdit::z_image::ZImageConfig;
@@ -19,7 +22,6 @@ pub(super) const PARTS: [&str; 3] = [TEXT, TRANSFORMER, VAE];
 pub(super) const TEXT: &str = "text_encoder";
 pub(super) const TOKENIZER: &str = "tokenizer";
 pub(super) const TRANSFORMER: &str = "transformer";
-const SCHEDULER_FILE: &str = "scheduler/scheduler_config.json";
 
 /// diffusers' pipelines that draw with Z-Image's own networks and differ only in what is done around them.
 const PIPELINES: [&str; 5] = [
@@ -30,8 +32,6 @@ const PIPELINES: [&str; 5] = [
     "ZImageControlNetInpaintPipeline",
 ];
 
-/// Latent pixels of an edge of the pictures that the networks were trained on.
-const LATENT_EDGE: usize = 128;
 /// Tokens of a prompt that are read at most.
 const MAX_TOKENS: usize = 512;
 /// Rows of a token's width that a block holds at once, a part of them.
@@ -56,43 +56,16 @@ pub(super) struct Configs {
 impl Configs {
     /// Reads and checks each file, and whether they go together.
     pub(super) fn read(checkpoint: &Checkpoint) -> Result<Self, ModelError> {
-        let files = checkpoint.files();
-        let file = |part: &str| format!("{part}/config.json");
-        let mut scheduler: SchedulerConfig = files.json(SCHEDULER_FILE)?;
-        if scheduler.class_name.is_empty() {
-            checkpoint.part_class("scheduler").unwrap_or_default().clone_into(&mut scheduler.class_name);
-        }
         let configs = Self {
-            text: files.json(&file(TEXT))?,
-            transformer: files.json(&file(TRANSFORMER))?,
-            vae: files.json(&file(VAE))?,
-            scheduler: scheduler.with_even_flow_times(),
+            text: read_part(checkpoint, TEXT, Qwen3Config::check)?,
+            transformer: read_part(checkpoint, TRANSFORMER, ZImageConfig::check)?,
+            vae: read_vae(checkpoint)?,
+            scheduler: read_scheduler(checkpoint, FAMILY, SchedulerConfig::with_even_flow_times)?,
         };
-        configs.text.check().map_err(ModelError::in_part(TEXT))?;
-        configs.transformer.check().map_err(ModelError::in_part(TRANSFORMER))?;
-        configs.vae.check().map_err(ModelError::in_part(VAE))?;
-        let path = files.path(SCHEDULER_FILE);
-        configs.scheduler.check().map_err(|cause| ModelError::Scheduler { cause, path })?;
-        configs.check_together()?;
+        let Self { text, transformer, vae, .. } = &configs;
+        check_width("states", transformer.cap_feat_dim, "the text encoder", text.hidden_size)?;
+        check_width("latents", transformer.in_channels, "the VAE", vae.latent_channels)?;
         Ok(configs)
-    }
-
-    fn check_together(&self) -> Result<(), ModelError> {
-        let Self { text, transformer, vae, scheduler } = self;
-        let fits = |what: &str, taken: usize, by: &str, given: usize| {
-            let message = format!("the transformer takes {what} of width {taken}, but {by} gives {given}");
-            if taken == given { Ok(()) } else { Err(ModelError::Mismatch(message)) }
-        };
-        fits("states", transformer.cap_feat_dim, "the text encoder", text.hidden_size)?;
-        fits("latents", transformer.in_channels, "the VAE", vae.latent_channels)?;
-        if !scheduler.is_flow() {
-            return Err(ModelError::Mismatch(format!(
-                "the transformer predicts a flow, and the scheduler {} is for other noise; Z-Image's own is \
-                 FlowMatchEulerDiscreteScheduler",
-                scheduler.class_name
-            )));
-        }
-        Ok(())
     }
 
     /// Layers of the language model whose states are read: all but the last.
@@ -120,40 +93,16 @@ fn suggestions(names: &str, shift: f64) -> (usize, f64) {
 /// What the configuration says of a model; the VAE's hash is not known yet.
 pub(super) fn profile_of(checkpoint: &Checkpoint, configs: &Configs, parameters: u64) -> ModelProfile {
     let Configs { vae, scheduler, .. } = configs;
-    let format = LatentFormat {
-        channels: vae.latent_channels,
-        downscale: vae.downscale(),
-        scale: vae.scaling_factor,
-        shift: vae.shift_factor.unwrap_or(0.0),
-    };
-    let name = checkpoint.files().name();
-    let names = [name.as_str(), checkpoint.origin()].join(" ").to_lowercase();
-    let (steps, guidance_scale) = suggestions(&names, scheduler.shift);
-    let edge = LATENT_EDGE * format.downscale;
-    let mut remarks = scheduler.remarks();
-    if checkpoint.part_class("controlnet").is_some() {
-        remarks.push("The folder's ControlNet is not used.".to_owned());
-    }
-    ModelProfile {
-        source: checkpoint.source().clone(),
-        name,
+    let (steps, guidance_scale) = suggestions(&names(checkpoint), scheduler.shift);
+    let special = Special {
         family: FAMILY,
-        format,
-        prediction: scheduler.prediction_type,
-        size_multiple: 2 * format.downscale,
-        defaults: ModelDefaults {
-            size: ImageSize::new(edge, edge),
-            steps,
-            guidance_scale,
-            sampler: scheduler.suggested_sampler(),
-        },
         guidance: GuidanceKind::ClassifierFree,
-        step_limits: scheduler.step_limits(),
-        remarks,
-        added_tokens: Vec::new(),
-        parameters,
-        vae_hash: String::new(),
-    }
+        steps,
+        guidance_scale,
+        latent_edge: LATENT_EDGE,
+        remarks: Vec::new(),
+    };
+    flow_profile::profile_of(checkpoint, vae, scheduler, parameters, special)
 }
 
 #[cfg(test)]

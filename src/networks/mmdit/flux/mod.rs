@@ -7,7 +7,7 @@ mod single_block;
 
 use candle_core::Tensor;
 
-use self::single_block::SingleBlock;
+pub(super) use self::single_block::SingleBlock;
 use super::embedding::{EmbeddingMlp, SINUSOIDS};
 use super::joint_block::{EPS, JointBlock, JointBlockConfig};
 use crate::networks::blocks::linear;
@@ -19,7 +19,7 @@ use crate::request::CancelToken;
 pub use config::FluxConfig;
 
 /// The base of the rotary frequencies.
-const THETA: f64 = 10_000.0;
+pub(super) const THETA: f64 = 10_000.0;
 /// What a time of 0..=1 and a guidance scale are multiplied by before they are embedded.
 const NUMBER_SCALE: f64 = 1000.0;
 
@@ -56,6 +56,19 @@ impl FluxContext {
     }
 }
 
+/// Where the tokens of a prompt of `words` and of a picture of `rows` × `columns` tokens are: the prompt's all in one place.
+pub(super) fn positions(
+    runtime: &Runtime,
+    words: usize,
+    [rows, columns]: [usize; 2],
+    axes: [usize; 3],
+    theta: f64,
+) -> candle_core::Result<RotaryEmbedding> {
+    let image = (0..rows).flat_map(|row| (0..columns).map(move |column| [0.0, row as f64, column as f64]));
+    let all: Vec<[f64; 3]> = std::iter::repeat_n([0.0; 3], words).chain(image).collect();
+    RotaryEmbedding::of_axes(runtime, &all, axes, theta)
+}
+
 impl FluxTransformer {
     /// Builds the network from its weights.
     pub fn new(vb: &Parameters, config: FluxConfig, cancel: &CancelToken) -> Result<Self, NetworkError> {
@@ -65,6 +78,7 @@ impl FluxTransformer {
             width,
             heads: config.num_attention_heads,
             norms_heads: true,
+            is_modulated_inside: true,
             has_image_attention: false,
             reads_text_only: false,
         };
@@ -76,7 +90,8 @@ impl FluxTransformer {
         let mut single_blocks = Vec::with_capacity(config.num_single_layers);
         for i in 0..config.num_single_layers {
             checkpoint(cancel)?;
-            single_blocks.push(SingleBlock::new(&vb.pp(format!("single_transformer_blocks.{i}")), &config)?);
+            let vb = vb.pp(format!("single_transformer_blocks.{i}"));
+            single_blocks.push(SingleBlock::new(&vb, width, config.num_attention_heads, true)?);
         }
         let embed = vb.pp("time_text_embed");
         let number = |name: &str| EmbeddingMlp::new(&embed.pp(name), SINUSOIDS, width);
@@ -113,19 +128,12 @@ impl FluxTransformer {
         Ok(FluxContext { tokens: self.text_in.forward(states)?, vector })
     }
 
-    /// Where the tokens of a prompt of `words` and of a picture of `rows` × `columns` tokens are.
+    /// Where the tokens of a prompt of `words` and of a picture of `grid` tokens, rows and columns, are.
     ///
     /// # Errors
     /// The tensor library's.
-    pub fn positions(
-        &self,
-        words: usize,
-        [rows, columns]: [usize; 2],
-    ) -> Result<RotaryEmbedding, NetworkError> {
-        let image =
-            (0..rows).flat_map(|row| (0..columns).map(move |column| [0.0, row as f64, column as f64]));
-        let all: Vec<[f64; 3]> = std::iter::repeat_n([0.0; 3], words).chain(image).collect();
-        Ok(RotaryEmbedding::of_axes(&self.runtime, &all, self.config.axes_dims_rope, THETA)?)
+    pub fn positions(&self, words: usize, grid: [usize; 2]) -> Result<RotaryEmbedding, NetworkError> {
+        Ok(positions(&self.runtime, words, grid, self.config.axes_dims_rope, THETA)?)
     }
 
     /// The flow for the tokens of a noisy picture `[1, L, 4·C]` at a time of 0..=1, which is its share of noise:

@@ -1,8 +1,7 @@
 //! The block of FLUX.1's transformer that has one stream.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Error, Result, Tensor};
 
-use super::FluxConfig;
 use crate::networks::blocks::linear;
 use crate::networks::mmdit::attention::QkvMaps;
 use crate::networks::mmdit::joint_block::{EPS, MLP_RATIO};
@@ -11,9 +10,10 @@ use crate::networks::{Parameters, Runtime};
 
 /// A block with one stream, whose attention and feed-forward run side by side: diffusers'
 /// `FluxSingleTransformerBlock`.
-pub(super) struct SingleBlock {
+pub(in crate::networks::mmdit) struct SingleBlock {
     runtime: Runtime,
-    modulation: Linear,
+    /// Shift, scale and gate from a vector, where the block has them for itself.
+    modulation: Option<Linear>,
     qkv: QkvMaps,
     expand: Linear,
     out: Linear,
@@ -22,23 +22,42 @@ pub(super) struct SingleBlock {
 }
 
 impl SingleBlock {
-    pub(super) fn new(vb: &Parameters, config: &FluxConfig) -> Result<Self> {
-        let (width, hidden) = (config.width(), MLP_RATIO * config.width());
-        let size = [width, config.attention_head_dim];
+    pub(in crate::networks::mmdit) fn new(
+        vb: &Parameters,
+        width: usize,
+        heads: usize,
+        is_modulated_inside: bool,
+    ) -> Result<Self> {
+        let hidden = MLP_RATIO * width;
+        let (maps, norms) = (["to_q", "to_k", "to_v"], ["norm_q", "norm_k"]);
+        let modulation = || linear(&vb.pp("norm.linear"), width, 3 * width);
         Ok(Self {
             runtime: vb.runtime().clone(),
-            modulation: linear(&vb.pp("norm.linear"), width, 3 * width)?,
-            qkv: QkvMaps::new(&vb.pp("attn"), ["to_q", "to_k", "to_v"], Some(["norm_q", "norm_k"]), size)?,
+            modulation: is_modulated_inside.then(modulation).transpose()?,
+            qkv: QkvMaps::new(&vb.pp("attn"), maps, Some(norms), [width, width / heads])?,
             expand: linear(&vb.pp("proj_mlp"), width, hidden)?,
             out: linear(&vb.pp("proj_out"), width + hidden, width)?,
-            heads: config.num_attention_heads,
+            heads,
             width,
         })
     }
 
     /// `[1, N, C] → [1, N, C]`; `vector`: `[1, C]`.
     pub(super) fn forward(&self, x: &Tensor, vector: &Tensor, rotary: &RotaryEmbedding) -> Result<Tensor> {
-        let modulation = Modulation::new(&self.runtime, &self.modulation.forward(vector)?, self.width)?;
+        let Some(map) = &self.modulation else {
+            return Err(Error::Msg("a block without a modulation of its own needs one".to_owned()));
+        };
+        let modulation = Modulation::new(&self.runtime, &map.forward(vector)?, self.width)?;
+        self.forward_modulated(x, &modulation, rotary)
+    }
+
+    /// The same with a given shift, scale and gate.
+    pub(in crate::networks::mmdit) fn forward_modulated(
+        &self,
+        x: &Tensor,
+        modulation: &Modulation,
+        rotary: &RotaryEmbedding,
+    ) -> Result<Tensor> {
         let norm = modulation.norm(0, 1, EPS)?;
         let qkv = self.qkv.forward(x, &norm)?;
         let [hidden] = normed_linears(&self.runtime, x, &norm, [&self.expand])?;

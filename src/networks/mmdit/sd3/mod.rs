@@ -54,6 +54,7 @@ impl Sd3Transformer {
                 width,
                 heads: config.num_attention_heads,
                 norms_heads: config.qk_norm.is_some(),
+                is_modulated_inside: true,
                 has_image_attention: config.dual_attention_layers.contains(&i),
                 reads_text_only: i + 1 == config.num_layers,
             };

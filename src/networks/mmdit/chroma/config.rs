@@ -1,0 +1,124 @@
+//! The configuration of Chroma's transformer.
+
+use crate::networks::NetworkError;
+
+/// The keys of `transformer/config.json` this network follows. Keys left out have diffusers' defaults.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(default)]
+pub struct ChromaConfig {
+    /// The network's class in diffusers.
+    #[serde(rename = "_class_name")]
+    pub class_name: Option<String>,
+    /// Values of a token in.
+    pub in_channels: usize,
+    /// Values of a token out, if not as many.
+    pub out_channels: Option<usize>,
+    /// Blocks with streams of their own for text and image.
+    pub num_layers: usize,
+    /// Blocks with one stream for both.
+    pub num_single_layers: usize,
+    /// Width of a head.
+    pub attention_head_dim: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
+    /// Width of the text encoder's states.
+    pub joint_attention_dim: usize,
+    /// Values of a head that each axis turns: an unused one, rows, columns.
+    pub axes_dims_rope: [usize; 3],
+    /// Values of what the approximator is told: the time, nothing, and a vector's number.
+    pub approximator_num_channels: usize,
+    /// Width of the approximator.
+    pub approximator_hidden_dim: usize,
+    /// Layers of the approximator.
+    pub approximator_layers: usize,
+}
+
+impl Default for ChromaConfig {
+    fn default() -> Self {
+        Self {
+            class_name: None,
+            in_channels: 64,
+            out_channels: None,
+            num_layers: 19,
+            num_single_layers: 38,
+            attention_head_dim: 128,
+            num_attention_heads: 24,
+            joint_attention_dim: 4096,
+            axes_dims_rope: [16, 56, 56],
+            approximator_num_channels: 64,
+            approximator_hidden_dim: 5120,
+            approximator_layers: 5,
+        }
+    }
+}
+
+impl ChromaConfig {
+    /// Refuses what this network cannot follow, naming key and value.
+    pub fn check(&self) -> Result<(), NetworkError> {
+        let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
+        if let Some(class) = self.class_name.as_ref().filter(|class| *class != "ChromaTransformer2DModel") {
+            return refuse("_class_name", class.clone(), "ChromaTransformer2DModel");
+        }
+        if let Some(outputs) = self.out_channels.filter(|outputs| *outputs != self.in_channels) {
+            return refuse("out_channels", outputs.to_string(), "as many as in_channels");
+        }
+        for (key, value) in [
+            ("in_channels", self.in_channels),
+            ("num_layers", self.num_layers),
+            ("num_single_layers", self.num_single_layers),
+            ("attention_head_dim", self.attention_head_dim),
+            ("num_attention_heads", self.num_attention_heads),
+            ("approximator_layers", self.approximator_layers),
+        ] {
+            if !(1..=1 << 14).contains(&value) {
+                return refuse(key, value.to_string(), "1 to 16384");
+            }
+        }
+        let channels = self.approximator_num_channels;
+        if !(8..=1 << 14).contains(&channels) || !channels.is_multiple_of(8) {
+            return refuse("approximator_num_channels", channels.to_string(), "a multiple of 8");
+        }
+        let axes = self.axes_dims_rope;
+        let sum = axes.iter().try_fold(0_usize, |sum, width| sum.checked_add(*width));
+        if sum != Some(self.attention_head_dim) || axes.iter().any(|width| width % 2 != 0) {
+            return refuse(
+                "axes_dims_rope",
+                format!("{axes:?}"),
+                "even numbers that sum to attention_head_dim",
+            );
+        }
+        Ok(())
+    }
+
+    /// Width of a token.
+    pub fn width(&self) -> usize {
+        self.num_attention_heads * self.attention_head_dim
+    }
+
+    /// Vectors that modulate the network: three for a single block, six for each stream of a double block, two at last.
+    pub(super) fn vectors(&self) -> usize {
+        3 * self.num_single_layers + 12 * self.num_layers + 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_released_network_has_344_vectors_and_others_are_refused_by_name() {
+        assert_eq!(ChromaConfig::default().vectors(), 344);
+        assert!(ChromaConfig::default().check().is_ok());
+        for (config, part) in [
+            (ChromaConfig { out_channels: Some(3), ..ChromaConfig::default() }, "‘out_channels’ is 3"),
+            (
+                ChromaConfig { approximator_num_channels: 12, ..ChromaConfig::default() },
+                "‘approximator_num_channels’ is 12",
+            ),
+            (ChromaConfig { axes_dims_rope: [2, 2, 2], ..ChromaConfig::default() }, "‘axes_dims_rope’ is"),
+        ] {
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.starts_with(part), "{error}");
+        }
+    }
+}
