@@ -23,7 +23,7 @@ pub enum StoreError {
     #[error("there is no folder {}", .0.display())]
     NoFolder(PathBuf),
     /// The folder contains no supported model.
-    #[error("no Stable Diffusion model in diffusers' layout was found: {looked_for} is missing in {}", folder.display())]
+    #[error("no model in diffusers' layout was found: {looked_for} is missing in {}", folder.display())]
     NotAModel {
         /// The file that is missing.
         looked_for: String,

@@ -9,7 +9,7 @@ use super::layout::{self, Place};
 use crate::catalog::{ModelParts, ModelSource};
 use crate::content::Content;
 use crate::content::json::{self, Json};
-use crate::weights::TensorSource;
+use crate::weights::{TensorSource, WeightsKind, kind_of_weights};
 
 /// A model's files by their names in diffusers' layout, such as `unet/config.json`.
 #[derive(Clone, Debug)]
@@ -115,7 +115,11 @@ impl ModelFiles {
 /// A folder in diffusers' layout, or a file with a model, whose other parts may be in other files.
 fn place_of(path: &Path, parts: &ModelParts) -> Result<Place, StoreError> {
     if path.is_dir() {
-        return Ok(Place::Folder(path.to_owned()));
+        let folder = snapshot_in(path).unwrap_or_else(|| path.to_owned());
+        return match whole_model_in(&folder) {
+            Some(file) => place_of(&file, parts),
+            None => Ok(Place::Folder(folder)),
+        };
     }
     if !path.is_file() {
         return Err(StoreError::NoFolder(path.to_owned()));
@@ -129,6 +133,38 @@ fn place_of(path: &Path, parts: &ModelParts) -> Result<Place, StoreError> {
         Ok(content) => Err(StoreError::NotAFolder { content, path: file }),
         Err(error) => Err(StoreError::Read { reason: error.to_string(), path: file }),
     }
+}
+
+/// The file by which a folder in diffusers' layout is known.
+const INDEX: &str = "model_index.json";
+
+/// The snapshot that a repository's folder in Hugging Face's cache means: that of its main branch, or the newest.
+fn snapshot_in(folder: &Path) -> Option<PathBuf> {
+    let snapshots = folder.join("snapshots");
+    if folder.join(INDEX).exists() || !snapshots.is_dir() {
+        return None;
+    }
+    let main = std::fs::read_to_string(folder.join("refs/main")).ok();
+    let main = main.map(|commit| snapshots.join(commit.trim())).filter(|folder| folder.is_dir());
+    let newest = || {
+        let folders = std::fs::read_dir(&snapshots).ok()?.flatten().map(|entry| entry.path());
+        folders
+            .filter(|path| path.is_dir())
+            .max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok())
+    };
+    main.or_else(newest)
+}
+
+/// The one file with a model in a folder that is not in diffusers' layout.
+fn whole_model_in(folder: &Path) -> Option<PathBuf> {
+    if folder.join(INDEX).exists() {
+        return None;
+    }
+    let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let is_model = |path: &PathBuf| kind_of_weights(path).is_some_and(WeightsKind::is_denoiser);
+    let mut models = entries.filter(|path| path.is_file()).filter(is_model);
+    let first = models.next()?;
+    models.next().is_none().then_some(first)
 }
 
 /// The places of a model from several files, those that count more first.
@@ -151,6 +187,32 @@ fn places_of(parts: &ModelParts) -> Result<Vec<Place>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_repository_in_the_cache_and_a_folder_around_one_file_are_what_is_in_them() {
+        let root = tempfile::tempdir().unwrap();
+        let repository = root.path().join("models--stabilityai--sd-turbo");
+        for commit in ["a1", "b2"] {
+            std::fs::create_dir_all(repository.join("snapshots").join(commit)).unwrap();
+            std::fs::write(repository.join("snapshots").join(commit).join(INDEX), "{}").unwrap();
+        }
+        let opened = || ModelFiles::open(&ModelSource::Folder(repository.clone())).unwrap();
+        assert!(opened().contains(INDEX));
+        std::fs::create_dir(repository.join("refs")).unwrap();
+        std::fs::write(repository.join("refs/main"), "a1\n").unwrap();
+        assert_eq!(opened().path(INDEX), repository.join("snapshots/a1").join(INDEX));
+        assert_eq!(opened().name(), "sd-turbo");
+        let folder = root.path().join("dreams");
+        std::fs::create_dir(&folder).unwrap();
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/single/sd1.safetensors");
+        std::fs::copy(&fixture, folder.join("dream.safetensors")).unwrap();
+        std::fs::write(folder.join("notes.txt"), "a model").unwrap();
+        let opened = || ModelFiles::open(&ModelSource::Folder(folder.clone())).unwrap();
+        assert_eq!(opened().name(), "dream");
+        // Of two nobody knows which is meant.
+        std::fs::copy(&fixture, folder.join("second.safetensors")).unwrap();
+        assert!(!opened().contains(INDEX));
+    }
 
     #[test]
     fn a_file_in_a_folders_place_is_called_what_it_is() {
