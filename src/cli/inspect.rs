@@ -14,7 +14,8 @@ use crate::formats::picture::{ReadOptions, picture_from_bytes};
 use crate::formats::{FileKind, Input, Sources, read_input};
 use crate::latent::channel_statistics;
 use crate::models;
-use crate::weights::{self, WeightsKind, open_weights};
+use crate::store::ModelFiles;
+use crate::weights::{self, TensorSource, WeightsKind, open_weights};
 
 /// Reports every input; errors go to standard error.
 pub(super) fn run(paths: &[PathBuf], as_json: bool, output: &mut Output) -> anyhow::Result<()> {
@@ -71,6 +72,7 @@ fn inspect(path: &Path) -> anyhow::Result<Value> {
 
 fn model(choice: &ModelSource) -> anyhow::Result<Value> {
     let profile = models::profile(choice)?;
+    let (parts, bytes) = parts(choice)?;
     let size = profile.defaults.size;
     let shape = profile.format.latent_shape(size.width, size.height);
     let compression = profile.format.compression(shape);
@@ -79,6 +81,9 @@ fn model(choice: &ModelSource) -> anyhow::Result<Value> {
         "name": profile.name,
         "family": profile.family,
         "parameters": profile.parameters,
+        "part": parts,
+        "weights": in_words(bytes),
+        "free memory": models::available_bytes().map(in_words),
         "prediction": profile.prediction,
         "size": size.to_string(),
         "latent": shape.to_string(),
@@ -93,6 +98,42 @@ fn model(choice: &ModelSource) -> anyhow::Result<Value> {
     }))
 }
 
+/// The number formats of a source, and how many tensors have each.
+fn formats(source: &dyn TensorSource) -> String {
+    let mut formats: BTreeMap<&str, usize> = BTreeMap::new();
+    for info in source.names().into_iter().filter_map(|name| source.info(name)) {
+        *formats.entry(info.dtype.name()).or_default() += 1;
+    }
+    let formats: Vec<String> = formats.iter().map(|(format, count)| format!("{format} ({count})")).collect();
+    formats.join(", ")
+}
+
+/// Bytes in words.
+fn in_words(bytes: u64) -> String {
+    match bytes {
+        0..0x10_0000 => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
+        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+    }
+}
+
+/// The networks of a model: what each holds, and how large it is.
+fn parts(choice: &ModelSource) -> anyhow::Result<(Vec<Value>, u64)> {
+    const PARTS: [&str; 6] =
+        ["text_encoder", "text_encoder_2", "text_encoder_3", "unet", "transformer", "vae"];
+    let files = ModelFiles::open(choice)?;
+    let (mut rows, mut total) = (Vec::new(), 0);
+    for part in PARTS {
+        let Ok(source) = files.tensors(part) else { continue };
+        let bytes = weights::stored_bytes(&*source);
+        total += bytes;
+        rows.push(json!({
+            "name": part, "parameters": weights::parameters(&*source), "formats": formats(&*source), "size": in_words(bytes),
+        }));
+    }
+    Ok((rows, total))
+}
+
 /// A model in a file; of another file of weights, its kind and its tensors.
 fn weights_file(path: &Path, kind: WeightsKind) -> anyhow::Result<Value> {
     let opened = model(&ModelSource::Folder(path.to_owned()));
@@ -105,17 +146,13 @@ fn weights_file(path: &Path, kind: WeightsKind) -> anyhow::Result<Value> {
         Err(error) => kind.is_denoiser().then(|| error.to_string()),
     };
     let source = open_weights(path)?;
-    let mut formats: BTreeMap<&str, usize> = BTreeMap::new();
-    for info in source.names().into_iter().filter_map(|name| source.info(name)) {
-        *formats.entry(info.dtype.name()).or_default() += 1;
-    }
-    let formats: Vec<String> = formats.iter().map(|(format, count)| format!("{format} ({count})")).collect();
     Ok(json!({
         "kind": "weights",
         "holds": kind.to_string(),
         "tensors": source.names().len(),
         "parameters": weights::parameters(&*source),
-        "formats": formats.join(", "),
+        "formats": formats(&*source),
+        "size": in_words(weights::stored_bytes(&*source)),
         "missing": missing,
     }))
 }

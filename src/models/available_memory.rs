@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Bytes that this process can take without swapping and without being ended for it, where the system says so: on
 /// Linux.
-pub(super) fn available_bytes() -> Option<u64> {
+pub fn available_bytes() -> Option<u64> {
     available_under(Path::new("/"))
 }
 

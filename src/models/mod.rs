@@ -23,6 +23,7 @@ use crate::request::{CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, Pictu
 use crate::store::Checkpoint;
 
 pub use crate::networks::{Isa as Instructions, available_threads};
+pub use available_memory::available_bytes;
 pub use conditioning::Conditioning;
 pub use device::describe_devices;
 pub use error::ModelError;

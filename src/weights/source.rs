@@ -55,6 +55,12 @@ pub fn parameters(source: &dyn TensorSource) -> u64 {
     source.names().into_iter().filter_map(|name| source.info(name)).map(values).sum()
 }
 
+/// Bytes of all tensors of a source as they are stored.
+pub fn stored_bytes(source: &dyn TensorSource) -> u64 {
+    let bytes = |info: TensorInfo| info.dtype.bytes_of(&info.shape).unwrap_or_default() as u64;
+    source.names().into_iter().filter_map(|name| source.info(name)).map(bytes).sum()
+}
+
 /// blake3 over all tensors and their names, in the order of the names, hex.
 ///
 /// # Errors
