@@ -28,8 +28,10 @@ impl TextTokenizer {
         let path = files.path(&name);
         let failed = |reason: String| ModelError::Tokenizer { reason, path: path.clone() };
         let Some(bytes) = files.read(&name)? else {
-            let missing = "the file is missing; it is in the model's repository, beside the other files of its tokenizer";
-            return Err(failed(missing.to_owned()));
+            return Err(failed(format!(
+                "{name} is missing; it is in the model's repository. Name a folder that has it (--config), or take a GGUF \
+                 file of the text encoder, which has its tokenizer inside"
+            )));
         };
         let mut tokenizer =
             guarded(files, || Tokenizer::from_bytes(&bytes).map_err(|error| failed(error.to_string())))?;
