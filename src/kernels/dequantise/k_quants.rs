@@ -5,18 +5,7 @@ use super::blocks::{halves, per_column, rows};
 /// Values with a scale of their own: 32, or half of that.
 const PART: usize = 32;
 
-/// The scale and the least value of a part from twelve bytes of six-bit numbers, as integers.
-#[inline(always)]
-fn scale_and_least(scales: &[u8; 12], part: usize) -> [u8; 2] {
-    if part < 4 {
-        [scales[part] & 63, scales[part + 4] & 63]
-    } else {
-        let both = scales[part + 4];
-        [(both & 15) | (scales[part - 4] >> 6 << 4), (both >> 4) | (scales[part] >> 6 << 4)]
-    }
-}
-
-/// Scales and least values of a part of `q4_k` and `q5_k`.
+/// Scales and least values of a part of `q4_k` and `q5_k`: numbers of six bits in twelve bytes from the fourth on.
 #[inline(always)]
 fn scales_of_part<const W: usize, const BYTES: usize>(
     block: &[[u8; W]; BYTES],
@@ -24,17 +13,15 @@ fn scales_of_part<const W: usize, const BYTES: usize>(
     least: &[f32; W],
     part: usize,
 ) -> [[f32; W]; 2] {
-    let (mut scales, mut leasts) = ([0.0; W], [0.0; W]);
-    for n in 0..W {
-        let mut packed = [0; 12];
-        for (i, byte) in packed.iter_mut().enumerate() {
-            *byte = block[4 + i][n];
-        }
-        let [scale, m] = scale_and_least(&packed, part);
-        scales[n] = d[n] * f32::from(scale);
-        leasts[n] = least[n] * f32::from(m);
+    let [first, second] = [&block[4 + part], &block[8 + part]];
+    if part < 4 {
+        let scales = per_column(|n| d[n] * f32::from(first[n] & 63));
+        return [scales, per_column(|n| least[n] * f32::from(second[n] & 63))];
     }
-    [scales, leasts]
+    // The upper two bits are those that earlier numbers leave.
+    let earlier = &block[part];
+    let scales = per_column(|n| d[n] * f32::from(second[n] & 15 | earlier[n] >> 6 << 4));
+    [scales, per_column(|n| least[n] * f32::from(second[n] >> 4 | first[n] >> 6 << 4))]
 }
 
 /// The halves of a part.
