@@ -29,6 +29,32 @@ pub enum SamplerKind {
     UniPc,
     /// Latent consistency model (Luo et al. 2023): for distilled models.
     Lcm,
+    /// Pseudo linear multistep (Liu et al. 2022): the choice of Stable Diffusion 1's authors.
+    Pndm,
+    /// DPM-Solver-2 with k-diffusion's midpoint: two network calls a step.
+    Dpm2,
+    /// The same with fresh noise each step.
+    Dpm2Ancestral,
+    /// DPM-Solver++ multistep on the stochastic equation, second order (Lu et al. 2022).
+    Dpmpp2mSde,
+    /// DPM-Solver++ multistep, third order (Lu et al. 2022): for guidance that is weak or absent.
+    Dpmpp3m,
+    /// DPM-Solver++ multistep on the stochastic equation, third order.
+    Dpmpp3mSde,
+    /// DPM-Solver++ singlestep, second order: groups of two steps (Lu et al. 2022).
+    Dpmpp2s,
+    /// DPM-Solver++ singlestep, third order: groups of three steps (Lu et al. 2022).
+    Dpmpp3s,
+    /// DPM-Solver multistep, which extrapolates noise (Lu et al. 2022).
+    Dpm2m,
+    /// Exponential integrator with a polynomial in the logarithm of sigma (Zhang & Chen 2022).
+    Deis,
+    /// Trajectory consistency (Zheng et al. 2024): for distilled models.
+    Tcd,
+    /// Stochastic Adams predictor and corrector (Xue et al. 2023).
+    SaSolver,
+    /// To the estimate and back up with fresh noise: for few-step flow models.
+    FlowStochastic,
 }
 
 /// A sampler's names and properties.
@@ -66,7 +92,7 @@ impl Row {
 }
 
 /// Every sampler, in the order of [`SamplerKind`].
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 22] = [
     Row {
         automatic: Some(ScheduleKind::Karras),
         ..Row::new(
@@ -124,6 +150,74 @@ const ROWS: [Row; 9] = [
         is_stochastic: true,
         is_distilled: true,
         ..Row::new(SamplerKind::Lcm, "lcm", "LCM", &["lcm"], &["LCMScheduler", "FlowMatchLCMScheduler"])
+    },
+    Row::new(SamplerKind::Pndm, "pndm", "PLMS", &["plms", "pndm"], &["PNDMScheduler"]),
+    Row {
+        automatic: Some(ScheduleKind::Karras),
+        ..Row::new(SamplerKind::Dpm2, "dpm2", "DPM2", &["dpm2", "kdpm2"], &["KDPM2DiscreteScheduler"])
+    },
+    Row {
+        automatic: Some(ScheduleKind::Karras),
+        is_stochastic: true,
+        ..Row::new(
+            SamplerKind::Dpm2Ancestral,
+            "dpm2-ancestral",
+            "DPM2 a",
+            &["dpm2a", "dpm2ancestral", "kdpm2a", "kdpm2ancestral"],
+            &["KDPM2AncestralDiscreteScheduler"],
+        )
+    },
+    Row {
+        automatic: Some(ScheduleKind::Exponential),
+        is_stochastic: true,
+        ..Row::new(
+            SamplerKind::Dpmpp2mSde,
+            "dpmpp-2m-sde",
+            "DPM++ 2M SDE",
+            &["dpm++2msde", "dpmpp2msde", "dpmpp2msdegpu"],
+            &[],
+        )
+    },
+    Row::new(SamplerKind::Dpmpp3m, "dpmpp-3m", "DPM++ 3M", &["dpm++3m", "dpmpp3m"], &[]),
+    Row {
+        automatic: Some(ScheduleKind::Exponential),
+        is_stochastic: true,
+        ..Row::new(
+            SamplerKind::Dpmpp3mSde,
+            "dpmpp-3m-sde",
+            "DPM++ 3M SDE",
+            &["dpm++3msde", "dpmpp3msde", "dpmpp3msdegpu"],
+            &[],
+        )
+    },
+    Row::new(
+        SamplerKind::Dpmpp2s,
+        "dpmpp-2s",
+        "DPM++ 2S",
+        &["dpm++2s", "dpmpp2s", "dpmsolversinglestep"],
+        &["DPMSolverSinglestepScheduler"],
+    ),
+    Row::new(SamplerKind::Dpmpp3s, "dpmpp-3s", "DPM++ 3S", &["dpm++3s", "dpmpp3s"], &[]),
+    Row::new(SamplerKind::Dpm2m, "dpm-2m", "DPM 2M", &["dpm2m"], &[]),
+    Row::new(SamplerKind::Deis, "deis", "DEIS", &["deis", "deismultistep"], &["DEISMultistepScheduler"]),
+    Row {
+        is_stochastic: true,
+        is_distilled: true,
+        ..Row::new(SamplerKind::Tcd, "tcd", "TCD", &["tcd"], &["TCDScheduler"])
+    },
+    Row {
+        is_stochastic: true,
+        ..Row::new(SamplerKind::SaSolver, "sa-solver", "SA-Solver", &["sasolver"], &["SASolverScheduler"])
+    },
+    Row {
+        is_stochastic: true,
+        ..Row::new(
+            SamplerKind::FlowStochastic,
+            "flow-stochastic",
+            "Flow stochastic",
+            &["flowstochastic"],
+            &[],
+        )
     },
 ];
 

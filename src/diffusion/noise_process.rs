@@ -1,6 +1,6 @@
 //! How training adds noise to the data, and the coordinates in which samplers integrate back.
 
-use super::sigmas::alphas_cumprod;
+use super::sigmas::{alphas_cumprod, k_sigmas, timestep_at};
 use super::{NoiseLevel, SchedulerConfig};
 use crate::latent::Latent;
 
@@ -32,6 +32,16 @@ impl NoiseProcess {
         }
     }
 
+    /// The fractional training timestep of a level.
+    pub(super) fn timestep_of(&self, level: NoiseLevel) -> f64 {
+        match self {
+            Self::VariancePreserving { alphas_cumprod } => {
+                timestep_at(&k_sigmas(alphas_cumprod), level.k_sigma())
+            }
+            Self::Flow { train, .. } => level.sigma / (level.alpha + level.sigma) * *train as f64,
+        }
+    }
+
     /// The coordinates of its ordinary differential equation.
     pub fn coordinates(&self) -> Coordinates {
         match self {
@@ -59,6 +69,14 @@ impl Coordinates {
         match self {
             Self::KSigma => level.k_sigma(),
             Self::Flow => level.sigma / (level.alpha + level.sigma),
+        }
+    }
+
+    /// The level at τ; `timestep` is what the network gets.
+    pub(super) fn level(self, time: f64, timestep: f64) -> NoiseLevel {
+        match self {
+            Self::KSigma => NoiseLevel::from_k_sigma(time, timestep),
+            Self::Flow => NoiseLevel::from_flow_time(time, timestep),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The one sampling loop.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -65,7 +66,8 @@ pub fn sample(
     let mut noise = NoiseSource::new(seed);
     let (mut noisy, steps) = begin(schedule, &start, &mut noise);
     let coordinates = schedule.coordinates;
-    let plan = Plan { config, coordinates, planned: schedule.steps.len(), taken: steps.len() };
+    let plan =
+        Plan { config, coordinates, planned: schedule.steps.len(), taken: steps.len(), eta: schedule.eta };
     let mut rule = (spec(schedule.sampler).new)(&plan);
     let mut trajectory = Trajectory::default();
     for (index, step) in steps.iter().enumerate() {
@@ -110,10 +112,11 @@ fn begin<'s>(
     schedule: &'s Schedule,
     start: &Start<'_>,
     noise: &mut NoiseSource,
-) -> (Latent, &'s [ScheduleStep]) {
+) -> (Latent, Cow<'s, [ScheduleStep]>) {
     match start {
         Start::Noise(shape) => {
-            (combine(&[(schedule.initial_noise_scale, &noise.latent(*shape))]), &schedule.steps)
+            let first = combine(&[(schedule.initial_noise_scale, &noise.latent(*shape))]);
+            (first, schedule.steps.as_slice().into())
         }
         Start::Latent { latent, strength } => {
             let steps = schedule.for_strength(*strength);

@@ -1,8 +1,12 @@
 //! The noise levels of one run.
 
+use std::borrow::Cow;
+
 use super::sampler::{End, FlowGrid, Grid, SamplerSpec, spec};
 use super::scheduler_config::FinalSigma;
-use super::sigmas::{Spread, interpolate, linspace, solver_timesteps, spaced_timesteps, timestep_at};
+use super::sigmas::{
+    Spread, interpolate, k_sigmas, linspace, solver_timesteps, spaced_timesteps, timestep_at,
+};
 use super::{Coordinates, DiffusionError, NoiseLevel, NoiseProcess, ScheduleStep, SchedulerConfig};
 use crate::catalog::{SamplerKind, ScheduleKind, TimestepSpacing};
 
@@ -17,6 +21,10 @@ pub struct Schedule {
     pub steps: Vec<ScheduleStep>,
     /// Factor of unit noise at the start of a run from noise (diffusers' `init_noise_sigma`).
     pub initial_noise_scale: f64,
+    /// How much of the noise is drawn anew; `None` is the sampler's default.
+    pub eta: Option<f64>,
+    /// The steps before a pseudo linear multistep adds those it begins with.
+    plain: Option<Vec<ScheduleStep>>,
 }
 
 impl Schedule {
@@ -35,7 +43,10 @@ impl Schedule {
             return Err(DiffusionError::Steps { steps, most });
         }
         let spec = spec(sampler);
-        let own = config.timestep_spacing.unwrap_or(spec.spacing);
+        let own = match spec.grid {
+            Grid::Singlestep => spec.spacing,
+            _ => config.timestep_spacing.unwrap_or(spec.spacing),
+        };
         let (spacing, spread) = match kind {
             ScheduleKind::Model => (own, Spread::used(config, spec.spreads)),
             ScheduleKind::Leading => (TimestepSpacing::Leading, None),
@@ -48,25 +59,32 @@ impl Schedule {
         let (levels, end, initial_noise_scale) = match &process {
             NoiseProcess::Flow { shift, train } => {
                 let levels = flow_levels(spec.flow_grid, *shift, *train, spacing, spread, config, steps);
-                (levels, NoiseLevel::CLEAN, 1.0)
+                // diffusers' solvers that end at their last level do so on the sigmas of flows, too.
+                let repeats = spec.end == End::LeastVisited && config.use_flow_sigmas;
+                let end = levels.last().copied().filter(|_| repeats).unwrap_or(NoiseLevel::CLEAN);
+                (levels, end, 1.0)
             }
             NoiseProcess::VariancePreserving { alphas_cumprod } => {
                 let builder = ScheduleBuilder { config, spec, bars: alphas_cumprod, spacing, steps };
                 match (spec.grid, spread) {
                     (Grid::Distilled, _) => builder.distilled(),
-                    (Grid::FixedDistance | Grid::TrainingTimesteps, None) => builder.training_timesteps(),
-                    (Grid::Solver, _) => builder.solver(spread),
-                    (Grid::KDiffusion | Grid::FixedDistance | Grid::TrainingTimesteps, _) => {
-                        builder.k_diffusion(spread)
+                    (Grid::FixedDistance | Grid::PseudoMultistep | Grid::TrainingTimesteps, None) => {
+                        builder.training_timesteps()
                     }
+                    (Grid::Solver | Grid::Singlestep, _) => builder.solver(spread),
+                    _ => builder.k_diffusion(spread),
                 }
             }
         };
         let ends = levels.iter().skip(1).copied().chain([end]);
         let mut taken: Vec<ScheduleStep> =
             levels.iter().copied().zip(ends).map(|(from, to)| ScheduleStep { from, to }).collect();
-        if let (NoiseProcess::VariancePreserving { alphas_cumprod }, Grid::FixedDistance, None) =
-            (&process, spec.grid, spread)
+        let mut plain = None;
+        if let (
+            NoiseProcess::VariancePreserving { alphas_cumprod },
+            Grid::FixedDistance | Grid::PseudoMultistep,
+            None,
+        ) = (&process, spec.grid, spread)
         {
             // The previous timestep is at a fixed distance, which need not be the next one visited.
             let distance = config.num_train_timesteps / steps;
@@ -74,21 +92,77 @@ impl Schedule {
                 let t = step.from.timestep as usize;
                 step.to = if t >= distance { training_level(alphas_cumprod, t - distance) } else { end };
             }
+            if spec.grid == Grid::PseudoMultistep {
+                let first = if config.skips_runge_kutta() || steps < RUNGE_KUTTA_STEPS + 1 {
+                    with_repeated_step(&taken, 0)
+                } else {
+                    with_runge_kutta_steps(&taken, alphas_cumprod, distance)
+                };
+                plain = Some(std::mem::replace(&mut taken, first));
+            }
         }
-        Ok(Self { sampler, coordinates: process.coordinates(), steps: taken, initial_noise_scale })
+        let coordinates = process.coordinates();
+        Ok(Self { sampler, coordinates, steps: taken, initial_noise_scale, eta: None, plain })
+    }
+
+    /// The same with another share of fresh noise than the sampler's default.
+    #[must_use]
+    pub fn with_eta(self, eta: Option<f64>) -> Self {
+        Self { eta, ..self }
     }
 
     /// The steps of an image-to-image run: the last `strength` share (diffusers' `get_timesteps`).
-    pub fn for_strength(&self, strength: f64) -> &[ScheduleStep] {
-        let planned = self.steps.len();
+    pub fn for_strength(&self, strength: f64) -> Cow<'_, [ScheduleStep]> {
+        let planned = self.plain.as_ref().unwrap_or(&self.steps).len();
         let wanted = planned as f64 * strength;
         let skipped = match self.coordinates {
             Coordinates::KSigma => planned - (wanted as usize).min(planned),
             // The flow pipelines round down what is skipped, and not what is taken.
             Coordinates::Flow => (planned as f64 - wanted).max(0.0) as usize,
         };
-        &self.steps[skipped.min(planned)..]
+        let skipped = skipped.min(planned);
+        match &self.plain {
+            Some(plain) => with_repeated_step(plain, skipped).into(),
+            None => self.steps[skipped..].into(),
+        }
     }
+}
+
+/// The steps of a pseudo linear multistep: the second timestep comes twice, the first time as the end of the first step,
+/// which is taken again.
+///
+/// `skipped` timesteps are left out. diffusers counts the repeated timestep, and repeats what is then the second, so that
+/// an image-to-image run is one step shorter than its timesteps.
+fn with_repeated_step(plain: &[ScheduleStep], skipped: usize) -> Vec<ScheduleStep> {
+    if plain.len() < 2 || skipped >= plain.len() {
+        return plain[skipped..].to_vec();
+    }
+    let all = [plain[0], plain[1]].into_iter().chain(plain[1..].iter().copied());
+    let mut steps: Vec<ScheduleStep> = all.skip(skipped).collect();
+    if let Some(repeated) = steps.get_mut(1) {
+        repeated.to = repeated.from;
+    }
+    steps
+}
+
+/// Steps that Runge and Kutta's rule takes at the beginning.
+const RUNGE_KUTTA_STEPS: usize = 3;
+
+/// The steps of a pseudo linear multistep whose first ones are Runge and Kutta's: for each its four network calls, at
+/// the beginning, twice halfway and at the end, and where each leads from the beginning.
+fn with_runge_kutta_steps(plain: &[ScheduleStep], bars: &[f64], distance: usize) -> Vec<ScheduleStep> {
+    let half = distance / 2;
+    let level = |t: usize| training_level(bars, t);
+    let calls = plain.windows(2).take(RUNGE_KUTTA_STEPS).flat_map(|pair| {
+        let [first, last] = [pair[0].from.timestep as usize, pair[1].from.timestep as usize];
+        [
+            ScheduleStep { from: level(first), to: level(first - half) },
+            ScheduleStep { from: level(last + half), to: level(last + half) },
+            ScheduleStep { from: level(last + half), to: level(last) },
+            ScheduleStep { from: level(last), to: level(last) },
+        ]
+    });
+    calls.chain(plain[RUNGE_KUTTA_STEPS..].iter().copied()).collect()
 }
 
 /// The level of a whole training timestep, at most the last.
@@ -150,13 +224,6 @@ struct ScheduleBuilder<'a> {
 }
 
 impl ScheduleBuilder<'_> {
-    /// k-diffusion's sigma of each training timestep. A terminal signal of 0 is replaced, as in
-    /// diffusers, with the smallest one.
-    fn k_sigmas(&self) -> Vec<f64> {
-        let signal = |bar: f64| if bar > 0.0 { bar } else { 2.0_f64.powi(-24) };
-        self.bars.iter().map(|&bar| signal(bar)).map(|bar| ((1.0 - bar) / bar).sqrt()).collect()
-    }
-
     fn spaced(&self) -> Vec<f64> {
         spaced_timesteps(self.spacing, self.config.num_train_timesteps, self.steps, self.config.steps_offset)
     }
@@ -165,37 +232,47 @@ impl ScheduleBuilder<'_> {
     fn end(&self, last_spread: Option<f64>) -> NoiseLevel {
         let first = || NoiseLevel::from_alpha_cumprod(self.bars[0], 0.0);
         match (self.spec.end, self.config.final_sigmas_type) {
-            (End::AlphaToOne, _) if !self.config.set_alpha_to_one => first(),
+            (End::LeastNoise, _) => first(),
+            (End::LeastVisited, _) => {
+                last_spread.map_or_else(first, |sigma| NoiseLevel::from_k_sigma(sigma, 0.0))
+            }
+            (End::AlphaToOne(default), _) if !self.config.set_alpha_to_one.unwrap_or(default) => first(),
             (End::FinalSigma, FinalSigma::SigmaMin) => first(),
             (End::FinalSpreadSigma, FinalSigma::SigmaMin) => {
                 last_spread.map_or_else(first, |sigma| NoiseLevel::from_k_sigma(sigma, 0.0))
             }
-            (End::Clean | End::AlphaToOne, _)
+            (End::Clean | End::AlphaToOne(_), _)
             | (End::FinalSigma | End::FinalSpreadSigma, FinalSigma::Zero) => NoiseLevel::CLEAN,
         }
     }
 
     fn k_diffusion(&self, spread: Option<Spread>) -> Levels {
-        let train = self.k_sigmas();
+        let train = k_sigmas(self.bars);
         let spaced = self.spaced();
         let sigmas: Vec<f64> = spaced.iter().map(|&t| interpolate(&train, t)).collect();
         let levels: Vec<NoiseLevel> = match spread {
             None => sigmas.iter().zip(spaced).map(|(&s, t)| NoiseLevel::from_k_sigma(s, t)).collect(),
             Some(spread) => {
+                let rounds = self.spec.grid == Grid::Midpoint && spread == Spread::Karras;
                 let spread = spread.sigmas(self.config, sigmas[0], sigmas[sigmas.len() - 1], self.steps);
-                spread.into_iter().map(|s| NoiseLevel::from_k_sigma(s, timestep_at(&train, s))).collect()
+                let timestep = |s| {
+                    let timestep = timestep_at(&train, s);
+                    if rounds { timestep.round_ties_even() } else { timestep }
+                };
+                spread.into_iter().map(|s| NoiseLevel::from_k_sigma(s, timestep(s))).collect()
             }
         };
         // diffusers starts k-diffusion's latent at the largest sigma; leading spacing at √(σ² + 1).
-        let unit = self.spacing == TimestepSpacing::Leading || self.spec.grid != Grid::KDiffusion;
+        let is_k_diffusion = matches!(self.spec.grid, Grid::KDiffusion | Grid::Midpoint);
+        let unit = self.spacing == TimestepSpacing::Leading || !is_k_diffusion;
         let scale = if unit { 1.0 } else { levels[0].sigma };
         // DDIM and DDPM on spread sigmas end as k-diffusion's samplers do.
-        let end = if self.spec.grid == Grid::KDiffusion { self.end(None) } else { NoiseLevel::CLEAN };
+        let end = if is_k_diffusion { self.end(None) } else { NoiseLevel::CLEAN };
         (levels, end, scale)
     }
 
     fn solver(&self, spread: Option<Spread>) -> Levels {
-        let train = self.k_sigmas();
+        let train = k_sigmas(self.bars);
         let mut last_spread = None;
         let levels = match spread {
             None => {
@@ -234,7 +311,7 @@ impl ScheduleBuilder<'_> {
             .map(|pick| (teacher - (pick + 1e-9).floor() as usize) * k - 1)
             .map(|t| training_level(self.bars, t))
             .collect();
-        (levels, NoiseLevel::CLEAN, 1.0)
+        (levels, self.end(None), 1.0)
     }
 }
 

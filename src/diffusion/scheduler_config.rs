@@ -56,8 +56,8 @@ pub struct SchedulerConfig {
     pub timestep_spacing: Option<TimestepSpacing>,
     /// Added to leading timesteps.
     pub steps_offset: usize,
-    /// DDIM: whether the last step ends without noise (else at the first training noise level).
-    pub set_alpha_to_one: bool,
+    /// DDIM and PNDM: whether the last step ends without noise (else at the first training noise level).
+    pub set_alpha_to_one: Option<bool>,
     /// Lin et al. 2023, algorithm 1.
     pub rescale_betas_zero_snr: bool,
     /// Whether the model's own schedule is Karras'.
@@ -86,7 +86,7 @@ pub struct SchedulerConfig {
     pub dynamic_thresholding_ratio: f64,
     /// The largest threshold.
     pub sample_max_value: f64,
-    /// DPM-Solver++ and UniPC: the highest order (`None` is 2).
+    /// The DPM-Solver family, DEIS and UniPC: the highest order (`None` is 2).
     pub solver_order: Option<usize>,
     /// DPM-Solver++: `midpoint` or `heun`; UniPC: `bh1` or `bh2`.
     pub solver_type: Option<String>,
@@ -96,13 +96,21 @@ pub struct SchedulerConfig {
     pub euler_at_final: bool,
     /// UniPC: steps after which nothing is corrected.
     pub disable_corrector: Vec<usize>,
+    /// PNDM: whether the first steps are not Runge and Kutta's (`None`: see [`Self::skips_runge_kutta`]).
+    pub skip_prk_steps: Option<bool>,
+    /// SA-Solver: the order of the predictor (`None` is 2).
+    pub predictor_order: Option<usize>,
+    /// SA-Solver: the order of the corrector (`None` is 2).
+    pub corrector_order: Option<usize>,
+    /// SA-Solver: another rule for τ; not supported.
+    pub tau_func: Option<serde_json::Value>,
     /// DDPM: the variance of the fresh noise.
     pub variance_type: Option<String>,
     /// LCM: the teacher's steps.
     pub original_inference_steps: usize,
     /// LCM: scales the timestep in the boundary condition.
     pub timestep_scaling: f64,
-    /// DPM-Solver: the variant of the equation; only `dpmsolver++` is supported.
+    /// DPM-Solver: the variant of the equation, which chooses the sampler; SA-Solver: only `data_prediction`.
     pub algorithm_type: Option<String>,
     /// UniPC: whether x̂₀ is extrapolated; only `true` is supported.
     pub predict_x0: Option<bool>,
@@ -130,7 +138,7 @@ pub struct SchedulerConfig {
     pub shift_terminal: Option<f64>,
     /// Flows: whether time is reversed; not supported.
     pub invert_sigmas: bool,
-    /// Flows: whether each step adds fresh noise; not supported.
+    /// Flows: whether each step adds fresh noise, which chooses the sampler.
     pub stochastic_sampling: bool,
     /// Euler: interpolation between training sigmas; only `linear` is supported.
     pub interpolation_type: Option<String>,
@@ -150,7 +158,7 @@ impl Default for SchedulerConfig {
             prediction_type: PredictionType::Epsilon,
             timestep_spacing: None,
             steps_offset: 0,
-            set_alpha_to_one: true,
+            set_alpha_to_one: None,
             rescale_betas_zero_snr: false,
             use_karras_sigmas: false,
             use_exponential_sigmas: false,
@@ -170,6 +178,10 @@ impl Default for SchedulerConfig {
             lower_order_final: None,
             euler_at_final: false,
             disable_corrector: Vec::new(),
+            skip_prk_steps: None,
+            predictor_order: None,
+            corrector_order: None,
+            tau_func: None,
             variance_type: None,
             original_inference_steps: 50,
             timestep_scaling: 10.0,
@@ -332,6 +344,13 @@ impl SchedulerConfig {
         if let Some(order) = self.solver_order.filter(|order| !(1..=8).contains(order)) {
             return refuse("solver_order", order.to_string(), "a number from 1 to 8");
         }
+        for (key, order) in
+            [("predictor_order", self.predictor_order), ("corrector_order", self.corrector_order)]
+        {
+            if let Some(order) = order.filter(|order| !(1..=4).contains(order)) {
+                return refuse(key, order.to_string(), "a number from 1 to 4");
+            }
+        }
         Ok(())
     }
 
@@ -358,9 +377,28 @@ impl SchedulerConfig {
         self.class_name.starts_with("FlowMatch")
     }
 
-    /// The sampler the model's author chose; `None` if it is not supported.
+    /// Whether PLMS begins with the first step taken twice, instead of Runge and Kutta's steps. These are the default
+    /// of `PNDMScheduler`, and nobody asks for them by choosing PLMS for another model.
+    pub(super) fn skips_runge_kutta(&self) -> bool {
+        self.skip_prk_steps.unwrap_or(self.class_name != "PNDMScheduler")
+    }
+
+    /// The sampler the model's author chose; `None` if it is not supported. Some of diffusers' classes are several
+    /// samplers, by their equation and order.
     pub fn own_sampler(&self) -> Option<SamplerKind> {
-        SamplerKind::of_diffusers_class(&self.class_name)
+        use SamplerKind as S;
+        let of_class = SamplerKind::of_diffusers_class(&self.class_name)?;
+        let is_third = self.solver_order == Some(3);
+        let equation = self.algorithm_type.as_deref();
+        Some(match (of_class, equation) {
+            (S::Dpmpp2m, Some("sde-dpmsolver++")) if is_third => S::Dpmpp3mSde,
+            (S::Dpmpp2m, Some("sde-dpmsolver++")) => S::Dpmpp2mSde,
+            (S::Dpmpp2m, Some("dpmsolver")) => S::Dpm2m,
+            (S::Dpmpp2m, _) if is_third => S::Dpmpp3m,
+            (S::Dpmpp2s, _) if is_third => S::Dpmpp3s,
+            (S::Euler, _) if self.stochastic_sampling && self.is_flow_matching() => S::FlowStochastic,
+            (kind, _) => kind,
+        })
     }
 
     /// The sampler the model's author chose, or the default one.
@@ -388,7 +426,7 @@ mod tests {
             "_class_name": "PNDMScheduler", "beta_schedule": "scaled_linear", "skip": 1
         }));
         assert_eq!(config.beta_schedule, BetaSchedule::ScaledLinear);
-        assert_eq!(config.suggested_sampler(), SamplerKind::Dpmpp2m);
+        assert_eq!(config.suggested_sampler(), SamplerKind::Pndm);
         assert_eq!(limits(&config, SamplerKind::Ddim), Limits::Clamp(1.0));
         assert_eq!(limits(&config, SamplerKind::Lcm), Limits::None);
     }
@@ -413,6 +451,27 @@ mod tests {
     }
 
     #[test]
+    fn the_equation_and_the_order_choose_the_sampler() {
+        use SamplerKind as S;
+        let (multistep, singlestep) = ("DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler");
+        for (class, equation, order, sampler) in [
+            (multistep, "dpmsolver++", 2, S::Dpmpp2m),
+            (multistep, "dpmsolver++", 3, S::Dpmpp3m),
+            (multistep, "sde-dpmsolver++", 2, S::Dpmpp2mSde),
+            (multistep, "sde-dpmsolver++", 3, S::Dpmpp3mSde),
+            (multistep, "dpmsolver", 3, S::Dpm2m),
+            (singlestep, "dpmsolver++", 1, S::Dpmpp2s),
+            (singlestep, "dpmsolver++", 3, S::Dpmpp3s),
+        ] {
+            let keys =
+                serde_json::json!({"_class_name": class, "algorithm_type": equation, "solver_order": order});
+            assert_eq!(config(keys).own_sampler(), Some(sampler), "{class} {equation} {order}");
+        }
+        let keys = serde_json::json!({"_class_name": "FlowMatchEulerDiscreteScheduler", "stochastic_sampling": true});
+        assert_eq!(config(keys).own_sampler(), Some(S::FlowStochastic));
+    }
+
+    #[test]
     fn an_unknown_beta_schedule_is_refused() {
         assert!(serde_json::from_str::<SchedulerConfig>(r#"{"beta_schedule": "cubic"}"#).is_err());
     }
@@ -431,6 +490,7 @@ mod tests {
             (serde_json::json!({"beta_end": 2.0}), "‘beta_end’ is 2"),
             (serde_json::json!({"sigma_max": 0.0}), "‘sigma_max’ is 0"),
             (serde_json::json!({"solver_order": 0}), "‘solver_order’ is 0"),
+            (serde_json::json!({"predictor_order": 5}), "‘predictor_order’ is 5"),
             (serde_json::json!({"max_image_seq_len": 256}), "‘max_image_seq_len’ is 256"),
             (serde_json::json!({"base_shift": 1e300}), "‘base_shift’ is"),
             (serde_json::json!({"time_shift_type": "cubic"}), "‘time_shift_type’ is cubic"),

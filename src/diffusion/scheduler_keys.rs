@@ -4,6 +4,7 @@
 //! supported or reported to the user; none is ignored silently.
 
 use super::SchedulerConfig;
+use crate::catalog::SamplerKind;
 
 /// How a key of `scheduler_config.json` is treated.
 enum Treatment {
@@ -45,7 +46,13 @@ const KEYS: &[(&str, Treatment)] = &[
     ("use_dynamic_shifting", Supported),
     ("shift_terminal", Reported(|c| of_flow(c, c.shift_terminal.map(|terminal| terminal.to_string())))),
     ("invert_sigmas", Reported(|c| of_flow(c, c.invert_sigmas.then(|| "true".to_owned())))),
-    ("stochastic_sampling", Reported(|c| of_flow(c, c.stochastic_sampling.then(|| "true".to_owned())))),
+    (
+        "stochastic_sampling",
+        Reported(|c| {
+            let followed = matches!(c.own_sampler(), None | Some(SamplerKind::FlowStochastic));
+            of_flow(c, (c.stochastic_sampling && !followed).then(|| "true".to_owned()))
+        }),
+    ),
     ("time_shift_type", Supported),
     ("base_shift", Supported),
     ("max_shift", Supported),
@@ -58,7 +65,9 @@ const KEYS: &[(&str, Treatment)] = &[
     (
         "algorithm_type",
         Reported(|c| {
-            unless(c, "DPMSolverMultistepScheduler", c.algorithm_type.as_deref(), &["dpmsolver++", "deis"])
+            EQUATIONS
+                .iter()
+                .find_map(|(class, followed)| unless(c, class, c.algorithm_type.as_deref(), followed))
         }),
     ),
     ("solver_order", Supported),
@@ -81,12 +90,22 @@ const KEYS: &[(&str, Treatment)] = &[
     ),
     ("original_inference_steps", Supported),
     ("timestep_scaling", Supported),
-    // PNDM, SASolver and DPMSolverSDE alone read these, and are named by their class.
-    ("skip_prk_steps", NoInfluence),
-    ("predictor_order", NoInfluence),
-    ("corrector_order", NoInfluence),
-    ("tau_func", NoInfluence),
+    ("skip_prk_steps", Supported),
+    ("predictor_order", Supported),
+    ("corrector_order", Supported),
+    (
+        "tau_func",
+        Reported(|c| c.tau_func.as_ref().filter(|tau| !tau.is_null()).map(|_| "another rule".to_owned())),
+    ),
+    // DPMSolverSDE alone reads it, and is named by its class.
     ("noise_sampler_seed", NoInfluence),
+];
+
+/// The equations that are followed, by class.
+const EQUATIONS: &[(&str, &[&str])] = &[
+    ("DPMSolverMultistepScheduler", &["dpmsolver++", "deis", "sde-dpmsolver++", "dpmsolver"]),
+    ("DPMSolverSinglestepScheduler", &["dpmsolver++", "deis"]),
+    ("SASolverScheduler", &["data_prediction"]),
 ];
 
 /// Variances that need nothing from the network; `fixed_small_log` is `fixed_small` by another way.
@@ -155,8 +174,10 @@ mod tests {
     fn a_key_that_changes_the_picture_and_is_not_supported_is_reported() {
         let multistep = "DPMSolverMultistepScheduler";
         for (class, key, value) in [
-            (multistep, "algorithm_type", serde_json::json!("sde-dpmsolver++")),
-            ("FlowMatchEulerDiscreteScheduler", "stochastic_sampling", true.into()),
+            (multistep, "algorithm_type", serde_json::json!("sde-dpmsolver")),
+            ("DPMSolverSinglestepScheduler", "algorithm_type", "dpmsolver".into()),
+            ("SASolverScheduler", "algorithm_type", "noise_prediction".into()),
+            ("FlowMatchHeunDiscreteScheduler", "stochastic_sampling", true.into()),
             ("UniPCMultistepScheduler", "predict_x0", false.into()),
             ("UniPCMultistepScheduler", "solver_p", serde_json::json!({"_class_name": "x"})),
             ("EulerDiscreteScheduler", "interpolation_type", "log_linear".into()),
@@ -173,8 +194,8 @@ mod tests {
     #[test]
     fn an_unsupported_scheduler_is_reported_and_a_default_one_is_not() {
         let of = |class: &str| SchedulerConfig { class_name: class.to_owned(), ..SchedulerConfig::default() };
-        assert!(of("PNDMScheduler").remarks()[0].contains("PNDMScheduler"));
-        for class in ["", "DDIMScheduler", "DPMSolverMultistepScheduler", "LCMScheduler"] {
+        assert!(of("DPMSolverSDEScheduler").remarks()[0].contains("DPMSolverSDEScheduler"));
+        for class in ["", "PNDMScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler", "LCMScheduler"] {
             assert_eq!(of(class).remarks(), [""; 0], "{class}");
         }
     }

@@ -62,6 +62,13 @@ pub(super) fn alphas_cumprod(config: &SchedulerConfig) -> Vec<f64> {
     cumulative_product(betas.iter().map(|b| 1.0 - b))
 }
 
+/// k-diffusion's sigma of each training timestep. A terminal signal of 0 is replaced, as in diffusers, with the
+/// smallest one.
+pub(super) fn k_sigmas(alphas_cumprod: &[f64]) -> Vec<f64> {
+    let signal = |bar: f64| if bar > 0.0 { bar } else { 2.0_f64.powi(-24) };
+    alphas_cumprod.iter().map(|&bar| signal(bar)).map(|bar| ((1.0 - bar) / bar).sqrt()).collect()
+}
+
 /// The betas of a rule.
 fn betas(config: &SchedulerConfig) -> Vec<f64> {
     let n = config.num_train_timesteps;

@@ -94,8 +94,9 @@ fn samplers_converge_with_their_order_from_a_flow_s_pure_noise() {
     for spec in SAMPLERS {
         let Some(order) = spec.order else { continue };
         let error = |n: usize| gaussian_error(spec.kind, Coordinates::Flow, &levels(n));
-        // LMS' error changes its sign near 16 steps, where it says nothing about the order.
-        let seen = observed_order(error, if order == 1 || spec.kind == SamplerKind::Lms { 40 } else { 16 });
+        // The errors of these change their sign near 16 steps, where they say nothing about the order.
+        let crosses = matches!(spec.kind, SamplerKind::Lms | SamplerKind::Pndm);
+        let seen = observed_order(error, if order == 1 || crosses { 40 } else { 16 });
         assert!(seen > order as f64 - 0.3, "{}: order {seen:.2}, errors {:e}", spec.kind.id(), error(16));
     }
 }
@@ -111,7 +112,9 @@ fn ancestral_samplers_end_in_the_distribution_of_the_data() {
         ),
     ] {
         let config: SchedulerConfig = serde_json::from_value(keys).unwrap();
-        for sampler in SamplerKind::ALL.into_iter().filter(|kind| !kind.is_distilled()) {
+        // Samplers for distilled models take each estimate for the picture itself.
+        let for_distilled = |kind: SamplerKind| kind.is_distilled() || kind == SamplerKind::FlowStochastic;
+        for sampler in SamplerKind::ALL.into_iter().filter(|kind| !for_distilled(*kind)) {
             let schedule = Schedule::new(&config, sampler, ScheduleKind::Model, 200).unwrap();
             let shape = LatentShape::new(1, 100, 100);
             let run = run(&mut Gaussian::data(), &config, &schedule, Start::Noise(shape), 5).unwrap();
@@ -122,7 +125,9 @@ fn ancestral_samplers_end_in_the_distribution_of_the_data() {
             // Ten thousand values: deviations of 0.005 and 0.0035; the rest is what 200 steps leave.
             let Gaussian { mean: wanted, variance: spread } = Gaussian::data();
             let says = format!("{name}, {}: mean {mean:.4}, variance {variance:.4}", sampler.id());
-            assert!((mean - wanted).abs() < 0.03 && (variance - spread).abs() < 0.02, "{says}");
+            // diffusers' third order on the stochastic equation spreads too far, and is followed.
+            let bound = if sampler == SamplerKind::Dpmpp3mSde { 0.05 } else { 0.02 };
+            assert!((mean - wanted).abs() < 0.03 && (variance - spread).abs() < bound, "{says}");
             assert!(run.trajectory.steps.iter().all(|step| step.sigma.is_finite()), "{says}");
         }
     }

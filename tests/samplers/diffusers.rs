@@ -34,15 +34,16 @@ fn noise_is_what_pytorch_draws_for_the_same_seed() {
 fn every_step_of_every_sampler_is_diffusers() {
     let runs = tensors(&fixture("samplers.safetensors"));
     let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
-    assert!(runs.len() > 70, "{}", runs.len());
+    assert!(runs.len() > 150, "{}", runs.len());
     for (name, (_, states)) in &runs {
         let part: Vec<&str> = name.split('|').collect();
         let sampler: SamplerKind = part[0].parse().unwrap();
         let kind: ScheduleKind = part[1].parse().unwrap();
         let prediction: PredictionType = serde_json::from_value(part[2].into()).unwrap();
-        let spread = matches!(kind, ScheduleKind::Karras | ScheduleKind::Exponential);
-        let extra =
-            if spread { serde_json::json!({"timestep_spacing": "linspace"}) } else { serde_json::json!({}) };
+        let mut extra = serde_json::json!({"prediction_type": part[2]});
+        if matches!(kind, ScheduleKind::Karras | ScheduleKind::Exponential) {
+            extra["timestep_spacing"] = "linspace".into();
+        }
         let config = config(sampler, &extra);
         let schedule = Schedule::new(&config, sampler, kind, 7).unwrap();
         let shape = LatentShape::new(4, 4, 4);
@@ -82,6 +83,7 @@ fn every_key_of_the_scheduler_is_followed_as_diffusers_does() {
         let sampler: SamplerKind = fact["sampler"].as_str().unwrap().parse().unwrap();
         let steps = fact["steps"].as_u64().unwrap() as usize;
         let schedule = Schedule::new(&config, sampler, ScheduleKind::Model, steps).unwrap();
+        let schedule = schedule.with_eta(fact["eta"].as_f64());
         let start = Start::Noise(LatentShape::new(4, 4, 4));
         let run = run(&mut MadeUpNetwork(config.prediction_type), &config, &schedule, start, 11);
         let (_, states) = &runs[fact["run"].as_str().unwrap()];

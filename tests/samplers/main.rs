@@ -59,5 +59,5 @@ fn spec(sampler: SamplerKind) -> &'static SamplerSpec {
 }
 
 fn plan(config: &SchedulerConfig, coordinates: Coordinates, steps: usize) -> Plan<'_> {
-    Plan { config, coordinates, planned: steps, taken: steps }
+    Plan { config, coordinates, planned: steps, taken: steps, eta: None }
 }

@@ -1,7 +1,8 @@
 //! Euler down to a lower sigma, then fresh noise back up.
 //!
-//! Source: k-diffusion, `sample_euler_ancestral` with eta 1.
+//! Source: k-diffusion, `sample_euler_ancestral`; eta is 1 unless the request says another.
 
+use super::ancestral::old_and_fresh;
 use super::rule::{Denoiser, Sampler, SamplerStep, epsilon};
 use super::spec::{End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
@@ -20,31 +21,28 @@ pub(super) const SPEC: SamplerSpec = SamplerSpec {
     clips_lambda: false,
     clip_sample: None,
     thresholds: false,
-    new: |_| Box::new(EulerAncestral),
+    new: |plan| Box::new(EulerAncestral { eta: plan.eta.unwrap_or(1.0) }),
 };
 
-struct EulerAncestral;
+struct EulerAncestral {
+    eta: f64,
+}
 
 impl Sampler for EulerAncestral {
     fn step(
         &mut self,
         denoiser: &mut dyn Denoiser,
         noisy: &Latent,
-        ScheduleStep { from, to }: ScheduleStep,
+        step: ScheduleStep,
         noise: &mut NoiseSource,
     ) -> Result<SamplerStep, DiffusionError> {
+        let ScheduleStep { from, to } = step;
         let denoised = denoiser.denoise(noisy, from)?;
-        // Ratio of the k-diffusion sigmas of end and start: the share of the noise at the end that is kept, as by
-        // k-diffusion's `sigma_down`; the rest is drawn anew. 0 where the start has no signal.
-        let share = to.sigma * from.alpha / (to.alpha * from.sigma);
+        let [old_share, fresh_share] = old_and_fresh(step, self.eta);
         let old = epsilon(noisy, &denoised, from);
         let fresh = noise.latent(noisy.shape());
-        let [old_factor, fresh_factor] = [share, (1.0 - share * share).max(0.0).sqrt()];
-        let next = combine(&[
-            (to.alpha, &denoised),
-            (to.sigma * old_factor, &old),
-            (to.sigma * fresh_factor, &fresh),
-        ]);
+        let next =
+            combine(&[(to.alpha, &denoised), (to.sigma * old_share, &old), (to.sigma * fresh_share, &fresh)]);
         Ok(SamplerStep { noisy: next, denoised })
     }
 }

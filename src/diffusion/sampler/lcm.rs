@@ -7,7 +7,7 @@ use super::rule::{Denoiser, Sampler, SamplerStep};
 use super::spec::{End, FlowGrid, Grid, SamplerSpec};
 use crate::catalog::{SamplerKind, TimestepSpacing};
 use crate::diffusion::combine::combine;
-use crate::diffusion::{DiffusionError, NoiseSource, ScheduleStep};
+use crate::diffusion::{Coordinates, DiffusionError, NoiseSource, ScheduleStep};
 use crate::latent::Latent;
 
 /// Karras et al. 2022's data standard deviation, as LCM uses it.
@@ -26,7 +26,11 @@ pub(super) const SPEC: SamplerSpec = SamplerSpec {
     thresholds: true,
     new: |plan| {
         Box::new(Lcm {
-            timestep_scaling: plan.config.timestep_scaling,
+            // diffusers' LCM for flows has no boundary condition.
+            timestep_scaling: match plan.coordinates {
+                Coordinates::KSigma => plan.config.timestep_scaling,
+                Coordinates::Flow => f64::INFINITY,
+            },
             steps_left: plan.taken,
             limits: Limits::of(plan.config, &SPEC),
         })
@@ -49,9 +53,13 @@ impl Sampler for Lcm {
     ) -> Result<SamplerStep, DiffusionError> {
         let estimate = self.limits.apply(denoiser.denoise(noisy, from)?);
         let t = from.timestep * self.timestep_scaling;
-        let skip = SIGMA_DATA * SIGMA_DATA / t.mul_add(t, SIGMA_DATA * SIGMA_DATA);
-        let out = t / t.hypot(SIGMA_DATA);
-        let denoised = combine(&[(out, &estimate), (skip, noisy)]);
+        let denoised = if t.is_finite() {
+            let skip = SIGMA_DATA * SIGMA_DATA / t.mul_add(t, SIGMA_DATA * SIGMA_DATA);
+            let out = t / t.hypot(SIGMA_DATA);
+            combine(&[(out, &estimate), (skip, noisy)])
+        } else {
+            estimate
+        };
         self.steps_left = self.steps_left.saturating_sub(1);
         if self.steps_left == 0 {
             return Ok(SamplerStep { noisy: denoised.clone(), denoised });

@@ -3,17 +3,35 @@
 //! Each rule has its own file, with its row of [`SAMPLERS`]: everything about it but its names, which
 //! [`SamplerKind`] has because files and settings need them too.
 
+mod ancestral;
 mod ddim;
 mod ddpm;
+mod deis;
+mod dpm2;
+mod dpm2_ancestral;
+mod dpm_2m;
+mod dpm_multistep;
+mod dpm_singlestep;
+mod dpm_solver;
 mod dpmpp_2m;
+mod dpmpp_2m_sde;
+mod dpmpp_2s;
+mod dpmpp_3m;
+mod dpmpp_3m_sde;
+mod dpmpp_3s;
 mod euler;
 mod euler_ancestral;
+mod exponential_integral;
+mod flow_stochastic;
 mod heun;
 mod lcm;
 mod limits;
 mod lms;
+mod pndm;
 mod rule;
+mod sa_solver;
 mod spec;
+mod tcd;
 mod unipc;
 
 use crate::catalog::SamplerKind;
@@ -35,6 +53,19 @@ pub static SAMPLERS: [&SamplerSpec; SamplerKind::ALL.len()] = [
     &lms::SPEC,
     &unipc::SPEC,
     &lcm::SPEC,
+    &pndm::SPEC,
+    &dpm2::SPEC,
+    &dpm2_ancestral::SPEC,
+    &dpmpp_2m_sde::SPEC,
+    &dpmpp_3m::SPEC,
+    &dpmpp_3m_sde::SPEC,
+    &dpmpp_2s::SPEC,
+    &dpmpp_3s::SPEC,
+    &dpm_2m::SPEC,
+    &deis::SPEC,
+    &tcd::SPEC,
+    &sa_solver::SPEC,
+    &flow_stochastic::SPEC,
 ];
 
 /// The row of a sampler.

@@ -47,6 +47,8 @@ pub struct Plan<'a> {
     pub planned: usize,
     /// Number of steps that are taken; fewer for an image-to-image run.
     pub taken: usize,
+    /// How much of the noise is drawn anew; `None` is the sampler's default.
+    pub eta: Option<f64>,
 }
 
 /// The noise in a latent: `(x − alpha·x̂₀) / sigma`.

@@ -11,10 +11,16 @@ pub(in crate::diffusion) enum Grid {
     FixedDistance,
     /// Whole training timesteps; each step goes to the next one visited.
     TrainingTimesteps,
+    /// Like the fixed distance, with the steps by which a pseudo linear multistep begins.
+    PseudoMultistep,
     /// k-diffusion's: sigmas at timesteps that may be fractional.
     KDiffusion,
+    /// The same, but the network gets whole timesteps for Karras' sigmas.
+    Midpoint,
     /// DPM-Solver's, whose spacings divide into one interval more.
     Solver,
+    /// The same, always evenly from first to last whatever the configuration says.
+    Singlestep,
     /// A subset of the steps of a distilled model's teacher.
     Distilled,
 }
@@ -35,8 +41,13 @@ pub(in crate::diffusion) enum FlowGrid {
 pub(in crate::diffusion) enum End {
     /// Without noise.
     Clean,
-    /// As `set_alpha_to_one` says: without noise or at the first training noise level.
-    AlphaToOne,
+    /// As `set_alpha_to_one` says, whose default in the class is given: without noise or at the first training noise
+    /// level.
+    AlphaToOne(bool),
+    /// At the first training noise level.
+    LeastNoise,
+    /// At the first training noise level; a spread schedule or diffusers' flow sigmas end at their own last level.
+    LeastVisited,
     /// As `final_sigmas_type` says: without noise or at the first training noise level.
     FinalSigma,
     /// The same, but at the last level of a spread schedule instead of the first of training.

@@ -129,9 +129,39 @@ mod tests {
             let expected = SamplerName { kind: sampler, schedule };
             assert_eq!(sampler_and_schedule(name), Some(expected), "{name}");
         }
-        for name in
-            ["DPM++ 2M SDE Karras", "DPM++ 2M SDE", "DPM++ SDE", "Euler CFG++", "heunpp2", "euler_cfg_pp", ""]
-        {
+        for (name, sampler) in [
+            ("DPM++ 2M SDE Exponential", S::Dpmpp2mSde),
+            ("dpmpp_2m_sde_gpu", S::Dpmpp2mSde),
+            ("DPM++ 3M SDE", S::Dpmpp3mSde),
+            ("dpmpp_3m_sde", S::Dpmpp3mSde),
+            ("DPM2 Karras", S::Dpm2),
+            ("dpm_2", S::Dpm2),
+            ("kdpm_2_k", S::Dpm2),
+            ("KDPM2DiscreteScheduler", S::Dpm2),
+            ("DPM2 a", S::Dpm2Ancestral),
+            ("dpm_2_ancestral", S::Dpm2Ancestral),
+            ("KDPM2AncestralDiscreteScheduler", S::Dpm2Ancestral),
+            ("PLMS", S::Pndm),
+            ("PNDMScheduler", S::Pndm),
+            ("dpmpp_2s", S::Dpmpp2s),
+            ("DPMSolverSinglestepScheduler", S::Dpmpp2s),
+            ("deis", S::Deis),
+            ("DEISMultistepScheduler", S::Deis),
+            ("TCD", S::Tcd),
+            ("sa_solver", S::SaSolver),
+        ] {
+            assert_eq!(sampler_and_schedule(name).map(|found| found.kind), Some(sampler), "{name}");
+        }
+        for name in [
+            "DPM++ 2M SDE Heun",
+            "DPM++ 2S a",
+            "dpmpp_2s_ancestral",
+            "DPM++ SDE",
+            "Euler CFG++",
+            "heunpp2",
+            "euler_cfg_pp",
+            "",
+        ] {
             assert_eq!(sampler_and_schedule(name), None, "{name}");
         }
     }

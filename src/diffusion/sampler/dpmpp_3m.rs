@@ -1,0 +1,30 @@
+//! DPM-Solver++ multistep of the third order.
+//!
+//! Source: Lu et al. 2022, <https://arxiv.org/abs/2211.01095>, with the third order of
+//! <https://arxiv.org/abs/2206.00927>.
+
+use super::dpm_multistep::DpmMultistep;
+use super::dpm_solver::{Equation, Extrapolated};
+use super::spec::{End, FlowGrid, Grid, SamplerSpec};
+use crate::catalog::{SamplerKind, TimestepSpacing};
+use crate::diffusion::sigmas::Spread;
+
+pub(super) const SPEC: SamplerSpec = SamplerSpec {
+    kind: SamplerKind::Dpmpp3m,
+    // The first step, of the first order, adds an error of the second.
+    order: Some(2),
+    grid: Grid::Solver,
+    flow_grid: FlowGrid::AfterFirst,
+    end: End::FinalSigma,
+    spacing: TimestepSpacing::Linspace,
+    spreads: &[Spread::Karras, Spread::Lu, Spread::Exponential, Spread::Beta],
+    clips_lambda: true,
+    clip_sample: None,
+    thresholds: true,
+    new: |plan| {
+        let order = 3;
+        Box::new(DpmMultistep::new(plan, &SPEC, EQUATION, order))
+    },
+};
+
+const EQUATION: Equation = Equation { extrapolated: Extrapolated::Data, stochastic: false, heun: false };
