@@ -231,6 +231,7 @@ mod tests {
             facts: Some(GenerationFacts {
                 prompt: Some("a fox".to_owned()),
                 seed: Some(Seed(7)),
+                steps: Some(20),
                 ..GenerationFacts::default()
             }),
             profile: None,

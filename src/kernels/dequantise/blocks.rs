@@ -1,7 +1,6 @@
 //! Formats of blocks, and the decoding of any of them.
 
 use super::super::isa::multiversioned;
-use super::values::f16_value;
 use super::{k_quants, short_blocks, tabled};
 
 /// A format whose values are stored in blocks: so many neighbours in so many bytes.
@@ -178,32 +177,6 @@ fn each<const W: usize, const BYTES: usize, const VALUES: usize>(
     for (bytes, values) in bytes.as_chunks().0.iter().zip(values.as_chunks_mut().0) {
         decode(bytes, values);
     }
-}
-
-/// Rows of values, each of its number and its column.
-#[inline(always)]
-pub(super) fn rows<const W: usize>(values: &mut [[f32; W]], value: impl Fn(usize, usize) -> f32) {
-    for (k, row) in values.iter_mut().enumerate() {
-        for n in 0..W {
-            row[n] = value(k, n);
-        }
-    }
-}
-
-/// A number for each column.
-#[inline(always)]
-pub(super) fn per_column<const W: usize>(value: impl Fn(usize) -> f32) -> [f32; W] {
-    let mut values = [0.0; W];
-    for n in 0..W {
-        values[n] = value(n);
-    }
-    values
-}
-
-/// The f16 values whose bytes are these two.
-#[inline(always)]
-pub(super) fn halves<const W: usize>([low, high]: [&[u8; W]; 2]) -> [f32; W] {
-    per_column(|n| f16_value(u16::from_le_bytes([low[n], high[n]])))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Blocks of 256 values, with scales of their parts.
 
-use super::blocks::{halves, per_column, rows};
+use super::columns::{halves, per_column, rows};
 
 /// Values with a scale of their own: 32, or half of that.
 const PART: usize = 32;

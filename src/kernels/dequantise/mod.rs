@@ -5,6 +5,7 @@
 //! that a vector holds one byte of each column; with one column it reads a file's own bytes.
 
 mod blocks;
+mod columns;
 mod k_quants;
 mod short_blocks;
 mod tabled;

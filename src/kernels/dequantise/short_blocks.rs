@@ -1,6 +1,6 @@
 //! Blocks of 32 values with one scale, and eight-bit floating-point values.
 
-use super::blocks::{halves, per_column, rows};
+use super::columns::{halves, per_column, rows};
 use super::values::f16_value;
 
 /// Values of a half: byte `k` of a block's four-bit values holds value `k` below and value `k + 16` above.

@@ -1,6 +1,6 @@
 //! Blocks of numbers of a table's values.
 
-use super::blocks::{halves, per_column};
+use super::columns::{halves, per_column};
 
 /// The values of `iq4` by their numbers.
 const TABLE: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];

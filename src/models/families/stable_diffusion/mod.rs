@@ -8,8 +8,8 @@ mod text;
 use candle_core::DType;
 
 use self::denoiser::Conditioned;
-use self::profile::{Configs, profile_of};
-use self::text::{ENCODERS, TextEncoders, added_words};
+use self::profile::{Configs, ENCODERS, profile_of};
+use self::text::{TextEncoders, added_words};
 use super::{ModelFamily, Progress};
 use crate::catalog::{ImageSize, ModelProfile};
 use crate::diffusion::{DenoisingNetwork, SchedulerConfig};

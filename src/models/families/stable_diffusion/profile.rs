@@ -3,7 +3,6 @@
 use candle_core::DType;
 
 use super::pipelines;
-use super::text::ENCODERS;
 use crate::catalog::{GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, TimestepSpacing};
 use crate::content::json::Json;
 use crate::diffusion::SchedulerConfig;
@@ -14,6 +13,10 @@ use crate::networks::clip::ClipTextConfig;
 use crate::networks::unet::UNetConfig;
 use crate::request::GenerationDraft;
 use crate::store::Checkpoint;
+
+/// The parts of a folder that hold text encoders and their tokenizers, the first one's before the second one's.
+pub(super) const ENCODERS: [(&str, &str); 2] =
+    [("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")];
 
 /// The numbers that a UNet with further conditioning is told: the original picture's height and width, the crop's top and
 /// left, and the picture's height and width.

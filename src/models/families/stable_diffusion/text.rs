@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use candle_core::{D, Tensor};
 
-use super::profile::Configs;
+use super::profile::{Configs, ENCODERS};
 use crate::models::added_tokens::AddedTokens;
 use crate::models::embeddings::{self, LearnedWord};
 use crate::models::prompt::{Chunk, chunks, empty_chunk, weighted};
@@ -17,10 +17,6 @@ use crate::networks::{Parameters, Runtime};
 use crate::request::CancelToken;
 use crate::store::ModelFiles;
 use crate::weights::TensorSource;
-
-/// The parts of a folder that hold text encoders and their tokenizers, the first one's before the second one's.
-pub(super) const ENCODERS: [(&str, &str); 2] =
-    [("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")];
 
 /// A text encoder with its tokenizer.
 struct Encoder {
