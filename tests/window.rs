@@ -18,11 +18,17 @@ use safelight::session::{
 };
 
 fn harness<'a>(change: impl FnOnce(&mut Settings)) -> Harness<'a, Window> {
+    harness_of(egui::vec2(1280.0, 800.0), 1.0, change)
+}
+
+/// A window of this size in points, each of so many pixels.
+fn harness_of<'a>(size: egui::Vec2, scale: f32, change: impl FnOnce(&mut Settings)) -> Harness<'a, Window> {
     let mut settings =
         Settings { language: Language::English, theme: ThemeChoice::Dark, ..Settings::default() };
     change(&mut settings);
     let mut harness = Harness::builder()
-        .with_size([1280.0, 800.0])
+        .with_size(size)
+        .with_pixels_per_point(scale)
         .with_theme(if settings.theme == ThemeChoice::Light { egui::Theme::Light } else { egui::Theme::Dark })
         .wgpu()
         .build_eframe(|context| Window::new(context, settings, None).unwrap());
@@ -420,6 +426,39 @@ fn the_contact_sheet_is_used_by_keys() {
     assert_eq!(harness.state().session.documents().next().unwrap().stars(), 3);
 }
 
+#[test]
+fn the_gallery_is_searched() {
+    let mut harness = harness(|_| {});
+    for prompt in ["a red ball", "a pine forest"] {
+        harness.state_mut().session.draft_mut().prompt = prompt.into();
+        draw(&mut harness);
+    }
+    harness.ctx.memory_mut(egui::Memory::stop_text_input);
+    harness.run_ok();
+    harness.key_press(egui::Key::G);
+    harness.run_ok();
+    let frames = |harness: &Harness<'_, Window>, prompt: &str| {
+        let label = format!("Document {prompt}");
+        harness
+            .query_all_by_role(Role::Button)
+            .filter(|node| node.accesskit_node().label().is_some_and(|name| name.starts_with(&label)))
+            .count()
+    };
+    assert_eq!(
+        [frames(&harness, "a red ball"), frames(&harness, "a pine forest")],
+        [2, 2],
+        "sheet and gallery"
+    );
+    harness.get_by_label("Search titles").focus();
+    harness.run_ok();
+    harness.event(egui::Event::Text("Pine".into()));
+    harness.run_ok();
+    assert_eq!([frames(&harness, "a red ball"), frames(&harness, "a pine forest")], [1, 2]);
+    harness.get_by_label("Close").click();
+    harness.run_ok();
+    harness.get_by_label_contains("Easel: ");
+}
+
 /// A drawn picture is written at once where that is wished, and nothing is asked at the end.
 #[test]
 fn pictures_are_saved_as_they_are_drawn() {
@@ -521,9 +560,9 @@ fn korean_is_not_mixed_with_english() {
         "Apache",
         "x",
         "t",
-        "Tab",
-        "Ancestral",
-        "UNet",
+        "G",
+        "PNG",
+        "npy",
     ];
     for text in &seen {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| {
@@ -573,6 +612,18 @@ fn messages_and_the_narrow_window_look_as_designed() {
     harness.run_ok();
     let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
     harness.snapshot_options("narrow_light", &few_pixels);
+}
+
+#[test]
+fn a_large_and_a_fine_screen_look_as_designed() {
+    for (name, size, scale) in
+        [("large", egui::vec2(1920.0, 1080.0), 1.0), ("fine", egui::vec2(1280.0, 800.0), 2.0)]
+    {
+        let mut harness = harness_of(size, scale, |_| {});
+        open_picture(&mut harness, 160, 96);
+        let few_pixels = SnapshotOptions::new().max_failed_pixels(256_usize);
+        harness.snapshot_options(name, &few_pixels);
+    }
 }
 
 #[test]
@@ -778,17 +829,6 @@ fn pictures_of_the_readme() {
         }
     };
     shoot(&mut harness, "window.png");
-    for (name, size, scale) in
-        [("large", egui::vec2(1920.0, 1080.0), 1.0), ("twice", egui::vec2(1280.0, 800.0), 2.0)]
-    {
-        harness.set_size(size);
-        harness.set_pixels_per_point(scale);
-        harness.run_ok();
-        shoot(&mut harness, &format!("{name}.png"));
-    }
-    harness.set_pixels_per_point(1.0);
-    harness.set_size(egui::vec2(1280.0, 800.0));
-    harness.run_ok();
     let first = results(harness.state()).last().unwrap().job;
     harness.state_mut().session.apply(Action::Show(safelight::session::DocumentId::of_job(first)));
     harness.state_mut().desk.view = View::Components;

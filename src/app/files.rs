@@ -49,7 +49,13 @@ pub(super) fn open(path: &Path, background: [u8; 3]) -> anyhow::Result<Opened> {
             Ok(Opened { content, scaled })
         }
         FileKind::Latent => {
-            let read = latent_from_bytes(&bytes)?;
+            let read = match latent_from_bytes(&bytes) {
+                Err(_) if holds_weights(&bytes) => bail!(
+                    "These are a model's weights and no latent: open the model's folder instead: {}",
+                    path.display()
+                ),
+                read => read?,
+            };
             let content = FileContent::Latent { latent: read.latent, space: read.space };
             Ok(Opened { content, scaled: None })
         }
@@ -61,6 +67,15 @@ pub(super) fn open(path: &Path, background: [u8; 3]) -> anyhow::Result<Opened> {
             )
         }
     }
+}
+
+/// Whether a safetensors file names parameters of a network, as no latent does.
+fn holds_weights(bytes: &[u8]) -> bool {
+    let length = bytes.first_chunk::<8>().map(|length| u64::from_le_bytes(*length));
+    let length = length.and_then(|length| usize::try_from(length).ok());
+    let header = length.and_then(|length| bytes.get(8..8_usize.checked_add(length)?));
+    let header = header.and_then(|header| std::str::from_utf8(header).ok());
+    header.is_some_and(|header| header.contains(".weight\"") || header.contains(".bias\""))
 }
 
 /// A pipe's reader may never take what is written, and a window must not wait for it.
@@ -253,6 +268,21 @@ mod tests {
         assert_eq!(Some(read.latent), exports[2].latent);
         assert_eq!(read.facts.generation.unwrap().seed, Some(Seed(7)), "a latent carries its settings");
         assert!(save_all(Path::new("/nowhere"), &exports[..1], true)[0].1.is_err());
+    }
+
+    /// B25: what a file of weights is was not said, only what is not in it.
+    #[test]
+    fn weights_are_told_from_latents() {
+        let header = br#"{"conv_in.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend_from_slice(header);
+        bytes.extend_from_slice(&[0; 4]);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("unet.safetensors");
+        std::fs::write(&file, &bytes).unwrap();
+        let Err(error) = open(&file, [0; 3]) else { panic!() };
+        assert!(error.to_string().starts_with("These are a model's weights"), "{error}");
+        assert!(!holds_weights(b"") && !holds_weights(&[255; 16]));
     }
 
     #[cfg(target_os = "linux")]

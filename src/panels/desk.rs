@@ -42,6 +42,9 @@ pub struct Desk {
     pub(super) narrow_tab: NarrowTab,
     /// What lies over the window.
     pub(super) overlay: Option<Overlay>,
+    /// Whether the contact sheet lies in the place of the easel, and what is searched in it.
+    pub(super) gallery: bool,
+    pub(super) search: String,
     /// The frame of the contact sheet that was brought into sight.
     pub(super) scroll_to: Option<DocumentId>,
     /// When each message was first seen, seconds.
@@ -145,6 +148,8 @@ impl Desk {
             enlarger: true,
             narrow_tab: NarrowTab::Recipe,
             overlay: None,
+            gallery: false,
+            search: String::new(),
             scroll_to: None,
             seen: HashMap::new(),
             fixing: None,

@@ -4,6 +4,7 @@ use egui::{Button, Rect, RichText, Sense, Ui, Vec2};
 
 use super::controls::{hint, named};
 use super::desk::Desk;
+use super::words::title_words;
 use super::{Text, theme};
 use crate::engine::Stage;
 use crate::session::{Action, Running, Session};
@@ -81,7 +82,11 @@ fn generate_ui(
 fn progress_words(session: &Session, running: &Running, text: &Text) -> String {
     let [at, of] = session.series();
     let stage = match &running.stage {
-        None => text.preparing.to_owned(),
+        // The engine has something else in hand.
+        None => match session.documents().find(|document| document.work().is_some()) {
+            Some(other) => format!("{} {}", text.waits_for, title_words(&other.title(), text)),
+            None => text.preparing.to_owned(),
+        },
         Some(Stage::Loading { part, .. }) => format!("{} · {}", text.loading, text.part(part)),
         Some(Stage::EncodingPrompt) => text.encoding_prompt.to_owned(),
         Some(Stage::EncodingPicture) => text.encoding_picture.to_owned(),

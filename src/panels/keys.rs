@@ -30,10 +30,11 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
         press(command | Modifiers::SHIFT, Key::S, Action::Export(ExportKind::Latent));
         press(command, Key::S, Action::Export(ExportKind::Picture));
         press(command, Key::O, Action::Open);
-        if session.unfinished() > 0 && !popup && !editing && desk.overlay.is_none() && !asked {
+        let open = desk.overlay.is_some() || desk.gallery;
+        if session.unfinished() > 0 && !popup && !editing && !open && !asked {
             press(Modifiers::NONE, Key::Escape, Action::Stop);
-        } else if desk.overlay.is_some() && !popup && input.consume_key(Modifiers::NONE, Key::Escape) {
-            desk.overlay = None;
+        } else if open && !popup && input.consume_key(Modifiers::NONE, Key::Escape) {
+            desk.gallery &= desk.overlay.take().is_some();
         }
         if typing || popup || asked {
             return;
@@ -61,6 +62,9 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
         if input.consume_key(Modifiers::NONE, Key::L) {
             desk.enlarger = !desk.enlarger;
         }
+        if input.consume_key(Modifiers::NONE, Key::G) {
+            desk.gallery = !desk.gallery;
+        }
         if input.consume_key(Modifiers::NONE, Key::F1)
             || input.consume_key(Modifiers::SHIFT, Key::Slash)
             || input.consume_key(Modifiers::NONE, Key::Questionmark)
@@ -80,7 +84,7 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
 }
 
 /// Every key and what it does, in English and Korean.
-const ALL: [(&str, &str, &str); 21] = [
+const ALL: [(&str, &str, &str); 22] = [
     ("Ctrl+Enter", "Generate; while a picture is drawn, one more", "생성 (그리는 중에는 한 장 더)"),
     ("Esc", "Close what is open, then stop", "열린 것을 닫고, 없으면 중지"),
     ("Alt+↑  Alt+↓", "Earlier and later prompts", "이전/다음 프롬프트"),
@@ -103,6 +107,7 @@ const ALL: [(&str, &str, &str); 21] = [
     ("Space, middle button", "Drag the picture", "그림 끌기"),
     ("V", "Hold: the original", "누르는 동안 원본"),
     ("Ctrl+click", "Compare with this frame", "이 프레임과 비교"),
+    ("G", "The contact sheet in large frames", "밀착지 크게 보기"),
     ("L", "The latent's channels", "잠재 채널 패널"),
     ("F", "Full screen", "전체 화면"),
     ("?  F1", "These keys", "이 단축키 목록"),

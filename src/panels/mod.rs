@@ -75,7 +75,11 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
             bath::bath_ui(ui, session, desk, easel, &mut actions);
         });
         let easel = ui.available_rect_before_wrap();
-        easel::easel_ui(ui, session, desk, &mut actions);
+        if desk.gallery {
+            sheet::gallery_ui(ui, session, desk, &mut actions);
+        } else {
+            easel::easel_ui(ui, session, desk, &mut actions);
+        }
         toasts::toasts_ui(ui, session, desk, easel, &mut actions);
     });
     question::question_ui(ui, session, desk, &mut actions);

@@ -12,6 +12,8 @@ use crate::session::{Action, Document, ExportKind, Origin, Outcome, Queued, Reus
 /// The sheet's height, points.
 pub(super) const HEIGHT: f32 = 104.0;
 const FRAME: f32 = 80.0;
+/// A frame of the gallery.
+const LARGE: f32 = 160.0;
 
 pub(super) fn sheet_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     if session.documents().next().is_none() && session.waiting().is_empty() {
@@ -30,21 +32,56 @@ pub(super) fn sheet_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions:
             let (drawing, others): (Vec<&Document>, Vec<&Document>) =
                 session.documents().partition(|document| document.is_drawing());
             for document in drawing {
-                frame_ui(ui, session, desk, document, actions);
+                frame_ui(ui, session, desk, document, FRAME, actions);
             }
             for (place, queued) in session.waiting().iter().enumerate() {
                 waiting_ui(ui, desk, place, queued, actions);
             }
             for document in others {
-                frame_ui(ui, session, desk, document, actions);
+                frame_ui(ui, session, desk, document, FRAME, actions);
             }
         });
     });
 }
 
-fn frame_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, document: &Document, actions: &mut Vec<Action>) {
+/// The contact sheet in the place of the easel, in large frames: those whose titles hold what is searched.
+pub(super) fn gallery_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let frame = egui::Frame::NONE.fill(theme::easel(ui.visuals().dark_mode)).inner_margin(12);
+    frame.show(ui, |ui| {
+        ui.horizontal(|ui| {
+            let field =
+                egui::TextEdit::singleline(&mut desk.search).hint_text(text.search).desired_width(240.0);
+            let field = ui.add(field);
+            super::controls::named(&field, text.search);
+            if ui.button(text.close).on_hover_text("G").clicked() {
+                desk.gallery = false;
+            }
+        });
+        ui.add_space(8.0);
+        let wanted = desk.search.to_lowercase();
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.horizontal_wrapped(|ui| {
+                for document in session.documents() {
+                    if title_words(&document.title(), text).to_lowercase().contains(&wanted) {
+                        frame_ui(ui, session, desk, document, LARGE, actions);
+                    }
+                }
+            });
+        });
+    });
+}
+
+fn frame_ui(
+    ui: &mut Ui,
+    session: &Session,
+    desk: &mut Desk,
+    document: &Document,
+    size: f32,
+    actions: &mut Vec<Action>,
+) {
     let (text, dark) = (desk.text, ui.visuals().dark_mode);
-    let (rect, response) = ui.allocate_exact_size(Vec2::splat(FRAME), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(size), Sense::click());
     let title = title_words(&document.title(), text);
     let is_shown = session.on_easel().is_some_and(|shown| shown.id() == document.id());
     let is_compared = session.compared().is_some_and(|other| other.id() == document.id());
@@ -80,6 +117,9 @@ fn frame_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, document: &Document
         } else {
             actions.push(Action::Show(document.id()));
         }
+    }
+    if response.double_clicked() {
+        desk.gallery = false;
     }
     if response.has_focus() {
         frame_keys(ui, &response, document, actions);

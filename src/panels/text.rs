@@ -42,6 +42,9 @@ texts! {
     pattern: "Names", "이름";
     pattern_example: "a red fox at dusk", "해 질 녘의 붉은 여우";
     metadata_title: "In saved pictures", "저장한 그림 안에";
+    waits_for: "Waits for", "기다리는 중:";
+    search: "Search titles", "제목 검색";
+    close: "Close", "닫기";
     easel: "Easel", "이젤";
     kept_title: "kept", "보관";
     recipe: "Recipe", "레시피";

@@ -32,9 +32,11 @@ fn strays(folder: &Path) -> Vec<PathBuf> {
 
 /// Changes a setting: the menu in the window's corner chooses the other language.
 fn choose_korean(desktop: &Desktop, window: &str) {
+    at_rest(desktop, window);
     desktop.xdotool(&["mousemove", "--window", window, "1252", "22", "click", "1"]).expect("a click");
-    std::thread::sleep(Duration::from_secs(1));
+    at_rest(desktop, window);
     desktop.xdotool(&["mousemove", "--window", window, "1186", "115", "click", "1"]).expect("a click");
+    std::thread::sleep(Duration::from_millis(500));
 }
 
 /// Whether that was written.
@@ -65,6 +67,8 @@ fn until_decoded(desktop: &Desktop, window: &str) {
         std::thread::sleep(Duration::from_millis(500));
         image::load_from_memory(&desktop.clipboard("image/png")?).ok()
     });
+    // The message about that leaves by itself.
+    std::thread::sleep(Duration::from_secs(6));
 }
 
 /// Saves the shown picture through the typed path of a window that can show no dialog.
