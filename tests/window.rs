@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "common/mod.rs"]
+mod common;
+
 use std::time::{Duration, Instant};
 
 use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotOptions};
 use safelight::app::{Settings, ThemeChoice, Window};
-use safelight::catalog::{ModelProfile, ModelSource};
+use safelight::catalog::{ImageSize, ModelProfile, ModelSource};
 use safelight::engine::{Command, Event, Job, Stage};
 use safelight::latent::{Latent, LatentFormat, LatentShape, LatentSpace, TrajectoryStep};
 use safelight::panels::{Language, View};
@@ -834,4 +837,25 @@ fn pictures_of_the_readme() {
     harness.state_mut().desk.view = View::Components;
     harness.run_ok();
     shoot(&mut harness, "latent.png");
+}
+
+/// A transformer in a file, completed by what lies beside it, is chosen where files are opened, and draws.
+#[test]
+fn flux_in_files_is_opened_and_draws() {
+    let folder = tempfile::tempdir().unwrap();
+    let transformer = common::flux_files::write_flux(folder.path());
+    let mut harness = harness(|_| {});
+    harness.state_mut().session.apply(Action::OpenPaths(vec![transformer]));
+    let is_flux = |window: &Window| {
+        window.session.is_ready()
+            && window.session.profile().is_some_and(|profile| profile.family == "FLUX.1")
+    };
+    wait(&mut harness, "the model", is_flux);
+    type_prompt(&mut harness, "a red fox in the snow");
+    harness.state_mut().session.draft_mut().size = ImageSize::new(32, 32);
+    draw(&mut harness);
+    let profile = harness.state().session.profile().unwrap();
+    assert_eq!((profile.name.as_str(), profile.format.channels), ("flux1-small", 16));
+    let picture = results(harness.state())[0].picture().unwrap();
+    assert_eq!((picture.width(), picture.height()), (32, 32));
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 pub(crate) mod fixtures;
+pub(crate) mod flux_files;
 pub(crate) mod model_folders;
 pub(crate) mod numbers;
 pub(crate) mod pictures;
