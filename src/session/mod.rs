@@ -165,6 +165,7 @@ impl Session {
             seed: Seed::random(),
             sampler: crate::catalog::SamplerKind::default(),
             schedule: crate::catalog::ScheduleKind::default(),
+            options: crate::request::SamplingOptions::default(),
             init_image: None,
         };
         Self {
