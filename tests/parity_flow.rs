@@ -74,7 +74,8 @@ fn run(
     let cancel = CancelToken::new();
     let mut network = model.condition(conditioning, &cancel).unwrap();
     let guidance_scale = guidance.classifier_free_scale(conditioning.guidance_scale);
-    let mut denoiser = GuidedDenoiser { network: &mut *network, prediction, guidance_scale };
+    let mut denoiser =
+        GuidedDenoiser { network: &mut *network, prediction, guidance_scale, guidance_rescale: 0.0 };
     let schedule = Schedule::new(&config, SamplerKind::Euler, ScheduleKind::Model, steps).unwrap();
     let run = Run {
         denoiser: &mut denoiser,

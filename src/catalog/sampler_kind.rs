@@ -263,6 +263,11 @@ impl SamplerKind {
         self.row().is_distilled
     }
 
+    /// Whether a run may say how much of the noise each step draws anew (eta).
+    pub const fn takes_eta(self) -> bool {
+        matches!(self, Self::Ddim | Self::EulerAncestral | Self::Dpm2Ancestral | Self::Tcd)
+    }
+
     /// The sampler that another program calls by this name, given in lower case without spaces, dashes and
     /// underscores.
     pub fn named_elsewhere(name: &str) -> Option<Self> {

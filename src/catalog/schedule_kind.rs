@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 /// Which noise levels (sigmas) a run visits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum ScheduleKind {
     /// As the model's `scheduler_config.json` says.
     #[default]
@@ -19,12 +19,42 @@ pub enum ScheduleKind {
     Karras,
     /// Evenly spaced in the logarithm of sigma.
     Exponential,
+    /// At the quantiles of a beta distribution (Lee et al. 2024): more at both ends.
+    Beta,
+    /// Evenly spaced in λ (Lu et al. 2022).
+    LuLambdas,
+    /// Every n-th sigma of training, from the largest on (ComfyUI).
+    Simple,
+    /// Timesteps evenly from the last to the first, also between whole ones (k-diffusion's default).
+    Normal,
+    /// The same without the first timestep (Stability's).
+    SgmUniform,
+    /// Every n-th timestep of training, from the second on (ComfyUI).
+    DdimUniform,
+    /// Least divergence of each step, for a Gaussian (Sabour et al. 2024, theorem 3.1).
+    KlOptimal,
+    /// Align your steps (Sabour et al. 2024): found for Stable Diffusion 1 and XL.
+    Ays,
 }
 
 impl ScheduleKind {
     /// Every schedule, in the order a chooser shows them.
-    pub const ALL: [Self; 6] =
-        [Self::Model, Self::Leading, Self::Trailing, Self::Linspace, Self::Karras, Self::Exponential];
+    pub const ALL: [Self; 14] = [
+        Self::Model,
+        Self::Leading,
+        Self::Trailing,
+        Self::Linspace,
+        Self::Karras,
+        Self::Exponential,
+        Self::Beta,
+        Self::LuLambdas,
+        Self::Simple,
+        Self::Normal,
+        Self::SgmUniform,
+        Self::DdimUniform,
+        Self::KlOptimal,
+        Self::Ays,
+    ];
 
     /// The name on the command line and in settings.
     pub const fn id(self) -> &'static str {
@@ -35,6 +65,14 @@ impl ScheduleKind {
             Self::Linspace => "linspace",
             Self::Karras => "karras",
             Self::Exponential => "exponential",
+            Self::Beta => "beta",
+            Self::LuLambdas => "lu-lambdas",
+            Self::Simple => "simple",
+            Self::Normal => "normal",
+            Self::SgmUniform => "sgm-uniform",
+            Self::DdimUniform => "ddim-uniform",
+            Self::KlOptimal => "kl-optimal",
+            Self::Ays => "ays",
         }
     }
 
@@ -47,7 +85,20 @@ impl ScheduleKind {
             Self::Linspace => "Linspace",
             Self::Karras => "Karras",
             Self::Exponential => "Exponential",
+            Self::Beta => "Beta",
+            Self::LuLambdas => "Lu",
+            Self::Simple => "Simple",
+            Self::Normal => "Normal",
+            Self::SgmUniform => "SGM Uniform",
+            Self::DdimUniform => "DDIM",
+            Self::KlOptimal => "KL Optimal",
+            Self::Ays => "Align Your Steps",
         }
+    }
+
+    /// Whether it is known for flows.
+    pub const fn fits_flows(self) -> bool {
+        !matches!(self, Self::Ays)
     }
 }
 
@@ -73,4 +124,17 @@ pub enum TimestepSpacing {
     Trailing,
     /// From first to last.
     Linspace,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back_to_their_schedule() {
+        for kind in ScheduleKind::ALL {
+            assert_eq!(kind.id().parse(), Ok(kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.id());
+        }
+    }
 }

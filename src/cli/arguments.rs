@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use super::numbers;
 use crate::catalog::{ModelParts, ModelSource, PredictionType, SamplerKind, ScheduleKind};
 use crate::engine::EngineSettings;
-use crate::request::{DeviceChoice, DtypeChoice, Seed, TileChoice};
+use crate::request::{DeviceChoice, DtypeChoice, NoiseLevels, Seed, TileChoice};
 
 /// Safelight: watch a latent image develop. Without a command it opens its window.
 #[derive(Debug, Parser)]
@@ -199,6 +199,23 @@ pub(super) struct GenerateArguments {
     pub(super) sampler: Option<SamplerKind>,
     #[arg(long, default_value = ScheduleKind::default().id(), help = schedule_help())]
     pub(super) schedule: ScheduleKind,
+    /// Share of the noise that each step draws anew, for samplers that leave the choice [default: the sampler's].
+    #[arg(long, value_name = "F", allow_hyphen_values = true, value_parser = numbers::share)]
+    pub(super) eta: Option<f64>,
+    /// Scale guidance back to the prediction's own spread, from 0 (not at all) to 1.
+    #[arg(long, default_value_t = 0.0, value_name = "F", allow_hyphen_values = true, value_parser = numbers::share)]
+    pub(super) guidance_rescale: f64,
+    /// Shift of a flow model's times towards high noise [default: the model's].
+    #[arg(long, value_name = "F", allow_hyphen_values = true, value_parser = numbers::shift)]
+    pub(super) shift: Option<f64>,
+    /// Visit these sigmas instead of a schedule's, such as 14.6,5,1.5,0.4.
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = NoiseLevels::of_sigmas)]
+    #[arg(conflicts_with_all = ["steps", "schedule", "timesteps"])]
+    pub(super) sigmas: Option<NoiseLevels>,
+    /// Visit these training timesteps instead of a schedule's, such as 999,750,500,250.
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = NoiseLevels::of_timesteps)]
+    #[arg(conflicts_with_all = ["steps", "schedule"])]
+    pub(super) timesteps: Option<NoiseLevels>,
     /// Start from this picture.
     #[arg(long, value_name = "FILE")]
     pub(super) init_image: Option<PathBuf>,

@@ -17,7 +17,7 @@ use crate::formats::latent_file::{LatentFacts, LatentQuantity, write_latent};
 use crate::formats::metadata::GenerationFacts;
 use crate::formats::picture::{ReadOptions, WriteOptions, read_picture};
 use crate::latent::Latent;
-use crate::request::{GenerationDraft, GenerationRequest, InitImage};
+use crate::request::{GenerationDraft, GenerationRequest, InitImage, SamplingOptions};
 
 /// The files of a picture and its latent.
 struct Paths {
@@ -68,6 +68,10 @@ pub(super) fn run(arguments: &GenerateArguments, output: &mut Output) -> anyhow:
     draft.seed = arguments.seed.unwrap_or(draft.seed);
     draft.sampler = arguments.sampler.unwrap_or(draft.sampler);
     draft.schedule = arguments.schedule;
+    let levels = arguments.sigmas.clone().or_else(|| arguments.timesteps.clone());
+    draft.steps = levels.as_ref().map_or(draft.steps, |levels| levels.values().len());
+    let (eta, guidance_rescale, shift) = (arguments.eta, arguments.guidance_rescale, arguments.shift);
+    draft.options = SamplingOptions { eta, guidance_rescale, shift, levels };
     draft.init_image = init_image;
 
     let batch = Batch { arguments, engine, profile, device, load_secs };

@@ -54,6 +54,16 @@ pub(super) fn guidance_scale(typed: &str) -> Result<f64, String> {
         .map_err(|error| format!("{error} (1 or less turns guidance off)"))
 }
 
+/// A share.
+pub(super) fn share(typed: &str) -> Result<f64, String> {
+    number(typed, 0.0..=1.0)
+}
+
+/// The shift of a flow.
+pub(super) fn shift(typed: &str) -> Result<f64, String> {
+    number(typed, GenerationDraft::MIN_SHIFT..=GenerationDraft::MAX_SHIFT)
+}
+
 /// The strength of image-to-image.
 pub(super) fn strength(typed: &str) -> Result<f64, String> {
     number(typed, 0.0..=1.0)

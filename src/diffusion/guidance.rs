@@ -55,6 +55,25 @@ pub struct GuidedDenoiser<'a> {
     /// 1.0 or less is no guidance, as in diffusers: only the prompt is evaluated. Above, the negative prompt is
     /// evaluated too, which takes nearly twice as long.
     pub guidance_scale: f64,
+    /// How far the guided prediction is scaled back to the spread of the prompt's own, 0..=1; 0 is not at all.
+    pub guidance_rescale: f64,
+}
+
+/// Scales a guided prediction towards the standard deviation of `conditional` (Lin et al. 2023,
+/// <https://arxiv.org/abs/2305.08891>, section 3.4); `share` 1 reaches it.
+fn rescaled(guided: Latent, conditional: &Latent, share: f64) -> Latent {
+    let (wanted, found) = (deviation(conditional), deviation(&guided));
+    if share == 0.0 || found == 0.0 {
+        return guided;
+    }
+    combine(&[(share * wanted / found + 1.0 - share, &guided)])
+}
+
+/// The standard deviation of all values.
+fn deviation(latent: &Latent) -> f64 {
+    let count = latent.values().len() as f64;
+    let mean = latent.values().iter().map(|value| f64::from(*value)).sum::<f64>() / count;
+    (latent.values().iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>() / count).sqrt()
 }
 
 /// Whether a guidance scale has an effect. In diffusers' pipelines, and therefore in model cards that recommend
@@ -68,7 +87,10 @@ impl Denoiser for GuidedDenoiser<'_> {
         let branch = if is_guided(self.guidance_scale) { Branch::Both } else { Branch::Conditional };
         let Prediction { conditional, negative } = self.network.predict(noisy, level.timestep, branch)?;
         let output = match negative {
-            Some(negative) => classifier_free(&conditional, &negative, self.guidance_scale),
+            Some(negative) => {
+                let guided = classifier_free(&conditional, &negative, self.guidance_scale);
+                rescaled(guided, &conditional, self.guidance_rescale)
+            }
             None => conditional,
         };
         Ok(denoised_from_output(self.prediction, noisy, &output, level))

@@ -13,6 +13,7 @@
 mod combine;
 mod error;
 mod guidance;
+mod listed_sigmas;
 mod noise;
 mod noise_level;
 mod noise_process;

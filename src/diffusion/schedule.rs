@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::listed_sigmas::listed_sigmas;
 use super::sampler::{End, FlowGrid, Grid, SamplerSpec, spec};
 use super::scheduler_config::FinalSigma;
 use super::sigmas::{
@@ -9,6 +10,7 @@ use super::sigmas::{
 };
 use super::{Coordinates, DiffusionError, NoiseLevel, NoiseProcess, ScheduleStep, SchedulerConfig};
 use crate::catalog::{SamplerKind, ScheduleKind, TimestepSpacing};
+use crate::request::NoiseLevels;
 
 /// The steps of a run, and the sampler they are for.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +44,10 @@ impl Schedule {
         if steps == 0 || steps > most {
             return Err(DiffusionError::Steps { steps, most });
         }
+        let process = NoiseProcess::of(config);
+        if let Some(sigmas) = listed_sigmas(kind, config, &process, steps) {
+            return Ok(Self::of_sigmas(&process, sampler, &sigmas));
+        }
         let spec = spec(sampler);
         let own = match spec.grid {
             Grid::Singlestep => spec.spacing,
@@ -54,8 +60,15 @@ impl Schedule {
             ScheduleKind::Linspace => (TimestepSpacing::Linspace, None),
             ScheduleKind::Karras => (own, Some(Spread::Karras)),
             ScheduleKind::Exponential => (own, Some(Spread::Exponential)),
+            ScheduleKind::Beta => (own, Some(Spread::Beta)),
+            ScheduleKind::LuLambdas => (own, Some(Spread::Lu)),
+            ScheduleKind::Simple
+            | ScheduleKind::Normal
+            | ScheduleKind::SgmUniform
+            | ScheduleKind::DdimUniform
+            | ScheduleKind::KlOptimal
+            | ScheduleKind::Ays => unreachable!("these are lists of sigmas"),
         };
-        let process = NoiseProcess::of(config);
         let (levels, end, initial_noise_scale) = match &process {
             NoiseProcess::Flow { shift, train } => {
                 let levels = flow_levels(spec.flow_grid, *shift, *train, spacing, spread, config, steps);
@@ -103,6 +116,39 @@ impl Schedule {
         }
         let coordinates = process.coordinates();
         Ok(Self { sampler, coordinates, steps: taken, initial_noise_scale, eta: None, plain })
+    }
+
+    /// The steps over a list of levels, down to no noise.
+    pub fn of_levels(config: &SchedulerConfig, sampler: SamplerKind, levels: &NoiseLevels) -> Self {
+        let process = NoiseProcess::of(config);
+        match (levels, &process) {
+            (NoiseLevels::Sigmas(sigmas), _) => Self::of_sigmas(&process, sampler, sigmas),
+            (NoiseLevels::Timesteps(timesteps), NoiseProcess::Flow { train, .. }) => {
+                let level = |&t: &f64| NoiseLevel::from_flow_time(t / *train as f64, t);
+                Self::over(&process, sampler, timesteps.iter().map(level).collect())
+            }
+            (NoiseLevels::Timesteps(timesteps), NoiseProcess::VariancePreserving { alphas_cumprod }) => {
+                let train = k_sigmas(alphas_cumprod);
+                let level = |&t: &f64| NoiseLevel::from_k_sigma(interpolate(&train, t), t);
+                Self::over(&process, sampler, timesteps.iter().map(level).collect())
+            }
+        }
+    }
+
+    /// The steps over sigmas of k-diffusion, or times of a flow, down to no noise.
+    fn of_sigmas(process: &NoiseProcess, sampler: SamplerKind, sigmas: &[f64]) -> Self {
+        let level = |&sigma: &f64| {
+            let level = process.coordinates().level(sigma, 0.0);
+            NoiseLevel { timestep: process.timestep_of(level), ..level }
+        };
+        Self::over(process, sampler, sigmas.iter().map(level).collect())
+    }
+
+    fn over(process: &NoiseProcess, sampler: SamplerKind, levels: Vec<NoiseLevel>) -> Self {
+        let ends = levels.iter().skip(1).copied().chain([NoiseLevel::CLEAN]);
+        let steps = levels.iter().copied().zip(ends).map(|(from, to)| ScheduleStep { from, to }).collect();
+        let coordinates = process.coordinates();
+        Self { sampler, coordinates, steps, initial_noise_scale: 1.0, eta: None, plain: None }
     }
 
     /// The same with another share of fresh noise than the sampler's default.
@@ -346,6 +392,71 @@ mod tests {
             }
             assert_eq!(schedule.steps.last().map(|step| step.to), Some(NoiseLevel::CLEAN));
         }
+    }
+
+    /// The figures are those of ComfyUI's rules in numpy, over diffusers' table for Stable Diffusion.
+    #[test]
+    fn schedules_of_other_programs_are_their_lists() {
+        use ScheduleKind as K;
+        let keys =
+            serde_json::json!({"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"});
+        let vp: SchedulerConfig = serde_json::from_value(keys).unwrap();
+        let xl = SchedulerConfig { is_xl: true, ..vp.clone() };
+        let flow = flow(serde_json::json!({"shift": 3.0}));
+        for (config, kind, sigmas) in [
+            (&vp, K::Simple, &[14.614641, 4.0817294, 1.6128862, 0.6932049][..]),
+            (&vp, K::Normal, &[14.614641, 2.9183071, 0.93235797, 0.029167158][..]),
+            (&vp, K::SgmUniform, &[14.614641, 4.0860811, 1.6155803, 0.69514952][..]),
+            (&vp, K::DdimUniform, &[4.1166965, 1.6236921, 0.69839809, 0.041314412][..]),
+            (&vp, K::KlOptimal, &[14.614641, 1.5970662, 0.57291423, 0.029167158][..]),
+            (&vp, K::Ays, &[14.615, 3.2269362, 1.396, 0.51004706][..]),
+            (&xl, K::Ays, &[14.615, 2.8678478, 0.862, 0.29819457][..]),
+            (&flow, K::Simple, &[1.0, 0.9, 0.75, 0.5][..]),
+            (&flow, K::Normal, &[1.0, 0.85769231, 0.60215054, 0.0089285714][..]),
+            (&flow, K::SgmUniform, &[1.0, 0.90035907, 0.75112108, 0.50298507][..]),
+            (&flow, K::KlOptimal, &[1.0, 0.5786817, 0.27008965, 0.002994012][..]),
+        ] {
+            let schedule = Schedule::new(config, SamplerKind::Euler, kind, 4).unwrap();
+            let space = schedule.coordinates;
+            let found: Vec<f64> = schedule.steps.iter().map(|step| space.time(step.from)).collect();
+            assert_eq!(found.len(), sigmas.len(), "{}", kind.id());
+            for (found, sigma) in found.iter().zip(sigmas) {
+                assert!((found - sigma).abs() < 2e-5 * sigma, "{}: {found} for {sigma}", kind.id());
+            }
+            assert_eq!(schedule.steps.last().map(|step| step.to), Some(NoiseLevel::CLEAN));
+        }
+    }
+
+    #[test]
+    fn a_spread_by_name_is_the_one_of_the_configuration() {
+        let plain = SchedulerConfig::default();
+        let beta = SchedulerConfig { use_beta_sigmas: true, ..plain.clone() };
+        let lu = SchedulerConfig { use_lu_lambdas: true, ..plain.clone() };
+        for (config, kind) in [(beta, ScheduleKind::Beta), (lu, ScheduleKind::LuLambdas)] {
+            let of = |config, kind| Schedule::new(config, SamplerKind::Dpmpp2m, kind, 9).unwrap();
+            assert_eq!(of(&config, ScheduleKind::Model), of(&plain, kind));
+        }
+    }
+
+    #[test]
+    fn a_list_of_levels_is_visited_as_it_is() {
+        let vp = SchedulerConfig::default();
+        let sigmas = NoiseLevels::Sigmas(vec![10.0, 2.0, 0.5]);
+        let schedule = Schedule::of_levels(&vp, SamplerKind::Heun, &sigmas);
+        let found: Vec<f64> = schedule.steps.iter().map(|step| step.from.k_sigma()).collect();
+        assert!(found.iter().zip(sigmas.values()).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?}");
+        let timesteps = NoiseLevels::Timesteps(vec![999.0, 500.0, 20.0]);
+        let by_timesteps = Schedule::of_levels(&vp, SamplerKind::Ddim, &timesteps);
+        let bars = super::super::sigmas::alphas_cumprod(&vp);
+        for (step, t) in by_timesteps.steps.iter().zip([999, 500, 20]) {
+            assert!((step.from.timestep - f64::from(t)).abs() < 1e-9);
+            assert!((step.from.alpha - bars[t as usize].sqrt()).abs() < 1e-12);
+        }
+        let flow = flow(serde_json::json!({"shift": 3.0}));
+        let schedule =
+            Schedule::of_levels(&flow, SamplerKind::Euler, &NoiseLevels::Sigmas(vec![1.0, 0.6, 0.2]));
+        let found: Vec<f64> = schedule.steps.iter().map(|step| step.from.timestep).collect();
+        assert_eq!(found, [1000.0, 600.0, 200.0]);
     }
 
     #[test]

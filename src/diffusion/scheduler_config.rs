@@ -140,6 +140,9 @@ pub struct SchedulerConfig {
     pub invert_sigmas: bool,
     /// Flows: whether each step adds fresh noise, which chooses the sampler.
     pub stochastic_sampling: bool,
+    /// Whether the model is of Stable Diffusion XL's kind, for which other steps are aligned; not a key.
+    #[serde(skip)]
+    pub is_xl: bool,
     /// Euler: interpolation between training sigmas; only `linear` is supported.
     pub interpolation_type: Option<String>,
     /// Euler: the timestep that the network gets; only `discrete` is supported.
@@ -200,6 +203,7 @@ impl Default for SchedulerConfig {
             shift_terminal: None,
             invert_sigmas: false,
             stochastic_sampling: false,
+            is_xl: false,
             interpolation_type: None,
             timestep_type: None,
         }
@@ -264,6 +268,15 @@ impl SchedulerConfig {
         }
         let shift = if self.time_shift_type.as_deref() == Some("linear") { value } else { value.exp() };
         Self { shift, flow_shift: shift, use_dynamic_shifting: false, ..self.clone() }
+    }
+
+    /// The configuration with another shift of a flow's times, whatever the picture's size.
+    #[must_use]
+    pub fn with_shift(self, shift: Option<f64>) -> Self {
+        match shift {
+            Some(shift) => Self { shift, flow_shift: shift, use_dynamic_shifting: false, ..self },
+            None => self,
+        }
     }
 
     /// Checks the values.

@@ -27,9 +27,14 @@ pub(super) fn generate(
     let stage = |stage| outbox.send(Event::StageChanged { job, stage });
     let (prediction, format) = (model.profile().prediction, model.profile().format);
     let shape = format.latent_shape(request.size.width, request.size.height);
-    let config = model.scheduler_config_for(shape, request.steps);
-    let schedule = Schedule::new(&config, request.sampler, request.schedule, request.steps)
-        .map_err(JobError::from_sampling)?;
+    let options = &request.options;
+    let config = model.scheduler_config_for(shape, request.steps).with_shift(options.shift);
+    let schedule = match &options.levels {
+        Some(levels) => Schedule::of_levels(&config, request.sampler, levels),
+        None => Schedule::new(&config, request.sampler, request.schedule, request.steps)
+            .map_err(JobError::from_sampling)?,
+    };
+    let schedule = schedule.with_eta(options.eta);
     let guidance_scale = model.profile().guidance.classifier_free_scale(request.guidance_scale);
     // As in `GuidedDenoiser`, both prompts are in one batch with guidance.
     let batch = if guidance_scale > 1.0 { 2 } else { 1 };
@@ -50,7 +55,9 @@ pub(super) fn generate(
         let mut network = model
             .condition(&conditioning, cancel)
             .map_err(|error| JobError::from_model(Task::EncodePrompt, error))?;
-        let mut denoiser = GuidedDenoiser { network: &mut *network, prediction, guidance_scale };
+        let guidance_rescale = options.guidance_rescale;
+        let mut denoiser =
+            GuidedDenoiser { network: &mut *network, prediction, guidance_scale, guidance_rescale };
         stage(Stage::Sampling);
         let (schedule, seed) = (&schedule, request.seed);
         let mut reached = Trajectory::default();

@@ -231,6 +231,23 @@ fn draft_words(error: &DraftError, language: Language) -> String {
             "프롬프트가 너무 깁니다({bytes}바이트). {}바이트 이하로 줄이세요.",
             GenerationDraft::MAX_PROMPT_BYTES
         ),
+        DraftError::Schedule(kind) => {
+            format!("스케줄 {}: 플로우 모델에서는 쓸 수 없습니다. 다른 스케줄을 고르세요.", kind.name())
+        }
+        DraftError::Eta(eta) => format!("에타 {eta}: 0부터 1까지 고르세요."),
+        DraftError::NoEta(sampler) => {
+            format!("샘플러 {}에는 에타가 없습니다. 비우거나 다른 샘플러를 고르세요.", sampler.name())
+        }
+        DraftError::GuidanceRescale(share) => format!("가이던스 보정 {share}: 0부터 1까지 고르세요."),
+        DraftError::Shift(shift) => format!(
+            "시프트 {shift}: {}부터 {}까지 고르세요.",
+            GenerationDraft::MIN_SHIFT,
+            GenerationDraft::MAX_SHIFT
+        ),
+        DraftError::NoShift => "시프트는 플로우 모델에만 있습니다. 이 모델에서는 비우세요.".to_owned(),
+        DraftError::Level { value, min, max, .. } => {
+            format!("노이즈 수준 {value}: 이 모델에서는 {min}부터 {max}까지 쓸 수 있습니다.")
+        }
         DraftError::Strength(strength) => format!("강도 {strength}: 0부터 1까지 고르세요."),
         DraftError::NothingToDo { strength, steps } => {
             format!("강도 {strength}에서는 {steps}단계 중 남는 단계가 없습니다. 강도나 단계를 올리세요.")
@@ -245,6 +262,7 @@ fn unrestored_words(what: &Unrestored, language: Language) -> String {
         (Unrestored::Schedule(name), Language::English) => format!("the schedule {name}"),
         (Unrestored::Schedule(name), Language::Korean) => format!("스케줄 {name}"),
         (Unrestored::ClipSkip(n), _) => format!("CLIP skip {n}"),
+        (Unrestored::Option(option), _) => option.clone(),
         (Unrestored::InitImage, Language::English) => "the source picture".to_owned(),
         (Unrestored::InitImage, Language::Korean) => "원본 그림".to_owned(),
         (Unrestored::PromptNode(class), Language::English) => {

@@ -1,7 +1,7 @@
 //! From what a user typed to what the engine accepts.
 
-use super::{Picture, Seed};
-use crate::catalog::{ImageSize, ModelProfile, ModelSource, SamplerKind, ScheduleKind};
+use super::{NoiseLevels, Picture, SamplingOptions, Seed};
+use crate::catalog::{ImageSize, ModelProfile, ModelSource, PredictionType, SamplerKind, ScheduleKind};
 
 /// The picture an image-to-image run starts from.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,8 @@ pub struct GenerationDraft {
     pub sampler: SamplerKind,
     /// The spacing of the noise levels.
     pub schedule: ScheduleKind,
+    /// Further settings of sampling.
+    pub options: SamplingOptions,
     /// Source picture of an image-to-image run.
     pub init_image: Option<InitImage>,
 }
@@ -72,6 +74,36 @@ pub enum DraftError {
         /// Length of the longer of the two.
         bytes: usize,
     },
+    /// A schedule that is not known for the model's kind of noise.
+    #[error("the schedule {} is not known for flow models: choose another", .0.id())]
+    Schedule(ScheduleKind),
+    /// An eta outside 0..=1.
+    #[error("an eta of {0} is not possible: choose from 0 to 1")]
+    Eta(f64),
+    /// An eta for a sampler that has none.
+    #[error("the sampler {} has no eta: leave it out, or choose one of {}", .0.id(), samplers_with_eta())]
+    NoEta(SamplerKind),
+    /// A guidance rescale outside 0..=1.
+    #[error("a guidance rescale of {0} is not possible: choose from 0 to 1")]
+    GuidanceRescale(f64),
+    /// A shift out of bounds.
+    #[error("a shift of {0} is not possible: choose from {min} to {max}", min = GenerationDraft::MIN_SHIFT, max = GenerationDraft::MAX_SHIFT)]
+    Shift(f64),
+    /// A shift for a model whose noise is not a flow's.
+    #[error("this model's noise has no shift, which flow models alone have: leave it out")]
+    NoShift,
+    /// A list of noise levels that does not fit the model.
+    #[error("{value} is not a {quantity} of this model: choose from {min} to {max}")]
+    Level {
+        /// The value.
+        value: f64,
+        /// Sigma or timestep.
+        quantity: &'static str,
+        /// The least.
+        min: f64,
+        /// The largest.
+        max: f64,
+    },
     /// A strength outside 0..=1.
     #[error("a strength of {0} is not possible: choose from 0 to 1")]
     Strength(f64),
@@ -83,6 +115,12 @@ pub enum DraftError {
         /// The steps of the draft.
         steps: usize,
     },
+}
+
+fn samplers_with_eta() -> String {
+    let ids: Vec<_> =
+        SamplerKind::ALL.into_iter().filter(|kind| kind.takes_eta()).map(SamplerKind::id).collect();
+    ids.join(", ")
 }
 
 /// A request the engine can carry out. Only [`GenerationDraft::validate`] makes one.
@@ -102,6 +140,12 @@ impl GenerationDraft {
     pub const MAX_EDGE_PX: usize = 8192;
     /// The largest guidance scale.
     pub const MAX_GUIDANCE_SCALE: f64 = 50.0;
+    /// The smallest shift of a flow.
+    pub const MIN_SHIFT: f64 = 0.01;
+    /// The largest shift of a flow.
+    pub const MAX_SHIFT: f64 = 100.0;
+    /// The largest sigma that may be asked for: that of diffusers' smallest signal.
+    pub const MAX_SIGMA: f64 = 4096.0;
     /// The longest prompt or negative prompt, bytes: hundreds of text encoder chunks.
     pub const MAX_PROMPT_BYTES: usize = 64 << 10;
 
@@ -118,6 +162,7 @@ impl GenerationDraft {
             seed: Seed::random(),
             sampler: defaults.sampler,
             schedule: ScheduleKind::Model,
+            options: SamplingOptions::default(),
             init_image: None,
         }
     }
@@ -133,7 +178,12 @@ impl GenerationDraft {
         if !fits(self.size.width) || !fits(self.size.height) {
             return Err(DraftError::Size { size: self.size, multiple, max: Self::MAX_EDGE_PX });
         }
-        let max = profile.step_limits.most(self.sampler);
+        self.check_options(profile)?;
+        // A list of levels has as many steps as it has levels.
+        let max = match self.options.levels {
+            Some(_) => NoiseLevels::MOST,
+            None => profile.step_limits.most(self.sampler),
+        };
         if self.steps == 0 || self.steps > max {
             return Err(DraftError::Steps { steps: self.steps, max });
         }
@@ -153,6 +203,50 @@ impl GenerationDraft {
             }
         }
         Ok(GenerationRequest(self))
+    }
+
+    /// Checks the further settings of sampling.
+    fn check_options(&self, profile: &ModelProfile) -> Result<(), DraftError> {
+        let SamplingOptions { eta, guidance_rescale, shift, levels } = &self.options;
+        let is_flow = profile.prediction == PredictionType::Flow;
+        if is_flow && !self.schedule.fits_flows() {
+            return Err(DraftError::Schedule(self.schedule));
+        }
+        if let Some(eta) = *eta {
+            if !(0.0..=1.0).contains(&eta) {
+                return Err(DraftError::Eta(eta));
+            }
+            if !self.sampler.takes_eta() {
+                return Err(DraftError::NoEta(self.sampler));
+            }
+        }
+        if !(0.0..=1.0).contains(guidance_rescale) {
+            return Err(DraftError::GuidanceRescale(*guidance_rescale));
+        }
+        if let Some(shift) = *shift {
+            if !is_flow {
+                return Err(DraftError::NoShift);
+            }
+            if !(Self::MIN_SHIFT..=Self::MAX_SHIFT).contains(&shift) {
+                return Err(DraftError::Shift(shift));
+            }
+        }
+        let (quantity, min, max) = match levels {
+            None => return Ok(()),
+            Some(NoiseLevels::Sigmas(_)) => ("sigma", 1e-6, if is_flow { 1.0 } else { Self::MAX_SIGMA }),
+            Some(NoiseLevels::Timesteps(_)) if is_flow => {
+                ("timestep", 0.001, profile.step_limits.train as f64)
+            }
+            Some(NoiseLevels::Timesteps(_)) => ("timestep", 0.0, profile.step_limits.train as f64 - 1.0),
+        };
+        let values = levels.as_ref().map_or(&[][..], NoiseLevels::values);
+        if let Some(&value) = values.iter().find(|value| !(min..=max).contains(*value)) {
+            return Err(DraftError::Level { value, quantity, min, max });
+        }
+        if self.steps != values.len() {
+            return Err(DraftError::Steps { steps: self.steps, max: values.len() });
+        }
+        Ok(())
     }
 }
 
@@ -222,6 +316,43 @@ mod tests {
         ] {
             assert!(wrong.clone().validate(&profile()).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn options_that_do_not_fit_say_why() {
+        let draft = GenerationDraft::new(&profile());
+        let refused = |options: SamplingOptions, profile: &ModelProfile| {
+            let steps = options.levels.as_ref().map_or(draft.steps, |levels| levels.values().len());
+            let draft = GenerationDraft { options, steps, ..draft.clone() };
+            draft.validate(profile).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let none = SamplingOptions::default;
+        let flow = ModelProfile { prediction: PredictionType::Flow, ..profile() };
+        let sigmas = |sigmas: &[f64]| Some(NoiseLevels::Sigmas(sigmas.to_vec()));
+        assert_eq!(refused(SamplingOptions { eta: Some(0.5), ..none() }, &profile()), "");
+        assert_eq!(refused(SamplingOptions { shift: Some(3.0), ..none() }, &flow), "");
+        assert_eq!(refused(SamplingOptions { levels: sigmas(&[14.0, 2.0]), ..none() }, &profile()), "");
+        for (options, profile, says) in [
+            (SamplingOptions { eta: Some(1.5), ..none() }, &profile(), "an eta of 1.5"),
+            (
+                SamplingOptions { guidance_rescale: f64::NAN, ..none() },
+                &profile(),
+                "a guidance rescale of NaN",
+            ),
+            (SamplingOptions { shift: Some(3.0), ..none() }, &profile(), "has no shift"),
+            (SamplingOptions { shift: Some(0.0), ..none() }, &flow, "a shift of 0"),
+            (SamplingOptions { levels: sigmas(&[14.0, 2.0]), ..none() }, &flow, "14 is not a sigma"),
+        ] {
+            let error = refused(options, profile);
+            assert!(error.contains(says), "{error}");
+        }
+        let heun = GenerationDraft { sampler: SamplerKind::Heun, ..draft.clone() };
+        let options = SamplingOptions { eta: Some(0.5), ..none() };
+        let error = GenerationDraft { options, ..heun }.validate(&profile()).unwrap_err().to_string();
+        assert!(error.contains("heun has no eta") && error.contains("ddim"), "{error}");
+        let ays = GenerationDraft { schedule: ScheduleKind::Ays, ..draft.clone() };
+        assert!(ays.clone().validate(&profile()).is_ok());
+        assert_eq!(ays.validate(&flow), Err(DraftError::Schedule(ScheduleKind::Ays)));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod decode_choice;
 mod device_choice;
 mod draft;
 mod picture;
+mod sampling_options;
 mod seed;
 mod tile_choice;
 
@@ -16,5 +17,6 @@ pub use decode_choice::DecodeChoice;
 pub use device_choice::{DeviceChoice, DtypeChoice};
 pub use draft::{DraftError, GenerationDraft, GenerationRequest, InitImage};
 pub use picture::{Picture, PictureSizeError};
+pub use sampling_options::{NoiseLevels, SamplingOptions};
 pub use seed::{Seed, SeedError};
 pub use tile_choice::TileChoice;

@@ -1,7 +1,7 @@
 //! What is typed and set for the next pictures.
 
 use crate::catalog::{ImageSize, ModelProfile, ModelSource, SamplerKind, ScheduleKind};
-use crate::request::{GenerationDraft, Seed};
+use crate::request::{GenerationDraft, SamplingOptions, Seed};
 
 /// Most pictures of a batch.
 const MAX_BATCH: u64 = 1000;
@@ -104,6 +104,7 @@ impl Recipe {
             seed: Seed::random(),
             sampler: SamplerKind::default(),
             schedule: ScheduleKind::default(),
+            options: SamplingOptions::default(),
             init_image: None,
         };
         let (remembered, prompts) = (Vec::new(), Prompts::default());

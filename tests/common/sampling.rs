@@ -53,8 +53,12 @@ impl Drawing<'_> {
         let cancel = CancelToken::new();
         let conditioning = conditioning(self.prompt, self.negative_prompt, self.guidance_scale);
         let mut network = model.condition(&conditioning, &cancel)?;
-        let mut denoiser =
-            GuidedDenoiser { network: &mut *network, prediction, guidance_scale: self.guidance_scale };
+        let mut denoiser = GuidedDenoiser {
+            network: &mut *network,
+            prediction,
+            guidance_scale: self.guidance_scale,
+            guidance_rescale: 0.0,
+        };
         let schedule = Schedule::new(&config, self.sampler, ScheduleKind::Model, self.steps).unwrap();
         let run = Run {
             denoiser: &mut denoiser,

@@ -58,11 +58,34 @@ fn guidance_asks_for_the_negative_prompt_only_above_one() {
     let mut network = Network(Vec::new());
     for (guidance_scale, expected) in [(0.0, 1.0), (0.5, 1.0), (1.0, 1.0), (2.0, -1.0)] {
         let prediction = PredictionType::Sample;
-        let mut denoiser = GuidedDenoiser { network: &mut network, prediction, guidance_scale };
+        let mut denoiser =
+            GuidedDenoiser { network: &mut network, prediction, guidance_scale, guidance_rescale: 0.0 };
         assert_eq!(denoiser.denoise(&noisy, level).unwrap().values(), [expected], "{guidance_scale}");
     }
     let [conditional, both] = [Branch::Conditional, Branch::Both];
     assert_eq!(network.0, [conditional, conditional, conditional, both]);
+}
+
+/// Lin et al. 2023: the guided prediction gets the spread of the prompt's own, here 1 instead of 3.
+#[test]
+fn guidance_is_scaled_back_to_the_spread_of_the_prompt_s_prediction() {
+    struct Network;
+    impl DenoisingNetwork for Network {
+        fn predict(&mut self, noisy: &Latent, _: f64, _: Branch) -> Result<Prediction, DiffusionError> {
+            let conditional = noisy.map(|i, _| if i == 0 { 3.0 } else { 1.0 });
+            let negative = Some(noisy.map(|_, _| 0.0));
+            Ok(Prediction { conditional, negative })
+        }
+    }
+    let noisy = Latent::new(LatentShape::new(1, 1, 2), vec![0.0; 2]).unwrap();
+    let level = NoiseLevel { alpha: 0.0, sigma: 1.0, timestep: 999.0 };
+    for (guidance_rescale, expected) in [(0.0, [9.0, 3.0]), (1.0, [3.0, 1.0]), (0.5, [6.0, 2.0])] {
+        let prediction = PredictionType::Sample;
+        let mut denoiser =
+            GuidedDenoiser { network: &mut Network, prediction, guidance_scale: 3.0, guidance_rescale };
+        let found = denoiser.denoise(&noisy, level).unwrap();
+        assert_eq!(found.values(), expected, "{guidance_rescale}");
+    }
 }
 
 fn run_with(

@@ -1,8 +1,9 @@
 //! The settings a picture was generated with, and back in a draft.
 
 use super::names;
+use super::options::{is_option, pairs_of};
 use crate::catalog::{ImageSize, SamplerKind, ScheduleKind};
-use crate::request::{GenerationDraft, Seed};
+use crate::request::{GenerationDraft, SamplingOptions, Seed};
 
 /// The settings in a picture's file. Everything is optional, since files contain different parts.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -42,6 +43,8 @@ pub enum Unrestored {
     Sampler(String),
     /// A schedule that is not supported.
     Schedule(String),
+    /// A further setting of sampling that the window has no control for, as key and value.
+    Option(String),
     /// Number of skipped layers of the text encoder plus one.
     ClipSkip(u32),
     /// The source picture of an image-to-image run, which files do not contain.
@@ -70,7 +73,10 @@ impl GenerationFacts {
             clip_skip: None,
             version: Some(concat!("Safelight ", env!("CARGO_PKG_VERSION")).to_owned()),
             // On every device the noise is that of PyTorch's CPU generator.
-            other: vec![("RNG".to_owned(), "CPU".to_owned())],
+            other: [("RNG".to_owned(), "CPU".to_owned())]
+                .into_iter()
+                .chain(pairs_of(&request.options))
+                .collect(),
         }
     }
 
@@ -146,6 +152,13 @@ impl GenerationFacts {
         if let Some(size) = self.size {
             draft.size = size;
         }
+        draft.options = SamplingOptions::default();
+        unrestored.extend(
+            self.other
+                .iter()
+                .filter(|(key, _)| self.is_ours() && is_option(key))
+                .map(|(key, value)| Unrestored::Option(format!("{key} {value}"))),
+        );
         match (self.sampler_kind(), &self.sampler) {
             (Some(kind), _) => {
                 draft.sampler = kind;

@@ -8,6 +8,7 @@ mod exif;
 mod facts;
 mod names;
 mod object;
+mod options;
 mod xmp;
 
 use std::path::Path;
@@ -65,7 +66,7 @@ fn settings(keyword: &str, text: &str) -> Option<GenerationFacts> {
 mod tests {
     use super::*;
     use crate::catalog::{ImageSize, ModelSource, SamplerKind, ScheduleKind};
-    use crate::request::{GenerationDraft, InitImage, Picture, Seed};
+    use crate::request::{GenerationDraft, InitImage, Picture, SamplingOptions, Seed};
 
     fn draft() -> GenerationDraft {
         let picture = Picture::new(1, 1, vec![0; 3]).unwrap();
@@ -79,6 +80,7 @@ mod tests {
             seed: Seed(11),
             sampler: SamplerKind::Heun,
             schedule: ScheduleKind::Exponential,
+            options: SamplingOptions::default(),
             init_image: Some(InitImage { picture, strength: 0.4 }),
         }
     }
@@ -96,6 +98,7 @@ mod tests {
             seed: Seed(0),
             sampler: SamplerKind::Ddim,
             schedule: ScheduleKind::Model,
+            options: SamplingOptions { eta: Some(0.3), ..SamplingOptions::default() },
             ..draft()
         };
         restored.init_image.as_mut().unwrap().strength = 1.0;
@@ -104,15 +107,28 @@ mod tests {
     }
 
     #[test]
+    fn options_of_sampling_are_in_the_text_and_named_where_they_are_not_restored() {
+        let asked = SamplingOptions { guidance_rescale: 0.7, ..SamplingOptions::default() };
+        let wanted = GenerationDraft { options: asked, ..draft() };
+        let text = a1111::write(&GenerationFacts::of_request(&wanted, "Built-in"));
+        let mut restored = draft();
+        assert_eq!(
+            a1111::parse(&text).apply_to(&mut restored),
+            [Unrestored::Option("CFG rescale 0.7".into())]
+        );
+        assert_eq!(restored, draft());
+    }
+
+    #[test]
     fn what_cannot_be_restored_is_named_and_leaves_the_draft_as_it_was() {
-        let text = "x\nSteps: 3, Sampler: DPM++ SDE, Schedule type: Align Your Steps, Clip skip: 2, \
+        let text = "x\nSteps: 3, Sampler: DPM++ SDE, Schedule type: Turbo, Clip skip: 2, \
                     Denoising strength: 0.5, Size: 8x8";
         let mut restored = GenerationDraft { init_image: None, ..draft() };
         assert_eq!(
             a1111::parse(text).apply_to(&mut restored),
             [
                 Unrestored::Sampler("DPM++ SDE".into()),
-                Unrestored::Schedule("Align Your Steps".into()),
+                Unrestored::Schedule("Turbo".into()),
                 Unrestored::InitImage,
                 Unrestored::ClipSkip(2)
             ]

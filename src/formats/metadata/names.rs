@@ -19,16 +19,11 @@ fn sampler(name: &str) -> Option<SamplerKind> {
 
 /// Schedules of other programs that are not supported. A sampler's name may end with one; any other last word makes it
 /// a different sampler ("DPM++ 2M SDE", "Euler CFG++").
-const FOREIGN_SCHEDULES: [&str; 16] = [
-    "alignyoursteps",
-    "ays",
+const FOREIGN_SCHEDULES: [&str; 11] = [
     "aysgits",
     "aystrailing",
     "gits",
-    "sgmuniform",
     "polyexponential",
-    "kloptimal",
-    "beta",
     "beta57",
     "turbo",
     "smoothstep",
@@ -40,18 +35,25 @@ const FOREIGN_SCHEDULES: [&str; 16] = [
 
 /// The schedule of this name in AUTOMATIC1111, ComfyUI, stable-diffusion.cpp or this program.
 ///
-/// k-diffusion's default schedule (`normal`, `Uniform`, `discrete`) takes timesteps evenly from last to first, ComfyUI's
-/// `simple` the end of each interval, and its `ddim_uniform` the start.
+/// k-diffusion's default schedule (`normal`, `Uniform`, `discrete`) takes timesteps evenly from last to first.
 pub(super) fn schedule(name: &str) -> Option<ScheduleKind> {
     use ScheduleKind as S;
     Some(match normalised(name).as_str() {
         "automatic" | "model" | "default" => S::Model,
-        // The second name is AUTOMATIC1111's, the third ComfyUI's.
-        "leading" | "ddim" | "ddimuniform" => S::Leading,
-        "trailing" | "simple" => S::Trailing,
-        "linspace" | "normal" | "uniform" | "discrete" => S::Linspace,
+        "leading" => S::Leading,
+        "trailing" => S::Trailing,
+        "linspace" => S::Linspace,
         "karras" => S::Karras,
         "exponential" => S::Exponential,
+        "beta" => S::Beta,
+        "lu" | "lulambdas" => S::LuLambdas,
+        "simple" => S::Simple,
+        "normal" | "uniform" | "discrete" => S::Normal,
+        "sgmuniform" => S::SgmUniform,
+        // AUTOMATIC1111's name, and ComfyUI's.
+        "ddim" | "ddimuniform" => S::DdimUniform,
+        "kloptimal" => S::KlOptimal,
+        "ays" | "alignyoursteps" => S::Ays,
         _ => return None,
     })
 }
@@ -113,10 +115,11 @@ mod tests {
         for (name, sampler, schedule) in [
             ("DPM++ 2M Karras", S::Dpmpp2m, Some(("Karras", Some(K::Karras)))),
             ("euler karras", S::Euler, Some(("karras", Some(K::Karras)))),
-            ("euler_a discrete", S::EulerAncestral, Some(("discrete", Some(K::Linspace)))),
+            ("euler_a discrete", S::EulerAncestral, Some(("discrete", Some(K::Normal)))),
             ("dpm++2m exponential", S::Dpmpp2m, Some(("exponential", Some(K::Exponential)))),
-            ("euler ays", S::Euler, Some(("ays", None))),
-            ("DPM++ 2M SGM Uniform", S::Dpmpp2m, Some(("SGM Uniform", None))),
+            ("euler ays", S::Euler, Some(("ays", Some(K::Ays)))),
+            ("euler gits", S::Euler, Some(("gits", None))),
+            ("DPM++ 2M SGM Uniform", S::Dpmpp2m, Some(("SGM Uniform", Some(K::SgmUniform)))),
             ("Euler A Trailing", S::EulerAncestral, Some(("Trailing", Some(K::Trailing)))),
             ("ddim_trailing", S::Ddim, Some(("ddim_trailing", Some(K::Trailing)))),
             ("dpmpp_2m_k", S::Dpmpp2m, Some(("Karras", Some(K::Karras)))),

@@ -143,7 +143,7 @@ mod tests {
         assert_eq!((facts.steps, facts.seed, facts.denoising_strength), (Some(4), Some(Seed(7)), Some(0.6)));
         assert_eq!(
             (facts.sampler_kind(), facts.schedule_kind()),
-            (Some(SamplerKind::Euler), Some(ScheduleKind::Trailing))
+            (Some(SamplerKind::Euler), Some(ScheduleKind::Simple))
         );
     }
 

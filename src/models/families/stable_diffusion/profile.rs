@@ -63,7 +63,8 @@ impl Configs {
         if files.document(UNET_FILE)?.get("mid_block_type") == Some(&Json::Null) {
             unet.mid_block_type = None;
         }
-        let encoders = if unet.addition_widths().is_some() { &ENCODERS[..] } else { &ENCODERS[..1] };
+        scheduler.is_xl = unet.addition_widths().is_some();
+        let encoders = if scheduler.is_xl { &ENCODERS[..] } else { &ENCODERS[..1] };
         let mut text = Vec::new();
         for (part, _) in encoders {
             text.push(files.json::<ClipTextConfig>(&format!("{part}/config.json"))?.of_text());
