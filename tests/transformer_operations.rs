@@ -172,12 +172,13 @@ fn attention_with_biases_by_distance_agrees() {
         let weights = candle_nn::ops::softmax(&(scores + biases).unwrap(), D::Minus1).unwrap();
         let out = weights.matmul(&first(&v)).unwrap().transpose(0, 1).unwrap();
         let expected = out.contiguous().unwrap().reshape((1, tokens, heads * head)).unwrap();
-        let of_distance = RelativeBias::new(heads, tokens, seen, bias);
         agree(&expected, |runtime, cast| {
+            let of_distance = RelativeBias::new(runtime, heads, tokens, seen, bias)?;
             attention_with_relative_bias(runtime, [&cast(&q), &cast(&k), &cast(&v)], &of_distance)
         });
         let q = made_up(&[1, tokens + 1, heads * head], 1);
         let runtime = &Runtime::processor(Some(1));
+        let of_distance = RelativeBias::new(runtime, heads, tokens, seen, bias).unwrap();
         assert!(attention_with_relative_bias(runtime, [&q, &q, &q], &of_distance).is_err());
     }
 }

@@ -207,9 +207,9 @@ impl T5Encoder {
     ) -> std::result::Result<Tensor, NetworkError> {
         let heads = self.config.num_heads;
         let seen = ids.len().saturating_sub(unseen);
-        let bias = RelativeBias::new(heads, ids.len(), seen, |head, distance| {
+        let bias = RelativeBias::new(&self.runtime, heads, ids.len(), seen, |head, distance| {
             self.biases[self.config.bucket(distance) * heads + head]
-        });
+        })?;
         let mut x = self.tokens.forward(ids)?.unsqueeze(0)?;
         for layer in &self.layers {
             checkpoint(cancel)?;

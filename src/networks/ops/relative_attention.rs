@@ -4,6 +4,7 @@ use candle_core::{D, DType, Device, Error, Result, Tensor};
 
 use super::super::Runtime;
 use super::attention::split_heads;
+use super::weights::packs;
 use super::{is_native, with_values};
 use crate::kernels::attention as kernels;
 
@@ -14,15 +15,30 @@ pub struct RelativeBias {
     heads: usize,
     tokens: usize,
     seen: usize,
+    /// All of them where the kernels do not compute, so that they go to a device once, `[1, H, N, M]`.
+    tensor: Option<Tensor>,
 }
 
 impl RelativeBias {
     /// `bias(head, distance)` for a distance query − key, of `tokens` of which the first `seen` are keys.
-    pub fn new(heads: usize, tokens: usize, seen: usize, bias: impl Fn(usize, isize) -> f32) -> Self {
+    ///
+    /// # Errors
+    /// The tensor library's.
+    pub fn new(
+        runtime: &Runtime,
+        heads: usize,
+        tokens: usize,
+        seen: usize,
+        bias: impl Fn(usize, isize) -> f32,
+    ) -> Result<Self> {
         let distances = 1 - seen as isize..tokens as isize;
         let of_head = |head| distances.clone().map(move |distance| (head, distance));
         let of_distance = (0..heads).flat_map(of_head).map(|(head, distance)| bias(head, distance)).collect();
-        Self { of_distance, heads, tokens, seen }
+        let mut made = Self { of_distance, heads, tokens, seen, tensor: None };
+        if !packs(runtime) {
+            made.tensor = Some(made.tensor(runtime.device())?);
+        }
+        Ok(made)
     }
 
     /// `[1, H, N, M]`.
@@ -79,10 +95,13 @@ pub fn attention_with_relative_bias(
         let out = with_values(q, |q| with_values(k, |k| run(q, k)))???;
         return Tensor::from_vec(out, q.dims(), q.device());
     }
+    let Some(biases) = &bias.tensor else {
+        return Err(Error::Msg("biases for the kernels do not go to values elsewhere".to_owned()));
+    };
     // Products of long rows overflow f16: the scores are computed in f32.
     let [queries, keys] = [q, k].map(|x| split_heads(x, heads)?.to_dtype(DType::F32));
     let scores = queries?.matmul(&keys?.transpose(2, 3)?.contiguous()?)?;
-    let weights = candle_nn::ops::softmax(&scores.broadcast_add(&bias.tensor(q.device())?)?, D::Minus1)?;
+    let weights = candle_nn::ops::softmax(&scores.broadcast_add(biases)?, D::Minus1)?;
     let out = weights.to_dtype(v.dtype())?.matmul(&split_heads(v, heads)?)?;
     out.transpose(1, 2)?.reshape((1, tokens, width))
 }

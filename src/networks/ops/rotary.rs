@@ -5,6 +5,7 @@ use candle_nn::rotary_emb::{rope, rope_i};
 
 use super::super::Runtime;
 use super::attention::split_heads;
+use super::weights::packs;
 use super::{is_native, with_values};
 use crate::kernels::rotary;
 
@@ -15,6 +16,8 @@ pub struct RotaryEmbedding {
     runtime: Runtime,
     cos: Vec<f32>,
     sin: Vec<f32>,
+    /// Both where the kernels do not compute, so that they go to a device once, `[N, D/2]`.
+    tensors: Option<[Tensor; 2]>,
     /// Pairs of a head.
     half: usize,
     pairs: RotaryPairs,
@@ -29,8 +32,13 @@ impl RotaryEmbedding {
         if half == 0 || !angles.len().is_multiple_of(half) {
             return Err(Error::Msg(format!("{} angles do not turn heads of {half} pairs", angles.len())));
         }
-        let (sin, cos) = angles.iter().map(|angle| (angle.sin() as f32, angle.cos() as f32)).unzip();
-        Ok(Self { runtime: runtime.clone(), cos, sin, half, pairs })
+        let (sin, cos): (Vec<f32>, Vec<f32>) =
+            angles.iter().map(|angle| (angle.sin() as f32, angle.cos() as f32)).unzip();
+        let tensor = |values: &[f32]| {
+            Tensor::from_slice(values, (values.len() / half, half), &Device::Cpu)?.to_device(runtime.device())
+        };
+        let tensors = if packs(runtime) { None } else { Some([tensor(&cos)?, tensor(&sin)?]) };
+        Ok(Self { runtime: runtime.clone(), cos, sin, tensors, half, pairs })
     }
 
     /// Angles of positions on several axes, as FLUX has them: each axis turns a part of a head, `widths` of its values.
@@ -86,12 +94,12 @@ impl RotaryEmbedding {
             };
             return Tensor::from_vec(with_values(x, turn)?, x.dims(), x.device());
         }
-        let angles = |values: &[f32]| {
-            Tensor::from_slice(values, (tokens, self.half), &Device::Cpu)?.to_device(x.device())
+        let Some([cos, sin]) = &self.tensors else {
+            return Err(Error::Msg("angles for the kernels do not turn values elsewhere".to_owned()));
         };
         let heads = split_heads(x, width / (2 * self.half))?.to_dtype(DType::F32)?;
         let rotate = if self.pairs == RotaryPairs::Neighbours { rope_i } else { rope };
-        let turned = rotate(&heads, &angles(&self.cos)?, &angles(&self.sin)?)?;
+        let turned = rotate(&heads, cos, sin)?;
         turned.transpose(1, 2)?.reshape((1, tokens, width))?.to_dtype(x.dtype())
     }
 }
