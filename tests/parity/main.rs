@@ -6,6 +6,7 @@
 mod common;
 
 mod files;
+mod flow;
 mod stable_diffusion;
 
 use safelight::catalog::SamplerKind;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod transformers;
+
 use std::sync::LazyLock;
 
 use candle_core::{DType, Device, Result, Tensor};
@@ -15,7 +17,7 @@ use safelight::networks::{Isa, KernelContext, Precision, Runtime};
 use safelight::weights::{StoredTensor, WeightDtype};
 
 /// Values in −1..1 that depend on shape and salt only.
-fn made_up(shape: &[usize], salt: u32) -> Tensor {
+pub(crate) fn made_up(shape: &[usize], salt: u32) -> Tensor {
     let mut state = salt.wrapping_mul(2_654_435_761).wrapping_add(1);
     let values: Vec<f32> = (0..shape.iter().product::<usize>())
         .map(|_| {
@@ -26,7 +28,7 @@ fn made_up(shape: &[usize], salt: u32) -> Tensor {
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-fn wide(x: &Tensor) -> Tensor {
+pub(crate) fn wide(x: &Tensor) -> Tensor {
     x.to_dtype(DType::F64).unwrap()
 }
 

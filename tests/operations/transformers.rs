@@ -1,7 +1,5 @@
 //! The operations of transformers against their definitions in f64, on every instruction set of the machine.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use candle_core::{D, DType, Device, Result, Tensor};
 use safelight::networks::ops::{
     Modulation, RelativeBias, RmsNorm, RotaryEmbedding, RotaryPairs, add_scaled,
@@ -9,21 +7,7 @@ use safelight::networks::ops::{
 };
 use safelight::networks::{Isa, KernelContext, Precision, Runtime};
 
-/// Values in −1..1 that depend on shape and salt only.
-fn made_up(shape: &[usize], salt: u32) -> Tensor {
-    let mut state = salt.wrapping_mul(2_654_435_761).wrapping_add(1);
-    let values: Vec<f32> = (0..shape.iter().product::<usize>())
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        })
-        .collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
-}
-
-fn wide(x: &Tensor) -> Tensor {
-    x.to_dtype(DType::F64).unwrap()
-}
+use super::{made_up, wide};
 
 /// Compares what the kernels give on every instruction set, and what candle's operations give in bf16 on a runtime that
 /// has no kernels, with a result in f64.

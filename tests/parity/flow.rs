@@ -1,9 +1,6 @@
 //! Flow transformers against diffusers, on small checkpoints with random weights in the real layouts.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
-
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use safelight::catalog::{GuidanceKind, ImageSize, ModelSource, SamplerKind, ScheduleKind};
 use safelight::diffusion::{Branch, GuidedDenoiser, Run, Schedule, Start, sample};
@@ -15,45 +12,19 @@ use safelight::networks::{Parameters, Runtime};
 use safelight::request::{CancelToken, DecodeChoice, DeviceChoice, Picture, Seed};
 use safelight::store::ModelFiles;
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
+use super::common::fixtures::{Tensors, fixture, tensors};
+use super::common::model_folders::{copy_folder, loaded};
+use super::{NETWORK, close, latent};
 
-fn opened(folder: &Path) -> Box<dyn LatentDiffusionModel> {
-    let settings = ModelSettings { device: DeviceChoice::Cpu, ..ModelSettings::default() };
-    let source = ModelSource::Folder(folder.to_owned());
-    load(&source, settings, &mut |_, _, _| {}, &CancelToken::new()).unwrap()
-}
-
-type Tensors = HashMap<String, (Vec<usize>, Vec<f32>)>;
-
-fn recorded(name: &str) -> Tensors {
-    let bytes = std::fs::read(fixture(name).join("expected.safetensors")).unwrap();
-    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let values =
-        |data: &[u8]| data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
-    let all = tensors.iter();
-    all.map(|(name, view)| (name.to_owned(), (view.shape().to_vec(), values(view.data())))).collect()
-}
-
-#[track_caller]
-fn close(what: &str, found: &[f32], expected: &[f32], tolerance: f64) {
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let error: f64 = found.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-    let size: f64 = expected.iter().map(|b| f64::from(*b).powi(2)).sum();
-    let relative = (error / size).sqrt();
-    println!("{what}: relative L2 {relative:.1e}");
-    assert!(relative <= tolerance, "{what}: relative L2 {relative:e}");
-}
-
-/// f32 in another order of summation.
-const NETWORK: f64 = 2e-5;
-/// The same after several steps, each of which carries on the errors before it.
+/// After several steps, each of which carries on the errors before it.
 const RUN: f64 = 1e-4;
 
-fn latent(tensor: &(Vec<usize>, Vec<f32>)) -> Latent {
-    let [_, c, h, w] = tensor.0[..] else { panic!("{:?}", tensor.0) };
-    Latent::new(LatentShape::new(c, h, w), tensor.1.clone()).unwrap()
+fn opened(folder: &Path) -> Box<dyn LatentDiffusionModel> {
+    loaded(&ModelSource::Folder(folder.to_owned()))
+}
+
+fn recorded(name: &str) -> Tensors {
+    tensors(&fixture(name).join("expected.safetensors"))
 }
 
 fn conditioning(prompt: &str, guidance_scale: f64) -> Conditioning {
@@ -151,32 +122,19 @@ fn prompt_of(facts: &serde_json::Value) -> &str {
     facts["prompt"].as_str().unwrap()
 }
 
-/// Copies a folder's files and folders.
-fn copy_all(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.as_ref().unwrap().file_name()));
-        if from.is_dir() {
-            copy_all(&from, &to);
-        } else {
-            std::fs::copy(from, to).unwrap();
-        }
-    }
-}
-
 /// The first fixture with the other's transformer and scheduler.
 fn schnell() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    copy_all(&fixture("flux"), folder.path());
-    copy_all(&fixture("flux_schnell"), folder.path());
+    copy_folder(&fixture("flux"), folder.path());
+    copy_folder(&fixture("flux_schnell"), folder.path());
     folder
 }
 
 /// Z-Image's own parts with FLUX.1's VAE.
 fn z_image() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    copy_all(&fixture("z_image"), folder.path());
-    copy_all(&fixture("flux/vae"), &folder.path().join("vae"));
+    copy_folder(&fixture("z_image"), folder.path());
+    copy_folder(&fixture("flux/vae"), &folder.path().join("vae"));
     folder
 }
 
@@ -223,8 +181,8 @@ fn z_image_agrees_with_diffusers() {
 /// Stable Diffusion 3.5 medium's parts with FLUX.1's VAE in another scale.
 fn sd3() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    copy_all(&fixture("flux/vae"), &folder.path().join("vae"));
-    copy_all(&fixture("sd3"), folder.path());
+    copy_folder(&fixture("flux/vae"), &folder.path().join("vae"));
+    copy_folder(&fixture("sd3"), folder.path());
     folder
 }
 
@@ -234,7 +192,7 @@ fn sd3_plain() -> tempfile::TempDir {
     for part in ["text_encoder_3", "tokenizer_3"] {
         std::fs::remove_dir_all(folder.path().join(part)).unwrap();
     }
-    copy_all(&fixture("sd3_plain"), folder.path());
+    copy_folder(&fixture("sd3_plain"), folder.path());
     folder
 }
 
@@ -274,9 +232,9 @@ fn stable_diffusion_3_without_t5_agrees_with_diffusers() {
 fn chroma() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (from, to) in [("vae", "vae"), ("text_encoder_2", "text_encoder"), ("tokenizer_2", "tokenizer")] {
-        copy_all(&fixture("flux").join(from), &folder.path().join(to));
+        copy_folder(&fixture("flux").join(from), &folder.path().join(to));
     }
-    copy_all(&fixture("chroma"), folder.path());
+    copy_folder(&fixture("chroma"), folder.path());
     folder
 }
 
@@ -381,7 +339,7 @@ type Case<'a> = (&'a dyn Fn(&Path), &'a str);
 fn folders_that_do_not_go_together_say_why() {
     let says = |change: &dyn Fn(&Path)| {
         let folder = tempfile::tempdir().unwrap();
-        copy_all(&fixture("flux"), folder.path());
+        copy_folder(&fixture("flux"), folder.path());
         change(folder.path());
         let settings = ModelSettings { device: DeviceChoice::Cpu, ..ModelSettings::default() };
         let source = ModelSource::Folder(folder.path().to_owned());
