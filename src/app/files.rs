@@ -231,9 +231,10 @@ pub(super) fn fitting_models(known: Vec<ModelSource>, channels: usize) -> Vec<Mo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::ModelProfile;
     use crate::formats::latent_file::read_latent;
     use crate::latent::LatentShape;
-    use crate::request::{Picture, Seed};
+    use crate::request::{GenerationDraft, Picture, Seed};
 
     fn export(kind: ExportKind) -> Export {
         Export {
@@ -243,12 +244,10 @@ mod tests {
             latent: Some(Latent::zeros(LatentShape::new(4, 1, 1))),
             format: LatentFormat::STABLE_DIFFUSION,
             picture: (kind == ExportKind::Picture).then(|| Picture::new(8, 8, vec![9; 192]).unwrap()),
-            facts: Some(GenerationFacts {
-                prompt: Some("a fox".to_owned()),
-                seed: Some(Seed(7)),
-                steps: Some(20),
-                ..GenerationFacts::default()
-            }),
+            facts: Some(GenerationFacts::of_request(
+                &GenerationDraft { seed: Seed(7), ..GenerationDraft::new(&ModelProfile::made_up()) },
+                "a model",
+            )),
             profile: None,
             saves: true,
         }

@@ -21,12 +21,15 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
     let document = session.on_easel();
     ctx.input_mut(|input| {
         let command = Modifiers::COMMAND;
+        // A slow frame may hold several.
+        for _ in 0..input.count_and_consume_key(command, Key::Enter) {
+            actions.push(Action::Generate);
+        }
         let mut press = |modifiers, key, action: Action| {
             if input.consume_key(modifiers, key) {
                 actions.push(action);
             }
         };
-        press(command, Key::Enter, Action::Generate);
         press(command | Modifiers::SHIFT, Key::S, Action::Export(ExportKind::Latent));
         press(command, Key::S, Action::Export(ExportKind::Picture));
         press(command, Key::O, Action::Open);

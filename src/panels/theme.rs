@@ -58,7 +58,7 @@ pub fn on_accent() -> Color32 {
 
 /// Text of less weight.
 pub fn quiet(dark: bool) -> Color32 {
-    if dark { rgb(0x9a, 0x90, 0x8c) } else { rgb(0x6d, 0x63, 0x5f) }
+    if dark { rgb(0x9a, 0x90, 0x8c) } else { rgb(0x5f, 0x56, 0x52) }
 }
 
 /// The ground behind a picture.

@@ -86,12 +86,12 @@ fn without_a_dialog_paths_are_typed_every_format_holds_the_settings_and_closing_
     let before = at_rest(&desktop, &window);
     desktop.type_text("green hills at noon");
     desktop.press("ctrl+Return");
-    // A second picture, on which the window goes on; the first stays unsaved.
-    desktop.press("ctrl+Return");
     // What is typed next must not reach the prompt before the job has begun.
     wait_for("the first preview", || {
         (changed_pixels(&before, &desktop.screenshot(&window)) > 20_000).then_some(())
     });
+    // A second picture, on which the window goes on; the first stays unsaved.
+    desktop.press("ctrl+Return");
     at_rest(&desktop, &window);
     for extension in ["jpg", "webp"] {
         let file = desktop.home().join("typed").with_extension(extension);
