@@ -54,7 +54,6 @@ impl Schedule {
             _ => config.timestep_spacing.unwrap_or(spec.spacing),
         };
         let (spacing, spread) = match kind {
-            ScheduleKind::Model => (own, Spread::used(config, spec.spreads)),
             ScheduleKind::Leading => (TimestepSpacing::Leading, None),
             ScheduleKind::Trailing => (TimestepSpacing::Trailing, None),
             ScheduleKind::Linspace => (TimestepSpacing::Linspace, None),
@@ -62,12 +61,8 @@ impl Schedule {
             ScheduleKind::Exponential => (own, Some(Spread::Exponential)),
             ScheduleKind::Beta => (own, Some(Spread::Beta)),
             ScheduleKind::LuLambdas => (own, Some(Spread::Lu)),
-            ScheduleKind::Simple
-            | ScheduleKind::Normal
-            | ScheduleKind::SgmUniform
-            | ScheduleKind::DdimUniform
-            | ScheduleKind::KlOptimal
-            | ScheduleKind::Ays => unreachable!("these are lists of sigmas"),
+            // The rest are lists where they are known.
+            _ => (own, Spread::used(config, spec.spreads)),
         };
         let (levels, end, initial_noise_scale) = match &process {
             NoiseProcess::Flow { shift, train } => {
