@@ -79,15 +79,11 @@ impl Table {
 
     /// Sigmas at timesteps evenly from the last to the first. A flow's bounds are shifted once more, as ComfyUI does.
     fn evenly(&self, n: usize) -> Vec<f64> {
-        match self.shift {
-            Some(shift) => {
-                linspace(1.0, self.sigmas[0], n).into_iter().map(|time| shifted(shift, time)).collect()
-            }
-            None => {
-                let timesteps = linspace((self.sigmas.len() - 1) as f64, 0.0, n);
-                timesteps.into_iter().map(|t| between_logarithms(&self.sigmas, t)).collect()
-            }
+        if let Some(shift) = self.shift {
+            return linspace(1.0, self.sigmas[0], n).into_iter().map(|time| shifted(shift, time)).collect();
         }
+        let timesteps = linspace((self.sigmas.len() - 1) as f64, 0.0, n);
+        timesteps.into_iter().map(|t| between_logarithms(&self.sigmas, t)).collect()
     }
 }
 
