@@ -21,7 +21,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Draw a picture.
-    Generate(GenerateArguments),
+    Generate(Box<GenerateArguments>),
     /// Encode a picture to a latent file.
     Encode(ConvertArguments),
     /// Decode a latent file to a picture.

@@ -13,7 +13,7 @@ const ALIGNED: [f64; 11] = [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.
 const ALIGNED_XL: [f64; 11] = [14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029];
 
 /// k-diffusion's sigmas, or the times of a flow, first to last without the 0 at the end; `None` for a schedule that
-/// diffusers has.
+/// diffusers has, and for one that is not known for the process.
 pub(super) fn listed_sigmas(
     kind: ScheduleKind,
     config: &SchedulerConfig,
@@ -42,7 +42,8 @@ pub(super) fn listed_sigmas(
             let [most, least] = [table.most(), table.sigmas[0]].map(f64::atan);
             linspace(most, least, steps).into_iter().map(f64::tan).collect()
         }
-        ScheduleKind::Ays => {
+        // No aligned steps of a flow are published; a request with both is refused before.
+        ScheduleKind::Ays if table.shift.is_none() => {
             let aligned = if config.is_xl { &ALIGNED_XL } else { &ALIGNED };
             let last = aligned.len() - 1;
             let places = linspace(0.0, last as f64, steps + 1);
@@ -78,15 +79,11 @@ impl Table {
 
     /// Sigmas at timesteps evenly from the last to the first. A flow's bounds are shifted once more, as ComfyUI does.
     fn evenly(&self, n: usize) -> Vec<f64> {
-        match self.shift {
-            Some(shift) => {
-                linspace(1.0, self.sigmas[0], n).into_iter().map(|time| shifted(shift, time)).collect()
-            }
-            None => {
-                let timesteps = linspace((self.sigmas.len() - 1) as f64, 0.0, n);
-                timesteps.into_iter().map(|t| between_logarithms(&self.sigmas, t)).collect()
-            }
+        if let Some(shift) = self.shift {
+            return linspace(1.0, self.sigmas[0], n).into_iter().map(|time| shifted(shift, time)).collect();
         }
+        let timesteps = linspace((self.sigmas.len() - 1) as f64, 0.0, n);
+        timesteps.into_iter().map(|t| between_logarithms(&self.sigmas, t)).collect()
     }
 }
 

@@ -54,7 +54,6 @@ impl Schedule {
             _ => config.timestep_spacing.unwrap_or(spec.spacing),
         };
         let (spacing, spread) = match kind {
-            ScheduleKind::Model => (own, Spread::used(config, spec.spreads)),
             ScheduleKind::Leading => (TimestepSpacing::Leading, None),
             ScheduleKind::Trailing => (TimestepSpacing::Trailing, None),
             ScheduleKind::Linspace => (TimestepSpacing::Linspace, None),
@@ -62,12 +61,8 @@ impl Schedule {
             ScheduleKind::Exponential => (own, Some(Spread::Exponential)),
             ScheduleKind::Beta => (own, Some(Spread::Beta)),
             ScheduleKind::LuLambdas => (own, Some(Spread::Lu)),
-            ScheduleKind::Simple
-            | ScheduleKind::Normal
-            | ScheduleKind::SgmUniform
-            | ScheduleKind::DdimUniform
-            | ScheduleKind::KlOptimal
-            | ScheduleKind::Ays => unreachable!("these are lists of sigmas"),
+            // The rest are lists where they are known.
+            _ => (own, Spread::used(config, spec.spreads)),
         };
         let (levels, end, initial_noise_scale) = match &process {
             NoiseProcess::Flow { shift, train } => {
@@ -125,12 +120,12 @@ impl Schedule {
             (NoiseLevels::Sigmas(sigmas), _) => Self::of_sigmas(&process, sampler, sigmas),
             (NoiseLevels::Timesteps(timesteps), NoiseProcess::Flow { train, .. }) => {
                 let level = |&t: &f64| NoiseLevel::from_flow_time(t / *train as f64, t);
-                Self::over(&process, sampler, timesteps.iter().map(level).collect())
+                Self::over(&process, sampler, &timesteps.iter().map(level).collect::<Vec<_>>())
             }
             (NoiseLevels::Timesteps(timesteps), NoiseProcess::VariancePreserving { alphas_cumprod }) => {
                 let train = k_sigmas(alphas_cumprod);
                 let level = |&t: &f64| NoiseLevel::from_k_sigma(interpolate(&train, t), t);
-                Self::over(&process, sampler, timesteps.iter().map(level).collect())
+                Self::over(&process, sampler, &timesteps.iter().map(level).collect::<Vec<_>>())
             }
         }
     }
@@ -141,10 +136,10 @@ impl Schedule {
             let level = process.coordinates().level(sigma, 0.0);
             NoiseLevel { timestep: process.timestep_of(level), ..level }
         };
-        Self::over(process, sampler, sigmas.iter().map(level).collect())
+        Self::over(process, sampler, &sigmas.iter().map(level).collect::<Vec<_>>())
     }
 
-    fn over(process: &NoiseProcess, sampler: SamplerKind, levels: Vec<NoiseLevel>) -> Self {
+    fn over(process: &NoiseProcess, sampler: SamplerKind, levels: &[NoiseLevel]) -> Self {
         let ends = levels.iter().skip(1).copied().chain([NoiseLevel::CLEAN]);
         let steps = levels.iter().copied().zip(ends).map(|(from, to)| ScheduleStep { from, to }).collect();
         let coordinates = process.coordinates();
@@ -278,12 +273,11 @@ impl ScheduleBuilder<'_> {
     fn end(&self, last_spread: Option<f64>) -> NoiseLevel {
         let first = || NoiseLevel::from_alpha_cumprod(self.bars[0], 0.0);
         match (self.spec.end, self.config.final_sigmas_type) {
-            (End::LeastNoise, _) => first(),
             (End::LeastVisited, _) => {
                 last_spread.map_or_else(first, |sigma| NoiseLevel::from_k_sigma(sigma, 0.0))
             }
             (End::AlphaToOne(default), _) if !self.config.set_alpha_to_one.unwrap_or(default) => first(),
-            (End::FinalSigma, FinalSigma::SigmaMin) => first(),
+            (End::LeastNoise, _) | (End::FinalSigma, FinalSigma::SigmaMin) => first(),
             (End::FinalSpreadSigma, FinalSigma::SigmaMin) => {
                 last_spread.map_or_else(first, |sigma| NoiseLevel::from_k_sigma(sigma, 0.0))
             }

@@ -73,8 +73,8 @@ fn falling_numbers(typed: &str) -> Result<Vec<f64>, String> {
     if numbers.is_empty() || numbers.len() > NoiseLevels::MOST {
         return Err(format!("use 1 to {} numbers between commas", NoiseLevels::MOST));
     }
-    if let Some(pair) = numbers.windows(2).find(|pair| pair[0] <= pair[1]) {
-        return Err(format!("use falling numbers: {} is followed by {}", pair[0], pair[1]));
+    if let Some([larger, next]) = numbers.array_windows().find(|[first, second]| first <= second) {
+        return Err(format!("use falling numbers: {larger} is followed by {next}"));
     }
     Ok(numbers)
 }

@@ -77,7 +77,7 @@ fn guidance_is_scaled_back_to_the_spread_of_the_prompt_s_prediction() {
             Ok(Prediction { conditional, negative })
         }
     }
-    let noisy = Latent::new(LatentShape::new(1, 1, 2), vec![0.0; 2]).unwrap();
+    let noisy = Latent::new(LatentShape::new(2, 1, 1), vec![0.0; 2]).unwrap();
     let level = NoiseLevel { alpha: 0.0, sigma: 1.0, timestep: 999.0 };
     for (guidance_rescale, expected) in [(0.0, [9.0, 3.0]), (1.0, [3.0, 1.0]), (0.5, [6.0, 2.0])] {
         let prediction = PredictionType::Sample;

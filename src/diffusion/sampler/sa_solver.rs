@@ -109,8 +109,10 @@ fn advance(
     }
     let mut terms = Vec::new();
     if to.sigma > 0.0 {
-        terms.push((to.sigma / from.sigma * ((1.0 - rate) * h).exp(), start));
-        terms.push((to.sigma * (-(-2.0 * (rate - 1.0) * h).exp_m1()).sqrt(), fresh));
+        // The way from a flow's pure noise is infinite.
+        let renewed = if rate > 1.0 { (rate - 1.0) * h } else { 0.0 };
+        terms.push((to.sigma / from.sigma * (-renewed).exp(), start));
+        terms.push((to.sigma * (-(-2.0 * renewed).exp_m1()).sqrt(), fresh));
     }
     terms
         .extend(weights.iter().zip(outputs).map(|(weight, (_, output))| (rate * to.alpha * weight, *output)));
