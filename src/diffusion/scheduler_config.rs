@@ -96,7 +96,7 @@ pub struct SchedulerConfig {
     pub euler_at_final: bool,
     /// UniPC: steps after which nothing is corrected.
     pub disable_corrector: Vec<usize>,
-    /// PNDM: whether the first steps are not Runge and Kutta's (`None`: see [`Self::skips_runge_kutta`]).
+    /// PNDM: whether the first steps are not Runge and Kutta's (`None`: as the class of the scheduler has it).
     pub skip_prk_steps: Option<bool>,
     /// SA-Solver: the order of the predictor (`None` is 2).
     pub predictor_order: Option<usize>,

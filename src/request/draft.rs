@@ -323,7 +323,7 @@ mod tests {
         let draft = GenerationDraft::new(&profile());
         let refused = |options: SamplingOptions, profile: &ModelProfile| {
             let steps = options.levels.as_ref().map_or(draft.steps, |levels| levels.values().len());
-            let draft = GenerationDraft { options, steps, ..draft.clone() };
+            let draft = GenerationDraft { steps, options, ..draft.clone() };
             draft.validate(profile).err().map(|error| error.to_string()).unwrap_or_default()
         };
         let none = SamplingOptions::default;
