@@ -68,7 +68,7 @@ fn errors_of_models_are_told_once() {
     let missing = ModelSource::Folder("/nowhere at all".into());
     assert_told_once(&*failed(ModelFiles::open(&missing)));
     for (file, content) in [
-        ("model_index.json", "{\"_class_name\": \"StableDiffusionXLPipeline\"}"),
+        ("model_index.json", "{\"_class_name\": \"StableDiffusionUpscalePipeline\"}"),
         ("model_index.json", "{\"_class_name\": 7"),
         ("unet/config.json", "{\"sample_size\": {}}"),
         ("unet/config.json", "{\"act_fn\": \"mish\"}"),

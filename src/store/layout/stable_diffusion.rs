@@ -145,12 +145,17 @@ fn unet_config(shape: &UnetShape, design: Design) -> Value {
     config
 }
 
-/// The scheduler that the family's folders have, as far as the file says something: DDIM in place of PNDM.
+/// The scheduler that the released folders have, with what the file says of it.
 fn scheduler_config(source: &dyn TensorSource, design: Design) -> Value {
     let marked = |name: &str| source.info(name).is_some();
     let is_v = marked("v_pred") || (design == Design::Sd2 && predicts_v(source));
     let mut config = json!({
-        "_class_name": if design == Design::Xl { "EulerDiscreteScheduler" } else { "DDIMScheduler" },
+        "_class_name": match design {
+            Design::Sd1 => "PNDMScheduler",
+            Design::Sd2 => "DDIMScheduler",
+            Design::Xl => "EulerDiscreteScheduler",
+        },
+        "skip_prk_steps": true,
         "beta_start": 0.00085,
         "beta_end": 0.012,
         "beta_schedule": "scaled_linear",
@@ -268,6 +273,7 @@ mod tests {
             ("sd1", text, "num_attention_heads", json!(12)),
             ("sd1", text, "intermediate_size", json!(3072)),
             ("sd1", text, "hidden_act", json!("quick_gelu")),
+            ("sd1", "scheduler/scheduler_config.json", "_class_name", json!("PNDMScheduler")),
             ("sd2", unet, "attention_head_dim", json!([5, 10, 20, 20])),
             ("sd2", unet, "cross_attention_dim", json!(1024)),
             ("sd2", text, "num_hidden_layers", json!(23)),
