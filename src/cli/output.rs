@@ -4,6 +4,7 @@
 //! A stream that cannot be written does not end the work: a closed pipe is ignored, and a full disk is reported after
 //! the work.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
@@ -76,9 +77,15 @@ impl Output {
     }
 }
 
+/// A text without what would command a terminal: names in files may have any characters.
+fn printable(text: &str) -> Cow<'_, str> {
+    let commands = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if text.contains(commands) { text.replace(commands, "\u{fffd}").into() } else { text.into() }
+}
+
 /// Writes a line with one call.
 fn print(stream: &mut impl Write, text: &str) -> std::io::Result<()> {
-    stream.write_all(format!("{text}\n").as_bytes())?;
+    stream.write_all(format!("{}\n", printable(text)).as_bytes())?;
     stream.flush()
 }
 
@@ -141,6 +148,13 @@ mod tests {
     use anyhow::Context as _;
 
     use super::*;
+
+    #[test]
+    fn names_in_files_do_not_command_a_terminal() {
+        let mut printed = Vec::new();
+        print(&mut printed, "a\x1b[2J\u{9b}m 여우\n\tb").unwrap();
+        assert_eq!(String::from_utf8(printed).unwrap(), "a\u{fffd}[2J\u{fffd}m 여우\n\tb\n");
+    }
 
     #[test]
     fn a_cause_is_told_once() {

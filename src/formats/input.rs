@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{FileKind, kind_of_bytes};
-use crate::weights::{WeightsKind, kind_of_weights};
+use crate::content::Content;
+use crate::weights::{WeightError, WeightsKind, open_weights};
 
 /// The longest file that is read as a picture or a latent, bytes: a 16-channel latent of 8192² pixels takes
 /// 64 MiB, a batch of eight 512.
@@ -70,6 +71,9 @@ pub enum ReadFileError {
         /// The path as it was given.
         path: PathBuf,
     },
+    /// A file that can only be one of weights, and is damaged.
+    #[error(transparent)]
+    Weights(WeightError),
     /// The operating system reported an error.
     #[error("could not read the file: {cause}: {}", path.display())]
     Read {
@@ -88,15 +92,31 @@ pub enum ReadFileError {
 /// [`ReadFileError`] with the path as it was given.
 pub fn read_input(path: &Path, sources: Sources) -> Result<Input, ReadFileError> {
     // Only the header of a model's weights is read: a file of them may be larger than memory.
-    if path.is_file()
-        && let Some(kind) = kind_of_weights(path).filter(|kind| *kind != WeightsKind::Unknown)
-    {
+    if let Some(kind) = weights_in(path)? {
         return Ok(Input::Weights(kind));
     }
     match read_bytes(path, MAX_INPUT_BYTES, sources) {
         Ok(bytes) => Ok(Input::File { kind: kind_of_bytes(&bytes), bytes }),
         Err(ReadFileError::Folder { .. }) => Ok(Input::Folder),
         Err(error) => Err(error),
+    }
+}
+
+/// What a file of weights holds; `None` for another file, and for one that may be a latent.
+fn weights_in(path: &Path) -> Result<Option<WeightsKind>, ReadFileError> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let may_be_latent = match Content::of_file(path) {
+        Ok(Content::Gguf) => false,
+        // Latents are safetensors, too.
+        Ok(Content::Safetensors) => path.metadata().is_ok_and(|data| data.len() <= MAX_INPUT_BYTES),
+        _ => return Ok(None),
+    };
+    match open_weights(path).map(|source| WeightsKind::of(&*source)) {
+        Ok(WeightsKind::Unknown) | Err(_) if may_be_latent => Ok(None),
+        Ok(kind) => Ok(Some(kind)),
+        Err(error) => Err(ReadFileError::Weights(error)),
     }
 }
 

@@ -8,7 +8,7 @@ use candle_core::DType;
 use crate::latent::LatentShape;
 use crate::networks::Runtime;
 use crate::networks::unet::{PerLevel, UNetConfig};
-use crate::weights::{TensorInfo, TensorSource};
+use crate::weights::{self, TensorSource};
 
 /// Bytes of a pixel's three values in f32.
 const PIXEL: u64 = 3 * 4;
@@ -23,15 +23,13 @@ pub(super) fn picture_bytes(width: usize, height: usize) -> u64 {
 pub(super) fn weight_bytes(source: &dyn TensorSource, runtime: &Runtime) -> u64 {
     let dtype = runtime.dtype();
     let keeps = runtime.device().is_cpu() && dtype == DType::F32;
-    let bytes = |TensorInfo { dtype: stored, shape }: TensorInfo| {
-        let values: u64 = shape.iter().map(|edge| *edge as u64).product();
-        let converted = values * dtype.size_in_bytes() as u64;
-        match stored.bytes_of(&shape) {
-            Some(stored) if keeps && shape.len() >= 2 => converted.min(stored as u64),
+    weights::sum(source, |info| {
+        let converted = info.values().saturating_mul(dtype.size_in_bytes() as u64);
+        match info.dtype.bytes_of(&info.shape) {
+            Some(stored) if keeps && info.shape.len() >= 2 => converted.min(stored as u64),
             _ => converted,
         }
-    };
-    source.names().into_iter().filter_map(|name| source.info(name)).map(bytes).sum()
+    })
 }
 
 /// Bytes of what the way up of a UNet takes from the way down, all of which is there in the middle of a pass.

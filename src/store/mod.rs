@@ -19,8 +19,8 @@ use crate::weights::WeightError;
 /// Why the files of a model cannot be used. Each message says what to try.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The folder does not exist.
-    #[error("there is no folder {}", .0.display())]
+    /// The folder or file does not exist.
+    #[error("there is no folder or file {}", .0.display())]
     NoFolder(PathBuf),
     /// The folder contains no supported model.
     #[error("no model in diffusers' layout was found: {looked_for} is missing in {}", folder.display())]
@@ -37,13 +37,25 @@ pub enum StoreError {
     )]
     Pickled(PathBuf),
     /// A file of weights that holds a part of a model, and no file was named for another part.
-    #[error("the model has no {what}, and no file for it was named ({option} FILE): {}", path.display())]
+    #[error("the model has no {what}, and no file for it was named ({option} FILE){beside}: {}", path.display())]
     MissingPart {
         /// Which part.
         what: String,
         /// The option of the command line that names its file.
         option: &'static str,
+        /// Why a file that lies beside the model's was passed over, with what separates it; empty if none was.
+        beside: String,
         /// The file that was pointed at.
+        path: PathBuf,
+    },
+    /// A file that was named for a part, and has none that the model takes.
+    #[error("the model takes no {what} from the file that was named for one, which holds {kind}: {}", path.display())]
+    WrongPart {
+        /// Which part.
+        what: String,
+        /// What is in the file.
+        kind: String,
+        /// Which file.
         path: PathBuf,
     },
     /// A file of weights that is not a whole model of a family that opens from one file.

@@ -103,6 +103,12 @@ impl ModelFiles {
                 return Ok(tensors);
             }
         }
+        if let Place::Assembled(_) = self.own() {
+            let reason = format!(
+                "the configuration (--config) asks for the part ‘{part}’, which this kind of model does not have"
+            );
+            return Err(StoreError::Damaged { reason, path: self.path("model_index.json") });
+        }
         let stem = if part.starts_with("text") { "model" } else { "diffusion_pytorch_model" };
         Err(self.missing(&format!("{part}/{stem}.safetensors")))
     }
@@ -121,8 +127,12 @@ fn place_of(path: &Path, parts: &ModelParts) -> Result<Place, StoreError> {
             None => Ok(Place::Folder(folder)),
         };
     }
-    if !path.is_file() {
+    if !path.exists() {
         return Err(StoreError::NoFolder(path.to_owned()));
+    }
+    if !path.is_file() {
+        let reason = "it is neither a file nor a folder".to_owned();
+        return Err(StoreError::Damaged { reason, path: path.to_owned() });
     }
     let file = path.to_owned();
     match Content::of_file(path) {
@@ -171,16 +181,29 @@ fn whole_model_in(folder: &Path) -> Option<PathBuf> {
 fn places_of(parts: &ModelParts) -> Result<Vec<Place>, StoreError> {
     let mut places = Vec::new();
     if let Some(folder) = &parts.configuration {
-        if !folder.is_dir() {
+        if !folder.exists() {
             return Err(StoreError::NoFolder(folder.clone()));
+        }
+        if !folder.is_dir() {
+            let reason = "the configurations of a model are a folder, and this is a file".to_owned();
+            return Err(StoreError::Damaged { reason, path: folder.clone() });
         }
         places.push(Place::Configurations(folder.clone()));
     }
     let model = place_of(&parts.model, parts)?;
-    if let Place::Folder(_) = model {
-        places.push(Place::Assembled(Arc::new(layout::stand_ins(parts)?)));
-    }
+    let Place::Folder(_) = model else {
+        places.push(model);
+        return Ok(places);
+    };
+    let stand_ins = Arc::new(layout::stand_ins(parts)?);
+    places.push(Place::Assembled(stand_ins.clone()));
     places.push(model);
+    // A file that was named must not be passed over in silence.
+    for (part, path) in stand_ins.part_files() {
+        if !places.iter().any(|place| place.contains(&format!("{part}/config.json"))) {
+            return Err(layout::wrong_part(part, &path));
+        }
+    }
     Ok(places)
 }
 
@@ -249,5 +272,48 @@ mod tests {
         let wrong =
             files.json::<std::collections::BTreeMap<String, usize>>("config.json").unwrap_err().to_string();
         assert!(wrong.contains("‘sample_size’ should be a whole number and is the text ‘x’: "), "{wrong}");
+    }
+
+    /// A number of its tokenizer is changed, so that the file is damaged in that alone.
+    #[test]
+    fn a_damaged_tokenizer_in_a_gguf_file_is_an_error_of_that_file_where_it_is_asked_for() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let folder = tempfile::tempdir().unwrap();
+        let t5 = folder.path().join("t5.gguf");
+        let whole = std::fs::read(fixtures.join("single/t5.gguf")).unwrap();
+        let after =
+            |key: &str| whole.windows(key.len()).position(|part| part == key.as_bytes()).unwrap() + key.len();
+        let read = |at: usize, bytes: [u8; 4], configuration: Option<&str>| {
+            let mut changed = whole.clone();
+            changed[at..at + 4].copy_from_slice(&bytes);
+            std::fs::write(&t5, changed).unwrap();
+            let parts = ModelParts {
+                model: fixtures.join("single/flux_transformer.gguf"),
+                text_encoders: [
+                    Some(fixtures.join("flux/text_encoder/model.safetensors")),
+                    Some(t5.clone()),
+                    None,
+                ],
+                vae: Some(fixtures.join("flux/vae/diffusion_pytorch_model.safetensors")),
+                configuration: configuration.map(|name| fixtures.join(name)),
+                ..ModelParts::default()
+            };
+            let files = ModelFiles::open(&ModelSource::Parts(Box::new(parts))).unwrap();
+            files.read("tokenizer_2/tokenizer.json").map(|_| ()).map_err(|error| error.to_string())
+        };
+        // After the key come the kind of the value, of a list its elements' kind and their count.
+        let unknown = after("tokenizer.ggml.unknown_token_id") + 4;
+        let score = after("tokenizer.ggml.scores") + 16;
+        let said =
+            |reason: &str| Err(format!("the file is not what it should be: {reason}: {}", t5.display()));
+        let nan = f32::NAN.to_le_bytes();
+        assert_eq!(read(score, nan, None), said("a score of its tokenizer is not a finite number"));
+        let error = read(unknown, 1_000_000_u32.to_le_bytes(), None).unwrap_err();
+        assert!(
+            error.contains("its tokenizer's unknown token has the number 1000000, and it has "),
+            "{error}"
+        );
+        // A tokenizer in a folder that was named counts, and the file's is not used.
+        assert_eq!(read(score, nan, Some("flux")), Ok(()));
     }
 }

@@ -33,7 +33,12 @@ impl WeightFile {
     /// What the operating system says.
     pub fn open(path: &Path) -> io::Result<Self> {
         // Looked at before it is opened: opening a pipe waits for its writer.
-        if !std::fs::metadata(path)?.is_file() {
+        let metadata = std::fs::metadata(path)?;
+        if metadata.is_dir() {
+            let reason = "it is a folder; name the file of weights in it";
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, reason));
+        }
+        if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
         Ok(Self { path: path.to_owned(), bytes: WeightBytes::File(File::open(path)?) })
@@ -109,6 +114,7 @@ mod tests {
         }
         File::options().write(true).open(&path).unwrap().set_len(5).unwrap();
         assert!(on_disk.read_exact_at(&mut part, 4).is_err());
-        assert!(WeightFile::open(folder.path()).is_err());
+        let error = WeightFile::open(folder.path()).unwrap_err().to_string();
+        assert_eq!(error, "it is a folder; name the file of weights in it");
     }
 }

@@ -22,8 +22,8 @@ pub use error::WeightError;
 pub use file::WeightFile;
 pub use gguf::{GgufFile, GgufMetadata, GgufNumber, GgufNumbers, GgufTexts, GgufValue};
 pub use kind::WeightsKind;
-pub use safetensors::SafetensorsFiles;
-pub use source::{TensorInfo, TensorMap, TensorSource, hash, parameters, stored_bytes};
+pub use safetensors::{SafetensorsFiles, header_fault};
+pub use source::{TensorInfo, TensorMap, TensorSource, hash, parameters, stored_bytes, sum};
 pub use stored::{StoredTensor, WeightView};
 
 /// Opens a file of weights of any format that is known by its content; only its header is read.

@@ -132,6 +132,47 @@ impl TensorSource for SafetensorsFiles {
     }
 }
 
+/// What is wrong with a header that the format's own reader refuses, whose errors do not say of which tensor they are.
+pub fn header_fault(header: &[u8]) -> String {
+    /// What a header claims of a tensor; its key for the file's own data has none of these.
+    #[derive(serde::Deserialize)]
+    struct Claim {
+        dtype: Option<safetensors::Dtype>,
+        shape: Option<Vec<usize>>,
+        data_offsets: Option<(u64, u64)>,
+    }
+    let claims: BTreeMap<String, Claim> = match json::from_slice(header) {
+        Ok(claims) => claims,
+        Err(error) => return error.to_string(),
+    };
+    for (name, claim) in &claims {
+        let Claim { dtype: Some(dtype), shape: Some(shape), data_offsets: Some((from, to)) } = claim else {
+            continue;
+        };
+        let values = shape.iter().try_fold(1_u64, |values, edge| values.checked_mul(*edge as u64));
+        let Some(bits) = values.and_then(|values| values.checked_mul(dtype.bitsize() as u64)) else {
+            return format!("the tensor ‘{name}’ {shape:?} is too large");
+        };
+        match to.checked_sub(*from) {
+            None => return format!("the tensor ‘{name}’ lies from byte {from} to byte {to}"),
+            Some(bytes) if bytes != bits.div_ceil(8) => {
+                return format!(
+                    "the tensor ‘{name}’ {shape:?} of {dtype:?} takes {} bytes and has {bytes}",
+                    bits.div_ceil(8)
+                );
+            }
+            Some(_) => {}
+        }
+    }
+    match json::from_slice::<Metadata>(header) {
+        Err(json::JsonError::Value { path, wrong }) if path.is_empty() => {
+            wrong.trim_start_matches("is wrong: ").to_owned()
+        }
+        Err(error) => error.to_string(),
+        Ok(_) => "its tensors do not fill the file".to_owned(),
+    }
+}
+
 /// Adds a file's tensors to `entries`; what is wrong with the file otherwise.
 fn read_header(file: &WeightFile, index: usize, entries: &mut BTreeMap<String, Entry>) -> Result<(), String> {
     let len = file.bytes_now().map_err(|error| unreadable(&error))?;
@@ -154,7 +195,7 @@ fn read_header(file: &WeightFile, index: usize, entries: &mut BTreeMap<String, E
     }
     let header = read(8, header_len)?;
     let metadata: Metadata =
-        json::from_slice(&header).map_err(|error| format!("its header cannot be read: {error}"))?;
+        json::from_slice(&header).map_err(|_| format!("its header is wrong: {}", header_fault(&header)))?;
     let needed = data_start + metadata.data_len() as u64;
     if len < needed {
         return Err(too_short(len, needed));
@@ -218,6 +259,37 @@ mod tests {
         });
         let file = safetensors::serialize(views, None).unwrap();
         SafetensorsFiles::open(vec![WeightFile::embedded("made".into(), file.leak())]).unwrap()
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_header_is_said_of_its_tensor() {
+        let of = |tensor: &str| header_fault(format!(r#"{{"a.b": {{{tensor}}}}}"#).as_bytes());
+        for (tensor, wanted) in [
+            (
+                r#""dtype": "F32", "shape": [-3], "data_offsets": [0, 4]"#,
+                "‘a.b.shape[0]’ should be a whole number from 0 up and is -3",
+            ),
+            (
+                r#""dtype": "F32", "shape": [7], "data_offsets": [0, 4]"#,
+                "the tensor ‘a.b’ [7] of F32 takes 28 bytes and has 4",
+            ),
+            (
+                r#""dtype": "F32", "shape": [4294967296, 4294967296], "data_offsets": [0, 4]"#,
+                "the tensor ‘a.b’ [4294967296, 4294967296] is too large",
+            ),
+            (
+                r#""dtype": "F32", "shape": [1], "data_offsets": [9, 5]"#,
+                "the tensor ‘a.b’ lies from byte 9 to byte 5",
+            ),
+        ] {
+            assert_eq!(of(tensor), wanted);
+        }
+        assert!(
+            of(r#""dtype": "Q4", "shape": [1], "data_offsets": [0, 4]"#).starts_with("‘a.b.dtype’ is ‘Q4’")
+        );
+        assert!(of(r#""dtype": "F32", "data_offsets": [0, 4]"#).contains("shape"));
+        let gap = of(r#""dtype": "F32", "shape": [1], "data_offsets": [4, 8]"#);
+        assert!(gap.contains("a.b") && !gap.contains("document"), "{gap}");
     }
 
     #[test]

@@ -49,16 +49,28 @@ pub trait TensorSource: Send + Sync {
     }
 }
 
-/// Values in all tensors of a source.
+impl TensorInfo {
+    /// The number of values. A file may claim any shape for a tensor whose format is not read, so there may be more than
+    /// can be counted: then it is the largest number.
+    pub fn values(&self) -> u64 {
+        self.shape.iter().fold(1, |values: u64, edge| values.saturating_mul(*edge as u64))
+    }
+}
+
+/// Values in all tensors of a source; the largest number for more.
 pub fn parameters(source: &dyn TensorSource) -> u64 {
-    let values = |info: TensorInfo| info.shape.iter().map(|edge| *edge as u64).product::<u64>();
-    source.names().into_iter().filter_map(|name| source.info(name)).map(values).sum()
+    sum(source, |info| info.values())
+}
+
+/// The sum of a number of each tensor; the largest number where it is beyond that.
+pub fn sum(source: &dyn TensorSource, of: impl Fn(TensorInfo) -> u64) -> u64 {
+    let infos = source.names().into_iter().filter_map(|name| source.info(name));
+    infos.map(of).fold(0, u64::saturating_add)
 }
 
 /// Bytes of all tensors of a source as they are stored.
 pub fn stored_bytes(source: &dyn TensorSource) -> u64 {
-    let bytes = |info: TensorInfo| info.dtype.bytes_of(&info.shape).unwrap_or_default() as u64;
-    source.names().into_iter().filter_map(|name| source.info(name)).map(bytes).sum()
+    sum(source, |info| info.dtype.bytes_of(&info.shape).unwrap_or_default() as u64)
 }
 
 /// blake3 over all tensors and their names, in the order of the names, hex.

@@ -93,3 +93,149 @@ fn inspect_says_what_a_file_of_weights_holds_and_lacks() {
     let encoder = inspect("single/t5.gguf");
     assert!(encoder.contains("holds: a T5 text encoder alone") && !encoder.contains("missing"), "{encoder}");
 }
+
+/// What the program says of a command that fails.
+fn refusal(arguments: &[&str]) -> String {
+    let refused = safelight(arguments);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {said}");
+    assert!(!said.contains("panicked") && said.trim_end().lines().count() == 1, "{said}");
+    said
+}
+
+#[test]
+fn a_file_named_for_a_part_that_it_does_not_have_is_named_with_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("a.png");
+    let alone = folder.path().join("transformer.gguf");
+    std::fs::copy(fixture("single/flux_transformer.gguf"), &alone).unwrap();
+    let [clip, t5, vae] = ["text_encoder/model", "text_encoder_2/model", "vae/diffusion_pytorch_model"]
+        .map(|name| fixture(&format!("flux/{name}.safetensors")));
+    let [clip, t5, vae, alone] = [&clip, &t5, &vae, &alone].map(|path| text(path));
+    let [sd1, flux, vae_folder] = ["sd1", "flux", "flux/vae"].map(fixture);
+    let [sd1, flux, vae_folder] = [&sd1, &flux, &vae_folder].map(|path| text(path));
+    let of_flux = |first, second, vae| {
+        let encoders = ["--text-encoder", first, "--text-encoder-2", second, "--vae", vae];
+        [&["--diffusion-model", alone, "--config", flux], &encoders[..]].concat()
+    };
+    for (model, wanted) in [
+        (
+            of_flux(t5, t5, vae),
+            "the model takes no CLIP-L text encoder from the file that was named for one, which holds a T5 text encoder",
+        ),
+        (
+            of_flux(clip, t5, clip),
+            "takes no VAE (ae.safetensors) from the file that was named for one, which holds a CLIP",
+        ),
+        (of_flux(clip, t5, vae_folder), "it is a folder; name the file of weights in it"),
+        // What the model has no use for.
+        (
+            vec!["--model", sd1, "--diffusion-model", alone],
+            "takes no transformer from the file that was named",
+        ),
+        (
+            vec!["--model", sd1, "--text-encoder-2", t5],
+            "takes no text_encoder_2 from the file that was named",
+        ),
+        (
+            vec![
+                "--diffusion-model",
+                alone,
+                "--text-encoder",
+                clip,
+                "--text-encoder-2",
+                t5,
+                "--text-encoder-3",
+                vae,
+                "--vae",
+                vae,
+            ],
+            "takes no text encoder from the file that was named for one, which holds a VAE alone",
+        ),
+        (
+            vec!["--model", sd1, "--config", vae],
+            "the configurations of a model are a folder, and this is a file",
+        ),
+        (vec!["--model", "/dev/null"], "it is neither a file nor a folder: /dev/null"),
+        (
+            [&of_flux(clip, t5, vae)[..2], &["--config", sd1], &of_flux(clip, t5, vae)[4..]].concat(),
+            "the configuration (--config) asks for the part ‘unet’, which this kind of model does not have",
+        ),
+    ] {
+        let said = refusal(&generate(&model, text(&output)));
+        assert!(said.contains(wanted), "‘{wanted}’ in {said}");
+    }
+}
+
+#[test]
+fn a_damaged_file_beside_a_transformer_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::copy(fixture("single/flux_transformer.gguf"), path("transformer.gguf")).unwrap();
+    std::fs::copy(fixture("flux/text_encoder/model.safetensors"), path("clip.safetensors")).unwrap();
+    std::fs::copy(fixture("flux/text_encoder_2/model.safetensors"), path("t5.safetensors")).unwrap();
+    let vae = std::fs::read(fixture("flux/vae/diffusion_pytorch_model.safetensors")).unwrap();
+    std::fs::write(path("vae.safetensors"), &vae[..vae.len() - 9]).unwrap();
+    let said = refusal(&generate(&["--model", text(&path("transformer.gguf"))], text(&path("a.png"))));
+    assert!(said.contains("the model has no VAE (ae.safetensors)"), "{said}");
+    assert!(
+        said.contains(&format!("‘{}’ beside it is damaged", path("vae.safetensors").display())),
+        "{said}"
+    );
+}
+
+#[test]
+fn inspect_says_what_is_wrong_with_a_file_of_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8], len: u64| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(len).unwrap();
+        path
+    };
+    let gguf = std::fs::read(fixture("single/flux_transformer.gguf")).unwrap();
+    let model = std::fs::read(fixture("single/sd1.safetensors")).unwrap();
+    let header = model.len() / 2;
+    // A sparse file: longer than any picture or latent that is read.
+    let long = 600 << 20;
+    for (path, wanted) in [
+        (write("cut.gguf", &gguf, gguf.len() as u64 - 1), "the file ends too early"),
+        (
+            write("version.gguf", &[&gguf[..4], &[9, 0, 0, 0], &gguf[8..]].concat(), gguf.len() as u64),
+            "GGUF's version 9",
+        ),
+        (
+            write("long.safetensors", &model[..header], long),
+            "the file has 629145600 bytes and should have 1127424",
+        ),
+    ] {
+        let said = refusal(&["inspect", text(&path)]);
+        assert!(said.contains(wanted) && said.contains(text(&path)), "‘{wanted}’ in {said}");
+    }
+}
+
+/// Sizes that a header claims for tensors of a format that is not read are not checked against the file.
+#[test]
+fn tensors_of_any_claimed_size_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("huge.gguf");
+    let mut file = [&b"GGUF"[..], &3_u32.to_le_bytes(), &5_u64.to_le_bytes(), &0_u64.to_le_bytes()].concat();
+    for name in ["double_blocks.0.img_attn.norm.key_norm.scale", "a", "b", "c", "d"] {
+        file.extend((name.len() as u64).to_le_bytes());
+        file.extend(name.as_bytes());
+        file.extend(1_u32.to_le_bytes());
+        file.extend((1_u64 << 62).to_le_bytes());
+        // I64.
+        file.extend(27_u32.to_le_bytes());
+        file.extend(0_u64.to_le_bytes());
+    }
+    file.resize(file.len().next_multiple_of(32), 0);
+    std::fs::write(&path, file).unwrap();
+    let output = safelight(&["inspect", text(&path)]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        said.contains("holds: a FLUX.1 model") && said.contains("parameters: 18446744073709551615"),
+        "{said}"
+    );
+}

@@ -13,7 +13,7 @@ fn what_cannot_be_done_is_said_in_a_sentence() {
         arguments.extend(more);
         arguments
     };
-    fails_with(&generate(&["--model", "/nowhere"]), "there is no folder /nowhere");
+    fails_with(&generate(&["--model", "/nowhere"]), "there is no folder or file /nowhere");
     fails_with(&generate(&["--width", "100"]), "must be multiples of");
     fails_with(&generate(&["--sampler", "magic"]), "is not a sampler");
     fails_with(&generate(&["--device", "cuda"]), "this build has no CUDA");

@@ -196,7 +196,7 @@ fn long_weighted_and_empty_prompts_work() {
 #[test]
 fn a_bad_folder_says_what_is_wrong() {
     let says = |choice: ModelSource| safelight::models::profile(&choice).unwrap_err().to_string();
-    assert!(says(ModelSource::Folder("/nowhere".into())).contains("there is no folder"));
+    assert!(says(ModelSource::Folder("/nowhere".into())).contains("there is no folder or file"));
     let temporary = tempfile::tempdir().unwrap();
     let empty = ModelSource::Folder(temporary.path().to_owned());
     assert!(says(empty.clone()).contains("model_index.json"));

@@ -18,6 +18,7 @@ use super::{
 use crate::formats::atomic::{WriteFileError, write_atomically};
 use crate::formats::metadata::{a1111, comfyui};
 use crate::latent::{Latent, LatentSpace};
+use crate::weights::header_fault;
 
 const LATENT_KEY: &str = "latent_tensor";
 const MARKER_KEY: &str = "latent_format_version_0";
@@ -83,6 +84,7 @@ fn facts_of(metadata: &HashMap<String, String>) -> LatentFacts {
 /// # Errors
 /// [`LatentFileError`] if the file is damaged or contains no latent.
 pub fn latent_from_safetensors(bytes: &[u8]) -> Result<ReadLatent, LatentFileError> {
+    let unreadable = |error| unreadable(bytes, error);
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
     let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
     let no_metadata = HashMap::new();
@@ -113,13 +115,20 @@ pub fn latent_from_safetensors(bytes: &[u8]) -> Result<ReadLatent, LatentFileErr
 }
 
 /// The error of the safetensors reader, in plain words.
-fn unreadable(error: safetensors::SafeTensorError) -> LatentFileError {
+fn unreadable(bytes: &[u8], error: safetensors::SafeTensorError) -> LatentFileError {
     use safetensors::SafeTensorError as E;
     damaged(match error {
         E::HeaderTooSmall | E::InvalidHeaderLength | E::MetadataIncompleteBuffer => {
             "it does not end where its header says: it may not have been copied completely".to_owned()
         }
-        other => other.to_string(),
+        other => {
+            let len = bytes.first_chunk::<8>().map(|len| u64::from_le_bytes(*len) as usize);
+            let header = len.and_then(|len| bytes.get(8..)?.get(..len));
+            header.map_or_else(
+                || other.to_string(),
+                |header| format!("its header is wrong: {}", header_fault(header)),
+            )
+        }
     })
 }
 

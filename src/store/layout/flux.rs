@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::super::StoreError;
 use super::super::names::{FluxShape, Names, flux_names, flux_shape, t5_names};
+use super::Assembled;
 use super::part::{self, Part};
 use super::sources::{PartSources, Role};
 use super::stable_diffusion::add_tokenizer;
-use super::{Assembled, gguf_tokenizer};
 use crate::latent::LatentFormat;
 use crate::weights::TensorSource;
 
@@ -44,9 +44,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         [("text_encoder", "tokenizer/tokenizer.json"), ("text_encoder_2", "tokenizer_2/tokenizer.json")]
             [t5_place];
     model.add(name, &source, part);
-    if let Some(json) = source.gguf_metadata().and_then(gguf_tokenizer::tokenizer_json) {
-        model.add_json(tokenizer, &json);
-    }
+    model.add_gguf_tokenizer(tokenizer, &*source);
     let (source, vae) = sources.part(Role::Vae, "VAE (ae.safetensors)", flux_vae)?;
     model.add("vae", &source, vae);
     model.add_json("scheduler/scheduler_config.json", &scheduler_config(&shape));

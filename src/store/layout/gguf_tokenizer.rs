@@ -16,9 +16,21 @@ const USER_DEFINED: u64 = 4;
 /// The sign of a space.
 const SPACE: &str = "▁";
 
-/// The tokenizer of a file, `None` if it has none or one of another kind.
-pub(super) fn tokenizer_json(metadata: &GgufMetadata) -> Option<Value> {
+/// The tokenizer of a file, `None` if it has none or one of another kind; an error says what is wrong with it.
+pub(super) fn tokenizer_json(metadata: &GgufMetadata) -> Option<Result<Value, String>> {
     let tokens = texts(metadata, "tokenizer.ggml.tokens")?;
+    for key in ["tokenizer.ggml.scores", "tokenizer.ggml.token_type"] {
+        match numbers(metadata, key) {
+            Some(numbers) if numbers.len() != tokens.len() => {
+                return Some(Err(format!(
+                    "its tokenizer has {} tokens, and {} numbers in ‘{key}’",
+                    tokens.len(),
+                    numbers.len()
+                )));
+            }
+            _ => {}
+        }
+    }
     match metadata.get("tokenizer.ggml.model")?.as_str()? {
         "t5" => unigram(metadata, tokens),
         "gpt2" => byte_pairs(metadata, tokens),
@@ -55,16 +67,25 @@ fn added_tokens(metadata: &GgufMetadata, tokens: &GgufTexts) -> Vec<Value> {
 }
 
 /// T5's: SentencePiece's unigram model.
-fn unigram(metadata: &GgufMetadata, tokens: &GgufTexts) -> Option<Value> {
+fn unigram(metadata: &GgufMetadata, tokens: &GgufTexts) -> Option<Result<Value, String>> {
     let scores = numbers(metadata, "tokenizer.ggml.scores")?;
+    if scores.iter().any(|score| !score.as_f64().is_finite()) {
+        return Some(Err("a score of its tokenizer is not a finite number".to_owned()));
+    }
     let vocabulary: Vec<Value> =
         words(tokens).zip(scores.iter()).map(|(token, score)| json!([token, score.as_f64()])).collect();
     let unknown = metadata.get("tokenizer.ggml.unknown_token_id").and_then(GgufValue::as_u64).unwrap_or(2);
+    if unknown >= tokens.len() as u64 {
+        let count = tokens.len();
+        return Some(Err(format!(
+            "its tokenizer's unknown token has the number {unknown}, and it has {count} tokens"
+        )));
+    }
     let charsmap = numbers(metadata, "tokenizer.ggml.precompiled_charsmap").map(|map| {
         let bytes: Vec<u8> = map.iter().map(|byte| byte.as_u64().unwrap_or_default() as u8).collect();
         json!({ "type": "Precompiled", "precompiled_charsmap": base64::engine::general_purpose::STANDARD.encode(bytes) })
     });
-    Some(json!({
+    Some(Ok(json!({
         "version": "1.0",
         "added_tokens": added_tokens(metadata, tokens),
         "normalizer": charsmap,
@@ -76,11 +97,11 @@ fn unigram(metadata: &GgufMetadata, tokens: &GgufTexts) -> Option<Value> {
             ],
         },
         "model": { "type": "Unigram", "unk_id": unknown, "vocab": vocabulary, "byte_fallback": false },
-    }))
+    })))
 }
 
 /// Qwen's: byte pairs.
-fn byte_pairs(metadata: &GgufMetadata, tokens: &GgufTexts) -> Option<Value> {
+fn byte_pairs(metadata: &GgufMetadata, tokens: &GgufTexts) -> Option<Result<Value, String>> {
     /// Qwen2's words: contractions, letters, one digit, other signs, spaces.
     const WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
     // Other models' words are cut elsewhere.
@@ -91,7 +112,7 @@ fn byte_pairs(metadata: &GgufMetadata, tokens: &GgufTexts) -> Option<Value> {
     let added = added_tokens(metadata, tokens);
     let vocabulary: serde_json::Map<String, Value> =
         words(tokens).enumerate().map(|(id, token)| (token.into_owned(), id.into())).collect();
-    Some(json!({
+    Some(Ok(json!({
         "version": "1.0",
         "added_tokens": added,
         "normalizer": { "type": "NFC" },
@@ -106,5 +127,5 @@ fn byte_pairs(metadata: &GgufMetadata, tokens: &GgufTexts) -> Option<Value> {
             "type": "BPE", "vocab": vocabulary, "merges": merges, "dropout": null, "unk_token": null,
             "continuing_subword_prefix": "", "end_of_word_suffix": "", "fuse_unk": false, "byte_fallback": false,
         },
-    }))
+    })))
 }

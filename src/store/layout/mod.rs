@@ -24,7 +24,7 @@ use self::sources::PartSources;
 use super::StoreError;
 use super::names::Renamed;
 use crate::catalog::ModelParts;
-use crate::weights::{TensorSource, WeightsKind, open_weights};
+use crate::weights::{TensorSource, WeightsKind, kind_of_weights, open_weights};
 
 pub(super) use place::{Place, repository_name};
 
@@ -33,9 +33,17 @@ pub(super) struct Assembled {
     /// The file that was pointed at.
     origin: PathBuf,
     /// Configurations and tokenizers.
-    small_files: BTreeMap<String, Cow<'static, [u8]>>,
+    small_files: BTreeMap<String, SmallFile>,
     /// The tensors of each part.
     parts: BTreeMap<&'static str, Arc<dyn TensorSource>>,
+}
+
+/// A configuration or a tokenizer.
+struct SmallFile {
+    /// What it says, or what is wrong with what it is made of.
+    content: Result<Cow<'static, [u8]>, String>,
+    /// The file that it is made of, for messages.
+    origin: PathBuf,
 }
 
 impl std::fmt::Debug for Assembled {
@@ -52,16 +60,42 @@ impl Assembled {
     /// Adds a part and its configuration.
     fn add(&mut self, name: &'static str, source: &Arc<dyn TensorSource>, Part { names, config }: Part) {
         self.parts.insert(name, Arc::new(Renamed::new(source.clone(), names)));
-        self.add_json(&format!("{name}/config.json"), &config);
+        self.add_small(&format!("{name}/config.json"), source.path(""), Ok(in_bytes(&config)));
+    }
+
+    /// Adds the tokenizer inside a GGUF file, if there is one.
+    fn add_gguf_tokenizer(&mut self, name: &str, source: &dyn TensorSource) {
+        if let Some(tokenizer) = source.gguf_metadata().and_then(gguf_tokenizer::tokenizer_json) {
+            self.add_small(name, source.path(""), tokenizer.as_ref().map(in_bytes).map_err(Clone::clone));
+        }
+    }
+
+    fn add_small(&mut self, name: &str, origin: PathBuf, content: Result<Cow<'static, [u8]>, String>) {
+        self.small_files.insert(name.to_owned(), SmallFile { content, origin });
+    }
+
+    /// The parts and the files that hold them.
+    pub(super) fn part_files(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
+        self.parts.iter().map(|(part, source)| (*part, source.path("")))
     }
 
     fn add_json(&mut self, name: &str, value: &Value) {
-        self.small_files.insert(name.to_owned(), Cow::Owned(value.to_string().into_bytes()));
+        self.add_small(name, self.origin.clone(), Ok(in_bytes(value)));
     }
 
     fn add_bytes(&mut self, name: &str, bytes: &'static [u8]) {
-        self.small_files.insert(name.to_owned(), Cow::Borrowed(bytes));
+        self.add_small(name, self.origin.clone(), Ok(Cow::Borrowed(bytes)));
     }
+}
+
+fn in_bytes(value: &Value) -> Cow<'static, [u8]> {
+    value.to_string().into_bytes().into()
+}
+
+/// That a file that was named for a part has none that the model takes.
+pub(super) fn wrong_part(what: &str, path: &Path) -> StoreError {
+    let kind = kind_of_weights(path).unwrap_or(WeightsKind::Unknown).to_string();
+    StoreError::WrongPart { what: what.to_owned(), kind, path: path.to_owned() }
 }
 
 /// A model whose denoiser is in the file `path`, and whose other parts are in files that `parts` names, in the same, or
@@ -81,7 +115,10 @@ pub(super) fn from_files(path: &Path, parts: &ModelParts) -> Result<Assembled, S
             return Err(StoreError::NotAWholeModel { kind: kind.to_string(), path: path.to_owned() });
         }
     };
-    assemble(&PartSources::open(path, source, parts)?)
+    let sources = PartSources::open(path, source, parts)?;
+    let model = assemble(&sources)?;
+    sources.check_all_used()?;
+    Ok(model)
 }
 
 /// Parts in files that stand in for those of a folder, whose configurations stay.
@@ -94,8 +131,7 @@ pub(super) fn stand_ins(parts: &ModelParts) -> Result<Assembled, StoreError> {
     let mut add = |name: &'static str, file: &PathBuf, part: fn(&dyn TensorSource) -> Option<Part>| {
         let source = open_weights(file)?;
         let Some(Part { names, .. }) = part(&*source) else {
-            let kind = WeightsKind::of(&*source).to_string();
-            return Err(StoreError::NotAWholeModel { kind, path: file.clone() });
+            return Err(wrong_part(name, file));
         };
         model.parts.insert(name, Arc::new(Renamed::new(source, names)));
         Ok(())

@@ -40,7 +40,10 @@ impl Place {
             Self::Builtin => Path::new("built-in model").join(name),
             Self::Folder(folder) | Self::Configurations(folder) => folder.join(name),
             // Small files that are derived from a file are that file, for a person.
-            Self::Assembled(assembled) => assembled.origin.clone(),
+            Self::Assembled(assembled) => {
+                let small = assembled.small_files.get(name);
+                small.map_or(&assembled.origin, |small| &small.origin).clone()
+            }
         }
     }
 
@@ -75,7 +78,14 @@ impl Place {
     pub(in super::super) fn read(&self, name: &str) -> Result<Option<Cow<'static, [u8]>>, StoreError> {
         match self {
             Self::Builtin => Ok(BUILTIN.get_file(name).map(|file| Cow::Borrowed(file.contents()))),
-            Self::Assembled(assembled) => Ok(assembled.small_files.get(name).cloned()),
+            Self::Assembled(assembled) => {
+                let Some(small) = assembled.small_files.get(name) else { return Ok(None) };
+                small
+                    .content
+                    .clone()
+                    .map(Some)
+                    .map_err(|reason| StoreError::Damaged { reason, path: small.origin.clone() })
+            }
             Self::Folder(folder) | Self::Configurations(folder) => read_small(&folder.join(name)),
         }
     }

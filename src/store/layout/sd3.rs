@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::super::StoreError;
 use super::super::names::{Sd3Shape, sd3_names, sd3_shape};
+use super::Assembled;
 use super::flux::t5;
 use super::part::{self, Part};
 use super::sources::{PartSources, Role};
 use super::stable_diffusion::add_tokenizer;
-use super::{Assembled, gguf_tokenizer};
 use crate::latent::LatentFormat;
 use crate::weights::TensorSource;
 
@@ -54,9 +54,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         Ok((source, part)) => {
             model.add("text_encoder_3", &source, part);
             index["text_encoder_3"] = json!(["transformers", "T5EncoderModel"]);
-            if let Some(tokenizer) = source.gguf_metadata().and_then(gguf_tokenizer::tokenizer_json) {
-                model.add_json("tokenizer_3/tokenizer.json", &tokenizer);
-            }
+            model.add_gguf_tokenizer("tokenizer_3/tokenizer.json", &*source);
         }
         Err(StoreError::MissingPart { .. }) => {}
         Err(error) => return Err(error),

@@ -232,7 +232,8 @@ mod tests {
         let source = released(name);
         let sources = PartSources::of_one(source);
         let model = assemble(&sources).unwrap();
-        let config: Value = serde_json::from_slice(&model.small_files[file]).unwrap();
+        let config: Value =
+            serde_json::from_slice(model.small_files[file].content.as_ref().unwrap()).unwrap();
         config[key].clone()
     }
 

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::super::StoreError;
 use super::super::names::{Names, count, qwen3_names, z_image_names, z_image_prefix};
+use super::Assembled;
 use super::flux::flux_vae;
 use super::part::Part;
 use super::sources::{PartSources, Role};
-use super::{Assembled, gguf_tokenizer};
 use crate::weights::TensorSource;
 
 /// The axes of the rotary positions of a head of 128: time, rows, columns.
@@ -26,9 +26,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         qwen3(source).filter(|part| part.config["hidden_size"] == text)
     })?;
     model.add("text_encoder", &source, qwen);
-    if let Some(tokenizer) = source.gguf_metadata().and_then(gguf_tokenizer::tokenizer_json) {
-        model.add_json("tokenizer/tokenizer.json", &tokenizer);
-    }
+    model.add_gguf_tokenizer("tokenizer/tokenizer.json", &*source);
     let (source, vae) = sources.part(Role::Vae, "VAE (ae.safetensors)", flux_vae)?;
     model.add("vae", &source, vae);
     model.add_json(

@@ -34,7 +34,7 @@ pub(in super::super) fn flux_shape(source: &dyn TensorSource) -> Option<FluxShap
     let prefix = if source.info("img_in.weight").is_some() { "" } else { PREFIX };
     let edge = |name: &str, axis: usize| source.info(&format!("{prefix}{name}"))?.shape.get(axis).copied();
     let blocks = |kind: &str, name: &str| count(|block| edge(&format!("{kind}.{block}.{name}"), 0).is_some());
-    Some(FluxShape {
+    let shape = FluxShape {
         prefix,
         in_channels: edge("img_in.weight", 1)?,
         out_channels: edge("final_layer.linear.weight", 0)?,
@@ -51,7 +51,9 @@ pub(in super::super) fn flux_shape(source: &dyn TensorSource) -> Option<FluxShap
             [count(has), hidden]
         }),
         guidance: edge("guidance_in.in_layer.weight", 0).is_some(),
-    })
+    };
+    // FLUX.1 takes a pooled embedding, and Chroma has a network in place of it.
+    (shape.pooled.is_some() || shape.approximator.is_some()).then_some(shape)
 }
 
 /// The names of a transformer of this structure.
