@@ -3,11 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::taking_back::Dropped;
 use super::{Message, Session};
 use crate::engine::{JobId, JobKind, Stage};
 use crate::latent::TrajectoryStep;
 use crate::request::{CancelToken, GenerationDraft, GenerationRequest};
+
+/// Waiting pictures that were let go.
+pub(super) struct Dropped {
+    pub(super) notice: u64,
+    pub(super) waiting: Vec<Queued>,
+    pub(super) asked: Vec<Asked>,
+}
 
 /// Jobs that wait and the one that runs.
 #[derive(Default)]

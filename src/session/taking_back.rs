@@ -1,17 +1,10 @@
 //! What was taken away and comes back if that was a slip: documents, and pictures that were waiting.
 
-use super::queue::{Asked, Queued};
+use super::queue::{Asked, Dropped, Queued};
 use super::{Document, DocumentId, Effect, Message, Outcome, Session};
 
 /// Most documents, and most lots of waiting pictures, that can come back: documents hold their latents.
 const MAX_REMOVED: usize = 10;
-
-/// Waiting pictures that were let go.
-pub(super) struct Dropped {
-    notice: u64,
-    waiting: Vec<Queued>,
-    asked: Vec<Asked>,
-}
 
 impl Session {
     /// Whether what this message told of can be taken back.
