@@ -24,7 +24,7 @@ fn harness<'a>(change: impl FnOnce(&mut Settings)) -> Harness<'a, Window> {
     harness_of(egui::vec2(1280.0, 800.0), 1.0, change)
 }
 
-/// A window of this size in points, each of so many pixels.
+/// A window of this size in points, each of `scale` pixels.
 fn harness_of<'a>(size: egui::Vec2, scale: f32, change: impl FnOnce(&mut Settings)) -> Harness<'a, Window> {
     let mut settings =
         Settings { language: Language::English, theme: ThemeChoice::Dark, ..Settings::default() };

@@ -250,7 +250,7 @@ impl SchedulerConfig {
         Self { prediction_type: PredictionType::Flow, timestep_spacing, ..self }
     }
 
-    /// The configuration for a picture of so many tokens: a shift that depends on the size becomes that of this size.
+    /// The configuration for a picture of `tokens` tokens: a shift that depends on the picture's size gets its value.
     ///
     /// Source: diffusers' `calculate_shift`, a line through two points that is followed beyond them, too.
     #[must_use]

@@ -75,7 +75,7 @@ pub trait LatentDiffusionModel: Send {
     fn release_scratch(&self) {}
     /// The model's own sampling configuration.
     fn scheduler_config(&self) -> &SchedulerConfig;
-    /// The sampling configuration of a run of so many steps for latents of this shape. Those whose noise levels depend
+    /// The sampling configuration of a run of `_steps` steps for latents of this shape. Those whose noise levels depend
     /// on them have no others.
     fn scheduler_config_for(&self, _latent: LatentShape, _steps: usize) -> SchedulerConfig {
         self.scheduler_config().clone()

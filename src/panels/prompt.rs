@@ -92,7 +92,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
     }
 }
 
-/// A field of so many rows that scrolls instead of growing, so that nothing below it moves. `content` draws a text
+/// A field of `rows` rows that scrolls instead of growing, so that nothing below it moves. `content` draws a text
 /// field without a frame.
 fn field<R>(ui: &mut Ui, id: egui::Id, rows: usize, content: impl FnOnce(&mut Ui) -> R) -> R {
     let height = (rows as f32 * ui.text_style_height(&egui::TextStyle::Body)).ceil() + 16.0;

@@ -52,7 +52,7 @@ pub enum Action {
     SetModel(ModelSource),
     /// Puts a document on the easel.
     Show(DocumentId),
-    /// Goes so many places further on the contact sheet.
+    /// Shows the document this many places further on the contact sheet.
     ShowNeighbour(isize),
     /// Follows what is being drawn.
     GoLive,

@@ -42,7 +42,7 @@ impl Default for Autosave {
 /// The most bytes of a name: file systems take 255, and a number and an extension follow.
 const LONGEST: usize = 180;
 
-/// A file's name, without extension, for a picture with these settings, drawn so many seconds after 1970; the `n`th
+/// A file's name, without extension, for a picture with these settings, drawn `unix_secs` seconds after 1970; the `n`th
 /// name that is tried. What file systems do not take is replaced.
 pub fn autosave_name(pattern: &str, facts: &GenerationFacts, unix_secs: u64, n: usize) -> String {
     let [year, month, day] = date(unix_secs / 86_400);

@@ -25,7 +25,7 @@ struct Blocking {
 const LARGE_L2: Blocking = Blocking { depth: 512, rows: 256 };
 /// 384 KiB of a smaller one.
 const SMALL_L2: Blocking = Blocking { depth: 256, rows: 384 };
-/// Passes along the depth begin at multiples of so many slots.
+/// Passes along the depth begin at multiples of this number of slots.
 const PASS_MULTIPLE: usize = 32;
 /// Panels of one group: their results of a block, 128 KiB, stay in the second-level cache from pass to pass.
 const GROUP_PANELS: usize = 4;

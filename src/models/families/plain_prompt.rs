@@ -1,6 +1,7 @@
 //! What a person should know where prompts are read as they are written, as language models' are.
 
-/// What of a prompt is not done, one sentence each. `tokens` of it there are, and `room` for so many.
+/// The parts of a prompt that have no effect, one sentence each. The prompt has `tokens` tokens; the model reads at
+/// most `room`.
 pub(super) fn remarks_on(prompt: &str, family: &str, tokens: usize, room: usize) -> Vec<String> {
     let mut remarks = Vec::new();
     if has_weights(prompt) {

@@ -51,7 +51,7 @@ impl Header {
         dimensions.iter().fold(named, |header, edge| header.u64(*edge)).u32(kind).u64(offset)
     }
 
-    /// All of the file, with so many bytes of values.
+    /// The whole file, with `values` bytes of tensor data.
     fn bytes(self, values: usize) -> Vec<u8> {
         let mut bytes = self.0;
         bytes.resize(bytes.len().next_multiple_of(32) + values, 7);

@@ -115,7 +115,7 @@ impl<'a> BlockPanels<'a> {
         &self.bytes[range]
     }
 
-    /// The panels after so many columns, and so many bytes.
+    /// The panels from column `columns` on, whose blocks begin at byte `bytes`.
     pub(super) fn after(self, columns: usize, bytes: usize) -> Self {
         let scales = self.scales.get(columns..).unwrap_or_default();
         Self { bytes: &self.bytes[bytes..], scales, ..self }
