@@ -19,7 +19,7 @@ use safelight::networks::ops::{
     Conv2d, GroupNorm, LayerNorm, Linear, Mask, NormSilu, Padding, attention, geglu,
 };
 use safelight::networks::{Isa, KernelContext, Precision, Runtime};
-use safelight::weights::{StoredTensor, WeightDtype};
+use safelight::weights::{BlockFormat, StoredTensor, WeightDtype};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -136,13 +136,13 @@ fn linear_maps(criterion: &mut Criterion) {
 fn quantised_maps(criterion: &mut Criterion) {
     let formats = [
         WeightDtype::Bf16,
-        WeightDtype::F8E4m3,
-        WeightDtype::Q8_0,
-        WeightDtype::Q6K,
-        WeightDtype::Q5K,
-        WeightDtype::Q4K,
-        WeightDtype::Q4_0,
-        WeightDtype::Iq4Xs,
+        WeightDtype::Block(BlockFormat::F8E4m3),
+        WeightDtype::Block(BlockFormat::Q8_0),
+        WeightDtype::Block(BlockFormat::Q6K),
+        WeightDtype::Block(BlockFormat::Q5K),
+        WeightDtype::Block(BlockFormat::Q4K),
+        WeightDtype::Block(BlockFormat::Q4_0),
+        WeightDtype::Block(BlockFormat::Iq4Xs),
     ];
     for (rows, inputs, outputs) in
         [(1536, 3072, 12288), (1536, 12288, 3072), (256, 4096, 4096), (1, 3072, 18432)]

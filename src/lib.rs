@@ -15,7 +15,7 @@
 //! | 0 | [`latent`] | what a latent is: shape, format, trajectory, statistics | |
 //! | 0 | [`catalog`] | the choices: models and their profiles, samplers, schedules | `latent` |
 //! | 0 | [`request`] | what a user asks for: draft → validated request; the cancel token | `latent`, `catalog` |
-//! | 0 | [`kernels`] | fast arithmetic of a processor on plain slices: GEMM, convolution, attention, norms, decoding of quantised weights; instruction sets, threads, scratch memory | |
+//! | 0 | [`kernels`] | fast arithmetic of a processor on plain slices: GEMM, convolution, attention, norms, decoding of quantised weights; instruction sets, threads, scratch memory | `weights` |
 //! | 0 | [`content`] | the kind of a foreign file by its content; JSON as Python writes it | |
 //! | 0 | [`weights`] | tensors as files hold them: number formats, sources of tensors, files of weights | `content` |
 //! | 0 | [`projection`] | latent → RGB on a processor: linear and patch maths, their fit, the reference of the shaders | `latent` |
@@ -52,7 +52,7 @@
 //! |---|---|
 //! | model family | its folder in `models/families` and its row in [`models::FAMILIES`], networks if new, a fixture |
 //! | file layout | a file in `store/layout` and one in `store/names`, a kind in [`weights::WeightsKind`], a fixture |
-//! | file of weights | a [`weights::TensorSource`]; a number format is a variant of [`weights::WeightDtype`] and a decode routine in [`kernels::dequantise`] |
+//! | file of weights | a [`weights::TensorSource`]; a number format is a variant of [`weights::BlockFormat`] and a decode routine in [`kernels::dequantise`] |
 //! | adapter (LoRA) | a [`weights::TensorSource`] around the model's, and a field of [`models::Conditioning`] |
 //! | sampler | its file in `diffusion/sampler` with its row of `SAMPLERS`, its names in [`catalog::SamplerKind`], a fixture row |
 //! | file of a foreign kind | [`content::Content`], and a reader in [`formats`] |

@@ -3,6 +3,7 @@
 //! [`TensorSource`] is the one door for weights. A network asks for its tensors by their names in diffusers' layout and
 //! does not know whether a file of safetensors, a GGUF file, another layout under other names or memory answers.
 
+mod block_format;
 mod dtype;
 mod error;
 mod file;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use crate::content::Content;
 
+pub use block_format::BlockFormat;
 pub use dtype::WeightDtype;
 pub use error::WeightError;
 pub use file::WeightFile;

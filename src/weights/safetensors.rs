@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use safetensors::tensor::Metadata;
 
 use super::error::{too_short, unreadable};
-use super::{StoredTensor, TensorInfo, TensorSource, WeightDtype, WeightError, WeightFile};
+use super::{BlockFormat, StoredTensor, TensorInfo, TensorSource, WeightDtype, WeightError, WeightFile};
 use crate::content::{Content, START_BYTES, json};
 
 /// The format's own limit for a header, bytes.
@@ -218,7 +218,9 @@ fn read_header(file: &WeightFile, index: usize, entries: &mut BTreeMap<String, E
 
 /// Gives weights of eight bits their scales, which are no tensors of their own then.
 fn join_scales(entries: &mut BTreeMap<String, Entry>) {
-    let is_short = |entry: &Entry| matches!(entry.dtype, Ok(WeightDtype::F8E4m3 | WeightDtype::F8E5m2));
+    let is_short = |entry: &Entry| {
+        matches!(entry.dtype, Ok(WeightDtype::Block(BlockFormat::F8E4m3 | BlockFormat::F8E5m2)))
+    };
     let weights: Vec<String> = entries
         .iter()
         .filter(|(name, entry)| name.ends_with("weight") && is_short(entry))
@@ -241,8 +243,8 @@ fn dtype_of(stored: safetensors::Dtype) -> Option<WeightDtype> {
         safetensors::Dtype::F16 => WeightDtype::F16,
         safetensors::Dtype::BF16 => WeightDtype::Bf16,
         safetensors::Dtype::F64 => WeightDtype::F64,
-        safetensors::Dtype::F8_E4M3 => WeightDtype::F8E4m3,
-        safetensors::Dtype::F8_E5M2 => WeightDtype::F8E5m2,
+        safetensors::Dtype::F8_E4M3 => WeightDtype::Block(BlockFormat::F8E4m3),
+        safetensors::Dtype::F8_E5M2 => WeightDtype::Block(BlockFormat::F8E5m2),
         _ => return None,
     })
 }

@@ -153,6 +153,7 @@ impl StoredTensor {
 
 #[cfg(test)]
 mod tests {
+    use super::super::BlockFormat;
     use super::*;
 
     #[test]
@@ -168,11 +169,11 @@ mod tests {
         assert_eq!(odd.reshaped(&[3, 1]).rows(2..3).view().bytes, [5, 6]);
         // Rows of two blocks.
         let bytes: Vec<u8> = (0..3 * 2 * 34).map(|i| i as u8).collect();
-        let blocks = StoredTensor::copied(WeightDtype::Q8_0, &[3, 64], &bytes);
+        let blocks = StoredTensor::copied(WeightDtype::Block(BlockFormat::Q8_0), &[3, 64], &bytes);
         assert_eq!(blocks.rows(1..3).view().bytes, &bytes[2 * 34..]);
         assert_eq!(blocks.reshaped(&[3, 16, 4]).view().bytes, bytes);
         // Scales go with their rows.
-        let eights = StoredTensor::copied(WeightDtype::F8E4m3, &[3, 2], &bytes[..6]);
+        let eights = StoredTensor::copied(WeightDtype::Block(BlockFormat::F8E4m3), &[3, 2], &bytes[..6]);
         assert_eq!(eights.clone().with_scales(vec![1.0, 2.0, 3.0]).rows(1..3).view().scales, [2.0, 3.0]);
         assert_eq!(eights.with_scales(vec![5.0]).rows(1..3).view().scales, [5.0]);
     }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use safelight::kernels::dequantise::{BlockFormat, decode_blocks};
-use safelight::weights::{GgufFile, TensorSource, WeightFile};
+use safelight::kernels::dequantise::decode_blocks;
+use safelight::weights::{BlockFormat, GgufFile, TensorSource, WeightFile};
 
 use super::Target;
 

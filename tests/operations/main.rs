@@ -14,7 +14,7 @@ use safelight::networks::ops::{
     quick_gelu, silu, to_tokens,
 };
 use safelight::networks::{Isa, KernelContext, Precision, Runtime};
-use safelight::weights::{StoredTensor, WeightDtype};
+use safelight::weights::{BlockFormat, StoredTensor, WeightDtype};
 
 /// Values in −1..1 that depend on shape and salt only.
 pub(crate) fn made_up(shape: &[usize], salt: u32) -> Tensor {
@@ -77,7 +77,8 @@ fn stored(x: &Tensor) -> StoredTensor {
 }
 
 /// Blocks of made-up bytes, with scales of a usual size: `[rows, values]`.
-fn made_up_blocks(dtype: WeightDtype, shape: [usize; 2], salt: u32) -> StoredTensor {
+fn made_up_blocks(format: BlockFormat, shape: [usize; 2], salt: u32) -> StoredTensor {
+    let dtype = WeightDtype::Block(format);
     let bytes = dtype.bytes_of(&shape).unwrap();
     let mut state = salt.wrapping_mul(2_654_435_761).wrapping_add(1);
     let mut next = || {
@@ -86,19 +87,19 @@ fn made_up_blocks(dtype: WeightDtype, shape: [usize; 2], salt: u32) -> StoredTen
     };
     let mut blocks: Vec<u8> = (0..bytes).map(|_| next()).collect();
     // Where a block's f16 scales are.
-    let scales: &[usize] = match dtype {
-        WeightDtype::Q4_0
-        | WeightDtype::Q5_0
-        | WeightDtype::Q8_0
-        | WeightDtype::Iq4Nl
-        | WeightDtype::Iq4Xs => &[0],
-        WeightDtype::Q4_1 | WeightDtype::Q5_1 | WeightDtype::Q4K | WeightDtype::Q5K => &[0, 2],
-        WeightDtype::Q2K => &[80, 82],
-        WeightDtype::Q3K => &[108],
-        WeightDtype::Q6K => &[208],
-        _ => &[],
+    let scales: &[usize] = match format {
+        BlockFormat::Q4_0
+        | BlockFormat::Q5_0
+        | BlockFormat::Q8_0
+        | BlockFormat::Iq4Nl
+        | BlockFormat::Iq4Xs => &[0],
+        BlockFormat::Q4_1 | BlockFormat::Q5_1 | BlockFormat::Q4K | BlockFormat::Q5K => &[0, 2],
+        BlockFormat::Q2K => &[80, 82],
+        BlockFormat::Q3K => &[108],
+        BlockFormat::Q6K => &[208],
+        BlockFormat::F8E4m3 | BlockFormat::F8E5m2 => &[],
     };
-    for block in blocks.chunks_exact_mut(dtype.block_bytes()) {
+    for block in blocks.chunks_exact_mut(format.bytes()) {
         for at in scales {
             let scale = half::f16::from_f32((f32::from(block[*at]) - 127.0) / 4096.0);
             block[*at..at + 2].copy_from_slice(&scale.to_le_bytes());
@@ -111,11 +112,6 @@ fn made_up_blocks(dtype: WeightDtype, shape: [usize; 2], salt: u32) -> StoredTen
         }
     }
     StoredTensor::copied(dtype, &shape, &blocks)
-}
-
-/// Formats whose values are stored in blocks, or in eight bits.
-fn quantised() -> impl Iterator<Item = WeightDtype> {
-    WeightDtype::ALL.into_iter().filter(|dtype| dtype.block_values() > 1 || dtype.block_bytes() == 1)
 }
 
 /// Compares native results in f32 with candle's in f64.
@@ -458,12 +454,11 @@ fn bf16_matrices_agree_roughly() {
 
 #[test]
 fn quantised_matrices_agree() {
-    assert_eq!(quantised().count(), 14);
-    for dtype in quantised() {
-        let whole = dtype.block_values().max(32);
+    for format in BlockFormat::ALL {
+        let whole = format.values().max(32);
         // Few and many rows and columns, with rests of tiles and panels; one pass along the depth, and several.
         for (n, i, o) in [(1, whole, 33), (14, 3 * whole, 70), (300, 1024, 48), (3, 2304, 9)] {
-            let (weight, bias) = (made_up_blocks(dtype, [o, i], 1), stored(&made_up(&[o], 3)));
+            let (weight, bias) = (made_up_blocks(format, [o, i], 1), stored(&made_up(&[o], 3)));
             let x = made_up(&[n, i], 2);
             let plain = Linear::new(&CANDLE, &weight, Some(&bias)).unwrap();
             let out = plain.forward(&wide(&x)).unwrap();
@@ -482,10 +477,10 @@ fn quantised_matrices_agree() {
 /// Weights of eight bits with a scale for all, or one for each row.
 #[test]
 fn scaled_matrices_agree() {
-    for dtype in [WeightDtype::F8E4m3, WeightDtype::F8E5m2] {
+    for format in [BlockFormat::F8E4m3, BlockFormat::F8E5m2] {
         let x = made_up(&[9, 96], 2);
         let scales: Vec<f32> = (0..50).map(|row| 0.01 * (row as f32 - 20.5)).collect();
-        let plain = made_up_blocks(dtype, [50, 96], 1);
+        let plain = made_up_blocks(format, [50, 96], 1);
         let unscaled = Linear::new(&CANDLE, &plain, None).unwrap().forward(&wide(&x)).unwrap();
         for scales in [scales, vec![0.37]] {
             let factors = Tensor::from_slice(&scales, scales.len(), &Device::Cpu).unwrap();
@@ -506,8 +501,8 @@ fn scaled_matrices_agree() {
 fn quantised_weights_of_other_kinds_agree() {
     /// Products with scales are rounded to f16.
     const HALVES: f64 = 5e-4;
-    for dtype in quantised() {
-        let blocks = made_up_blocks(dtype, [9, 256], 1);
+    for format in BlockFormat::ALL {
+        let blocks = made_up_blocks(format, [9, 256], 1);
         for (shape, padding) in [([16, 16, 3, 3], 1), ([36, 64, 1, 1], 0)] {
             let weight = blocks.clone().reshaped(&shape);
             let x = made_up(&[1, shape[1], 9, 8], 2);
@@ -527,8 +522,8 @@ fn quantised_weights_of_other_kinds_agree() {
 #[test]
 fn quantised_tables_are_looked_up() {
     let runtime = &TWO_THREADS[0];
-    for dtype in quantised() {
-        let table = made_up_blocks(dtype, [5, 512], 1);
+    for format in BlockFormat::ALL {
+        let table = made_up_blocks(format, [5, 512], 1);
         let ones = Tensor::eye(5, DType::F64, &Device::Cpu).unwrap();
         // Columns of the table, as the products of a linear map.
         let linear = Linear::new(&CANDLE, &table, None).unwrap();
@@ -536,7 +531,7 @@ fn quantised_tables_are_looked_up() {
         let rows = ones.matmul(&rows.contiguous().unwrap()).unwrap();
         let found = Embedding::new(runtime, table).unwrap().forward(&[4, 0, 4]).unwrap();
         let wanted = rows.index_select(&Tensor::new(&[4_u32, 0, 4], &Device::Cpu).unwrap(), 0).unwrap();
-        assert_eq!(values(&found), values(&wanted), "{dtype:?}");
+        assert_eq!(values(&found), values(&wanted), "{format:?}");
     }
 }
 

@@ -1,100 +1,8 @@
-//! Formats of blocks, and the decoding of any of them.
+//! The decoding of any format of blocks.
 
 use super::super::isa::multiversioned;
 use super::{k_quants, short_blocks, tabled};
-
-/// A format whose values are stored in blocks: so many neighbours in so many bytes.
-///
-/// The layouts of GGML's blocks are those of its C structures (`ggml-common.h`); the eight-bit floating-point formats are
-/// blocks of one value. Sources: <https://github.com/ggml-org/ggml>; Micikevicius et al. 2022,
-/// <https://arxiv.org/abs/2209.05433>.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BlockFormat {
-    /// Four bits of exponent, three of mantissa, no infinities.
-    F8E4m3,
-    /// Five bits of exponent, two of mantissa: the upper half of an f16 value.
-    F8E5m2,
-    /// 4 bits, scale.
-    Q4_0,
-    /// 4 bits, scale and least value.
-    Q4_1,
-    /// 5 bits, scale.
-    Q5_0,
-    /// 5 bits, scale and least value.
-    Q5_1,
-    /// 8 bits, scale.
-    Q8_0,
-    /// 2 bits, a scale and a least value for 16 values.
-    Q2K,
-    /// 3 bits, a scale for 16 values.
-    Q3K,
-    /// 4 bits, a scale and a least value for 32 values.
-    Q4K,
-    /// 5 bits, a scale and a least value for 32 values.
-    Q5K,
-    /// 6 bits, a scale for 16 values.
-    Q6K,
-    /// 4 bits by a table, scale.
-    Iq4Nl,
-    /// 4 bits by a table, a scale for 32 values.
-    Iq4Xs,
-}
-
-impl BlockFormat {
-    /// All of them.
-    pub const ALL: [Self; 14] = [
-        Self::F8E4m3,
-        Self::F8E5m2,
-        Self::Q4_0,
-        Self::Q4_1,
-        Self::Q5_0,
-        Self::Q5_1,
-        Self::Q8_0,
-        Self::Q2K,
-        Self::Q3K,
-        Self::Q4K,
-        Self::Q5K,
-        Self::Q6K,
-        Self::Iq4Nl,
-        Self::Iq4Xs,
-    ];
-
-    /// Values of a block.
-    pub fn values(self) -> usize {
-        match self {
-            Self::F8E4m3 | Self::F8E5m2 => 1,
-            Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 | Self::Iq4Nl => 32,
-            Self::Q2K | Self::Q3K | Self::Q4K | Self::Q5K | Self::Q6K | Self::Iq4Xs => 256,
-        }
-    }
-
-    /// Bytes of a block.
-    pub fn bytes(self) -> usize {
-        match self {
-            Self::F8E4m3 | Self::F8E5m2 => 1,
-            Self::Q4_0 | Self::Iq4Nl => 18,
-            Self::Q4_1 => 20,
-            Self::Q5_0 => 22,
-            Self::Q5_1 => 24,
-            Self::Q8_0 => 34,
-            Self::Q2K => 84,
-            Self::Q3K => 110,
-            Self::Q4K => 144,
-            Self::Q5K => 176,
-            Self::Q6K => 210,
-            Self::Iq4Xs => 136,
-        }
-    }
-
-    /// Bytes of so many values.
-    ///
-    /// # Panics
-    /// If they are not whole blocks.
-    pub fn bytes_of(self, values: usize) -> usize {
-        assert!(values.is_multiple_of(self.values()), "whole blocks");
-        values / self.values() * self.bytes()
-    }
-}
+use crate::weights::BlockFormat;
 
 /// The blocks of `bytes`, one after another, as f32 values.
 ///
@@ -188,26 +96,6 @@ mod tests {
     use super::super::super::Isa;
     use super::*;
 
-    /// As the fixture names it.
-    fn name(format: BlockFormat) -> &'static str {
-        match format {
-            BlockFormat::F8E4m3 => "F8_E4M3",
-            BlockFormat::F8E5m2 => "F8_E5M2",
-            BlockFormat::Q4_0 => "Q4_0",
-            BlockFormat::Q4_1 => "Q4_1",
-            BlockFormat::Q5_0 => "Q5_0",
-            BlockFormat::Q5_1 => "Q5_1",
-            BlockFormat::Q8_0 => "Q8_0",
-            BlockFormat::Q2K => "Q2_K",
-            BlockFormat::Q3K => "Q3_K",
-            BlockFormat::Q4K => "Q4_K",
-            BlockFormat::Q5K => "Q5_K",
-            BlockFormat::Q6K => "Q6_K",
-            BlockFormat::Iq4Nl => "IQ4_NL",
-            BlockFormat::Iq4Xs => "IQ4_XS",
-        }
-    }
-
     fn decoded(format: BlockFormat, bytes: &[u8]) -> Vec<f32> {
         let mut values = vec![0.0; bytes.len() / format.bytes() * format.values()];
         decode_blocks(format, bytes, &mut values);
@@ -224,8 +112,9 @@ mod tests {
         let file = std::fs::read(path).unwrap();
         let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
         for format in BlockFormat::ALL {
-            let name = name(format);
-            let bytes = tensors.tensor(name).unwrap();
+            // The fixture writes all names in capitals.
+            let name = format.name().to_uppercase();
+            let bytes = tensors.tensor(&name).unwrap();
             let wanted = tensors.tensor(&format!("{name}.values")).unwrap();
             let (wanted, _) = wanted.data().as_chunks::<4>();
             let found = decoded(format, bytes.data());

@@ -11,8 +11,8 @@ mod short_blocks;
 mod tabled;
 mod values;
 
+pub use blocks::decode_blocks;
 pub(super) use blocks::decode_panel;
-pub use blocks::{BlockFormat, decode_blocks};
 pub(super) use values::{
     Bf16, F16, F32, LANES, Lane, StoredValues, bf16_bits, decode_bf16, decode_f16, lane,
 };

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 use half::{bf16, f16};
 
-use crate::kernels::dequantise::{BlockFormat, decode_blocks};
+use crate::kernels::dequantise::decode_blocks;
 use crate::kernels::gemm::WeightData;
 use crate::networks::Runtime;
 use crate::weights::{StoredTensor, WeightDtype, WeightView};
@@ -13,41 +13,19 @@ pub(super) fn packs(runtime: &Runtime) -> bool {
     runtime.device().is_cpu() && runtime.dtype() == DType::F32
 }
 
-/// The kernels' name of a format of blocks.
-fn block_format(dtype: WeightDtype) -> Option<BlockFormat> {
-    Some(match dtype {
-        WeightDtype::F64 | WeightDtype::F32 | WeightDtype::F16 | WeightDtype::Bf16 => return None,
-        WeightDtype::F8E4m3 => BlockFormat::F8E4m3,
-        WeightDtype::F8E5m2 => BlockFormat::F8E5m2,
-        WeightDtype::Q4_0 => BlockFormat::Q4_0,
-        WeightDtype::Q4_1 => BlockFormat::Q4_1,
-        WeightDtype::Q5_0 => BlockFormat::Q5_0,
-        WeightDtype::Q5_1 => BlockFormat::Q5_1,
-        WeightDtype::Q8_0 => BlockFormat::Q8_0,
-        WeightDtype::Q2K => BlockFormat::Q2K,
-        WeightDtype::Q3K => BlockFormat::Q3K,
-        WeightDtype::Q4K => BlockFormat::Q4K,
-        WeightDtype::Q5K => BlockFormat::Q5K,
-        WeightDtype::Q6K => BlockFormat::Q6K,
-        WeightDtype::Iq4Nl => BlockFormat::Iq4Nl,
-        WeightDtype::Iq4Xs => BlockFormat::Iq4Xs,
-    })
-}
-
 /// Runs `f` over a matrix's values in the format of their file, or in f32 where the kernels do not take that.
 pub(super) fn with_matrix<R>(weight: WeightView<'_>, f: impl FnOnce(WeightData<'_>) -> R) -> R {
-    let rows_are_whole = |format: &BlockFormat| {
-        weight.shape.last().is_some_and(|columns| columns.is_multiple_of(format.values()))
-    };
-    match block_format(weight.dtype).filter(rows_are_whole) {
-        Some(format) => {
+    let rows_are_whole =
+        weight.shape.last().is_some_and(|columns| columns.is_multiple_of(weight.dtype.block_values()));
+    match weight.dtype {
+        WeightDtype::Block(format) if rows_are_whole => {
             let scales = match weight.scales {
                 [one] => vec![*one; weight.shape[0]],
                 scales => scales.to_vec(),
             };
             f(WeightData::Blocks { format, bytes: weight.bytes, scales: &scales })
         }
-        None => with_values_of(weight, f),
+        _ => with_values_of(weight, f),
     }
 }
 
@@ -58,7 +36,7 @@ pub(super) fn with_values_of<R>(weight: WeightView<'_>, f: impl FnOnce(WeightDat
         WeightDtype::F16 => f(WeightData::F16(bytemuck::cast_slice(weight.bytes))),
         WeightDtype::Bf16 => f(WeightData::Bf16(bytemuck::cast_slice(weight.bytes))),
         WeightDtype::F64 => f(WeightData::F32(&f32_values(weight))),
-        _ => {
+        WeightDtype::Block(_) => {
             // A value of a block has fewer bits than f16 holds, but a product with a scale needs not.
             let values = f32_values(weight);
             if values.iter().all(|value| value.abs() <= f16::MAX.to_f32()) {
@@ -73,27 +51,27 @@ pub(super) fn with_values_of<R>(weight: WeightView<'_>, f: impl FnOnce(WeightDat
 
 /// The values in f32.
 pub(super) fn f32_values(weight: WeightView<'_>) -> Vec<f32> {
-    if let Some(format) = block_format(weight.dtype) {
-        let mut values = vec![0.0; weight.shape.iter().product()];
-        decode_blocks(format, weight.bytes, &mut values);
-        if !weight.scales.is_empty() {
-            let row = (values.len() / weight.scales.len()).max(1);
-            for (row, scale) in values.chunks_exact_mut(row).zip(weight.scales) {
-                for value in row {
-                    *value *= scale;
-                }
-            }
-        }
-        return values;
-    }
     let halves = || bytemuck::cast_slice::<u8, u16>(weight.bytes).iter();
     match weight.dtype {
         WeightDtype::F64 => {
             bytemuck::cast_slice::<u8, f64>(weight.bytes).iter().map(|value| *value as f32).collect()
         }
+        WeightDtype::F32 => bytemuck::cast_slice(weight.bytes).to_vec(),
         WeightDtype::F16 => halves().map(|bits| f16::from_bits(*bits).to_f32()).collect(),
         WeightDtype::Bf16 => halves().map(|bits| bf16::from_bits(*bits).to_f32()).collect(),
-        _ => bytemuck::cast_slice(weight.bytes).to_vec(),
+        WeightDtype::Block(format) => {
+            let mut values = vec![0.0; weight.shape.iter().product()];
+            decode_blocks(format, weight.bytes, &mut values);
+            if !weight.scales.is_empty() {
+                let row = (values.len() / weight.scales.len()).max(1);
+                for (row, scale) in values.chunks_exact_mut(row).zip(weight.scales) {
+                    for value in row {
+                        *value *= scale;
+                    }
+                }
+            }
+            values
+        }
     }
 }
 
@@ -114,30 +92,17 @@ pub(in crate::networks) fn tensor(runtime: &Runtime, stored: &StoredTensor) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn kernels_and_files_agree_about_the_sizes_of_blocks() {
-        let formats: Vec<_> = WeightDtype::ALL
-            .into_iter()
-            .filter_map(|dtype| Some((dtype, block_format(dtype)?)))
-            .inspect(|(dtype, format)| {
-                let sizes = (dtype.block_values(), dtype.block_bytes());
-                assert_eq!(sizes, (format.values(), format.bytes()), "{dtype:?}");
-            })
-            .map(|(_, format)| format)
-            .collect();
-        assert_eq!(formats, BlockFormat::ALL);
-    }
+    use crate::weights::BlockFormat;
 
     #[test]
     fn values_that_f16_does_not_hold_are_not_cut() {
         // A block of q8_0: the largest scale there is, times 1 and 2.
         let mut block = [1_u8; 34];
         block[..2].copy_from_slice(&f16::MAX.to_le_bytes());
-        let stored = StoredTensor::copied(WeightDtype::Q8_0, &[1, 32], &block);
+        let stored = StoredTensor::copied(WeightDtype::Block(BlockFormat::Q8_0), &[1, 32], &block);
         with_values_of(stored.view(), |data| assert!(matches!(data, WeightData::F16(_))));
         block[33] = 2;
-        let stored = StoredTensor::copied(WeightDtype::Q8_0, &[1, 32], &block);
+        let stored = StoredTensor::copied(WeightDtype::Block(BlockFormat::Q8_0), &[1, 32], &block);
         with_values_of(stored.view(), |data| {
             assert!(matches!(data, WeightData::F32(values) if values[31] == 131_008.0));
         });

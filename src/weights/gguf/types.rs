@@ -1,6 +1,6 @@
 //! The number formats of GGML's tensors by their numbers in files.
 
-use super::super::WeightDtype;
+use super::super::{BlockFormat, WeightDtype};
 
 /// The format in this program's terms, or its name if it is not read.
 ///
@@ -9,18 +9,18 @@ pub(super) fn of(number: u32) -> Result<WeightDtype, String> {
     Ok(match number {
         0 => WeightDtype::F32,
         1 => WeightDtype::F16,
-        2 => WeightDtype::Q4_0,
-        3 => WeightDtype::Q4_1,
-        6 => WeightDtype::Q5_0,
-        7 => WeightDtype::Q5_1,
-        8 => WeightDtype::Q8_0,
-        10 => WeightDtype::Q2K,
-        11 => WeightDtype::Q3K,
-        12 => WeightDtype::Q4K,
-        13 => WeightDtype::Q5K,
-        14 => WeightDtype::Q6K,
-        20 => WeightDtype::Iq4Nl,
-        23 => WeightDtype::Iq4Xs,
+        2 => WeightDtype::Block(BlockFormat::Q4_0),
+        3 => WeightDtype::Block(BlockFormat::Q4_1),
+        6 => WeightDtype::Block(BlockFormat::Q5_0),
+        7 => WeightDtype::Block(BlockFormat::Q5_1),
+        8 => WeightDtype::Block(BlockFormat::Q8_0),
+        10 => WeightDtype::Block(BlockFormat::Q2K),
+        11 => WeightDtype::Block(BlockFormat::Q3K),
+        12 => WeightDtype::Block(BlockFormat::Q4K),
+        13 => WeightDtype::Block(BlockFormat::Q5K),
+        14 => WeightDtype::Block(BlockFormat::Q6K),
+        20 => WeightDtype::Block(BlockFormat::Iq4Nl),
+        23 => WeightDtype::Block(BlockFormat::Iq4Xs),
         28 => WeightDtype::F64,
         30 => WeightDtype::Bf16,
         _ => return Err(name_of(number)),

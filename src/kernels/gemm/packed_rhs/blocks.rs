@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use super::super::super::KernelContext;
-use super::super::super::dequantise::{BlockFormat, decode_panel};
+use super::super::super::dequantise::decode_panel;
 use super::super::super::isa::{Isa, multiversioned};
 use super::super::super::transpose::transpose_bytes;
 use super::super::operand_format::{OperandFormat, PANEL, pair_rows};
 use super::{MatrixLayout, PARALLEL_VALUES, packed_columns};
+use crate::weights::BlockFormat;
 
 /// Rows of shorter blocks that are decoded together: they are scaled, or paired, in the first-level cache.
 const DECODED_ROWS: usize = 32;

@@ -9,11 +9,12 @@ use std::ops::Range;
 
 use self::blocks::{BlockPanels, PackedBlocks};
 use super::super::KernelContext;
-use super::super::dequantise::{BlockFormat, bf16_bits, decode_bf16, decode_f16};
+use super::super::dequantise::{bf16_bits, decode_bf16, decode_f16};
 use super::super::isa::Isa;
 use super::micro_kernel::HALF_PANEL;
 use super::operand_format::{OperandFormat, PANEL, pair_rows};
 use super::prefetch::Prefetch;
+use crate::weights::BlockFormat;
 
 /// Rows whose columns are copied together: a panel of them stays in the first-level cache.
 const CHUNK_ROWS: usize = 256;
