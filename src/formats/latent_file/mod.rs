@@ -109,7 +109,9 @@ pub enum LatentFileError {
         reason: String,
     },
     /// There is no tensor, or several without one named as a latent.
-    #[error("no tensor in it is a latent: found {found} (a latent is the only tensor of 3 or 4 dimensions)")]
+    #[error(
+        "no tensor in it is a latent: found {found} (a latent is the only tensor of 3 or 4 dimensions; if these are a model's weights, open the whole model)"
+    )]
     NoLatent {
         /// The tensors in the file.
         found: String,
