@@ -9,4 +9,5 @@ mod failures;
 mod model_files;
 mod refusals;
 mod results;
+mod sampling_options;
 mod small_model;
