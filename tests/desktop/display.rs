@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use x11rb::connection::Connection as _;
+use x11rb::protocol::xproto::{ClientMessageEvent, ConnectionExt as _, EventMask};
+
 /// Longer than anything here takes on a loaded two-core machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -115,6 +118,21 @@ impl Desktop {
     /// Presses keys such as `ctrl+Return`.
     pub(crate) fn press(&self, keys: &str) {
         self.xdotool(&["key", "--clearmodifiers", keys]).expect("keys are pressed");
+    }
+
+    /// Asks the window manager to close a window, as its button does. A key that the manager holds for itself is lost now
+    /// and then where another program makes it look at the keyboard anew.
+    pub(crate) fn close(&self, window: &str) {
+        let window = window.parse().expect("a number");
+        let (connection, screen) = x11rb::connect(Some(&self.name)).expect("the display answers");
+        let atom = connection.intern_atom(false, b"_NET_CLOSE_WINDOW").unwrap().reply().unwrap().atom;
+        let root = connection.setup().roots[screen].root;
+        // From a pager or a task bar (2 in the second place), at no known time.
+        let event = ClientMessageEvent::new(32, window, atom, [0, 2, 0, 0, 0]);
+        let mask = EventMask::SUBSTRUCTURE_NOTIFY | EventMask::SUBSTRUCTURE_REDIRECT;
+        connection.send_event(false, root, mask, event).unwrap();
+        // An answer means that the request before it was read.
+        connection.get_input_focus().unwrap().reply().unwrap();
     }
 
     /// Types ASCII text.

@@ -316,7 +316,7 @@ fn an_opened_pipe_does_not_hold_the_window_open() {
     let before = at_rest(&desktop, &window);
     super::drag_and_drop::drop_files(desktop.name(), window.parse().expect("a number"), &[&pipe]);
     wait_for("the refusal", || (changed_pixels(&before, &desktop.screenshot(&window)) > 3_000).then_some(()));
-    desktop.press("alt+F4");
+    desktop.close(&window);
     let start = Instant::now();
     wait_for("the program to end", || program.child.try_wait().ok().flatten());
     assert!(start.elapsed() < Duration::from_secs(20));

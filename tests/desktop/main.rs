@@ -113,7 +113,7 @@ fn without_a_dialog_paths_are_typed_every_format_holds_the_settings_and_closing_
     }
 
     let before = at_rest(&desktop, &window);
-    desktop.press("alt+F4");
+    desktop.close(&window);
     wait_for("the question before closing", || {
         program.must_run();
         (changed_pixels(&before, &desktop.screenshot(&window)) > 20_000).then_some(())
