@@ -1,22 +1,24 @@
 //! What models of all families of flow transformers do alike: a large text encoder and a transformer that take turns
 //! where memory is short, embeddings that are kept, a VAE.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use candle_core::DType;
 
-use super::Progress;
-use super::token_denoiser::{Conditioned, TokenDenoiser};
+use super::flow_family::{FlowConfigs, FlowFamily, ModelConfigs};
+use super::flow_profile::{VAE, image_tokens};
+use super::token_denoiser::{Conditioned, TRANSFORMER};
+use super::{ModelFamily, Progress};
 use crate::catalog::ModelProfile;
 use crate::diffusion::{DenoisingNetwork, SchedulerConfig};
 use crate::latent::{Latent, LatentShape};
-use crate::models::device::device_name;
+use crate::models::device::{device_name, open_runtime_of_wide_range};
 use crate::models::in_turn::{InTurn, Loader};
 use crate::models::vae::Vae;
 use crate::models::{
     Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, budget, memory,
 };
-use crate::networks::autoencoder::AutoencoderConfig;
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::{CancelToken, DecodeChoice, Picture};
 use crate::store::{Checkpoint, ModelFiles};
@@ -28,64 +30,12 @@ const KEPT_PROMPTS: usize = 2;
 const TAKES_TURNS: &str = "The text encoder and the transformer do not fit into memory together: each is loaded when \
                            it is needed, which takes time at every new prompt.";
 
-/// What is special about a family.
-pub(super) trait FlowFamily: Send + Sync {
-    /// The large text encoder.
-    type Encoder: Send + Sync + 'static;
-    /// The transformer.
-    type Denoiser: TokenDenoiser + 'static;
-    /// What the text encoders make of a prompt.
-    type Embedded: Clone + Send + Sync;
-    /// The large text encoder's name in diffusers' layout.
-    const ENCODER: &'static str;
-
-    /// What the text encoders make of a prompt.
-    fn embed(
-        &self,
-        runtime: &Runtime,
-        encoder: &Self::Encoder,
-        prompt: &str,
-        cancel: &CancelToken,
-    ) -> Result<Self::Embedded, ModelError>;
-
-    /// What the transformer makes of it.
-    fn context(
-        &self,
-        denoiser: &Self::Denoiser,
-        embedded: &Self::Embedded,
-        conditioning: &Conditioning,
-        cancel: &CancelToken,
-    ) -> Result<<Self::Denoiser as TokenDenoiser>::Context, NetworkError>;
-
-    /// What of a prompt is not done, one sentence each.
-    fn remarks_on(&self, prompt: &str) -> Vec<String>;
-
-    /// Bytes that a step takes beside the weights, an estimate: rather too few than too many, what fits is not refused.
-    fn work_bytes(&self, latent: LatentShape, dtype: DType) -> u64;
-}
-
-/// The VAE's name in diffusers' layout.
-pub(super) const VAE: &str = "vae";
-
-/// Parameters of all the parts of these names.
-pub(super) fn count_parameters(files: &ModelFiles, parts: &[&str]) -> Result<u64, ModelError> {
-    let mut sum = 0;
-    for part in parts {
-        sum += weights::parameters(&*files.tensors(part)?);
-    }
-    Ok(sum)
-}
-
-/// Tokens of a latent's picture.
-pub(super) fn image_tokens(latent: LatentShape) -> usize {
-    (latent.height / 2) * (latent.width / 2)
-}
-
 /// A loaded model.
 pub(super) struct FlowModel<F: FlowFamily> {
     profile: ModelProfile,
     runtime: Runtime,
     scheduler: SchedulerConfig,
+    configs: Arc<F::Configs>,
     family: F,
     networks: InTurn<F::Encoder, F::Denoiser>,
     vae: Vae,
@@ -93,92 +43,79 @@ pub(super) struct FlowModel<F: FlowFamily> {
     embedded: Vec<(String, F::Embedded)>,
 }
 
-/// How a network is built from its weights.
-pub(super) type Build<N> = Box<dyn Fn(&Parameters, &CancelToken) -> Result<N, NetworkError> + Send + Sync>;
+/// How a network is built from its configuration and its weights.
+type Build<C, N> = fn(&C, &Parameters, &CancelToken) -> Result<N, NetworkError>;
 
-/// What a model is loaded from.
-pub(super) struct Parts<'a, F: FlowFamily> {
-    /// What is known of it, but for the VAE's hash.
-    pub(super) profile: ModelProfile,
-    pub(super) scheduler: SchedulerConfig,
-    pub(super) vae: AutoencoderConfig,
-    pub(super) runtime: Runtime,
-    pub(super) build_encoder: Build<F::Encoder>,
-    pub(super) build_denoiser: Build<F::Denoiser>,
-    /// Whether there is a large text encoder.
-    pub(super) has_encoder: bool,
-    /// The names of further parts with weights, which stay in memory, and what is made of them.
-    pub(super) small: &'a [&'static str],
-    pub(super) load_small: Box<dyn FnOnce() -> Result<F, ModelError> + 'a>,
-    /// [`FlowFamily::work_bytes`] for the profile's default size.
-    pub(super) work: u64,
-}
-
-fn loader<N: Send + 'static>(
+fn loader<C: Send + Sync + 'static, N: Send + 'static>(
     part: &'static str,
     source: Arc<dyn TensorSource>,
     runtime: &Runtime,
-    build: Build<N>,
+    configs: &Arc<C>,
+    build: Build<C, N>,
 ) -> Loader<N> {
-    let parameters = Parameters::new(source, runtime);
+    let (parameters, configs) = (Parameters::new(source, runtime), Arc::clone(configs));
     Box::new(move |cancel| {
-        parameters.runtime().run(|| build(&parameters, cancel)).map_err(ModelError::in_part(part))
+        parameters.runtime().run(|| build(&configs, &parameters, cancel)).map_err(ModelError::in_part(part))
     })
 }
 
 impl<F: FlowFamily> FlowModel<F> {
-    /// Loads a model, as much of it as memory has room for.
+    /// Loads a model, as much of it as memory has room for. `profile`: what is known of it, but for the VAE's hash.
     pub(super) fn load(
-        checkpoint: &Checkpoint,
-        parts: Parts<'_, F>,
+        files: &ModelFiles,
+        mut profile: ModelProfile,
+        configs: ModelConfigs<F::Configs>,
         settings: ModelSettings,
         progress: &mut Progress<'_>,
         cancel: &CancelToken,
     ) -> Result<Self, ModelError> {
-        let Parts { mut profile, scheduler, vae, runtime, build_encoder, build_denoiser, .. } = parts;
-        let (files, denoiser_part) = (checkpoint.files(), F::Denoiser::PART);
-        // Some models go without the large encoder: its network is built from nothing then.
+        let ModelConfigs { networks, vae, scheduler } = configs;
+        let (configs, runtime) = (Arc::new(networks), open_runtime_of_wide_range(settings)?);
+        let parts = configs.parts();
+        let (large, small): (Vec<_>, Vec<_>) =
+            parts.iter().partition(|part| [F::ENCODER, TRANSFORMER].contains(*part));
+        let has_encoder = large.contains(&F::ENCODER);
         let encoder: Arc<dyn TensorSource> =
-            if parts.has_encoder { files.tensors(F::ENCODER)? } else { Arc::new(TensorMap::default()) };
-        let sources = [encoder, files.tensors(denoiser_part)?, files.tensors(VAE)?];
+            if has_encoder { files.tensors(F::ENCODER)? } else { Arc::new(TensorMap::default()) };
+        let sources = [encoder, files.tensors(TRANSFORMER)?, files.tensors(VAE)?];
         let [encoder_bytes, denoiser_bytes, mut always] =
             sources.each_ref().map(|source| budget::weight_bytes(&**source, &runtime));
-        for part in parts.small {
+        for part in &small {
             always += budget::weight_bytes(&*files.tensors(part)?, &runtime);
         }
-        let at_work = denoiser_bytes + parts.work;
+        let size = profile.defaults.size;
+        let latent = profile.format.latent_shape(size.width, size.height);
+        let at_work = denoiser_bytes + configs.work_bytes(latent, runtime.dtype());
         let is_short = runtime.device().is_cpu()
             && memory::check("the model", always + encoder_bytes + at_work).is_err();
         if is_short {
             memory::check("the model", always + encoder_bytes.max(at_work))?;
             profile.remarks.push(TAKES_TURNS.to_owned());
         }
-        let encoder_part = parts.has_encoder.then_some(F::ENCODER);
-        let large = encoder_part.into_iter().chain([denoiser_part, VAE]);
-        let names: Vec<&str> = parts.small.iter().copied().chain(large).collect();
+        let names: Vec<&str> = small.into_iter().chain(large).chain([VAE]).collect();
         let mut begin = |part: &str| {
             let done = names.iter().position(|name| *name == part).unwrap_or_default();
             progress(part, done, names.len());
             if cancel.is_stopped() { Err(ModelError::Cancelled) } else { Ok(()) }
         };
         begin(names[0])?;
-        let family = (parts.load_small)()?;
+        let family = F::load(files, &configs, &runtime)?;
         let [encoder, denoiser, vae_source] = sources;
-        let encoder = loader(F::ENCODER, encoder, &runtime, build_encoder);
-        let denoiser = loader(denoiser_part, denoiser, &runtime, build_denoiser);
+        let encoder = loader(F::ENCODER, encoder, &runtime, &configs, F::build_encoder);
+        let denoiser = loader(TRANSFORMER, denoiser, &runtime, &configs, F::build_denoiser);
         let mut networks = InTurn::new(encoder, denoiser, is_short);
         if !is_short {
-            if parts.has_encoder {
+            if has_encoder {
                 begin(F::ENCODER)?;
             }
             networks.encoder(cancel)?;
-            begin(denoiser_part)?;
+            begin(TRANSFORMER)?;
             networks.denoiser(cancel)?;
         }
         begin(VAE)?;
         profile.vae_hash = weights::hash(&*vae_source)?;
         let vae = Vae::load(vae_source, vae, profile.format, &runtime, settings.tiles)?;
-        Ok(Self { profile, runtime, scheduler, family, networks, vae, embedded: Vec::new() })
+        Ok(Self { profile, runtime, scheduler, configs, family, networks, vae, embedded: Vec::new() })
     }
 
     /// What the text encoders make of a prompt.
@@ -237,7 +174,7 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
         memory::check(&what, budget::picture_bytes(width, height))?;
         if self.runtime.device().is_cpu() {
             // The prompts are answered one after the other.
-            memory::check(&what, self.family.work_bytes(latent, self.runtime.dtype()))?;
+            memory::check(&what, self.configs.work_bytes(latent, self.runtime.dtype()))?;
         }
         Ok(())
     }
@@ -255,7 +192,7 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
             let family = &self.family;
             self.runtime
                 .run(|| family.context(denoiser, embedded, conditioning, cancel))
-                .map_err(ModelError::in_part(F::Denoiser::PART))
+                .map_err(ModelError::in_part(TRANSFORMER))
         };
         let contexts = (context(&prompt)?, negative.as_ref().map(context).transpose()?);
         let train = self.scheduler.num_train_timesteps;
@@ -273,5 +210,35 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
 
     fn encode(&self, picture: &Picture, cancel: &CancelToken) -> Result<Encoded, ModelError> {
         self.vae.encode(picture, cancel)
+    }
+}
+
+/// The models of a family.
+pub(super) struct FlowModels<F>(PhantomData<fn() -> F>);
+
+impl<F> FlowModels<F> {
+    pub(super) const NEW: Self = Self(PhantomData);
+}
+
+impl<F: FlowFamily> ModelFamily for FlowModels<F> {
+    fn matches(&self, checkpoint: &Checkpoint) -> bool {
+        F::Configs::PIPELINES.contains(&checkpoint.class_name()) || F::Configs::has_parts(checkpoint)
+    }
+
+    fn profile(&self, checkpoint: &Checkpoint) -> Result<ModelProfile, ModelError> {
+        ModelConfigs::<F::Configs>::read(checkpoint)?.profile(checkpoint)
+    }
+
+    fn load(
+        &self,
+        checkpoint: &Checkpoint,
+        settings: ModelSettings,
+        progress: &mut Progress<'_>,
+        cancel: &CancelToken,
+    ) -> Result<Box<dyn LatentDiffusionModel>, ModelError> {
+        let configs = ModelConfigs::<F::Configs>::read(checkpoint)?;
+        let profile = configs.profile(checkpoint)?;
+        let model = FlowModel::<F>::load(checkpoint.files(), profile, configs, settings, progress, cancel)?;
+        Ok(Box::new(model))
     }
 }

@@ -4,6 +4,7 @@
 
 mod chroma;
 mod clip_reader;
+mod flow_family;
 mod flow_model;
 mod flow_profile;
 mod flux;
@@ -15,6 +16,7 @@ mod token_denoiser;
 mod unsupported;
 mod z_image;
 
+use self::flow_model::FlowModels;
 use super::{LatentDiffusionModel, ModelError, ModelSettings};
 use crate::catalog::ModelProfile;
 use crate::request::CancelToken;
@@ -42,10 +44,10 @@ pub trait ModelFamily: Sync {
 /// Every family that can be drawn with. The first that matches a checkpoint takes it.
 pub const FAMILIES: &[&dyn ModelFamily] = &[
     &stable_diffusion::StableDiffusionFamily,
-    &stable_diffusion_3::StableDiffusion3Family,
-    &chroma::ChromaFamily,
-    &flux::FluxFamily,
-    &z_image::ZImageFamily,
+    &FlowModels::<stable_diffusion_3::StableDiffusion3>::NEW,
+    &FlowModels::<chroma::Chroma>::NEW,
+    &FlowModels::<flux::Flux>::NEW,
+    &FlowModels::<z_image::ZImage>::NEW,
 ];
 
 /// The family of a checkpoint, of those that are given.

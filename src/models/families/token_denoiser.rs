@@ -9,14 +9,15 @@ use crate::networks::mmdit::{PatchOrder, latent_from_patches, patches};
 use crate::networks::{NetworkError, Runtime};
 use crate::request::CancelToken;
 
+/// The transformer's name in diffusers' layout.
+pub(super) const TRANSFORMER: &str = "transformer";
+
 /// A transformer that predicts a flow for the patches of a noisy latent.
 pub(super) trait TokenDenoiser: Send + Sync {
     /// What it makes of a prompt, the same at every step.
     type Context: Send + Sync;
     /// Where the tokens of a prompt and of a picture are, the same at every step.
     type Positions: Send + Sync;
-    /// The part's name in diffusers' layout.
-    const PART: &'static str;
     /// The order of a patch's values, in and out.
     const ORDERS: [PatchOrder; 2];
 
@@ -70,7 +71,7 @@ impl<D: TokenDenoiser> Prompted<D> {
                 "a latent of {shape} cannot be denoised: its height and width must be even"
             )));
         }
-        let of = ModelError::in_part(D::PART);
+        let of = ModelError::in_part(TRANSFORMER);
         let grid = [shape.height / 2, shape.width / 2];
         let positions = match self.positions.take() {
             Some((of_shape, positions)) if of_shape == shape => positions,

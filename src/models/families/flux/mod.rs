@@ -3,84 +3,50 @@
 mod profile;
 mod text;
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
-use self::profile::{Configs, PARTS, TEXT_PARTS, TRANSFORMER, profile_of};
+use self::profile::{Configs, TEXT_PARTS};
 use self::text::{Embedded, TextEncoders};
-use super::flow_model::{FlowFamily, FlowModel, Parts, count_parameters};
+use super::flow_family::FlowFamily;
 use super::token_denoiser::TokenDenoiser;
-use super::{ModelFamily, Progress};
-use crate::catalog::ModelProfile;
-use crate::latent::LatentShape;
-use crate::models::device::open_runtime_of_wide_range;
-use crate::models::{Conditioning, LatentDiffusionModel, ModelError, ModelSettings};
+use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::flux::{FluxContext, FluxTransformer};
 use crate::networks::ops::RotaryEmbedding;
 use crate::networks::t5::T5Encoder;
-use crate::networks::{NetworkError, Runtime};
+use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
-use crate::store::Checkpoint;
+use crate::store::ModelFiles;
 
 /// FLUX.1.
-pub(super) struct FluxFamily;
-
-impl ModelFamily for FluxFamily {
-    fn matches(&self, checkpoint: &Checkpoint) -> bool {
-        profile::matches(checkpoint)
-    }
-
-    fn profile(&self, checkpoint: &Checkpoint) -> Result<ModelProfile, ModelError> {
-        let configs = Configs::read(checkpoint)?;
-        Ok(profile_of(checkpoint, &configs, count_parameters(checkpoint.files(), &PARTS)?))
-    }
-
-    fn load(
-        &self,
-        checkpoint: &Checkpoint,
-        settings: ModelSettings,
-        progress: &mut Progress<'_>,
-        cancel: &CancelToken,
-    ) -> Result<Box<dyn LatentDiffusionModel>, ModelError> {
-        let configs = Configs::read(checkpoint)?;
-        let runtime = open_runtime_of_wide_range(settings)?;
-        let parameters = count_parameters(checkpoint.files(), &PARTS)?;
-        let profile = profile_of(checkpoint, &configs, parameters);
-        let size = profile.defaults.size;
-        let work = configs.work_bytes(profile.format.latent_shape(size.width, size.height), runtime.dtype());
-        let (t5, transformer) = (configs.t5.clone(), configs.transformer.clone());
-        let parts = Parts {
-            profile,
-            scheduler: configs.scheduler.clone(),
-            vae: configs.vae.clone(),
-            build_encoder: Box::new(move |vb, cancel| T5Encoder::new(vb, t5.clone(), cancel)),
-            build_denoiser: Box::new(move |vb, cancel| FluxTransformer::new(vb, transformer.clone(), cancel)),
-            has_encoder: true,
-            small: &[TEXT_PARTS[0]],
-            load_small: Box::new({
-                let runtime = runtime.clone();
-                move || {
-                    Ok(Flux { text: TextEncoders::load(checkpoint.files(), &configs, &runtime)?, configs })
-                }
-            }),
-            runtime,
-            work,
-        };
-        Ok(Box::new(FlowModel::load(checkpoint, parts, settings, progress, cancel)?))
-    }
-}
-
-/// What is FLUX.1's own.
-struct Flux {
-    configs: Configs,
-    text: TextEncoders,
-}
+pub(super) struct Flux(TextEncoders);
 
 impl FlowFamily for Flux {
+    type Configs = Configs;
     type Encoder = T5Encoder;
     type Denoiser = FluxTransformer;
     type Embedded = Embedded;
     const ENCODER: &'static str = TEXT_PARTS[1];
+
+    fn build_encoder(
+        configs: &Configs,
+        parameters: &Parameters,
+        cancel: &CancelToken,
+    ) -> Result<T5Encoder, NetworkError> {
+        T5Encoder::new(parameters, configs.t5.clone(), cancel)
+    }
+
+    fn build_denoiser(
+        configs: &Configs,
+        parameters: &Parameters,
+        cancel: &CancelToken,
+    ) -> Result<FluxTransformer, NetworkError> {
+        FluxTransformer::new(parameters, configs.transformer.clone(), cancel)
+    }
+
+    fn load(files: &ModelFiles, configs: &Configs, runtime: &Runtime) -> Result<Self, ModelError> {
+        Ok(Self(TextEncoders::load(files, configs, runtime)?))
+    }
 
     fn embed(
         &self,
@@ -89,8 +55,8 @@ impl FlowFamily for Flux {
         prompt: &str,
         cancel: &CancelToken,
     ) -> Result<Embedded, ModelError> {
-        let (_, pooled) = self.text.clip.read(prompt, runtime)?;
-        let ids = self.text.t5.ids(prompt, t5.rows())?;
+        let (_, pooled) = self.0.clip.read(prompt, runtime)?;
+        let ids = self.0.t5.ids(prompt, t5.rows())?;
         let states =
             runtime.run(|| t5.forward(&ids, 0, cancel)).map_err(ModelError::in_part(Self::ENCODER))?;
         Ok(Embedded { states, pooled })
@@ -107,18 +73,13 @@ impl FlowFamily for Flux {
     }
 
     fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        self.text.remarks_on(prompt)
-    }
-
-    fn work_bytes(&self, latent: LatentShape, dtype: DType) -> u64 {
-        self.configs.work_bytes(latent, dtype)
+        self.0.remarks_on(prompt)
     }
 }
 
 impl TokenDenoiser for FluxTransformer {
     type Context = FluxContext;
     type Positions = RotaryEmbedding;
-    const PART: &'static str = TRANSFORMER;
     const ORDERS: [PatchOrder; 2] = [PatchOrder::ChannelsFirst; 2];
 
     fn positions(&self, context: &FluxContext, grid: [usize; 2]) -> Result<RotaryEmbedding, NetworkError> {

@@ -3,16 +3,17 @@
 use candle_core::Tensor;
 
 use super::super::clip_reader::ClipReader;
+use super::super::flow_family::FlowConfigs as _;
 use super::super::plain_prompt;
 use super::super::t5_reader::T5Reader;
-use super::profile::{Configs, FAMILY, TEXT_PARTS, TOKENIZERS};
+use super::profile::{Configs, TEXT_PARTS, TOKENIZERS};
 use crate::models::ModelError;
 use crate::networks::Runtime;
 use crate::store::ModelFiles;
 
 /// What the encoders make of a prompt.
 #[derive(Clone)]
-pub(super) struct Embedded {
+pub(in super::super) struct Embedded {
     /// T5's states, `[1, M, K]`.
     pub(super) states: Tensor,
     /// CLIP's pooled state, `[1, P]`.
@@ -28,12 +29,12 @@ pub(super) struct TextEncoders {
 impl TextEncoders {
     pub(super) fn load(files: &ModelFiles, configs: &Configs, runtime: &Runtime) -> Result<Self, ModelError> {
         let clip = ClipReader::load(files, [TEXT_PARTS[0], TOKENIZERS[0]], &configs.clip, runtime)?;
-        Ok(Self { clip, t5: T5Reader::open(files, TOKENIZERS[1], configs.max_tokens())? })
+        Ok(Self { clip, t5: T5Reader::open(files, TOKENIZERS[1], configs.prompt_tokens())? })
     }
 
     /// What of a prompt is not done, one sentence each.
     pub(super) fn remarks_on(&self, prompt: &str) -> Vec<String> {
         let [tokens, room] = self.t5.count(prompt);
-        plain_prompt::remarks_on(prompt, FAMILY, tokens, room)
+        plain_prompt::remarks_on(prompt, Configs::FAMILY, tokens, room)
     }
 }

@@ -5,9 +5,10 @@
 use candle_core::{D, Tensor};
 
 use super::super::clip_reader::ClipReader;
+use super::super::flow_family::FlowConfigs as _;
 use super::super::plain_prompt;
 use super::super::t5_reader::T5Reader;
-use super::profile::{CLIP_PARTS, Configs, FAMILY, T5, T5_LENGTH, TOKENIZERS};
+use super::profile::{CLIP_PARTS, Configs, T5, T5_LENGTH, TOKENIZERS};
 use crate::models::ModelError;
 use crate::networks::Runtime;
 use crate::networks::t5::T5Encoder;
@@ -16,7 +17,7 @@ use crate::store::ModelFiles;
 
 /// What the encoders make of a prompt.
 #[derive(Clone)]
-pub(super) struct Embedded {
+pub(in super::super) struct Embedded {
     /// `[1, 77 + 256, K]`.
     pub(super) states: Tensor,
     /// Both CLIP encoders' pooled embeddings side by side, `[1, P]`.
@@ -69,6 +70,6 @@ impl TextEncoders {
     /// What of a prompt is not done, one sentence each.
     pub(super) fn remarks_on(&self, prompt: &str) -> Vec<String> {
         let [tokens, room] = self.t5.as_ref().map_or([0, 0], |t5| t5.count(prompt));
-        plain_prompt::remarks_on(prompt, FAMILY, tokens, room)
+        plain_prompt::remarks_on(prompt, Configs::FAMILY, tokens, room)
     }
 }

@@ -1,13 +1,11 @@
 //! Prompts as Qwen3 reads them for Z-Image: a message of a chat, as diffusers' pipeline writes it.
 
+use super::super::flow_family::FlowConfigs as _;
 use super::super::plain_prompt;
-use super::profile::{FAMILY, TOKENIZER};
+use super::profile::{Configs, MAX_TOKENS, TOKENIZER};
 use crate::models::text_tokenizer::check_rows;
 use crate::models::{ModelError, TextTokenizer};
 use crate::store::ModelFiles;
-
-/// Tokens that are read, those around the prompt included.
-const MAX_TOKENS: usize = 512;
 
 /// The tokenizer and the template of a prompt.
 pub(super) struct TextReader {
@@ -43,6 +41,6 @@ impl TextReader {
         let count = |text: &str| self.tokenizer.ids(text).map_or(0, |ids| ids.len());
         let around = count(&message(""));
         let tokens = count(&message(prompt)).saturating_sub(around);
-        plain_prompt::remarks_on(prompt, FAMILY, tokens, MAX_TOKENS - around.min(MAX_TOKENS))
+        plain_prompt::remarks_on(prompt, Configs::FAMILY, tokens, MAX_TOKENS - around.min(MAX_TOKENS))
     }
 }
