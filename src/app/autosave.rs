@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::background::Finished;
+use super::background::{Background, Finished};
 use super::files;
-use super::window::Window;
-use crate::session::{Autosave, AutosaveKind, DocumentId, ExportKind, autosave_name};
+use crate::panels::Desk;
+use crate::session::{Autosave, AutosaveKind, DocumentId, ExportKind, Session, autosave_name};
 
 /// Names that were given in this window: some may not be written yet.
 pub(super) type Given = HashSet<PathBuf>;
@@ -34,39 +34,41 @@ fn free_stem(
     Some(stem)
 }
 
-impl Window {
-    /// A picture was drawn: writes it, if that is wished.
-    pub(super) fn autosave(&mut self, document: DocumentId) {
-        let settings = self.desk.autosave.clone();
-        if settings.kind == AutosaveKind::Off {
-            return;
-        }
-        let Some(picture) = self.session.export_as_it_came(document, ExportKind::Picture) else { return };
-        let facts = picture.facts.clone().unwrap_or_default();
-        let secs = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let name = |n| autosave_name(&settings.pattern, &facts, secs, n);
-        let Some(stem) = free_stem(&settings, files::pictures_folder(), &mut self.autosaved, name) else {
-            return;
-        };
-        let mut exports = vec![(picture, ".png")];
-        if settings.kind == AutosaveKind::PicturesAndLatents {
-            let latent = self.session.export_as_it_came(document, ExportKind::Latent);
-            exports.extend(latent.map(|latent| (latent, ".latent")));
-        }
-        let metadata = self.desk.save_metadata;
-        self.background.begin_writing(move || {
-            let written = stem.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(anyhow::Error::from);
-            let written = written.and_then(|()| {
-                for (export, extension) in &exports {
-                    let mut path = stem.clone().into_os_string();
-                    path.push(extension);
-                    files::write(&PathBuf::from(path), export, metadata)?;
-                }
-                Ok(())
-            });
-            Finished::Autosaved(document, written)
-        });
+/// A picture was drawn: writes it, if that is wished.
+pub(super) fn autosave(
+    document: DocumentId,
+    session: &Session,
+    desk: &Desk,
+    given: &mut Given,
+    background: &mut Background,
+) {
+    let settings = &desk.autosave;
+    if settings.kind == AutosaveKind::Off {
+        return;
     }
+    let Some(picture) = session.export_as_it_came(document, ExportKind::Picture) else { return };
+    let facts = picture.facts.clone().unwrap_or_default();
+    let secs = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let name = |n| autosave_name(&settings.pattern, &facts, secs, n);
+    let Some(stem) = free_stem(settings, files::pictures_folder(), given, name) else { return };
+    let mut exports = vec![(picture, ".png")];
+    if settings.kind == AutosaveKind::PicturesAndLatents {
+        let latent = session.export_as_it_came(document, ExportKind::Latent);
+        exports.extend(latent.map(|latent| (latent, ".latent")));
+    }
+    let metadata = desk.save_metadata;
+    background.begin_writing(move || {
+        let written = stem.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(anyhow::Error::from);
+        let written = written.and_then(|()| {
+            for (export, extension) in &exports {
+                let mut path = stem.clone().into_os_string();
+                path.push(extension);
+                files::write(&PathBuf::from(path), export, metadata)?;
+            }
+            Ok(())
+        });
+        Finished::Autosaved(document, written)
+    });
 }
 
 #[cfg(test)]

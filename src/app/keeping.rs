@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::background::Finished;
+use super::background::{Background, Finished};
 use super::recovery::{self, Abandoned, Recovery};
 use super::settings::Settings;
 use super::settings_file::{self, SettingsFile};
-use super::window::Window;
 use crate::catalog::ModelSource;
 use crate::engine::{Command, Job, JobId, JobKind};
 use crate::session::{Message, ResultItem};
@@ -118,68 +117,45 @@ impl Keeping {
             }
         }
     }
-}
 
-impl Window {
-    /// The settings as they are now.
-    fn settings_now(&self) -> Settings {
-        Settings {
-            model: self.session.draft().model.clone(),
-            model_crashed: self.session.is_held_back(),
-            save_metadata: self.desk.save_metadata,
-            recent_models: self
-                .session
-                .recent_models()
-                .iter()
-                .filter(|known| known.has_worked)
-                .map(|known| known.folder.clone())
-                .collect(),
-            recipe: Some(self.session.saved_recipe()),
-            enlarger: self.desk.enlarger,
-            autosave: self.desk.autosave.clone(),
-            ..self.settings.clone()
-        }
-    }
-
-    /// Writes settings that have changed, once they rest.
-    pub(super) fn keep_settings(&mut self) {
-        self.keeping.mark(self.session.loading());
-        let now = self.settings_now();
-        let keeping = &mut self.keeping;
-        let waits = keeping.resting.is_some() || keeping.writing.is_some();
-        if waits || keeping.is_stuck || !keeping.settings.as_ref().is_some_and(|file| file.differs_from(&now))
-        {
+    /// Writes settings that have changed, once they rest. `loading`: the model that is being loaded.
+    pub(super) fn keep_settings(
+        &mut self,
+        now: Settings,
+        loading: Option<&ModelSource>,
+        background: &mut Background,
+    ) {
+        self.mark(loading);
+        let waits = self.resting.is_some() || self.writing.is_some();
+        if waits || self.is_stuck || !self.settings.as_ref().is_some_and(|file| file.differs_from(&now)) {
             return;
         }
-        keeping.resting = Some(now);
+        self.resting = Some(now);
         // A thread that wakes the window: a frame asked for in this one may be passed over.
-        self.background.begin(|| {
+        background.begin(|| {
             std::thread::sleep(REST);
             Finished::SettingsRested
         });
     }
 
     /// Writes settings if they are as they were a while ago.
-    pub(super) fn settings_rested(&mut self) {
-        let now = self.settings_now();
-        if self.keeping.resting.take().is_some_and(|rested| rested == now)
-            && let Some(file) = self.keeping.settings.clone()
+    pub(super) fn settings_rested(&mut self, now: Settings, background: &mut Background) {
+        if self.resting.take().is_some_and(|rested| rested == now)
+            && let Some(file) = self.settings.clone()
         {
-            self.keeping.writing = Some(now.clone());
-            self.background.begin_writing(move || Finished::SettingsWritten(file.write(&now)));
+            self.writing = Some(now.clone());
+            background.begin_writing(move || Finished::SettingsWritten(file.write(&now)));
         }
     }
 
-    /// Writes what is to be kept; unsaved results go only if the person said so.
-    pub(super) fn end_keeping(&mut self) {
-        let now = self.settings_now();
-        if let Some(file) = self.keeping.settings.take().filter(|file| file.differs_from(&now))
-            && let Err(error) = file.write(&now)
+    /// Writes what is to be kept. `give_up`: whether the person said that unsaved results go.
+    pub(super) fn end(&mut self, now: &Settings, give_up: bool) {
+        if let Some(file) = self.settings.take().filter(|file| file.differs_from(now))
+            && let Err(error) = file.write(now)
         {
             log::error!("the settings could not be saved: {error:#}");
         }
-        let give_up = self.questions.closing_is_agreed() && !self.termination.is_wanted();
-        if let Some(mut recovery) = self.keeping.recovery.take() {
+        if let Some(mut recovery) = self.recovery.take() {
             recovery.end(give_up);
         }
     }

@@ -5,6 +5,7 @@ mod background;
 mod dialogs;
 mod display;
 mod files;
+mod frame;
 mod guard;
 mod keeping;
 mod locks;

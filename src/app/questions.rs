@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::background::Finished;
 use super::dialogs::Purpose;
-use super::recovery::{Abandoned, Recovery, read_all};
-use super::saving::Chooser;
-use super::window::Window;
+use super::recovery::Abandoned;
+use super::saving::{Chooser, Replacing};
+use crate::panels::Text;
 
 /// Questions that are open.
 #[derive(Default)]
@@ -20,13 +19,40 @@ pub(super) struct Questions {
     closing: Closing,
 }
 
-/// A choice that would replace files nobody asked about.
-pub(super) struct Replacing {
-    pub(super) purpose: Purpose,
-    pub(super) chosen: PathBuf,
-    /// The files.
-    pub(super) replaced: Vec<PathBuf>,
-    pub(super) by: Chooser,
+/// What the person answered.
+pub(super) enum Decision {
+    /// This path was typed.
+    Typed(Purpose, PathBuf),
+    /// Another name than this is to be chosen.
+    OtherName(Purpose, String),
+    /// The files are replaced.
+    Replace(Purpose, PathBuf),
+    /// What an ended window left is taken over.
+    Restore(Vec<Abandoned>),
+    /// It stays where it is for the next start.
+    RestoreLater,
+    /// It is given up.
+    Discard(Vec<Abandoned>),
+    /// All unsaved documents are saved, and the window closes then.
+    SaveAll,
+    /// The window closes, and what is unsaved goes.
+    Close,
+}
+
+/// What would be lost if the window closed now.
+#[derive(Clone, Copy)]
+pub(super) struct AtStake {
+    /// Documents that are in no file.
+    pub(super) unsaved: usize,
+    /// Pictures that are not drawn yet.
+    pub(super) unfinished: u64,
+}
+
+impl AtStake {
+    /// Whether it is anything.
+    pub(super) fn is_any(self) -> bool {
+        self.unsaved > 0 || self.unfinished > 0
+    }
 }
 
 /// How far the closing of the window with unsaved or unfinished pictures is.
@@ -50,6 +76,16 @@ impl Questions {
             || self.replacing.is_some()
             || !self.abandoned.is_empty()
             || self.closing == Closing::Asked
+    }
+
+    /// The window is to be closed: asks what becomes of what would be lost, unless that is asked already. Gives whether
+    /// that was asked first by this.
+    pub(super) fn ask_about_closing(&mut self) -> bool {
+        let is_new = self.closing == Closing::No;
+        if is_new {
+            self.closing = Closing::Asked;
+        }
+        is_new
     }
 
     /// Whether the person agreed to close the window, whatever was lost by that.
@@ -108,49 +144,25 @@ fn answers(ui: &mut egui::Ui, words: [&str; 3]) -> Option<usize> {
     .inner
 }
 
-impl Window {
-    /// Documents that are in no file.
-    fn unsaved(&self) -> usize {
-        self.session.unsaved().count()
-    }
-
-    /// Whether something would be lost if the window closed now.
-    pub(super) fn would_lose(&self) -> bool {
-        self.unsaved() > 0 || self.session.unfinished() > 0
-    }
-
-    /// Holds a close request back until the person has said what becomes of unsaved and unfinished pictures.
-    pub(super) fn closing(&mut self, ctx: &egui::Context) {
-        // The system does not wait for an answer; what is unsaved is on the disk.
-        if self.questions.closing == Closing::Agreed || self.termination.is_wanted() {
-            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
-        } else if ctx.input(|input| input.viewport().close_requested()) && self.would_lose() {
-            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
-            if self.questions.closing == Closing::No {
-                self.questions.closing = Closing::Asked;
-                // So that the keys reach the question and not the prompt behind it.
-                ctx.memory_mut(egui::Memory::stop_text_input);
-            }
-        }
-    }
-
-    pub(super) fn questions_ui(&mut self, ctx: &egui::Context) {
-        self.typed_path_ui(ctx);
+impl Questions {
+    /// Asks what is to be asked now; gives what was answered.
+    pub(super) fn ask(&mut self, ctx: &egui::Context, text: &Text, at_stake: AtStake) -> Option<Decision> {
         // A path that is being chosen is above the question that asked for it.
-        if self.questions.replacing.is_some() {
-            self.replacing_ui(ctx);
-        } else if self.questions.typed_path.is_none() {
-            if self.questions.closing == Closing::Asked {
-                self.closing_ui(ctx);
-            } else if !self.questions.abandoned.is_empty() {
-                self.abandoned_ui(ctx);
-            }
+        if self.typed_path.is_some() {
+            self.ask_for_path(ctx, text)
+        } else if self.replacing.is_some() {
+            self.ask_about_files(ctx, text)
+        } else if self.closing == Closing::Asked {
+            self.ask_about_documents(ctx, text, at_stake)
+        } else if !self.abandoned.is_empty() {
+            self.ask_about_abandoned(ctx, text)
+        } else {
+            None
         }
     }
 
-    fn typed_path_ui(&mut self, ctx: &egui::Context) {
-        let text = self.desk.text;
-        let Some((purpose, mut path)) = self.questions.typed_path.take() else { return };
+    fn ask_for_path(&mut self, ctx: &egui::Context, text: &Text) -> Option<Decision> {
+        let (purpose, mut path) = self.typed_path.take()?;
         let (mut done, mut open) = (false, true);
         let window = centred(text.path_title, &mut open);
         window.show(ctx, |ui| {
@@ -169,15 +181,14 @@ impl Window {
             }
         });
         if !done && open {
-            self.questions.typed_path = Some((purpose, path));
-        } else if done && !path.is_empty() {
-            self.paths_chosen(purpose, vec![PathBuf::from(path.trim())], Chooser::Typing);
+            self.typed_path = Some((purpose, path));
+            return None;
         }
+        (done && !path.is_empty()).then(|| Decision::Typed(purpose, PathBuf::from(path.trim())))
     }
 
-    fn replacing_ui(&mut self, ctx: &egui::Context) {
-        let text = self.desk.text;
-        let Some(replacing) = &self.questions.replacing else { return };
+    fn ask_about_files(&mut self, ctx: &egui::Context, text: &Text) -> Option<Decision> {
+        let replacing = self.replacing.as_ref()?;
         let names: Vec<String> = replacing.replaced.iter().map(|path| path.display().to_string()).collect();
         let question = asked(ctx, "replacing", |ui| {
             ui.heading(text.exists);
@@ -191,54 +202,46 @@ impl Window {
             ui.add_space(8.0);
             answers(ui, [text.other_name, text.replace, text.cancel])
         });
-        let answer = question.inner.or(question.should_close().then_some(2));
-        let Some(Replacing { purpose, chosen, by, .. }) =
-            answer.and_then(|_| self.questions.replacing.take())
-        else {
-            return;
-        };
+        let answer = question.inner.or(question.should_close().then_some(2))?;
+        let Replacing { purpose, chosen, by, .. } = self.replacing.take()?;
         match (answer, by) {
-            (Some(0), Chooser::Typing) => {
-                self.questions.typed_path = Some((purpose, chosen.display().to_string()));
+            (0, Chooser::Typing) => {
+                self.typed_path = Some((purpose, chosen.display().to_string()));
+                None
             }
-            (Some(0), Chooser::Dialog) => {
+            (0, Chooser::Dialog) => {
                 let name = chosen.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                self.ask(purpose, &name);
+                Some(Decision::OtherName(purpose, name))
             }
-            (Some(1), _) => self.carry_out_choice(purpose, vec![chosen]),
-            _ => {}
+            (1, _) => Some(Decision::Replace(purpose, chosen)),
+            _ => None,
         }
     }
 
-    fn abandoned_ui(&mut self, ctx: &egui::Context) {
-        let text = self.desk.text;
-        let count: usize = self.questions.abandoned.iter().map(Abandoned::count).sum();
+    fn ask_about_abandoned(&mut self, ctx: &egui::Context, text: &Text) -> Option<Decision> {
+        let count: usize = self.abandoned.iter().map(Abandoned::count).sum();
         let question = asked(ctx, "abandoned", |ui| {
             ui.heading(format!("{} {count}", text.abandoned));
             ui.label(text.abandoned_hint);
             ui.add_space(8.0);
             answers(ui, [text.abandoned_restore, text.abandoned_later, text.abandoned_discard])
         });
-        let answer = question.inner.or(question.should_close().then_some(1));
-        self.desk.focus_prompt = answer.is_some();
-        match answer {
-            Some(0) => {
-                let stems = self.keeping.adopt(std::mem::take(&mut self.questions.abandoned));
-                self.background.begin(move || {
-                    let (recovered, failed) = read_all(&stems);
-                    Finished::Recovered(recovered, failed)
-                });
-            }
-            // Their locks go, and the next start finds them again.
-            Some(1) => self.questions.abandoned.clear(),
-            Some(_) => Recovery::discard(std::mem::take(&mut self.questions.abandoned)),
-            None => {}
-        }
+        let answer = question.inner.or(question.should_close().then_some(1))?;
+        let abandoned = std::mem::take(&mut self.abandoned);
+        Some(match answer {
+            0 => Decision::Restore(abandoned),
+            // Their locks go with them, and the next start finds them again.
+            1 => Decision::RestoreLater,
+            _ => Decision::Discard(abandoned),
+        })
     }
 
-    fn closing_ui(&mut self, ctx: &egui::Context) {
-        let text = self.desk.text;
-        let (unsaved, unfinished) = (self.unsaved(), self.session.unfinished());
+    fn ask_about_documents(
+        &mut self,
+        ctx: &egui::Context,
+        text: &Text,
+        AtStake { unsaved, unfinished }: AtStake,
+    ) -> Option<Decision> {
         let answer = asked(ctx, "closing", |ui| {
             for (words, count) in [(text.unsaved, unsaved as u64), (text.unfinished, unfinished)] {
                 if count > 0 {
@@ -260,13 +263,16 @@ impl Window {
         });
         let [save, discard, stay] = answer.inner;
         if save {
-            self.ask(Purpose::SaveAll, "");
-        } else if discard {
-            self.questions.closing = Closing::Agreed;
-            ctx.request_repaint();
-        } else if stay || answer.should_close() {
-            self.questions.closing = Closing::No;
+            return Some(Decision::SaveAll);
         }
+        if discard {
+            self.closing = Closing::Agreed;
+            return Some(Decision::Close);
+        }
+        if stay || answer.should_close() {
+            self.closing = Closing::No;
+        }
+        None
     }
 }
 

@@ -2,14 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::background::Finished;
 use super::dialogs::{Answer, Purpose};
 use super::files::{self, with_extension};
-use super::questions::Replacing;
-use super::window::Window;
-use crate::catalog::ModelSource;
 use crate::formats::picture::PictureFormat;
-use crate::session::{Action, Export, ExportKind, Message};
+use crate::session::{Export, ExportKind};
 
 /// A dialog that ended sooner than this, seconds, was never shown.
 const NEVER_SHOWN: f64 = 0.25;
@@ -83,70 +79,18 @@ pub(super) fn proposed_name(export: &Export) -> String {
     }
 }
 
-impl Window {
-    /// Shows a dialog for a path.
-    pub(super) fn ask(&mut self, purpose: Purpose, name: &str) {
-        self.dialogs.ask(purpose, self.settings.last_folder.as_deref(), name);
-    }
+/// A choice that would replace files nobody asked about.
+pub(super) struct Replacing {
+    pub(super) purpose: Purpose,
+    pub(super) chosen: PathBuf,
+    /// The files.
+    pub(super) replaced: Vec<PathBuf>,
+    pub(super) by: Chooser,
+}
 
-    pub(super) fn answered(&mut self, answer: Answer) {
-        if !answer.paths.is_empty() {
-            self.paths_chosen(answer.purpose, answer.paths, Chooser::Dialog);
-        } else if answer.shown_secs < NEVER_SHOWN {
-            let folder = self.settings.last_folder.clone().or_else(files::home).unwrap_or_default();
-            let path = folder.join(answer.name).display().to_string();
-            self.questions.typed_path = Some((answer.purpose, path));
-        }
-    }
-
-    /// Reads or writes what was chosen; asks first where that would replace a file nobody asked about.
-    pub(super) fn paths_chosen(&mut self, purpose: Purpose, paths: Vec<PathBuf>, by: Chooser) {
-        let Some(chosen) = paths.first().cloned() else { return };
-        let targets = targets(&purpose, &chosen);
-        let replaced = match would_replace(&targets, &chosen, by) {
-            Ok(replaced) => replaced,
-            Err(why) => {
-                self.session.notify(Message::NotSaved(why));
-                return;
-            }
-        };
-        if replaced.is_empty() {
-            self.carry_out_choice(purpose, paths);
-        } else {
-            self.questions.replacing = Some(Replacing { purpose, chosen, replaced, by });
-        }
-    }
-
-    /// Reads or writes what was chosen.
-    pub(super) fn carry_out_choice(&mut self, purpose: Purpose, paths: Vec<PathBuf>) {
-        let Some(path) = paths.first().cloned() else { return };
-        let is_folder = matches!(purpose, Purpose::SaveAll | Purpose::AutosaveFolder);
-        self.settings.last_folder =
-            if is_folder { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
-        match purpose {
-            Purpose::Open => self.session.apply(Action::OpenPaths(paths)),
-            Purpose::OpenSource => {
-                let background = self.session.open_options().background;
-                self.background.begin(move || Finished::SourceOpened(files::open(&path, background)));
-            }
-            Purpose::AutosaveFolder => self.desk.autosave.folder = Some(path),
-            Purpose::OpenModel => self.session.apply(Action::SetModel(ModelSource::Folder(path))),
-            Purpose::Export(export) => {
-                let metadata = self.desk.save_metadata;
-                let document = export.saves.then_some(export.of);
-                self.background.begin_writing(move || {
-                    let written = files::write(&path, &export, metadata);
-                    Finished::Written { document, written }
-                });
-            }
-            Purpose::SaveAll => {
-                let (metadata, unsaved) = (self.desk.save_metadata, self.session.exports_of_unsaved());
-                self.questions.save_begins(unsaved.len());
-                self.background
-                    .begin_writing(move || Finished::AllWritten(files::save_all(&path, &unsaved, metadata)));
-            }
-        }
-    }
+/// Whether a dialog was shown at all: one that could not be ends at once and chooses nothing.
+pub(super) fn was_shown(answer: &Answer) -> bool {
+    !answer.paths.is_empty() || answer.shown_secs >= NEVER_SHOWN
 }
 
 #[cfg(test)]

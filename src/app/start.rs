@@ -141,7 +141,7 @@ fn end_keeping(place: &RefCell<Place>) {
     if let Ok(mut place) = place.try_borrow_mut()
         && let Place::Window(window) = &mut *place
     {
-        eframe::App::on_exit(&mut **window);
+        window.end();
     }
 }
 

@@ -1,16 +1,17 @@
-//! The window: drains the engine, draws the panels, carries out what the session asks for.
+//! The window's parts, and what goes on between them: what the session asks for is carried out, what was worked beside the
+//! window is taken in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::autosave::Given;
+use super::autosave::{Given, autosave};
 use super::background::{Background, Finished};
-use super::dialogs::{Dialogs, Purpose};
+use super::dialogs::{Answer, Dialogs, Purpose};
 use super::files::{self, Opened};
 use super::keeping::{Found, Keeping};
-use super::monitor::fit_to_monitor;
-use super::questions::Questions;
-use super::saving::proposed_name;
+use super::questions::{AtStake, Decision, Questions};
+use super::recovery::{self, Recovery};
+use super::saving::{Chooser, Replacing, proposed_name, targets, was_shown, would_replace};
 use super::settings::Settings;
 use super::signals::Termination;
 use super::typing::Typing;
@@ -18,9 +19,8 @@ use super::waker::Waker;
 use crate::catalog::ModelSource;
 use crate::engine::{Engine, EngineSettings, Event};
 use crate::formats::compare;
-use crate::panels::{Desk, Language, ThemeChoice, theme, window_ui};
+use crate::panels::{Desk, Language, ThemeChoice, theme};
 use crate::preview::LatentTextures;
-use crate::request::Picture;
 use crate::session::{Action, DocumentId, Effect, FileContent, Message, Session};
 
 /// The program's window.
@@ -30,26 +30,26 @@ pub struct Window {
     /// What it draws with.
     pub desk: Desk,
     pub(super) questions: Questions,
-    pub(super) background: Background,
+    background: Background,
     pub(super) settings: Settings,
-    pub(super) keeping: Keeping,
-    pub(super) termination: Termination,
-    pub(super) dialogs: Dialogs,
+    keeping: Keeping,
+    termination: Termination,
+    dialogs: Dialogs,
     engine: Engine,
     waker: Waker,
-    typing: Typing,
-    pub(super) autosaved: Given,
+    autosaved: Given,
+    pub(super) typing: Typing,
     /// What is said in the window's frame.
-    title: String,
+    pub(super) title: String,
     /// Whether the window was held against its monitor's size.
-    is_fitted: bool,
+    pub(super) is_fitted: bool,
 }
+
+/// What stands in the window's frame at rest.
+pub(super) const TITLE: &str = "Safelight";
 
 /// A repaint asked for so late is one frame; one asked for at once is two, the second for what changed its size.
 const SOON: Duration = Duration::from_millis(1);
-
-/// What stands in the window's frame at rest.
-const TITLE: &str = "Safelight";
 
 impl Window {
     /// Builds the window and starts the engine. Nothing is kept on the disk.
@@ -98,8 +98,8 @@ impl Window {
             dialogs: Dialogs::new(&waker),
             engine,
             waker,
-            typing: Typing::default(),
             autosaved: Given::default(),
+            typing: Typing::default(),
             title: TITLE.to_owned(),
             is_fitted: false,
         };
@@ -146,7 +146,10 @@ impl Window {
                 Effect::ShowInFolder(path) => files::show_in_folder(&path),
                 Effect::AskOpen => self.ask(Purpose::Open, ""),
                 Effect::AskSource => self.ask(Purpose::OpenSource, ""),
-                Effect::Drawn(document) => self.autosave(document),
+                Effect::Drawn(document) => {
+                    let (given, background) = (&mut self.autosaved, &mut self.background);
+                    autosave(document, &self.session, &self.desk, given, background);
+                }
                 Effect::AskAutosaveFolder => self.ask(Purpose::AutosaveFolder, ""),
                 Effect::AskOpenModel => self.ask(Purpose::OpenModel, ""),
                 Effect::Copy(picture) => {
@@ -210,7 +213,7 @@ impl Window {
                 for (document, written) in written {
                     self.finished(Finished::Written { document: Some(document), written });
                 }
-                self.questions.save_ended(all, self.would_lose());
+                self.questions.save_ended(all, self.at_stake().is_any());
             }
             Finished::Autosaved(document, Ok(())) => self.session.mark_saved(document),
             Finished::Compared(job, Some(comparison)) => {
@@ -224,7 +227,10 @@ impl Window {
                 }
                 self.session.apply(Action::Recover(recovered));
             }
-            Finished::SettingsRested => self.settings_rested(),
+            Finished::SettingsRested => {
+                let now = self.settings_now();
+                self.keeping.settings_rested(now, &mut self.background);
+            }
             Finished::SettingsWritten(written) => {
                 if let Some(message) = self.keeping.settings_written(written) {
                     self.session.notify(message);
@@ -251,63 +257,132 @@ impl Window {
         }
     }
 
-    fn dropped_and_pasted(&mut self, ctx: &egui::Context) {
-        let paths: Vec<PathBuf> =
-            ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect());
-        if !paths.is_empty() {
-            self.session.apply(Action::OpenPaths(paths));
-        }
-        let pasted = ctx.input(|input| {
-            input.events.iter().find_map(|event| match event {
-                egui::Event::PasteImage(image) => Some(image.clone()),
-                _ => None,
-            })
-        });
-        if let Some(image) = pasted {
-            let rgb: Vec<u8> = image.pixels.iter().flat_map(|p| [p.r(), p.g(), p.b()]).collect();
-            if let Ok(picture) = Picture::new(image.size[0], image.size[1], rgb) {
-                let name = self.desk.text.pasted.to_owned();
-                self.session.apply(Action::OpenPicture(picture, name));
+    /// Holds a close request back until the person has said what becomes of unsaved and unfinished pictures.
+    pub(super) fn hold_close(&mut self, ctx: &egui::Context) {
+        // The system does not wait for an answer; what is unsaved is on the disk.
+        if self.questions.closing_is_agreed() || self.termination.is_wanted() {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        } else if ctx.input(|input| input.viewport().close_requested()) && self.at_stake().is_any() {
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            if self.questions.ask_about_closing() {
+                // So that the keys reach the question and not the prompt behind it.
+                ctx.memory_mut(egui::Memory::stop_text_input);
             }
         }
     }
 
-    /// Says in the window's frame how far it is: it may lie behind others.
-    fn tell_progress(&mut self, ctx: &egui::Context) {
-        let title = match self.session.running() {
-            None => TITLE.to_owned(),
-            Some(running) => {
-                let [at, of] = self.session.series();
-                let series = if of > 1 { format!("{at}/{of} · ") } else { String::new() };
-                format!("{series}{:.0} % · {TITLE}", running.progress() * 100.0)
+    /// What would be lost if the window closed now.
+    fn at_stake(&self) -> AtStake {
+        AtStake { unsaved: self.session.unsaved().count(), unfinished: self.session.unfinished() }
+    }
+
+    /// Asks what is to be asked, and carries out what is answered.
+    pub(super) fn ask_questions(&mut self, ctx: &egui::Context) {
+        let at_stake = self.at_stake();
+        let Some(decision) = self.questions.ask(ctx, self.desk.text, at_stake) else { return };
+        match decision {
+            Decision::Typed(purpose, path) => self.paths_chosen(purpose, vec![path], Chooser::Typing),
+            Decision::OtherName(purpose, name) => self.ask(purpose, &name),
+            Decision::Replace(purpose, path) => self.carry_out_choice(purpose, vec![path]),
+            Decision::Restore(abandoned) => {
+                self.desk.focus_prompt = true;
+                let stems = self.keeping.adopt(abandoned);
+                self.background.begin(move || {
+                    let (recovered, failed) = recovery::read_all(&stems);
+                    Finished::Recovered(recovered, failed)
+                });
             }
-        };
-        if title != self.title {
-            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
-            self.title = title;
+            Decision::RestoreLater => self.desk.focus_prompt = true,
+            Decision::Discard(abandoned) => {
+                self.desk.focus_prompt = true;
+                Recovery::discard(abandoned);
+            }
+            Decision::SaveAll => self.ask(Purpose::SaveAll, ""),
+            Decision::Close => ctx.request_repaint(),
         }
     }
 
-    /// Takes up what the panels chose of the window's own settings.
-    fn take_choices(&mut self, ctx: &egui::Context) {
-        self.settings.language = self.desk.language;
-        if self.settings.theme != self.desk.theme {
-            self.settings.theme = self.desk.theme;
-            ctx.set_theme(theme_preference(self.desk.theme));
+    /// Shows a dialog for a path.
+    fn ask(&mut self, purpose: Purpose, name: &str) {
+        self.dialogs.ask(purpose, self.settings.last_folder.as_deref(), name);
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        if was_shown(&answer) {
+            self.paths_chosen(answer.purpose, answer.paths, Chooser::Dialog);
+        } else {
+            let folder = self.settings.last_folder.clone().or_else(files::home).unwrap_or_default();
+            let path = folder.join(answer.name).display().to_string();
+            self.questions.typed_path = Some((answer.purpose, path));
         }
     }
-}
 
-fn theme_preference(theme: ThemeChoice) -> egui::ThemePreference {
-    match theme {
-        ThemeChoice::System => egui::ThemePreference::System,
-        ThemeChoice::Light => egui::ThemePreference::Light,
-        ThemeChoice::Dark => egui::ThemePreference::Dark,
+    /// Reads or writes what was chosen; asks first where that would replace a file nobody asked about.
+    fn paths_chosen(&mut self, purpose: Purpose, paths: Vec<PathBuf>, by: Chooser) {
+        let Some(chosen) = paths.first().cloned() else { return };
+        match would_replace(&targets(&purpose, &chosen), &chosen, by) {
+            Err(why) => {
+                self.session.notify(Message::NotSaved(why));
+            }
+            Ok(replaced) if replaced.is_empty() => self.carry_out_choice(purpose, paths),
+            Ok(replaced) => self.questions.replacing = Some(Replacing { purpose, chosen, replaced, by }),
+        }
     }
-}
 
-impl eframe::App for Window {
-    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+    /// Reads or writes what was chosen.
+    fn carry_out_choice(&mut self, purpose: Purpose, paths: Vec<PathBuf>) {
+        let Some(path) = paths.first().cloned() else { return };
+        let is_folder = matches!(purpose, Purpose::SaveAll | Purpose::AutosaveFolder);
+        self.settings.last_folder =
+            if is_folder { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
+        match purpose {
+            Purpose::Open => self.session.apply(Action::OpenPaths(paths)),
+            Purpose::OpenSource => {
+                let background = self.session.open_options().background;
+                self.background.begin(move || Finished::SourceOpened(files::open(&path, background)));
+            }
+            Purpose::AutosaveFolder => self.desk.autosave.folder = Some(path),
+            Purpose::OpenModel => self.session.apply(Action::SetModel(ModelSource::Folder(path))),
+            Purpose::Export(export) => {
+                let metadata = self.desk.save_metadata;
+                let document = export.saves.then_some(export.of);
+                self.background.begin_writing(move || {
+                    let written = files::write(&path, &export, metadata);
+                    Finished::Written { document, written }
+                });
+            }
+            Purpose::SaveAll => {
+                let (metadata, unsaved) = (self.desk.save_metadata, self.session.exports_of_unsaved());
+                self.questions.save_begins(unsaved.len());
+                self.background
+                    .begin_writing(move || Finished::AllWritten(files::save_all(&path, &unsaved, metadata)));
+            }
+        }
+    }
+
+    /// The settings as they are now.
+    fn settings_now(&self) -> Settings {
+        let worked = self.session.recent_models().iter().filter(|known| known.has_worked);
+        Settings {
+            model: self.session.draft().model.clone(),
+            model_crashed: self.session.is_held_back(),
+            save_metadata: self.desk.save_metadata,
+            recent_models: worked.map(|known| known.folder.clone()).collect(),
+            recipe: Some(self.session.saved_recipe()),
+            enlarger: self.desk.enlarger,
+            autosave: self.desk.autosave.clone(),
+            ..self.settings.clone()
+        }
+    }
+
+    /// Writes settings that have changed, once they rest.
+    pub(super) fn keep_settings(&mut self) {
+        let now = self.settings_now();
+        self.keeping.keep_settings(now, self.session.loading(), &mut self.background);
+    }
+
+    /// Takes in what the engine, the dialogs and the threads beside the window have done since the last frame.
+    pub(super) fn take_in(&mut self, ctx: &egui::Context) {
         while let Some(event) = self.engine.try_next() {
             // A step changes the picture only: one frame, for on a software adapter it takes time from the next step.
             if !matches!(event, Event::StepFinished { .. }) {
@@ -321,39 +396,10 @@ impl eframe::App for Window {
         while let Some(finished) = self.background.next() {
             self.finished(finished);
         }
-        self.dropped_and_pasted(ctx);
-        self.closing(ctx);
-        self.carry_out(ctx);
-        self.keep_settings();
     }
 
-    fn raw_input_hook(&mut self, ctx: &egui::Context, input: &mut egui::RawInput) {
-        if self.typing.keep_in_order(&mut input.events) {
-            ctx.request_repaint();
-        }
-    }
-
-    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
-        self.desk.keys_are_taken = self.questions.take_keys();
-        let actions = window_ui(ui, &self.session, &mut self.desk);
-        let ctx = ui.ctx().clone();
-        self.questions_ui(&ctx);
-        // What was typed in this frame counts for what was asked in it.
-        let (edits, others): (Vec<_>, Vec<_>) =
-            actions.into_iter().partition(|action| matches!(action, Action::Edit(_) | Action::SetBatch(..)));
-        for action in edits.into_iter().chain(others) {
-            self.session.apply(action);
-        }
-        self.take_choices(&ctx);
-        self.tell_progress(&ctx);
-        self.carry_out(&ctx);
-        self.is_fitted = self.is_fitted || fit_to_monitor(&ctx);
-        if let Some(rect) = ctx.input(|input| input.viewport().inner_rect) {
-            self.settings.window_size = [rect.width(), rect.height()];
-        }
-    }
-
-    fn on_exit(&mut self) {
+    /// Ends all work, and writes what is to be kept; unsaved results go only if the person said so.
+    pub(super) fn end(&mut self) {
         // What was sampled since the last frame is kept too.
         while let Some(event) = self.engine.try_next() {
             self.session.apply_event(event);
@@ -364,6 +410,15 @@ impl eframe::App for Window {
             }
         }
         self.background.finish_writing();
-        self.end_keeping();
+        let give_up = self.questions.closing_is_agreed() && !self.termination.is_wanted();
+        self.keeping.end(&self.settings_now(), give_up);
+    }
+}
+
+pub(super) fn theme_preference(theme: ThemeChoice) -> egui::ThemePreference {
+    match theme {
+        ThemeChoice::System => egui::ThemePreference::System,
+        ThemeChoice::Light => egui::ThemePreference::Light,
+        ThemeChoice::Dark => egui::ThemePreference::Dark,
     }
 }

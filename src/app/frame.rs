@@ -1,0 +1,95 @@
+//! One frame of the window: what came in, the panels, what they chose.
+
+use std::path::PathBuf;
+
+use super::monitor::fit_to_monitor;
+use super::window::{TITLE, Window, theme_preference};
+use crate::panels::window_ui;
+use crate::request::Picture;
+use crate::session::Action;
+
+fn dropped_and_pasted(window: &mut Window, ctx: &egui::Context) {
+    let paths: Vec<PathBuf> =
+        ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect());
+    if !paths.is_empty() {
+        window.session.apply(Action::OpenPaths(paths));
+    }
+    let pasted = ctx.input(|input| {
+        input.events.iter().find_map(|event| match event {
+            egui::Event::PasteImage(image) => Some(image.clone()),
+            _ => None,
+        })
+    });
+    if let Some(image) = pasted {
+        let rgb: Vec<u8> = image.pixels.iter().flat_map(|p| [p.r(), p.g(), p.b()]).collect();
+        if let Ok(picture) = Picture::new(image.size[0], image.size[1], rgb) {
+            let name = window.desk.text.pasted.to_owned();
+            window.session.apply(Action::OpenPicture(picture, name));
+        }
+    }
+}
+
+/// Says in the window's frame how far it is: it may lie behind others.
+fn tell_progress(window: &mut Window, ctx: &egui::Context) {
+    let title = match window.session.running() {
+        None => TITLE.to_owned(),
+        Some(running) => {
+            let [at, of] = window.session.series();
+            let series = if of > 1 { format!("{at}/{of} · ") } else { String::new() };
+            format!("{series}{:.0} % · {TITLE}", running.progress() * 100.0)
+        }
+    };
+    if title != window.title {
+        ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+        window.title = title;
+    }
+}
+
+/// Takes up what the panels chose of the window's own settings.
+fn take_choices(window: &mut Window, ctx: &egui::Context) {
+    window.settings.language = window.desk.language;
+    if window.settings.theme != window.desk.theme {
+        window.settings.theme = window.desk.theme;
+        ctx.set_theme(theme_preference(window.desk.theme));
+    }
+}
+
+impl eframe::App for Window {
+    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        self.take_in(ctx);
+        dropped_and_pasted(self, ctx);
+        self.hold_close(ctx);
+        self.carry_out(ctx);
+        self.keep_settings();
+    }
+
+    fn raw_input_hook(&mut self, ctx: &egui::Context, input: &mut egui::RawInput) {
+        if self.typing.keep_in_order(&mut input.events) {
+            ctx.request_repaint();
+        }
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        self.desk.keys_are_taken = self.questions.take_keys();
+        let actions = window_ui(ui, &self.session, &mut self.desk);
+        let ctx = ui.ctx().clone();
+        self.ask_questions(&ctx);
+        // What was typed in this frame counts for what was asked in it.
+        let (edits, others): (Vec<_>, Vec<_>) =
+            actions.into_iter().partition(|action| matches!(action, Action::Edit(_) | Action::SetBatch(..)));
+        for action in edits.into_iter().chain(others) {
+            self.session.apply(action);
+        }
+        take_choices(self, &ctx);
+        tell_progress(self, &ctx);
+        self.carry_out(&ctx);
+        self.is_fitted = self.is_fitted || fit_to_monitor(&ctx);
+        if let Some(rect) = ctx.input(|input| input.viewport().inner_rect) {
+            self.settings.window_size = [rect.width(), rect.height()];
+        }
+    }
+
+    fn on_exit(&mut self) {
+        self.end();
+    }
+}
