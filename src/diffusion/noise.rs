@@ -52,6 +52,8 @@ pub struct NoiseSource {
     twister: MersenneTwister,
     /// The second value of a pair, kept when fewer than 16 values are drawn.
     spare: Option<f64>,
+    /// Whether the values of a patch of a latent are drawn as channels.
+    in_patches: bool,
 }
 
 /// Values that PyTorch transforms together.
@@ -60,7 +62,13 @@ const BLOCK: usize = 16;
 impl NoiseSource {
     /// A source at the start of a seed's stream. As in PyTorch's twister only the low 32 bits count.
     pub fn new(seed: Seed) -> Self {
-        Self { twister: MersenneTwister::new(seed.0 as u32), spare: None }
+        Self { twister: MersenneTwister::new(seed.0 as u32), spare: None, in_patches: false }
+    }
+
+    /// The same stream, whose latents are drawn with the four values of a 2×2 patch as channels (FLUX.2).
+    #[must_use]
+    pub fn in_patches(self, in_patches: bool) -> Self {
+        Self { in_patches, ..self }
     }
 
     /// Uniform in `0..1` with f32's 24 bits.
@@ -107,9 +115,25 @@ impl NoiseSource {
         radius * theta.cos()
     }
 
-    /// A latent of noise, drawn as `torch.randn` of its shape.
+    /// A latent of noise, drawn as `torch.randn` of its shape `[C, H, W]`, or of `[4·C, H/2, W/2]` where it is drawn in
+    /// patches: channel `4·c + 2·y + x` of a patch is channel `c` at its row `y` and column `x`.
     pub fn latent(&mut self, shape: LatentShape) -> Latent {
-        Latent::zeros(shape).with_values(self.normal(shape.len()))
+        let LatentShape { channels, height, width } = shape;
+        let drawn = self.normal(shape.len());
+        if !self.in_patches || height % 2 != 0 || width % 2 != 0 {
+            return Latent::zeros(shape).with_values(drawn);
+        }
+        let (rows, columns) = (height / 2, width / 2);
+        let mut values = Vec::with_capacity(drawn.len());
+        for channel in 0..channels {
+            for row in 0..height {
+                for column in 0..width {
+                    let plane = 4 * channel + 2 * (row % 2) + column % 2;
+                    values.push(drawn[(plane * rows + row / 2) * columns + column / 2]);
+                }
+            }
+        }
+        Latent::zeros(shape).with_values(values)
     }
 }
 

@@ -63,7 +63,7 @@ pub fn sample(
     on_step: &mut dyn FnMut(Arc<TrajectoryStep>),
 ) -> Result<SampledRun, DiffusionError> {
     let Run { denoiser, config, schedule, start, seed, cancel } = run;
-    let mut noise = NoiseSource::new(seed);
+    let mut noise = NoiseSource::new(seed).in_patches(config.noise_in_patches);
     let (mut noisy, steps) = begin(schedule, &start, &mut noise);
     let coordinates = schedule.coordinates;
     let plan =

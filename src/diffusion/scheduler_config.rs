@@ -143,6 +143,9 @@ pub struct SchedulerConfig {
     /// Whether the model is of Stable Diffusion XL's kind, for which other steps are aligned; not a key.
     #[serde(skip)]
     pub is_xl: bool,
+    /// Whether noise is drawn with the values of a latent's 2×2 patch as channels (FLUX.2); not a key.
+    #[serde(skip)]
+    pub noise_in_patches: bool,
     /// Euler: interpolation between training sigmas; only `linear` is supported.
     pub interpolation_type: Option<String>,
     /// Euler: the timestep that the network gets; only `discrete` is supported.
@@ -204,6 +207,7 @@ impl Default for SchedulerConfig {
             invert_sigmas: false,
             stochastic_sampling: false,
             is_xl: false,
+            noise_in_patches: false,
             interpolation_type: None,
             timestep_type: None,
         }

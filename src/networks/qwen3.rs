@@ -201,32 +201,61 @@ impl Qwen3Encoder {
         heads.contiguous()?.reshape((1, tokens, shared * times * head))
     }
 
-    /// The hidden states of token ids after the last layer that was built, without a norm, `[1, N, C]`. Every token sees
-    /// those before it.
+    /// The hidden states of token ids after each of `layers`, without the final norm, side by side: `[1, N, L·C]`. A
+    /// token sees those before it and itself, but none of the last `padding` ones, which see all others.
     ///
     /// # Errors
-    /// [`NetworkError::Cancelled`] once the job was stopped; it is looked at between layers.
-    pub fn forward(&self, ids: &[u32], cancel: &CancelToken) -> std::result::Result<Tensor, NetworkError> {
+    /// [`NetworkError::Cancelled`] once the job was stopped, checked between layers. If a layer was not built.
+    pub fn forward(
+        &self,
+        ids: &[u32],
+        padding: usize,
+        layers: &[usize],
+        cancel: &CancelToken,
+    ) -> std::result::Result<Tensor, NetworkError> {
         let half = self.config.head_dim / 2;
         let frequency = |i: usize| self.config.theta().powf(-(i as f64) / half as f64);
         let angles: Vec<f64> =
             (0..ids.len()).flat_map(|place| (0..half).map(move |i| place as f64 * frequency(i))).collect();
         let rotary = RotaryEmbedding::new(&self.runtime, &angles, half, RotaryPairs::Halves)?;
+        let real = ids.len().saturating_sub(padding);
         let mut x = self.tokens.forward(ids)?.unsqueeze(0)?;
-        for layer in &self.layers {
+        let mut states = Vec::with_capacity(layers.len());
+        for (index, layer) in self.layers.iter().enumerate() {
             checkpoint(cancel)?;
             let normed = layer.norm1.forward(&x)?;
             let query = rotary.forward(&layer.query_norm.forward(&layer.query.forward(&normed)?)?)?;
             let key = rotary.forward(&layer.key_norm.forward(&layer.key.forward(&normed)?)?)?;
             let (key, value) = (self.repeated(&key)?, self.repeated(&layer.value.forward(&normed)?)?);
-            let heads = self.config.num_attention_heads;
-            let attended = attention(&self.runtime, [&query, &key, &value], heads, Mask::Causal)?;
+            let attended = self.attend([&query, &key, &value], real)?;
             x = layer.out.forward_add(&attended, &x)?;
             let normed = layer.norm2.forward(&x)?;
             let (gate, wide) = (layer.gate.forward(&normed)?, layer.expand.forward(&normed)?);
             x = layer.contract.forward_add(&silu_gated(&self.runtime, &gate, &wide)?, &x)?;
+            if layers.contains(&(index + 1)) {
+                states.push(x.clone());
+            }
         }
-        Ok(x)
+        if states.len() != layers.len() {
+            let message = format!("the states after layers {layers:?} of {}", self.layers.len());
+            return Err(candle_core::Error::Msg(message).into());
+        }
+        Ok(Tensor::cat(&states, 2)?)
+    }
+
+    /// Causal attention of the first `real` tokens among each other, and attention of all others to them.
+    fn attend(&self, [query, key, value]: [&Tensor; 3], real: usize) -> Result<Tensor> {
+        let heads = self.config.num_attention_heads;
+        let tokens = query.dim(1)?;
+        if real == tokens {
+            return attention(&self.runtime, [query, key, value], heads, Mask::Causal);
+        }
+        let (key, value) = (key.narrow(1, 0, real)?.contiguous()?, value.narrow(1, 0, real)?.contiguous()?);
+        let part = |from: usize, count: usize, mask| {
+            let query = query.narrow(1, from, count)?.contiguous()?;
+            attention(&self.runtime, [&query, &key, &value], heads, mask)
+        };
+        Tensor::cat(&[part(0, real, Mask::Causal)?, part(real, tokens - real, Mask::None)?], 1)
     }
 }
 

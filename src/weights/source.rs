@@ -73,13 +73,16 @@ pub fn stored_bytes(source: &dyn TensorSource) -> u64 {
     sum(source, |info| info.dtype.bytes_of(&info.shape).unwrap_or_default() as u64)
 }
 
-/// blake3 over all tensors and their names, in the order of the names, hex.
+/// The end of a batch norm's counter of training steps, an integer that no network reads.
+const COUNTER: &str = ".num_batches_tracked";
+
+/// blake3 over all weights and their names, in the order of the names, hex.
 ///
 /// # Errors
 /// If one cannot be read.
 pub fn hash(source: &dyn TensorSource) -> Result<String, WeightError> {
     let mut hasher = blake3::Hasher::new();
-    for name in source.names() {
+    for name in source.names().into_iter().filter(|name| !name.ends_with(COUNTER)) {
         hasher.update(name.as_bytes());
         let stored = source.read(name)?;
         hasher.update(stored.view().bytes);

@@ -236,6 +236,27 @@ fn z_image_in_files_is_the_model_of_its_folder() {
     close("Z-Image in files", found.values(), own.values(), 1e-6);
 }
 
+/// FLUX.2's transformer and VAE in their own layouts, and Qwen3 in transformers'.
+#[test]
+fn flux2_in_files_is_the_model_of_its_folder() {
+    let noisy = NoiseSource::new(Seed(3)).latent(LatentShape::new(4, 4, 6));
+    let cancel = CancelToken::new();
+    let answers = |choice: &ModelSource| {
+        let mut model = loaded(choice);
+        let picture = model.decode(&noisy, DecodeChoice::default(), &cancel).unwrap().picture;
+        let mut network = model.condition(&prompts("a red fox in the snow", ""), &cancel).unwrap();
+        (network.predict(&noisy, 800.0, Branch::Conditional).unwrap().conditional, picture)
+    };
+    let in_files = ModelParts {
+        model: fixture("single/flux2_transformer.safetensors"),
+        text_encoders: [Some(fixture("flux2/text_encoder/model.safetensors")), None, None],
+        vae: Some(fixture("single/flux2_vae.safetensors")),
+        configuration: Some(fixture("flux2")),
+        ..ModelParts::default()
+    };
+    assert!(answers(&ModelSource::Parts(Box::new(in_files))) == answers(&fixture_model("flux2")));
+}
+
 /// The parts of a transformer alone are looked for beside it, as other programs keep them.
 #[test]
 fn parts_are_found_beside_a_transformer_or_asked_for() {

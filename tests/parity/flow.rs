@@ -154,7 +154,7 @@ fn qwen3_agrees_with_transformers() {
     let parameters = Parameters::new(files.tensors("text_encoder").unwrap(), &runtime);
     let cancel = CancelToken::new();
     let qwen3 = Qwen3Encoder::new(&parameters, config, layers, &cancel).unwrap();
-    let states = qwen3.forward(&ids_of(&facts, prompt_of(&facts)), &cancel).unwrap();
+    let states = qwen3.forward(&ids_of(&facts, prompt_of(&facts)), 0, &[layers], &cancel).unwrap();
     let states: Vec<f32> = states.flatten_all().unwrap().to_vec1().unwrap();
     close("Qwen3's states", &states, &recorded("z_image")["states"].1, NETWORK);
 }
@@ -176,6 +176,58 @@ fn z_image_agrees_with_diffusers() {
     assert_eq!((profile.defaults.steps, profile.defaults.guidance_scale), (8, 1.0));
     let [length] = &model.remarks_on(&conditioning(&"a red fox ".repeat(400), 1.0))[..] else { panic!() };
     assert!(length.contains("this model reads 50"), "{length}");
+}
+
+#[test]
+fn flux2_klein_agrees_with_diffusers() {
+    let facts = facts_of("flux2");
+    let prompt = prompt_of(&facts);
+    // A distilled model ignores the scale.
+    agrees_with_diffusers(&fixture("flux2"), "flux2", &conditioning(prompt, 4.0));
+    let distilled = opened(&fixture("flux2"));
+    let profile = distilled.profile();
+    assert_eq!((profile.family, profile.guidance), ("FLUX.2 klein", GuidanceKind::None));
+    assert_eq!((profile.defaults.steps, profile.size_multiple), (4, 4));
+    assert_eq!(profile.remarks, [""; 0]);
+    let [length] = &distilled.remarks_on(&conditioning(&"a red fox ".repeat(400), 1.0))[..] else { panic!() };
+    assert!(length.contains("this model reads 500"), "{length}");
+}
+
+#[test]
+fn flux2_klein_base_is_guided_as_by_diffusers() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&fixture("flux2"), folder.path());
+    let index = folder.path().join("model_index.json");
+    let text = std::fs::read_to_string(&index).unwrap();
+    std::fs::write(&index, text.replace("\"is_distilled\": true", "\"is_distilled\": false")).unwrap();
+    let (mut model, expected, facts) = (opened(folder.path()), recorded("flux2"), facts_of("flux2"));
+    let profile = model.profile();
+    assert_eq!((profile.guidance, profile.defaults.steps), (GuidanceKind::ClassifierFree, 50));
+    let shape = latent(&expected["guided"]).shape();
+    let guided = conditioning(prompt_of(&facts), 2.5);
+    let (_, last) = run(&mut *model, &guided, shape, expected["steps"].0[0], Start::Noise(shape));
+    close("flux2: guided", last.values(), &expected["guided"].1, RUN);
+}
+
+#[test]
+fn padding_of_qwen3_agrees_with_transformers() {
+    let files = ModelFiles::open(&ModelSource::Folder(fixture("flux2"))).unwrap();
+    let facts = facts_of("flux2");
+    let config: Qwen3Config = files.json("text_encoder/config.json").unwrap();
+    let width = 3 * config.hidden_size;
+    let runtime = Runtime::processor(Some(2));
+    let parameters = Parameters::new(files.tensors("text_encoder").unwrap(), &runtime);
+    let cancel = CancelToken::new();
+    let qwen3 = Qwen3Encoder::new(&parameters, config, 27, &cancel).unwrap();
+    let ids = ids_of(&facts, prompt_of(&facts));
+    let pad = ids[ids.len() - 1];
+    let padding = ids.iter().rev().take_while(|id| **id == pad).count();
+    let states = qwen3.forward(&ids, padding, &[9, 18, 27], &cancel).unwrap();
+    let states: Vec<f32> = states.flatten_all().unwrap().to_vec1().unwrap();
+    // Every 64th token is recorded: two of the prompt or its template, and padding.
+    let found: Vec<f32> = states.chunks_exact(width).step_by(64).flatten().copied().collect();
+    close("Qwen3's padded states", &found, &recorded("flux2")["states"].1, NETWORK);
+    assert!(qwen3.forward(&ids, padding, &[28], &cancel).is_err(), "there is no such layer");
 }
 
 /// Stable Diffusion 3.5 medium's parts with FLUX.1's VAE in another scale.

@@ -35,6 +35,11 @@ pub(super) trait FlowConfigs: Send + Sync + Sized + 'static {
         scheduler.with_even_flow_times()
     }
 
+    /// The scheduler's configuration for a picture of `tokens` image tokens that is drawn in `steps` steps.
+    fn scheduler_for(scheduler: &SchedulerConfig, tokens: usize, _steps: usize) -> SchedulerConfig {
+        scheduler.for_image_tokens(tokens)
+    }
+
     /// The parts with weights but for the VAE, in the order in which they are loaded.
     fn parts(&self) -> Vec<&'static str>;
 
@@ -131,12 +136,9 @@ impl<C: FlowConfigs> ModelConfigs<C> {
             parameters += weights::parameters(&*files.tensors(part)?);
         }
         let special = networks.special(&names(checkpoint), scheduler);
-        let format = LatentFormat {
-            channels: vae.latent_channels,
-            downscale: vae.downscale(),
-            scale: vae.scaling_factor,
-            shift: vae.shift_factor.unwrap_or(0.0),
-        };
+        let [scale, shift] = vae.scale_and_shift();
+        let (channels, downscale) = (vae.latent_channels, vae.downscale());
+        let format = LatentFormat { channels, downscale, scale, shift };
         // A token is a patch of 2×2 latent pixels.
         let size_multiple = 2 * format.downscale;
         let edge = (special.latent_edge * format.downscale).next_multiple_of(size_multiple);

@@ -154,8 +154,8 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
         &self.scheduler
     }
 
-    fn scheduler_config_for(&self, latent: LatentShape, _: usize) -> SchedulerConfig {
-        self.scheduler.for_image_tokens(image_tokens(latent))
+    fn scheduler_config_for(&self, latent: LatentShape, steps: usize) -> SchedulerConfig {
+        F::Configs::scheduler_for(&self.scheduler, image_tokens(latent), steps)
     }
 
     fn remarks_on(&self, conditioning: &Conditioning) -> Vec<String> {

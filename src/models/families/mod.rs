@@ -8,7 +8,9 @@ mod flow_family;
 mod flow_model;
 mod flow_profile;
 mod flux;
+mod flux2;
 mod plain_prompt;
+mod qwen3_reader;
 mod stable_diffusion;
 mod stable_diffusion_3;
 mod t5_reader;
@@ -47,6 +49,7 @@ pub const FAMILIES: &[&dyn ModelFamily] = &[
     &FlowModels::<stable_diffusion_3::StableDiffusion3>::NEW,
     &FlowModels::<chroma::Chroma>::NEW,
     &FlowModels::<flux::Flux>::NEW,
+    &FlowModels::<flux2::Flux2>::NEW,
     &FlowModels::<z_image::ZImage>::NEW,
 ];
 
@@ -69,7 +72,8 @@ pub fn family_of<'a>(
         let reason = "‘_class_name’, which names the pipeline, is not in it".to_owned();
         return Err(StoreError::Damaged { reason, path }.into());
     }
-    let why = "only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1, Chroma and Z-Image are".to_owned();
+    let why =
+        "only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1, FLUX.2 klein, Chroma and Z-Image are".to_owned();
     Err(StoreError::UnsupportedFamily { class, why, path }.into())
 }
 
@@ -111,7 +115,7 @@ mod tests {
             ),
             (
                 r#"{"_class_name": "AuraFlowPipeline"}"#,
-                "AuraFlowPipeline models are not supported yet: only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1, Chroma and Z-Image are: …/model_index.json",
+                "AuraFlowPipeline models are not supported yet: only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1, FLUX.2 klein, Chroma and Z-Image are: …/model_index.json",
             ),
             (
                 "{}",

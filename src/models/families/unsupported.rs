@@ -1,7 +1,7 @@
 //! Families that are known and cannot be drawn with: a clear sentence for each.
 
 /// Pipelines of other networks, by the beginnings of their names, and what is different.
-const UNSUPPORTED: [(&str, &str); 16] = [
+const UNSUPPORTED: [(&str, &str); 17] = [
     ("StableDiffusionXLInstructPix2Pix", "its UNet also takes the picture that is edited"),
     ("StableDiffusionDepth2Img", "its UNet also takes a depth map"),
     ("StableDiffusionUpscale", "its UNet also takes the picture that is enlarged"),
@@ -17,6 +17,7 @@ const UNSUPPORTED: [(&str, &str); 16] = [
     ("AltDiffusion", "its text encoder is XLM-RoBERTa"),
     ("PaintByExample", "it is steered by a picture and not by a prompt"),
     ("AnimateDiff", "it makes videos"),
+    ("Flux2Pipeline", "its text encoder is Mistral Small 3; FLUX.2 klein opens"),
     ("Kandinsky", "it is of another family"),
 ];
 

@@ -2,6 +2,9 @@
 
 use crate::networks::NetworkError;
 
+/// FLUX.2's class in diffusers, whose latents are normalised by a batch norm.
+const FLUX2: &str = "AutoencoderKLFlux2";
+
 /// The keys of `vae/config.json` this network follows. Keys left out have diffusers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default)]
@@ -17,6 +20,8 @@ pub struct AutoencoderConfig {
     pub latent_channels: usize,
     /// Channels of each level.
     pub block_out_channels: Vec<usize>,
+    /// Channels of each level of the decoder, where it has others than the encoder (FLUX.2's small decoder).
+    pub decoder_block_out_channels: Option<Vec<usize>>,
     /// ResNet blocks of each encoder level; the decoder has one more.
     pub layers_per_block: usize,
     /// Norm groups.
@@ -27,10 +32,14 @@ pub struct AutoencoderConfig {
     pub use_post_quant_conv: bool,
     /// Whether the middle has attention.
     pub mid_block_add_attention: bool,
-    /// Scale of a latent.
+    /// Scale of a latent, in networks that do not normalise it themselves.
     pub scaling_factor: f64,
     /// Shift of a latent.
     pub shift_factor: Option<f64>,
+    /// FLUX.2: epsilon of the batch norm of a latent's patches.
+    pub batch_norm_eps: f64,
+    /// FLUX.2: rows and columns of these patches; only 2×2 is followed.
+    pub patch_size: [usize; 2],
     /// Activation.
     pub act_fn: String,
     /// Kind of each encoder level.
@@ -51,6 +60,7 @@ impl Default for AutoencoderConfig {
             out_channels: 3,
             latent_channels: 4,
             block_out_channels: vec![64],
+            decoder_block_out_channels: None,
             layers_per_block: 1,
             norm_num_groups: 32,
             use_quant_conv: true,
@@ -58,6 +68,8 @@ impl Default for AutoencoderConfig {
             mid_block_add_attention: true,
             scaling_factor: 0.18215,
             shift_factor: None,
+            batch_norm_eps: 1e-4,
+            patch_size: [2, 2],
             act_fn: "silu".to_owned(),
             down_block_types: Vec::new(),
             up_block_types: Vec::new(),
@@ -73,8 +85,14 @@ impl AutoencoderConfig {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
         // Networks of one's own have longer names; diffusers' asymmetric one has another decoder.
         let is_plain = |class: &&String| class.ends_with("AutoencoderKL") && !class.starts_with("Asymmetric");
-        if let Some(class) = self.class_name.as_ref().filter(|class| !is_plain(class)) {
-            return refuse("_class_name", class.clone(), "AutoencoderKL");
+        if let Some(class) = self.class_name.as_ref().filter(|class| !is_plain(class) && *class != FLUX2) {
+            return refuse("_class_name", class.clone(), "AutoencoderKL or AutoencoderKLFlux2");
+        }
+        if self.patch_size != [2, 2] {
+            return refuse("patch_size", format!("{:?}", self.patch_size), "[2, 2]");
+        }
+        if !(self.batch_norm_eps.is_finite() && self.batch_norm_eps >= 0.0) {
+            return refuse("batch_norm_eps", self.batch_norm_eps.to_string(), "a number from 0 up");
         }
         if self.act_fn != "silu" && self.act_fn != "swish" {
             return refuse("act_fn", self.act_fn.clone(), "silu");
@@ -84,7 +102,12 @@ impl AutoencoderConfig {
                 return refuse(key, channels.to_string(), "3, red, green and blue");
             }
         }
-        if !(1..=8).contains(&self.block_out_channels.len()) {
+        let levels = self.block_out_channels.len();
+        if let Some(decoder) = self.decoder_block_out_channels.as_ref().filter(|of| of.len() != levels) {
+            let found = format!("{decoder:?}");
+            return refuse("decoder_block_out_channels", found, "as many levels as block_out_channels");
+        }
+        if !(1..=8).contains(&levels) {
             return refuse(
                 "block_out_channels",
                 format!("{:?}", self.block_out_channels),
@@ -120,6 +143,19 @@ impl AutoencoderConfig {
             return refuse("shift_factor", shift.to_string(), "a number");
         }
         Ok(())
+    }
+
+    /// Whether a batch norm of 2×2 patches normalises the latents, in place of a scale and a shift.
+    pub fn normalises_patches(&self) -> bool {
+        self.class_name.as_deref() == Some(FLUX2)
+    }
+
+    /// Scale and shift of a latent as the network writes it: `(latent − shift) · scale` is what a denoiser sees.
+    pub fn scale_and_shift(&self) -> [f64; 2] {
+        if self.normalises_patches() {
+            return [1.0, 0.0];
+        }
+        [self.scaling_factor, self.shift_factor.unwrap_or(0.0)]
     }
 
     /// Picture pixels under the edge of one latent pixel.

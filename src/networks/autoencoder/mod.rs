@@ -1,8 +1,9 @@
-//! Picture ↔ latent: diffusers' `AutoencoderKL` (Rombach et al. 2022).
+//! Picture ↔ latent: diffusers' `AutoencoderKL` (Rombach et al. 2022) and `AutoencoderKLFlux2`.
 
 mod config;
 mod layers;
 mod mid_block;
+mod patch_norm;
 mod region;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use super::{NetworkError, Parameters};
 use crate::request::CancelToken;
 use layers::Layer;
 use mid_block::MidBlock;
+use patch_norm::PatchNorm;
 use tiles::Sample;
 
 pub use config::AutoencoderConfig;
@@ -46,6 +48,8 @@ struct Decoder {
 pub struct Autoencoder {
     encoder: Encoder,
     decoder: Decoder,
+    /// FLUX.2's.
+    patch_norm: Option<PatchNorm>,
 }
 
 /// The ResNet blocks of one level, appended to `layers`.
@@ -99,7 +103,7 @@ impl Encoder {
 impl Decoder {
     fn new(vb: &Parameters, config: &AutoencoderConfig) -> Result<Self, NetworkError> {
         let (post_quant_vb, vb) = (vb.pp("post_quant_conv"), vb.pp("decoder"));
-        let channels = &config.block_out_channels;
+        let channels = config.decoder_block_out_channels.as_ref().unwrap_or(&config.block_out_channels);
         let (first, last) = (channels[0], channels[channels.len() - 1]);
         let norm = NormConfig { groups: config.norm_num_groups, eps: NORM_EPS };
         let mut layers = Vec::new();
@@ -133,7 +137,8 @@ impl Autoencoder {
     /// Builds the network from its weights.
     pub fn new(vb: &Parameters, config: &AutoencoderConfig) -> Result<Self, NetworkError> {
         config.check()?;
-        Ok(Self { encoder: Encoder::new(vb, config)?, decoder: Decoder::new(vb, config)? })
+        let patch_norm = config.normalises_patches().then(|| PatchNorm::new(vb, config)).transpose()?;
+        Ok(Self { encoder: Encoder::new(vb, config)?, decoder: Decoder::new(vb, config)?, patch_norm })
     }
 
     /// The posterior's mean and log-variance of a picture `[B, 3, H, W]` in −1..=1, each
@@ -156,7 +161,11 @@ impl Autoencoder {
             x = quant.forward(&x)?;
         }
         let channels = x.dim(1)? / 2;
-        Ok([x.narrow(1, 0, channels)?, x.narrow(1, channels, channels)?])
+        let posterior = [x.narrow(1, 0, channels)?, x.narrow(1, channels, channels)?];
+        match &self.patch_norm {
+            Some(norm) => Ok(norm.normalise(posterior)?),
+            None => Ok(posterior),
+        }
     }
 
     /// The picture `[B, 3, H·f, W·f]`, about −1..=1, of a latent `[B, C, H, W]` in VAE space.
@@ -167,10 +176,13 @@ impl Autoencoder {
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
         let Decoder { post_quant, conv_in, mid_block, layers } = &self.decoder;
-        let mut x = match post_quant {
-            Some(post_quant) => post_quant.forward(latent)?,
+        let mut x = match &self.patch_norm {
+            Some(norm) => norm.denormalise(latent)?,
             None => latent.clone(),
         };
+        if let Some(post_quant) = post_quant {
+            x = post_quant.forward(&x)?;
+        }
         checkpoint(cancel)?;
         x = mid_block.forward(conv_in.forward(&x)?, cancel)?;
         let (_, _, height, width) = latent.dims4()?;

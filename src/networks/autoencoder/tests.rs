@@ -62,7 +62,7 @@ const ROUNDING: f64 = 2e-5;
 
 #[test]
 fn with_the_wholes_statistics_tiles_are_exact() {
-    let Autoencoder { encoder, decoder } = fixture();
+    let Autoencoder { encoder, decoder, .. } = fixture();
     for (height, width, edge) in [(36, 44, 16), (30, 52, 10), (64, 14, 6)] {
         let x = waves(decoder.conv_in.channels()[1], height, width);
         let error = error_with_the_wholes_statistics(&decoder.layers, &x, edge, 2);

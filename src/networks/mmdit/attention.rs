@@ -33,11 +33,28 @@ impl Qkv {
     }
 }
 
+/// The norms of queries and keys, each head by itself.
+pub(super) struct HeadNorms([RmsNorm; 2]);
+
+impl HeadNorms {
+    /// `names`: of the queries' norm and of the keys'; `head`: width of a head.
+    pub(super) fn new(vb: &Parameters, names: [&str; 2], head: usize, eps: f64) -> Result<Self> {
+        let norm = |name: &str| RmsNorm::new(vb.runtime(), &vb.pp(name).get(head, "weight")?, eps);
+        Ok(Self([norm(names[0])?, norm(names[1])?]))
+    }
+
+    /// Of queries, keys and values, `[1, N, H·D]` each.
+    pub(super) fn forward(&self, [query, key, value]: [Tensor; 3]) -> Result<Qkv> {
+        let Self([of_query, of_key]) = self;
+        Ok(Qkv([of_query.forward(&query)?, of_key.forward(&key)?, value]))
+    }
+}
+
 /// A stream's maps to queries, keys and values, with norms of the first two in each head in most networks.
 pub(super) struct QkvMaps {
     runtime: Runtime,
     maps: [Linear; 3],
-    norms: Option<[RmsNorm; 2]>,
+    norms: Option<HeadNorms>,
 }
 
 impl QkvMaps {
@@ -71,9 +88,8 @@ impl QkvMaps {
         head: usize,
         eps: f64,
     ) -> Result<Self> {
-        let norm = |name: &str| RmsNorm::new(vb.runtime(), &vb.pp(name).get(head, "weight")?, eps);
-        let norms = norms.map(|norms| Ok::<_, candle_core::Error>([norm(norms[0])?, norm(norms[1])?]));
-        Ok(Self { runtime: vb.runtime().clone(), maps, norms: norms.transpose()? })
+        let norms = norms.map(|names| HeadNorms::new(vb, names, head, eps)).transpose()?;
+        Ok(Self { runtime: vb.runtime().clone(), maps, norms })
     }
 
     /// Of `norm(x)`, `x`: `[1, N, C]`.
@@ -87,8 +103,10 @@ impl QkvMaps {
         self.normed([query?, key?, value?])
     }
 
-    fn normed(&self, [query, key, value]: [Tensor; 3]) -> Result<Qkv> {
-        let Some([of_query, of_key]) = &self.norms else { return Ok(Qkv([query, key, value])) };
-        Ok(Qkv([of_query.forward(&query)?, of_key.forward(&key)?, value]))
+    fn normed(&self, qkv: [Tensor; 3]) -> Result<Qkv> {
+        match &self.norms {
+            Some(norms) => norms.forward(qkv),
+            None => Ok(Qkv(qkv)),
+        }
     }
 }

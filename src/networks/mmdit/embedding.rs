@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use crate::networks::blocks::linear;
+use crate::networks::blocks::{linear, linear_no_bias};
 use crate::networks::ops::{Linear, silu};
 use crate::networks::{Parameters, Runtime};
 
@@ -34,6 +34,15 @@ impl EmbeddingMlp {
             runtime: vb.runtime().clone(),
             first: linear(&vb.pp("linear_1"), inputs, width)?,
             second: linear(&vb.pp("linear_2"), width, width)?,
+        })
+    }
+
+    /// The same without biases.
+    pub(super) fn without_biases(vb: &Parameters, inputs: usize, width: usize) -> Result<Self> {
+        Ok(Self {
+            runtime: vb.runtime().clone(),
+            first: linear_no_bias(&vb.pp("linear_1"), inputs, width)?,
+            second: linear_no_bias(&vb.pp("linear_2"), width, width)?,
         })
     }
 

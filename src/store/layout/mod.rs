@@ -4,6 +4,7 @@
 //! configurations that their tensors' shapes tell.
 
 mod flux;
+mod flux2;
 mod gguf_tokenizer;
 mod part;
 mod place;
@@ -109,6 +110,7 @@ pub(super) fn from_files(path: &Path, parts: &ModelParts) -> Result<Assembled, S
     let assemble = match kind {
         WeightsKind::StableDiffusion | WeightsKind::Unet => stable_diffusion::assemble,
         WeightsKind::Flux | WeightsKind::Chroma => flux::assemble,
+        WeightsKind::Flux2 => flux2::assemble,
         WeightsKind::StableDiffusion3 => sd3::assemble,
         WeightsKind::ZImage => z_image::assemble,
         kind => {
@@ -164,6 +166,7 @@ pub(super) fn stand_ins(parts: &ModelParts) -> Result<Assembled, StoreError> {
         match WeightsKind::of(&*open_weights(file)?) {
             WeightsKind::Flux | WeightsKind::Chroma => add("transformer", file, flux::transformer)?,
             WeightsKind::StableDiffusion3 => add("transformer", file, sd3::transformer)?,
+            WeightsKind::Flux2 => add("transformer", file, flux2::transformer)?,
             WeightsKind::ZImage => add("transformer", file, z_image::transformer)?,
             _ => add("unet", file, stable_diffusion::unet)?,
         }
@@ -240,6 +243,8 @@ mod tests {
             "flux_whole.safetensors",
             "sd3_whole.safetensors",
             "z_image_transformer.safetensors",
+            "flux2_transformer.safetensors",
+            "flux2_vae.safetensors",
             "t5.gguf",
             "qwen3.gguf",
         ] {
@@ -281,6 +286,7 @@ mod tests {
                 flux::transformer(&*source),
                 sd3::transformer(&*source),
                 z_image::transformer(&*source),
+                flux2::transformer(&*source),
             ].into_iter().flatten() {
                 let renamed = Renamed::new(source.clone(), part.names);
                 for name in renamed.names() {

@@ -96,11 +96,23 @@ pub(super) fn vae(source: &dyn TensorSource, scale: f64, shift: f64) -> Option<P
         })
     };
     let channels: Vec<usize> = (0..).map_while(|level| block(level, 0)?.first().copied()).collect();
+    let decoder_channels = (0..channels.len()).map(|level| {
+        let name = if is_diffusers {
+            format!("decoder.up_blocks.{}.resnets.0.conv1.weight", channels.len() - 1 - level)
+        } else {
+            format!("decoder.up.{level}.block.0.conv1.weight")
+        };
+        shape(&name)?.first().copied()
+    });
+    let decoder_channels: Option<Vec<usize>> = decoder_channels.collect();
     let quant =
         |inside: &str, name: &str| shape(name).or_else(|| shape(&format!("{inside}.{name}"))).is_some();
+    let normalises_patches = shape("bn.running_mean").is_some();
     let config = json!({
+        "_class_name": if normalises_patches { "AutoencoderKLFlux2" } else { "AutoencoderKL" },
         "latent_channels": shape("decoder.conv_in.weight")?.get(1)?,
         "block_out_channels": channels,
+        "decoder_block_out_channels": decoder_channels,
         "layers_per_block": count(|layer| block(0, layer).is_some()),
         "use_quant_conv": quant("encoder", "quant_conv.weight"),
         "use_post_quant_conv": quant("decoder", "post_quant_conv.weight"),

@@ -4,7 +4,7 @@ use super::{Names, Origin, count};
 use crate::weights::TensorSource;
 
 /// The prefix that a transformer may have in a file with other parts.
-const PREFIX: &str = "model.diffusion_model.";
+pub(super) const PREFIX: &str = "model.diffusion_model.";
 
 /// What the tensors of a transformer say of its structure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +62,8 @@ pub(in super::super) fn flux_names(source: &dyn TensorSource, shape: &FluxShape)
     for original in source.names() {
         let Some(name) = original.strip_prefix(shape.prefix) else { continue };
         if let Some((block, rest)) = block_of(name, "double_blocks.") {
-            double_block(&mut names, original, &format!("transformer_blocks.{block}"), rest, shape.width);
+            let block = format!("transformer_blocks.{block}");
+            double_block(&mut names, original, &block, rest, shape.width, ["net.0.proj.", "net.2."]);
         } else if let Some((block, rest)) = block_of(name, "single_blocks.") {
             let block = format!("single_transformer_blocks.{block}");
             single_block(&mut names, source, original, &block, rest, shape.width);
@@ -74,7 +75,7 @@ pub(in super::super) fn flux_names(source: &dyn TensorSource, shape: &FluxShape)
 }
 
 /// The number and the rest of a name in a block of this kind.
-fn block_of<'a>(name: &'a str, kind: &str) -> Option<(&'a str, &'a str)> {
+pub(super) fn block_of<'a>(name: &'a str, kind: &str) -> Option<(&'a str, &'a str)> {
     name.strip_prefix(kind)?.split_once('.')
 }
 
@@ -116,7 +117,15 @@ fn approximator_name(name: &str) -> String {
     PARTS.iter().fold(name.to_owned(), |name, (part, renamed)| name.replacen(part, renamed, 1))
 }
 
-fn double_block(names: &mut Names, original: &str, block: &str, name: &str, width: usize) {
+/// A tensor of a double-stream block. `width`: of a token; `maps`: diffusers' names of the feed-forward's two maps.
+pub(super) fn double_block(
+    names: &mut Names,
+    original: &str,
+    block: &str,
+    name: &str,
+    width: usize,
+    maps: [&str; 2],
+) {
     let streams = [
         ("img", "norm1", "attn.to_out.0", ["attn.to_q", "attn.to_k", "attn.to_v"], "attn.norm_", "ff"),
         (
@@ -133,8 +142,8 @@ fn double_block(names: &mut Names, original: &str, block: &str, name: &str, widt
         let plain = [
             ("mod.lin.", format!("{norm}.linear.")),
             ("attn.proj.", format!("{out}.")),
-            ("mlp.0.", format!("{feed_forward}.net.0.proj.")),
-            ("mlp.2.", format!("{feed_forward}.net.2.")),
+            ("mlp.0.", format!("{feed_forward}.{}", maps[0])),
+            ("mlp.2.", format!("{feed_forward}.{}", maps[1])),
             ("attn.norm.query_norm.scale", format!("{head_norm}q.weight")),
             ("attn.norm.key_norm.scale", format!("{head_norm}k.weight")),
         ];

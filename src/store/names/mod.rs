@@ -4,6 +4,7 @@
 //! another name, as some of the rows of a fused tensor, in another shape or order.
 
 mod flux;
+mod flux2;
 mod open_clip;
 mod qwen3;
 mod sd3;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use crate::weights::{StoredTensor, TensorInfo, TensorSource, WeightError};
 
 pub(super) use flux::{FluxShape, flux_names, flux_shape};
+pub(super) use flux2::{flux2_names, flux2_shape};
 pub(super) use open_clip::{open_clip_layers, open_clip_names};
 pub(super) use qwen3::qwen3_names;
 pub(super) use sd3::{Sd3Shape, sd3_names, sd3_shape};

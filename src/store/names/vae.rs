@@ -22,7 +22,7 @@ fn diffusers_name(name: &str, levels: usize) -> Option<String> {
     Some(match parts[..] {
         // FLUX.2's own file has these two inside encoder and decoder.
         ["encoder", "quant_conv", ..] | ["decoder", "post_quant_conv", ..] => rest(1)?,
-        ["quant_conv" | "post_quant_conv", ..] => name.to_owned(),
+        ["quant_conv" | "post_quant_conv" | "bn", ..] => name.to_owned(),
         [half @ ("encoder" | "decoder"), ref inner @ ..] => match inner {
             ["conv_in" | "conv_out", ..] => name.to_owned(),
             ["norm_out", ..] => format!("{half}.conv_norm_out.{}", rest(2)?),

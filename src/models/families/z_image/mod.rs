@@ -1,13 +1,12 @@
 //! Z-Image and Z-Image Turbo.
 
 mod profile;
-mod text;
 
 use candle_core::Tensor;
 
-use self::profile::{Configs, TEXT};
-use self::text::TextReader;
-use super::flow_family::FlowFamily;
+use self::profile::{Configs, MAX_TOKENS, TEXT, TOKENIZER};
+use super::flow_family::{FlowConfigs as _, FlowFamily};
+use super::qwen3_reader::{MAY_THINK, Qwen3Reader};
 use super::token_denoiser::TokenDenoiser;
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
@@ -18,7 +17,11 @@ use crate::request::CancelToken;
 use crate::store::ModelFiles;
 
 /// Z-Image.
-pub(super) struct ZImage(TextReader);
+pub(super) struct ZImage {
+    reader: Qwen3Reader,
+    /// The layer of the language model whose states are read.
+    layer: usize,
+}
 
 impl FlowFamily for ZImage {
     type Configs = Configs;
@@ -44,8 +47,9 @@ impl FlowFamily for ZImage {
         ZImageTransformer::new(parameters, configs.transformer.clone(), cancel)
     }
 
-    fn load(files: &ModelFiles, _: &Configs, _: &Runtime) -> Result<Self, ModelError> {
-        Ok(Self(TextReader::open(files)?))
+    fn load(files: &ModelFiles, configs: &Configs, _: &Runtime) -> Result<Self, ModelError> {
+        let reader = Qwen3Reader::open(files, TOKENIZER, MAY_THINK, MAX_TOKENS)?;
+        Ok(Self { reader, layer: configs.text_layers() })
     }
 
     fn embed(
@@ -55,8 +59,10 @@ impl FlowFamily for ZImage {
         prompt: &str,
         cancel: &CancelToken,
     ) -> Result<Tensor, ModelError> {
-        let ids = self.0.ids(prompt, encoder.rows())?;
-        runtime.run(|| encoder.forward(&ids, cancel)).map_err(ModelError::in_part(Self::ENCODER))
+        let ids = self.reader.ids(prompt, encoder.rows())?;
+        runtime
+            .run(|| encoder.forward(&ids, 0, &[self.layer], cancel))
+            .map_err(ModelError::in_part(Self::ENCODER))
     }
 
     fn context(
@@ -70,7 +76,7 @@ impl FlowFamily for ZImage {
     }
 
     fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        self.0.remarks_on(prompt)
+        self.reader.remarks_on(prompt, Configs::FAMILY)
     }
 }
 
