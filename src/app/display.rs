@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_display_that_answers_is_found() {
+    fn the_window_system_follows_the_environment() {
         let runtime = ("XDG_RUNTIME_DIR", "/run/user/7");
         let wayland = ("WAYLAND_DISPLAY", "wayland-0");
         let x11 = ("DISPLAY", ":0");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_fit_the_cause() {
+    fn messages_match_their_cause() {
         for language in [Language::English, Language::Korean] {
             let message = |why: NoWindow| why.message(language);
             assert!(!message(NoWindow::NoDisplay).contains("river"));

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_is_made_smaller_by_what_is_beyond_its_monitor() {
+    fn an_oversized_window_shrinks_to_its_monitor() {
         let inner = Rect::from_min_size(egui::pos2(1.0, 20.0), Vec2::new(1280.0, 800.0));
         let outer = Rect::from_min_size(egui::Pos2::ZERO, Vec2::new(1282.0, 821.0));
         assert_eq!(fitting_size(inner, outer, Vec2::new(1280.0, 800.0)), Some(Vec2::new(1278.0, 779.0)));

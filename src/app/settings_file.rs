@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_newer_version_wrote_stays() {
+    fn fields_of_a_newer_version_are_preserved() {
         let (_folder, path) = place();
         std::fs::write(&path, r#"{"later": {"x": 1}, "save_metadata": false}"#).unwrap();
         let (settings, file, message) = load_from(path.clone());

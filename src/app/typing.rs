@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_before_a_tab_and_after_it_reaches_two_fields() {
+    fn text_before_and_after_a_tab_reaches_two_fields() {
         let text = |text: &str| Event::Text(text.to_owned());
         let mut typing = Typing::default();
         let mut frame = vec![text("500"), key(Key::Tab), text("700"), key(Key::Tab)];
