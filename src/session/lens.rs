@@ -75,7 +75,7 @@ mod tests {
     const EASEL: [f32; 2] = [400.0, 400.0];
 
     #[test]
-    fn what_is_under_the_pointer_stays_there() {
+    fn zooming_keeps_the_point_under_the_pointer() {
         let lens = Lens::default().zoomed(4.0, [60.0, -20.0], SIZE, EASEL);
         let share_at = |lens: &Lens| {
             let (corner, scale) = (lens.corner(SIZE, EASEL), lens.scale(SIZE, EASEL));

@@ -131,7 +131,7 @@ impl Session {
         id
     }
 
-    /// Adds a message unless it is there already.
+    /// Adds a message unless an equal one is shown already.
     pub(super) fn notify_once(&mut self, message: Message) {
         if self.notices.list.iter().all(|notice| notice.message != message) {
             self.notify(message);

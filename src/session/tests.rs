@@ -71,7 +71,7 @@ fn a_loaded_model_brings_its_suggestions_and_keeps_the_prompt() {
 }
 
 #[test]
-fn what_is_asked_for_while_the_model_loads_is_drawn_when_it_is_there() {
+fn requests_made_while_the_model_loads_run_afterwards() {
     let load = |session: &mut Session| {
         let Some(Effect::Send(Command::Run(Job { id: job, kind: JobKind::LoadModel { .. }, .. }))) =
             session.take_effects().pop()
@@ -192,7 +192,7 @@ fn a_failed_decode_keeps_the_latent() {
 }
 
 #[test]
-fn a_load_that_fails_ends_there_and_one_that_is_stopped_begins_again() {
+fn a_failed_load_is_not_repeated_and_a_stopped_one_is() {
     let loads = |session: &mut Session| {
         let effects = session.take_effects();
         effects
@@ -202,7 +202,7 @@ fn a_load_that_fails_ends_there_and_one_that_is_stopped_begins_again() {
             })
             .count()
     };
-    // A picture whose model has to be loaded anew: the device was changed.
+    // A job whose model has to be loaded again, because the device was changed.
     let mut session = ready();
     session.apply(Action::Generate);
     let job = sent_job(&mut session).unwrap();
@@ -433,7 +433,7 @@ fn a_removed_document_leaves_its_neighbour_on_the_easel_and_comes_back() {
 
 /// Regression test: exports used to differ from what was displayed.
 #[test]
-fn what_is_saved_is_what_is_seen() {
+fn exports_match_what_is_displayed() {
     let mut session = ready();
     session.apply(Action::Generate);
     let job = sent_job(&mut session).unwrap();
@@ -511,7 +511,7 @@ fn a_load_that_fails_leaves_the_working_model_and_says_why_in_the_list() {
 
 /// Regression test: the number of remaining pictures and the total time left were not shown.
 #[test]
-fn a_series_says_where_it_is() {
+fn a_series_reports_its_progress() {
     let mut session = ready();
     session.recipe.batch = 3;
     session.apply(Action::Generate);
