@@ -1,4 +1,4 @@
-//! Pictures that are written as soon as they are drawn, if the person wishes so.
+//! Autosave: writes each picture as soon as it is decoded, if the user turned that on.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -9,37 +9,38 @@ use super::files;
 use crate::panels::Desk;
 use crate::session::{Autosave, AutosaveKind, DocumentId, ExportKind, Session, autosave_name};
 
-/// Names that were given in this window: some may not be written yet.
-pub(super) type Given = HashSet<PathBuf>;
+/// Paths (without extension) this window has already assigned; the files of some may not be written yet.
+pub(super) type ReservedPaths = HashSet<PathBuf>;
 
-/// A path without extension at which there is no file, and none is being written. One name for a picture and its
-/// latent.
-fn free_stem(
+/// Reserves a path without extension that neither exists on disk nor is being written. A picture and its latent share
+/// it.
+fn reserve_stem(
     settings: &Autosave,
     folder: PathBuf,
-    given: &mut Given,
+    reserved: &mut ReservedPaths,
     name: impl Fn(usize) -> String,
 ) -> Option<PathBuf> {
     let folder = settings.folder.clone().unwrap_or(folder);
-    // Not without end: a pattern may give the same name again and again.
+    // Bounded, because a pattern without a counter gives the same name every time.
     let stem = (1..100_000).map(|n| folder.join(name(n))).find(|stem| {
-        let is_there = |extension: &str| {
+        let exists = |extension: &str| {
             let mut path = stem.clone().into_os_string();
             path.push(extension);
             PathBuf::from(path).symlink_metadata().is_ok()
         };
-        !given.contains(stem) && !is_there(".png") && !is_there(".latent")
+        !reserved.contains(stem) && !exists(".png") && !exists(".latent")
     })?;
-    given.insert(stem.clone());
+    reserved.insert(stem.clone());
     Some(stem)
 }
 
-/// A picture was drawn: writes it, if that is wished.
+/// Writes a newly decoded picture, and its latent if configured, on a background thread. Does nothing if autosave is
+/// off.
 pub(super) fn autosave(
     document: DocumentId,
     session: &Session,
     desk: &Desk,
-    given: &mut Given,
+    reserved: &mut ReservedPaths,
     background: &mut Background,
 ) {
     let settings = &desk.autosave;
@@ -50,7 +51,7 @@ pub(super) fn autosave(
     let facts = picture.facts.clone().unwrap_or_default();
     let secs = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let name = |n| autosave_name(&settings.pattern, &facts, secs, n);
-    let Some(stem) = free_stem(settings, files::pictures_folder(), given, name) else { return };
+    let Some(stem) = reserve_stem(settings, files::pictures_folder(), reserved, name) else { return };
     let mut exports = vec![(picture, ".png")];
     if settings.kind == AutosaveKind::PicturesAndLatents {
         let latent = session.export_as_it_came(document, ExportKind::Latent);
@@ -76,14 +77,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_ever_overwritten() {
+    fn existing_and_reserved_files_are_not_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("fox.latent"), b"older").unwrap();
-        let mut given = Given::new();
+        let mut reserved = ReservedPaths::new();
         let settings = Autosave { folder: Some(folder.path().to_owned()), ..Autosave::default() };
         let name = |n: usize| if n == 1 { "fox".to_owned() } else { format!("fox-{n}") };
-        let mut next = || free_stem(&settings, PathBuf::new(), &mut given, name).unwrap();
-        assert_eq!(next(), folder.path().join("fox-2"), "a latent has the first name");
-        assert_eq!(next(), folder.path().join("fox-3"), "the second is being written");
+        let mut next = || reserve_stem(&settings, PathBuf::new(), &mut reserved, name).unwrap();
+        assert_eq!(next(), folder.path().join("fox-2"), "a latent has taken the first name");
+        assert_eq!(next(), folder.path().join("fox-3"), "the second name is reserved");
     }
 }

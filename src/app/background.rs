@@ -1,4 +1,4 @@
-//! Work beside the window: files are read and written, pictures measured, on threads of their own.
+//! Background tasks, each on its own thread: reading and writing files, comparing pictures.
 
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -12,31 +12,33 @@ use crate::engine::JobId;
 use crate::formats::Comparison;
 use crate::session::{DocumentId, Recovered};
 
-/// What came of a piece of work.
+/// The result of a background task.
 pub(super) enum Finished {
     /// A document's file was read.
     Opened(DocumentId, anyhow::Result<Opened>),
     /// A file to start an image-to-image run from was read.
     SourceOpened(anyhow::Result<Opened>),
-    /// The document is saved by that, if there is one.
+    /// A file was written. `document` is the document that counts as saved by it, if any.
     Written {
         document: Option<DocumentId>,
         written: anyhow::Result<PathBuf>,
     },
-    /// Each unsaved document with the file it went to.
+    /// "Save all" finished: each document with the file it was written to.
     AllWritten(Vec<(DocumentId, anyhow::Result<PathBuf>)>),
-    /// A picture was written as soon as it was drawn, or not.
+    /// An autosave finished.
     Autosaved(DocumentId, anyhow::Result<()>),
+    /// A decode was compared with its original.
     Compared(JobId, Option<Box<Comparison>>),
+    /// The known models whose VAE has the wanted number of channels.
     ModelsFound(Vec<ModelSource>),
-    /// Results of an earlier session, and why others could not be read.
+    /// Results recovered from an earlier session, and the errors of those that could not be read.
     Recovered(Vec<Recovered>, Vec<anyhow::Error>),
     SettingsWritten(anyhow::Result<()>),
-    /// Changed settings had time to change further.
-    SettingsRested,
+    /// The debounce delay for changed settings is over.
+    SettingsDebounced,
 }
 
-/// Pieces of work under way.
+/// The running background tasks and the channel of their results.
 pub(super) struct Background {
     finished: Option<Receiver<Finished>>,
     finish: Sender<Finished>,
@@ -50,13 +52,13 @@ impl Background {
         Self { finished: Some(finished), finish, writers: Vec::new(), waker: waker.clone() }
     }
 
-    /// Begins a piece of work that writes no file. The end of the program does not wait for it: what is read may
-    /// be a disk that does not answer.
+    /// Starts a task that writes no file. Shutdown does not wait for it, since it may block on a disk that does not
+    /// respond.
     pub(super) fn begin(&mut self, work: impl FnOnce() -> Finished + Send + 'static) {
         self.start(work);
     }
 
-    /// Begins to write a file; the program ends only after the file is whole.
+    /// Starts a task that writes a file. Shutdown waits for it, so that no file is left incomplete.
     pub(super) fn begin_writing(&mut self, work: impl FnOnce() -> Finished + Send + 'static) {
         self.writers.retain(|thread| !thread.is_finished());
         let thread = self.start(work);
@@ -73,12 +75,12 @@ impl Background {
         thread.inspect_err(|error| log::error!("no thread for files could be started: {error}")).ok()
     }
 
-    /// The next piece that is done.
+    /// The next finished task, without waiting.
     pub(super) fn next(&mut self) -> Option<Finished> {
         self.finished.as_ref()?.try_recv().ok()
     }
 
-    /// Waits until all that was being written is. Nobody listens any more, so nobody waits to tell.
+    /// Waits for all writing tasks. Drops the receiver first, so that no task blocks on a full channel.
     pub(super) fn finish_writing(&mut self) {
         self.finished = None;
         for thread in self.writers.drain(..) {
@@ -100,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_waits_for_what_is_written_and_not_for_a_reader_that_hangs() {
+    fn shutdown_waits_for_writers_but_not_for_a_blocked_reader() {
         let mut background = Background::new(&Waker::new(&egui::Context::default()));
         let (_open, never) = std::sync::mpsc::channel::<()>();
         background.begin(move || {

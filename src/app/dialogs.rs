@@ -1,4 +1,4 @@
-//! File dialogs, each on a thread of its own: the window never waits for one.
+//! Native file dialogs, each on its own thread so that the window is never blocked.
 
 use std::path::{Path, PathBuf};
 
@@ -12,26 +12,29 @@ use crate::session::{Export, ExportKind};
 pub(super) enum Purpose {
     /// All unsaved documents, into a folder.
     SaveAll,
-    /// Something of a document.
+    /// An export of one document.
     Export(Box<Export>),
+    /// Files to open as documents.
     Open,
+    /// The source picture of an image-to-image run.
     OpenSource,
+    /// A model's folder.
     OpenModel,
-    /// The folder in which pictures are saved as they are drawn.
+    /// The folder for autosaved pictures.
     AutosaveFolder,
 }
 
-/// What a person chose; no path is a cancelled dialog, or none that could be shown.
+/// The outcome of a dialog. No paths: it was cancelled or could not be shown.
 pub(super) struct Answer {
     pub(super) purpose: Purpose,
     pub(super) paths: Vec<PathBuf>,
-    /// The file's name that was proposed; empty for opening.
+    /// The proposed file name; empty for an open dialog.
     pub(super) name: String,
-    /// How long the dialog was there, seconds: one that could not be shown ends at once.
+    /// How long the dialog was open, seconds. One that could not be shown returns at once.
     pub(super) shown_secs: f64,
 }
 
-/// Dialogs that are open.
+/// The open dialog, if any, and the channel of its answer.
 pub(super) struct Dialogs {
     answers: Receiver<Answer>,
     answered: Sender<Answer>,
@@ -45,7 +48,7 @@ impl Dialogs {
         Self { answers, answered, open: 0, waker: waker.clone() }
     }
 
-    /// Shows a dialog, one at a time.
+    /// Opens a dialog. Ignored while another one is open.
     pub(super) fn ask(&mut self, purpose: Purpose, folder: Option<&Path>, name: &str) {
         if self.open > 0 {
             return;
@@ -66,7 +69,7 @@ impl Dialogs {
         }
     }
 
-    /// The next answer, if there is one.
+    /// The next answer, without waiting.
     pub(super) fn answer(&mut self) -> Option<Answer> {
         let answer = self.answers.try_recv().ok()?;
         self.open = self.open.saturating_sub(1);

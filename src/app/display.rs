@@ -1,4 +1,4 @@
-//! Which window system there is, and what is said where none can be used.
+//! Detection of the window system, and the error messages when no window can be opened.
 
 use eframe::UserEvent;
 use winit::error::EventLoopError;
@@ -6,19 +6,19 @@ use winit::event_loop::EventLoopBuilder;
 
 use crate::panels::Language;
 
-/// The window system that is used.
+/// The window system to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WindowSystem {
-    /// The one that the system offers first.
-    Offered,
-    /// X11, although a Wayland display is named: nobody answers there.
+    /// winit's default choice.
+    Default,
+    /// X11, although `WAYLAND_DISPLAY` is set, because no compositor answers there.
     #[cfg(target_os = "linux")]
     X11,
 }
 
 impl WindowSystem {
-    /// Tells the event loop, which would choose another one.
-    pub(super) fn tell(self, builder: &mut EventLoopBuilder<UserEvent>) {
+    /// Configures the event loop, which would otherwise prefer Wayland.
+    pub(super) fn configure(self, builder: &mut EventLoopBuilder<UserEvent>) {
         #[cfg(target_os = "linux")]
         if self == Self::X11 {
             winit::platform::x11::EventLoopBuilderExtX11::with_x11(builder);
@@ -28,31 +28,31 @@ impl WindowSystem {
     }
 }
 
-/// Why there is no window.
+/// Why no window can be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NoWindow {
-    /// No display is named.
+    /// Neither `WAYLAND_DISPLAY` nor `DISPLAY` is set.
     NoDisplay,
-    /// Nobody answers at the Wayland display of this name, and no X11 display is named.
+    /// No compositor answers at this Wayland display, and `DISPLAY` is not set.
     NoWayland(String),
-    /// The X11 display of this name cannot be opened.
+    /// This X11 display cannot be opened.
     NoX11(String),
-    /// Nothing paints: neither Vulkan (or the system's own way) nor OpenGL.
+    /// No graphics device, neither through the platform's default backends nor through OpenGL.
     NoGraphics,
-    /// Devices are lost one after another.
+    /// The graphics device was lost too many times in a row.
     DeviceKeepsFailing,
-    /// Something else, in the system's words.
+    /// Another error, as the system reports it.
     Other(String),
 }
 
-/// Looks for a display before one is opened: afterwards it is too late to choose another.
+/// Chooses the window system before the event loop is built, since it cannot be changed afterwards.
 pub(super) fn choose() -> Result<WindowSystem, NoWindow> {
     #[cfg(target_os = "linux")]
     return linux::choose(&|name| std::env::var_os(name), &|socket| {
         std::os::unix::net::UnixStream::connect(socket).is_ok()
     });
     #[cfg(not(target_os = "linux"))]
-    Ok(WindowSystem::Offered)
+    Ok(WindowSystem::Default)
 }
 
 #[cfg(target_os = "linux")]
@@ -70,12 +70,12 @@ mod linux {
         let has_x11 = variable("DISPLAY").is_some();
         let Some(name) = variable("WAYLAND_DISPLAY") else {
             let is_named = has_x11 || variable("WAYLAND_SOCKET").is_some();
-            return if is_named { Ok(WindowSystem::Offered) } else { Err(NoWindow::NoDisplay) };
+            return if is_named { Ok(WindowSystem::Default) } else { Err(NoWindow::NoDisplay) };
         };
-        // An absolute path stands for itself.
+        // `join` replaces the runtime folder if the name is an absolute path.
         let socket = PathBuf::from(variable("XDG_RUNTIME_DIR").unwrap_or_default()).join(&name);
         if variable("WAYLAND_SOCKET").is_some() || (socket.is_absolute() && answers(&socket)) {
-            Ok(WindowSystem::Offered)
+            Ok(WindowSystem::Default)
         } else if has_x11 {
             Ok(WindowSystem::X11)
         } else {
@@ -85,12 +85,12 @@ mod linux {
 }
 
 impl NoWindow {
-    /// Why the event loop did not start.
+    /// Maps an event loop error to its most likely cause.
     pub(super) fn of_event_loop(error: &EventLoopError, window_system: WindowSystem) -> Self {
-        // Its own words name source files of libraries.
-        log::debug!("the event loop says: {error}");
+        // Logged only: the error's text names source files of libraries.
+        log::debug!("the event loop failed: {error}");
         let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
-        let wayland = variable("WAYLAND_DISPLAY").filter(|_| window_system == WindowSystem::Offered);
+        let wayland = variable("WAYLAND_DISPLAY").filter(|_| window_system == WindowSystem::Default);
         match (wayland, variable("DISPLAY")) {
             _ if !cfg!(target_os = "linux") => Self::Other("the system gives none".to_owned()),
             (Some(name), _) => Self::NoWayland(name),
@@ -99,13 +99,13 @@ impl NoWindow {
         }
     }
 
-    /// Whether another program may be able to show a dialog.
-    pub(super) fn leaves_dialogs(&self) -> bool {
+    /// Whether a native message dialog can still be shown.
+    pub(super) fn can_show_dialogs(&self) -> bool {
         !matches!(self, Self::NoDisplay | Self::NoWayland(_) | Self::NoX11(_))
     }
 
-    /// What is said: what is missing, and what to do.
-    pub(super) fn words(&self, language: Language) -> String {
+    /// The error message: what is missing and what to do.
+    pub(super) fn message(&self, language: Language) -> String {
         let command_line = match language {
             Language::English => "The command line needs none: safelight generate --help",
             Language::Korean => "명령줄에서는 화면 없이도 쓸 수 있습니다: safelight generate --help",
@@ -131,11 +131,11 @@ impl NoWindow {
             ),
             (Self::NoGraphics, Language::English) => format!(
                 "No graphics driver was found that can draw the window: it needs {}. Install or update the driver. {command_line}",
-                GRAPHICS[0]
+                GRAPHICS_APIS[0]
             ),
             (Self::NoGraphics, Language::Korean) => format!(
                 "창을 그릴 수 있는 그래픽 드라이버가 없습니다({} 필요). 드라이버를 설치하거나 업데이트하세요. {command_line}",
-                GRAPHICS[1]
+                GRAPHICS_APIS[1]
             ),
             (Self::DeviceKeepsFailing, Language::English) => "The graphics device was lost again and again. Pictures that were not saved are kept, and Safelight offers them at its next start. Update the graphics driver or restart the computer.".to_owned(),
             (Self::DeviceKeepsFailing, Language::Korean) => "그래픽 장치와의 연결이 거듭 끊겼습니다. 저장하지 않은 그림은 남아 있으며, 다음에 시작할 때 복원할 수 있습니다. 그래픽 드라이버를 업데이트하거나 컴퓨터를 다시 시작하세요.".to_owned(),
@@ -145,8 +145,8 @@ impl NoWindow {
     }
 }
 
-/// What the window is drawn with on this system.
-const GRAPHICS: [&str; 2] = if cfg!(target_os = "macos") {
+/// The graphics APIs supported on this platform, in English and Korean.
+const GRAPHICS_APIS: [&str; 2] = if cfg!(target_os = "macos") {
     ["Metal", "Metal"]
 } else if cfg!(windows) {
     ["Direct3D 12, Vulkan or OpenGL", "Direct3D 12, Vulkan 또는 OpenGL"]
@@ -164,32 +164,32 @@ mod tests {
     }
 
     #[test]
-    fn a_display_that_answers_is_found() {
+    fn the_window_system_follows_the_environment() {
         let runtime = ("XDG_RUNTIME_DIR", "/run/user/7");
         let wayland = ("WAYLAND_DISPLAY", "wayland-0");
         let x11 = ("DISPLAY", ":0");
         let alive = "/run/user/7/wayland-0";
-        assert_eq!(chosen(&[runtime, wayland], alive), Ok(WindowSystem::Offered));
-        assert_eq!(chosen(&[runtime, wayland, x11], alive), Ok(WindowSystem::Offered));
-        assert_eq!(chosen(&[("WAYLAND_DISPLAY", alive)], alive), Ok(WindowSystem::Offered));
+        assert_eq!(chosen(&[runtime, wayland], alive), Ok(WindowSystem::Default));
+        assert_eq!(chosen(&[runtime, wayland, x11], alive), Ok(WindowSystem::Default));
+        assert_eq!(chosen(&[("WAYLAND_DISPLAY", alive)], alive), Ok(WindowSystem::Default));
         assert_eq!(chosen(&[runtime, wayland, x11], ""), Ok(WindowSystem::X11), "nobody answers");
         assert_eq!(chosen(&[wayland, x11], ""), Ok(WindowSystem::X11), "no folder for the socket");
-        assert_eq!(chosen(&[x11], ""), Ok(WindowSystem::Offered));
-        assert_eq!(chosen(&[("WAYLAND_DISPLAY", ""), x11], ""), Ok(WindowSystem::Offered));
+        assert_eq!(chosen(&[x11], ""), Ok(WindowSystem::Default));
+        assert_eq!(chosen(&[("WAYLAND_DISPLAY", ""), x11], ""), Ok(WindowSystem::Default));
         assert_eq!(chosen(&[runtime, wayland], ""), Err(NoWindow::NoWayland("wayland-0".into())));
         assert_eq!(chosen(&[runtime], ""), Err(NoWindow::NoDisplay));
         assert_eq!(chosen(&[("DISPLAY", "")], ""), Err(NoWindow::NoDisplay));
-        assert_eq!(chosen(&[("WAYLAND_SOCKET", "5")], ""), Ok(WindowSystem::Offered));
+        assert_eq!(chosen(&[("WAYLAND_SOCKET", "5")], ""), Ok(WindowSystem::Default));
     }
 
     #[test]
-    fn the_words_fit_the_cause() {
+    fn messages_match_their_cause() {
         for language in [Language::English, Language::Korean] {
-            let words = |why: NoWindow| why.words(language);
-            assert!(!words(NoWindow::NoDisplay).contains("river"));
-            assert!(words(NoWindow::NoX11(":9".into())).contains("‘:9’"));
-            assert!(words(NoWindow::NoGraphics).contains("Vulkan"));
-            assert!(!words(NoWindow::NoDisplay).contains(".."));
+            let message = |why: NoWindow| why.message(language);
+            assert!(!message(NoWindow::NoDisplay).contains("river"));
+            assert!(message(NoWindow::NoX11(":9".into())).contains("‘:9’"));
+            assert!(message(NoWindow::NoGraphics).contains("Vulkan"));
+            assert!(!message(NoWindow::NoDisplay).contains(".."));
         }
     }
 }

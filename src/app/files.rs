@@ -1,4 +1,4 @@
-//! Files that were dropped, pasted or chosen, and files that are written.
+//! Reading dropped, pasted and chosen files, and writing exports.
 
 use std::path::{Path, PathBuf};
 
@@ -18,18 +18,18 @@ use crate::latent::{Latent, LatentFormat, channel_statistics};
 use crate::session::{DocumentId, Export, ExportKind, FileContent, ResultItem};
 use crate::store::latent_channels;
 
-/// Pictures above this many pixels are scaled down before they are encoded: tiles bound the memory, but the time
+/// Pictures with more pixels than this are scaled down before they are encoded. Tiling bounds the memory, but the time
 /// of the VAE's attention grows with the square of the area.
 const MAX_PIXELS: usize = 4096 * 4096;
 
-/// What a path led to.
+/// The content of an opened path.
 pub(super) struct Opened {
     pub(super) content: FileContent,
-    /// The size of a picture that was scaled down.
+    /// The new width and height, pixels, of a picture that was scaled down.
     pub(super) scaled: Option<(usize, usize)>,
 }
 
-/// Reads whatever a path leads to; transparent pixels lie on `background`.
+/// Reads a picture, latent or model folder. Transparent pixels are blended onto `background` (sRGB bytes).
 pub(super) fn open(path: &Path, background: [u8; 3]) -> anyhow::Result<Opened> {
     let (kind, bytes) = match read_input(path, Sources::Files)? {
         Input::Folder | Input::Weights(_) => {
@@ -63,7 +63,7 @@ pub(super) fn open(path: &Path, background: [u8; 3]) -> anyhow::Result<Opened> {
     }
 }
 
-/// A pipe's reader may never take what is written, and a window must not wait for it.
+/// Refuses pipes and devices: writing to a pipe blocks until its reader takes the data.
 fn refuse_stream(path: &Path) -> anyhow::Result<()> {
     if matches!(check_writable(path), Ok(DestinationKind::Stream)) {
         bail!("This is a pipe or a device and not a file (choose a file name): {}", path.display());
@@ -71,7 +71,7 @@ fn refuse_stream(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes every document into a folder under a name that is free.
+/// Writes every document into a folder, under a name that does not exist yet.
 pub(super) fn save_all(
     folder: &Path,
     exports: &[Export],
@@ -88,12 +88,12 @@ pub(super) fn save_all(
     exports.iter().map(|export| (export.of, save(export))).collect()
 }
 
-/// What a result's latent file says of it.
+/// The metadata of a result's latent file.
 pub(super) fn result_latent_facts(item: &ResultItem) -> LatentFacts {
     LatentFacts { generation: Some(item.facts()), ..latent_facts(&item.format) }
 }
 
-/// What a finished latent's format alone says of it.
+/// The metadata that follows from the latent format alone.
 fn latent_facts(format: &LatentFormat) -> LatentFacts {
     LatentFacts {
         scaling: Some(format.scale),
@@ -103,7 +103,7 @@ fn latent_facts(format: &LatentFormat) -> LatentFacts {
     }
 }
 
-/// Writes what is to be written; gives the path with its extension.
+/// Writes an export. Returns the path with the extension that was added.
 pub(super) fn write(path: &Path, export: &Export, metadata: bool) -> anyhow::Result<PathBuf> {
     refuse_stream(path)?;
     let format = &export.format;
@@ -153,20 +153,20 @@ pub(super) fn write(path: &Path, export: &Export, metadata: bool) -> anyhow::Res
     }
 }
 
-/// The file of one channel where all go into files of their own.
+/// The path of one channel's file when each channel is exported to its own file.
 pub(super) fn channel_path(path: &Path, channel: impl std::fmt::Display) -> PathBuf {
     let mut name = path.file_stem().unwrap_or_default().to_owned();
     name.push(format!("-{channel}.png"));
     path.with_file_name(name)
 }
 
-/// A channel between its own ends: the file says where they are.
+/// Writes a channel as a 16-bit PNG, scaled to its own minimum and maximum, which are stored in the file.
 fn save_channel(path: &Path, latent: &Latent, index: usize) -> anyhow::Result<()> {
     let figures = channel_statistics(latent).get(index).copied().context("there is no such channel")?;
     Ok(write_channel_png16(path, latent, index, figures.min, figures.max)?)
 }
 
-/// Shows a file in the system's own window; where that shows no single file, its folder.
+/// Shows a file in the system's file manager; on platforms that cannot select a file, opens its folder.
 pub(super) fn show_in_folder(path: &Path) {
     let folder = path.parent().unwrap_or(path);
     let mut command = if cfg!(target_os = "macos") {
@@ -183,7 +183,7 @@ pub(super) fn show_in_folder(path: &Path) {
         command
     };
     match command.spawn() {
-        // Somebody has to take its end.
+        // The child has to be reaped, or it stays a zombie process.
         Ok(mut shown) => {
             let thread = std::thread::Builder::new().name("safelight-folder".to_owned());
             drop(thread.spawn(move || shown.wait()));
@@ -192,14 +192,14 @@ pub(super) fn show_in_folder(path: &Path) {
     }
 }
 
-/// Where pictures are saved that are saved unasked, if no other folder was chosen.
+/// The default folder for autosaved pictures.
 pub(super) fn pictures_folder() -> PathBuf {
     let folders = directories::UserDirs::new();
     let pictures = folders.as_ref().and_then(|folders| folders.picture_dir().map(Path::to_owned));
     pictures.or_else(home).unwrap_or_default().join("Safelight")
 }
 
-/// The person's own folder.
+/// The user's home folder.
 pub(super) fn home() -> Option<PathBuf> {
     directories::UserDirs::new().map(|folders| folders.home_dir().to_owned())
 }
@@ -208,7 +208,7 @@ pub(super) fn with_extension(path: &Path, extension: &str) -> PathBuf {
     if path.extension().is_some() { path.to_owned() } else { path.with_extension(extension) }
 }
 
-/// Which of these models have a VAE with this number of channels.
+/// The models whose VAE has this number of latent channels.
 pub(super) fn fitting_models(known: Vec<ModelSource>, channels: usize) -> Vec<ModelSource> {
     known.into_iter().filter(|model| latent_channels(model).ok() == Some(channels)).collect()
 }
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn all_documents_are_saved_under_names_of_their_own() {
+    fn saved_documents_get_unique_names() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("safelight-7.png"), b"older").unwrap();
         let exports = [ExportKind::Picture, ExportKind::Picture, ExportKind::Latent].map(export);
@@ -254,7 +254,7 @@ mod tests {
         assert!(save_all(Path::new("/nowhere"), &exports[..1], true)[0].1.is_err());
     }
 
-    /// B25: what a file of weights is was not said, only what is not in it.
+    /// Regression test: opening a weights file must say what the file is, not only what it does not contain.
     #[test]
     fn weights_are_told_from_latents() {
         let header = br#"{"conv_in.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
@@ -271,7 +271,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn what_is_no_file_is_refused_at_once() {
+    fn pipes_are_refused_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());

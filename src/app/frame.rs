@@ -1,4 +1,4 @@
-//! One frame of the window: what came in, the panels, what they chose.
+//! One frame of the window: input, the panels, and the actions they return.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::panels::window_ui;
 use crate::request::Picture;
 use crate::session::Action;
 
-fn dropped_and_pasted(window: &mut Window, ctx: &egui::Context) {
+fn open_dropped_and_pasted(window: &mut Window, ctx: &egui::Context) {
     let paths: Vec<PathBuf> =
         ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect());
     if !paths.is_empty() {
@@ -29,8 +29,8 @@ fn dropped_and_pasted(window: &mut Window, ctx: &egui::Context) {
     }
 }
 
-/// Says in the window's frame how far it is: it may lie behind others.
-fn tell_progress(window: &mut Window, ctx: &egui::Context) {
+/// Shows the progress in the window's title, which stays visible in the task bar.
+fn show_progress_in_title(window: &mut Window, ctx: &egui::Context) {
     let title = match window.session.running() {
         None => TITLE.to_owned(),
         Some(running) => {
@@ -45,8 +45,8 @@ fn tell_progress(window: &mut Window, ctx: &egui::Context) {
     }
 }
 
-/// Takes up what the panels chose of the window's own settings.
-fn take_choices(window: &mut Window, ctx: &egui::Context) {
+/// Applies the language and theme that the panels have set.
+fn apply_choices(window: &mut Window, ctx: &egui::Context) {
     window.settings.language = window.desk.language;
     if window.settings.theme != window.desk.theme {
         window.settings.theme = window.desk.theme;
@@ -56,10 +56,10 @@ fn take_choices(window: &mut Window, ctx: &egui::Context) {
 
 impl eframe::App for Window {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
-        self.take_in(ctx);
-        dropped_and_pasted(self, ctx);
-        self.hold_close(ctx);
-        self.carry_out(ctx);
+        self.poll(ctx);
+        open_dropped_and_pasted(self, ctx);
+        self.confirm_close(ctx);
+        self.run_effects(ctx);
         self.keep_settings();
     }
 
@@ -70,19 +70,19 @@ impl eframe::App for Window {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
-        self.desk.keys_are_taken = self.questions.take_keys();
+        self.desk.keys_are_taken = self.questions.captures_keys();
         let actions = window_ui(ui, &self.session, &mut self.desk);
         let ctx = ui.ctx().clone();
         self.ask_questions(&ctx);
-        // What was typed in this frame counts for what was asked in it.
+        // Edits first, so that a job queued in the same frame uses the text typed in it.
         let (edits, others): (Vec<_>, Vec<_>) =
             actions.into_iter().partition(|action| matches!(action, Action::Edit(_) | Action::SetBatch(..)));
         for action in edits.into_iter().chain(others) {
             self.session.apply(action);
         }
-        take_choices(self, &ctx);
-        tell_progress(self, &ctx);
-        self.carry_out(&ctx);
+        apply_choices(self, &ctx);
+        show_progress_in_title(self, &ctx);
+        self.run_effects(&ctx);
         self.is_fitted = self.is_fitted || fit_to_monitor(&ctx);
         if let Some(rect) = ctx.input(|input| input.viewport().inner_rect) {
             self.settings.window_size = [rect.width(), rect.height()];

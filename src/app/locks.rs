@@ -1,37 +1,38 @@
-//! Locks between processes: the operating system lets go of a dead process's.
+//! Lock files between processes. The operating system releases the locks of a process that ends.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-/// What a lock's holder is.
-pub(super) enum Held {
-    /// This process, as long as the value lives.
-    Here(File),
-    /// Another process that lives.
-    Elsewhere,
-    /// The file system does not say.
-    Unknown,
+/// The result of an attempt to lock a file.
+pub(super) enum LockAttempt {
+    /// This process holds the lock until the file is dropped.
+    Acquired(File),
+    /// Another running process holds the lock.
+    HeldElsewhere,
+    /// Locking failed, for example because the file system does not support it.
+    Failed,
 }
 
-/// Tries to take the lock of a file, which is made if it is not there.
-pub(super) fn lock(path: &Path) -> Held {
+/// Tries to lock a file without waiting. The file is created if it does not exist.
+pub(super) fn lock(path: &Path) -> LockAttempt {
     let opened = File::options().create(true).truncate(false).write(true).open(path);
-    let Ok(file) = opened else { return Held::Unknown };
+    let Ok(file) = opened else { return LockAttempt::Failed };
     match file.try_lock() {
-        Ok(()) => Held::Here(file),
-        Err(TryLockError::WouldBlock) => Held::Elsewhere,
-        Err(TryLockError::Error(_)) => Held::Unknown,
+        Ok(()) => LockAttempt::Acquired(file),
+        Err(TryLockError::WouldBlock) => LockAttempt::HeldElsewhere,
+        Err(TryLockError::Error(_)) => LockAttempt::Failed,
     }
 }
 
-/// Takes a lock that others hold for moments only; `None` when that takes too long or locks do not work here.
-pub(super) fn lock_soon(path: &Path) -> Option<File> {
+/// Locks a file that other processes hold only briefly. `None` after about one second, or if locking does not work
+/// here.
+pub(super) fn lock_with_timeout(path: &Path) -> Option<File> {
     for _ in 0..100 {
         match lock(path) {
-            Held::Here(file) => return Some(file),
-            Held::Elsewhere => std::thread::sleep(Duration::from_millis(10)),
-            Held::Unknown => return None,
+            LockAttempt::Acquired(file) => return Some(file),
+            LockAttempt::HeldElsewhere => std::thread::sleep(Duration::from_millis(10)),
+            LockAttempt::Failed => return None,
         }
     }
     None

@@ -1,4 +1,4 @@
-//! eframe glue: the window, dialogs, dropped files, saving, settings.
+//! The desktop application: eframe window, dialogs, dropped files, saving, settings, crash recovery.
 
 mod autosave;
 mod background;
@@ -6,11 +6,11 @@ mod dialogs;
 mod display;
 mod files;
 mod frame;
+mod graphics;
 mod guard;
-mod keeping;
 mod locks;
 mod monitor;
-mod painter;
+mod persistence;
 mod questions;
 mod recovery;
 mod saving;
@@ -29,7 +29,7 @@ pub use settings::Settings;
 pub use start::run;
 pub use window::Window;
 
-/// Where previews fitted to VAEs are kept.
+/// The cache folder for preview fits.
 fn fits_folder() -> Option<PathBuf> {
     Some(directories::ProjectDirs::from("", "", "safelight")?.cache_dir().join("previews"))
 }

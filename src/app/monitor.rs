@@ -1,12 +1,12 @@
-//! A window no larger than its monitor.
+//! Limits the window's initial size to its monitor's.
 
 use egui::{Rect, Vec2, ViewportCommand};
 
-/// How long after the start the window's frame may still come and change its size, seconds.
-const SETTLING: f64 = 2.0;
+/// Seconds after startup in which the window manager may still add its frame.
+const SETTLE_SECS: f64 = 2.0;
 
-/// Makes a window that is being opened smaller if it is larger than its monitor, title and borders included. Whether
-/// that is over: later the person decides.
+/// Shrinks a newly opened window if it is larger than its monitor, title bar and borders included. Returns whether the
+/// check is finished; after that the size is up to the user.
 pub(super) fn fit_to_monitor(ctx: &egui::Context) -> bool {
     let (known, time) = ctx.input(|input| {
         let viewport = input.viewport();
@@ -16,10 +16,10 @@ pub(super) fn fit_to_monitor(ctx: &egui::Context) -> bool {
     if let Some(size) = size {
         ctx.send_viewport_cmd(ViewportCommand::InnerSize(size));
     }
-    size.is_some() || time > SETTLING
+    size.is_some() || time > SETTLE_SECS
 }
 
-/// The inner size with which the outer one fits, if it does not.
+/// The inner size, points, at which the outer size fits the monitor; `None` if it fits already.
 fn fitting_size(inner: Rect, outer: Rect, monitor: Vec2) -> Option<Vec2> {
     let beyond = (outer.size() - monitor).max(Vec2::ZERO);
     (beyond != Vec2::ZERO && monitor.min_elem() > 0.0).then(|| inner.size() - beyond)
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_is_made_smaller_by_what_is_beyond_its_monitor() {
+    fn an_oversized_window_shrinks_to_its_monitor() {
         let inner = Rect::from_min_size(egui::pos2(1.0, 20.0), Vec2::new(1280.0, 800.0));
         let outer = Rect::from_min_size(egui::Pos2::ZERO, Vec2::new(1282.0, 821.0));
         assert_eq!(fitting_size(inner, outer, Vec2::new(1280.0, 800.0)), Some(Vec2::new(1278.0, 779.0)));

@@ -1,4 +1,5 @@
-//! What the window asks: a path where no dialog could be shown, whether a file is replaced, whether pictures are kept, and what becomes of those of an earlier session.
+//! The window's modal questions: a typed path where no file dialog could be shown, overwriting files, closing with
+//! unsaved pictures, and restoring the results of a crashed session.
 
 use std::path::PathBuf;
 
@@ -7,79 +8,78 @@ use super::recovery::Abandoned;
 use super::saving::{Chooser, Replacing};
 use crate::panels::Text;
 
-/// Questions that are open.
+/// The open questions.
 #[derive(Default)]
 pub(super) struct Questions {
-    /// A path that is typed because no dialog could be shown.
+    /// A path being typed because no file dialog could be shown.
     pub(super) typed_path: Option<(Purpose, String)>,
-    /// Files that a choice would replace.
+    /// A write that would overwrite files.
     pub(super) replacing: Option<Replacing>,
-    /// Unsaved results of windows that ended without a word.
+    /// Unsaved results of windows that crashed or were killed.
     pub(super) abandoned: Vec<Abandoned>,
     closing: Closing,
 }
 
-/// What the person answered.
+/// The user's answer.
 pub(super) enum Decision {
     /// This path was typed.
     Typed(Purpose, PathBuf),
-    /// Another name than this is to be chosen.
+    /// Choose another name than this one.
     OtherName(Purpose, String),
-    /// The files are replaced.
+    /// Overwrite the files.
     Replace(Purpose, PathBuf),
-    /// What an ended window left is taken over.
+    /// Restore the results of crashed windows.
     Restore(Vec<Abandoned>),
-    /// It stays where it is for the next start.
+    /// Leave them on disk for the next start.
     RestoreLater,
-    /// It is given up.
+    /// Delete them.
     Discard(Vec<Abandoned>),
-    /// All unsaved documents are saved, and the window closes then.
+    /// Save all unsaved documents, then close the window.
     SaveAll,
-    /// The window closes, and what is unsaved goes.
+    /// Close the window and discard what is unsaved.
     Close,
 }
 
 /// What would be lost if the window closed now.
 #[derive(Clone, Copy)]
 pub(super) struct AtStake {
-    /// Documents that are in no file.
+    /// Number of documents that are not saved.
     pub(super) unsaved: usize,
-    /// Pictures that are not drawn yet.
+    /// Number of pictures that are still queued or running.
     pub(super) unfinished: u64,
 }
 
 impl AtStake {
-    /// Whether it is anything.
+    /// Whether anything would be lost.
     pub(super) fn is_any(self) -> bool {
         self.unsaved > 0 || self.unfinished > 0
     }
 }
 
-/// How far the closing of the window with unsaved or unfinished pictures is.
+/// State of closing the window while pictures are unsaved or unfinished.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Closing {
-    /// Nobody closes it.
+    /// No close was requested.
     #[default]
     No,
-    /// The person is asked.
+    /// The question is shown.
     Asked,
-    /// All are being saved, and the window closes then.
+    /// All documents are being saved; the window closes afterwards.
     Saving,
-    /// It may close.
+    /// The window may close.
     Agreed,
 }
 
 impl Questions {
-    /// Whether keys belong to a question and not to the window.
-    pub(super) fn take_keys(&self) -> bool {
+    /// Whether an open question receives the keyboard input instead of the panels.
+    pub(super) fn captures_keys(&self) -> bool {
         self.typed_path.is_some()
             || self.replacing.is_some()
             || !self.abandoned.is_empty()
             || self.closing == Closing::Asked
     }
 
-    /// The window is to be closed: asks what becomes of what would be lost, unless that is asked already. Gives whether
-    /// that was asked first by this.
+    /// Opens the question about unsaved pictures after a close request. Returns whether it was not open before.
     pub(super) fn ask_about_closing(&mut self) -> bool {
         let is_new = self.closing == Closing::No;
         if is_new {
@@ -88,20 +88,20 @@ impl Questions {
         is_new
     }
 
-    /// Whether the person agreed to close the window, whatever was lost by that.
+    /// Whether the user agreed to close the window.
     pub(super) fn closing_is_agreed(&self) -> bool {
         self.closing == Closing::Agreed
     }
 
-    /// Pictures are being written, this many.
+    /// "Save all" starts to write `count` documents.
     pub(super) fn save_begins(&mut self, count: usize) {
         if self.closing == Closing::Asked {
             self.closing = if count == 0 { Closing::Agreed } else { Closing::Saving };
         }
     }
 
-    /// They were written, or not all of them: then the window stays. What was drawn meanwhile or still is
-    /// (`more`) is asked about anew.
+    /// "Save all" ended. `all`: whether every document was written; if not, the window stays open. `more`: whether
+    /// pictures were drawn meanwhile or still are, which asks again.
     pub(super) fn save_ended(&mut self, all: bool, more: bool) {
         if self.closing == Closing::Saving {
             self.closing = match (all, more) {
@@ -113,14 +113,14 @@ impl Questions {
     }
 }
 
-/// A question in the middle of the window, with a cross to take it back.
-fn centred<'a>(title: &'static str, open: &'a mut bool) -> egui::Window<'a> {
+/// A centred_window dialog with a close button.
+fn centred_window<'a>(title: &'static str, open: &'a mut bool) -> egui::Window<'a> {
     let middle = egui::Align2::CENTER_CENTER;
     egui::Window::new(title).collapsible(false).resizable(false).anchor(middle, egui::Vec2::ZERO).open(open)
 }
 
-/// A question over everything, which takes the keys.
-fn asked<T>(
+/// A modal dialog, which blocks the rest of the window.
+fn modal<T>(
     ctx: &egui::Context,
     name: &str,
     content: impl FnOnce(&mut egui::Ui) -> T,
@@ -132,8 +132,8 @@ fn asked<T>(
     })
 }
 
-/// Buttons of which the first, which loses nothing, has the focus; gives the place of the one that was chosen.
-fn answers(ui: &mut egui::Ui, words: [&str; 3]) -> Option<usize> {
+/// A row of buttons. The first, which loses nothing, has the focus by default. Returns the index of the clicked one.
+fn answer_buttons(ui: &mut egui::Ui, words: [&str; 3]) -> Option<usize> {
     ui.horizontal(|ui| {
         let buttons = words.map(|words| ui.button(words));
         if ui.memory(|memory| memory.focused().is_none()) {
@@ -145,9 +145,9 @@ fn answers(ui: &mut egui::Ui, words: [&str; 3]) -> Option<usize> {
 }
 
 impl Questions {
-    /// Asks what is to be asked now; gives what was answered.
+    /// Shows the topmost open question and returns the answer, if given in this frame.
     pub(super) fn ask(&mut self, ctx: &egui::Context, text: &Text, at_stake: AtStake) -> Option<Decision> {
-        // A path that is being chosen is above the question that asked for it.
+        // The path prompt comes first, since another question may have opened it.
         if self.typed_path.is_some() {
             self.ask_for_path(ctx, text)
         } else if self.replacing.is_some() {
@@ -164,7 +164,7 @@ impl Questions {
     fn ask_for_path(&mut self, ctx: &egui::Context, text: &Text) -> Option<Decision> {
         let (purpose, mut path) = self.typed_path.take()?;
         let (mut done, mut open) = (false, true);
-        let window = centred(text.path_title, &mut open);
+        let window = centred_window(text.path_title, &mut open);
         window.show(ctx, |ui| {
             let label = ui.label(text.path_question);
             let field =
@@ -190,7 +190,7 @@ impl Questions {
     fn ask_about_files(&mut self, ctx: &egui::Context, text: &Text) -> Option<Decision> {
         let replacing = self.replacing.as_ref()?;
         let names: Vec<String> = replacing.replaced.iter().map(|path| path.display().to_string()).collect();
-        let question = asked(ctx, "replacing", |ui| {
+        let question = modal(ctx, "replacing", |ui| {
             ui.heading(text.exists);
             for name in names.iter().take(4) {
                 ui.label(name);
@@ -200,7 +200,7 @@ impl Questions {
             }
             ui.label(text.exists_hint);
             ui.add_space(8.0);
-            answers(ui, [text.other_name, text.replace, text.cancel])
+            answer_buttons(ui, [text.other_name, text.replace, text.cancel])
         });
         let answer = question.inner.or(question.should_close().then_some(2))?;
         let Replacing { purpose, chosen, by, .. } = self.replacing.take()?;
@@ -220,17 +220,17 @@ impl Questions {
 
     fn ask_about_abandoned(&mut self, ctx: &egui::Context, text: &Text) -> Option<Decision> {
         let count: usize = self.abandoned.iter().map(Abandoned::count).sum();
-        let question = asked(ctx, "abandoned", |ui| {
+        let question = modal(ctx, "abandoned", |ui| {
             ui.heading(format!("{} {count}", text.abandoned));
             ui.label(text.abandoned_hint);
             ui.add_space(8.0);
-            answers(ui, [text.abandoned_restore, text.abandoned_later, text.abandoned_discard])
+            answer_buttons(ui, [text.abandoned_restore, text.abandoned_later, text.abandoned_discard])
         });
         let answer = question.inner.or(question.should_close().then_some(1))?;
         let abandoned = std::mem::take(&mut self.abandoned);
         Some(match answer {
             0 => Decision::Restore(abandoned),
-            // Their locks go with them, and the next start finds them again.
+            // Dropping them releases their locks, so that the next start finds them again.
             1 => Decision::RestoreLater,
             _ => Decision::Discard(abandoned),
         })
@@ -242,7 +242,7 @@ impl Questions {
         text: &Text,
         AtStake { unsaved, unfinished }: AtStake,
     ) -> Option<Decision> {
-        let answer = asked(ctx, "closing", |ui| {
+        let answer = modal(ctx, "closing", |ui| {
             for (words, count) in [(text.unsaved, unsaved as u64), (text.unfinished, unfinished)] {
                 if count > 0 {
                     ui.heading(format!("{words} {count}"));
@@ -295,6 +295,6 @@ mod tests {
         let mut questions = Questions::default();
         questions.save_begins(2);
         questions.save_ended(true, false);
-        assert_eq!(questions.closing, Closing::No, "nobody closes it");
+        assert_eq!(questions.closing, Closing::No, "no close was requested");
     }
 }

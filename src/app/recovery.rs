@@ -1,9 +1,9 @@
-//! Unsaved results on the disk: written as soon as they are sampled, gone once they are saved or given up, and
-//! offered at the next start when neither came to pass.
+//! Crash recovery: unsaved results are written to disk as soon as they are sampled, deleted once they are saved or
+//! discarded, and offered at the next start otherwise.
 //!
-//! Each running window has a folder of its own, which it locks: `<n>.latent` with `<n>.json` for what the latent's
-//! file does not say, and `loading.json` while a model is loaded. A folder whose lock is free was left by a window
-//! that ended without a word.
+//! Each running window has a folder with a lock file. It holds `<job>.latent` with `<job>.json` for what the latent
+//! file does not store, and `loading.json` while a model is being loaded. A folder that is not locked was left by a
+//! window that crashed or was killed.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,7 +16,7 @@ use directories::ProjectDirs;
 use serde_json::{Value, json};
 
 use super::files::result_latent_facts;
-use super::locks::{Held, lock, lock_soon};
+use super::locks::{LockAttempt, lock, lock_with_timeout};
 use super::settings::{model_from_json, model_to_json};
 use crate::catalog::ModelSource;
 use crate::engine::JobId;
@@ -25,15 +25,16 @@ use crate::formats::latent_file::{read_latent, write_latent};
 use crate::formats::metadata::GenerationFacts;
 use crate::session::{Recovered, ResultItem};
 
-/// What may wait for the disk. More than that a disk that does not answer would cost: the window does not wait.
+/// Capacity of the writer's queue. When it is full, because the disk does not respond, results are dropped: the window
+/// must not block.
 const MAX_WAITING: usize = 1024;
 
-/// Where unsaved results are kept.
+/// The root folder for unsaved results.
 pub(super) fn folder() -> Option<PathBuf> {
     Some(ProjectDirs::from("", "", "safelight")?.data_dir().join("unsaved"))
 }
 
-/// This window's folder, and the thread that writes into it.
+/// This window's recovery folder, and the thread that writes into it.
 pub(super) struct Recovery {
     folder: PathBuf,
     lock: Option<File>,
@@ -41,7 +42,7 @@ pub(super) struct Recovery {
     files: HashMap<JobId, PathBuf>,
     work: Option<Sender<Work>>,
     thread: Option<JoinHandle<()>>,
-    /// Folders of ended windows whose results are here now.
+    /// Folders of crashed windows whose results this window has restored.
     adopted: Vec<Abandoned>,
 }
 
@@ -51,29 +52,33 @@ enum Work {
     Loading { file: PathBuf, model: Option<ModelSource> },
 }
 
-/// What a window left that ended without a word.
+/// The recovery folder of a window that crashed or was killed.
 pub(super) struct Abandoned {
     folder: PathBuf,
-    /// Held, so that no other window takes the same.
+    /// Held open, so that no other window restores the same results.
     lock: File,
-    /// The results' files, without their extension, oldest first.
+    /// The results' files, without extension, oldest first.
     stems: Vec<PathBuf>,
-    /// The model that was being loaded when it ended.
+    /// The model that was being loaded at the crash.
     pub(super) loading: Option<ModelSource>,
 }
 
 impl Abandoned {
-    /// How many results there are.
+    /// The number of results.
     pub(super) fn count(&self) -> usize {
         self.stems.len()
     }
 }
 
-/// Makes a folder for this window, and finds what ended windows left. Without a folder nothing is kept.
+/// Creates this window's folder below `root`, and finds the folders of crashed windows, which stay locked while the
+/// returned values live.
+///
+/// # Errors
+/// If the folder cannot be created or the writer thread cannot be started.
 pub(super) fn begin(root: &Path) -> anyhow::Result<(Recovery, Vec<Abandoned>)> {
     std::fs::create_dir_all(root).with_context(|| root.display().to_string())?;
-    // One window at a time: a folder that is being made is not locked yet.
-    let turn = lock_soon(&root.join("lock"));
+    // Serialised between processes, because a folder is not locked yet while it is being created.
+    let turn = lock_with_timeout(&root.join("lock"));
     let found = abandoned(root);
     let folder = tempfile::Builder::new()
         .prefix("session-")
@@ -81,14 +86,14 @@ pub(super) fn begin(root: &Path) -> anyhow::Result<(Recovery, Vec<Abandoned>)> {
         .with_context(|| root.display().to_string())?
         .keep();
     let held = match lock(&folder.join("lock")) {
-        Held::Here(file) => Some(file),
-        Held::Elsewhere | Held::Unknown => None,
+        LockAttempt::Acquired(file) => Some(file),
+        LockAttempt::HeldElsewhere | LockAttempt::Failed => None,
     };
     drop(turn);
     let (work, received) = bounded(MAX_WAITING);
     let write = move || {
         for work in received {
-            if let Err(error) = carry_out(work) {
+            if let Err(error) = execute(work) {
                 log::warn!("an unsaved result could not be kept on the disk: {error:#}");
             }
         }
@@ -105,7 +110,7 @@ pub(super) fn begin(root: &Path) -> anyhow::Result<(Recovery, Vec<Abandoned>)> {
     Ok((recovery, found))
 }
 
-/// The folders whose windows have ended. Empty ones are removed.
+/// The folders of crashed windows. Empty ones are removed.
 fn abandoned(root: &Path) -> Vec<Abandoned> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
@@ -114,9 +119,9 @@ fn abandoned(root: &Path) -> Vec<Abandoned> {
         if !is_ours || !folder.join("lock").is_file() {
             continue;
         }
-        let Held::Here(lock) = lock(&folder.join("lock")) else { continue };
+        let LockAttempt::Acquired(lock) = lock(&folder.join("lock")) else { continue };
         let mut stems = stems_of(&folder);
-        stems.sort_by_key(|stem| number_of(stem));
+        stems.sort_by_key(|stem| job_number(stem));
         let loading = std::fs::read(folder.join("loading.json"))
             .ok()
             .and_then(|bytes| model_from_json(&serde_json::from_slice(&bytes).ok()?));
@@ -135,11 +140,11 @@ fn stems_of(folder: &Path) -> Vec<PathBuf> {
     latents.map(|path| path.with_extension("")).collect()
 }
 
-fn number_of(stem: &Path) -> u64 {
+fn job_number(stem: &Path) -> u64 {
     stem.file_name().and_then(|name| name.to_str()?.parse().ok()).unwrap_or(u64::MAX)
 }
 
-/// Reads what ended windows left; each with the files it is in.
+/// Reads the results of crashed windows. Returns those that could be read, and the errors of the others.
 pub(super) fn read_all(stems: &[PathBuf]) -> (Vec<Recovered>, Vec<anyhow::Error>) {
     let (mut read, mut failed) = (Vec::new(), Vec::new());
     for stem in stems {
@@ -154,31 +159,31 @@ pub(super) fn read_all(stems: &[PathBuf]) -> (Vec<Recovered>, Vec<anyhow::Error>
 fn read_one(stem: &Path) -> anyhow::Result<Recovered> {
     let file = stem.with_extension("latent");
     let read = read_latent(&file).with_context(|| file.display().to_string())?;
-    let aside = std::fs::read(stem.with_extension("json")).ok();
-    let aside: Value = aside.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-    // The text in the latent's file is the same for every program; ours loses nothing.
-    let facts: Option<GenerationFacts> = serde_json::from_value(aside["facts"].clone()).ok();
+    let sidecar = std::fs::read(stem.with_extension("json")).ok();
+    let sidecar: Value = sidecar.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    // The JSON is lossless; the generation text in the latent file, which other programs read, is not.
+    let facts: Option<GenerationFacts> = serde_json::from_value(sidecar["facts"].clone()).ok();
     Ok(Recovered {
         kept_as: stem.to_owned(),
-        model: model_from_json(&aside["model"]).unwrap_or_default(),
+        model: model_from_json(&sidecar["model"]).unwrap_or_default(),
         facts: facts.or(read.facts.generation).unwrap_or_default(),
         latent: read.latent,
-        finished_early: aside["finished_early"].as_bool().unwrap_or_default(),
-        elapsed_secs: aside["elapsed_secs"].as_f64().unwrap_or_default(),
+        finished_early: sidecar["finished_early"].as_bool().unwrap_or_default(),
+        elapsed_secs: sidecar["elapsed_secs"].as_f64().unwrap_or_default(),
     })
 }
 
-fn carry_out(work: Work) -> anyhow::Result<()> {
+fn execute(work: Work) -> anyhow::Result<()> {
     match work {
         Work::Keep { stem, item } => {
-            let aside = json!({
+            let sidecar = json!({
                 "model": model_to_json(&item.request.model),
                 "facts": item.facts(),
                 "finished_early": item.finished_early,
                 "elapsed_secs": item.elapsed_secs,
             });
-            let text = serde_json::to_vec(&aside)?;
-            // The latent last: what is there with it is whole.
+            let text = serde_json::to_vec(&sidecar)?;
+            // The latent is written last, so that its presence means the result is complete.
             write_atomically(&stem.with_extension("json"), |file| std::io::Write::write_all(file, &text))?;
             let latent = item.format.vae_from_model(&item.latent);
             write_latent(&stem.with_extension("latent"), &latent, &result_latent_facts(&item))?;
@@ -196,45 +201,45 @@ fn carry_out(work: Work) -> anyhow::Result<()> {
 }
 
 fn forget(stem: &Path) {
-    // The latent first: without it the other counts for nothing.
+    // The latent is deleted first, since a JSON file without a latent is ignored.
     for extension in ["latent", "json"] {
         let _ = std::fs::remove_file(stem.with_extension(extension));
     }
 }
 
 impl Recovery {
-    /// Keeps a result until it is saved or given up.
+    /// Writes a result to disk, where it stays until it is saved or discarded.
     pub(super) fn keep(&mut self, item: &ResultItem) {
         let own = self.folder.join(item.job.0.to_string());
         let stem = self.files.entry(item.job).or_insert(own).clone();
         self.send(Work::Keep { stem, item: Box::new(item.clone()) });
     }
 
-    /// A result is in these files already.
+    /// Registers a restored result, which is in these files already.
     pub(super) fn is_kept_as(&mut self, job: JobId, stem: PathBuf) {
         self.files.insert(job, stem);
     }
 
-    /// A result need not be kept any longer.
+    /// Deletes the files of a result that was saved or discarded.
     pub(super) fn forget(&mut self, job: JobId) {
         if let Some(stem) = self.files.remove(&job) {
             self.send(Work::Forget { stem });
         }
     }
 
-    /// Remembers which model is being loaded, in case that ends the program.
+    /// Records on disk which model is being loaded, in case that crashes the program. `None` removes the record.
     pub(super) fn loading(&self, model: Option<&ModelSource>) {
         self.send(Work::Loading { file: self.folder.join("loading.json"), model: model.cloned() });
     }
 
-    /// Takes over what ended windows left; gives the files of all results.
+    /// Takes over the folders of crashed windows. Returns the files of all results, without extension.
     pub(super) fn adopt(&mut self, found: Vec<Abandoned>) -> Vec<PathBuf> {
         let stems = found.iter().flat_map(|abandoned| abandoned.stems.clone()).collect();
         self.adopted.extend(found);
         stems
     }
 
-    /// Gives up what ended windows left.
+    /// Deletes the results of crashed windows.
     pub(super) fn discard(found: Vec<Abandoned>) {
         for Abandoned { folder, lock, .. } in found {
             let _ = std::fs::remove_dir_all(folder);
@@ -250,8 +255,7 @@ impl Recovery {
         }
     }
 
-    /// Writes what is to be written and ends. What is still kept stays on the disk, unless the person said that it
-    /// need not.
+    /// Finishes all writes and ends the thread. Unsaved results stay on disk unless `give_up`.
     pub(super) fn end(&mut self, give_up: bool) {
         if give_up {
             for (_, stem) in std::mem::take(&mut self.files) {
@@ -308,14 +312,14 @@ mod tests {
         }
     }
 
-    /// As if the program had been killed: the lock goes, the files stay.
+    /// Simulates a killed process: the lock is released, the files stay.
     fn kill(mut recovery: Recovery) {
         recovery.work = None;
         recovery.thread.take().unwrap().join().unwrap();
     }
 
     #[test]
-    fn what_a_dead_window_left_is_found_whole_and_once() {
+    fn results_of_a_killed_window_are_recovered_completely_and_only_once() {
         let root = tempfile::tempdir().unwrap();
         let (mut first, found) = begin(root.path()).unwrap();
         assert!(found.is_empty());
@@ -324,7 +328,7 @@ mod tests {
         }
         first.forget(JobId(3));
         let (alive, found) = begin(root.path()).unwrap();
-        assert!(found.is_empty(), "a living window's results are its own");
+        assert!(found.is_empty(), "the folder of a running window is locked");
         kill(first);
 
         let (mut second, found) = begin(root.path()).unwrap();
@@ -341,7 +345,7 @@ mod tests {
             back.values().iter().zip(whole.latent.values()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(off < 1e-5, "{off}");
 
-        // One is saved, then this window dies too: the other is still there.
+        // One result is saved before this window is killed, too: the other one is still there.
         second.is_kept_as(JobId(1), read[0].kept_as.clone());
         second.is_kept_as(JobId(2), read[1].kept_as.clone());
         second.forget(JobId(1));
@@ -355,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_without_a_word_keeps_and_an_agreed_one_does_not() {
+    fn exit_keeps_unsaved_results_unless_the_user_discards_them() {
         let root = tempfile::tempdir().unwrap();
         for (give_up, left) in [(true, 0), (false, 1)] {
             let (mut recovery, found) = begin(root.path()).unwrap();
@@ -367,10 +371,10 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_ends_the_program_is_known_at_the_next_start() {
+    fn a_model_that_crashes_the_program_is_known_at_the_next_start() {
         let root = tempfile::tempdir().unwrap();
         let (recovery, _) = begin(root.path()).unwrap();
-        let model = ModelSource::Folder("/models/deadly".into());
+        let model = ModelSource::Folder("/models/crashing".into());
         recovery.loading(Some(&model));
         kill(recovery);
         let (_, found) = begin(root.path()).unwrap();
@@ -386,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_latent_is_said_and_does_not_hide_the_others() {
+    fn a_damaged_latent_is_reported_and_does_not_hide_the_others() {
         let root = tempfile::tempdir().unwrap();
         let (mut recovery, _) = begin(root.path()).unwrap();
         recovery.keep(&item(1));
@@ -398,7 +402,7 @@ mod tests {
         let (mut next, found) = begin(root.path()).unwrap();
         let (read, failed) = read_all(&next.adopt(found));
         assert_eq!((read.len(), failed.len()), (1, 1));
-        // The latent's own text says most of it.
+        // Falls back to the generation text in the latent file.
         assert_eq!(read[0].facts.seed, Some(Seed(2)));
     }
 }

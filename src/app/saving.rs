@@ -1,4 +1,4 @@
-//! Where pictures and latents are written: what a dialog or a typed path chose, and what stands there already.
+//! Target paths of exports, and which existing files a write would overwrite.
 
 use std::path::{Path, PathBuf};
 
@@ -7,25 +7,25 @@ use super::files::{self, with_extension};
 use crate::formats::picture::PictureFormat;
 use crate::session::{Export, ExportKind};
 
-/// A dialog that ended sooner than this, seconds, was never shown.
-const NEVER_SHOWN: f64 = 0.25;
+/// A dialog that returned sooner than this, seconds, was never shown.
+const MIN_SHOWN_SECS: f64 = 0.25;
 
-/// Who chose a path.
+/// How a path was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chooser {
-    /// A dialog of the system, which asks before it gives the name of a file that exists.
+    /// In a native dialog, which itself asks before it returns an existing file.
     Dialog,
-    /// The person's typing.
+    /// Typed by the user.
     Typing,
 }
 
-/// The files that are written when `path` is chosen, in the form in which they are written; none for what is read,
-/// and for a folder in which names are found that are free.
+/// The files that will be written when `path` is chosen, extensions included. Empty for purposes that only read, and
+/// for folders in which unused names are picked.
 pub(super) fn targets(purpose: &Purpose, path: &Path) -> Vec<PathBuf> {
     let Purpose::Export(export) = purpose else { return Vec::new() };
     match export.kind {
         ExportKind::Picture | ExportKind::Sheet => {
-            // A name that no format has is refused by the writer, which says why.
+            // An unknown extension is refused by the writer, with a message.
             vec![PictureFormat::of_path(path).map_or_else(|_| path.to_owned(), |(_, path)| path)]
         }
         ExportKind::Latent => vec![with_extension(path, "latent")],
@@ -38,8 +38,10 @@ pub(super) fn targets(purpose: &Purpose, path: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// What the person must be asked about before `targets` are written: the files that would be replaced without a
-/// question. The error says what is never replaced.
+/// The existing files among `targets` that the user has to confirm before they are overwritten.
+///
+/// # Errors
+/// A message if a target is a folder, pipe or device, which is never overwritten.
 pub(super) fn would_replace(targets: &[PathBuf], chosen: &Path, by: Chooser) -> Result<Vec<PathBuf>, String> {
     let mut replaced = Vec::new();
     for target in targets {
@@ -53,14 +55,14 @@ pub(super) fn would_replace(targets: &[PathBuf], chosen: &Path, by: Chooser) -> 
                     "this is a pipe or a device, which is not replaced: choose a file: {name}"
                 ));
             }
-            // A link that leads nowhere is something that stands there, too.
+            // A dangling symbolic link would be overwritten, too.
             Ok(_) => replaced.push(target.clone()),
             Err(_) if target.symlink_metadata().is_ok() => replaced.push(target.clone()),
             Err(_) => {}
         }
     }
     if by == Chooser::Dialog {
-        // The dialog asked about this one, and only as it was chosen.
+        // The dialog has asked about exactly this path, without an added extension.
         replaced.retain(|target| target != chosen);
     }
     Ok(replaced)
@@ -79,18 +81,18 @@ pub(super) fn proposed_name(export: &Export) -> String {
     }
 }
 
-/// A choice that would replace files nobody asked about.
+/// A chosen path whose write would overwrite files without confirmation.
 pub(super) struct Replacing {
     pub(super) purpose: Purpose,
     pub(super) chosen: PathBuf,
-    /// The files.
+    /// The files that would be overwritten.
     pub(super) replaced: Vec<PathBuf>,
     pub(super) by: Chooser,
 }
 
-/// Whether a dialog was shown at all: one that could not be ends at once and chooses nothing.
+/// Whether the dialog was shown. One that could not be shown returns at once without a path.
 pub(super) fn was_shown(answer: &Answer) -> bool {
-    !answer.paths.is_empty() || answer.shown_secs >= NEVER_SHOWN
+    !answer.paths.is_empty() || answer.shown_secs >= MIN_SHOWN_SECS
 }
 
 #[cfg(test)]
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_that_would_be_replaced_unasked_is_asked_about() {
+    fn every_overwrite_needs_one_confirmation() {
         let folder = tempfile::tempdir().unwrap();
         for (purpose, written) in purposes() {
             let (chosen, written) = (folder.path().join("precious"), folder.path().join(written));

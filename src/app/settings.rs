@@ -1,4 +1,4 @@
-//! What the program remembers between starts, as a value and as JSON.
+//! The persistent settings and their JSON form.
 
 use std::path::{Path, PathBuf};
 
@@ -9,30 +9,30 @@ use crate::panels::{Language, ThemeChoice};
 use crate::request::Seed;
 use crate::session::{Autosave, ModelSettings, SavedRecipe};
 
-/// The settings file.
+/// The settings that are kept between starts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The interface's language.
     pub language: Language,
     /// The theme.
     pub theme: ThemeChoice,
-    /// The model of the last start.
+    /// The model used last.
     pub model: ModelSource,
-    /// Whether loading it was a fault of the program: then it is loaded again only on demand.
+    /// Whether loading it crashed the program. Then it is loaded only on request.
     pub model_crashed: bool,
-    /// Folders of models, newest first.
+    /// Recently used model folders, newest first.
     pub recent_models: Vec<PathBuf>,
-    /// The folder of the last dialog.
+    /// The folder last used in a file dialog.
     pub last_folder: Option<PathBuf>,
-    /// Whether saved pictures hold their settings.
+    /// Whether generation settings are embedded in saved pictures.
     pub save_metadata: bool,
     /// Inner size of the window, points.
     pub window_size: [f32; 2],
     /// Whether the panel of the latent's channels is open.
     pub enlarger: bool,
-    /// What was typed and set.
+    /// The prompts and generation settings.
     pub recipe: Option<SavedRecipe>,
-    /// Whether and where pictures are saved as they are drawn.
+    /// Whether and where pictures are saved automatically.
     pub autosave: Autosave,
 }
 
@@ -56,7 +56,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// As a JSON object, one entry a field.
+    /// The JSON object, one entry per field.
     pub fn to_json(&self) -> Map<String, Value> {
         let fields = [
             ("language", json!(self.language)),
@@ -74,8 +74,7 @@ impl Settings {
         fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// From a JSON object: a field that is absent or damaged has its default. The second value names the damaged
-    /// ones.
+    /// Reads a JSON object. Missing and invalid fields get their defaults; the second value names the invalid ones.
     pub fn from_json(object: &Map<String, Value>) -> (Self, Vec<&'static str>) {
         let mut damaged = Vec::new();
         let default = Self::default();
@@ -90,7 +89,7 @@ impl Settings {
                 &mut damaged,
                 Value::as_bool,
             ),
-            // Of a damaged list, what is whole.
+            // The valid entries of a partly invalid list are kept.
             recent_models: field(object, "recent_models", Vec::new(), &mut damaged, |v| {
                 v.as_array().cloned()
             })
@@ -107,7 +106,7 @@ impl Settings {
                 &mut damaged,
                 Value::as_bool,
             ),
-            // A size that no window has is not damage: a screen may have been so large.
+            // An implausible size is replaced but not reported: it may come from another monitor.
             window_size: Some(field(object, "window_size", default.window_size, &mut damaged, typed))
                 .filter(|[width, height]: &[f32; 2]| {
                     (400.0..=16_384.0).contains(width) && (300.0..=16_384.0).contains(height)
@@ -127,7 +126,7 @@ impl Settings {
     }
 }
 
-/// A field of an object, or its default where it is absent or, which is noted, damaged.
+/// A field of an object, or its default if it is missing or invalid. An invalid field is added to `damaged`.
 fn field<T>(
     object: &Map<String, Value>,
     name: &'static str,
@@ -146,7 +145,7 @@ fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
     serde_json::from_value(value.clone()).ok()
 }
 
-/// A path as text, or as its bytes where it is none.
+/// A path as a string, or as its bytes if it is not valid Unicode.
 pub(super) fn path_to_json(path: &Path) -> Value {
     if let Some(text) = path.to_str() {
         return Value::from(text);
@@ -373,7 +372,7 @@ mod tests {
             object.insert(name.to_owned(), wrong);
             let (read, damaged) = Settings::from_json(&object);
             assert_eq!(damaged, [name]);
-            // All others are as they were; of a list, what is whole.
+            // All other fields, and the valid entries of a list, are unchanged.
             let (mut is, mut was) = (read.to_json(), settings().to_json());
             if name != "recent_models" {
                 is.remove(name);

@@ -1,4 +1,5 @@
-//! The settings file: read with what is whole of it, and written without losing what another window wrote.
+//! The settings file: read field by field, backed up if damaged, and merged on write with the changes of other
+//! windows.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -8,24 +9,25 @@ use anyhow::{Context as _, bail};
 use directories::ProjectDirs;
 use serde_json::{Map, Value};
 
-use super::locks::lock_soon;
+use super::locks::lock_with_timeout;
 use super::settings::{Settings, path_from_json};
 use crate::formats::atomic::write_atomically;
 use crate::session::{MAX_RECENT_MODELS, Message};
 
-/// Longer settings are none: eight paths and some words.
+/// Upper limit of the file's size, bytes; real settings are a few kilobytes.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// The place of the settings, and what they were when they were last read or written here.
+/// The path of the settings file, and the settings as this window last read or wrote them.
 #[derive(Clone, Debug)]
 pub(super) struct SettingsFile {
     path: PathBuf,
-    known: Settings,
-    /// Whether what is in the file is damaged; a copy of it was made.
+    synced: Settings,
+    /// Whether the file's content is damaged. A backup exists, so it may be overwritten.
     is_damaged: bool,
 }
 
-/// Reads the settings. Without a place for them they are not kept; a message says what could not be read.
+/// Reads the settings. No `SettingsFile` is returned if they cannot be saved; the message says what could not be
+/// read.
 pub(super) fn load() -> (Settings, Option<SettingsFile>, Option<Message>) {
     match ProjectDirs::from("", "", "safelight") {
         Some(folders) => load_from(folders.config_dir().join("settings.json")),
@@ -42,38 +44,39 @@ fn load_from(path: PathBuf) -> (Settings, Option<SettingsFile>, Option<Message>)
                 (!fields.is_empty()).then(|| format!("no such value is possible: {}", fields.join(", ")));
             (settings, why)
         }
-        Err(Unread::Damaged(why)) => (Settings::default(), Some(why)),
-        Err(Unread::Unreadable(why)) => {
-            // What cannot be read must not be replaced.
+        Err(ReadError::Damaged(why)) => (Settings::default(), Some(why)),
+        Err(ReadError::Unreadable(why)) => {
+            // A file that cannot be read must not be overwritten.
             return (Settings::default(), None, Some(Message::SettingsUnread(why)));
         }
     };
     let Some(why) = damage else {
-        let file = SettingsFile { path, known: settings.clone(), is_damaged: false };
+        let file = SettingsFile { path, synced: settings.clone(), is_damaged: false };
         return (settings, Some(file), None);
     };
-    match set_aside(&path) {
+    match back_up(&path) {
         Ok(kept_as) => {
-            let file = SettingsFile { path, known: settings.clone(), is_damaged: true };
+            let file = SettingsFile { path, synced: settings.clone(), is_damaged: true };
             (settings, Some(file), Some(Message::SettingsDamaged { why, kept_as }))
         }
         Err(error) => (settings, None, Some(Message::SettingsUnread(format!("{why}; {error:#}")))),
     }
 }
 
-enum Unread {
-    /// The content is not what settings are.
+enum ReadError {
+    /// The content is not valid settings.
     Damaged(String),
-    /// The content is not known.
+    /// The content could not be read.
     Unreadable(String),
 }
 
-fn read(path: &Path) -> Result<Option<Map<String, Value>>, Unread> {
-    let unreadable = |why: &dyn std::fmt::Display| Unread::Unreadable(format!("{why}: {}", path.display()));
+fn read(path: &Path) -> Result<Option<Map<String, Value>>, ReadError> {
+    let unreadable =
+        |why: &dyn std::fmt::Display| ReadError::Unreadable(format!("{why}: {}", path.display()));
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(&error)),
-        // A pipe would be waited for.
+        // Opening a pipe would block.
         Ok(metadata) if !metadata.is_file() => return Err(unreadable(&"it is not a file")),
         Ok(_) => {}
     }
@@ -82,18 +85,19 @@ fn read(path: &Path) -> Result<Option<Map<String, Value>>, Unread> {
         .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|error| unreadable(&error))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(Unread::Damaged(format!("it is longer than {} MiB", MAX_BYTES >> 20)));
+        return Err(ReadError::Damaged(format!("it is longer than {} MiB", MAX_BYTES >> 20)));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| Unread::Damaged("it is not UTF-8 text".to_owned()))?;
+    let text =
+        std::str::from_utf8(&bytes).map_err(|_| ReadError::Damaged("it is not UTF-8 text".to_owned()))?;
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(Some(object)),
-        Ok(_) => Err(Unread::Damaged("it is not a JSON object".to_owned())),
-        Err(error) => Err(Unread::Damaged(error.to_string())),
+        Ok(_) => Err(ReadError::Damaged("it is not a JSON object".to_owned())),
+        Err(error) => Err(ReadError::Damaged(error.to_string())),
     }
 }
 
-/// Copies a damaged file to a name that is free, so that no older copy is lost.
-fn set_aside(path: &Path) -> anyhow::Result<PathBuf> {
+/// Copies a damaged file to an unused name, so that no earlier backup is lost.
+fn back_up(path: &Path) -> anyhow::Result<PathBuf> {
     for number in 1..1000 {
         let end = if number == 1 { "json.damaged".to_owned() } else { format!("json.damaged-{number}") };
         let aside = path.with_extension(end);
@@ -116,42 +120,43 @@ fn set_aside(path: &Path) -> anyhow::Result<PathBuf> {
 }
 
 impl SettingsFile {
-    /// Whether these settings are not written yet.
+    /// Whether these settings differ from those on disk, as far as this window knows.
     pub(super) fn differs_from(&self, now: &Settings) -> bool {
-        self.is_damaged || self.known != *now
+        self.is_damaged || self.synced != *now
     }
 
-    /// From now on these settings count as written.
+    /// Records that these settings were written.
     pub(super) fn mark_written(&mut self, now: &Settings) {
-        self.known = now.clone();
+        self.synced = now.clone();
         self.is_damaged = false;
     }
 
-    /// Writes what was changed here since the last time, whole or not at all. What another window or a newer
-    /// version wrote meanwhile stays.
+    /// Merges the changes since the last write into the file, atomically. Fields that another window changed or a newer
+    /// version added are preserved.
     pub(super) fn write(&self, now: &Settings) -> anyhow::Result<()> {
         let folder = self.path.parent().context("the settings have no folder")?;
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        // Two windows take turns. One that cannot lock writes nevertheless: that is rarer than no locks at all.
-        let _turn = lock_soon(&self.path.with_extension("lock"));
+        // Serialises windows. Without a lock the write goes on: file systems without locks are more common than two
+        // windows writing at the same moment.
+        let _turn = lock_with_timeout(&self.path.with_extension("lock"));
         let theirs = match read(&self.path) {
             Ok(object) => object.unwrap_or_default(),
-            // There is a copy already, or it was damaged since.
-            Err(Unread::Damaged(_)) if self.is_damaged => Map::new(),
-            Err(Unread::Damaged(_)) => {
-                set_aside(&self.path)?;
+            // A backup was made when the file was read.
+            Err(ReadError::Damaged(_)) if self.is_damaged => Map::new(),
+            Err(ReadError::Damaged(_)) => {
+                back_up(&self.path)?;
                 Map::new()
             }
-            Err(Unread::Unreadable(why)) => bail!(why),
+            Err(ReadError::Unreadable(why)) => bail!(why),
         };
-        let merged = merge(&self.known.to_json(), &now.to_json(), theirs);
+        let merged = merge(&self.synced.to_json(), &now.to_json(), theirs);
         let text = serde_json::to_string_pretty(&merged)?;
         write_atomically(&self.path, |file| file.write_all(text.as_bytes()))?;
         Ok(())
     }
 }
 
-/// What is to be in the file: `theirs`, with what differs between `before` and `now`.
+/// The new content: `theirs` (the file's current content) with the fields that differ between `before` and `now`.
 fn merge(
     before: &Map<String, Value>,
     now: &Map<String, Value>,
@@ -159,7 +164,7 @@ fn merge(
 ) -> Map<String, Value> {
     for (name, value) in now {
         let changed = before.get(name) != Some(value);
-        // A field that became damaged has a value no window gave it.
+        // Invalid values in the file are always replaced.
         let is_whole = theirs.get(name).is_some_and(|theirs| {
             let alone = Map::from_iter([(name.clone(), theirs.clone())]);
             Settings::from_json(&alone).1.is_empty()
@@ -176,7 +181,7 @@ fn merge(
     theirs
 }
 
-/// The folders of both lists, ours first.
+/// The entries of both lists without duplicates, ours first.
 fn union(ours: &Value, theirs: &Value) -> Value {
     let entries = |list: &Value| list.as_array().cloned().unwrap_or_default();
     let mut all = entries(ours);
@@ -255,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_newer_version_wrote_stays() {
+    fn fields_of_a_newer_version_are_preserved() {
         let (_folder, path) = place();
         std::fs::write(&path, r#"{"later": {"x": 1}, "save_metadata": false}"#).unwrap();
         let (settings, file, message) = load_from(path.clone());

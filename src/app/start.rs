@@ -1,4 +1,4 @@
-//! The program's window from its start to its end, also across graphics devices that are lost.
+//! Runs the window from startup to exit, and recreates its graphics device after a device loss.
 
 use std::cell::RefCell;
 use std::io::IsTerminal as _;
@@ -11,164 +11,165 @@ use winit::event_loop::EventLoop;
 use winit::platform::run_on_demand::EventLoopExtRunOnDemand as _;
 
 use super::display::{self, NoWindow, WindowSystem};
+use super::graphics::{self, DeviceLosses, DeviceWatch, LossAction};
 use super::guard::{Ended, Guard};
-use super::keeping::{self, Found};
-use super::painter::{self, Losses, Next, Watch};
+use super::persistence::{self, StartupState};
 use super::window::Window;
 use crate::panels::Language;
 use crate::session::Message;
 
-/// The engine's thread may be in the middle of a long read when the window is closed; the program does not wait
-/// longer for it.
-const LONGEST_END: Duration = Duration::from_secs(20);
+/// How long exit waits for the engine's thread, which may be blocked in a long read, before the process is ended.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Opens the window and returns when it is closed. Where no window can be opened, a start that no terminal sees says
-/// so in a dialog, too.
+/// Opens the window and returns when it is closed.
+///
+/// # Errors
+/// If no window can be opened. Without a terminal the error is also shown in a dialog.
 pub fn run() -> anyhow::Result<()> {
-    let found = keeping::find();
+    let found = persistence::load();
     let language = found.settings.language;
-    let place = Rc::new(RefCell::new(Place::Start(Box::new(found))));
-    let ended = display::choose().and_then(|window_system| run_until_closed(&place, window_system));
-    let ended = ended.map_err(|why| told(&why, language));
+    let slot = Rc::new(RefCell::new(WindowSlot::Start(Box::new(found))));
+    let ended = display::choose().and_then(|window_system| run_until_closed(&slot, window_system));
+    let ended = ended.map_err(|why| report(&why, language));
     let code = i32::from(ended.is_err());
     let end = move || {
-        std::thread::sleep(LONGEST_END);
+        std::thread::sleep(EXIT_TIMEOUT);
         std::process::exit(code);
     };
     let _ = std::thread::Builder::new().name("safelight-end".to_owned()).spawn(end);
     ended
 }
 
-/// What is shown when the painter is there.
-enum Place {
-    /// The window is still to be made.
-    Start(Box<Found>),
-    /// It is there, with or without a painter.
+/// The window's state, which outlives the eframe application that displays it.
+enum WindowSlot {
+    /// The window is not created yet.
+    Start(Box<StartupState>),
+    /// The window, with or without a graphics device.
     Window(Box<Window>),
-    /// It could not be made: why.
+    /// The window could not be created: the reason.
     Failed(String),
 }
 
-/// Paints the window, and paints it anew with another device each time one is lost.
-fn run_until_closed(place: &Rc<RefCell<Place>>, window_system: WindowSystem) -> Result<(), NoWindow> {
+/// Runs the eframe application, and starts another one with a new device after each device loss.
+fn run_until_closed(slot: &Rc<RefCell<WindowSlot>>, window_system: WindowSystem) -> Result<(), NoWindow> {
     let mut builder = EventLoop::with_user_event();
-    window_system.tell(&mut builder);
+    window_system.configure(&mut builder);
     let mut event_loop = builder.build().map_err(|error| NoWindow::of_event_loop(&error, window_system))?;
-    let mut losses = Losses::default();
+    let mut losses = DeviceLosses::default();
     loop {
-        let watch = Watch::default();
-        let (content, watching) = (Rc::clone(place), watch.clone());
-        let options = painter::options(size(place), losses.backends(), &watch);
+        let watch = DeviceWatch::default();
+        let (content, watching) = (Rc::clone(slot), watch.clone());
+        let options = graphics::native_options(size(slot), losses.backends(), &watch);
         let create: eframe::AppCreator<'_> = Box::new(move |context| {
-            watching.begin(context);
-            show(&content, context)?;
-            Ok(Box::new(Shell { place: content, watch: watching }))
+            watching.watch_device(context);
+            create_or_attach(&content, context)?;
+            Ok(Box::new(Shell { slot: content, watch: watching }))
         });
         let painted = eframe::create_native("safelight", options, create, &event_loop);
         let mut guard = Guard::new(painted, watch.clone());
         let ran = event_loop.run_app_on_demand(&mut guard);
         let ended = guard.end();
         if let Err(error) = ran {
-            end_keeping(place);
+            end_window(slot);
             return Err(NoWindow::of_event_loop(&error, window_system));
         }
         match ended {
-            Ended::Closed if watch.has_begun() => return Ok(()),
-            // A device that was there before may still be on its way back.
+            Ended::Closed if watch.has_device() => return Ok(()),
+            // After an earlier loss the driver may still be recovering; that case retries below.
             Ended::Closed if !losses.any() => {
-                let is_made = !matches!(*place.borrow(), Place::Failed(_));
-                if is_made && losses.find_another() {
+                let is_made = !matches!(*slot.borrow(), WindowSlot::Failed(_));
+                if is_made && losses.fall_back() {
                     continue;
                 }
-                return Err(why_not_made(place));
+                return Err(creation_error(slot));
             }
             Ended::Closed | Ended::Lost => {}
             Ended::Panicked(panic) => {
-                end_keeping(place);
+                end_window(slot);
                 resume_unwind(panic);
             }
         }
         log::warn!("the graphics device was lost");
         match losses.add() {
-            Next::Again(wait) => std::thread::sleep(wait),
-            Next::GiveUp => {
-                end_keeping(place);
+            LossAction::Retry(wait) => std::thread::sleep(wait),
+            LossAction::GiveUp => {
+                end_window(slot);
                 return Err(NoWindow::DeviceKeepsFailing);
             }
         }
     }
 }
 
-fn size(place: &RefCell<Place>) -> [f32; 2] {
-    match &*place.borrow() {
-        Place::Start(found) => found.settings.window_size,
-        Place::Window(window) => window.settings.window_size,
-        Place::Failed(_) => super::Settings::default().window_size,
+fn size(slot: &RefCell<WindowSlot>) -> [f32; 2] {
+    match &*slot.borrow() {
+        WindowSlot::Start(found) => found.settings.window_size,
+        WindowSlot::Window(window) => window.settings.window_size,
+        WindowSlot::Failed(_) => super::Settings::default().window_size,
     }
 }
 
-fn why_not_made(place: &RefCell<Place>) -> NoWindow {
-    match &*place.borrow() {
-        Place::Failed(why) => NoWindow::Other(why.clone()),
-        Place::Start(_) | Place::Window(_) => NoWindow::NoGraphics,
+fn creation_error(slot: &RefCell<WindowSlot>) -> NoWindow {
+    match &*slot.borrow() {
+        WindowSlot::Failed(why) => NoWindow::Other(why.clone()),
+        WindowSlot::Start(_) | WindowSlot::Window(_) => NoWindow::NoGraphics,
     }
 }
 
-/// Makes the window, or gives the one that is there its new painter.
-fn show(place: &RefCell<Place>, context: &eframe::CreationContext<'_>) -> anyhow::Result<()> {
-    let mut place = place.borrow_mut();
-    match std::mem::replace(&mut *place, Place::Failed(String::new())) {
-        Place::Start(found) => {
+/// Creates the window, or attaches the existing one to a new eframe context.
+fn create_or_attach(slot: &RefCell<WindowSlot>, context: &eframe::CreationContext<'_>) -> anyhow::Result<()> {
+    let mut slot = slot.borrow_mut();
+    match std::mem::replace(&mut *slot, WindowSlot::Failed(String::new())) {
+        WindowSlot::Start(found) => {
             match Window::start(context, *found).context("the engine could not be started") {
-                Ok(window) => *place = Place::Window(Box::new(window)),
+                Ok(window) => *slot = WindowSlot::Window(Box::new(window)),
                 Err(error) => {
-                    *place = Place::Failed(format!("{error:#}"));
+                    *slot = WindowSlot::Failed(format!("{error:#}"));
                     return Err(error);
                 }
             }
         }
-        Place::Window(mut window) => {
+        WindowSlot::Window(mut window) => {
             window.attach(context);
             window.session.notify(Message::Repainted);
-            *place = Place::Window(window);
+            *slot = WindowSlot::Window(window);
         }
-        failed @ Place::Failed(_) => *place = failed,
+        failed @ WindowSlot::Failed(_) => *slot = failed,
     }
     Ok(())
 }
 
-fn end_keeping(place: &RefCell<Place>) {
-    if let Ok(mut place) = place.try_borrow_mut()
-        && let Place::Window(window) = &mut *place
+fn end_window(slot: &RefCell<WindowSlot>) {
+    if let Ok(mut slot) = slot.try_borrow_mut()
+        && let WindowSlot::Window(window) = &mut *slot
     {
         window.end();
     }
 }
 
-/// Tells why there is no window: a dialog where nobody sees a terminal, and the error in any case.
-fn told(why: &NoWindow, language: Language) -> anyhow::Error {
-    let is_seen =
+/// Turns the reason into an error. Without a terminal it is also shown in a dialog.
+fn report(why: &NoWindow, language: Language) -> anyhow::Error {
+    let has_terminal =
         std::io::stdin().is_terminal() || std::io::stdout().is_terminal() || std::io::stderr().is_terminal();
-    if !is_seen && why.leaves_dialogs() {
+    if !has_terminal && why.can_show_dialogs() {
         rfd::MessageDialog::new()
             .set_level(rfd::MessageLevel::Error)
             .set_title("Safelight")
-            .set_description(why.words(language))
+            .set_description(why.message(language))
             .show();
     }
-    anyhow!(why.words(Language::English))
+    anyhow!(why.message(Language::English))
 }
 
-/// The window with one painter.
+/// The eframe application: shows the shared window until its device is lost.
 struct Shell {
-    place: Rc<RefCell<Place>>,
-    watch: Watch,
+    slot: Rc<RefCell<WindowSlot>>,
+    watch: DeviceWatch,
 }
 
 impl Shell {
-    /// The window, unless its painter is lost: then another one will have it.
+    /// Runs `what` on the window, unless the device is lost: then the next application takes over.
     fn with(&self, what: impl FnOnce(&mut Window)) {
-        if let (false, Place::Window(window)) = (self.watch.is_lost(), &mut *self.place.borrow_mut()) {
+        if let (false, WindowSlot::Window(window)) = (self.watch.is_lost(), &mut *self.slot.borrow_mut()) {
             what(window);
         }
     }

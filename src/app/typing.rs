@@ -1,20 +1,20 @@
-//! Fast typing in slow frames, kept in order.
+//! Keeps fast keyboard input in order when frames are slow.
 //!
-//! The toolkit moves the focus before it hands a frame's text to a field: "500", Tab, "700" within one frame would all
-//! go to the second field. Here a Tab has a frame of its own.
+//! egui moves the focus before it passes a frame's text to a field: "500", Tab, "700" within one frame would all go to
+//! the second field. Here each Tab gets its own frame.
 
 use std::collections::VecDeque;
 
 use egui::{Event, Key};
 
-/// Events that wait for their frame.
+/// Queue of events that are deferred to later frames.
 #[derive(Default)]
 pub(super) struct Typing {
     held: VecDeque<Event>,
 }
 
 impl Typing {
-    /// Holds back what would reach the wrong field in this frame; whether another frame is needed for it.
+    /// Defers the events that would reach the wrong field in this frame. Returns whether another frame is needed.
     pub(super) fn keep_in_order(&mut self, events: &mut Vec<Event>) -> bool {
         self.held.extend(events.drain(..));
         let mut has_tab = false;
@@ -30,7 +30,7 @@ impl Typing {
     }
 }
 
-/// Whether an event goes to what has the focus, or moves the focus.
+/// Whether an event goes to the focused widget or moves the focus.
 fn is_input(event: &Event) -> bool {
     matches!(event, Event::Text(_) | Event::Paste(_) | Event::Ime(_) | Event::Key { pressed: true, .. })
 }
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_before_a_tab_and_after_it_reaches_two_fields() {
+    fn text_before_and_after_a_tab_reaches_two_fields() {
         let text = |text: &str| Event::Text(text.to_owned());
         let mut typing = Typing::default();
         let mut frame = vec![text("500"), key(Key::Tab), text("700"), key(Key::Tab)];

@@ -1,9 +1,9 @@
-//! Wakes the window from other threads, also after its painter has started anew.
+//! Requests repaints from other threads, also after the eframe application was restarted.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The way to the window that is there now: a painter that starts anew brings another context.
+/// A handle to the current egui context, which a restart after a device loss replaces.
 #[derive(Clone)]
 pub(super) struct Waker(Arc<Mutex<egui::Context>>);
 
@@ -12,22 +12,22 @@ impl Waker {
         Self(Arc::new(Mutex::new(ctx.clone())))
     }
 
-    /// From now on the window of this context is woken.
+    /// Replaces the context.
     pub(super) fn follow(&self, ctx: &egui::Context) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = ctx.clone();
     }
 
-    /// Has the window drawn again.
+    /// Requests a repaint.
     pub(super) fn wake(&self) {
         self.ctx().request_repaint();
     }
 
-    /// Has the window drawn again after a while.
+    /// Requests a repaint after a delay.
     pub(super) fn wake_after(&self, wait: Duration) {
         self.ctx().request_repaint_after(wait);
     }
 
-    // Cloned, so that nothing is called while the lock is held.
+    // Cloned, so that egui is not called while the lock is held.
     fn ctx(&self) -> egui::Context {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,14 +1,14 @@
-//! The window's parts, and what goes on between them: what the session asks for is carried out, what was worked beside the
-//! window is taken in.
+//! The main window: executes the session's effects, and feeds engine events, dialog answers and background results back
+//! into it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::autosave::{Given, autosave};
+use super::autosave::{ReservedPaths, autosave};
 use super::background::{Background, Finished};
 use super::dialogs::{Answer, Dialogs, Purpose};
 use super::files::{self, Opened};
-use super::keeping::{Found, Keeping};
+use super::persistence::{Persistence, StartupState};
 use super::questions::{AtStake, Decision, Questions};
 use super::recovery::{self, Recovery};
 use super::saving::{Chooser, Replacing, proposed_name, targets, was_shown, would_replace};
@@ -25,40 +25,44 @@ use crate::session::{Action, DocumentId, Effect, FileContent, Message, Session};
 
 /// The program's window.
 pub struct Window {
-    /// What it knows.
+    /// The application state.
     pub session: Session,
-    /// What it draws with.
+    /// The state of the panels.
     pub desk: Desk,
     pub(super) questions: Questions,
     background: Background,
     pub(super) settings: Settings,
-    keeping: Keeping,
+    persistence: Persistence,
     termination: Termination,
     dialogs: Dialogs,
     engine: Engine,
     waker: Waker,
-    autosaved: Given,
+    autosaved: ReservedPaths,
     pub(super) typing: Typing,
-    /// What is said in the window's frame.
+    /// The current window title.
     pub(super) title: String,
-    /// Whether the window was held against its monitor's size.
+    /// Whether the window's size was already limited to its monitor's.
     pub(super) is_fitted: bool,
 }
 
-/// What stands in the window's frame at rest.
+/// The window title while nothing runs.
 pub(super) const TITLE: &str = "Safelight";
 
-/// A repaint asked for so late is one frame; one asked for at once is two, the second for what changed its size.
-const SOON: Duration = Duration::from_millis(1);
+/// Delay for repaints on engine events. A delayed request costs one frame; egui answers an immediate one with two, so
+/// that the layout can settle.
+const REPAINT_DELAY: Duration = Duration::from_millis(1);
 
 impl Window {
-    /// Builds the window and starts the engine. Nothing is kept on the disk.
+    /// Builds the window and starts the engine, without persistent settings or crash recovery.
+    ///
+    /// # Errors
+    /// If the engine's thread cannot be started.
     pub fn new(
         context: &eframe::CreationContext<'_>,
         settings: Settings,
         message: Option<Message>,
     ) -> anyhow::Result<Self> {
-        let mut window = Self::build(context, settings, Keeping::default())?;
+        let mut window = Self::build(context, settings, Persistence::default())?;
         if let Some(message) = message {
             window.session.notify(message);
         }
@@ -68,11 +72,11 @@ impl Window {
     fn build(
         context: &eframe::CreationContext<'_>,
         settings: Settings,
-        keeping: Keeping,
+        persistence: Persistence,
     ) -> anyhow::Result<Self> {
         let waker = Waker::new(&context.egui_ctx);
         let wakes = waker.clone();
-        let engine = Engine::start(EngineSettings::default(), move || wakes.wake_after(SOON))?;
+        let engine = Engine::start(EngineSettings::default(), move || wakes.wake_after(REPAINT_DELAY))?;
         let (model, recent_models) = (settings.model.clone(), settings.recent_models.clone());
         let mut session = if settings.model_crashed {
             Session::held_back(model, recent_models)
@@ -93,12 +97,12 @@ impl Window {
             questions: Questions::default(),
             background: Background::new(&waker),
             settings,
-            keeping,
+            persistence,
             termination: Termination::default(),
             dialogs: Dialogs::new(&waker),
             engine,
             waker,
-            autosaved: Given::default(),
+            autosaved: ReservedPaths::default(),
             typing: Typing::default(),
             title: TITLE.to_owned(),
             is_fitted: false,
@@ -107,10 +111,10 @@ impl Window {
         Ok(window)
     }
 
-    /// Builds the window on what the start found on the disk, and listens to signals.
-    pub(super) fn start(context: &eframe::CreationContext<'_>, found: Found) -> anyhow::Result<Self> {
-        let Found { keeping, settings, messages, abandoned } = found;
-        let mut window = Self::build(context, settings, keeping)?;
+    /// Builds the window with the state found on disk, and installs the signal handlers.
+    pub(super) fn start(context: &eframe::CreationContext<'_>, found: StartupState) -> anyhow::Result<Self> {
+        let StartupState { persistence, settings, messages, abandoned } = found;
+        let mut window = Self::build(context, settings, persistence)?;
         for message in messages {
             window.session.notify(message);
         }
@@ -120,21 +124,21 @@ impl Window {
         Ok(window)
     }
 
-    /// Begins to paint with this context: the first, or another one after the graphics device was lost.
+    /// Attaches the window to an eframe context: the first one, or a new one after a device loss.
     pub(super) fn attach(&mut self, context: &eframe::CreationContext<'_>) {
         let ctx = &context.egui_ctx;
         self.waker.follow(ctx);
         theme::install(ctx);
         ctx.set_theme(theme_preference(self.settings.theme));
         self.desk.paint_with(context.wgpu_render_state.as_ref().map(LatentTextures::new));
-        self.carry_out(ctx);
+        self.run_effects(ctx);
     }
 
-    pub(super) fn carry_out(&mut self, ctx: &egui::Context) {
+    pub(super) fn run_effects(&mut self, ctx: &egui::Context) {
         for effect in self.session.take_effects() {
             match effect {
                 Effect::Send(command) => {
-                    self.keeping.about_to(&command);
+                    self.persistence.before_send(&command);
                     if let Err(error) = self.engine.send(command) {
                         self.session.notify(Message::NotTaken(error.to_string()));
                     }
@@ -147,8 +151,8 @@ impl Window {
                 Effect::AskOpen => self.ask(Purpose::Open, ""),
                 Effect::AskSource => self.ask(Purpose::OpenSource, ""),
                 Effect::Drawn(document) => {
-                    let (given, background) = (&mut self.autosaved, &mut self.background);
-                    autosave(document, &self.session, &self.desk, given, background);
+                    let (reserved, background) = (&mut self.autosaved, &mut self.background);
+                    autosave(document, &self.session, &self.desk, reserved, background);
                 }
                 Effect::AskAutosaveFolder => self.ask(Purpose::AutosaveFolder, ""),
                 Effect::AskOpenModel => self.ask(Purpose::OpenModel, ""),
@@ -159,9 +163,9 @@ impl Window {
                     ));
                 }
                 Effect::Read(document, path) => self.read(document, path),
-                Effect::Keep(job) => self.keeping.keep(self.session.result(job)),
-                Effect::IsKeptAs(job, files) => self.keeping.is_kept_as(job, files),
-                Effect::Forget(job) => self.keeping.forget(job),
+                Effect::Keep(job) => self.persistence.keep(self.session.result(job)),
+                Effect::IsKeptAs(job, files) => self.persistence.is_kept_as(job, files),
+                Effect::Forget(job) => self.persistence.forget(job),
                 Effect::Compare { job, original, decoded, downscale, latent_bytes } => {
                     self.background.begin(move || {
                         let found = compare(&original, &decoded, downscale, latent_bytes);
@@ -227,12 +231,12 @@ impl Window {
                 }
                 self.session.apply(Action::Recover(recovered));
             }
-            Finished::SettingsRested => {
+            Finished::SettingsDebounced => {
                 let now = self.settings_now();
-                self.keeping.settings_rested(now, &mut self.background);
+                self.persistence.debounce_elapsed(now, &mut self.background);
             }
             Finished::SettingsWritten(written) => {
-                if let Some(message) = self.keeping.settings_written(written) {
+                if let Some(message) = self.persistence.settings_written(written) {
                     self.session.notify(message);
                 }
             }
@@ -257,15 +261,15 @@ impl Window {
         }
     }
 
-    /// Holds a close request back until the person has said what becomes of unsaved and unfinished pictures.
-    pub(super) fn hold_close(&mut self, ctx: &egui::Context) {
-        // The system does not wait for an answer; what is unsaved is on the disk.
+    /// Cancels a close request until the user has decided about unsaved and unfinished pictures.
+    pub(super) fn confirm_close(&mut self, ctx: &egui::Context) {
+        // After a termination signal there is no time to ask; unsaved results stay in the recovery folder.
         if self.questions.closing_is_agreed() || self.termination.is_wanted() {
             ctx.send_viewport_cmd(egui::ViewportCommand::Close);
         } else if ctx.input(|input| input.viewport().close_requested()) && self.at_stake().is_any() {
             ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
             if self.questions.ask_about_closing() {
-                // So that the keys reach the question and not the prompt behind it.
+                // Takes the focus from the prompt, so that keys reach the question.
                 ctx.memory_mut(egui::Memory::stop_text_input);
             }
         }
@@ -276,7 +280,7 @@ impl Window {
         AtStake { unsaved: self.session.unsaved().count(), unfinished: self.session.unfinished() }
     }
 
-    /// Asks what is to be asked, and carries out what is answered.
+    /// Shows the open question and executes the answer.
     pub(super) fn ask_questions(&mut self, ctx: &egui::Context) {
         let at_stake = self.at_stake();
         let Some(decision) = self.questions.ask(ctx, self.desk.text, at_stake) else { return };
@@ -286,7 +290,7 @@ impl Window {
             Decision::Replace(purpose, path) => self.carry_out_choice(purpose, vec![path]),
             Decision::Restore(abandoned) => {
                 self.desk.focus_prompt = true;
-                let stems = self.keeping.adopt(abandoned);
+                let stems = self.persistence.adopt(abandoned);
                 self.background.begin(move || {
                     let (recovered, failed) = recovery::read_all(&stems);
                     Finished::Recovered(recovered, failed)
@@ -302,7 +306,7 @@ impl Window {
         }
     }
 
-    /// Shows a dialog for a path.
+    /// Opens a file dialog.
     fn ask(&mut self, purpose: Purpose, name: &str) {
         self.dialogs.ask(purpose, self.settings.last_folder.as_deref(), name);
     }
@@ -317,7 +321,7 @@ impl Window {
         }
     }
 
-    /// Reads or writes what was chosen; asks first where that would replace a file nobody asked about.
+    /// Opens or writes the chosen paths, after a confirmation if files would be overwritten.
     fn paths_chosen(&mut self, purpose: Purpose, paths: Vec<PathBuf>, by: Chooser) {
         let Some(chosen) = paths.first().cloned() else { return };
         match would_replace(&targets(&purpose, &chosen), &chosen, by) {
@@ -329,7 +333,7 @@ impl Window {
         }
     }
 
-    /// Reads or writes what was chosen.
+    /// Opens or writes the chosen paths.
     fn carry_out_choice(&mut self, purpose: Purpose, paths: Vec<PathBuf>) {
         let Some(path) = paths.first().cloned() else { return };
         let is_folder = matches!(purpose, Purpose::SaveAll | Purpose::AutosaveFolder);
@@ -360,7 +364,7 @@ impl Window {
         }
     }
 
-    /// The settings as they are now.
+    /// The current settings.
     fn settings_now(&self) -> Settings {
         let worked = self.session.recent_models().iter().filter(|known| known.has_worked);
         Settings {
@@ -375,18 +379,19 @@ impl Window {
         }
     }
 
-    /// Writes settings that have changed, once they rest.
+    /// Saves changed settings, debounced.
     pub(super) fn keep_settings(&mut self) {
         let now = self.settings_now();
-        self.keeping.keep_settings(now, self.session.loading(), &mut self.background);
+        self.persistence.keep_settings(now, self.session.loading(), &mut self.background);
     }
 
-    /// Takes in what the engine, the dialogs and the threads beside the window have done since the last frame.
-    pub(super) fn take_in(&mut self, ctx: &egui::Context) {
+    /// Polls the engine, the dialogs and the background tasks for results since the last frame.
+    pub(super) fn poll(&mut self, ctx: &egui::Context) {
         while let Some(event) = self.engine.try_next() {
-            // A step changes the picture only: one frame, for on a software adapter it takes time from the next step.
+            // A step changes only the picture, so the waker's single repaint suffices: on a software adapter every
+            // frame takes processor time from the next step.
             if !matches!(event, Event::StepFinished { .. }) {
-                ctx.request_repaint_after(SOON);
+                ctx.request_repaint_after(REPAINT_DELAY);
             }
             self.session.apply_event(event);
         }
@@ -398,20 +403,20 @@ impl Window {
         }
     }
 
-    /// Ends all work, and writes what is to be kept; unsaved results go only if the person said so.
+    /// Waits for pending writes and saves persistent state. Unsaved results are deleted only if the user agreed.
     pub(super) fn end(&mut self) {
-        // What was sampled since the last frame is kept too.
+        // Results sampled since the last frame are kept, too.
         while let Some(event) = self.engine.try_next() {
             self.session.apply_event(event);
         }
         for effect in self.session.take_effects() {
             if let Effect::Keep(job) = effect {
-                self.keeping.keep(self.session.result(job));
+                self.persistence.keep(self.session.result(job));
             }
         }
         self.background.finish_writing();
         let give_up = self.questions.closing_is_agreed() && !self.termination.is_wanted();
-        self.keeping.end(&self.settings_now(), give_up);
+        self.persistence.end(&self.settings_now(), give_up);
     }
 }
 

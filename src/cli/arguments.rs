@@ -94,7 +94,7 @@ pub(super) struct EngineArguments {
     pub(super) threads: Option<usize>,
 }
 
-/// A kind of prediction by its short name.
+/// Parses a prediction type.
 fn prediction(text: &str) -> Result<PredictionType, String> {
     match text {
         "epsilon" => Ok(PredictionType::Epsilon),
@@ -105,10 +105,10 @@ fn prediction(text: &str) -> Result<PredictionType, String> {
 }
 
 impl EngineArguments {
-    /// Where the model is.
+    /// The chosen model.
     ///
     /// # Errors
-    /// If files for parts are named, and no model that they belong to.
+    /// If files for parts are given without a model they belong to.
     pub(super) fn source(&self) -> anyhow::Result<ModelSource> {
         let Self { text_encoder, text_encoder_2, text_encoder_3, vae, config, prediction, .. } = self.clone();
         let parts = ModelParts {
@@ -133,7 +133,7 @@ impl EngineArguments {
                     ..
                 },
             ) => {
-                // A UNet or transformer that the other files complete.
+                // `--diffusion-model` without `--model`: the other files complete it.
                 let parts = ModelParts {
                     model,
                     diffusion_model: None,
@@ -250,7 +250,7 @@ pub(super) struct ConvertArguments {
     pub(super) json: bool,
 }
 
-/// Names as a choice in a sentence: `a, b or c`.
+/// Joins names as in a sentence: `a, b or c`.
 fn any_of(names: impl IntoIterator<Item = &'static str>) -> String {
     let names: Vec<_> = names.into_iter().collect();
     match names.split_last() {

@@ -1,4 +1,4 @@
-//! `safelight bench`: every stage of a picture, timed from outside the engine.
+//! `safelight bench`: times every stage of a generation from the engine's events.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::engine::{Engine, EngineSettings, Event, JobId, JobKind, Stage};
 use crate::models::{Instructions, available_threads};
 use crate::request::{DecodeChoice, GenerationDraft, Picture, Seed};
 
-/// Edges of the pictures for timing the VAE alone, pixels: a usual size, and one that needs tiles.
+/// Edges of the pictures for timing the VAE alone, pixels: a common size, and one that is tiled.
 const VAE_EDGES: [usize; 2] = [512, 1024];
 
 pub(super) fn run(
@@ -31,12 +31,12 @@ pub(super) fn run(
     draft.seed = Seed(0);
     draft.steps = steps;
     let size = draft.size;
-    // The first run prepares weights; the second is timed.
+    // The first run is a warm-up, which includes the preparation of weights; the second is timed.
     let mut stages = Vec::new();
     let mut step_secs: Vec<f64> = Vec::new();
     let mut first_step = 0.0;
     for round in 0..2 {
-        // The very first step, which prepares the weights; known after its round.
+        // In the second round: the first step of the warm-up.
         first_step = step_secs.first().copied().unwrap_or_default();
         stages.clear();
         step_secs.clear();
@@ -111,14 +111,14 @@ fn instructions_named(name: Option<&str>) -> anyhow::Result<Instructions> {
     Ok(instructions)
 }
 
-/// Time and memory of a stage.
+/// Time and peak memory of a stage.
 struct Measurement {
     secs: f64,
-    /// Peak memory of the process meanwhile, on systems that report it.
+    /// Peak memory of the process during the stage, MiB, on systems that report it.
     peak_mib: Option<u64>,
 }
 
-/// Encoding and decoding of a picture.
+/// Measurements of encoding and decoding one picture size.
 struct VaeTiming {
     width: usize,
     height: usize,
@@ -136,7 +136,7 @@ impl VaeTiming {
     }
 }
 
-/// Encodes a grey picture and decodes its latent.
+/// Measures encoding a grey picture and decoding its latent.
 fn time_vae(
     engine: &Engine,
     arguments: &EngineArguments,
@@ -160,12 +160,12 @@ fn time_vae(
     Ok(VaeTiming { width, height, encode, decode })
 }
 
-/// Resets the peak of [`peak_memory_mib`] on Linux (proc_pid_clear_refs(5)); other systems report none.
+/// Resets the peak of [`peak_memory_mib`] on Linux (proc_pid_clear_refs(5)).
 fn reset_peak_memory() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// Peak memory of this process, on systems that report it.
+/// Peak memory of this process, MiB; `None` on systems without `/proc`.
 fn peak_memory_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

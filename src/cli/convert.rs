@@ -21,7 +21,7 @@ use crate::latent::{Latent, LatentFormat, LatentSpace, check_finite};
 use crate::models;
 use crate::request::DecodeChoice;
 
-/// A picture's latent in model space, cropped to whole latent pixels.
+/// The latent (model space) of a picture that was cropped to whole latent pixels.
 struct EncodedFile {
     profile: ModelProfile,
     mean: Latent,
@@ -60,14 +60,14 @@ fn encode_picture(
     }
 }
 
-/// The files of a command that reads one and writes one.
+/// The input file and the model of a command.
 fn files(arguments: &ConvertArguments) -> anyhow::Result<Files> {
     let mut files = Files::of_model(&arguments.engine.source()?);
     files.input(&arguments.input);
     Ok(files)
 }
 
-/// The pictures to write, numbered if there are several, checked to be writable.
+/// The pictures to write, numbered if there are several. Checks that they can be written.
 fn picture_files(arguments: &ConvertArguments, count: usize) -> anyhow::Result<Vec<PictureFile>> {
     let mut files = files(arguments)?;
     let pictures = (0..count)
@@ -77,7 +77,7 @@ fn picture_files(arguments: &ConvertArguments, count: usize) -> anyhow::Result<V
     Ok(pictures)
 }
 
-/// The values of a latent file in model space. Without a statement they are taken to be in VAE space, as ComfyUI's.
+/// The values of a latent file in model space. If the file does not state the space, it is VAE space, as in ComfyUI.
 fn in_model_space(latent: &Latent, space: Option<LatentSpace>, format: &LatentFormat) -> Latent {
     match space.unwrap_or(LatentSpace::Vae) {
         LatentSpace::Vae => format.model_from_vae(latent),
@@ -119,9 +119,9 @@ fn report_ignored_tensors(read: &ReadLatent, arguments: &ConvertArguments, outpu
     }
 }
 
-/// Decodes every latent of a file; a failure does not affect the others.
+/// Decodes every latent of a file. If one fails, the others are still decoded.
 pub(super) fn decode(arguments: &ConvertArguments, output: &mut Output) -> anyhow::Result<()> {
-    // One name is checked before a large file is read, all names once their number is known.
+    // One name is checked before a large file is read, all names once the number of latents is known.
     picture_files(arguments, 1)?;
     let read = read_latent(&arguments.input).map_err(|error| output::named(&arguments.input, error))?;
     report_ignored_tensors(&read, arguments, output);

@@ -25,7 +25,7 @@ struct Paths {
     latent: Option<PathBuf>,
 }
 
-/// What the pictures of a batch have in common.
+/// The common data of a batch.
 struct Batch<'a> {
     arguments: &'a GenerateArguments,
     engine: Engine,
@@ -34,7 +34,7 @@ struct Batch<'a> {
     load_secs: f64,
 }
 
-/// The result of sampling, and whether it has been written.
+/// The result of sampling, and the file it was written to.
 #[derive(Default)]
 struct Sampled {
     latent: Option<Latent>,
@@ -44,7 +44,8 @@ struct Sampled {
     file: Option<PathBuf>,
 }
 
-/// Generates pictures. A failure does not affect the others; a latent is written before it is decoded.
+/// Generates the pictures of a batch. If one fails, the others are still generated. A latent is written before it is
+/// decoded.
 pub(super) fn run(arguments: &GenerateArguments, output: &mut Output) -> anyhow::Result<()> {
     let paths = checked_paths(arguments, output)?;
     let init_image = match &arguments.init_image {
@@ -94,7 +95,7 @@ pub(super) fn run(arguments: &GenerateArguments, output: &mut Output) -> anyhow:
     Ok(())
 }
 
-/// The files of every picture, checked to be writable.
+/// The files of every picture. Checks that they can be written.
 ///
 /// If the latents cannot be written as requested, a failure is reported and they are written beside the pictures.
 fn checked_paths(arguments: &GenerateArguments, output: &mut Output) -> anyhow::Result<Vec<Paths>> {
@@ -144,11 +145,11 @@ impl Batch<'_> {
         let mut errors = Vec::new();
         let mut sampled = Sampled::default();
         let kind = JobKind::Generate { request: Box::new(request) };
-        let mut told = Vec::new();
+        let mut notices = Vec::new();
         let end = run::run_job(&self.engine, job, kind, |event| {
             let Event::Sampled { latent, trajectory, finished_early, .. } = event else {
                 if let Event::Remarks { remarks, .. } = event {
-                    told.extend(remarks.iter().cloned());
+                    notices.extend(remarks.iter().cloned());
                 }
                 return;
             };
@@ -163,7 +164,7 @@ impl Batch<'_> {
                 }
             }
         });
-        for remark in &told {
+        for remark in &notices {
             output.notice(remark);
         }
         let (picture, notice, secs) = match end {
@@ -217,7 +218,7 @@ impl Batch<'_> {
             sampled.file = Some(path);
         }
         let Some(file) = sampled.file.as_deref().map(output::text) else { return error };
-        // The engine advises to save the latent, which has been done.
+        // Drops the advice to save the latent, which has been done.
         let error = match error.downcast_ref::<Failure>() {
             Some(failure) if failure.advice == Some(Advice::OtherVae) => {
                 anyhow!("{}", Failure { advice: None, ..failure.clone() })

@@ -17,7 +17,7 @@ use crate::models;
 use crate::store::ModelFiles;
 use crate::weights::{self, TensorSource, WeightsKind, open_weights};
 
-/// Reports every input; errors go to standard error.
+/// Reports every input. Errors are printed on standard error, and the next input follows.
 pub(super) fn run(paths: &[PathBuf], as_json: bool, output: &mut Output) -> anyhow::Result<()> {
     let mut failed = 0;
     for path in paths {
@@ -82,8 +82,8 @@ fn model(choice: &ModelSource) -> anyhow::Result<Value> {
         "family": profile.family,
         "parameters": profile.parameters,
         "part": parts,
-        "weights": in_words(bytes),
-        "free memory": models::available_bytes().map(in_words),
+        "weights": size_text(bytes),
+        "free memory": models::available_bytes().map(size_text),
         "prediction": profile.prediction,
         "size": size.to_string(),
         "latent": shape.to_string(),
@@ -98,7 +98,7 @@ fn model(choice: &ModelSource) -> anyhow::Result<Value> {
     }))
 }
 
-/// The number formats of a source, and how many tensors have each.
+/// The number formats of a source with the number of tensors of each.
 fn formats(source: &dyn TensorSource) -> String {
     let mut formats: BTreeMap<&str, usize> = BTreeMap::new();
     for info in source.names().into_iter().filter_map(|name| source.info(name)) {
@@ -108,8 +108,8 @@ fn formats(source: &dyn TensorSource) -> String {
     formats.join(", ")
 }
 
-/// Bytes in words.
-fn in_words(bytes: u64) -> String {
+/// A size in KiB, MiB or GiB.
+fn size_text(bytes: u64) -> String {
     match bytes {
         0..0x10_0000 => format!("{} KiB", bytes.div_ceil(1 << 10)),
         0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
@@ -117,7 +117,7 @@ fn in_words(bytes: u64) -> String {
     }
 }
 
-/// The networks of a model: what each holds, and how large it is.
+/// The networks of a model as JSON rows, and their total size in bytes.
 fn parts(choice: &ModelSource) -> anyhow::Result<(Vec<Value>, u64)> {
     const PARTS: [&str; 6] =
         ["text_encoder", "text_encoder_2", "text_encoder_3", "unet", "transformer", "vae"];
@@ -128,13 +128,13 @@ fn parts(choice: &ModelSource) -> anyhow::Result<(Vec<Value>, u64)> {
         let bytes = weights::stored_bytes(&*source);
         total += bytes;
         rows.push(json!({
-            "name": part, "parameters": weights::parameters(&*source), "formats": formats(&*source), "size": in_words(bytes),
+            "name": part, "parameters": weights::parameters(&*source), "formats": formats(&*source), "size": size_text(bytes),
         }));
     }
     Ok((rows, total))
 }
 
-/// A model in a file; of another file of weights, its kind and its tensors.
+/// Facts about a weights file: those of a model, or the kind and tensors of another file.
 fn weights_file(path: &Path, kind: WeightsKind) -> anyhow::Result<Value> {
     let opened = model(&ModelSource::Folder(path.to_owned()));
     if kind == WeightsKind::StableDiffusion {
@@ -152,7 +152,7 @@ fn weights_file(path: &Path, kind: WeightsKind) -> anyhow::Result<Value> {
         "tensors": source.names().len(),
         "parameters": weights::parameters(&*source),
         "formats": formats(&*source),
-        "size": in_words(weights::stored_bytes(&*source)),
+        "size": size_text(weights::stored_bytes(&*source)),
         "missing": missing,
     }))
 }

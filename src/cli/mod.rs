@@ -1,8 +1,8 @@
-//! The same engine without a window, for scripts and tests.
+//! The command line: the same engine without a window, for scripts and tests.
 //!
-//! What cannot work is refused before the work begins: values by `numbers`, files by `outputs`. Every result is then
-//! written as soon as it exists, and a failure does not affect other results: a batch continues, every input is
-//! reported, and the exit code is 1 if anything failed. Signals end the program between two files.
+//! Arguments are checked before the work starts: values by `numbers`, files by `outputs`. Every result is written as
+//! soon as it exists. A failure does not affect other results: a batch continues, every input is reported, and the exit
+//! code is 1 if anything failed. Signals end the program, but not in the middle of writing a file.
 
 mod arguments;
 mod bench;
@@ -24,7 +24,7 @@ use arguments::Command;
 use output::Output;
 
 impl Arguments {
-    /// Whether to open the window, since no command was given.
+    /// Whether to open the window: no command was given.
     pub fn wants_window(&self) -> bool {
         self.command.is_none()
     }
@@ -32,7 +32,7 @@ impl Arguments {
     /// Reads the process's arguments.
     ///
     /// # Errors
-    /// The exit code, once the help, the version or what is wrong was printed.
+    /// The exit code, after the help, the version or an error message was printed.
     pub fn from_command_line() -> Result<Self, ExitCode> {
         Self::try_parse().map_err(|typed| {
             let printed = typed.print();

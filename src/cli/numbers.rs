@@ -1,12 +1,12 @@
-//! Parsers of numeric arguments; the error of a number out of bounds names the bounds.
+//! Parsers of numeric arguments. Errors name the bounds.
 
 use std::ops::RangeInclusive;
 
 use crate::request::GenerationDraft;
 
-/// The largest number of threads.
+/// Upper limit of `--threads`.
 const MAX_THREADS: usize = 1024;
-/// The largest number of pictures of a batch.
+/// Upper limit of `--batch`.
 const MAX_BATCH: usize = 10_000;
 
 /// A whole number within bounds.
@@ -21,7 +21,7 @@ fn number(typed: &str, bounds: RangeInclusive<f64>) -> Result<f64, String> {
     if let Some(number) = typed.parse().ok().filter(|number| bounds.contains(number)) {
         return Ok(number);
     }
-    // Many languages have a decimal comma.
+    // Suggests a decimal point to users of a decimal comma.
     let with_point = typed.replacen(',', ".", 1);
     let meant = with_point.parse::<f64>().is_ok_and(|number| bounds.contains(&number));
     Err(if meant { format!("{range}, with a point: {with_point}") } else { range })
@@ -38,12 +38,12 @@ pub(super) fn steps(typed: &str) -> Result<usize, String> {
     steps.ok_or_else(|| "use a whole number from 1 on".to_owned())
 }
 
-/// Pictures of a batch.
+/// Batch size.
 pub(super) fn batch(typed: &str) -> Result<usize, String> {
     whole(typed, 1..=MAX_BATCH)
 }
 
-/// Threads on a processor.
+/// Number of CPU threads.
 pub(super) fn threads(typed: &str) -> Result<usize, String> {
     whole(typed, 1..=MAX_THREADS)
 }
@@ -54,17 +54,17 @@ pub(super) fn guidance_scale(typed: &str) -> Result<f64, String> {
         .map_err(|error| format!("{error} (1 or less turns guidance off)"))
 }
 
-/// A share.
+/// A fraction, 0..=1.
 pub(super) fn share(typed: &str) -> Result<f64, String> {
     number(typed, 0.0..=1.0)
 }
 
-/// The shift of a flow.
+/// The timestep shift of a flow model.
 pub(super) fn shift(typed: &str) -> Result<f64, String> {
     number(typed, GenerationDraft::MIN_SHIFT..=GenerationDraft::MAX_SHIFT)
 }
 
-/// The strength of image-to-image.
+/// The strength of image-to-image, 0..=1.
 pub(super) fn strength(typed: &str) -> Result<f64, String> {
     number(typed, 0.0..=1.0)
 }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_within_bounds_are_taken() {
+    fn numbers_within_bounds_are_accepted() {
         assert_eq!((steps("1"), steps(" 20 "), steps("1000")), (Ok(1), Ok(20), Ok(1000)));
         assert_eq!((edge("512"), batch("10000"), threads("2")), (Ok(512), Ok(10_000), Ok(2)));
         assert_eq!(
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comma_is_told_to_be_a_point() {
+    fn a_decimal_comma_gets_a_hint() {
         let error = guidance_scale("7,5").unwrap_err();
         assert!(error.contains("with a point: 7.5"), "{error}");
         assert!(!strength("7,5").unwrap_err().contains("point"));

@@ -1,8 +1,6 @@
-//! What the command line prints: requested results on standard output, errors and notices on standard error, progress
-//! on a terminal.
+//! Printing: results on standard output, errors and notices on standard error, progress on a terminal.
 //!
-//! A stream that cannot be written does not end the work: a closed pipe is ignored, and a full disk is reported after
-//! the work.
+//! A failing standard output does not end the work: a closed pipe is ignored, other errors are reported at the end.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -19,11 +17,11 @@ use crate::formats::picture::PictureRemark;
 /// Standard output and standard error of a command.
 #[derive(Default)]
 pub(super) struct Output {
-    /// The error after which nothing more is printed on standard output.
+    /// The first error of standard output, after which nothing more is printed there.
     failed: Option<std::io::Error>,
-    /// Notices that were printed.
-    told: BTreeSet<String>,
-    /// Whether there was a failure that did not end the command.
+    /// The notices already printed.
+    printed: BTreeSet<String>,
+    /// Whether a failure was printed.
     has_failures: bool,
 }
 
@@ -45,21 +43,21 @@ impl Output {
         self.failed.as_ref().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
     }
 
-    /// Prints a notice, once.
+    /// Prints a notice on standard error, unless it was printed before.
     pub(super) fn notice(&mut self, text: &str) {
-        if self.told.insert(text.to_owned()) {
+        if self.printed.insert(text.to_owned()) {
             eprint_line(&format!("safelight: {text}"));
         }
     }
 
-    /// Prints what was ignored in a picture that was read.
+    /// Prints remarks about a picture that was read.
     pub(super) fn remarks(&mut self, path: &Path, of_picture: &[PictureRemark]) {
         for remark in of_picture {
             self.notice(&format!("{remark}: {}", text(path)));
         }
     }
 
-    /// Prints a failure that does not end the command but changes its exit code.
+    /// Prints an error and makes the exit code 1; the command continues.
     pub(super) fn failure(&mut self, error: &anyhow::Error) {
         self.has_failures = true;
         eprint_line(&format!("safelight: {}", sentence(error)));
@@ -77,19 +75,19 @@ impl Output {
     }
 }
 
-/// A text without what would command a terminal: names in files may have any characters.
+/// Replaces control characters, so that names in files cannot send escape sequences to a terminal.
 fn printable(text: &str) -> Cow<'_, str> {
     let commands = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if text.contains(commands) { text.replace(commands, "\u{fffd}").into() } else { text.into() }
 }
 
-/// Writes a line with one call.
+/// Writes and flushes a line in one call, so that lines of several processes do not mix.
 fn print(stream: &mut impl Write, text: &str) -> std::io::Result<()> {
     stream.write_all(format!("{}\n", printable(text)).as_bytes())?;
     stream.flush()
 }
 
-/// Writes a line to standard error; ignored if that is closed.
+/// Writes a line to standard error; errors are ignored.
 fn eprint_line(text: &str) {
     let _ = print(&mut std::io::stderr().lock(), text);
 }
@@ -100,7 +98,7 @@ pub(super) fn named(path: &Path, error: impl Into<anyhow::Error>) -> anyhow::Err
     if sentence(&error).contains(&name) { error } else { error.context(name) }
 }
 
-/// An error and its causes as one sentence. A cause that its error already quotes is left out.
+/// An error and its causes as one sentence. Causes already contained in the message are skipped.
 pub(super) fn sentence(error: &anyhow::Error) -> String {
     let mut sentence = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -113,7 +111,7 @@ pub(super) fn sentence(error: &anyhow::Error) -> String {
     sentence
 }
 
-/// Prints a remark if standard error is a terminal.
+/// Prints a message if standard error is a terminal.
 pub(super) fn remark(text: &str) {
     if std::io::stderr().is_terminal() {
         eprint_line(text);
@@ -125,7 +123,7 @@ pub(super) fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// What was ignored in a picture, as one text.
+/// Remarks about a picture, joined; `None` if there are none.
 pub(super) fn remarks(remarks: &[PictureRemark]) -> Option<String> {
     let texts: Vec<_> = remarks.iter().map(ToString::to_string).collect();
     (!texts.is_empty()).then(|| texts.join("; "))
@@ -150,14 +148,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_in_files_do_not_command_a_terminal() {
+    fn control_characters_are_replaced() {
         let mut printed = Vec::new();
         print(&mut printed, "a\x1b[2J\u{9b}m 여우\n\tb").unwrap();
         assert_eq!(String::from_utf8(printed).unwrap(), "a\u{fffd}[2J\u{fffd}m 여우\n\tb\n");
     }
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn a_cause_is_printed_once() {
         #[derive(Debug, thiserror::Error)]
         #[error("could not read a.png: {source}")]
         struct Quoting {
@@ -172,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_is_full_is_an_error_and_one_that_is_closed_is_none() {
+    fn a_full_disk_is_an_error_and_a_closed_pipe_is_not() {
         for (kind, code) in
             [(ErrorKind::StorageFull, ExitCode::FAILURE), (ErrorKind::BrokenPipe, ExitCode::SUCCESS)]
         {

@@ -1,5 +1,5 @@
-//! The files that a command will write, checked before its work: after an hour of sampling is too late to learn that a
-//! folder does not exist.
+//! The files that a command will write, checked before the work starts, so that an hour of sampling does not end with a
+//! missing folder.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -16,13 +16,13 @@ use crate::formats::picture::{PictureFormat, WriteOptions, WritePictureError, en
 use crate::formats::{DestinationKind, check_writable};
 use crate::request::Picture;
 
-/// Extensions that a latent, which is a safetensors file, may not have.
+/// Extensions of other formats, which are refused for latents (safetensors files).
 const NOT_A_LATENT: [&str; 16] = [
     "png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "npy", "npz", "pt", "pth",
     "ckpt", "json",
 ];
 
-/// The longest chain of symbolic links that is followed, as in Linux.
+/// Upper limit for following symbolic links, as on Linux.
 const MAX_LINKS: usize = 40;
 
 /// A picture to be written.
@@ -34,7 +34,7 @@ pub(super) struct PictureFile {
 }
 
 impl PictureFile {
-    /// Writes the picture completely or not at all.
+    /// Writes the picture atomically.
     pub(super) fn write(
         &self,
         picture: &Picture,
@@ -57,7 +57,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// No files yet, for a command with this model.
+    /// No files yet; the model's folder is protected.
     pub(super) fn of_model(choice: &ModelSource) -> Self {
         let model = match choice {
             ModelSource::Folder(folder) => std::fs::canonicalize(folder).ok(),
@@ -117,7 +117,10 @@ impl Files {
         Ok(path)
     }
 
-    /// Checks that every output can be written, and that none replaces another file of the command.
+    /// Checks that every output can be written, and that none overwrites an input, another output or the model.
+    ///
+    /// # Errors
+    /// If an output cannot be written, or would overwrite another file of the command or the model.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let mut taken: HashMap<Key, (&Path, Role)> = HashMap::new();
         for input in &self.inputs {
@@ -151,7 +154,7 @@ impl Files {
         Ok(())
     }
 
-    /// A latent may have the extension of a model's weights.
+    /// Refuses to overwrite the model's weights, which have an extension that latents may have, too.
     fn check_model_weights(&self, output: &Path) -> anyhow::Result<()> {
         let Some(model) = &self.model else { return Ok(()) };
         let inside = std::fs::canonicalize(folder_of(output)).is_ok_and(|folder| folder.starts_with(model));
@@ -162,7 +165,7 @@ impl Files {
     }
 }
 
-/// A name for a latent beside a picture that could not be made, which no file has yet.
+/// An unused path for a latent next to a picture that could not be written; `None` for pipes and devices.
 pub(super) fn latent_path_beside(picture: &Path) -> Option<PathBuf> {
     if is_stream(picture) {
         return None;
@@ -180,19 +183,19 @@ enum Role {
     Output,
 }
 
-/// What tells that two paths lead to one file.
+/// Identity of a file, to detect different paths to the same file.
 #[derive(PartialEq, Eq, Hash)]
 enum Key {
-    /// The name without links and dots; in lower case, since some disks take upper case for the same.
+    /// The canonical path in lower case, since some file systems ignore case.
     Name(String),
-    /// Device and number of a file that exists, which may have several names.
+    /// Device and inode of an existing file, which detect hard links.
     #[cfg(unix)]
-    Number(u64, u64),
+    Inode(u64, u64),
 }
 
 fn keys(path: &Path) -> Vec<Key> {
     let mut path = path.to_owned();
-    // A link may lead to a file that does not exist yet.
+    // Resolved manually, because a link may point to a file that does not exist yet.
     for _ in 0..MAX_LINKS {
         let Ok(target) = std::fs::read_link(&path) else { break };
         path = folder_of(&path).join(target);
@@ -206,12 +209,12 @@ fn keys(path: &Path) -> Vec<Key> {
     #[cfg(unix)]
     if let Ok(metadata) = std::fs::metadata(&path) {
         use std::os::unix::fs::MetadataExt;
-        return vec![Key::Name(name), Key::Number(metadata.dev(), metadata.ino())];
+        return vec![Key::Name(name), Key::Inode(metadata.dev(), metadata.ino())];
     }
     vec![Key::Name(name)]
 }
 
-/// Whether the path is a pipe or a device, which is written to under its own name.
+/// Whether the path is a pipe or a device, which gets no number or extension.
 fn is_stream(path: &Path) -> bool {
     check_writable(path).is_ok_and(|kind| kind == DestinationKind::Stream)
 }
@@ -289,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_name_is_refused() {
+    fn paths_without_a_file_name_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["", "/", "new/", "new/.", "new/.."] {
             let path = PathBuf::from(format!("{}{name}", folder.path().join("").display()));
@@ -310,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_latent_has_no_other_format_s_extension() {
+    fn a_latent_with_an_extension_of_another_format_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["a.png", "a.JPG", "a.npy", "a.ckpt"] {
             let error = refused(|f| f.latent(&folder.path().join(name), 0, 1).map(drop));
@@ -335,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn two_outputs_are_two_files() {
+    fn two_outputs_with_the_same_file_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("sub")).unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -368,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn no_output_is_an_input_also_by_its_number() {
+    fn a_numbered_output_must_not_overwrite_an_input() {
         let folder = tempfile::tempdir().unwrap();
         let input = folder.path().join("a-2.png");
         std::fs::write(&input, "x").unwrap();
@@ -397,7 +400,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn devices_are_written_as_they_are_named() {
+    fn device_paths_are_not_changed() {
         let mut files = Files::default();
         let picture = files.picture(Path::new("/dev/null"), 0, 1).unwrap();
         assert_eq!(picture, PictureFile { format: PictureFormat::Png, path: "/dev/null".into() });
@@ -406,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_latent_beside_a_picture_takes_a_free_name() {
+    fn a_latent_next_to_a_picture_gets_an_unused_name() {
         let folder = tempfile::tempdir().unwrap();
         let picture = folder.path().join("a.png");
         assert_eq!(latent_path_beside(&picture).unwrap(), folder.path().join("a.latent"));

@@ -1,4 +1,4 @@
-//! Runs one engine job to its end.
+//! Starting the engine and running one job to its end.
 
 use anyhow::{Context as _, bail};
 
@@ -18,7 +18,7 @@ pub(super) fn start_with(settings: EngineSettings) -> anyhow::Result<Engine> {
     Engine::start(settings, || {}).context("the engine's thread could not be started")
 }
 
-/// Runs a job to its end with a progress bar. Calls `watch` for every event, and returns the last one.
+/// Runs a job to its end with a progress bar. Calls `watch` for every event and returns the final one.
 ///
 /// # Errors
 /// A [`Failure`](crate::engine::Failure) if the job failed.
@@ -70,7 +70,7 @@ fn stage_name(stage: &Stage) -> String {
     }
 }
 
-/// Loads the model, for its profile.
+/// Loads the model. Returns its profile, the name of its device and the loading time in seconds.
 pub(super) fn load(
     engine: &Engine,
     arguments: &EngineArguments,

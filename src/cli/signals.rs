@@ -1,26 +1,26 @@
-//! Ctrl+C, `kill` and a closed terminal: the program ends at once, but not in the middle of a file.
+//! Termination signals: Ctrl+C, `kill`, a closed terminal.
 //!
-//! The program waits only for a file that is being written, so that neither an incomplete nor a temporary file is left
-//! behind; a second signal ends it at once. Finished files remain: a latent is written before it is decoded.
+//! The program exits at once, except while a file is being written, so that neither incomplete nor temporary files are
+//! left behind. A second signal skips this wait. Finished files remain: a latent is written before it is decoded.
 
 use std::sync::{Mutex, PoisonError};
 
 /// Held while a file is being written.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// Writes a file without being interrupted by a signal.
+/// Runs `write` without being interrupted by a signal.
 pub(super) fn uninterrupted<T>(write: impl FnOnce() -> T) -> T {
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     write()
 }
 
-/// Makes signals end the program, with the exit code that shells expect: 128 plus the number of the signal.
+/// Installs the signal handlers. The exit code is 128 plus the signal's number, as shells expect.
 #[cfg(unix)]
 pub(super) fn watch() {
     unix::watch();
 }
 
-/// On other systems the system ends the program.
+/// Other platforms end the program by default.
 #[cfg(not(unix))]
 pub(super) fn watch() {}
 
@@ -37,10 +37,10 @@ mod unix {
     use crate::cli::output;
 
     const WATCHED: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
-    /// How long to wait for a file that is being written, since a pipe without a reader would block forever.
-    const PATIENCE: Duration = Duration::from_secs(10);
-    /// Interval between checks.
-    const PAUSE: Duration = Duration::from_millis(5);
+    /// Limit of the wait for a file being written: a pipe without a reader would block forever.
+    const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+    /// Polling interval.
+    const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
     pub(super) fn watch() {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -50,21 +50,22 @@ mod unix {
             std::thread::Builder::new().name(name).spawn(move || end_on_signal(signals)).map(drop)
         });
         if let Err(error) = started {
-            // The system's default action remains.
+            // The default action remains: the process is terminated.
             log::debug!("signals are not watched: {error}");
         }
     }
 
     fn end_on_signal(mut signals: Signals) {
         let Some(signal) = signals.forever().next() else { return };
-        // Held until the end, so that no further file is begun.
-        let _writing = wait_for_the_file(&mut signals);
+        // Held until exit, so that no other write starts.
+        let _writing = wait_for_writes(&mut signals);
         output::remark("stopped; what was finished is written");
         exit(128 + signal);
     }
 
-    /// Waits until no file is being written, and prevents that another is begun.
-    fn wait_for_the_file(signals: &mut Signals) -> Option<MutexGuard<'static, ()>> {
+    /// Waits until no file is being written, and returns the guard that blocks further writes. `None` after a timeout
+    /// or a second signal.
+    fn wait_for_writes(signals: &mut Signals) -> Option<MutexGuard<'static, ()>> {
         let since = Instant::now();
         loop {
             match WRITING.try_lock() {
@@ -72,15 +73,15 @@ mod unix {
                 Err(TryLockError::Poisoned(error)) => return Some(PoisonError::into_inner(error)),
                 Err(TryLockError::WouldBlock) => {}
             }
-            if since.elapsed() > PATIENCE || signals.pending().next().is_some() {
+            if since.elapsed() > WRITE_TIMEOUT || signals.pending().next().is_some() {
                 return None;
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// Whether the program was started to ignore a signal, as by `nohup`: `SigIgn` of proc_pid_status(5). False on systems
-    /// without that file.
+    /// Whether the parent process set a signal to be ignored, as `nohup` does: `SigIgn` of proc_pid_status(5). `false`
+    /// if `status` has no such line.
     fn is_ignored(status: &str, signal: i32) -> bool {
         let mask = status
             .lines()
@@ -94,7 +95,7 @@ mod unix {
         use super::*;
 
         #[test]
-        fn a_signal_that_nohup_ignores_is_left_alone() {
+        fn signals_ignored_by_nohup_stay_ignored() {
             let status = "Name:\tsafelight\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n";
             assert!(is_ignored(status, SIGHUP) && !is_ignored(status, SIGTERM) && !is_ignored("", SIGHUP));
         }

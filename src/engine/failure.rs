@@ -6,7 +6,7 @@ use crate::latent::NonFiniteError;
 use crate::models::ModelError;
 use crate::store::StoreError;
 
-/// What failed. The messages are English; the window has its own.
+/// What failed. The messages are English, for the command line; the window translates the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Task {
     /// Loading a model.
@@ -62,16 +62,16 @@ pub enum Advice {
     /// Sampling diverged.
     #[error("Try f32, a lower guidance scale, or another sampler.")]
     GentlerSampling,
-    /// The number of steps is not possible.
+    /// The sampler and schedule do not allow this number of steps.
     #[error("Change the sampler, the schedule or the steps.")]
     ChangeSampling,
-    /// Memory was probably too short.
+    /// Probably out of memory.
     #[error("Try a smaller picture; if it happens again, the model may be damaged.")]
     SmallerPicture,
-    /// Memory is too short for the size.
+    /// The available memory is too small.
     #[error("Close other programs, or choose a smaller picture or model.")]
     LessMemory,
-    /// A bug of the program.
+    /// A bug in the program.
     #[error("The next picture can be drawn all the same; this is a bug of the program, please report it.")]
     Report,
 }
@@ -88,13 +88,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The failure of a task that panicked: a bug of the program, or files that a library cannot handle.
+    /// The failure of a task that panicked: a bug in the program, or while loading, files that a library cannot handle.
     pub(super) fn of_panic(task: Task, panic: &Panicked) -> Self {
         if task == Task::LoadModel {
-            let why = format!("one of its files is damaged in an unexpected way (found at {})", panic.place);
+            let why =
+                format!("one of its files is damaged in an unexpected way (found at {})", panic.location);
             return Self { task, why, advice: Some(Advice::DownloadAgain) };
         }
-        let why = format!("{} (at {})", panic.message, panic.place);
+        let why = format!("{} (at {})", panic.message, panic.location);
         Self { task, why, advice: Some(Advice::Report) }
     }
 }
@@ -121,7 +122,7 @@ impl JobError {
         Self::Failed(Failure { task, why: why.to_string(), advice })
     }
 
-    /// The error of a model during a task.
+    /// Maps a model's error to a failure of this task, or to a cancellation.
     pub(super) fn from_model(task: Task, error: ModelError) -> Self {
         let advice = match &error {
             ModelError::Cancelled => return Self::Cancelled,
@@ -150,7 +151,7 @@ impl JobError {
         Self::failed(Task::Decode, error, None)
     }
 
-    /// A sampling error.
+    /// Maps an error of the sampling loop to a failure, or to a cancellation.
     pub(super) fn from_sampling(error: DiffusionError) -> Self {
         let advice = match &error {
             DiffusionError::Cancelled => return Self::Cancelled,

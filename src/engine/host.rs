@@ -1,4 +1,4 @@
-//! The source of the engine's models.
+//! How the engine obtains its models.
 
 use crate::catalog::ModelSource;
 use crate::models::{
@@ -7,12 +7,12 @@ use crate::models::{
 use crate::request::CancelToken;
 use crate::store::Checkpoint;
 
-/// A source of models; tests replace it.
+/// Loads models for the engine; tests provide their own.
 pub trait ModelHost: Send {
     /// Loads a model; see [`crate::models::load`].
     ///
     /// # Errors
-    /// The model's.
+    /// If the model cannot be loaded, or [`ModelError::Cancelled`].
     fn load(
         &mut self,
         source: &ModelSource,
@@ -22,7 +22,7 @@ pub trait ModelHost: Send {
     ) -> Result<Box<dyn LatentDiffusionModel>, ModelError>;
 }
 
-/// Models in folders and the built-in one, of these families.
+/// Loads models of these families from disk, and the built-in one.
 pub struct DiskHost(pub &'static [&'static dyn ModelFamily]);
 
 impl Default for DiskHost {

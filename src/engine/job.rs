@@ -68,10 +68,10 @@ pub(super) fn generate(
                 outbox.offer(Event::StepFinished { job, step });
             })
         };
-        // Caught only to hand over the finished steps.
+        // A panic is caught to send the finished steps, and then resumed.
         let run = catch_unwind(AssertUnwindSafe(run));
         if !matches!(run, Ok(Ok(_) | Err(DiffusionError::Cancelled))) {
-            hand_over(reached, job, outbox);
+            send_partial(reached, job, outbox);
         }
         run.unwrap_or_else(|panic| resume_unwind(panic)).map_err(JobError::from_sampling)?
     };
@@ -85,8 +85,8 @@ pub(super) fn generate(
     Ok((run.latent, picture))
 }
 
-/// Sends the client the finished steps of a failed run, which may be hours of work.
-fn hand_over(reached: Trajectory, job: JobId, outbox: &Outbox) {
+/// Sends the client the finished steps of a failed run, which may have taken hours.
+fn send_partial(reached: Trajectory, job: JobId, outbox: &Outbox) {
     if let Some(last) = reached.steps.last() {
         let latent = last.denoised.clone();
         outbox.send(Event::Sampled { job, latent, trajectory: Arc::new(reached), finished_early: true });

@@ -1,4 +1,4 @@
-//! One thread: commands in, events out.
+//! The engine: a worker thread that receives commands and sends events.
 //!
 //! [`Engine::send`] and [`Engine::try_next`] never block. Events wait in a bounded channel: a finished step is
 //! dropped when the client is slow, every other event waits for the client. Dropping the handle stops the running
@@ -33,7 +33,7 @@ pub use protocol::{Command, EngineSettings, Event, Job, JobId, JobKind, Stage};
 const MAX_COMMANDS: usize = 64;
 /// Capacity of the event channel.
 const MAX_EVENTS: usize = 256;
-/// Cancel tokens of the newest jobs that are kept, to stop these jobs when the handle is dropped.
+/// Number of cancel tokens that are kept, to stop the newest jobs when the handle is dropped.
 const MAX_TOKENS: usize = MAX_COMMANDS + 1;
 
 /// Why a command was not accepted.
@@ -61,7 +61,7 @@ impl Engine {
     /// `waker` is called on the engine's thread after each event, for clients that sleep.
     ///
     /// # Errors
-    /// The system's, if it gives no thread.
+    /// If the operating system cannot start the thread.
     pub fn start(
         settings: EngineSettings,
         waker: impl Fn() + Send + Sync + 'static,
@@ -69,16 +69,16 @@ impl Engine {
         Self::start_with(Box::new(DiskHost::default()), settings, waker)
     }
 
-    /// Starts the engine with another source of models.
+    /// Starts the engine with another loader of models.
     ///
     /// # Errors
-    /// The system's, if it gives no thread.
+    /// If the operating system cannot start the thread.
     pub fn start_with(
         host: Box<dyn ModelHost>,
         settings: EngineSettings,
         waker: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
-        panics::watch();
+        panics::install_hook();
         let (commands, received) = bounded(MAX_COMMANDS);
         let (sent, events) = bounded(MAX_EVENTS);
         let outbox = outbox::Outbox::new(sent, Arc::new(waker));
@@ -115,7 +115,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The next event, if there is one already.
+    /// The next event, without waiting.
     pub fn try_next(&self) -> Option<Event> {
         self.events.as_ref()?.try_recv().ok()
     }

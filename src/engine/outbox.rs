@@ -1,4 +1,4 @@
-//! The way of events from the engine's thread to the client.
+//! Delivery of events from the engine's thread to the client.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ impl Outbox {
         Self { events, waker }
     }
 
-    /// Delivers an event; waits while the channel is full. Without effect once the client is gone.
+    /// Sends an event; blocks while the channel is full. No effect once the client has disconnected.
     pub(super) fn send(&self, event: Event) {
         let _ = self.events.send(event);
         (self.waker)();
     }
 
-    /// Delivers an event unless the channel is full.
+    /// Sends an event; drops it if the channel is full.
     pub(super) fn offer(&self, event: Event) {
         if self.events.try_send(event).is_ok() {
             (self.waker)();

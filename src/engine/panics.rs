@@ -1,38 +1,38 @@
-//! Message and place of panics of the engine's threads, kept for the job's failure instead of being printed.
+//! Message and source location of panics on the engine's threads, kept for the job's failure instead of being printed.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
 use std::sync::{Mutex, Once, PoisonError};
 
-/// The name of the engine's own thread.
+/// Name of the engine's thread.
 pub(super) const ENGINE_THREAD: &str = "safelight-engine";
-/// Start of the names of the threads that compute the networks' operations.
-const HELPERS: &str = "safelight-ops";
-/// The longest message that is reported, characters.
-const LONGEST_MESSAGE: usize = 300;
+/// Name prefix of the worker threads that compute the networks' operations.
+const WORKER_PREFIX: &str = "safelight-ops";
+/// Upper limit of a reported message, characters.
+const MAX_MESSAGE_CHARS: usize = 300;
 
-/// Place of the newest panic of a helper thread, which is resumed on the engine's own thread.
-static PLACE_OF_HELPER: Mutex<Option<String>> = Mutex::new(None);
+/// Location of the newest panic of a worker thread, which is resumed on the engine's thread.
+static WORKER_LOCATION: Mutex<Option<String>> = Mutex::new(None);
 
 thread_local! {
-    /// Place of the newest panic of this thread, which the caught payload does not contain.
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Location of the newest panic of this thread. The caught payload does not contain it.
+    static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Installs a hook that does not print panics of the engine's threads, since their jobs report them.
+/// Installs a panic hook that does not print panics of the engine's threads, since their jobs report them.
 ///
 /// With `RUST_LOG=debug` they are printed too. Panics of other threads are always printed.
-pub(super) fn watch() {
+pub(super) fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let print = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             let thread = std::thread::current();
             match thread.name() {
-                Some(ENGINE_THREAD) => PLACE.set(place_of(info)),
-                Some(name) if name.starts_with(HELPERS) => {
-                    *PLACE_OF_HELPER.lock().unwrap_or_else(PoisonError::into_inner) = place_of(info);
+                Some(ENGINE_THREAD) => LOCATION.set(location_of(info)),
+                Some(name) if name.starts_with(WORKER_PREFIX) => {
+                    *WORKER_LOCATION.lock().unwrap_or_else(PoisonError::into_inner) = location_of(info);
                 }
                 _ => return print(info),
             }
@@ -43,13 +43,13 @@ pub(super) fn watch() {
     });
 }
 
-fn place_of(info: &PanicHookInfo<'_>) -> Option<String> {
+fn location_of(info: &PanicHookInfo<'_>) -> Option<String> {
     let location = info.location()?;
-    Some(format!("{}:{}", from_package(location.file()), location.line()))
+    Some(format!("{}:{}", package_relative(location.file()), location.line()))
 }
 
-/// A source file's path from the folder of its package on, without the folders of the machine that built the program.
-fn from_package(file: &str) -> &str {
+/// A source file's path from its package's folder on, without the folders of the build machine.
+fn package_relative(file: &str) -> &str {
     let Some(source) = file.rfind("/src/") else { return file };
     file[..source].rfind('/').map_or(file, |at| &file[at + 1..])
 }
@@ -59,7 +59,7 @@ pub(super) struct Panicked {
     /// Its message.
     pub(super) message: String,
     /// File and line.
-    pub(super) place: String,
+    pub(super) location: String,
 }
 
 impl Panicked {
@@ -70,13 +70,13 @@ impl Panicked {
             .copied()
             .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("unknown");
-        let of_helper = || PLACE_OF_HELPER.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let place = PLACE.take().or_else(of_helper);
+        let of_worker = || WORKER_LOCATION.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let location = LOCATION.take().or_else(of_worker);
         let panicked = Self {
-            message: message.chars().take(LONGEST_MESSAGE).collect(),
-            place: place.unwrap_or_else(|| "an unknown place".to_owned()),
+            message: message.chars().take(MAX_MESSAGE_CHARS).collect(),
+            location: location.unwrap_or_else(|| "an unknown place".to_owned()),
         };
-        log::info!("caught at {}: {message}", panicked.place);
+        log::info!("caught at {}: {message}", panicked.location);
         panicked
     }
 }
@@ -86,8 +86,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_told_from_its_package_on() {
-        for (file, told) in [
+    fn a_location_starts_at_its_package() {
+        for (file, expected) in [
             (
                 "/home/a/registry/src/host-1949/tokenizers-0.23.2/src/normalizers/mod.rs",
                 "tokenizers-0.23.2/src/normalizers/mod.rs",
@@ -96,7 +96,7 @@ mod tests {
             ("/build/safelight/src/engine/job.rs", "safelight/src/engine/job.rs"),
             ("generated.rs", "generated.rs"),
         ] {
-            assert_eq!(from_package(file), told);
+            assert_eq!(package_relative(file), expected);
         }
     }
 

@@ -1,4 +1,4 @@
-//! What crosses between the engine's thread and its clients: plain data only.
+//! Messages between the engine's thread and its clients. Plain data only.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::request::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
 
-/// Where the networks run, and in which number format. A change reloads the model.
+/// Device and number format of the networks. A change reloads the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineSettings {
     /// The device.
@@ -25,13 +25,13 @@ pub struct EngineSettings {
     pub dtype: DtypeChoice,
     /// Whether pictures are encoded and decoded in tiles.
     pub tiles: TileChoice,
-    /// Threads on a processor; `None` for one per core.
+    /// Number of CPU threads; `None` for one per core.
     pub threads: Option<usize>,
-    /// Instruction set of the processor; `None` for the widest available.
+    /// Instruction set of the CPU; `None` for the widest available.
     pub instructions: Option<Instructions>,
 }
 
-/// What a client can ask for. The engine carries out one command at a time.
+/// A request of a client. The engine executes one command at a time.
 #[derive(Debug)]
 pub enum Command {
     /// Run a job.
@@ -43,9 +43,9 @@ pub enum Command {
 /// A task with an id and a cancel token.
 #[derive(Debug)]
 pub struct Job {
-    /// The id in its events.
+    /// The id used in its events.
     pub id: JobId,
-    /// Stops it.
+    /// Stops the job.
     pub cancel: CancelToken,
     /// The task.
     pub kind: JobKind,
@@ -54,7 +54,7 @@ pub struct Job {
 /// The task of a job.
 #[derive(Debug)]
 pub enum JobKind {
-    /// Load a model in advance of the first picture.
+    /// Load a model before the first picture.
     LoadModel {
         /// Which model.
         model: ModelSource,
@@ -77,30 +77,30 @@ pub enum JobKind {
         model: ModelSource,
         /// The latent, model space.
         latent: Latent,
-        /// What differs from how the model was loaded.
+        /// Overrides of the settings the model was loaded with.
         how: DecodeChoice,
     },
     /// Fit previews to the VAE of the loaded model, if that is this model.
     FitPreview {
         /// The model that should be loaded.
         model: ModelSource,
-        /// The folder that keeps fits; `None` keeps nothing.
+        /// The cache folder for fits; `None` for no cache.
         folder: Option<PathBuf>,
-        /// Whether a fit may be computed if none is kept.
+        /// Whether a fit may be computed if none is cached.
         may_compute: bool,
     },
 }
 
-/// What the engine is doing for a job.
+/// The current stage of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Reading weights: the part's file name, parts done, and parts in all.
+    /// Reading weights.
     Loading {
         /// The part, such as `unet`.
         part: String,
         /// Parts finished.
         done: usize,
-        /// Parts in all.
+        /// Parts in total.
         total: usize,
     },
     /// Text to embedding.
@@ -111,33 +111,33 @@ pub enum Stage {
     Sampling,
     /// Latent to picture.
     Decoding,
-    /// Encoding and decoding the data of a preview fit: pictures done, and pictures in all.
+    /// Encoding and decoding the data of a preview fit.
     FittingPreview {
         /// Pictures finished.
         done: usize,
-        /// Pictures in all.
+        /// Pictures in total.
         total: usize,
     },
 }
 
-/// What the engine tells its client. Only [`Event::StepFinished`] may be dropped when the client is slow.
+/// A message to the client. Only [`Event::StepFinished`] may be dropped when the client is slow.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A model is ready: the answer to every `LoadModel`, even of a model that was already open. Also sent by another
-    /// job that had to load its model first.
+    /// A model is ready. Sent for every `LoadModel`, even if the model was already loaded, and by other jobs that had
+    /// to load their model first.
     ModelLoaded {
         /// The job.
         job: JobId,
-        /// Its profile.
+        /// The model's profile.
         profile: Arc<ModelProfile>,
         /// The name of its device.
         device: String,
         /// Whether its networks compute in f16 or bf16.
         in_halves: bool,
-        /// Seconds for loading; about 0 if it was already open.
+        /// Loading time, seconds; about 0 if it was already loaded.
         elapsed_secs: f64,
     },
-    /// A job reached a stage.
+    /// A job entered a stage.
     StageChanged {
         /// The job.
         job: JobId,
@@ -148,7 +148,7 @@ pub enum Event {
     Remarks {
         /// The job.
         job: JobId,
-        /// The sentences.
+        /// The sentences, English.
         remarks: Vec<String>,
     },
     /// A sampling step is done.
@@ -158,9 +158,9 @@ pub enum Event {
         /// The step.
         step: Arc<TrajectoryStep>,
     },
-    /// Sampling is over: the latent exists, whether or not it can be decoded.
+    /// Sampling is finished: the latent exists, whether or not it can be decoded.
     ///
-    /// A run that fails gives its last estimate, and then [`Event::Failed`] instead of a picture.
+    /// A run that fails sends its last estimate, and then [`Event::Failed`] instead of a picture.
     Sampled {
         /// The job.
         job: JobId,
@@ -171,7 +171,7 @@ pub enum Event {
         /// Whether the run ended before its last step.
         finished_early: bool,
     },
-    /// A picture is ready; a `Generate` or `Decode` job is over.
+    /// A picture is ready. Ends a `Generate` or `Decode` job.
     Decoded {
         /// The job.
         job: JobId,
@@ -182,7 +182,7 @@ pub enum Event {
         /// Seconds for the whole job.
         elapsed_secs: f64,
     },
-    /// A picture's latent is ready; an `Encode` job is over.
+    /// A picture's latent is ready. Ends an `Encode` job.
     Encoded {
         /// The job.
         job: JobId,
@@ -202,21 +202,21 @@ pub enum Event {
         /// The projections.
         fit: Arc<PreviewFit>,
     },
-    /// A job is over without a result.
+    /// A job failed.
     Failed {
         /// The job.
         job: JobId,
-        /// Why.
+        /// What failed, why, and what to try.
         failure: Failure,
     },
-    /// A job is over because it was stopped.
+    /// A job was stopped.
     Cancelled {
         /// The job.
         job: JobId,
     },
-    /// A job panicked, which fails only that job; its model is no longer open.
+    /// A job panicked, after its [`Event::Failed`]. The model was dropped.
     Restarted {
-        /// What it said.
+        /// The panic message.
         reason: String,
     },
 }

@@ -25,11 +25,11 @@ struct Loaded {
     source: ModelSource,
     settings: ModelSettings,
     model: Box<dyn LatentDiffusionModel>,
-    /// From the first `FitPreview` job on.
+    /// Created by the first `FitPreview` job.
     preview: Option<PreviewFitter>,
 }
 
-/// Waits for a command; `None` once the client is gone. An idle engine gives its freed memory back to the system.
+/// Waits for a command; `None` once the client has disconnected. An idle engine returns freed memory to the system.
 fn next_command(commands: &Receiver<Command>, loaded: Option<&Loaded>) -> Option<Command> {
     match commands.recv_timeout(memory::IDLE) {
         Ok(command) => Some(command),
@@ -58,7 +58,7 @@ impl Worker {
         worker
     }
 
-    /// Carries out commands until the client is gone.
+    /// Executes commands until the client disconnects.
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         memory::keep_pages();
         while let Some(command) = next_command(commands, self.loaded.as_ref()) {
@@ -74,7 +74,7 @@ impl Worker {
                 self.outbox.send(Event::Cancelled { job: id });
                 continue;
             }
-            match catch_unwind(AssertUnwindSafe(|| self.carry_out(job))) {
+            match catch_unwind(AssertUnwindSafe(|| self.execute(job))) {
                 Ok(Ok(())) => {}
                 Ok(Err(JobError::Cancelled)) => self.outbox.send(Event::Cancelled { job: id }),
                 Ok(Err(JobError::Failed(failure))) => self.outbox.send(Event::Failed { job: id, failure }),
@@ -88,21 +88,20 @@ impl Worker {
         self.settings = ModelSettings { device, dtype, tiles, threads, instructions };
     }
 
-    /// Reports a job that panicked, which is a fault of the program, and drops the model, whose state may be
-    /// inconsistent.
+    /// Reports a job that panicked, and drops the model, whose state may be inconsistent.
     fn recover(&mut self, job: JobId, panic: &Panicked) {
         self.loaded = None;
         self.outbox.send(Event::Failed { job, failure: Failure::of_panic(Task::Run, panic) });
         self.outbox.send(Event::Restarted { reason: panic.message.clone() });
     }
 
-    fn carry_out(&mut self, Job { id: job, cancel, kind }: Job) -> Result<(), JobError> {
+    fn execute(&mut self, Job { id: job, cancel, kind }: Job) -> Result<(), JobError> {
         let clock = Instant::now();
         match kind {
             JobKind::LoadModel { model } => {
-                let was_open = self.is_open(&model);
+                let was_loaded = self.is_loaded(&model);
                 let (model, outbox) = self.model(job, &model, &cancel)?;
-                if was_open {
+                if was_loaded {
                     outbox.send(loaded_event(job, model, clock));
                 }
                 Ok(())
@@ -141,7 +140,7 @@ impl Worker {
         }
     }
 
-    /// Sends the fit of the loaded model's previews, kept or computed.
+    /// Sends the preview fit of the loaded model, from the cache or newly computed.
     fn fit_preview(
         &mut self,
         job: JobId,
@@ -168,7 +167,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Improves the fit of the previews, if there is one, with a picture that the model made.
+    /// Adds a decoded picture to the preview fit, if there is one.
     fn improve_preview(&mut self, job: JobId, latent: &Latent, picture: &Picture) {
         let Some(Loaded { source, model, preview: Some(fitter), .. }) = &mut self.loaded else { return };
         if fitter.learn(&**model, latent, picture) {
@@ -176,21 +175,21 @@ impl Worker {
         }
     }
 
-    fn is_open(&self, source: &ModelSource) -> bool {
+    fn is_loaded(&self, source: &ModelSource) -> bool {
         self.loaded.as_ref().is_some_and(|open| open.source == *source && open.settings == self.settings)
     }
 
-    /// The model of this source, which is loaded unless it is already open.
+    /// The model of this source, which is loaded if necessary.
     ///
-    /// A load that panics is a load that failed: the same files would make the next one panic too.
+    /// A panic while loading counts as a failed load, since loading the same files again would panic, too.
     fn model(
         &mut self,
         job: JobId,
         source: &ModelSource,
         cancel: &CancelToken,
     ) -> Result<(&dyn LatentDiffusionModel, &Outbox), JobError> {
-        if !self.is_open(source) {
-            // The old model is freed first: memory may not hold two.
+        if !self.is_loaded(source) {
+            // The old model is freed first, because both may not fit in memory.
             self.loaded = None;
             let clock = Instant::now();
             let outbox = &self.outbox;
@@ -218,7 +217,7 @@ impl Worker {
     }
 }
 
-/// The event that a model is ready.
+/// The event for a loaded model.
 fn loaded_event(job: JobId, model: &dyn LatentDiffusionModel, since: Instant) -> Event {
     Event::ModelLoaded {
         job,

@@ -19,17 +19,18 @@ struct Params {
     flags: u32,
 }
 
+// Bits of `Params::flags`, as in the shader.
 const SMOOTH: u32 = 1;
 const DIVERGING: u32 = 2;
 const HEAT: u32 = 4;
-/// Pixels per edge of a latent pixel, where the look has no size of its own.
+/// Texture pixels per latent pixel along one edge, for looks that do not determine it.
 const SCALE: usize = 8;
-/// Format of the result: display-encoded bytes, as egui expects them.
+/// Format of the decoded texture: display-encoded bytes, as egui expects.
 const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
-/// The longest edge of a result, pixels; the default limit of every backend.
+/// Upper limit of a texture's edge, pixels: the default limit of every backend.
 const MAX_EDGE: usize = 8192;
 
-/// The WGSL of each pass, by name.
+/// The name and complete WGSL source of each pass.
 pub fn shader_sources() -> [(&'static str, String); 3] {
     let common = include_str!("../../shaders/latent.wgsl");
     let whole = |own: &str| format!("{common}\n{own}");
@@ -40,7 +41,7 @@ pub fn shader_sources() -> [(&'static str, String); 3] {
     ]
 }
 
-/// Pipelines for every look on one device.
+/// The render pipelines of all looks on one device.
 pub struct Decoder {
     device: wgpu::Device,
     queue: wgpu::Queue,
@@ -115,8 +116,8 @@ impl Decoder {
         Self { device: device.clone(), queue: queue.clone(), layout, linear, patch, channel }
     }
 
-    /// Decodes a latent into a new texture of `[H · scale, W · scale]` pixels. `None` for a latent
-    /// without pixels, one too large for a texture, or a projection of another number of channels.
+    /// Decodes a latent into a new texture of `[H · scale, W · scale]` pixels. `None` for an empty latent, one too
+    /// large for a texture, or a projection or channel index that does not match the latent's channels.
     pub fn decode(&self, latent: &Latent, look: &Look) -> Option<wgpu::Texture> {
         let shape = latent.shape();
         let (pipeline, scale, weights) = match look {

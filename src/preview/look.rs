@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use crate::projection::{ColourMap, PatchProjection, RgbProjection};
 
-/// One way to show a latent.
+/// A way to show a latent.
 #[derive(Clone, Debug)]
 pub enum Look {
-    /// Through one matrix for each latent pixel.
+    /// Through one matrix, applied to each latent pixel.
     Linear {
         /// The matrix.
         projection: Arc<RgbProjection>,
         /// Whether to interpolate between latent pixels (Catmull–Rom).
         smooth: bool,
     },
-    /// Through a projection from 3×3 neighbourhoods to patches.
+    /// Through a projection from 3×3 neighbourhoods to pixel patches.
     Patch {
         /// The projection.
         projection: Arc<PatchProjection>,
@@ -27,7 +27,7 @@ pub enum Look {
         map: ColourMap,
         /// The value of the first colour, latent units.
         low: f32,
-        /// The value of the last colour.
+        /// The value of the last colour, latent units.
         high: f32,
         /// Whether to interpolate between latent pixels.
         smooth: bool,

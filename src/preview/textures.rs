@@ -1,4 +1,4 @@
-//! Decoded latents as textures of the window.
+//! The cache of decoded latents as egui textures.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use super::look::LookKey;
 use super::{Decoder, Look};
 use crate::latent::Latent;
 
-/// Capacity of the cache: enough for a strip, a timeline and a sheet of channels at once.
+/// Capacity of the cache, textures: enough for the contact sheet, a timeline and a channel sheet at once.
 const MAX_TEXTURES: usize = 160;
 
-/// A decoded latent. Latent and look are kept, so that their addresses are not reused.
+/// A cache entry. It owns the latent and the look because keys contain their addresses, which must not be reused.
 struct Decoded {
     id: egui::TextureId,
     used: u64,
@@ -20,7 +20,7 @@ struct Decoded {
     _look: Look,
 }
 
-/// Decodes latents when they are first drawn and keeps the textures while they are used.
+/// Decodes latents when they are first drawn, and caches the textures (least recently used are evicted).
 pub struct LatentTextures {
     state: RenderState,
     decoder: Decoder,
@@ -29,13 +29,13 @@ pub struct LatentTextures {
 }
 
 impl LatentTextures {
-    /// A cache for the window's device.
+    /// An empty cache on the window's device.
     pub fn new(state: &RenderState) -> Self {
         let decoder = Decoder::new(&state.device, &state.queue);
         Self { state: state.clone(), decoder, decoded: HashMap::new(), clock: 0 }
     }
 
-    /// Whether the adapter is a software one, which takes processor time from the networks.
+    /// Whether the adapter is a software renderer, which competes with the networks for the CPU.
     pub fn is_software(&self) -> bool {
         self.state.adapter.get_info().device_type == wgpu::DeviceType::Cpu
     }
@@ -56,11 +56,11 @@ impl LatentTextures {
         let id = self.state.renderer.write().register_native_texture(&self.state.device, &view, filter);
         let decoded = Decoded { id, used: self.clock, _latent: latent.clone(), _look: look.clone() };
         self.decoded.insert(key, decoded);
-        self.forget_the_oldest();
+        self.evict_least_recently_used();
         Some(id)
     }
 
-    fn forget_the_oldest(&mut self) {
+    fn evict_least_recently_used(&mut self) {
         while self.decoded.len() > MAX_TEXTURES {
             let Some((&key, _)) = self.decoded.iter().min_by_key(|(_, d)| d.used) else { return };
             if let Some(old) = self.decoded.remove(&key) {

@@ -1,4 +1,4 @@
-//! Colour maps: from single values to colours.
+//! Colour maps for single values.
 //!
 //! `shaders/channel_view.wgsl` computes the same.
 
@@ -39,19 +39,19 @@ impl ColourMap {
         let share = ((value - low) / (high - low)).clamp(0.0, 1.0);
         match self {
             Self::Grey => [share; 3],
-            Self::Diverging => between(&DIVERGING, share),
-            Self::Heat => between(&HEAT, share),
+            Self::Diverging => interpolate(&DIVERGING, share),
+            Self::Heat => interpolate(&HEAT, share),
         }
     }
 
-    /// The same as bytes.
+    /// [`colour`](Self::colour) as bytes.
     pub fn bytes(self, value: f32, limits: [f32; 2]) -> [u8; 3] {
         self.colour(value, limits).map(|v| (v * 255.0).round() as u8)
     }
 }
 
-/// Linear interpolation between five evenly spaced colours; `share` in 0..=1.
-fn between(stops: &[[f32; 3]; 5], share: f32) -> [f32; 3] {
+/// Linear interpolation interpolate five evenly spaced colours; `share` in 0..=1.
+fn interpolate(stops: &[[f32; 3]; 5], share: f32) -> [f32; 3] {
     let place = share * 4.0;
     let below = (place as usize).min(3);
     let t = place - below as f32;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{PatchProjection, RgbProjection, RidgeRegression};
 use crate::latent::Latent;
 
-/// Agreement of a projection with the VAE's pictures, on held-out latents.
+/// Quality of a projection against the VAE's decodes, on held-out latents.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ProjectionQuality {
     /// Peak signal-to-noise ratio, dB.
@@ -17,18 +17,18 @@ pub struct ProjectionQuality {
 /// Projections fitted to one VAE, and their quality on held-out latents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PreviewFit {
-    /// One matrix for each latent pixel.
+    /// The linear projection.
     pub linear: Arc<RgbProjection>,
-    /// Its held-out agreement with the decode.
+    /// Its quality.
     pub linear_quality: ProjectionQuality,
-    /// 3×3 neighbourhood to patch.
+    /// The patch projection.
     pub patch: Arc<PatchProjection>,
-    /// Its held-out agreement with the decode.
+    /// Its quality.
     pub patch_quality: ProjectionQuality,
 }
 
 impl PreviewFit {
-    /// Whether the patch projection has the better quality; only then is it used.
+    /// Whether the patch projection has the higher PSNR; only then is it used.
     pub fn patch_is_better(&self) -> bool {
         self.patch_quality.psnr > self.linear_quality.psnr
     }
@@ -39,13 +39,13 @@ impl PreviewFit {
 pub struct PreviewFitData {
     /// Latent channels.
     pub channels: usize,
-    /// Pixels under the edge of one latent pixel, P.
+    /// Picture pixels per latent pixel along one edge, P.
     pub downscale: usize,
     /// Regression of mean colours on latent vectors.
     pub linear: RidgeRegression,
     /// Regression of patches on 3×3 neighbourhoods.
     pub patch: RidgeRegression,
-    /// Latents that are not in the regressions, and the bytes of their pictures, `[H·P, W·P, 3]`.
+    /// Latents that are not in the regressions, and their decodes as bytes, `[H·P, W·P, 3]`.
     pub held_out: Vec<(Latent, Vec<u8>)>,
 }
 
@@ -61,8 +61,7 @@ impl PreviewFitData {
         }
     }
 
-    /// Adds a latent (model space) and the bytes of its picture, `[H·P, W·P, 3]`. Without effect if the sizes do not
-    /// match.
+    /// Adds a latent (model space) and its decode as bytes, `[H·P, W·P, 3]`. No effect if the sizes do not match.
     pub fn add(&mut self, latent: &Latent, decoded: &[u8]) {
         let shape = latent.shape();
         if shape.channels != self.channels || decoded.len() != shape.plane_len() * self.patch.outputs() {
@@ -73,8 +72,8 @@ impl PreviewFitData {
         add_neighbourhoods(&mut self.patch, latent, &rgb, self.downscale);
     }
 
-    /// Solves both regressions. `ridge`: as a share of the inputs' mean square. `None` if the data do not determine
-    /// the weights.
+    /// Solves both regressions. `ridge`: relative to the inputs' mean square. `None` if the data do not determine the
+    /// weights.
     pub fn solve(&self, ridge: f64) -> Option<(RgbProjection, PatchProjection)> {
         let linear = self.linear.solve(ridge)?;
         let (weight, bias) = linear.split_at(self.channels * 3);
@@ -87,7 +86,7 @@ impl PreviewFitData {
     }
 }
 
-/// Adds each latent pixel's 3×3 neighbourhood with the patch of the decode beneath it.
+/// Adds each latent pixel's 3×3 neighbourhood with its patch of the decode.
 ///
 /// `rgb`: the decode in −1..=1, `[H·P, W·P, 3]` with P = `downscale`.
 fn add_neighbourhoods(rows: &mut RidgeRegression, latent: &Latent, rgb: &[f32], downscale: usize) {
@@ -105,7 +104,7 @@ fn add_neighbourhoods(rows: &mut RidgeRegression, latent: &Latent, rgb: &[f32], 
     }
 }
 
-/// Adds each latent pixel's vector with the mean colour of the decode beneath it; `rgb` as in [`add_neighbourhoods`].
+/// Adds each latent pixel's vector with the mean colour of its patch; `rgb` as in [`add_neighbourhoods`].
 fn add_vectors(rows: &mut RidgeRegression, latent: &Latent, rgb: &[f32], downscale: usize) {
     let shape = latent.shape();
     let width_px = shape.width * downscale;
@@ -129,7 +128,7 @@ mod tests {
     use super::*;
     use crate::latent::LatentShape;
 
-    /// Numbers without structure; a linear congruential generator (Knuth's MMIX constants).
+    /// Pseudo-random numbers in −1..1 from a linear congruential generator (Knuth's MMIX constants).
     fn noise(count: usize, seed: u64) -> Vec<f32> {
         let mut state = seed;
         (0..count)
@@ -152,7 +151,7 @@ mod tests {
         }
         assert_eq!(rows.rows(), 4 * 63);
         let found = rows.solve(0.0).unwrap();
-        // Inputs and outputs are f32: their rounding is what is left.
+        // The remaining error is the rounding of inputs and outputs to f32.
         assert!(found.iter().zip(&known.weight).all(|(a, b)| (a - b).abs() < 1e-5));
     }
 

@@ -6,24 +6,25 @@ use crate::latent::{Latent, LatentFormat};
 /// One matrix for each latent pixel: `rgb = bias + Σ_c weight[c] · latent[c]`.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct RgbProjection {
-    /// Red, green and blue of each latent channel, `[C][3]`.
+    /// RGB weights of each latent channel, `[C][3]`.
     pub weight: Vec<[f32; 3]>,
-    /// Added to every pixel.
+    /// RGB bias.
     pub bias: [f32; 3],
 }
 
 impl RgbProjection {
-    /// That of SD 1.x and 2.x.
+    /// The published projection for SD 1.x and 2.x.
     pub fn stable_diffusion() -> Self {
         Self::for_format(&LatentFormat::STABLE_DIFFUSION)
     }
 
-    /// The projection for a VAE without a fit: its family's table, or the first three channels as colours.
+    /// The projection for a VAE without a fit: the published one of its latent format, or the first three channels as
+    /// RGB.
     pub fn for_format(format: &LatentFormat) -> Self {
         published(format).unwrap_or_else(|| Self::first_channels(format.channels))
     }
 
-    /// The first three channels as colours.
+    /// The first three channels as RGB, scaled by 0.4.
     pub fn first_channels(channels: usize) -> Self {
         let weight =
             (0..channels).map(|c| std::array::from_fn(|rgb| if c == rgb { 0.4 } else { 0.0 })).collect();

@@ -7,7 +7,7 @@ use crate::latent::Latent;
 pub struct PatchProjection {
     /// Latent channels.
     pub channels: usize,
-    /// Pixels under the edge of one latent pixel, `P`.
+    /// Picture pixels per latent pixel along one edge, `P`.
     pub downscale: usize,
     /// `[9 · channels + 1][P · P · 3]`. Rows: dy −1..=1, dx −1..=1, channel, and last the bias.
     /// Columns: `(y · P + x) · 3 + rgb`.
@@ -15,17 +15,17 @@ pub struct PatchProjection {
 }
 
 impl PatchProjection {
-    /// Rows of the weight: inputs and the bias.
+    /// Number of rows of the weight: the inputs and the bias.
     pub const fn rows(&self) -> usize {
         9 * self.channels + 1
     }
 
-    /// Columns of the weight: the values of one patch.
+    /// Number of columns of the weight: the values of one patch.
     pub const fn columns(&self) -> usize {
         self.downscale * self.downscale * 3
     }
 
-    /// The inputs of one latent pixel in the order of the weight's rows, without the 1 of the bias.
+    /// The inputs of one latent pixel in the order of the weight's rows, without the bias.
     pub fn neighbourhood(latent: &Latent, x: usize, y: usize) -> Vec<f32> {
         let shape = latent.shape();
         let mut inputs = Vec::with_capacity(9 * shape.channels);

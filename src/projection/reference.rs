@@ -10,13 +10,13 @@ fn value_at(latent: &Latent, x: isize, y: isize, channel: usize) -> f32 {
     latent.channel(channel)[y * shape.width + x]
 }
 
-/// Catmull–Rom weights of the four neighbours of a point `t` past the second.
+/// Catmull–Rom weights of four neighbours, for a point at distance `t` (0..1) after the second.
 fn cubic(t: f32) -> [f32; 4] {
     let (t2, t3) = (t * t, t * t * t);
     [-t3 + 2.0 * t2 - t, 3.0 * t3 - 5.0 * t2 + 2.0, -3.0 * t3 + 4.0 * t2 + t, t3 - t2].map(|w| 0.5 * w)
 }
 
-/// A channel's value at a point in latent pixels, whose centres are at halves.
+/// A channel's value at a point in latent pixels; pixel centres are at half-integers.
 fn sampled(latent: &Latent, at: [f32; 2], channel: usize, smooth: bool) -> f32 {
     if !smooth {
         return value_at(latent, at[0].floor() as isize, at[1].floor() as isize, channel);

@@ -1,12 +1,12 @@
-//! Ridge regression in closed form: the normal equations are summed in f64, `(XᵀX + λI)·W = XᵀY`, and solved by Cholesky's
-//! decomposition (Golub & Van Loan, 4.2). The ridge applies to the inputs, not to the bias.
+//! Ridge regression in closed form: the normal equations `(XᵀX + λI)·W = XᵀY` are accumulated in f64 and solved by
+//! Cholesky decomposition (Golub & Van Loan, 4.2). The ridge applies to the inputs, not to the bias.
 
-/// The sums of a least-squares problem; the rows themselves are not stored.
+/// The accumulated normal equations of a least-squares problem; the rows themselves are not stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RidgeRegression {
     inputs: usize,
     outputs: usize,
-    /// `XᵀX`, `[inputs + 1, inputs + 1]`; the last input is the bias' 1.
+    /// Lower triangle of `XᵀX`, `[inputs + 1, inputs + 1]`; the last input is the constant 1 of the bias.
     gram: Vec<f64>,
     /// `XᵀY`, `[inputs + 1, outputs]`.
     moment: Vec<f64>,
@@ -14,7 +14,7 @@ pub struct RidgeRegression {
 }
 
 impl RidgeRegression {
-    /// Sums without rows.
+    /// A problem without rows.
     pub fn new(inputs: usize, outputs: usize) -> Self {
         let columns = inputs + 1;
         Self {
@@ -26,8 +26,8 @@ impl RidgeRegression {
         }
     }
 
-    /// Earlier sums, such as from a file: `XᵀX`, `XᵀY` and the number of rows in them. `None` if they do not match the
-    /// sizes or are not finite.
+    /// A problem from stored sums: `XᵀX`, `XᵀY` and their number of rows. `None` if they do not match the sizes or are
+    /// not finite.
     pub fn from_sums(
         inputs: usize,
         outputs: usize,
@@ -37,11 +37,11 @@ impl RidgeRegression {
     ) -> Option<Self> {
         let columns = inputs + 1;
         let fits = gram.len() == columns * columns && moment.len() == columns * outputs;
-        let sound = gram.iter().chain(&moment).all(|v| v.is_finite());
-        (fits && sound).then_some(Self { inputs, outputs, gram, moment, rows })
+        let finite = gram.iter().chain(&moment).all(|v| v.is_finite());
+        (fits && finite).then_some(Self { inputs, outputs, gram, moment, rows })
     }
 
-    /// `XᵀX`, `XᵀY` and the number of rows in them.
+    /// `XᵀX`, `XᵀY` and their number of rows.
     pub fn sums(&self) -> (&[f64], &[f64], u64) {
         (&self.gram, &self.moment, self.rows)
     }
@@ -56,7 +56,7 @@ impl RidgeRegression {
         self.rows
     }
 
-    /// Adds one row; `input` has `inputs` values and `output` has `outputs`. A row with a NaN or infinity is left out.
+    /// Adds one row; `input` has `inputs` values and `output` has `outputs`. A row with a NaN or infinity is skipped.
     pub fn add(&mut self, input: &[f32], output: &[f32]) {
         if !input.iter().chain(output).all(|v| v.is_finite()) {
             return;
@@ -76,8 +76,8 @@ impl RidgeRegression {
         self.rows += 1;
     }
 
-    /// The weights, `[inputs + 1, outputs]`, the bias last. `ridge`: as a share of the inputs' mean square.
-    /// `None` if the rows do not determine them.
+    /// The weights, `[inputs + 1, outputs]`, the bias last. `ridge`: relative to the inputs' mean square. `None` if the
+    /// rows do not determine them.
     pub fn solve(&self, ridge: f64) -> Option<Vec<f32>> {
         let columns = self.inputs + 1;
         let mean_square =

@@ -1,18 +1,18 @@
-//! Published maps from latents to colours, for the first picture of a VAE that nothing was fitted to yet.
+//! Published linear projections from latents to RGB, for VAEs without a fit.
 //!
 //! Source: stable-diffusion.cpp (MIT), `latent-preview.h`.
 
 use super::RgbProjection;
 use crate::latent::LatentFormat;
 
-/// A map for the latents of one format, model space: each channel's red, green and blue, and what is added.
+/// A projection for the latents of one format, model space: RGB weights of each channel, and the bias.
 struct Table {
     format: LatentFormat,
     weight: &'static [[f32; 3]],
     bias: [f32; 3],
 }
 
-/// Every map. A family's latents are told by their numbers: scale and shift are part of its VAE.
+/// All projections. A format is recognised by its channels, scale and shift.
 const TABLES: [Table; 4] = [
     Table {
         format: LatentFormat::STABLE_DIFFUSION,
@@ -80,7 +80,7 @@ const TABLES: [Table; 4] = [
     },
 ];
 
-/// The map that is published for latents of this format.
+/// The published projection for latents of this format.
 pub(super) fn published(format: &LatentFormat) -> Option<RgbProjection> {
     let numbers = |format: &LatentFormat| (format.channels, format.scale, format.shift);
     let table = TABLES.iter().find(|table| numbers(&table.format) == numbers(format))?;
@@ -96,7 +96,7 @@ mod tests {
         for (family, format) in LatentFormat::KNOWN {
             let map = published(&format).unwrap();
             assert_eq!(map.channels(), format.channels, "{family}");
-            // A pixel's channels are about as large as one: colours of about the range there is.
+            // For latents of about unit variance, colours should roughly span the range −1..=1.
             let reach = |k: usize| map.weight.iter().map(|w| w[k].powi(2)).sum::<f32>().sqrt();
             assert!((0..3).all(|k| (0.2..0.9).contains(&reach(k))), "{family}");
         }

@@ -1,4 +1,4 @@
-//! What a person does, and what the window must do for it.
+//! User actions, and the side effects that the window has to execute.
 
 use std::path::PathBuf;
 
@@ -14,130 +14,130 @@ use crate::latent::{LatentFormat, LatentSpace};
 use crate::request::{DecodeChoice, GenerationDraft, InitImage, Picture, Seed};
 use crate::store::builtin_vocabulary;
 
-/// What a person does.
+/// A user action, or the result of an effect.
 #[derive(Debug)]
 pub enum Action {
-    /// Changes what is typed and set.
+    /// Replaces the draft.
     Edit(Box<GenerationDraft>),
-    /// Sets the batch and the seed's lock.
+    /// Sets the batch size and whether the seed is locked.
     SetBatch(u64, bool),
-    /// A seed nobody chose.
+    /// Draws a random seed.
     RandomSeed,
-    /// A prompt from the built-in model's grammar.
+    /// Composes a random prompt from the built-in model's grammar.
     RandomPrompt,
-    /// Draws the draft.
+    /// Queues the draft.
     Generate,
-    /// Ends the running picture; asks first where others wait.
+    /// Stops the running job. Asks first if others are queued.
     Stop,
-    /// Ends the running picture: what it has stays as a document, and the next one begins.
+    /// Stops the running job. Its latest estimate stays as a document, and the next job starts.
     StopRunning,
-    /// Ends the running picture and lets go those that wait.
+    /// Stops the running job and clears the queue.
     StopAll,
-    /// Ends the running job with its present estimate.
+    /// Ends sampling early and decodes the current estimate.
     FinishNow,
-    /// Lets the running picture end and starts no further one.
+    /// Clears the queue; the running job continues.
     StopAfter,
-    /// Lets a waiting picture go.
+    /// Removes a job from the queue.
     RemoveQueued(JobId),
-    /// Moves a waiting picture one place earlier.
+    /// Moves a queued job one position towards the front.
     PromoteQueued(JobId),
-    /// Moves a waiting picture to a place among those that wait.
+    /// Moves a queued job to this index of the queue.
     MoveQueued(JobId, usize),
-    /// Calls an earlier prompt back, or a later one.
+    /// Steps through the prompt history.
     TurnPrompt {
-        /// Whether the one before.
+        /// Whether backwards.
         earlier: bool,
     },
-    /// Chooses a model.
+    /// Loads a model.
     SetModel(ModelSource),
-    /// Puts a document on the easel.
+    /// Shows a document on the easel.
     Show(DocumentId),
-    /// Shows the document this many places further on the contact sheet.
+    /// Shows the document at this offset from the current one on the contact sheet.
     ShowNeighbour(isize),
-    /// Follows what is being drawn.
+    /// Shows the running job, and the ones after it.
     GoLive,
-    /// Looks at a step of the document on the easel; `None` at its live or final latent.
+    /// Selects a step (index) of the document on the easel; `None` for its live or final latent.
     Scrub(Option<usize>),
-    /// Changes the part of it that is looked at.
+    /// Sets the zoom and pan of the document on the easel.
     SetLens(Lens),
-    /// Gives a document stars.
+    /// Rates a document, 0..=5 stars.
     SetStars(DocumentId, u8),
-    /// Compares the document on the easel with another one, or with none.
+    /// Compares the document on the easel with another one; `None` ends the comparison.
     CompareWith(Option<DocumentId>),
-    /// Shows x_t or x̂₀.
+    /// Whether to preview x_t instead of x̂₀.
     ShowNoisy(bool),
-    /// Takes a document's settings back into the draft.
+    /// Copies settings of a document into the draft.
     Reuse(DocumentId, Reuse),
-    /// Takes settings from a file.
+    /// Copies settings from a file's metadata into the draft.
     RestoreFacts(Box<GenerationFacts>),
-    /// Takes a document away.
+    /// Removes a document. Can be undone.
     Remove(DocumentId),
-    /// Takes back what this message told of.
+    /// Undoes the removal that this notice reported.
     TakeBack(u64),
-    /// Brings back what an earlier session left unsaved.
+    /// Restores unsaved results of an earlier session.
     Recover(Vec<Recovered>),
-    /// Starts from a picture.
+    /// Sets the source picture of image-to-image.
     UsePicture(Picture),
-    /// Opens a picture that no file holds, under a name.
+    /// Opens a picture without a file, such as a pasted one, under this name.
     OpenPicture(Picture, String),
-    /// Takes what a document's file was found to hold.
+    /// A document's file was read.
     FileRead(DocumentId, Box<FileContent>),
     /// Changes how files are opened.
     SetOpenOptions(OpenOptions),
-    /// Says what a latent's numbers are.
+    /// Answers [`Question::LatentKind`](super::Question::LatentKind).
     AnswerKind(LatentSpace, LatentFormat),
-    /// Models that fit the latent in question were looked for.
+    /// The search for models that fit the latent of the open question finished.
     ModelsFound(Vec<ModelSource>),
-    /// Chooses the model for the latent in question.
+    /// Answers [`Question::OtherModel`](super::Question::OtherModel).
     AnswerModel(ModelSource),
-    /// Lets a question go.
+    /// Dismisses the open question.
     DropQuestion,
-    /// Changes how channels are seen.
+    /// Changes how channels are displayed.
     See(InspectorOptions),
     /// Edits the latent on the easel.
     Touch(Touch),
-    /// Keeps it as it is edited, as a document of its own.
+    /// Copies the edited latent into a new document.
     KeepLatent,
-    /// What the VAE kept was measured.
+    /// A decode was compared with its original.
     Compared(JobId, Box<Comparison>),
-    /// Truly decodes what is on the easel as it is edited.
+    /// Decodes the edited latent on the easel with the VAE.
     Decode(DecodeChoice),
-    /// Takes a message away.
+    /// Dismisses a notice.
     Dismiss(u64),
-    /// Shows a file in the system's own window.
+    /// Shows a file in the system's file manager.
     ShowInFolder(PathBuf),
-    /// Ends what the engine does for a document.
+    /// Stops the engine job of a document.
     StopWork(DocumentId),
-    /// Copies the picture on the easel.
+    /// Copies the picture on the easel to the clipboard.
     Copy,
-    /// Asks where to save something of the document on the easel.
+    /// Opens the save dialog for an export of the document on the easel.
     Export(ExportKind),
-    /// Asks for pictures, latents or settings to open.
+    /// Opens the file dialog for pictures and latents.
     Open,
-    /// Asks for the source of an image-to-image run.
+    /// Opens the file dialog for the source picture of image-to-image.
     ChooseSource,
-    /// Asks for a model's folder.
+    /// Opens the folder dialog for a model.
     OpenModel,
-    /// Asks for the folder in which pictures are saved as they are drawn.
+    /// Opens the folder dialog for autosaved pictures.
     ChooseAutosaveFolder,
-    /// Files or folders were dropped or named.
+    /// Opens files or folders that were dropped or chosen.
     OpenPaths(Vec<PathBuf>),
 }
 
-/// What the window must do.
+/// A side effect for the window to execute.
 #[derive(Debug)]
 pub enum Effect {
-    /// Hands a command to the engine.
+    /// Sends a command to the engine.
     Send(Command),
-    /// Copies a picture.
+    /// Copies a picture to the clipboard.
     Copy(Picture),
-    /// Shows the save dialog for something of a document.
+    /// Shows the save dialog for an export.
     AskExport(Box<Export>),
     /// Shows the open dialog for files.
     AskOpen,
     /// Shows the open dialog for a source picture.
     AskSource,
-    /// Measures what the VAE kept, in the background.
+    /// Compares a decode with its original, in the background.
     Compare {
         /// The decode's job.
         job: JobId,
@@ -145,33 +145,33 @@ pub enum Effect {
         original: Picture,
         /// The decode.
         decoded: Picture,
-        /// Pixels under the edge of a latent pixel.
+        /// Picture pixels per latent pixel, along one edge.
         downscale: usize,
-        /// Bytes of the latent at 16 bits a value.
+        /// Size of the latent at 16 bits per value, bytes.
         latent_bytes: usize,
     },
-    /// Looks for known models whose VAE has this number of channels.
+    /// Looks for known models whose VAE has this number of latent channels.
     FindModels(usize),
-    /// Shows the open dialog for a model's folder.
+    /// Shows the folder dialog for a model.
     AskOpenModel,
     /// Reads a document's file or folder.
     Read(DocumentId, PathBuf),
-    /// Shows a file in the system's own window.
+    /// Shows a file in the system's file manager.
     ShowInFolder(PathBuf),
-    /// A picture was drawn.
+    /// A picture was generated: autosaves it, if enabled.
     Drawn(DocumentId),
-    /// Asks for the folder in which pictures are saved as they are drawn.
+    /// Shows the folder dialog for autosaved pictures.
     AskAutosaveFolder,
-    /// Keeps a result on the disk until it is saved or given up.
+    /// Writes a result to the recovery folder.
     Keep(JobId),
-    /// A result of an earlier session is kept in these files already.
+    /// Registers a recovered result, whose files (path without extension) are in a recovery folder already.
     IsKeptAs(JobId, PathBuf),
-    /// A result need not be kept any longer.
+    /// Deletes a result from the recovery folder.
     Forget(JobId),
 }
 
 impl Session {
-    /// Applies what a person did.
+    /// Applies an action.
     pub fn apply(&mut self, action: Action) {
         match action {
             Action::Edit(draft) => self.recipe.draft = *draft,
@@ -280,7 +280,7 @@ impl Session {
     fn restore(&mut self, facts: &GenerationFacts) {
         let missing = facts.apply_to(&mut self.recipe.draft);
         if let Some(profile) = &self.model.profile {
-            // Another model's size need not fit this one.
+            // The size may come from a model with another size multiple.
             let fit = |edge: usize| (edge / profile.size_multiple).max(1) * profile.size_multiple;
             let size = self.recipe.draft.size;
             self.recipe.draft.size = ImageSize::new(fit(size.width), fit(size.height));

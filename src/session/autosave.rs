@@ -1,14 +1,14 @@
-//! Pictures that are saved as soon as they are drawn: whether, where, and under which names.
+//! Settings and file names of autosaved pictures.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::formats::metadata::GenerationFacts;
 
-/// The names that are proposed.
+/// The default name pattern.
 pub const AUTOSAVE_PATTERN: &str = "{date} {time} {seed} {prompt:40}";
 
-/// What is saved without being asked for.
+/// What is saved automatically.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AutosaveKind {
@@ -21,15 +21,15 @@ pub enum AutosaveKind {
     PicturesAndLatents,
 }
 
-/// Whether, where, and under which names.
+/// The autosave settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Autosave {
     /// What is saved.
     pub kind: AutosaveKind,
-    /// The folder; where none is chosen, the window has one.
+    /// The folder; `None` for the window's default.
     pub folder: Option<PathBuf>,
-    /// The names: `{date}`, `{time}` (both UTC), `{seed}`, `{model}`, `{prompt}`, `{prompt:40}` for its beginning, and
-    /// `{n}`, which counts.
+    /// The name pattern. Placeholders: `{date}`, `{time}` (both UTC), `{seed}`, `{model}`, `{prompt}`, `{prompt:40}`
+    /// (its first 40 characters) and `{n}` (a counter).
     pub pattern: String,
 }
 
@@ -39,11 +39,11 @@ impl Default for Autosave {
     }
 }
 
-/// The most bytes of a name: file systems take 255, and a number and an extension follow.
-const LONGEST: usize = 180;
+/// Upper limit of a name, bytes: file systems allow 255, and a number and an extension are added.
+const MAX_NAME_BYTES: usize = 180;
 
-/// A file's name, without extension, for a picture with these settings, drawn `unix_secs` seconds after 1970; the `n`th
-/// name that is tried. What file systems do not take is replaced.
+/// The file name, without extension, of a picture with these settings, generated at `unix_secs` (seconds since the Unix
+/// epoch). `n` counts the attempts to find an unused name, from 1. Characters that file systems refuse become `_`.
 pub fn autosave_name(pattern: &str, facts: &GenerationFacts, unix_secs: u64, n: usize) -> String {
     let [year, month, day] = date(unix_secs / 86_400);
     let (hour, minute, second) = (unix_secs / 3600 % 24, unix_secs / 60 % 60, unix_secs % 60);
@@ -86,10 +86,10 @@ pub fn autosave_name(pattern: &str, facts: &GenerationFacts, unix_secs: u64, n: 
         .map(|c| if c.is_control() || r#"/\:*?"<>|"#.contains(c) { '_' } else { c })
         .scan(0, |bytes, c| {
             *bytes += c.len_utf8();
-            (*bytes <= LONGEST).then_some(c)
+            (*bytes <= MAX_NAME_BYTES).then_some(c)
         })
         .collect();
-    // Neither hidden, nor a folder above, nor what Windows cuts off.
+    // No hidden file, no `..`, and no trailing dots or spaces, which Windows strips.
     let mut name = name.trim().trim_matches('.').trim().to_owned();
     if name.is_empty() {
         name = format!("safelight-{seed}");
@@ -138,12 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn no_name_leaves_its_folder_or_is_none() {
+    fn names_are_never_empty_and_stay_in_their_folder() {
         for prompt in ["../../etc/passwd", "..", "   ", "\u{0}\n", ""] {
             let name = autosave_name("{prompt}", &facts(prompt), 0, 1);
             assert!(!name.is_empty() && !name.contains('/') && !name.starts_with('.'), "{name:?}");
         }
         let long = autosave_name("{prompt}", &facts(&"긴".repeat(500)), 0, 1);
-        assert_eq!(long.len(), LONGEST);
+        assert_eq!(long.len(), MAX_NAME_BYTES);
     }
 }

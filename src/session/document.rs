@@ -1,4 +1,4 @@
-//! A document: whatever can be looked at, with its own lens, edits, undo, facts and exports.
+//! A document: a picture or latent with its own view, edits, undo stack, metadata and exports.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::formats::metadata::GenerationFacts;
 use crate::latent::{ChannelAdjustments, Latent, LatentFormat, TrajectoryStep};
 use crate::request::{CancelToken, GenerationRequest, Picture, Seed};
 
-/// A document's name within the session. A drawn picture's is its job's.
+/// The id of a document within the session. A generated picture has the id of its job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DocumentId(pub u64);
 
 impl DocumentId {
-    /// The document that this job draws.
+    /// The id of the document that this job generates.
     pub fn of_job(job: JobId) -> Self {
         Self(job.0)
     }
@@ -24,79 +24,79 @@ impl DocumentId {
 
 /// Where a document comes from.
 pub enum Origin {
-    /// A picture that is being drawn.
+    /// A picture that is being generated.
     Drawing(Box<Drawing>),
-    /// A picture that was drawn.
+    /// A generated picture.
     Drawn(Box<ResultItem>),
-    /// A picture or latent that was opened.
+    /// An opened picture or latent.
     Opened(Box<OpenedFile>),
-    /// A latent that was kept as it was edited.
+    /// A copy of an edited latent.
     Kept(Box<KeptLatent>),
 }
 
-/// A picture that is being drawn.
+/// A picture that is being generated.
 pub struct Drawing {
-    /// What it is to be.
+    /// The request.
     pub request: GenerationRequest,
     /// The model's name.
     pub model_name: String,
     /// The latents' format.
     pub format: LatentFormat,
-    /// Steps that were seen so far; a slow window misses some.
+    /// The steps received so far. A slow window does not receive all.
     pub steps: Vec<Arc<TrajectoryStep>>,
-    /// When it began.
+    /// When it started.
     pub since: Instant,
 }
 
-/// A picture or latent that was opened. Until it is read, neither is there.
+/// An opened picture or latent. Both are `None` until the file is read.
 #[derive(Default)]
 pub struct OpenedFile {
-    /// Its file's name.
+    /// The file name.
     pub name: String,
-    /// Where it is; pasted pictures are nowhere.
+    /// The path; `None` for pasted pictures.
     pub path: Option<PathBuf>,
-    /// Whether it is being read or was.
+    /// Whether reading was started.
     pub is_read: bool,
-    /// The picture as its file holds it.
+    /// The picture in the file.
     pub source: Option<Picture>,
-    /// Whether that had transparent pixels.
+    /// Whether it had transparent pixels.
     pub transparent: bool,
-    /// The settings that its file holds.
+    /// The generation settings in the file's metadata.
     pub facts: Option<Box<GenerationFacts>>,
-    /// The picture that was encoded: the source in whole latent pixels.
+    /// The picture that was encoded: the source, cropped or padded to whole latent pixels.
     pub original: Option<Picture>,
     /// The latent, model space.
     pub latent: Option<Latent>,
     /// Its format.
     pub format: Option<LatentFormat>,
-    /// The true decode of the latent as it came.
+    /// The VAE's decode of the unedited latent.
     pub decoded: Option<Picture>,
-    /// What the VAE kept of the original.
+    /// The comparison of the decode with the original.
     pub comparison: Option<Box<Comparison>>,
-    /// The decode that is, or is to be, compared.
+    /// The job of the decode that is compared.
     pub compared: Option<JobId>,
     /// The posterior's standard deviation, mean over each channel, VAE space.
     pub posterior_sigma: Vec<f64>,
-    /// The encoder's divergence from N(0, 1) at each latent pixel, nats.
+    /// The encoder's Kullback–Leibler divergence from N(0, 1) at each latent pixel, nats.
     pub divergence: Option<Latent>,
 }
 
-/// A latent that was kept as it was edited.
+/// A copy of an edited latent.
 pub struct KeptLatent {
-    /// The title of the document it was kept from.
+    /// The title of the document it was copied from.
     pub from: Title,
     /// The latent, model space.
     pub latent: Latent,
     /// Its format.
     pub format: LatentFormat,
-    /// Its true decode.
+    /// The VAE's decode.
     pub decoded: Option<Picture>,
 }
 
-/// What a document is called.
+/// A document's title.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Title {
-    /// A picture that was or is being drawn.
+    /// A picture that was or is being generated.
     Picture {
         /// Its seed.
         seed: Seed,
@@ -105,12 +105,12 @@ pub enum Title {
     },
     /// A file.
     File(String),
-    /// Kept from a document of this title.
+    /// A copy of an edited latent of the document with this title.
     Kept(Box<Title>),
 }
 
 impl Title {
-    /// A file's name for it, without extension.
+    /// A proposed file name, without extension.
     pub fn file_stem(&self) -> String {
         match self {
             Self::Picture { seed, .. } => format!("safelight-{seed}"),
@@ -123,21 +123,21 @@ impl Title {
     }
 }
 
-/// What the engine does for a document.
+/// The engine job of a document.
 pub struct Work {
-    /// Its job.
+    /// The job.
     pub job: JobId,
-    /// Its stop switch.
+    /// Its cancel token.
     pub cancel: CancelToken,
-    /// What it is.
+    /// The kind of job.
     pub kind: WorkKind,
-    /// When it was asked for.
+    /// When it was requested.
     pub since: Instant,
-    /// What is decoded, and what was done to it.
+    /// The unedited latent that is decoded, and the edits.
     pub(super) decoded: Option<(Latent, ChannelAdjustments)>,
 }
 
-/// What the engine does for a document.
+/// The kind of a document's engine job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkKind {
     /// Picture to latent.
@@ -146,20 +146,20 @@ pub enum WorkKind {
     Decoding,
 }
 
-/// A true decode of a latent that was edited, or of a step.
+/// The VAE's decode of an edited latent or of a step.
 struct Edited {
     latent: Latent,
     adjustments: ChannelAdjustments,
     picture: Picture,
 }
 
-/// Whatever can be looked at.
+/// A picture or latent with its own view and edits.
 pub struct Document {
     id: DocumentId,
     origin: Origin,
-    /// Its latent as it is seen and edited.
+    /// Its latent with statistics and edits.
     pub(super) inspector: Inspector,
-    /// The step that is looked at, an index into its steps; `None` is the live or the final latent.
+    /// The selected step, an index into its steps; `None` for the live or final latent.
     pub(super) place: Option<usize>,
     pub(super) lens: Lens,
     pub(super) stars: u8,
@@ -184,7 +184,7 @@ impl Document {
         }
     }
 
-    /// Its name within the session.
+    /// The document's id.
     pub fn id(&self) -> DocumentId {
         self.id
     }
@@ -198,7 +198,7 @@ impl Document {
         &mut self.origin
     }
 
-    /// What it is called.
+    /// The document's title.
     pub fn title(&self) -> Title {
         match &self.origin {
             Origin::Drawing(drawing) => {
@@ -212,7 +212,7 @@ impl Document {
         }
     }
 
-    /// The drawn picture it is.
+    /// The generated picture, if this document is one.
     pub fn result(&self) -> Option<&ResultItem> {
         match &self.origin {
             Origin::Drawn(item) => Some(item),
@@ -227,7 +227,7 @@ impl Document {
         }
     }
 
-    /// The opened file it is.
+    /// The opened file, if this document is one.
     pub fn file(&self) -> Option<&OpenedFile> {
         match &self.origin {
             Origin::Opened(file) => Some(file),
@@ -242,12 +242,12 @@ impl Document {
         }
     }
 
-    /// Whether it is being drawn.
+    /// Whether it is being generated.
     pub fn is_drawing(&self) -> bool {
         matches!(self.origin, Origin::Drawing(_))
     }
 
-    /// What was asked for, if it is or was drawn.
+    /// The request, if it is or was generated.
     pub fn request(&self) -> Option<&GenerationRequest> {
         match &self.origin {
             Origin::Drawing(drawing) => Some(&drawing.request),
@@ -256,7 +256,7 @@ impl Document {
         }
     }
 
-    /// The settings it was drawn with, if they are known.
+    /// The generation settings, if known.
     pub fn facts(&self) -> Option<GenerationFacts> {
         match &self.origin {
             Origin::Drawing(drawing) => {
@@ -287,12 +287,12 @@ impl Document {
         }
     }
 
-    /// The step that is looked at, an index into its steps; `None` is the live or the final latent.
+    /// The selected step, an index into [`steps`](Self::steps); `None` for the live or final latent.
     pub fn place(&self) -> Option<usize> {
         self.place
     }
 
-    /// The step that is seen: the chosen one, or the newest while it is being drawn.
+    /// The displayed step: the selected one, or the newest while it is being generated.
     pub fn step(&self) -> Option<&Arc<TrajectoryStep>> {
         match self.place {
             Some(place) => self.steps().get(place),
@@ -301,7 +301,8 @@ impl Document {
         }
     }
 
-    /// Its latent as it came: the chosen step's, the newest or the final one.
+    /// The displayed latent without edits: that of the selected step, the newest or the final one. `noisy`: x_t instead
+    /// of x̂₀ for steps.
     pub(super) fn present_latent(&self, noisy: bool) -> Option<Latent> {
         if let Some(step) = self.step() {
             return Some(if noisy { step.noisy.clone() } else { step.denoised.clone() });
@@ -314,32 +315,32 @@ impl Document {
         }
     }
 
-    /// Its latent as it is seen and edited.
+    /// Its latent with statistics and edits.
     pub fn inspector(&self) -> &Inspector {
         &self.inspector
     }
 
-    /// The part of it that is looked at.
+    /// Zoom and pan.
     pub fn lens(&self) -> Lens {
         self.lens
     }
 
-    /// How many stars it has, 0..=5.
+    /// Rating, 0..=5 stars.
     pub fn stars(&self) -> u8 {
         self.stars
     }
 
-    /// Whether it holds work that is in no file.
+    /// Whether it contains work that is not saved to a file.
     pub fn is_unsaved(&self) -> bool {
         !self.is_saved
     }
 
-    /// What the engine does for it.
+    /// Its engine job, if one is running.
     pub fn work(&self) -> Option<&Work> {
         self.work.as_ref()
     }
 
-    /// The true decode of what is seen: of the chosen step, and with the edits.
+    /// The VAE's decode of what is displayed, selected step and edits included; `None` if it is not decoded.
     pub fn picture(&self) -> Option<&Picture> {
         let latent = self.inspector.latent.as_ref()?;
         let same = |a: &Latent, b: &Latent| a.values().as_ptr() == b.values().as_ptr();
@@ -355,7 +356,7 @@ impl Document {
         self.plain_picture()
     }
 
-    /// The true decode of the final latent without edits.
+    /// The VAE's decode of the final latent without edits.
     pub fn plain_picture(&self) -> Option<&Picture> {
         match &self.origin {
             Origin::Drawing(_) => None,
@@ -365,7 +366,7 @@ impl Document {
         }
     }
 
-    /// What the picture is held against: the original of an opened one, or the decode without edits.
+    /// The picture to compare with: the original of an opened picture, or the decode without edits.
     pub fn original(&self) -> Option<&Picture> {
         match self.file().and_then(|file| file.original.as_ref()) {
             Some(original) => Some(original),
@@ -374,7 +375,7 @@ impl Document {
         }
     }
 
-    /// Takes a decode: of the latent as it came, or of what was done to it.
+    /// Stores a decode; `of` is the unedited latent it was made from, with the edits.
     pub(super) fn set_decoded(&mut self, of: Option<(Latent, ChannelAdjustments)>, picture: Picture) {
         let Some((latent, adjustments)) = of else { return };
         let is_final =
@@ -391,7 +392,7 @@ impl Document {
         }
     }
 
-    /// The latent that a saved file holds when nothing was edited.
+    /// The final latent without edits.
     pub fn final_latent(&self) -> Option<&Latent> {
         match &self.origin {
             Origin::Drawing(_) => None,

@@ -1,4 +1,4 @@
-//! All documents: which is on the easel, and how they lie on the contact sheet.
+//! All documents: which one is on the easel, and their order on the contact sheet.
 
 use super::{
     Action, Document, DocumentId, Drawing, Effect, InspectorOptions, KeptLatent, Message, Origin, Outcome,
@@ -14,15 +14,16 @@ pub(super) struct Documents {
     /// Oldest first.
     pub(super) list: Vec<Document>,
     pub(super) easel: Option<DocumentId>,
-    /// Whether the easel goes on to the next picture that is drawn.
+    /// Whether the easel shows each new picture that is generated.
     pub(super) follows: bool,
     /// The document that the one on the easel is compared with.
     pub(super) compared: Option<DocumentId>,
     /// Whether previews show x_t instead of x̂₀.
     pub(super) show_noisy: bool,
-    /// How channels are seen.
+    /// How channels are displayed.
     pub(super) options: InspectorOptions,
-    /// Documents that were taken away and can come back: the message that offers it, and their place.
+    /// Removed documents that can be restored: the id of the notice that offers it, their index in `list`, the
+    /// document.
     pub(super) removed: Vec<(u64, usize, Document)>,
 }
 
@@ -35,26 +36,27 @@ impl Documents {
         self.list.iter_mut().find(|document| document.id() == id)
     }
 
-    /// The document the engine works for.
+    /// The document of an engine job.
     pub(super) fn with_work(&mut self, job: JobId) -> Option<&mut Document> {
         self.list.iter_mut().find(|document| document.work.as_ref().is_some_and(|work| work.job == job))
     }
 
-    /// As they lie on the contact sheet: what is being drawn, then the newest first.
+    /// The order on the contact sheet: the picture being generated, then the newest first.
     pub(super) fn order(&self) -> Vec<DocumentId> {
         let drawing = self.list.iter().filter(|document| document.is_drawing());
         let others = self.list.iter().rev().filter(|document| !document.is_drawing());
         drawing.chain(others).map(Document::id).collect()
     }
 
-    /// The neighbour on the contact sheet, `by` places further.
+    /// The neighbour on the contact sheet at offset `by`.
     pub(super) fn neighbour(&self, of: DocumentId, by: isize) -> Option<DocumentId> {
         let order = self.order();
         let at = order.iter().position(|id| *id == of)?;
         order.get(at.checked_add_signed(by)?).copied()
     }
 
-    /// Takes a document out; the easel shows its neighbour then. Gives its place, too.
+    /// Removes a document from the list and returns it with its index. If it was on the easel, its neighbour takes its
+    /// place.
     pub(super) fn take(&mut self, id: DocumentId) -> Option<(usize, Document)> {
         let at = self.list.iter().position(|document| document.id() == id)?;
         if self.easel == Some(id) {
@@ -64,7 +66,7 @@ impl Documents {
         Some((at, self.list.remove(at)))
     }
 
-    /// Lays the present latent of the document on the easel under its inspector.
+    /// Passes the displayed latent of the document on the easel to its inspector.
     pub(super) fn refresh(&mut self) {
         let noisy = self.show_noisy;
         if let Some(document) = self.easel.and_then(|id| self.get_mut(id))
@@ -76,7 +78,7 @@ impl Documents {
 }
 
 impl Session {
-    /// Puts a document on the easel.
+    /// Shows a document on the easel and decodes it if necessary.
     pub(super) fn show(&mut self, id: DocumentId) {
         let Some(document) = self.documents.get(id) else { return };
         let follows = document.is_drawing();
@@ -91,7 +93,7 @@ impl Session {
         }
     }
 
-    /// Puts a document on the easel; a file that was not read yet is read.
+    /// Shows a document on the easel. A file that has not been read yet is read.
     pub(super) fn put_on_easel(&mut self, id: DocumentId) {
         self.documents.easel = Some(id);
         self.documents.compared.take_if(|compared| *compared == id);
@@ -105,7 +107,7 @@ impl Session {
         self.documents.refresh();
     }
 
-    /// Goes to a neighbour on the contact sheet.
+    /// Shows a neighbour on the contact sheet.
     pub(super) fn show_neighbour(&mut self, by: isize) {
         let next = match self.documents.easel {
             Some(id) => self.documents.neighbour(id, by),
@@ -116,7 +118,7 @@ impl Session {
         }
     }
 
-    /// A document for the job that now begins.
+    /// Creates the document of a job that starts now.
     pub(super) fn begin_document(&mut self, job: JobId, request: crate::request::GenerationRequest) {
         let Some(profile) = &self.model.profile else { return };
         let drawing = Drawing {
@@ -128,14 +130,14 @@ impl Session {
         };
         let id = DocumentId::of_job(job);
         self.documents.list.push(Document::new(id, Origin::Drawing(Box::new(drawing))));
-        // A finished picture stays in sight until there is something of the next one.
+        // A finished picture stays visible until the first step of the next one.
         let shown = self.documents.easel.and_then(|shown| self.documents.get(shown));
         if self.documents.follows && shown.is_none_or(|shown| shown.plain_picture().is_none()) {
             self.put_on_easel(id);
         }
     }
 
-    /// A step of the job was seen.
+    /// Adds a finished step to the job's document.
     pub(super) fn add_step(&mut self, job: JobId, step: std::sync::Arc<crate::latent::TrajectoryStep>) {
         let id = DocumentId::of_job(job);
         let Some(Origin::Drawing(drawing)) = self.documents.get_mut(id).map(Document::origin_mut) else {
@@ -149,7 +151,8 @@ impl Session {
         }
     }
 
-    /// What is being drawn has its final latent, or what it had when it was stopped.
+    /// Turns the document of a running job into a result. `latent`: the final one, or the last estimate of a stopped
+    /// run.
     pub(super) fn settle(
         &mut self,
         job: JobId,
@@ -160,7 +163,7 @@ impl Session {
     ) {
         let Some(document) = self.documents.get_mut(DocumentId::of_job(job)) else { return };
         let Origin::Drawing(drawing) = document.origin() else { return };
-        // The step that is looked at stays the same one, though more are known now.
+        // The trajectory may contain steps that were not received, so the selected step's index can change.
         let seen = document.place.and_then(|place| drawing.steps.get(place)).map(|step| step.step);
         let item = ResultItem {
             job,
@@ -182,12 +185,13 @@ impl Session {
         if self.documents.easel == Some(id) {
             self.documents.refresh();
         } else if self.documents.follows {
-            // No step of it was seen: it was quick, or the window slow.
+            // No step of it was received.
             self.put_on_easel(id);
         }
     }
 
-    /// The job ended before its last step: what it had is a document, unless it had nothing.
+    /// Handles a job that ended before its last step: its last estimate becomes a result. Without one the document is
+    /// removed.
     pub(super) fn end_drawing(&mut self, job: JobId) {
         let id = DocumentId::of_job(job);
         let Some(Origin::Drawing(drawing)) = self.documents.get(id).map(Document::origin) else { return };
@@ -200,7 +204,7 @@ impl Session {
         }
     }
 
-    /// Keeps the latent on the easel as it is edited, as a document of its own.
+    /// Copies the edited latent on the easel into a new document.
     pub(super) fn keep_latent(&mut self) {
         let Some(document) = self.on_easel() else { return };
         let (Some(latent), Some(format)) = (document.inspector.adjusted(), document.format()) else { return };
@@ -216,13 +220,13 @@ impl Session {
         self.notify(Message::Kept(title));
     }
 
-    /// Compares the document on the easel with another one, or with none.
+    /// Compares the document on the easel with another one; `None` ends the comparison.
     pub(super) fn compare_with(&mut self, other: Option<DocumentId>) {
         self.documents.compared =
             other.filter(|id| self.documents.easel != Some(*id) && self.documents.get(*id).is_some());
     }
 
-    /// Takes a document's settings back into the draft.
+    /// Copies settings of a document into the draft.
     pub(super) fn use_settings(&mut self, id: DocumentId, what: super::Reuse) {
         let Some(document) = self.documents.get(id) else { return };
         match (document.request().cloned(), document.facts()) {

@@ -1,12 +1,12 @@
-//! What the engine tells.
+//! Handling of the engine's events.
 
-use super::queue::Asked;
+use super::queue::Deferred;
 use super::{Document, DocumentId, Effect, Message, ModelState, Outcome, Session};
 use crate::catalog::ModelProfile;
 use crate::engine::{Event, JobId, Stage, Task};
 
 impl Session {
-    /// Applies an event. Events of jobs that are not known (any more) change nothing.
+    /// Applies an event. Events of unknown or finished jobs are ignored.
     pub fn apply_event(&mut self, event: Event) {
         match event {
             Event::ModelLoaded { job, profile, device, in_halves, .. } => {
@@ -15,7 +15,7 @@ impl Session {
             Event::StageChanged { job, stage } => self.stage_changed(job, stage),
             Event::StepFinished { job, step } => {
                 if let Some(running) = self.queue.running_job(job) {
-                    // A running mean that follows changes of pace.
+                    // Exponential moving average.
                     let secs = step.elapsed_secs;
                     running.step_secs = Some(running.step_secs.map_or(secs, |mean| 0.7 * mean + 0.3 * secs));
                     running.newest = Some(step.clone());
@@ -48,7 +48,7 @@ impl Session {
                 self.end_job(job, None);
             }
             Event::Failed { job, failure } => {
-                // A picture may have had to load its model first.
+                // A generation job may have had to load its model first.
                 let loads = self.queue.runs(job) && failure.task == Task::LoadModel;
                 if self.model.take_load(job).is_some() {
                     self.load_failed(&failure.why);
@@ -75,7 +75,7 @@ impl Session {
             Event::Cancelled { job } => {
                 let runs = self.queue.runs(job);
                 if runs && self.model.load.is_none() && matches!(self.model.state, ModelState::Loading(..)) {
-                    // Stopped while it loaded its model: the model is wanted all the same.
+                    // The job was stopped while it loaded its model, which is still needed.
                     self.load_model(self.recipe.draft.model.clone());
                 }
                 self.fit_ended(job, false);
@@ -90,7 +90,7 @@ impl Session {
                 self.work_ended(job);
                 self.end_job(job, None);
             }
-            // The model is no longer open. One that was on its way has failed and would fail again.
+            // The engine has dropped the model. If it panicked while loading, loading again would panic, too.
             Event::Restarted { reason } => {
                 if self.is_ready() {
                     self.load_model(self.recipe.draft.model.clone());
@@ -126,17 +126,17 @@ impl Session {
         if is_new && !profile.remarks.is_empty() {
             self.notify_once(Message::ModelRemarks(profile.remarks.clone()));
         }
-        // A new model brings its suggestions; what was typed for any model stays.
-        let mut asked = std::mem::take(&mut self.queue.asked);
+        // A new model sets its own defaults; prompts and seed are kept.
+        let mut deferred = std::mem::take(&mut self.queue.deferred);
         let is_suggested = is_new && profile.source == self.recipe.draft.model;
         if is_suggested {
-            self.recipe.suit(&profile);
+            self.recipe.adapt_to(&profile);
         }
-        for Asked { draft, .. } in &mut asked {
+        for Deferred { draft, .. } in &mut deferred {
             if is_suggested {
-                *draft = self.recipe.suited(draft.clone(), &profile);
+                *draft = self.recipe.adapted(draft.clone(), &profile);
             }
-            // It may have been asked of a model that could not be loaded.
+            // It may have been requested for a model that could not be loaded.
             draft.model = profile.source.clone();
         }
         self.model.loaded(profile, ready);
@@ -144,8 +144,8 @@ impl Session {
             self.begin_fitting();
         }
         self.open_awaited();
-        self.recover_of_model();
-        for Asked { draft, count } in asked {
+        self.recover_with_loaded_model();
+        for Deferred { draft, count } in deferred {
             self.enqueue(&draft, count);
         }
         self.start_next();
@@ -158,6 +158,6 @@ impl Session {
             self.start_next();
         }
         self.decode_ended(job);
-        self.fit_in_quiet();
+        self.fit_when_idle();
     }
 }

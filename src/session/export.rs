@@ -1,4 +1,4 @@
-//! What is written of a document: always what is seen of it.
+//! Exports of documents: what is written is what is displayed.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use crate::formats::metadata::GenerationFacts;
 use crate::latent::{Latent, LatentFormat};
 use crate::request::Picture;
 
-/// What can be saved of a document.
+/// What can be exported from a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportKind {
-    /// The true decode.
+    /// The VAE's decode.
     Picture,
     /// The latent, as `.latent`.
     Latent,
     /// All channels, labelled, as one PNG.
     Sheet,
-    /// Every channel as a 16-bit PNG of its own.
+    /// Every channel as a separate 16-bit PNG.
     ChannelPngs,
     /// One channel as a 16-bit PNG or `.npy`.
     Channel(usize),
@@ -25,35 +25,35 @@ pub enum ExportKind {
     Npy,
 }
 
-/// What is to be written: a document as it was when that was asked for.
+/// A snapshot of a document for writing.
 #[derive(Clone, Debug)]
 pub struct Export {
     /// The document.
     pub of: DocumentId,
-    /// What of it.
+    /// What is written.
     pub kind: ExportKind,
-    /// A file's name for it, without extension.
+    /// The proposed file name, without extension.
     pub stem: String,
-    /// The latent as it is edited, model space.
+    /// The latent with edits, model space.
     pub latent: Option<Latent>,
     /// Its format.
     pub format: LatentFormat,
-    /// The true decode of that.
+    /// The VAE's decode of it.
     pub picture: Option<Picture>,
-    /// The settings that give exactly this; none for what was edited or is a step.
+    /// The settings that reproduce exactly this; `None` for edited latents and steps.
     pub facts: Option<GenerationFacts>,
-    /// What is known of the loaded model, if the latent fits it.
+    /// The loaded model's profile, if the latent has its format.
     pub profile: Option<Arc<ModelProfile>>,
-    /// Whether the document is saved once this is written.
+    /// Whether the document counts as saved once this is written.
     pub saves: bool,
 }
 
 impl Session {
-    /// Something of a document, ready to be written; `None` where there is no such thing.
+    /// An export of a document; `None` if it has no such content.
     pub(super) fn export(&self, document: &Document, kind: ExportKind) -> Option<Export> {
         let format = document.format()?;
         let as_it_came = document.place.is_none() && document.inspector.adjustments.is_none();
-        // A document that never lay on the easel is written as it came.
+        // The inspector of a document that was never on the easel is empty.
         let latent = document.inspector.adjusted().or_else(|| document.final_latent().cloned());
         let picture =
             document.picture().or_else(|| as_it_came.then(|| document.plain_picture()).flatten()).cloned();
@@ -79,7 +79,7 @@ impl Session {
         })
     }
 
-    /// Whether this can be saved of the document on the easel.
+    /// Whether the document on the easel has this content.
     pub fn can_export(&self, kind: ExportKind) -> bool {
         self.on_easel().is_some_and(|document| self.export(document, kind).is_some())
     }
@@ -89,12 +89,12 @@ impl Session {
         self.outbox.effects.extend(export.map(|export| Effect::AskExport(Box::new(export))));
     }
 
-    /// Documents that are in no file.
+    /// The documents that are not saved.
     pub fn unsaved(&self) -> impl Iterator<Item = &Document> {
         self.documents.list.iter().filter(|document| document.is_unsaved())
     }
 
-    /// The same, ready to be written: the picture, or the latent where there is none.
+    /// Exports of all unsaved documents: the picture, or the latent if there is no picture.
     pub fn exports_of_unsaved(&self) -> Vec<Export> {
         let kind = |document: &Document| {
             let has_picture = document.result().is_some_and(|item| item.picture().is_some());
@@ -103,7 +103,7 @@ impl Session {
         self.unsaved().filter_map(|document| self.export_as_it_came(document.id(), kind(document))).collect()
     }
 
-    /// A document without its edits, ready to be written.
+    /// An export of a document without its edits; `None` if it has no final latent.
     pub fn export_as_it_came(&self, id: DocumentId, kind: ExportKind) -> Option<Export> {
         let document = self.documents.get(id)?;
         let format = document.format()?;
@@ -120,7 +120,7 @@ impl Session {
         })
     }
 
-    /// Something of a document was written.
+    /// Marks a document as saved, also a removed one.
     pub fn mark_saved(&mut self, id: DocumentId) {
         let removed = self.documents.removed.iter_mut().map(|(_, _, document)| document);
         let mut all = self.documents.list.iter_mut().chain(removed);

@@ -1,24 +1,24 @@
-//! When previews are fitted: after the first picture, while nothing else is to do.
+//! Scheduling of preview fits: after the first picture, while the engine is idle.
 
 use super::Session;
 use crate::catalog::ModelSource;
 use crate::engine::{JobId, JobKind};
 use crate::request::CancelToken;
 
-/// How far the fit of the loaded model's previews is.
+/// State of the preview fit for the loaded model.
 #[derive(Debug, Default)]
 pub(super) enum Fitting {
-    /// Nothing is wanted: the built-in model brings its own, or it is done.
+    /// Nothing to do: it is fitted, failed, or the model is the built-in one, which has its own.
     #[default]
     Done,
-    /// It waits for a first picture and a quiet moment.
+    /// Waits for the first picture and an idle engine.
     Wanted,
-    /// The engine looks for a kept one, or computes one.
-    Asked(JobId, CancelToken),
+    /// The engine reads it from the cache or computes it.
+    Requested(JobId, CancelToken),
 }
 
 impl Session {
-    /// A model was loaded: forgets the other one's fit and looks for a kept one.
+    /// Drops the previous model's fit and looks for a cached one of the loaded model.
     pub(super) fn begin_fitting(&mut self) {
         (self.model.fit, self.model.fit_progress, self.model.fitting) = (None, None, Fitting::Done);
         if self.recipe.draft.model != ModelSource::Builtin {
@@ -26,8 +26,8 @@ impl Session {
         }
     }
 
-    /// Computes the fit if it is wanted, a picture was made, and the engine is free.
-    pub(super) fn fit_in_quiet(&mut self) {
+    /// Computes the fit if it is wanted, a picture exists and the engine is idle.
+    pub(super) fn fit_when_idle(&mut self) {
         let free = self.queue.running.is_none()
             && self.queue.waiting.is_empty()
             && self.documents.list.iter().all(|document| document.work().is_none())
@@ -38,18 +38,19 @@ impl Session {
         }
     }
 
-    /// Stops a fit: something the person asked for comes first. It begins again later.
+    /// Stops a running fit in favour of a job of the user. It is started again later.
     pub(super) fn interrupt_fit(&mut self) {
-        if let Fitting::Asked(_, cancel) = &self.model.fitting {
+        if let Fitting::Requested(_, cancel) = &self.model.fitting {
             cancel.stop();
         }
     }
 
-    /// Whether this job is the fit's; if so, it was stopped or nothing was kept.
-    pub(super) fn fit_ended(&mut self, job: JobId, failed: bool) -> bool {
-        let own = matches!(&self.model.fitting, Fitting::Asked(id, _) if *id == job);
+    /// Handles the end of the fit's job and returns whether `job` was it. `done`: whether it was fitted or failed;
+    /// otherwise it was stopped or not cached, and is still wanted.
+    pub(super) fn fit_ended(&mut self, job: JobId, done: bool) -> bool {
+        let own = matches!(&self.model.fitting, Fitting::Requested(id, _) if *id == job);
         if own {
-            self.model.fitting = if failed { Fitting::Done } else { Fitting::Wanted };
+            self.model.fitting = if done { Fitting::Done } else { Fitting::Wanted };
             self.model.fit_progress = None;
         }
         own
@@ -59,6 +60,6 @@ impl Session {
         let job = self.new_job();
         let (model, folder) = (self.recipe.draft.model.clone(), self.model.fits_folder.clone());
         let cancel = self.send(job, JobKind::FitPreview { model, folder, may_compute });
-        self.model.fitting = Fitting::Asked(job, cancel);
+        self.model.fitting = Fitting::Requested(job, cancel);
     }
 }

@@ -1,75 +1,75 @@
-//! A latent laid open: how it is seen, what is done to it, and what of that can be undone.
+//! The inspector of a latent: statistics, channel adjustments, and their undo stack.
 
 use crate::latent::{
     Blend, ChannelAdjustment, ChannelAdjustments, ChannelStatistics, Latent, PrincipalComponents,
     channel_statistics, principal_components,
 };
 
-/// Where a channel's colours begin and end.
+/// The value range of a channel's colour map.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Limits {
-    /// The same for all: the larger of the 1st and 99th percentile, in either direction.
+    /// Symmetric and the same for all channels: the largest magnitude of any channel's 1st and 99th percentile.
     #[default]
     Shared,
-    /// Each channel's own.
+    /// Symmetric, for each channel separately.
     PerChannel,
     /// −3 to 3.
     Fixed,
 }
 
-/// How the channels are seen.
+/// How channels are displayed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InspectorOptions {
-    /// Where colours begin and end.
+    /// The value range of the colour map.
     pub limits: Limits,
-    /// Whether values flow between latent pixels.
+    /// Whether to interpolate between latent pixels.
     pub smooth: bool,
-    /// Grey instead of blue and red.
+    /// Whether to use grey instead of the diverging blue–red colour map.
     pub grey: bool,
 }
 
-/// What a person does to a latent. A gesture is one undo: `begins` says where it starts.
+/// An edit of a latent. A gesture, such as dragging a slider, is one undo step; `begins` marks its first edit.
 #[derive(Clone, Debug)]
 pub enum Touch {
-    /// Changes one channel.
+    /// Adjusts one channel.
     Channel {
-        /// Which.
+        /// The channel, from 0.
         index: usize,
-        /// To what.
+        /// Its new adjustment.
         adjustment: ChannelAdjustment,
         /// Whether a gesture begins.
         begins: bool,
     },
-    /// Mixes a second latent in, or none.
+    /// Blends in a second latent; `None` removes it.
     Blend {
         /// The second latent.
         blend: Option<Blend>,
         /// Whether a gesture begins.
         begins: bool,
     },
-    /// The hand rests: the true decode may follow.
+    /// Ends a gesture: the VAE decode can start.
     Release,
-    /// Back to before the last gesture.
+    /// Undoes the last gesture.
     Undo,
-    /// Forward again.
+    /// Redoes the last undone gesture.
     Redo,
-    /// As it came; can be undone.
+    /// Removes all edits. Can be undone.
     Reset,
 }
 
-/// How many undone states are kept.
+/// Capacity of the undo stack.
 const MAX_UNDO: usize = 100;
 
-/// A latent as it is seen and edited.
+/// A latent with its statistics and edits.
 #[derive(Default)]
 pub struct Inspector {
-    /// The latent as it came, model space.
+    /// The latent without edits, model space.
     pub latent: Option<Latent>,
-    /// What is done to the channels.
+    /// The edits.
     pub adjustments: ChannelAdjustments,
-    /// Figures of each channel of the latent as it came.
+    /// Statistics of each channel, without edits.
     pub statistics: Vec<ChannelStatistics>,
-    /// Its principal components, and the latent seen along them: three channels.
+    /// The principal components, and the latent projected on the first three: `[3, H, W]`.
     pub components: Option<(PrincipalComponents, Latent)>,
     adjusted: Option<Latent>,
     undo: Vec<ChannelAdjustments>,
@@ -77,7 +77,7 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// Lays a latent open. What was done to another one of the same shape, such as the step before, is done to it too.
+    /// Sets the latent. Edits of a previous latent of the same shape, such as the step before, are kept.
     pub fn lay(&mut self, latent: Latent) {
         let known = self.latent.as_ref();
         if known.is_some_and(|known| known.values().as_ptr() == latent.values().as_ptr()) {
@@ -95,12 +95,12 @@ impl Inspector {
         self.adjust();
     }
 
-    /// The latent after the adjustments.
+    /// The latent with edits.
     pub fn adjusted(&self) -> Option<Latent> {
         self.adjusted.clone()
     }
 
-    /// Applied once for each change, so that it stays one latent to whoever draws it.
+    /// Applies the edits. Cached, because textures are cached by the address of the latent's values.
     fn adjust(&mut self) {
         self.adjusted = match &self.latent {
             Some(latent) if self.adjustments.is_none() => Some(latent.clone()),
@@ -109,11 +109,11 @@ impl Inspector {
         };
     }
 
-    /// Carries a touch out; whether the true decode is to follow.
+    /// Applies an edit. Returns whether the result should be decoded with the VAE.
     pub fn touch(&mut self, touch: Touch) -> bool {
         let before = self.adjustments.clone();
         let mut decodes = false;
-        // A drag decodes when it is released.
+        // A drag is decoded when it is released.
         let at_once = matches!(touch, Touch::Undo | Touch::Redo | Touch::Reset);
         match touch {
             Touch::Channel { index, adjustment, begins } => {
@@ -149,7 +149,7 @@ impl Inspector {
         decodes
     }
 
-    /// Colours' first and last value for a channel.
+    /// The values of the first and the last colour of a channel's colour map.
     pub fn limits_of(&self, channel: usize, limits: Limits) -> [f32; 2] {
         let reach = |s: &ChannelStatistics| s.p1.abs().max(s.p99.abs()).max(1e-6);
         match limits {
@@ -162,7 +162,7 @@ impl Inspector {
         }
     }
 
-    /// Remembers the present adjustments where a gesture begins.
+    /// Pushes the current edits onto the undo stack at the beginning of a gesture.
     fn remember(&mut self, begins: bool) {
         if begins && self.undo.last() != Some(&self.adjustments) {
             self.undo.push(self.adjustments.clone());
@@ -173,12 +173,12 @@ impl Inspector {
         }
     }
 
-    /// How many gestures can be undone, and done again.
+    /// The number of gestures that can be undone and redone.
     pub fn history(&self) -> [usize; 2] {
         [self.undo.len(), self.redo.len()]
     }
 
-    /// Whether there is something to go back to, and forward to.
+    /// Whether undo and redo are possible.
     pub fn can_undo_redo(&self) -> [bool; 2] {
         [!self.undo.is_empty(), !self.redo.is_empty()]
     }

@@ -1,16 +1,16 @@
-//! The part of a picture that is looked at: every document has its own.
+//! Zoom and pan of a picture; every document has its own.
 
-/// How far it magnifies at most, screen points for each picture pixel.
-const MOST: f32 = 64.0;
-/// A whole picture leaves this share of the easel free.
+/// Maximum zoom, screen points per picture pixel.
+const MAX_ZOOM: f32 = 64.0;
+/// Share of the easel that a fitted picture fills.
 const MARGIN: f32 = 0.96;
 
-/// Zoom and place. Sizes and distances are pairs of width and height.
+/// Zoom and pan. Sizes and distances are pairs of width and height.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lens {
-    /// Screen points for each picture pixel; `None` shows the whole picture.
+    /// Screen points per picture pixel; `None` fits the whole picture.
     pub zoom: Option<f32>,
-    /// What lies in the middle of the easel, shares of the picture.
+    /// The point at the centre of the easel, as fractions of the picture's size, 0..=1.
     pub centre: [f32; 2],
 }
 
@@ -21,29 +21,29 @@ impl Default for Lens {
 }
 
 impl Lens {
-    /// One picture pixel on `scale` screen points, the middle in the middle.
+    /// Centred, with `scale` screen points per picture pixel.
     pub fn at_scale(scale: f32) -> Self {
         Self { zoom: Some(scale), ..Self::default() }
     }
 
-    /// Screen points for each pixel of a picture of `size` pixels on an easel of `easel` points.
+    /// Screen points per pixel, for a picture of `size` pixels on an easel of `easel` points.
     pub fn scale(&self, size: [f32; 2], easel: [f32; 2]) -> f32 {
-        self.zoom.unwrap_or_else(|| fitting(size, easel))
+        self.zoom.unwrap_or_else(|| fit_scale(size, easel))
     }
 
-    /// The picture's upper left corner, points from the easel's middle.
+    /// The picture's upper left corner, points from the easel's centre.
     pub fn corner(&self, size: [f32; 2], easel: [f32; 2]) -> [f32; 2] {
         let scale = self.scale(size, easel);
         [0, 1].map(|axis| -self.centre[axis] * size[axis] * scale)
     }
 
-    /// Magnifies by a factor; what lies `from_middle` points from the easel's middle stays there. Smaller than the
-    /// whole picture is the whole picture.
+    /// Zooms by a factor. The point `from_middle` points from the easel's centre stays in place. Zooming out to the
+    /// fitted scale (or to 1, if that is less) fits the picture.
     #[must_use]
     pub fn zoomed(&self, factor: f32, from_middle: [f32; 2], size: [f32; 2], easel: [f32; 2]) -> Self {
         let before = self.scale(size, easel);
-        let after = (before * factor).min(MOST);
-        if after <= fitting(size, easel).min(1.0) {
+        let after = (before * factor).min(MAX_ZOOM);
+        if after <= fit_scale(size, easel).min(1.0) {
             return Self::default();
         }
         let centre = [0, 1].map(|axis| {
@@ -53,7 +53,7 @@ impl Lens {
         Self { zoom: Some(after), centre }
     }
 
-    /// Moves the picture by a distance in points. A whole picture stays where it is.
+    /// Pans by a distance in points. A fitted picture does not move.
     #[must_use]
     pub fn moved(&self, by: [f32; 2], size: [f32; 2]) -> Self {
         let Some(zoom) = self.zoom else { return *self };
@@ -62,8 +62,8 @@ impl Lens {
     }
 }
 
-/// Screen points for each pixel with which the whole picture fits.
-fn fitting(size: [f32; 2], easel: [f32; 2]) -> f32 {
+/// Screen points per pixel at which the whole picture fits.
+fn fit_scale(size: [f32; 2], easel: [f32; 2]) -> f32 {
     (easel[0] / size[0].max(1.0)).min(easel[1] / size[1].max(1.0)) * MARGIN
 }
 
@@ -75,7 +75,7 @@ mod tests {
     const EASEL: [f32; 2] = [400.0, 400.0];
 
     #[test]
-    fn what_is_under_the_pointer_stays_there() {
+    fn zooming_keeps_the_point_under_the_pointer() {
         let lens = Lens::default().zoomed(4.0, [60.0, -20.0], SIZE, EASEL);
         let share_at = |lens: &Lens| {
             let (corner, scale) = (lens.corner(SIZE, EASEL), lens.scale(SIZE, EASEL));

@@ -1,10 +1,11 @@
-//! What the window knows: recipe, queue, documents, messages; pure updates, no egui.
+//! The application state: draft, queue, documents, notices. Pure state updates without egui.
 //!
-//! Whatever can be looked at is a [`Document`] with its own lens, edits, undo, facts and exports. One is on the easel,
-//! all are on the contact sheet, and none is lost by looking at another.
+//! Every picture and latent is a [`Document`] with its own view, edits, undo stack, metadata and exports. One document
+//! is on the easel (the main view), all are on the contact sheet (the list of thumbnails), and switching documents
+//! loses nothing.
 //!
-//! The window applies [`Action`]s and the engine's events; both leave [`Effect`]s for the window to
-//! carry out. Nothing here draws, waits or touches a file.
+//! The window applies [`Action`]s and engine events; both produce [`Effect`]s, which the window executes. Nothing here
+//! draws, blocks or accesses files.
 
 mod action;
 mod autosave;
@@ -56,41 +57,42 @@ pub use recipe::{ModelSettings, Reuse, SavedRecipe};
 pub use recovery::Recovered;
 pub use result::{Outcome, ResultItem};
 
-/// Everything the window knows. What it looks at are views; what it changes, it changes by [`Action`]s.
+/// The application state. It is read through the getters in `views` and changed through [`Action`]s.
 pub struct Session {
-    /// What the next picture is to be.
+    /// The settings of the next picture.
     recipe: Recipe,
-    /// The loaded model, or the one on its way.
+    /// The loaded model, or the one being loaded.
     model: Model,
-    /// Jobs that wait and the one that runs.
+    /// The queued jobs and the running one.
     queue: Queue,
-    /// Whatever can be looked at, and what is on the easel.
+    /// All documents.
     documents: Documents,
-    /// Messages.
+    /// Notices to the user.
     notices: Notices,
-    /// Files that are opened, and what is asked about them.
+    /// Options and open questions about files being opened.
     opening: Opening,
-    /// Results of an earlier session that come back.
+    /// Results of an earlier session that are being restored.
     recovering: Recovering,
-    /// What goes out to the window and the engine.
+    /// Pending effects and the job counter.
     outbox: Outbox,
 }
 
-/// What goes out.
+/// Pending effects and the next job id.
 struct Outbox {
     effects: Vec<Effect>,
     next_job: u64,
 }
 
 impl Session {
-    /// A session that begins to load `model`.
+    /// A session that starts loading `model`.
     pub fn new(model: ModelSource, recent_models: Vec<PathBuf>) -> Self {
         let mut session = Self::without_model(model.clone(), recent_models);
         session.load_model(model);
         session
     }
 
-    /// A session that leaves `model` alone, because loading it once ended the program: the person may try again.
+    /// A session that does not load `model`, because loading it crashed the program before. The user can load it
+    /// explicitly.
     pub fn held_back(model: ModelSource, recent_models: Vec<PathBuf>) -> Self {
         let mut session = Self::without_model(model, recent_models);
         session.model.is_held_back = true;
@@ -102,7 +104,7 @@ impl Session {
     fn without_model(model: ModelSource, recent_models: Vec<PathBuf>) -> Self {
         Self {
             recipe: Recipe::new(model),
-            model: Model::remembering(recent_models),
+            model: Model::with_recent(recent_models),
             queue: Queue::default(),
             documents: Documents::default(),
             notices: Notices::default(),
@@ -112,7 +114,7 @@ impl Session {
         }
     }
 
-    /// What the window is to carry out, oldest first; the list is empty afterwards.
+    /// Takes the pending effects, oldest first.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.outbox.effects)
     }
@@ -122,7 +124,7 @@ impl Session {
         JobId(self.outbox.next_job - 1)
     }
 
-    /// Hands work to the engine; gives its stop switch. A fit of previews, which waits for quiet, makes way.
+    /// Queues an engine job and returns its cancel token. Interrupts a running preview fit, unless the job is one.
     fn send(&mut self, id: JobId, kind: JobKind) -> CancelToken {
         if !matches!(kind, JobKind::FitPreview { .. }) {
             self.interrupt_fit();
@@ -133,7 +135,7 @@ impl Session {
     }
 }
 
-/// The built-in model's preview projections, fitted by its recipe.
+/// The built-in model's preview projections, which were fitted when it was trained.
 pub fn builtin_fit() -> Option<PreviewFit> {
     crate::store::builtin_previews().cloned()
 }

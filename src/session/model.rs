@@ -1,4 +1,4 @@
-//! The model: loaded, on its way or failed, and those used before.
+//! The state of the chosen model, and the list of recently used ones.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,64 +9,64 @@ use crate::engine::{JobId, JobKind};
 use crate::projection::PreviewFit;
 use crate::request::CancelToken;
 
-/// Most folders of models that are remembered.
+/// Capacity of the list of recent models.
 pub const MAX_RECENT_MODELS: usize = 8;
 
-/// How the model is.
+/// The state of the chosen model.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ModelState {
-    /// Being loaded: the part, parts done, parts in all.
+    /// Being loaded: the current part, parts finished, parts in total.
     Loading(String, usize, usize),
     /// Ready on this device.
     Ready {
-        /// For people.
+        /// The device's display name.
         device: String,
         /// Whether its networks compute in f16 or bf16.
         in_halves: bool,
     },
-    /// It could not be loaded.
+    /// It could not be loaded: the reason.
     Failed(String),
 }
 
-/// A folder of a model that was used before or tried.
+/// A model folder that was used or tried before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecentModel {
     /// The folder.
     pub folder: PathBuf,
-    /// Why it could not be loaded when that was tried last.
+    /// Why the last attempt to load it failed.
     pub failed: Option<String>,
-    /// Whether it was ever loaded: others are not remembered between starts.
+    /// Whether it was ever loaded. Only these are saved in the settings.
     pub has_worked: bool,
 }
 
-/// The chosen model and what comes with it.
+/// The chosen model and its state.
 pub(super) struct Model {
     pub(super) profile: Option<Arc<ModelProfile>>,
     pub(super) state: ModelState,
-    /// Whether it is not loaded because that once ended the program.
+    /// Whether it is not loaded because loading it crashed the program before.
     pub(super) is_held_back: bool,
-    /// Folders of models, newest first.
+    /// Recently used folders, newest first.
     pub(super) recent: Vec<RecentModel>,
-    /// The state of the loaded model while another one is on its way.
+    /// The state of the loaded model while another one is being loaded.
     ready: Option<ModelState>,
     pub(super) load: Option<Load>,
-    /// Previews fitted to its VAE; the built-in model's come with it.
+    /// Preview projections fitted to its VAE. `None` for the built-in model, which has its own.
     pub(super) fit: Option<Arc<PreviewFit>>,
-    /// Pictures done and in all of a fit under way.
+    /// Progress of a running fit: pictures finished, pictures in total.
     pub(super) fit_progress: Option<(usize, usize)>,
-    /// Where fits are kept.
+    /// The cache folder for fits.
     pub(super) fits_folder: Option<PathBuf>,
     pub(super) fitting: Fitting,
 }
 
-/// A model on its way.
+/// A model being loaded.
 pub(super) struct Load {
     pub(super) job: JobId,
     pub(super) cancel: CancelToken,
 }
 
 impl Model {
-    pub(super) fn remembering(recent: Vec<PathBuf>) -> Self {
+    pub(super) fn with_recent(recent: Vec<PathBuf>) -> Self {
         Self {
             profile: None,
             state: ModelState::Loading(String::new(), 0, 1),
@@ -84,12 +84,12 @@ impl Model {
         }
     }
 
-    /// The load of this job, taken out, if it is under way.
+    /// Takes the pending load, if it is this job.
     pub(super) fn take_load(&mut self, job: JobId) -> Option<Load> {
         self.load.take_if(|load| load.job == job)
     }
 
-    /// A model is ready.
+    /// Records that a model was loaded.
     pub(super) fn loaded(&mut self, profile: Arc<ModelProfile>, ready: ModelState) {
         if let ModelSource::Folder(folder) = &profile.source {
             self.recent.retain(|known| known.folder != *folder);
@@ -102,7 +102,7 @@ impl Model {
         self.ready = Some(ready);
     }
 
-    /// A model could not be loaded: its folder says why from now on.
+    /// Records in the list of recent models why a model could not be loaded.
     fn failed(&mut self, model: &ModelSource, why: &str) {
         let ModelSource::Folder(folder) = model else { return };
         if let Some(known) = self.recent.iter_mut().find(|known| known.folder == *folder) {
@@ -127,8 +127,7 @@ impl Session {
         self.model.load = Some(Load { job, cancel });
     }
 
-    /// The chosen model could not be loaded. The one that was there before is the chosen one again; the engine opens
-    /// it anew when it is needed.
+    /// Handles a failed load: switches back to the previous model, which the engine loads again when it is needed.
     pub(super) fn load_failed(&mut self, why: &str) {
         let failed = self.recipe.draft.model.clone();
         self.model.failed(&failed, why);
@@ -136,7 +135,7 @@ impl Session {
             (Some(profile), Some(ready)) if profile.source != failed => {
                 self.recipe.draft.model = profile.source.clone();
                 self.model.state = ready.clone();
-                // What was asked of the other model is not drawn by this one unasked.
+                // Jobs requested for the failed model must not run with this one.
                 self.drop_all_waiting();
             }
             _ => self.model.state = ModelState::Failed(why.to_owned()),

@@ -1,4 +1,4 @@
-//! Messages to the person, as data: whoever draws them has the words.
+//! Notices to the user, as data; the panels provide the translated texts.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use crate::engine::Failure;
 use crate::formats::metadata::Unrestored;
 use crate::request::DraftError;
 
-/// How serious a message is.
+/// The severity of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// Good to know.
+    /// For information.
     Info,
     /// Something failed.
     Error,
@@ -22,63 +22,63 @@ pub enum Severity {
 pub enum Message {
     /// A file was written.
     Saved(PathBuf),
-    /// A file was not written: why.
+    /// A file could not be written: the reason.
     NotSaved(String),
-    /// A file was not opened: why.
+    /// A file could not be opened: the reason.
     NotOpened(String),
-    /// The engine did not take a job: why.
+    /// The engine did not accept a job: the reason.
     NotTaken(String),
-    /// The settings file was damaged: how, and where a copy of it is.
+    /// The settings file was damaged.
     SettingsDamaged {
         /// What is wrong with it.
         why: String,
-        /// The copy.
+        /// The backup of the damaged file.
         kept_as: PathBuf,
     },
-    /// The settings file could not be read, so it is not written either: why.
+    /// The settings file could not be read, so it will not be overwritten: the reason.
     SettingsUnread(String),
-    /// The settings could not be written: why.
+    /// The settings could not be written: the reason.
     SettingsUnwritten(String),
-    /// The model of the last start is not loaded, because that ended the program.
+    /// The last model was not loaded, because loading it crashed the program before.
     ModelHeldBack(ModelSource),
-    /// Unsaved results cannot be kept on the disk: why.
+    /// Crash recovery is not available: the reason.
     NothingKept(String),
-    /// A result of an earlier session cannot be shown; its latent is still here.
+    /// A result of an earlier session cannot be restored; its latent is still in this file.
     NotRecovered(PathBuf),
-    /// A document was taken away and can come back.
+    /// A document was removed and can be restored.
     Removed(Title),
-    /// So many waiting pictures were let go and can come back.
+    /// This number of pictures was removed from the queue and can be restored.
     Dropped(u64),
-    /// A latent was kept as a document of its own; from which.
+    /// An edited latent was copied into a new document; the title of the original.
     Kept(Title),
-    /// A picture was copied.
+    /// A picture was copied to the clipboard.
     Copied,
-    /// An opened picture holds the settings it was drawn with.
+    /// An opened picture contains its generation settings.
     HoldsSettings(DocumentId),
-    /// The graphics device was lost, and the window was painted anew.
+    /// The graphics device was lost and recreated.
     Repainted,
-    /// The draft is no request.
+    /// The draft is invalid.
     NotDrawable(DraftError),
-    /// Settings came back from a file; these did not.
+    /// Settings were restored from a file, except these.
     Restored(Vec<Unrestored>),
-    /// A picture is smaller than a latent pixel, whose edge is given.
+    /// A picture is smaller than one latent pixel, whose edge is given in pixels.
     TooSmall(usize),
-    /// A large picture was scaled down to this width and height.
+    /// A large picture was scaled down to this width and height, pixels.
     ScaledDown(usize, usize),
     /// No model is loaded yet.
     NoModel,
     /// A job failed.
     Failed(Failure),
-    /// The decoder said something beside the picture.
+    /// A remark of the decoder, such as a repeated decode in f32.
     Decoder(String),
-    /// What of a model's own settings is not followed.
+    /// Unsupported settings of the model.
     ModelRemarks(Vec<String>),
-    /// What is written in a prompt and not done.
+    /// Unsupported parts of a prompt.
     PromptRemarks(Vec<String>),
 }
 
 impl Message {
-    /// How serious it is.
+    /// The message's severity.
     pub fn severity(&self) -> Severity {
         match self {
             Self::Saved(_)
@@ -98,16 +98,16 @@ impl Message {
     }
 }
 
-/// A message until it is dismissed.
+/// A message that is shown until it is dismissed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// Its name within the session.
+    /// Its id within the session.
     pub id: u64,
     /// What happened.
     pub message: Message,
 }
 
-/// Messages, oldest first.
+/// The notices, oldest first.
 pub(super) struct Notices {
     pub(super) list: Vec<Notice>,
     pub(super) next: u64,
@@ -120,7 +120,7 @@ impl Default for Notices {
 }
 
 impl Session {
-    /// Adds a message; gives its name. What is said again takes the place of what was said before.
+    /// Adds a message and returns the notice's id. An error replaces an equal one.
     pub fn notify(&mut self, message: Message) -> u64 {
         let id = self.notices.next;
         self.notices.next += 1;
@@ -131,7 +131,7 @@ impl Session {
         id
     }
 
-    /// Adds a message unless it is there already.
+    /// Adds a message unless an equal one is shown already.
     pub(super) fn notify_once(&mut self, message: Message) {
         if self.notices.list.iter().all(|notice| notice.message != message) {
             self.notify(message);

@@ -1,4 +1,4 @@
-//! Pictures and latents that are opened: each a document, framed, and asked about where it does not say.
+//! Opening pictures and latents: one document per file, cropped or padded, with questions for missing metadata.
 
 use std::path::PathBuf;
 
@@ -9,22 +9,22 @@ use crate::formats::picture::{crop_to_multiple, pad_to_multiple};
 use crate::latent::{Latent, LatentFormat, LatentSpace};
 use crate::request::{DecodeChoice, Picture};
 
-/// How a picture is brought to whole latent pixels.
+/// How a picture is fitted to whole latent pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
-    /// Its middle.
+    /// Cropped around the centre.
     #[default]
     Crop,
-    /// All of it, the edges repeated.
+    /// Padded by repeating the edges.
     Pad,
 }
 
 /// How files are opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenOptions {
-    /// How pictures are framed.
+    /// How pictures are fitted to whole latent pixels.
     pub framing: Framing,
-    /// What lies behind transparent pixels, sRGB.
+    /// The colour behind transparent pixels, sRGB bytes.
     pub background: [u8; 3],
 }
 
@@ -34,35 +34,35 @@ impl Default for OpenOptions {
     }
 }
 
-/// What a file was found to hold.
+/// The content of a file.
 #[derive(Debug)]
 pub enum FileContent {
     /// A picture.
     Picture {
         /// The picture.
         picture: Picture,
-        /// Whether it had transparent pixels, which lie on the background now.
+        /// Whether it had transparent pixels, which were blended onto the background.
         transparent: bool,
-        /// The settings it holds.
+        /// The generation settings in its metadata.
         facts: Option<Box<GenerationFacts>>,
     },
     /// A latent.
     Latent {
         /// The latent.
         latent: Latent,
-        /// The space of its values, where the file says.
+        /// The space of its values, if the file states it.
         space: Option<LatentSpace>,
     },
     /// A model's folder.
     Model(ModelSource),
-    /// It could not be read: why.
+    /// It could not be read: the reason.
     Unreadable(String),
 }
 
-/// Something only the person knows.
+/// A question to the user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Question {
-    /// A latent whose file does not say what its numbers are.
+    /// Which space and format a latent has, whose file does not state it.
     LatentKind {
         /// The document.
         document: DocumentId,
@@ -71,7 +71,7 @@ pub enum Question {
         /// Its file's name.
         name: String,
     },
-    /// A latent with other channels than the loaded VAE's.
+    /// Which model to load for a latent whose number of channels differs from the loaded VAE's.
     OtherModel {
         /// The document.
         document: DocumentId,
@@ -81,34 +81,34 @@ pub enum Question {
         name: String,
         /// The space of its values.
         space: Option<LatentSpace>,
-        /// Models that fit; `None` until they were looked for.
+        /// Known models that fit; `None` until the search has finished.
         fitting: Option<Vec<ModelSource>>,
     },
-    /// The running picture is to be stopped while others wait.
+    /// Whether to stop the running job only, or to clear the queue as well.
     StopAll {
-        /// How many.
+        /// Number of queued pictures.
         waiting: u64,
     },
 }
 
-/// Files that are opened, and what is asked about them.
+/// Options and the open question.
 #[derive(Default)]
 pub(super) struct Opening {
     pub(super) options: OpenOptions,
     pub(super) question: Option<Question>,
-    /// A latent that waits for its model.
+    /// A latent that will be opened once its model is loaded.
     awaited: Option<(DocumentId, Latent, Option<LatentSpace>)>,
 }
 
 impl Session {
-    /// Opens files, each a document; the first is read now, the others when they are looked at.
+    /// Opens files, one document each. The first is read now, the others when they are shown.
     pub(super) fn open_paths(&mut self, paths: Vec<PathBuf>) {
         let mut first = None;
         for path in paths {
             let is_it = |document: &&Document| {
                 document.file().is_some_and(|file| file.path.as_deref() == Some(path.as_path()))
             };
-            // What is open already lies there with its edits.
+            // A file that is already open keeps its document and edits.
             let known = self.documents.list.iter().find(is_it).map(Document::id);
             let id = known.unwrap_or_else(|| {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -127,14 +127,14 @@ impl Session {
         id
     }
 
-    /// Opens a picture that no file holds.
+    /// Opens a picture without a file, such as a pasted one.
     pub(super) fn open_picture(&mut self, picture: Picture, name: String) {
         let id = self.add_file(OpenedFile { name, is_read: true, ..OpenedFile::default() });
         self.show(id);
         self.file_read(id, FileContent::Picture { picture, transparent: false, facts: None });
     }
 
-    /// Takes what a document's file holds.
+    /// Handles the content of a document's file.
     pub(super) fn file_read(&mut self, id: DocumentId, content: FileContent) {
         let Some(file) = self.documents.get_mut(id).and_then(Document::file_mut) else { return };
         match content {
@@ -158,13 +158,13 @@ impl Session {
         }
     }
 
-    /// Takes a document away that came to nothing.
+    /// Removes a document that could not be opened.
     fn forget(&mut self, id: DocumentId) {
         self.documents.take(id);
         self.documents.refresh();
     }
 
-    /// Changes how files are opened; what is on the easel is opened again.
+    /// Changes how files are opened, and reopens the file on the easel.
     pub(super) fn set_open_options(&mut self, options: OpenOptions) {
         let before = std::mem::replace(&mut self.opening.options, options);
         let Some(id) = self.documents.easel else { return };
@@ -176,7 +176,7 @@ impl Session {
         }
     }
 
-    /// Encodes a document's picture, framed to whole latent pixels.
+    /// Encodes a document's picture, cropped or padded to whole latent pixels.
     fn encode(&mut self, id: DocumentId) {
         let framing = self.opening.options.framing;
         let Some(source) = self.documents.get(id).and_then(Document::file).and_then(|f| f.source.clone())
@@ -206,7 +206,7 @@ impl Session {
         self.encode_picture(id, framed);
     }
 
-    /// Opens a latent, or asks what must be known first.
+    /// Opens a latent, or asks the user for missing information.
     fn open_latent(&mut self, id: DocumentId, latent: Latent, space: Option<LatentSpace>) {
         let Some(name) = self.documents.get(id).and_then(Document::file).map(|file| file.name.clone()) else {
             return;
@@ -225,12 +225,12 @@ impl Session {
         }
         match space {
             None => self.opening.question = Some(Question::LatentKind { document: id, latent, name }),
-            Some(LatentSpace::Vae) => self.lay_open(id, profile.format.model_from_vae(&latent)),
-            Some(LatentSpace::Model) => self.lay_open(id, latent),
+            Some(LatentSpace::Vae) => self.set_latent(id, profile.format.model_from_vae(&latent)),
+            Some(LatentSpace::Model) => self.set_latent(id, latent),
         }
     }
 
-    /// What the person says of a latent: the space of its values and the format they are in.
+    /// Handles the answer about a latent: the space of its values, and their format.
     pub(super) fn answer_kind(&mut self, space: LatentSpace, format: LatentFormat) {
         let Some(profile) = self.model.profile.clone() else { return };
         let Some(Question::LatentKind { document, latent, .. }) = self.opening.question.take() else {
@@ -240,17 +240,17 @@ impl Session {
             LatentSpace::Vae => latent,
             LatentSpace::Model => format.vae_from_model(&latent),
         };
-        self.lay_open(document, profile.format.model_from_vae(&vae));
+        self.set_latent(document, profile.format.model_from_vae(&vae));
     }
 
-    /// Models that fit a latent were looked for.
+    /// Handles the result of the search for models that fit a latent.
     pub(super) fn models_found(&mut self, found: Vec<ModelSource>) {
         if let Some(Question::OtherModel { fitting, .. }) = &mut self.opening.question {
             *fitting = Some(found);
         }
     }
 
-    /// Loads the model a latent needs, and opens the latent once it is there.
+    /// Loads the chosen model; the latent is opened afterwards.
     pub(super) fn answer_model(&mut self, model: ModelSource) {
         if let Some(Question::OtherModel { document, latent, space, .. }) = self.opening.question.take() {
             self.opening.awaited = Some((document, latent, space));
@@ -258,7 +258,7 @@ impl Session {
         }
     }
 
-    /// Lets a question go, and the document that is nothing without its answer.
+    /// Dismisses the question, and removes the document that cannot be opened without an answer.
     pub(super) fn drop_question(&mut self) {
         match self.opening.question.take() {
             Some(Question::LatentKind { document, .. } | Question::OtherModel { document, .. }) => {
@@ -268,14 +268,14 @@ impl Session {
         }
     }
 
-    /// Opens the latent that waited for the model that is now loaded.
+    /// Opens the latent that was waiting for its model.
     pub(super) fn open_awaited(&mut self) {
         if let Some((id, latent, space)) = self.opening.awaited.take() {
             self.open_latent(id, latent, space);
         }
     }
 
-    fn lay_open(&mut self, id: DocumentId, latent: Latent) {
+    fn set_latent(&mut self, id: DocumentId, latent: Latent) {
         let Some(profile) = self.model.profile.clone() else { return };
         let Some(file) = self.documents.get_mut(id).and_then(Document::file_mut) else { return };
         (file.latent, file.format) = (Some(latent), Some(profile.format));

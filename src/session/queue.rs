@@ -1,4 +1,4 @@
-//! Jobs that wait and the one that runs.
+//! The generation queue and the running job.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,70 +8,70 @@ use crate::engine::{JobId, JobKind, Stage};
 use crate::latent::TrajectoryStep;
 use crate::request::{CancelToken, GenerationDraft, GenerationRequest};
 
-/// Waiting pictures that were let go.
+/// Pictures that were removed from the queue, with the id of the notice that offers to restore them.
 pub(super) struct Dropped {
     pub(super) notice: u64,
     pub(super) waiting: Vec<Queued>,
-    pub(super) asked: Vec<Asked>,
+    pub(super) deferred: Vec<Deferred>,
 }
 
-/// Jobs that wait and the one that runs.
+/// The generation queue and the running job.
 #[derive(Default)]
 pub(super) struct Queue {
-    /// The next one first.
+    /// The next job first.
     pub(super) waiting: Vec<Queued>,
     pub(super) running: Option<Running>,
-    /// Oldest first. If the model could not be loaded, the next one draws them.
-    pub(super) asked: Vec<Asked>,
-    /// What was let go and can come back.
+    /// Requests made while a model was being loaded, oldest first. If that model fails, the next one runs them.
+    pub(super) deferred: Vec<Deferred>,
+    /// Removed pictures that can be restored.
     pub(super) dropped: Vec<Dropped>,
-    /// Pictures drawn and in all since there was last nothing to do.
+    /// Pictures finished and requested since the queue was last empty.
     series: [u64; 2],
-    /// Seconds that the last picture took.
+    /// Duration of the last picture, seconds.
     picture_secs: Option<f64>,
 }
 
-/// Pictures that were asked for while a model was loading.
-pub(super) struct Asked {
+/// A request made while a model was being loaded.
+pub(super) struct Deferred {
     pub(super) draft: GenerationDraft,
-    /// Pictures of consecutive seeds.
+    /// Number of pictures, with consecutive seeds.
     pub(super) count: u64,
 }
 
-/// A job that waits.
+/// A queued job.
 #[derive(Clone, Debug)]
 pub struct Queued {
-    /// Its name.
+    /// The job's id.
     pub id: JobId,
-    /// What to draw.
+    /// The request.
     pub request: GenerationRequest,
 }
 
-/// The job the engine has.
+/// The running generation job.
 pub struct Running {
-    /// Its name.
+    /// The job's id.
     pub id: JobId,
-    /// What it draws.
+    /// The request.
     pub request: GenerationRequest,
-    /// Its stop switch.
+    /// Its cancel token.
     pub cancel: CancelToken,
-    /// What the engine does, once it has begun.
+    /// The engine's stage, once it has started.
     pub stage: Option<Stage>,
     /// The newest step.
     pub newest: Option<Arc<TrajectoryStep>>,
-    /// Mean seconds of a step so far.
+    /// Moving average of the step time, seconds.
     pub step_secs: Option<f64>,
     /// When it was sent.
     pub since: Instant,
 }
 
 impl Running {
-    /// Share of the job that is done, 0..=1.
+    /// Finished fraction of the steps, 0..=1.
     pub fn progress(&self) -> f32 {
         self.newest.as_ref().map_or(0.0, |step| step.step as f32 / step.steps as f32)
     }
 
-    /// Seconds until sampling ends, once a step was timed.
+    /// Estimated seconds until sampling ends; `None` before the first step.
     pub fn seconds_left(&self) -> Option<f64> {
         let step = self.newest.as_ref()?;
         Some(self.step_secs? * (step.steps - step.step) as f64)
@@ -84,12 +84,12 @@ impl Queue {
         self.running.as_mut().filter(|running| running.id == job)
     }
 
-    /// Whether this job runs.
+    /// Whether this job is the running one.
     pub(super) fn runs(&self, job: JobId) -> bool {
         self.running.as_ref().is_some_and(|running| running.id == job)
     }
 
-    /// Moves a job one place earlier.
+    /// Moves a job one position towards the front.
     pub(super) fn promote(&mut self, job: JobId) {
         if let Some(at) = self.waiting.iter().position(|queued| queued.id == job)
             && at > 0
@@ -98,7 +98,7 @@ impl Queue {
         }
     }
 
-    /// Moves a job to a place among those that wait.
+    /// Moves a job to an index of the queue.
     pub(super) fn move_to(&mut self, job: JobId, place: usize) {
         if let Some(at) = self.waiting.iter().position(|queued| queued.id == job) {
             let queued = self.waiting.remove(at);
@@ -106,7 +106,7 @@ impl Queue {
         }
     }
 
-    /// More pictures were asked for.
+    /// Adds requested pictures to the series.
     pub(super) fn series_grows(&mut self, by: u64) {
         if self.running.is_none() && self.waiting.is_empty() {
             self.series = [0, 0];
@@ -114,23 +114,23 @@ impl Queue {
         self.series[1] += by;
     }
 
-    /// Pictures that were asked for are not drawn after all.
+    /// Removes requested pictures from the series.
     pub(super) fn series_shrinks(&mut self, by: u64) {
         self.series[1] = self.series[1].saturating_sub(by);
     }
 
-    /// The running picture is over.
+    /// Counts a finished picture. `secs`: its duration, if it was completed.
     pub(super) fn picture_ended(&mut self, secs: Option<f64>) {
         self.series[0] += 1;
         self.picture_secs = secs.or(self.picture_secs);
     }
 
-    /// Which picture of how many is being drawn, counted from 1, and from when there was last nothing to do.
+    /// The number of the running picture, from 1, and the total, counted since the queue was last empty.
     pub(super) fn series(&self) -> [u64; 2] {
         [(self.series[0] + 1).min(self.series[1].max(1)), self.series[1].max(1)]
     }
 
-    /// Seconds until all is drawn that was asked for, as far as can be told.
+    /// Estimated seconds until the queue is empty; `None` if there is no basis for an estimate.
     pub(super) fn seconds_left_all(&self) -> Option<f64> {
         let running = self.running.as_ref()?;
         let steps = |request: &GenerationRequest| Some(running.step_secs? * request.steps as f64);
@@ -138,32 +138,32 @@ impl Queue {
         Some(running.seconds_left()? + waiting.sum::<Option<f64>>()?)
     }
 
-    /// Pictures that were asked for while a model was loading.
+    /// The number of pictures requested while a model was being loaded.
     pub(super) fn asked_while_loading(&self) -> u64 {
-        self.asked.iter().map(|asked| asked.count).sum()
+        self.deferred.iter().map(|deferred| deferred.count).sum()
     }
 
-    /// Pictures that were asked for and are not drawn yet.
+    /// The number of requested pictures that are not finished.
     pub(super) fn unfinished(&self) -> u64 {
         u64::from(self.running.is_some()) + self.waiting.len() as u64 + self.asked_while_loading()
     }
 }
 
 impl Session {
-    /// Draws the draft: at once, after what waits, or when the model is there.
+    /// Queues the draft, or defers it until the model is loaded.
     pub(super) fn generate(&mut self) {
         let (draft, count) = (self.recipe.draft.clone(), self.recipe.batch);
         if self.model.load.is_some() {
-            self.queue.asked.push(Asked { draft, count });
+            self.queue.deferred.push(Deferred { draft, count });
         } else if !self.enqueue(&draft, count) {
             return;
         }
-        self.recipe.batch_taken();
+        self.recipe.batch_queued();
         self.start_next();
         self.go_live();
     }
 
-    /// Puts what is being drawn on the easel, and what is drawn after it.
+    /// Shows the running picture on the easel, and those that follow.
     pub(super) fn go_live(&mut self) {
         self.documents.follows = true;
         if let Some(running) = &self.queue.running {
@@ -171,14 +171,14 @@ impl Session {
         }
     }
 
-    /// Ends the running picture; what it has so far stays as a document.
+    /// Stops the running job. Its last estimate stays as a document.
     pub(super) fn stop_running(&mut self) {
         if let Some(running) = &self.queue.running {
             running.cancel.stop();
         }
     }
 
-    /// Ends the running picture and, once the person has agreed, lets go what waits.
+    /// Stops the running job. If others are queued, asks what to do with them first.
     pub(super) fn stop(&mut self) {
         let waiting = self.queue.unfinished() - u64::from(self.queue.running.is_some());
         if waiting > 0 {
@@ -188,7 +188,7 @@ impl Session {
         }
     }
 
-    /// Queues pictures of consecutive seeds; says why if it cannot.
+    /// Queues pictures with consecutive seeds. Returns whether that succeeded; if not, a notice says why.
     pub(super) fn enqueue(&mut self, draft: &GenerationDraft, count: u64) -> bool {
         let Some(profile) = self.model.profile.clone() else {
             self.notify(Message::NoModel);
@@ -211,7 +211,7 @@ impl Session {
         true
     }
 
-    /// Hands the next job to the engine, if it is free.
+    /// Sends the next job to the engine, if none is running.
     pub(super) fn start_next(&mut self) {
         if self.queue.running.is_some() || self.queue.waiting.is_empty() {
             return;

@@ -1,36 +1,36 @@
-//! What is typed and set for the next pictures.
+//! The settings of the next pictures, the prompt history, and remembered settings of models.
 
 use crate::catalog::{ImageSize, ModelProfile, ModelSource, SamplerKind, ScheduleKind};
 use crate::request::{GenerationDraft, SamplingOptions, Seed};
 
-/// Most pictures of a batch.
+/// Upper limit of the batch size.
 const MAX_BATCH: u64 = 1000;
-/// Most prompts that are remembered.
+/// Capacity of the prompt history.
 const MAX_PROMPTS: usize = 100;
 
-/// What of a document's settings is used again.
+/// Which settings of a document are copied into the draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reuse {
-    /// Its seed, which stays from then on.
+    /// Its seed, which is then locked.
     Seed,
     /// Its prompts.
     Prompt,
-    /// All but the model.
+    /// Everything except the model; the seed is then locked.
     All,
 }
 
-/// Settings that are a model's: what suits one does not suit another.
+/// The settings that are remembered for each model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSettings {
-    /// Picture size.
+    /// Picture size, pixels.
     pub size: ImageSize,
     /// Sampling steps.
     pub steps: usize,
     /// Guidance scale.
     pub guidance_scale: f64,
-    /// The step rule.
+    /// The sampler.
     pub sampler: SamplerKind,
-    /// The noise levels.
+    /// The noise schedule.
     pub schedule: ScheduleKind,
 }
 
@@ -51,7 +51,7 @@ impl ModelSettings {
     }
 }
 
-/// What is remembered between starts of what was typed and set.
+/// The settings that are saved between starts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SavedRecipe {
     /// The prompt.
@@ -60,39 +60,41 @@ pub struct SavedRecipe {
     pub negative_prompt: String,
     /// The next seed.
     pub seed: Seed,
-    /// Whether it stays.
+    /// Whether the seed is locked.
     pub seed_locked: bool,
-    /// Pictures of a batch.
+    /// Batch size.
     pub batch: u64,
-    /// The model's settings; `None` until the model is there.
+    /// The model's settings; `None` if no model was loaded.
     pub settings: Option<ModelSettings>,
 }
 
-/// What the next pictures are to be.
+/// The settings of the next pictures.
 pub(super) struct Recipe {
     pub(super) draft: GenerationDraft,
-    /// Pictures of the next batch.
+    /// Batch size.
     pub(super) batch: u64,
-    /// Whether the seed stays after a batch.
+    /// Whether the seed stays the same after a batch.
     pub(super) seed_locked: bool,
-    /// Whose settings the draft holds.
+    /// The model whose settings the draft has.
     of: Option<ModelSource>,
-    /// Settings of models that were used before.
+    /// Settings of previously used models.
     remembered: Vec<(ModelSource, ModelSettings)>,
     prompts: Prompts,
 }
 
-/// Prompts that were used, oldest first, and which of them is in the field.
+/// The prompt history.
 #[derive(Default)]
 struct Prompts {
+    /// Used prompts, oldest first.
     used: Vec<String>,
+    /// The index of the recalled prompt; `None` while the typed one is shown.
     at: Option<usize>,
-    /// What was typed before the first one was called back.
+    /// The typed prompt, to return to from the history.
     typed: String,
 }
 
 impl Recipe {
-    /// Nothing typed yet, for a model that is not known yet.
+    /// Default settings until the model's profile is known.
     pub(super) fn new(model: ModelSource) -> Self {
         let draft = GenerationDraft {
             model,
@@ -115,15 +117,15 @@ impl Recipe {
         (self.batch, self.seed_locked) = (batch.clamp(1, MAX_BATCH), seed_locked);
     }
 
-    /// A batch was taken: the next one has other seeds, unless the person holds the seed.
-    pub(super) fn batch_taken(&mut self) {
+    /// Called after a batch was queued: advances the seed unless it is locked.
+    pub(super) fn batch_queued(&mut self) {
         self.remember_prompt();
         if !self.seed_locked {
             self.draft.seed = self.draft.seed.nth(self.batch);
         }
     }
 
-    /// What another start finds again.
+    /// The settings to save.
     pub(super) fn saved(&self) -> SavedRecipe {
         SavedRecipe {
             prompt: self.draft.prompt.clone(),
@@ -135,7 +137,7 @@ impl Recipe {
         }
     }
 
-    /// Takes up what an earlier start left, for the same model.
+    /// Restores saved settings. The model's settings are applied when it is loaded.
     pub(super) fn restore(&mut self, saved: SavedRecipe) {
         (self.draft.prompt, self.draft.negative_prompt) = (saved.prompt, saved.negative_prompt);
         self.draft.seed = saved.seed;
@@ -145,21 +147,21 @@ impl Recipe {
         }
     }
 
-    /// A model is there: its settings of before come back, or its suggestions come. What was typed for any model
-    /// stays.
-    pub(super) fn suit(&mut self, profile: &ModelProfile) {
+    /// Adapts the draft to a loaded model: applies its remembered settings or its defaults. Prompts, seed and source
+    /// picture are kept.
+    pub(super) fn adapt_to(&mut self, profile: &ModelProfile) {
         if let Some(of) = self.of.take().filter(|of| *of != profile.source) {
             let settings = ModelSettings::of(&self.draft);
             self.remembered.retain(|(known, _)| *known != of);
             self.remembered.push((of, settings));
         }
-        self.draft = self.suited(self.draft.clone(), profile);
+        self.draft = self.adapted(self.draft.clone(), profile);
         self.of = Some(profile.source.clone());
     }
 
-    /// A draft with a model's settings.
-    pub(super) fn suited(&self, draft: GenerationDraft, profile: &ModelProfile) -> GenerationDraft {
-        let mut suited = GenerationDraft {
+    /// A draft with a model's remembered settings or its defaults.
+    pub(super) fn adapted(&self, draft: GenerationDraft, profile: &ModelProfile) -> GenerationDraft {
+        let mut adapted = GenerationDraft {
             prompt: draft.prompt,
             negative_prompt: draft.negative_prompt,
             seed: draft.seed,
@@ -168,17 +170,17 @@ impl Recipe {
         };
         let known = self.remembered.iter().find(|(model, _)| *model == profile.source);
         if let Some((_, settings)) = known {
-            let mut remembered = suited.clone();
+            let mut remembered = adapted.clone();
             settings.apply_to(&mut remembered);
-            // Its folder may hold another model now.
+            // The folder may contain another model now, so the settings may be invalid.
             if remembered.clone().validate(profile).is_ok() {
-                suited = remembered;
+                adapted = remembered;
             }
         }
-        suited
+        adapted
     }
 
-    /// Takes settings that were used before.
+    /// Copies settings into the draft.
     pub(super) fn reuse(&mut self, used: &GenerationDraft, what: Reuse) {
         if what != Reuse::Seed {
             self.remember_prompt();
@@ -194,7 +196,7 @@ impl Recipe {
         self.seed_locked |= what != Reuse::Prompt;
     }
 
-    /// Puts another prompt into the field; the one that was there can be called back.
+    /// Replaces the prompt; the old one is added to the history.
     pub(super) fn replace_prompt(&mut self, prompt: String) {
         self.remember_prompt();
         self.draft.prompt = prompt;
@@ -212,7 +214,7 @@ impl Recipe {
         }
     }
 
-    /// Calls an earlier prompt back, or a later one.
+    /// Steps through the prompt history.
     pub(super) fn turn_prompt(&mut self, earlier: bool) {
         let prompts = &mut self.prompts;
         let before = prompts.at.unwrap_or(prompts.used.len());
@@ -221,7 +223,7 @@ impl Recipe {
             let next = if earlier { after.checked_sub(1) } else { Some(after + 1) };
             let Some(next) = next.filter(|next| *next <= prompts.used.len()) else { return };
             after = next;
-            // What is in the field already is passed over.
+            // Entries equal to the current prompt are skipped.
             if prompts.used.get(after).is_none_or(|prompt| *prompt != self.draft.prompt) {
                 break;
             }
@@ -239,11 +241,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn earlier_prompts_are_called_back_and_the_typed_one_is_not_lost() {
+    fn earlier_prompts_are_recalled_and_the_typed_one_is_not_lost() {
         let mut recipe = Recipe::new(ModelSource::Builtin);
         for prompt in ["one", "two"] {
             recipe.draft.prompt = prompt.to_owned();
-            recipe.batch_taken();
+            recipe.batch_queued();
         }
         recipe.draft.prompt = "thr".to_owned();
         let mut turn = |earlier| {
@@ -260,17 +262,17 @@ mod tests {
         let first = ModelProfile::made_up();
         let second =
             ModelProfile { source: ModelSource::Folder("/models/b".into()), ..ModelProfile::made_up() };
-        recipe.suit(&first);
+        recipe.adapt_to(&first);
         recipe.draft.steps = 7;
-        recipe.suit(&second);
+        recipe.adapt_to(&second);
         assert_eq!(recipe.draft.steps, second.defaults.steps);
-        recipe.suit(&first);
+        recipe.adapt_to(&first);
         assert_eq!(recipe.draft.steps, 7);
 
         let saved = recipe.saved();
         let mut next = Recipe::new(first.source.clone());
         next.restore(saved.clone());
-        next.suit(&first);
+        next.adapt_to(&first);
         assert_eq!(next.saved(), saved);
     }
 }

@@ -1,5 +1,5 @@
-//! Results that an earlier session left unsaved: they come back as results of the model that drew them, and are
-//! decoded again one after another.
+//! Restores unsaved results of an earlier session: loads the models that generated them, and decodes their latents one
+//! after another.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -11,12 +11,12 @@ use crate::formats::metadata::GenerationFacts;
 use crate::latent::Latent;
 use crate::request::{DecodeChoice, GenerationDraft};
 
-/// A result as it was kept.
+/// A result read from the recovery folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recovered {
-    /// The files it is kept in, without their extension.
+    /// The path of its files, without extension.
     pub kept_as: PathBuf,
-    /// The model that drew it.
+    /// The model that generated it.
     pub model: ModelSource,
     /// The settings of the run.
     pub facts: GenerationFacts,
@@ -24,22 +24,22 @@ pub struct Recovered {
     pub latent: Latent,
     /// Whether the run ended before its last step.
     pub finished_early: bool,
-    /// Seconds the run took.
+    /// Duration of the run, seconds.
     pub elapsed_secs: f64,
 }
 
-/// Results of an earlier session on their way back.
+/// Results of an earlier session that are being restored.
 #[derive(Default)]
 pub(super) struct Recovering {
-    /// Those whose model is not loaded yet.
+    /// Results whose model is not loaded yet.
     pub(super) waiting: Vec<Recovered>,
-    /// Results that are to be decoded again, and the one that is.
+    /// Results that have to be decoded, and the one being decoded.
     pub(super) to_decode: VecDeque<JobId>,
     pub(super) decoding: Option<JobId>,
 }
 
 impl Recovered {
-    /// The result it was, if the model that is loaded now could have drawn it.
+    /// Rebuilds the result; `None` if it does not fit the loaded model.
     fn into_result(self, job: JobId, profile: &ModelProfile) -> Option<ResultItem> {
         if self.latent.shape().channels != profile.format.channels {
             return None;
@@ -62,14 +62,14 @@ impl Recovered {
 }
 
 impl Session {
-    /// Takes back what an earlier session left; models are loaded as they are needed.
+    /// Starts to restore results. Their models are loaded one after another.
     pub(super) fn recover(&mut self, recovered: Vec<Recovered>) {
         self.recovering.waiting.extend(recovered);
-        self.recover_of_model();
+        self.recover_with_loaded_model();
     }
 
-    /// Makes results of what the loaded model drew, then loads the next model that is needed.
-    pub(super) fn recover_of_model(&mut self) {
+    /// Restores the results of the loaded model, then loads the next model that is needed.
+    pub(super) fn recover_with_loaded_model(&mut self) {
         if self.model.load.is_some() || self.recovering.waiting.is_empty() {
             return;
         }
@@ -87,7 +87,7 @@ impl Session {
                         self.outbox.effects.push(Effect::IsKeptAs(job, kept_as));
                         self.recovering.to_decode.push_back(job);
                     }
-                    // The folder holds another model now.
+                    // The folder contains another model now.
                     None => {
                         self.notify(Message::NotRecovered(kept_as.with_extension("latent")));
                     }
@@ -101,22 +101,22 @@ impl Session {
         }
     }
 
-    /// The model that was to be loaded cannot be: what it drew stays where it is kept.
+    /// Handles a model that cannot be loaded: its results stay in the recovery folder.
     pub(super) fn give_up_recovering(&mut self, model: &ModelSource) {
         let is_of_model = |recovered: &mut Recovered| recovered.model == *model;
         for recovered in self.recovering.waiting.extract_if(.., is_of_model).collect::<Vec<_>>() {
             self.notify(Message::NotRecovered(recovered.kept_as.with_extension("latent")));
         }
-        self.recover_of_model();
+        self.recover_with_loaded_model();
     }
 
-    /// Has the next result decoded; one at a time, so that what the person asks for comes between.
+    /// Decodes the next result. One at a time, so that jobs of the user do not have to wait for all.
     pub(super) fn decode_next(&mut self) {
         if self.recovering.decoding.is_some() {
             return;
         }
         while let Some(job) = self.recovering.to_decode.pop_front() {
-            // It may have been removed meanwhile.
+            // The document may have been removed meanwhile.
             let document = self.documents.get(DocumentId::of_job(job));
             let Some(item) = document.and_then(Document::result) else { continue };
             let (model, latent) = (item.request.model.clone(), item.latent.clone());
@@ -126,7 +126,7 @@ impl Session {
         }
     }
 
-    /// A job is over; if it was such a decode, the next one begins.
+    /// Starts the next decode if the finished job was one of these.
     pub(super) fn decode_ended(&mut self, job: JobId) {
         if self.recovering.decoding == Some(job) {
             self.recovering.decoding = None;
@@ -156,7 +156,7 @@ mod tests {
         }
     }
 
-    /// Drawn pictures, oldest first.
+    /// Generated pictures, oldest first.
     fn results(session: &Session) -> Vec<&ResultItem> {
         session.documents.list.iter().filter_map(Document::result).collect()
     }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_comes_back_as_unsaved_results_decoded_one_after_another() {
+    fn recovered_results_are_unsaved_and_decoded_one_after_another() {
         let mut session = ready();
         let own = session.recipe.draft.model.clone();
         session.apply(Action::Recover(vec![recovered(&own, 5), recovered(&own, 6)]));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn models_are_loaded_for_what_they_drew() {
+    fn models_of_recovered_results_are_loaded() {
         let mut session = ready();
         let (own, other) = (session.recipe.draft.model.clone(), ModelSource::Folder("/models/other".into()));
         session.apply(Action::Recover(vec![recovered(&other, 1), recovered(&own, 2)]));
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_model_drew_that_is_gone_stays_where_it_is_kept() {
+    fn results_of_a_missing_model_stay_in_the_recovery_folder() {
         let mut session = ready();
         let (gone, other) = (ModelSource::Folder("/gone".into()), ModelSource::Folder("/other".into()));
         session.apply(Action::Recover(vec![recovered(&gone, 1), recovered(&other, 2)]));
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_with_other_channels_does_not_take_the_latent() {
+    fn a_latent_with_another_number_of_channels_is_not_recovered() {
         let mut session = ready();
         let own = session.recipe.draft.model.clone();
         let sixteen = Latent::zeros(crate::latent::LatentShape::new(16, 8, 8));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_is_kept_from_sampling_until_it_is_saved_or_taken_away() {
+    fn a_result_is_in_the_recovery_folder_until_it_is_saved_or_removed() {
         let mut session = ready();
         session.recipe.batch = 2;
         session.apply(Action::Generate);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_that_was_taken_away_while_it_was_decoded_is_decoded_when_it_comes_back() {
+    fn a_result_removed_while_it_was_decoded_is_decoded_when_it_is_restored() {
         let mut session = ready();
         session.apply(Action::Generate);
         let job = sent_job(&mut session).unwrap();
@@ -320,7 +320,7 @@ mod tests {
         let (_, model) = loads(&mut session).unwrap();
         assert_eq!(model, ModelSource::Builtin, "the one that worked");
 
-        // A picture that panics costs the model, which was good before: it is opened once again.
+        // After a panic while generating, the model, which had worked before, is loaded once more.
         let mut session = ready();
         session.apply(Action::Generate);
         let job = sent_job(&mut session).unwrap();
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_ended_the_program_waits_for_the_person() {
+    fn a_model_that_crashed_the_program_is_loaded_only_on_request() {
         let model = ModelSource::Folder("/models/deadly".into());
         let mut session = Session::held_back(model.clone(), vec!["/models/deadly".into()]);
         assert!(loads(&mut session).is_none() && session.model.is_held_back && !session.takes_jobs());

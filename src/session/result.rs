@@ -1,4 +1,4 @@
-//! A drawn picture.
+//! A generated picture.
 
 use std::sync::Arc;
 
@@ -7,25 +7,25 @@ use crate::formats::metadata::GenerationFacts;
 use crate::latent::{Latent, LatentFormat, Trajectory};
 use crate::request::{GenerationRequest, Picture};
 
-/// What became of a latent's decoding.
+/// The state of a latent's decode.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// Being decoded.
     Decoding,
     /// The picture.
     Decoded(Picture),
-    /// It failed, and the latent is still here.
+    /// The decode or the run failed: the reason.
     Failed(String),
-    /// The person stopped the run or the decoding; the latent is as far as it came.
+    /// The user stopped the run or the decode; the latent is the last estimate.
     Stopped,
 }
 
-/// A sampled latent and what became of it.
+/// A sampled latent and its decode.
 #[derive(Clone, Debug)]
 pub struct ResultItem {
     /// The job that made it.
     pub job: JobId,
-    /// What was asked for.
+    /// The request.
     pub request: GenerationRequest,
     /// The model's name.
     pub model_name: String,
@@ -35,11 +35,11 @@ pub struct ResultItem {
     pub latent: Latent,
     /// Every step.
     pub trajectory: Arc<Trajectory>,
-    /// The picture.
+    /// The decode.
     pub outcome: Outcome,
-    /// Whether the person ended it early.
+    /// Whether the run ended before its last step.
     pub finished_early: bool,
-    /// Seconds for the whole job.
+    /// Duration of the whole job, seconds.
     pub elapsed_secs: f64,
 }
 
@@ -52,7 +52,7 @@ impl ResultItem {
         }
     }
 
-    /// What a saved file says about it.
+    /// The metadata for a saved file.
     pub fn facts(&self) -> GenerationFacts {
         GenerationFacts::of_request(&self.request, &self.model_name)
     }

@@ -1,25 +1,26 @@
-//! What was taken away and comes back if that was a slip: documents, and pictures that were waiting.
+//! Undo of removals: documents, and pictures removed from the queue.
 
-use super::queue::{Asked, Dropped, Queued};
+use super::queue::{Deferred, Dropped, Queued};
 use super::{Document, DocumentId, Effect, Message, Outcome, Session};
 
-/// Most documents, and most lots of waiting pictures, that can come back: documents hold their latents.
+/// Number of removed documents, and of queue removals, that can be restored. Limited because documents hold their
+/// latents in memory.
 const MAX_REMOVED: usize = 10;
 
 impl Session {
-    /// Whether what this message told of can be taken back.
+    /// Whether the removal reported by this notice can be undone.
     pub fn can_take_back(&self, notice: u64) -> bool {
         self.documents.removed.iter().any(|(id, ..)| *id == notice)
             || self.queue.dropped.iter().any(|dropped| dropped.notice == notice)
     }
 
-    /// The message that told of what was taken away last.
+    /// The id of the notice of the last removal that can be undone.
     pub fn last_taken_away(&self) -> Option<u64> {
         let documents = self.documents.removed.iter().map(|(id, ..)| *id);
         documents.chain(self.queue.dropped.iter().map(|dropped| dropped.notice)).max()
     }
 
-    /// Takes a document away; a message offers to bring it back. What is being drawn is stopped instead.
+    /// Removes a document; a notice offers to restore it. A picture that is being generated is not removed.
     pub(super) fn remove(&mut self, id: DocumentId) {
         if self.documents.get(id).is_none_or(Document::is_drawing) {
             return;
@@ -36,41 +37,41 @@ impl Session {
         }
     }
 
-    /// Lets pictures that wait go; a message offers to bring them back.
+    /// Removes matching pictures from the queue; a notice offers to restore them.
     pub(super) fn drop_waiting(&mut self, wanted: impl Fn(&Queued) -> bool) {
         let waiting: Vec<Queued> = self.queue.waiting.extract_if(.., |queued| wanted(queued)).collect();
         self.dropped(waiting, Vec::new());
     }
 
-    /// Lets go all that was asked for and not begun.
+    /// Clears the queue and the deferred requests.
     pub(super) fn drop_all_waiting(&mut self) {
         let waiting = std::mem::take(&mut self.queue.waiting);
-        let asked = std::mem::take(&mut self.queue.asked);
-        self.dropped(waiting, asked);
+        let deferred = std::mem::take(&mut self.queue.deferred);
+        self.dropped(waiting, deferred);
     }
 
-    fn dropped(&mut self, waiting: Vec<Queued>, asked: Vec<Asked>) {
-        let count = waiting.len() as u64 + asked.iter().map(|asked| asked.count).sum::<u64>();
+    fn dropped(&mut self, waiting: Vec<Queued>, deferred: Vec<Deferred>) {
+        let count = waiting.len() as u64 + deferred.iter().map(|deferred| deferred.count).sum::<u64>();
         if count > 0 {
             self.queue.series_shrinks(waiting.len() as u64);
             let notice = self.notify(Message::Dropped(count));
-            self.queue.dropped.push(Dropped { notice, waiting, asked });
+            self.queue.dropped.push(Dropped { notice, waiting, deferred });
             if self.queue.dropped.len() > MAX_REMOVED {
                 self.queue.dropped.remove(0);
             }
         }
     }
 
-    /// Brings back what this message told of, in its place.
+    /// Undoes the removal that this notice reported.
     pub(super) fn take_back(&mut self, notice: u64) {
         if let Some(at) = self.queue.dropped.iter().position(|dropped| dropped.notice == notice) {
-            let Dropped { waiting, asked, .. } = self.queue.dropped.remove(at);
+            let Dropped { waiting, deferred, .. } = self.queue.dropped.remove(at);
             self.queue.series_grows(waiting.len() as u64);
             self.queue.waiting.extend(waiting);
             if self.model.load.is_some() {
-                self.queue.asked.extend(asked);
+                self.queue.deferred.extend(deferred);
             } else {
-                for Asked { draft, count } in asked {
+                for Deferred { draft, count } in deferred {
                     self.enqueue(&draft, count);
                 }
             }
@@ -89,7 +90,7 @@ impl Session {
                 self.outbox.effects.push(Effect::Keep(job));
             }
             if matches!(item.outcome, Outcome::Decoding) && !self.queue.runs(job) {
-                // Its decoding ended while it was away.
+                // Its decode ended while it was removed.
                 self.recovering.to_decode.push_back(job);
             }
         }
@@ -100,7 +101,7 @@ impl Session {
         self.show(id);
     }
 
-    /// Takes a message away, and with it what it offered.
+    /// Dismisses a notice, and drops what it offered to restore.
     pub(super) fn dismiss(&mut self, notice: u64) {
         self.notices.list.retain(|known| known.id != notice);
         self.documents.removed.retain(|(id, ..)| *id != notice);

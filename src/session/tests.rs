@@ -1,4 +1,4 @@
-//! The session's rules.
+//! Tests of the session.
 
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ fn a_loaded_model_brings_its_suggestions_and_keeps_the_prompt() {
 }
 
 #[test]
-fn what_is_asked_for_while_the_model_loads_is_drawn_when_it_is_there() {
+fn requests_made_while_the_model_loads_run_afterwards() {
     let load = |session: &mut Session| {
         let Some(Effect::Send(Command::Run(Job { id: job, kind: JobKind::LoadModel { .. }, .. }))) =
             session.take_effects().pop()
@@ -192,7 +192,7 @@ fn a_failed_decode_keeps_the_latent() {
 }
 
 #[test]
-fn a_load_that_fails_ends_there_and_one_that_is_stopped_begins_again() {
+fn a_failed_load_is_not_repeated_and_a_stopped_one_is() {
     let loads = |session: &mut Session| {
         let effects = session.take_effects();
         effects
@@ -202,7 +202,7 @@ fn a_load_that_fails_ends_there_and_one_that_is_stopped_begins_again() {
             })
             .count()
     };
-    // A picture whose model has to be loaded anew: the device was changed.
+    // A job whose model has to be loaded again, because the device was changed.
     let mut session = ready();
     session.apply(Action::Generate);
     let job = sent_job(&mut session).unwrap();
@@ -236,7 +236,7 @@ fn a_wrong_draft_is_a_notice_and_no_job() {
     );
 }
 
-/// Opens a file; gives its document.
+/// Opens a file and returns the id of its document.
 fn open_file(session: &mut Session, name: &str, content: FileContent) -> DocumentId {
     session.apply(Action::OpenPaths(vec![name.into()]));
     let Some(Effect::Read(id, _)) = session.take_effects().pop() else { panic!() };
@@ -304,7 +304,7 @@ fn an_opened_picture_is_encoded_decoded_and_measured() {
     assert_eq!(decode_job(&mut session).unwrap().1, wanted);
 }
 
-/// B5: an opened file was lost by looking at anything else.
+/// Regression test: showing another document used to lose an opened file.
 #[test]
 fn no_document_is_lost_by_looking_at_another() {
     let mut session = ready();
@@ -327,7 +327,7 @@ fn no_document_is_lost_by_looking_at_another() {
     assert_eq!(session.on_easel().unwrap().inspector().adjusted().unwrap().values()[0], 1.0, "its undo");
 }
 
-/// B1: pictures 2, 3 and 4 of a batch were drawn unseen.
+/// Regression test: only the first picture of a batch was shown while it was generated.
 #[test]
 fn the_easel_follows_a_batch_until_another_document_is_looked_at() {
     let mut session = ready();
@@ -345,12 +345,12 @@ fn the_easel_follows_a_batch_until_another_document_is_looked_at() {
     finish(&mut session, second);
     let third = sent_job(&mut session).unwrap();
     session.apply_event(Event::StepFinished { job: third, step: step(1, latent()) });
-    assert_eq!(session.on_easel().unwrap().id(), DocumentId::of_job(first), "the person looks at it");
+    assert_eq!(session.on_easel().unwrap().id(), DocumentId::of_job(first), "the user chose it");
     session.apply(Action::GoLive);
     assert_eq!(session.on_easel().unwrap().id(), DocumentId::of_job(third));
 }
 
-/// B6: what was drawn before a stop was gone, and the window empty.
+/// Regression test: stopping a run used to discard its steps and leave the window empty.
 #[test]
 fn a_stopped_run_stays_as_a_document_with_its_steps() {
     let mut session = ready();
@@ -366,7 +366,7 @@ fn a_stopped_run_stays_as_a_document_with_its_steps() {
     let item = document.result().unwrap();
     assert!(matches!(item.outcome, Outcome::Stopped) && item.finished_early);
     assert_eq!((item.latent.values()[0], document.is_unsaved()), (2.0, true));
-    // It can be decoded after all.
+    // It can still be decoded.
     session.apply(Action::Decode(DecodeChoice::default()));
     let (job, _) = decode_job(&mut session).unwrap();
     session.apply_event(decoded(job));
@@ -381,7 +381,7 @@ fn a_stopped_run_stays_as_a_document_with_its_steps() {
     assert_eq!(session.on_easel().unwrap().id(), before);
 }
 
-/// B2, B6: Escape dropped the whole queue without a question and for good.
+/// Regression test: Escape used to clear the whole queue without confirmation or undo.
 #[test]
 fn a_queue_is_dropped_only_after_a_question_and_can_come_back() {
     let mut session = ready();
@@ -404,13 +404,13 @@ fn a_queue_is_dropped_only_after_a_question_and_can_come_back() {
     assert_eq!(session.waiting().len(), 3);
     assert!(!session.can_take_back(notice.id));
 
-    // Only this one: the next begins.
+    // Stops only the running job; the next one starts.
     session.apply(Action::Stop);
     session.apply(Action::StopRunning);
     assert_eq!(session.waiting().len(), 3);
 }
 
-/// B6: removing the shown result left an empty window, and it was gone for good.
+/// Regression test: removing the shown result used to leave an empty window, without undo.
 #[test]
 fn a_removed_document_leaves_its_neighbour_on_the_easel_and_comes_back() {
     let mut session = ready();
@@ -431,9 +431,9 @@ fn a_removed_document_leaves_its_neighbour_on_the_easel_and_comes_back() {
     assert_eq!(session.on_easel().unwrap().id(), ids[0], "it is the last one");
 }
 
-/// B4: what was saved or copied was not what was seen.
+/// Regression test: exports used to differ from what was displayed.
 #[test]
-fn what_is_saved_is_what_is_seen() {
+fn exports_match_what_is_displayed() {
     let mut session = ready();
     session.apply(Action::Generate);
     let job = sent_job(&mut session).unwrap();
@@ -476,7 +476,7 @@ fn edits_stay_while_steps_are_looked_at() {
         session.apply_event(Event::StepFinished { job, step: step(at, latent().map(|_, _| at as f32)) });
     }
     assert_eq!(seen(&session), 3.0, "live");
-    // B11: the timeline works while it is being drawn.
+    // The timeline works while the picture is being generated.
     session.apply(Action::Scrub(Some(0)));
     assert_eq!(seen(&session), 1.0);
     session.apply_event(Event::StepFinished { job, step: step(4, latent().map(|_, _| 4.0)) });
@@ -490,7 +490,7 @@ fn edits_stay_while_steps_are_looked_at() {
     assert_eq!(seen(&session), 4.0);
 }
 
-/// B9: after a load that failed the working model was gone.
+/// Regression test: a failed load used to unload the working model.
 #[test]
 fn a_load_that_fails_leaves_the_working_model_and_says_why_in_the_list() {
     let mut session = ready();
@@ -509,9 +509,9 @@ fn a_load_that_fails_leaves_the_working_model_and_says_why_in_the_list() {
     assert!(sent_job(&mut session).is_some());
 }
 
-/// B12: nothing said how many pictures were still to come, nor how long all takes.
+/// Regression test: the number of remaining pictures and the total time left were not shown.
 #[test]
-fn a_series_says_where_it_is() {
+fn a_series_reports_its_progress() {
     let mut session = ready();
     session.recipe.batch = 3;
     session.apply(Action::Generate);
@@ -521,13 +521,13 @@ fn a_series_says_where_it_is() {
     assert_eq!(session.series(), [2, 3]);
     let job = sent_job(&mut session).unwrap();
     session.apply_event(Event::StepFinished { job, step: step(2, latent()) });
-    // Two steps of 0.1 s are left, and a picture that takes 1 s as the first one did.
+    // Two steps of 0.1 s and one picture of 1 s, like the first one, are left.
     assert!((session.seconds_left_all().unwrap() - 1.2).abs() < 1e-9);
     session.apply(Action::RemoveQueued(session.waiting()[0].id));
     assert_eq!(session.series(), [2, 2]);
 }
 
-/// B15: nothing ended an encoding.
+/// Regression test: an encode job could not be stopped.
 #[test]
 fn encoding_can_be_stopped() {
     let mut session = ready();
@@ -563,7 +563,7 @@ fn files_opened_together_are_documents_that_are_read_when_they_are_looked_at() {
     assert_eq!((reads(&mut session), session.documents().count()), (vec!["a".to_owned()], 2));
     session.apply(Action::ShowNeighbour(-1));
     assert_eq!(reads(&mut session), ["b"]);
-    // What is open is not opened again.
+    // An open file is not opened again.
     session.apply(Action::OpenPaths(vec!["a".into()]));
     assert_eq!((reads(&mut session).len(), session.documents().count()), (0, 2));
     let first = session.on_easel().unwrap().id();
@@ -705,7 +705,7 @@ fn a_preview_is_fitted_after_the_first_picture_and_gives_way_to_the_next() {
     let (job, may_compute, cancel) = fit(&mut session).expect("a quiet moment");
     assert!(may_compute && !cancel.is_stopped());
     session.apply(Action::Generate);
-    assert!(cancel.is_stopped(), "the person comes first");
+    assert!(cancel.is_stopped(), "the user's job has priority");
     let drawing = sent_job(&mut session).unwrap();
     session.apply_event(Event::Cancelled { job });
     assert!(fit(&mut session).is_none(), "not while a picture is drawn");

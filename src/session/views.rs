@@ -1,4 +1,4 @@
-//! What can be seen of a session.
+//! Read access to the session.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,72 +13,72 @@ use crate::projection::PreviewFit;
 use crate::request::GenerationDraft;
 
 impl Session {
-    /// What is typed and set.
+    /// The settings of the next picture.
     pub fn draft(&self) -> &GenerationDraft {
         &self.recipe.draft
     }
 
-    /// The same, to be edited in place.
+    /// The settings of the next picture, for editing in place.
     pub fn draft_mut(&mut self) -> &mut GenerationDraft {
         &mut self.recipe.draft
     }
 
-    /// Pictures of the next batch.
+    /// The batch size.
     pub fn batch(&self) -> u64 {
         self.recipe.batch
     }
 
-    /// Whether the seed stays after a batch.
+    /// Whether the seed stays the same after a batch.
     pub fn seed_is_locked(&self) -> bool {
         self.recipe.seed_locked
     }
 
-    /// What is known of the loaded model.
+    /// The loaded model's profile.
     pub fn profile(&self) -> Option<&Arc<ModelProfile>> {
         self.model.profile.as_ref()
     }
 
-    /// How the model is.
+    /// The state of the chosen model.
     pub fn model_state(&self) -> &ModelState {
         &self.model.state
     }
 
-    /// Whether the chosen model is not loaded because that once ended the program.
+    /// Whether the chosen model is not loaded because loading it crashed the program before.
     pub fn is_held_back(&self) -> bool {
         self.model.is_held_back
     }
 
-    /// Folders of models that were used before or tried, newest first.
+    /// Model folders that were used or tried before, newest first.
     pub fn recent_models(&self) -> &[RecentModel] {
         &self.model.recent
     }
 
-    /// Previews fitted to the loaded VAE; the built-in model's come with it.
+    /// Preview projections fitted to the loaded VAE; `None` for the built-in model, which has its own.
     pub fn preview_fit(&self) -> Option<&PreviewFit> {
         self.model.fit.as_deref()
     }
 
-    /// Pictures done and in all of a fit under way.
+    /// Progress of a running preview fit: pictures finished, pictures in total.
     pub fn fit_progress(&self) -> Option<(usize, usize)> {
         self.model.fit_progress
     }
 
-    /// Keeps fits in this folder from now on.
+    /// Sets the cache folder for preview fits.
     pub fn keep_fits_in(&mut self, folder: Option<PathBuf>) {
         self.model.fits_folder = folder;
     }
 
-    /// Whether the built-in model is chosen, whose words are known.
+    /// Whether the built-in model is chosen, whose vocabulary is known.
     pub fn is_builtin(&self) -> bool {
         self.recipe.draft.model == ModelSource::Builtin
     }
 
-    /// Whether a model is loaded and jobs can start.
+    /// Whether a model is loaded.
     pub fn is_ready(&self) -> bool {
         matches!(self.model.state, ModelState::Ready { .. }) && self.model.profile.is_some()
     }
 
-    /// Whether pictures can be asked for: at once, or while the model is loading.
+    /// Whether pictures can be requested: a model is loaded or being loaded.
     pub fn takes_jobs(&self) -> bool {
         self.is_ready() || self.model.load.is_some()
     }
@@ -88,37 +88,37 @@ impl Session {
         self.model.load.as_ref().map(|_| &self.recipe.draft.model)
     }
 
-    /// Jobs that wait, the next one first.
+    /// The queued jobs, the next one first.
     pub fn waiting(&self) -> &[Queued] {
         &self.queue.waiting
     }
 
-    /// The job the engine has.
+    /// The running generation job.
     pub fn running(&self) -> Option<&Running> {
         self.queue.running.as_ref()
     }
 
-    /// Pictures that were asked for while a model was loading: they are drawn as soon as one is there.
+    /// The number of pictures requested while a model was being loaded, which start as soon as one is.
     pub fn asked_while_loading(&self) -> u64 {
         self.queue.asked_while_loading()
     }
 
-    /// Pictures that were asked for and are not drawn yet.
+    /// The number of requested pictures that are not finished.
     pub fn unfinished(&self) -> u64 {
         self.queue.unfinished()
     }
 
-    /// Which picture of how many is being drawn, counted from 1.
+    /// The number of the running picture, from 1, and the total.
     pub fn series(&self) -> [u64; 2] {
         self.queue.series()
     }
 
-    /// Seconds until all is drawn that was asked for, as far as can be told.
+    /// Estimated seconds until the queue is empty; `None` if there is no basis for an estimate.
     pub fn seconds_left_all(&self) -> Option<f64> {
         self.queue.seconds_left_all()
     }
 
-    /// All documents, as they lie on the contact sheet: what is being drawn, then the newest first.
+    /// All documents in the order of the contact sheet: the picture being generated, then the newest first.
     pub fn documents(&self) -> impl Iterator<Item = &Document> {
         let drawing = self.documents.list.iter().filter(|document| document.is_drawing());
         drawing.chain(self.documents.list.iter().rev().filter(|document| !document.is_drawing()))
@@ -139,12 +139,12 @@ impl Session {
         self.documents.get(self.documents.compared?)
     }
 
-    /// The drawn picture of a job.
+    /// The result of a generation job.
     pub fn result(&self, job: JobId) -> Option<&ResultItem> {
         self.documents.get(DocumentId::of_job(job))?.result()
     }
 
-    /// Whether the easel goes on to the next picture that is drawn.
+    /// Whether the easel shows each new picture that is generated.
     pub fn follows(&self) -> bool {
         self.documents.follows
     }
@@ -154,22 +154,22 @@ impl Session {
         self.documents.show_noisy
     }
 
-    /// How channels are seen.
+    /// How channels are displayed.
     pub fn options(&self) -> InspectorOptions {
         self.documents.options
     }
 
-    /// What another start finds again of what is typed and set.
+    /// The settings to save between starts.
     pub fn saved_recipe(&self) -> SavedRecipe {
         self.recipe.saved()
     }
 
-    /// Takes up what an earlier start left of that.
+    /// Restores saved settings.
     pub fn restore_recipe(&mut self, saved: SavedRecipe) {
         self.recipe.restore(saved);
     }
 
-    /// Messages, oldest first.
+    /// The notices, oldest first.
     pub fn notices(&self) -> &[Notice] {
         &self.notices.list
     }
@@ -179,7 +179,7 @@ impl Session {
         self.opening.options
     }
 
-    /// What only the person knows.
+    /// The open question to the user.
     pub fn question(&self) -> Option<&Question> {
         self.opening.question.as_ref()
     }

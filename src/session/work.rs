@@ -1,4 +1,4 @@
-//! What the engine does for documents: encoding pictures, decoding latents as they are edited.
+//! Engine jobs of documents: encoding pictures and decoding edited latents.
 
 use super::document::{Work, WorkKind};
 use super::{Document, DocumentId, Effect, Session};
@@ -15,7 +15,7 @@ impl Session {
         self.set_work(id, Work { job, cancel, kind: WorkKind::Encoding, since: now(), decoded: None });
     }
 
-    /// Truly decodes what is on the easel as it is edited.
+    /// Decodes the edited latent on the easel with the VAE.
     pub(super) fn decode_shown(&mut self, how: DecodeChoice) {
         let Some(document) = self.on_easel().filter(|document| !document.is_drawing()) else { return };
         let id = document.id();
@@ -31,7 +31,7 @@ impl Session {
         self.set_work(id, Work { job, cancel, kind: WorkKind::Decoding, since: now(), decoded });
     }
 
-    /// Work for a document; what was done for it before is no longer wanted.
+    /// Sets a document's job and stops its previous one.
     fn set_work(&mut self, id: DocumentId, work: Work) {
         if let Some(document) = self.documents.get_mut(id)
             && let Some(before) = document.work.replace(work)
@@ -40,14 +40,14 @@ impl Session {
         }
     }
 
-    /// Ends what the engine does for a document.
+    /// Stops a document's job.
     pub(super) fn stop_work(&mut self, id: DocumentId) {
         if let Some(work) = self.documents.get(id).and_then(Document::work) {
             work.cancel.stop();
         }
     }
 
-    /// What the encoder said of a document's picture: the mean, model space, and the log-variance, VAE space.
+    /// Handles an encoded picture: the posterior's mean (model space) and log-variance (VAE space).
     pub(super) fn encoded(&mut self, job: JobId, mean: Latent, log_variance: &Latent) {
         let Some(format) = self.model.profile.as_ref().map(|profile| profile.format) else { return };
         let Some(document) = self.documents.with_work(job) else { return };
@@ -65,7 +65,7 @@ impl Session {
         }
     }
 
-    /// A document's latent was decoded; whether the job was for one.
+    /// Handles a decoded latent. Returns whether the job belonged to a document.
     pub(super) fn decoded(&mut self, job: JobId, picture: &Picture) -> bool {
         let Some(document) = self.documents.with_work(job) else { return false };
         let Some(work) = document.work.take() else { return false };
@@ -74,7 +74,7 @@ impl Session {
         true
     }
 
-    /// Has a decode without edits measured against the original.
+    /// Requests the comparison of an unedited decode with its original.
     fn compare(&mut self, job: JobId, decoded: Picture) {
         let is_it = |document: &&mut Document| {
             let shown = document.file().and_then(|file| file.decoded.as_ref());
@@ -96,7 +96,7 @@ impl Session {
         });
     }
 
-    /// What the VAE kept was measured.
+    /// Stores the result of a comparison.
     pub(super) fn take_comparison(&mut self, job: JobId, comparison: Box<crate::formats::Comparison>) {
         let mut files = self.documents.list.iter_mut().filter_map(Document::file_mut);
         if let Some(file) = files.find(|file| file.compared == Some(job)) {
@@ -104,7 +104,7 @@ impl Session {
         }
     }
 
-    /// What the engine did for a document ended without a result.
+    /// Handles a document's job that ended without a result.
     pub(super) fn work_ended(&mut self, job: JobId) {
         if let Some(document) = self.documents.with_work(job) {
             document.work = None;

@@ -1,4 +1,4 @@
-//! What a person points at, opened: a model's files and what its index says of them.
+//! An opened model: its files and its `model_index.json`.
 
 use std::path::PathBuf;
 
@@ -6,10 +6,10 @@ use super::layout::repository_name;
 use super::{ModelFiles, StoreError};
 use crate::catalog::ModelSource;
 
-/// The file that says what kind of pipeline a folder holds.
+/// The file that names a pipeline's class and parts.
 const INDEX: &str = "model_index.json";
 
-/// A model's files, of whatever family.
+/// The files of a model of any family, with its index.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     source: ModelSource,
@@ -18,24 +18,27 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens the files that a choice means, and reads their index.
+    /// Opens the files of a model and reads their index.
+    ///
+    /// # Errors
+    /// If the files are missing, damaged or not a model.
     pub fn open(source: &ModelSource) -> Result<Self, StoreError> {
         let files = ModelFiles::open(source)?;
         let index = files.json(INDEX)?;
         Ok(Self { source: source.clone(), files, index })
     }
 
-    /// What was pointed at.
+    /// The source it was opened from.
     pub fn source(&self) -> &ModelSource {
         &self.source
     }
 
-    /// Its files.
+    /// The model's files.
     pub fn files(&self) -> &ModelFiles {
         &self.files
     }
 
-    /// Where the index is, for messages.
+    /// The path of the index, for messages.
     pub fn index_path(&self) -> PathBuf {
         self.files.path(INDEX)
     }
@@ -49,17 +52,17 @@ impl Checkpoint {
         self.text("_class_name")
     }
 
-    /// The name of the model that the pipeline came from, as far as the index says; may be empty.
+    /// The name of the repository that the pipeline came from, if the index states it; otherwise empty.
     pub fn origin(&self) -> &str {
         repository_name(self.text("_name_or_path"))
     }
 
-    /// A switch of the index, `None` where it does not say.
+    /// A boolean of the index; `None` if it is missing.
     pub fn flag(&self, key: &str) -> Option<bool> {
         self.index.get(key)?.as_bool()
     }
 
-    /// The class of a part in the index, which lists a library and a class; `None` where the part is left out.
+    /// The class of a part. The index lists `[library, class]`; `None` if the part is missing or null.
     pub fn part_class(&self, part: &str) -> Option<&str> {
         match self.index.get(part)? {
             serde_json::Value::Array(pair) => pair.iter().rev().find_map(serde_json::Value::as_str),
@@ -68,7 +71,10 @@ impl Checkpoint {
     }
 }
 
-/// Channels of a model's latents, from its autoencoder's configuration alone.
+/// The number of latent channels of a model, from its VAE's configuration alone.
+///
+/// # Errors
+/// If the model's files or the configuration cannot be read.
 pub fn latent_channels(choice: &ModelSource) -> Result<usize, StoreError> {
     #[derive(serde::Deserialize)]
     struct Config {

@@ -1,4 +1,4 @@
-//! The files of models: the built-in one, and folders in diffusers' layout.
+//! The files of models, presented in diffusers' layout: the built-in model, folders, single files, and files per part.
 
 mod checkpoint;
 mod layout;
@@ -36,40 +36,40 @@ pub enum StoreError {
          them with diffusers: pipe.save_pretrained(folder, safe_serialization=True). Found {}", .0.display()
     )]
     Pickled(PathBuf),
-    /// A file of weights that holds a part of a model, and no file was named for another part.
+    /// No file with a required part was found.
     #[error("the model has no {what}, and no file for it was named ({option} FILE){beside}: {}", path.display())]
     MissingPart {
         /// Which part.
         what: String,
-        /// The option of the command line that names its file.
+        /// The command-line option for its file.
         option: &'static str,
-        /// Why a file that lies beside the model's was passed over, with what separates it; empty if none was.
+        /// A clause about an unreadable file next to the model's, with its separator; may be empty.
         beside: String,
-        /// The file that was pointed at.
+        /// The model's file.
         path: PathBuf,
     },
-    /// A file that was named for a part, and has none that the model takes.
+    /// A file given for a part does not contain one that fits the model.
     #[error("the model takes no {what} from the file that was named for one, which holds {kind}: {}", path.display())]
     WrongPart {
         /// Which part.
         what: String,
-        /// What is in the file.
+        /// What the file contains.
         kind: String,
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// A file of weights that is not a whole model of a family that opens from one file.
+    /// A weights file from which no model can be opened.
     #[error("no model can be opened: this is {kind}: {}", path.display())]
     NotAWholeModel {
         /// What it is, and what to do with it.
         kind: String,
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// It is a file that is not a model.
+    /// A file that is not a model.
     #[error("a model opens from its folder, a safetensors or a GGUF file, and this is {content}: {}", path.display())]
     NotAFolder {
-        /// The kind of the file.
+        /// The kind of its content.
         content: Content,
         /// The file.
         path: PathBuf,
@@ -92,7 +92,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// A file of weights is damaged.
+    /// A weights file is damaged.
     #[error(transparent)]
     Weights(#[from] WeightError),
     /// A configuration file is damaged.

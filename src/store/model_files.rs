@@ -1,11 +1,11 @@
-//! A model's files, wherever they are, under their names in diffusers' layout.
+//! A model's files by their names in diffusers' layout, wherever they are stored.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::StoreError;
-use super::layout::{self, Place};
+use super::layout::{self, Location};
 use crate::catalog::{ModelParts, ModelSource};
 use crate::content::Content;
 use crate::content::json::{self, Json};
@@ -14,69 +14,85 @@ use crate::weights::{TensorSource, WeightsKind, kind_of_weights};
 /// A model's files by their names in diffusers' layout, such as `unet/config.json`.
 #[derive(Clone, Debug)]
 pub struct ModelFiles {
-    /// What an earlier one has comes from there. The last is where the model itself is.
-    places: Vec<Place>,
+    /// Searched in order. The last one is that of the model itself.
+    locations: Vec<Location>,
 }
 
 impl ModelFiles {
-    /// The files of a chosen model.
+    /// Opens the files of a model. Of weights, only headers are read.
+    ///
+    /// # Errors
+    /// If files are missing, damaged or not those of a supported model.
     pub fn open(choice: &ModelSource) -> Result<Self, StoreError> {
-        let places = match choice {
-            ModelSource::Builtin => vec![Place::Builtin],
-            ModelSource::Folder(path) => vec![place_of(path, &ModelParts::default())?],
-            ModelSource::Parts(parts) => places_of(parts)?,
+        let locations = match choice {
+            ModelSource::Builtin => vec![Location::Builtin],
+            ModelSource::Folder(path) => vec![open_location(path, &ModelParts::default())?],
+            ModelSource::Parts(parts) => open_parts(parts)?,
         };
-        Ok(Self { places })
+        Ok(Self { locations })
     }
 
-    fn place_with(&self, name: &str) -> Option<&Place> {
-        self.places.iter().find(|place| place.contains(name))
+    fn location_with(&self, name: &str) -> Option<&Location> {
+        self.locations.iter().find(|location| location.contains(name))
     }
 
-    /// The place of the model itself.
-    fn own(&self) -> &Place {
-        self.places.last().unwrap_or(&Place::Builtin)
+    /// The location of the model itself.
+    fn own(&self) -> &Location {
+        self.locations.last().unwrap_or(&Location::Builtin)
     }
 
-    /// Where a file is, for messages.
+    /// The path of a file, for messages.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.place_with(name).unwrap_or_else(|| self.own()).path(name)
+        self.location_with(name).unwrap_or_else(|| self.own()).path(name)
     }
 
-    /// Whether there is such a file.
+    /// Whether the file exists.
     pub fn contains(&self, name: &str) -> bool {
-        self.place_with(name).is_some()
+        self.location_with(name).is_some()
     }
 
-    /// The names of the files in one of the model's folders, sorted; none if there is no such folder.
+    /// The names of the files in one of the model's folders, sorted; empty if there is no such folder.
     pub fn names_in(&self, folder: &str) -> Vec<String> {
-        let mut names: Vec<String> = self.places.iter().flat_map(|place| place.names_in(folder)).collect();
+        let mut names: Vec<String> =
+            self.locations.iter().flat_map(|location| location.names_in(folder)).collect();
         names.sort();
         names
     }
 
-    /// A small file's bytes, `None` if it is not there.
+    /// The bytes of a configuration or tokenizer file; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is damaged.
     pub fn read(&self, name: &str) -> Result<Option<Cow<'static, [u8]>>, StoreError> {
-        for place in &self.places {
-            if let Some(bytes) = place.read(name)? {
+        for location in &self.locations {
+            if let Some(bytes) = location.read(name)? {
                 return Ok(Some(bytes));
             }
         }
         Ok(None)
     }
 
-    /// A small file that must be there.
+    /// The bytes of a required configuration or tokenizer file.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and if the file is missing.
     pub fn require(&self, name: &str) -> Result<Cow<'static, [u8]>, StoreError> {
         self.read(name)?.ok_or_else(|| self.missing(name))
     }
 
-    /// A JSON file that must be there, read as Python reads it.
+    /// A required JSON file, parsed as Python does.
+    ///
+    /// # Errors
+    /// As [`require`](Self::require), and if the content does not match `T`.
     pub fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {
         json::from_json(self.document(name)?)
             .map_err(|error| StoreError::Damaged { reason: error.to_string(), path: self.path(name) })
     }
 
-    /// The same as it is written, where a key that is null is one that is there.
+    /// A required JSON file as a document, which distinguishes a null value from a missing key.
+    ///
+    /// # Errors
+    /// As [`require`](Self::require), and if the file is not JSON.
     pub fn document(&self, name: &str) -> Result<Json, StoreError> {
         let bytes = self.require(name)?;
         let damaged = |reason: String| StoreError::Damaged { reason, path: self.path(name) };
@@ -84,26 +100,29 @@ impl ModelFiles {
             Content::Empty | Content::Json | Content::Unknown => damaged(error.to_string()),
             content => damaged(format!("it is {content}")),
         })?;
-        // No file of a model has this key, and servers' answers have little else.
+        // No file of a model has this key; a saved error response of a server has.
         if let Some(Json::Text(answer)) = document.get("error") {
             return Err(damaged(format!("it is a server's answer ‘{answer}’; download it again")));
         }
         Ok(document)
     }
 
-    /// The model's name for people.
+    /// The model's display name.
     pub fn name(&self) -> String {
         self.own().name()
     }
 
-    /// The tensors of a part such as `unet`; only headers are read yet.
+    /// The tensors of a part such as `unet`. Only headers are read.
+    ///
+    /// # Errors
+    /// If the part is missing, pickled or damaged.
     pub fn tensors(&self, part: &str) -> Result<Arc<dyn TensorSource>, StoreError> {
-        for place in &self.places {
-            if let Some(tensors) = place.tensors(part)? {
+        for location in &self.locations {
+            if let Some(tensors) = location.tensors(part)? {
                 return Ok(tensors);
             }
         }
-        if let Place::Assembled(_) = self.own() {
+        if let Location::Assembled(_) = self.own() {
             let reason = format!(
                 "the configuration (--config) asks for the part ‘{part}’, which this kind of model does not have"
             );
@@ -118,13 +137,13 @@ impl ModelFiles {
     }
 }
 
-/// A folder in diffusers' layout, or a file with a model, whose other parts may be in other files.
-fn place_of(path: &Path, parts: &ModelParts) -> Result<Place, StoreError> {
+/// Opens a folder in diffusers' layout, or a weights file whose other parts may be in the files of `parts`.
+fn open_location(path: &Path, parts: &ModelParts) -> Result<Location, StoreError> {
     if path.is_dir() {
         let folder = snapshot_in(path).unwrap_or_else(|| path.to_owned());
         return match whole_model_in(&folder) {
-            Some(file) => place_of(&file, parts),
-            None => Ok(Place::Folder(folder)),
+            Some(file) => open_location(&file, parts),
+            None => Ok(Location::Folder(folder)),
         };
     }
     if !path.exists() {
@@ -137,7 +156,7 @@ fn place_of(path: &Path, parts: &ModelParts) -> Result<Place, StoreError> {
     let file = path.to_owned();
     match Content::of_file(path) {
         Ok(Content::Safetensors | Content::Gguf) => {
-            Ok(Place::Assembled(Arc::new(layout::from_files(path, parts)?)))
+            Ok(Location::Assembled(Arc::new(layout::from_files(path, parts)?)))
         }
         Ok(Content::Pickle) => Err(StoreError::Pickled(file)),
         Ok(content) => Err(StoreError::NotAFolder { content, path: file }),
@@ -145,10 +164,10 @@ fn place_of(path: &Path, parts: &ModelParts) -> Result<Place, StoreError> {
     }
 }
 
-/// The file by which a folder in diffusers' layout is known.
+/// The file that marks a folder in diffusers' layout.
 const INDEX: &str = "model_index.json";
 
-/// The snapshot that a repository's folder in Hugging Face's cache means: that of its main branch, or the newest.
+/// The snapshot of a repository's folder in the Hugging Face cache: that of its main branch, or else the newest.
 fn snapshot_in(folder: &Path) -> Option<PathBuf> {
     let snapshots = folder.join("snapshots");
     if folder.join(INDEX).exists() || !snapshots.is_dir() {
@@ -165,7 +184,7 @@ fn snapshot_in(folder: &Path) -> Option<PathBuf> {
     main.or_else(newest)
 }
 
-/// The one file with a model in a folder that is not in diffusers' layout.
+/// The only file with a denoiser in a folder that is not in diffusers' layout; `None` if there are several.
 fn whole_model_in(folder: &Path) -> Option<PathBuf> {
     if folder.join(INDEX).exists() {
         return None;
@@ -177,9 +196,9 @@ fn whole_model_in(folder: &Path) -> Option<PathBuf> {
     models.next().is_none().then_some(first)
 }
 
-/// The places of a model from several files, those that count more first.
-fn places_of(parts: &ModelParts) -> Result<Vec<Place>, StoreError> {
-    let mut places = Vec::new();
+/// The locations of a model in several files, in order of precedence.
+fn open_parts(parts: &ModelParts) -> Result<Vec<Location>, StoreError> {
+    let mut locations = Vec::new();
     if let Some(folder) = &parts.configuration {
         if !folder.exists() {
             return Err(StoreError::NoFolder(folder.clone()));
@@ -188,23 +207,23 @@ fn places_of(parts: &ModelParts) -> Result<Vec<Place>, StoreError> {
             let reason = "the configurations of a model are a folder, and this is a file".to_owned();
             return Err(StoreError::Damaged { reason, path: folder.clone() });
         }
-        places.push(Place::Configurations(folder.clone()));
+        locations.push(Location::Configurations(folder.clone()));
     }
-    let model = place_of(&parts.model, parts)?;
-    let Place::Folder(_) = model else {
-        places.push(model);
-        return Ok(places);
+    let model = open_location(&parts.model, parts)?;
+    let Location::Folder(_) = model else {
+        locations.push(model);
+        return Ok(locations);
     };
-    let stand_ins = Arc::new(layout::stand_ins(parts)?);
-    places.push(Place::Assembled(stand_ins.clone()));
-    places.push(model);
-    // A file that was named must not be passed over in silence.
-    for (part, path) in stand_ins.part_files() {
-        if !places.iter().any(|place| place.contains(&format!("{part}/config.json"))) {
+    let replacement_parts = Arc::new(layout::replacement_parts(parts)?);
+    locations.push(Location::Assembled(replacement_parts.clone()));
+    locations.push(model);
+    // A file that was given must not be ignored silently.
+    for (part, path) in replacement_parts.part_files() {
+        if !locations.iter().any(|location| location.contains(&format!("{part}/config.json"))) {
             return Err(layout::wrong_part(part, &path));
         }
     }
-    Ok(places)
+    Ok(locations)
 }
 
 #[cfg(test)]
@@ -212,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_repository_in_the_cache_and_a_folder_around_one_file_are_what_is_in_them() {
+    fn cached_repositories_and_folders_with_one_model_file_open() {
         let root = tempfile::tempdir().unwrap();
         let repository = root.path().join("models--stabilityai--sd-turbo");
         for commit in ["a1", "b2"] {
@@ -232,13 +251,13 @@ mod tests {
         std::fs::write(folder.join("notes.txt"), "a model").unwrap();
         let opened = || ModelFiles::open(&ModelSource::Folder(folder.clone())).unwrap();
         assert_eq!(opened().name(), "dream");
-        // Of two nobody knows which is meant.
+        // Two models in one folder are ambiguous.
         std::fs::copy(&fixture, folder.join("second.safetensors")).unwrap();
         assert!(!opened().contains(INDEX));
     }
 
     #[test]
-    fn a_file_in_a_folders_place_is_called_what_it_is() {
+    fn errors_name_the_content_of_files_that_are_not_models() {
         let root = tempfile::tempdir().unwrap();
         let refused = |name: &str, content: &[u8]| {
             let path = root.path().join(name);
@@ -274,9 +293,9 @@ mod tests {
         assert!(wrong.contains("‘sample_size’ should be a whole number and is the text ‘x’: "), "{wrong}");
     }
 
-    /// A number of its tokenizer is changed, so that the file is damaged in that alone.
+    /// Only one number of the tokenizer is damaged.
     #[test]
-    fn a_damaged_tokenizer_in_a_gguf_file_is_an_error_of_that_file_where_it_is_asked_for() {
+    fn a_damaged_tokenizer_in_a_gguf_file_is_an_error_when_it_is_read() {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
         let folder = tempfile::tempdir().unwrap();
         let t5 = folder.path().join("t5.gguf");
@@ -301,7 +320,7 @@ mod tests {
             let files = ModelFiles::open(&ModelSource::Parts(Box::new(parts))).unwrap();
             files.read("tokenizer_2/tokenizer.json").map(|_| ()).map_err(|error| error.to_string())
         };
-        // After the key come the kind of the value, of a list its elements' kind and their count.
+        // A key is followed by the type of its value; for an array, then by the type and number of its elements.
         let unknown = after("tokenizer.ggml.unknown_token_id") + 4;
         let score = after("tokenizer.ggml.scores") + 16;
         let said =
@@ -313,7 +332,7 @@ mod tests {
             error.contains("its tokenizer's unknown token has the number 1000000, and it has "),
             "{error}"
         );
-        // A tokenizer in a folder that was named counts, and the file's is not used.
+        // A tokenizer in the configuration folder takes precedence over the file's.
         assert_eq!(read(score, nan, Some("flux")), Ok(()));
     }
 }

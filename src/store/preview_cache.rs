@@ -1,5 +1,5 @@
-//! The file that keeps the fit of a VAE's previews: the sums of the regressions, and the held-out latents. Its name
-//! contains the hash of the VAE.
+//! File format of cached preview fits: a safetensors file with the sums of the regressions and the held-out latents,
+//! named by the hash of the VAE.
 
 use std::path::{Path, PathBuf};
 
@@ -8,19 +8,19 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::latent::{Latent, LatentShape};
 use crate::projection::{PreviewFitData, RidgeRegression};
 
-/// Larger numbers of channels or patch edges than any VAE has mean a damaged file.
+// Values above these limits, which no VAE reaches, mean that the file is damaged.
 const MAX_CHANNELS: usize = 1024;
 const MAX_DOWNSCALE: usize = 64;
 
-/// The path of the file for a VAE.
+/// The path of the cache file of a VAE.
 pub fn path(folder: &Path, vae_hash: &str) -> PathBuf {
     folder.join(format!("preview-{vae_hash}.safetensors"))
 }
 
-/// Serialises a fit as a safetensors file.
+/// Serialises the data of a fit as a safetensors file.
 ///
 /// # Errors
-/// The serialiser's, which does not occur for valid data.
+/// Errors of the serialiser, which do not occur for valid data.
 pub fn to_bytes(fit: &PreviewFitData) -> Result<Vec<u8>, safetensors::SafeTensorError> {
     let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     let sizes = [fit.channels as u64, fit.downscale as u64, fit.linear.rows(), fit.patch.rows()];
@@ -48,7 +48,7 @@ pub fn to_bytes(fit: &PreviewFitData) -> Result<Vec<u8>, safetensors::SafeTensor
     safetensors::serialize(views, None)
 }
 
-/// Reads a fit from the bytes of a file; `None` if they are not what [`to_bytes`] writes.
+/// Deserialises the data of a fit; `None` if the bytes are not valid output of [`to_bytes`].
 pub fn from_bytes(bytes: &[u8]) -> Option<PreviewFitData> {
     let tensors = SafeTensors::deserialize(bytes).ok()?;
     let data = |name: &str, dtype: Dtype| {
@@ -109,13 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn rows_come_back_from_their_file() {
+    fn data_survive_a_round_trip() {
         assert_eq!(from_bytes(&to_bytes(&rows()).unwrap()), Some(rows()));
         assert_eq!(rows().patch.rows(), 2);
     }
 
     #[test]
-    fn a_damaged_file_is_no_fit_and_no_panic() {
+    fn damaged_files_are_rejected_without_a_panic() {
         let bytes = to_bytes(&rows()).unwrap();
         for cut in [0, 7, 9, 80, bytes.len() - 1] {
             assert_eq!(from_bytes(&bytes[..cut]), None, "{cut}");

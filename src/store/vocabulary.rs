@@ -1,4 +1,4 @@
-//! What the training recipe stored beside the weights of the built-in model: its vocabulary and its preview projections.
+//! Assets of the built-in model besides its weights: its vocabulary and preview projections.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use crate::projection::{PatchProjection, PreviewFit, ProjectionQuality, RgbProje
 /// The vocabulary of the built-in model.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 pub struct Vocabulary {
-    /// Prompts that it draws well.
+    /// Example prompts.
     pub examples: Vec<String>,
     /// The grammar of its prompts.
     pub grammar: Grammar,
@@ -16,25 +16,29 @@ pub struct Vocabulary {
     pub words: Vec<String>,
 }
 
-/// Templates with placeholders such as `{list}`, and their lists.
+/// Prompt templates with placeholders such as `{list}`, and the texts that replace them.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 pub struct Grammar {
-    /// Such as `{terrain} {time}, {sky}`.
+    /// Templates such as `{terrain} {time}, {sky}`.
     pub templates: Vec<String>,
     /// The texts that may replace each placeholder.
     pub lists: BTreeMap<String, Vec<String>>,
 }
 
 impl Vocabulary {
-    /// Composes a prompt from the grammar; `dice` gives a random number for each choice.
-    pub fn compose(&self, mut dice: impl FnMut() -> u64) -> String {
+    /// Composes a prompt from the grammar; `random` returns a random number for each choice.
+    pub fn compose(&self, mut random: impl FnMut() -> u64) -> String {
         let mut pick = |from: &[String]| -> String {
-            if from.is_empty() { String::new() } else { from[(dice() % from.len() as u64) as usize].clone() }
+            if from.is_empty() {
+                String::new()
+            } else {
+                from[(random() % from.len() as u64) as usize].clone()
+            }
         };
         let mut prompt = String::new();
         let template = pick(&self.grammar.templates);
         for (i, part) in template.split(['{', '}']).enumerate() {
-            // Every second part was in braces.
+            // Parts with an odd index were in braces.
             match self.grammar.lists.get(part) {
                 Some(list) if i % 2 == 1 => prompt.push_str(&pick(list)),
                 _ => prompt.push_str(part),
@@ -49,14 +53,14 @@ impl Vocabulary {
         self.words.binary_search_by(|w| w.as_str().cmp(&word)).is_ok()
     }
 
-    /// The known words with this start, at most `most`.
-    pub fn completions(&self, start: &str, most: usize) -> Vec<&str> {
+    /// The known words with this prefix, in alphabetical order, at most `limit`.
+    pub fn completions(&self, start: &str, limit: usize) -> Vec<&str> {
         let start = start.to_lowercase();
         let from = self.words.partition_point(|w| w.as_str() < start.as_str());
         self.words[from..]
             .iter()
             .take_while(|w| w.starts_with(&start))
-            .take(most)
+            .take(limit)
             .map(String::as_str)
             .collect()
     }

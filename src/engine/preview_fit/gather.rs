@@ -1,4 +1,4 @@
-//! The first data of a fit: procedural pictures that the VAE encodes, and spectral noise that it decodes.
+//! The initial data of a fit: procedural pictures encoded and decoded by the VAE, and decoded spectral noise.
 
 use super::samples::{procedural_picture, spectral_noise};
 use crate::engine::failure::{JobError, Task};
@@ -11,14 +11,14 @@ use crate::request::{CancelToken, DecodeChoice, Seed};
 
 /// Edge of the square latents, latent pixels.
 const EDGE: usize = 32;
-/// Procedural pictures that the regressions learn from.
+/// Number of procedural pictures in the regressions.
 const PICTURES: usize = 8;
-/// Procedural pictures held out of the regressions, to measure them with.
+/// Number of procedural pictures held out to measure the quality.
 const HELD_OUT: usize = 3;
-/// Latents of spectral noise that the regressions learn from.
+/// Number of spectral noise latents in the regressions.
 const NOISES: usize = 4;
 
-/// Encodes and decodes until there are enough rows for a fit.
+/// Encodes and decodes the initial data.
 pub(super) fn gather(
     model: &dyn LatentDiffusionModel,
     job: JobId,

@@ -1,9 +1,9 @@
-//! Previews fitted to a VAE, by regression on what it encodes and decodes.
+//! Preview projections fitted to a VAE, by regression on latents and their decodes.
 //!
-//! A `FitPreview` job gathers the first data; every later picture of the model adds to them.
+//! A `FitPreview` job gathers the initial data; every picture decoded later adds to them.
 
+mod cache;
 mod gather;
-mod kept;
 mod samples;
 
 use std::path::PathBuf;
@@ -19,22 +19,22 @@ use crate::models::LatentDiffusionModel;
 use crate::projection::{PreviewFit, PreviewFitData, ProjectionQuality, render_linear_reference};
 use crate::request::{CancelToken, Picture};
 
-/// Ridge of the regressions, as a share of the mean square of their inputs.
+/// Ridge of the regressions, relative to the mean square of their inputs.
 const RIDGE: f64 = 1e-4;
-/// Rows above which further pictures add nothing: 500 latents of 64 × 64.
+/// Number of rows above which further pictures are ignored: about 500 latents of 64 × 64.
 const MAX_ROWS: u64 = 2_000_000;
 
-/// The fit of the loaded model's previews: its data, and the folder they are kept in.
+/// The preview fit of the loaded model: its data and the cache folder.
 pub(super) struct PreviewFitter {
     data: PreviewFitData,
     folder: Option<PathBuf>,
 }
 
 impl PreviewFitter {
-    /// Reads the data kept in `folder` for the model's VAE, or gathers them if `may_compute`.
+    /// Reads the cached data of the model's VAE from `folder`, or gathers them if `may_compute`.
     ///
     /// # Errors
-    /// [`JobError::Cancelled`] if the job was stopped, or nothing is kept and nothing may be computed;
+    /// [`JobError::Cancelled`] if the job was stopped, or nothing is cached and nothing may be computed;
     /// [`JobError::Failed`] if the VAE fails.
     pub(super) fn open(
         model: &dyn LatentDiffusionModel,
@@ -44,7 +44,7 @@ impl PreviewFitter {
         cancel: &CancelToken,
         outbox: &Outbox,
     ) -> Result<Self, JobError> {
-        if let Some(data) = folder.as_deref().and_then(|folder| kept::read(folder, model)) {
+        if let Some(data) = folder.as_deref().and_then(|folder| cache::read(folder, model)) {
             return Ok(Self { data, folder });
         }
         if !may_compute {
@@ -52,11 +52,11 @@ impl PreviewFitter {
         }
         let data = gather::gather(model, job, cancel, outbox)?;
         let fitter = Self { data, folder };
-        fitter.keep(model);
+        fitter.save(model);
         Ok(fitter)
     }
 
-    /// Adds a latent and the picture that the model decoded from it. Whether the fit changed.
+    /// Adds a latent and its decode. Returns whether the data changed.
     pub(super) fn learn(
         &mut self,
         model: &dyn LatentDiffusionModel,
@@ -65,18 +65,18 @@ impl PreviewFitter {
     ) -> bool {
         let changed = learn(&mut self.data, latent, decoded);
         if changed {
-            self.keep(model);
+            self.save(model);
         }
         changed
     }
 
-    fn keep(&self, model: &dyn LatentDiffusionModel) {
+    fn save(&self, model: &dyn LatentDiffusionModel) {
         if let Some(folder) = &self.folder {
-            kept::write(folder, &self.data, &model.profile().vae_hash);
+            cache::write(folder, &self.data, &model.profile().vae_hash);
         }
     }
 
-    /// Solves the regressions and sends the client the fit.
+    /// Solves the regressions and sends the fit to the client.
     pub(super) fn send(&self, job: JobId, model: &ModelSource, outbox: &Outbox) {
         if let Some(fit) = solve(&self.data) {
             outbox.send(Event::PreviewFitted { job, model: model.clone(), fit: Arc::new(fit) });
@@ -84,7 +84,8 @@ impl PreviewFitter {
     }
 }
 
-/// Adds a latent and its picture, unless there are enough or they are of another VAE. Whether the data changed.
+/// Adds a latent and its decode, unless there are enough rows or the latent is of another VAE. Returns whether the data
+/// changed.
 fn learn(data: &mut PreviewFitData, latent: &Latent, decoded: &Picture) -> bool {
     let fits = latent.shape().channels == data.channels;
     let wanted = fits && data.patch.rows() < MAX_ROWS;
@@ -94,7 +95,7 @@ fn learn(data: &mut PreviewFitData, latent: &Latent, decoded: &Picture) -> bool 
     wanted
 }
 
-/// Solves both regressions and measures them on the pictures held out. `None` if there is too little data.
+/// Solves both regressions and measures them on the held-out pictures. `None` if there is too little data.
 fn solve(data: &PreviewFitData) -> Option<PreviewFit> {
     let (linear, patch) = data.solve(RIDGE)?;
     let linear_quality =
@@ -106,7 +107,8 @@ fn solve(data: &PreviewFitData) -> Option<PreviewFit> {
     Some(PreviewFit { linear: linear.into(), linear_quality, patch: patch.into(), patch_quality })
 }
 
-/// Mean agreement of previews with the VAE's pictures, over those held out. `draw` gives rows of RGB, 0 to 1.
+/// Mean quality of previews against the VAE's decodes, over the held-out pictures. `draw` returns `[H·P, W·P, 3]` RGB
+/// in 0..=1.
 fn quality(data: &PreviewFitData, draw: impl Fn(&Latent) -> Vec<[f32; 3]>) -> Option<ProjectionQuality> {
     let mut sum = ProjectionQuality { psnr: 0.0, ssim: 0.0 };
     for (latent, decoded) in &data.held_out {
@@ -152,9 +154,9 @@ mod tests {
         data.held_out.push((apart.clone(), decode(&apart).rgb().to_vec()));
         let fit = solve(&data).unwrap();
         assert!(fit.patch_is_better());
-        // What is left is the rounding to bytes and the ridge.
+        // The remaining error comes from the rounding to bytes and the ridge.
         assert!(fit.patch_quality.psnr > 40.0, "{fit:?}", fit = fit.patch_quality);
         let other = spectral_noise(&[[0.0, 1.0]; 3], 32, Seed(1));
-        assert!(!learn(&mut data, &other, &decode(&apart)), "another VAE's latent is left out");
+        assert!(!learn(&mut data, &other, &decode(&apart)), "another VAE's latent is ignored");
     }
 }

@@ -1,9 +1,9 @@
-//! Made-up pictures and latents that resemble real ones closely enough to fit a preview to.
+//! Synthetic pictures and latents that resemble real ones closely enough for a preview fit.
 
 use crate::latent::{Latent, LatentShape};
 use crate::request::{Picture, Seed};
 
-/// Uniform numbers in 0..1 from a seed (SplitMix64: Steele, Lea & Flood 2014).
+/// Uniform random numbers in 0..1 (SplitMix64: Steele, Lea & Flood 2014).
 struct Uniform(u64);
 
 impl Uniform {
@@ -20,14 +20,14 @@ impl Uniform {
     }
 }
 
-/// A square picture of `edge` pixels: a random vertical gradient with discs, rectangles and stripes at random
-/// angles, shaded and grained, so that it has the flat areas, edges and textures of photographs.
+/// A square picture with an edge of `edge` pixels: a vertical gradient with discs, rectangles and stripes at random
+/// angles, shaded and with grain, so that it has flat areas, edges and textures as photographs do.
 pub(super) fn procedural_picture(edge: usize, seed: Seed) -> Picture {
-    let mut dice = Uniform(seed.0.wrapping_mul(0x1234_5678_9abc_def1) + 1);
-    let (top, bottom) = (dice.colour(), dice.colour());
-    let grain = dice.next() * 0.08;
+    let mut rng = Uniform(seed.0.wrapping_mul(0x1234_5678_9abc_def1) + 1);
+    let (top, bottom) = (rng.colour(), rng.colour());
+    let grain = rng.next() * 0.08;
     let shapes: Vec<([f32; 8], [f32; 3])> =
-        (0..14).map(|_| (std::array::from_fn(|_| dice.next()), dice.colour())).collect();
+        (0..14).map(|_| (std::array::from_fn(|_| rng.next()), rng.colour())).collect();
     let mut bytes = Vec::with_capacity(edge * edge * 3);
     for y in 0..edge {
         for x in 0..edge {
@@ -53,19 +53,19 @@ pub(super) fn procedural_picture(edge: usize, seed: Seed) -> Picture {
                 }
             }
             for value in rgb {
-                bytes.push(((value + (dice.next() - 0.5) * grain).clamp(0.0, 1.0) * 255.0) as u8);
+                bytes.push(((value + (rng.next() - 0.5) * grain).clamp(0.0, 1.0) * 255.0) as u8);
             }
         }
     }
     Picture::new(edge, edge, bytes).unwrap_or_else(|error| unreachable!("{error}"))
 }
 
-/// A square latent of `edge` latent pixels whose power falls with frequency as that of pictures does: octaves of
+/// A square latent with an edge of `edge` latent pixels, whose power falls with frequency as in pictures: octaves of
 /// noise, each twice as coarse and twice as strong.
 ///
 /// `statistics`: mean and standard deviation of each channel, model space; their number is the number of channels.
 pub(super) fn spectral_noise(statistics: &[[f32; 2]], edge: usize, seed: Seed) -> Latent {
-    let mut dice = Uniform(seed.0 + 77);
+    let mut rng = Uniform(seed.0 + 77);
     let shape = LatentShape::new(statistics.len(), edge, edge);
     let mut values = Vec::with_capacity(shape.len());
     for [mean, std] in statistics {
@@ -75,7 +75,7 @@ pub(super) fn spectral_noise(statistics: &[[f32; 2]], edge: usize, seed: Seed) -
             let cells = edge / cell + 2;
             // The sum of three uniform numbers is close enough to a normal distribution.
             let grid: Vec<f32> =
-                (0..cells * cells).map(|_| dice.next() + dice.next() + dice.next() - 1.5).collect();
+                (0..cells * cells).map(|_| rng.next() + rng.next() + rng.next() - 1.5).collect();
             for (i, value) in plane.iter_mut().enumerate() {
                 let (x, y) = ((i % edge) as f32 / cell as f32, (i / edge) as f32 / cell as f32);
                 let (left, top) = (x as usize, y as usize);

@@ -1,5 +1,5 @@
-//! FLUX.1 and Chroma: a transformer in Black Forest Labs' layout, with a CLIP (FLUX.1) and a T5 text encoder and a VAE, in one
-//! file or several.
+//! FLUX.1 and Chroma in one or several files: a transformer in Black Forest Labs' layout, CLIP (FLUX.1 only) and T5
+//! text encoders, and a VAE.
 
 use serde_json::{Value, json};
 
@@ -12,10 +12,10 @@ use super::stable_diffusion::add_tokenizer;
 use crate::latent::LatentFormat;
 use crate::weights::TensorSource;
 
-/// Channels of the VAE's latents.
+/// Number of latent channels of the VAE.
 const LATENT_CHANNELS: usize = 16;
 
-/// The parts of a model, and what their tensors say of their configurations.
+/// Assembles a model. Configurations are derived from the shapes of the tensors.
 pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     let mut model = Assembled::new(sources.origin.clone());
     let shape = flux_shape(&*sources.own).ok_or_else(|| StoreError::Damaged {
@@ -25,8 +25,8 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     })?;
     let names = flux_names(&*sources.own, &shape);
     model.add("transformer", &sources.own, Part { names, config: transformer_config(&shape) });
-    // Chroma takes no pooled embedding, and has T5 alone.
-    let t5_place = if let Some(pooled) = shape.pooled {
+    // Chroma takes no pooled embedding, so T5 is its only text encoder.
+    let t5_index = if let Some(pooled) = shape.pooled {
         let (source, mut clip) = sources.part(Role::TextEncoder(0), "CLIP-L text encoder", |source| {
             part::clip(source).filter(|part| part.config["hidden_size"] == pooled)
         })?;
@@ -37,12 +37,12 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     } else {
         0
     };
-    let (source, part) = sources.part(Role::TextEncoder(t5_place), "T5 text encoder (t5xxl)", |source| {
+    let (source, part) = sources.part(Role::TextEncoder(t5_index), "T5 text encoder (t5xxl)", |source| {
         t5(source).filter(|part| part.config["d_model"] == shape.text)
     })?;
     let (name, tokenizer) =
         [("text_encoder", "tokenizer/tokenizer.json"), ("text_encoder_2", "tokenizer_2/tokenizer.json")]
-            [t5_place];
+            [t5_index];
     model.add(name, &source, part);
     model.add_gguf_tokenizer(tokenizer, &*source);
     let (source, vae) = sources.part(Role::Vae, "VAE (ae.safetensors)", flux_vae)?;
@@ -70,13 +70,13 @@ fn index(shape: &FluxShape) -> Value {
     })
 }
 
-/// The transformer in a file.
+/// The transformer in a file; `None` if there is none.
 pub(super) fn transformer(source: &dyn TensorSource) -> Option<Part> {
     let shape = flux_shape(source)?;
     Some(Part { names: flux_names(source, &shape), config: transformer_config(&shape) })
 }
 
-/// A T5 encoder.
+/// A T5 encoder in a file; `None` if there is none.
 pub(super) fn t5(source: &dyn TensorSource) -> Option<Part> {
     let names: Names = t5_names(source)?;
     let shape = |name: &str| source.info(names.get(name)?.name()).map(|info| info.shape);
@@ -102,7 +102,7 @@ pub(super) fn t5(source: &dyn TensorSource) -> Option<Part> {
     Some(Part { names, config })
 }
 
-/// FLUX's VAE, which other families have too.
+/// FLUX's VAE, which other families use, too.
 pub(super) fn flux_vae(source: &dyn TensorSource) -> Option<Part> {
     let LatentFormat { scale, shift, .. } = LatentFormat::FLUX;
     part::vae(source, scale, shift).filter(|part| part.config["latent_channels"] == LATENT_CHANNELS)
@@ -120,7 +120,7 @@ fn transformer_config(shape: &FluxShape) -> Value {
         "attention_head_dim": head,
         "num_attention_heads": shape.width / head.max(1),
         "joint_attention_dim": shape.text,
-        // 16, 56 and 56 of 128.
+        // For a head of 128: 16, 56 and 56.
         "axes_dims_rope": [head / 8, head * 7 / 16, head * 7 / 16],
     });
     if let Some([layers, hidden]) = shape.approximator {
@@ -135,7 +135,7 @@ fn transformer_config(shape: &FluxShape) -> Value {
     config
 }
 
-/// The scheduler of the released models: dev's, which takes a guidance scale, and schnell's.
+/// The scheduler configuration of the released models: that of dev, which takes a guidance scale, or of schnell.
 fn scheduler_config(shape: &FluxShape) -> Value {
     json!({
         "_class_name": "FlowMatchEulerDiscreteScheduler",

@@ -1,7 +1,7 @@
-//! The tokenizers inside GGUF files, in the form of `tokenizer.json`.
+//! Conversion of the tokenizers in GGUF files to `tokenizer.json`.
 //!
-//! Source: llama.cpp's keys `tokenizer.ggml.*`, <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, and the forms
-//! that transformers gives T5's and Qwen's tokenizers.
+//! Source: llama.cpp's keys `tokenizer.ggml.*`, <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, and the
+//! structure of T5's and Qwen's tokenizers in transformers.
 
 use std::borrow::Cow;
 
@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use crate::weights::{GgufMetadata, GgufNumbers, GgufTexts, GgufValue};
 
-/// Kinds of tokens, as llama.cpp counts them: those that stand in a text as they are written.
+/// Token types of llama.cpp that are matched literally in a text.
 const CONTROL: u64 = 3;
 const USER_DEFINED: u64 = 4;
-/// The sign of a space.
+/// SentencePiece's replacement for a space.
 const SPACE: &str = "▁";
 
-/// The tokenizer of a file, `None` if it has none or one of another kind; an error says what is wrong with it.
+/// The tokenizer of a file; `None` if it has none or one of an unsupported type. The error says how it is damaged.
 pub(super) fn tokenizer_json(metadata: &GgufMetadata) -> Option<Result<Value, String>> {
     let tokens = texts(metadata, "tokenizer.ggml.tokens")?;
     for key in ["tokenizer.ggml.scores", "tokenizer.ggml.token_type"] {
@@ -42,7 +42,7 @@ fn texts<'a>(metadata: &'a GgufMetadata, key: &str) -> Option<&'a GgufTexts> {
     if let GgufValue::Texts(texts) = metadata.get(key)? { Some(texts) } else { None }
 }
 
-/// Texts in turn; bytes that are no text become replacement characters.
+/// Texts as strings; invalid UTF-8 becomes replacement characters.
 fn words(texts: &GgufTexts) -> impl Iterator<Item = Cow<'_, str>> {
     texts.iter().map(String::from_utf8_lossy)
 }
@@ -51,7 +51,7 @@ fn numbers<'a>(metadata: &'a GgufMetadata, key: &str) -> Option<&'a GgufNumbers>
     if let GgufValue::Numbers(numbers) = metadata.get(key)? { Some(numbers) } else { None }
 }
 
-/// The tokens of the kinds that are looked for in a text before anything else.
+/// The tokens that are matched before the tokenization of the rest.
 fn added_tokens(metadata: &GgufMetadata, tokens: &GgufTexts) -> Vec<Value> {
     let kinds = numbers(metadata, "tokenizer.ggml.token_type");
     let kinds = kinds.into_iter().flat_map(GgufNumbers::iter).map(|kind| kind.as_u64().unwrap_or_default());
@@ -66,7 +66,7 @@ fn added_tokens(metadata: &GgufMetadata, tokens: &GgufTexts) -> Vec<Value> {
         .collect()
 }
 
-/// T5's: SentencePiece's unigram model.
+/// T5's tokenizer: SentencePiece's unigram model.
 fn unigram(metadata: &GgufMetadata, tokens: &GgufTexts) -> Option<Result<Value, String>> {
     let scores = numbers(metadata, "tokenizer.ggml.scores")?;
     if scores.iter().any(|score| !score.as_f64().is_finite()) {
@@ -100,11 +100,11 @@ fn unigram(metadata: &GgufMetadata, tokens: &GgufTexts) -> Option<Result<Value, 
     })))
 }
 
-/// Qwen's: byte pairs.
+/// Qwen's tokenizer: byte-pair encoding.
 fn byte_pairs(metadata: &GgufMetadata, tokens: &GgufTexts) -> Option<Result<Value, String>> {
-    /// Qwen2's words: contractions, letters, one digit, other signs, spaces.
+    /// Qwen2's pre-tokenizer: contractions, letters, single digits, other symbols, whitespace.
     const WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-    // Other models' words are cut elsewhere.
+    // Other models use other pre-tokenizers.
     if metadata.get("tokenizer.ggml.pre")?.as_str()? != "qwen2" {
         return None;
     }

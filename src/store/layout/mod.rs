@@ -1,13 +1,13 @@
-//! What a person points at, as the parts and small files of a folder in diffusers' layout.
+//! Layouts of weights files, presented as parts and configuration files in diffusers' layout.
 //!
-//! Families know one layout. Files of weights are read through [`Assembled`]: tensors under diffusers' names, and
-//! configurations that their tensors' shapes tell.
+//! Model families read diffusers' layout only. Weights files are read through [`Assembled`]: tensors under diffusers'
+//! names, and configurations derived from the shapes of the tensors.
 
 mod flux;
 mod flux2;
 mod gguf_tokenizer;
+mod location;
 mod part;
-mod place;
 mod sd3;
 mod sources;
 mod stable_diffusion;
@@ -27,11 +27,11 @@ use super::names::Renamed;
 use crate::catalog::ModelParts;
 use crate::weights::{TensorSource, WeightsKind, kind_of_weights, open_weights};
 
-pub(super) use place::{Place, repository_name};
+pub(super) use location::{Location, repository_name};
 
-/// A folder in diffusers' layout that is not on a disk: parts and small files by their names.
+/// A virtual folder in diffusers' layout: parts and configuration files by name.
 pub(super) struct Assembled {
-    /// The file that was pointed at.
+    /// The model's file.
     origin: PathBuf,
     /// Configurations and tokenizers.
     small_files: BTreeMap<String, SmallFile>,
@@ -41,9 +41,9 @@ pub(super) struct Assembled {
 
 /// A configuration or a tokenizer.
 struct SmallFile {
-    /// What it says, or what is wrong with what it is made of.
+    /// Its content, or why it cannot be derived.
     content: Result<Cow<'static, [u8]>, String>,
-    /// The file that it is made of, for messages.
+    /// The file it is derived from, for messages.
     origin: PathBuf,
 }
 
@@ -75,7 +75,7 @@ impl Assembled {
         self.small_files.insert(name.to_owned(), SmallFile { content, origin });
     }
 
-    /// The parts and the files that hold them.
+    /// The parts and their files.
     pub(super) fn part_files(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
         self.parts.iter().map(|(part, source)| (*part, source.path("")))
     }
@@ -93,17 +93,17 @@ fn in_bytes(value: &Value) -> Cow<'static, [u8]> {
     value.to_string().into_bytes().into()
 }
 
-/// That a file that was named for a part has none that the model takes.
+/// The error for a file given for a part that does not contain one that fits the model.
 pub(super) fn wrong_part(what: &str, path: &Path) -> StoreError {
     let kind = kind_of_weights(path).unwrap_or(WeightsKind::Unknown).to_string();
     StoreError::WrongPart { what: what.to_owned(), kind, path: path.to_owned() }
 }
 
-/// A model whose denoiser is in the file `path`, and whose other parts are in files that `parts` names, in the same, or
-/// beside it.
+/// Assembles a model whose denoiser is in the file `path`. The other parts are in files given in `parts`, in the same
+/// file, or in files next to it.
 ///
 /// # Errors
-/// If a file is damaged, a part is in none of them, or `path` holds something else: then what it holds and what to do.
+/// If a file is damaged, a part is missing, or `path` does not contain a denoiser.
 pub(super) fn from_files(path: &Path, parts: &ModelParts) -> Result<Assembled, StoreError> {
     let source = open_weights(path)?;
     let kind = WeightsKind::of(&*source);
@@ -123,11 +123,11 @@ pub(super) fn from_files(path: &Path, parts: &ModelParts) -> Result<Assembled, S
     Ok(model)
 }
 
-/// Parts in files that stand in for those of a folder, whose configurations stay.
+/// Opens parts in files that replace those of a folder. The folder's configurations are kept.
 ///
 /// # Errors
 /// As [`from_files`].
-pub(super) fn stand_ins(parts: &ModelParts) -> Result<Assembled, StoreError> {
+pub(super) fn replacement_parts(parts: &ModelParts) -> Result<Assembled, StoreError> {
     const TEXT_ENCODERS: [&str; 3] = ["text_encoder", "text_encoder_2", "text_encoder_3"];
     let mut model = Assembled::new(parts.model.clone());
     let mut add = |name: &'static str, file: &PathBuf, part: fn(&dyn TensorSource) -> Option<Part>| {
@@ -139,12 +139,12 @@ pub(super) fn stand_ins(parts: &ModelParts) -> Result<Assembled, StoreError> {
         Ok(())
     };
     if let Some(file) = &parts.vae {
-        // Scale and shift are those of the folder's configuration.
+        // Unused: scale and shift come from the folder's configuration.
         add("vae", file, |source| part::vae(source, 1.0, 0.0))?;
     }
     for (index, (name, file)) in TEXT_ENCODERS.into_iter().zip(&parts.text_encoders).enumerate() {
         let Some(file) = file else { continue };
-        // A file with a whole model has CLIP's for the first and OpenCLIP's for the second.
+        // A single-file model may contain both CLIP (the first) and OpenCLIP (the second).
         if index == 2 {
             add(name, file, flux::t5)?;
         } else if index == 1 {
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use crate::weights::{StoredTensor, TensorMap};
 
-    /// The tensors of one of the fixtures' whole models in a single file.
+    /// The tensors of a single-file model among the fixtures.
     fn whole(file: &str) -> TensorMap {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/single");
         let source = open_weights(&folder.join(file)).unwrap();
@@ -197,8 +197,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
-        /// A whole model is assembled, and one with a few tensors in other shapes is assembled or refused; what is
-        /// assembled is read as it says.
+        /// A complete model is assembled. One with a few tensors in other shapes is assembled or refused without a
+        /// panic, and tensors that can be read have the announced shapes.
         #[test]
         fn a_model_with_changed_tensors_is_assembled_or_refused(
             file in prop::sample::select(&[
@@ -233,7 +233,7 @@ mod tests {
         }
     }
 
-    /// Names of tensors of every layout.
+    /// Tensor names of every layout.
     fn names() -> Vec<String> {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
         let shapes = std::fs::read(fixtures.join("single/shapes.json")).unwrap();
@@ -255,7 +255,7 @@ mod tests {
         names
     }
 
-    /// A source with some of the names, with shapes of their own or made-up ones.
+    /// A source with some of the names, in the given shapes.
     fn some(names: &[String], picks: &[(prop::sample::Index, Vec<usize>)]) -> Arc<dyn TensorSource> {
         let mut source = TensorMap::default();
         for (index, shape) in picks {
@@ -268,7 +268,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
 
-        /// Files with a few tensors of parts in made-up shapes are parts or refused, and read without a panic.
+        /// Files with a few tensors in arbitrary shapes are recognised or refused, and read without a panic.
         #[test]
         fn any_tensors_are_parts_or_refused(
             picks in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec(0_usize..4, 0..5)), 1..120),

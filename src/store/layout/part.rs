@@ -1,11 +1,11 @@
-//! The parts that several families share, in whichever file and layout they are: text encoders and autoencoders.
+//! Parts shared by several families, in any layout: text encoders and autoencoders.
 
 use serde_json::{Value, json};
 
 use super::super::names::{Names, count, open_clip_layers, open_clip_names, under_prefix, vae_names};
 use crate::weights::TensorSource;
 
-/// Channels of an attention's head in CLIP's text encoders.
+/// Channels of an attention head in CLIP text encoders.
 const HEAD: usize = 64;
 
 /// A part's tensors under diffusers' names, and its configuration.
@@ -14,7 +14,7 @@ pub(super) struct Part {
     pub(super) config: Value,
 }
 
-/// Where a CLIP text encoder in transformers' layout may be.
+/// Possible prefixes of a CLIP text encoder in transformers' layout.
 const CLIP: [&str; 5] = [
     "cond_stage_model.transformer.",
     "conditioner.embedders.0.transformer.",
@@ -22,21 +22,21 @@ const CLIP: [&str; 5] = [
     "text_encoders.clip_l.",
     "",
 ];
-/// Where one in OpenCLIP's layout may be.
+/// Possible prefixes of a text encoder in OpenCLIP's layout.
 const OPEN_CLIP: [&str; 3] = ["cond_stage_model.model.", "conditioner.embedders.1.model.", ""];
-/// Where OpenCLIP's large one in transformers' layout may be.
+/// Possible prefixes of OpenCLIP bigG in transformers' layout.
 const LARGE_CLIP: [&str; 3] = ["text_encoders.clip_g.transformer.", "text_encoders.clip_g.", ""];
-/// Where an autoencoder may be.
+/// Possible prefixes of an autoencoder.
 const VAE: [&str; 3] = ["first_stage_model.", "vae.", ""];
 
-/// OpenAI's CLIP-L text encoder, or another one like it.
+/// A CLIP text encoder such as OpenAI's CLIP-L; `None` if there is none.
 pub(super) fn clip(source: &dyn TensorSource) -> Option<Part> {
     CLIP.iter().find_map(|prefix| in_transformers_layout(source, prefix, "quick_gelu"))
 }
 
-/// One of OpenCLIP's text encoders, without its last `left_out` layers.
-pub(super) fn open_clip(source: &dyn TensorSource, left_out: usize) -> Option<Part> {
-    let own = OPEN_CLIP.iter().find_map(|prefix| in_open_clip_layout(source, prefix, left_out));
+/// An OpenCLIP text encoder without its last `skipped_layers` layers; `None` if there is none.
+pub(super) fn open_clip(source: &dyn TensorSource, skipped_layers: usize) -> Option<Part> {
+    let own = OPEN_CLIP.iter().find_map(|prefix| in_open_clip_layout(source, prefix, skipped_layers));
     own.or_else(|| LARGE_CLIP.iter().find_map(|prefix| in_transformers_layout(source, prefix, "gelu")))
 }
 
@@ -63,11 +63,11 @@ fn in_transformers_layout(source: &dyn TensorSource, prefix: &str, activation: &
     Some(Part { names, config })
 }
 
-fn in_open_clip_layout(source: &dyn TensorSource, prefix: &str, left_out: usize) -> Option<Part> {
+fn in_open_clip_layout(source: &dyn TensorSource, prefix: &str, skipped_layers: usize) -> Option<Part> {
     let shape = |name: &str| source.info(&format!("{prefix}{name}")).map(|info| info.shape);
     let table = shape("token_embedding.weight")?;
     let (rows, width) = (*table.first()?, *table.get(1)?);
-    let layers = open_clip_layers(source, prefix).saturating_sub(left_out);
+    let layers = open_clip_layers(source, prefix).saturating_sub(skipped_layers);
     let projection = shape("text_projection").and_then(|shape| shape.get(1).copied());
     let config = json!({
         "vocab_size": rows,
@@ -82,7 +82,8 @@ fn in_open_clip_layout(source: &dyn TensorSource, prefix: &str, left_out: usize)
     Some(Part { names: open_clip_names(source, prefix, layers), config })
 }
 
-/// An autoencoder whose latents have these scale and shift, in CompVis' layout or in diffusers'.
+/// An autoencoder in CompVis' or diffusers' layout; `scale` and `shift` go into its configuration. `None` if there is
+/// none.
 pub(super) fn vae(source: &dyn TensorSource, scale: f64, shift: f64) -> Option<Part> {
     let has = |name: String| source.info(&name).is_some();
     let prefix = VAE.iter().find(|prefix| has(format!("{prefix}decoder.conv_in.weight")))?;

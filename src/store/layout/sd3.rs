@@ -1,4 +1,4 @@
-//! Stable Diffusion 3 and 3.5: a transformer with two CLIP text encoders, T5 where there is one, and a VAE of 16 channels.
+//! Stable Diffusion 3 and 3.5: a transformer, two CLIP text encoders, optionally T5, and a VAE with 16 latent channels.
 
 use serde_json::{Value, json};
 
@@ -12,10 +12,10 @@ use super::stable_diffusion::add_tokenizer;
 use crate::latent::LatentFormat;
 use crate::weights::TensorSource;
 
-/// Channels of an attention's head.
+/// Channels of an attention head.
 const HEAD: usize = 64;
 
-/// The parts of a model, and what their tensors say of their configurations.
+/// Assembles a model. Configurations are derived from the shapes of the tensors.
 pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     let mut model = Assembled::new(sources.origin.clone());
     let shape = sd3_shape(&*sources.own).ok_or_else(|| StoreError::Damaged {
@@ -25,7 +25,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     })?;
     let names = sd3_names(&*sources.own, &shape);
     model.add("transformer", &sources.own, Part { names, config: transformer_config(&shape) });
-    // The pooled embedding is both encoders' side by side, the smaller one's first.
+    // The pooled embedding is the concatenation of both CLIP encoders' (CLIP-L, bigG), so the sizes tell them apart.
     let is_larger =
         |part: &Part| part.config["hidden_size"].as_u64().unwrap_or_default() as usize * 2 > shape.pooled;
     let (source, clip) = sources.part(Role::TextEncoder(0), "CLIP-L text encoder", |source| {
@@ -46,7 +46,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         "transformer": ["diffusers", "SD3Transformer2DModel"],
         "vae": ["diffusers", "AutoencoderKL"],
     });
-    // The model draws without T5, too.
+    // T5 is optional.
     let third = sources.part(Role::TextEncoder(2), "T5 text encoder", |source| {
         t5(source).filter(|part| part.config["d_model"] == shape.text)
     });
@@ -74,7 +74,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     Ok(model)
 }
 
-/// The transformer in a file.
+/// The transformer in a file; `None` if there is none.
 pub(super) fn transformer(source: &dyn TensorSource) -> Option<Part> {
     let shape = sd3_shape(source)?;
     Some(Part { names: sd3_names(source, &shape), config: transformer_config(&shape) })

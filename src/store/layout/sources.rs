@@ -1,4 +1,4 @@
-//! Where the parts of a model may be: in files that were named, in the model's own file, or in files beside it.
+//! Search for the parts of a model: in files given by the user, in the model's own file, and in files next to it.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
@@ -11,23 +11,24 @@ use super::wrong_part;
 use crate::catalog::ModelParts;
 use crate::weights::{TensorSource, WeightsKind, open_weights};
 
-/// Folders of other programs in which a model's parts lie beside the folder with its denoiser.
-const DENOISERS: [&str; 5] = ["diffusion_models", "unet", "checkpoints", "Stable-diffusion", "transformer"];
-const PARTS: [&str; 6] = ["text_encoders", "text_encoder", "clip", "vae", "VAE", "text_encoder_2"];
-/// More files than this are no folder of parts.
-const MOST_FILES: usize = 500;
+// Folder names of other programs (ComfyUI, AUTOMATIC1111), which keep denoisers and other parts in sibling folders.
+const DENOISER_FOLDERS: [&str; 5] =
+    ["diffusion_models", "unet", "checkpoints", "Stable-diffusion", "transformer"];
+const PART_FOLDERS: [&str; 6] = ["text_encoders", "text_encoder", "clip", "vae", "VAE", "text_encoder_2"];
+/// Number of directory entries that are searched at most.
+const MAX_ENTRIES: usize = 500;
 
-/// What a part is for.
+/// The role of a part.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// A text encoder, by its place.
+    /// A text encoder, by its index.
     TextEncoder(usize),
     /// The autoencoder.
     Vae,
 }
 
 impl Role {
-    /// What it is called.
+    /// Its name in messages.
     fn name(self) -> &'static str {
         match self {
             Self::TextEncoder(_) => "text encoder",
@@ -35,7 +36,7 @@ impl Role {
         }
     }
 
-    /// The option of the command line that names a file for it.
+    /// The command-line option for its file.
     fn option(self) -> &'static str {
         match self {
             Self::TextEncoder(0) => "--text-encoder",
@@ -46,33 +47,33 @@ impl Role {
     }
 }
 
-/// A source of tensors with its file.
+/// A source of tensors with its path.
 pub(super) type Opened = (PathBuf, Arc<dyn TensorSource>);
 
-/// Where the tensors of each part are.
+/// The files in which parts are searched.
 pub(super) struct PartSources {
-    /// The file that was pointed at.
+    /// The model's file.
     pub(super) origin: PathBuf,
     /// Its tensors.
     pub(super) own: Arc<dyn TensorSource>,
-    /// Files that were named, by their places.
+    /// Files given for text encoders, by index.
     text_encoders: Vec<Option<Opened>>,
     vae: Option<Opened>,
-    /// The files that were named and gave a part, and for what they were named.
+    /// The given files in which a part was found, with the name of their role.
     used: RefCell<BTreeSet<(&'static str, PathBuf)>>,
-    beside: OnceCell<Beside>,
+    beside: OnceCell<Siblings>,
 }
 
-/// The files that lie beside the model's.
+/// The files next to the model's.
 #[derive(Default)]
-struct Beside {
+struct Siblings {
     opened: Vec<Opened>,
-    /// The first that looks like one of weights and cannot be opened.
+    /// The first weights file that cannot be opened.
     unreadable: Option<PathBuf>,
 }
 
 impl PartSources {
-    /// Opens the files that are named beside `origin`, which is open already.
+    /// Opens the files given in `parts`. `own`: the tensors of `origin`.
     pub(super) fn open(
         origin: &Path,
         own: Arc<dyn TensorSource>,
@@ -93,12 +94,12 @@ impl PartSources {
         })
     }
 
-    /// The first source with the part that `find` finds: among the files that were named for its kind, in the model's own
-    /// file, then beside it.
+    /// Searches for a part with `find`: in the files given for its role, in the model's own file, then in files next to
+    /// it.
     ///
     /// # Errors
-    /// [`StoreError::MissingPart`], which asks for `what`; [`StoreError::WrongPart`] if what was named is something
-    /// else.
+    /// [`StoreError::MissingPart`] if the part, called `what`, is not found; [`StoreError::WrongPart`] if a file given
+    /// for it contains something else.
     pub(super) fn part(
         &self,
         role: Role,
@@ -106,11 +107,11 @@ impl PartSources {
         find: impl Fn(&dyn TensorSource) -> Option<Part>,
     ) -> Result<(Arc<dyn TensorSource>, Part), StoreError> {
         let found = |(_, source): &Opened| Some((source.clone(), find(&**source)?));
-        let named: Vec<&Opened> = match role {
+        let given: Vec<&Opened> = match role {
             Role::TextEncoder(_) => self.text_encoders.iter().flatten().collect(),
             Role::Vae => self.vae.iter().collect(),
         };
-        for opened in named {
+        for opened in given {
             if let Some(part) = found(opened) {
                 self.used.borrow_mut().insert((role.name(), opened.0.clone()));
                 return Ok(part);
@@ -120,17 +121,16 @@ impl PartSources {
         if let Some(part) = found(&own).filter(|_| role != Role::Vae || self.vae.is_none()) {
             return Ok(part);
         }
-        // A file may be named for another text encoder than it holds, and gives that; but none that gives nothing is passed
-        // over in silence.
-        let named_for_it = match role {
-            Role::TextEncoder(place) => self.text_encoders.get(place).and_then(Option::as_ref),
+        // Text encoders may be given in any order, so a file counts as wrong only if no text encoder was found in it.
+        let given_for_it = match role {
+            Role::TextEncoder(index) => self.text_encoders.get(index).and_then(Option::as_ref),
             Role::Vae => self.vae.as_ref(),
         };
         let is_unused = |(path, _): &&Opened| !self.used.borrow().contains(&(role.name(), path.clone()));
-        if let Some((path, _)) = named_for_it.filter(is_unused) {
+        if let Some((path, _)) = given_for_it.filter(is_unused) {
             return Err(wrong_part(what, path));
         }
-        let beside = self.beside.get_or_init(|| open_beside(&self.origin));
+        let beside = self.beside.get_or_init(|| open_siblings(&self.origin));
         beside.opened.iter().find_map(found).ok_or_else(|| StoreError::MissingPart {
             what: what.to_owned(),
             option: role.option(),
@@ -141,34 +141,35 @@ impl PartSources {
         })
     }
 
-    /// Checks that each file that was named gave a part: none must be passed over in silence.
+    /// Checks that a part was found in each given file, so that none is ignored silently.
     ///
     /// # Errors
-    /// [`StoreError::WrongPart`].
+    /// [`StoreError::WrongPart`] for the first unused file.
     pub(super) fn check_all_used(&self) -> Result<(), StoreError> {
         let encoders =
             self.text_encoders.iter().flatten().map(|opened| (Role::TextEncoder(0).name(), opened));
-        let mut named = encoders.chain(self.vae.iter().map(|opened| (Role::Vae.name(), opened)));
-        match named.find(|(what, (path, _))| !self.used.borrow().contains(&(*what, path.clone()))) {
+        let mut given = encoders.chain(self.vae.iter().map(|opened| (Role::Vae.name(), opened)));
+        match given.find(|(what, (path, _))| !self.used.borrow().contains(&(*what, path.clone()))) {
             Some((what, (path, _))) => Err(wrong_part(what, path)),
             None => Ok(()),
         }
     }
 }
 
-/// The files with parts of models in the folder of `origin`, and in the folders beside that where other programs keep them.
-fn open_beside(origin: &Path) -> Beside {
+/// Opens the files with parts of models in the folder of `origin`, and in sibling folders with the names used by other
+/// programs.
+fn open_siblings(origin: &Path) -> Siblings {
     let Some(folder) = std::path::absolute(origin).ok().and_then(|path| path.parent().map(Path::to_owned))
     else {
-        return Beside::default();
+        return Siblings::default();
     };
     let mut folders = vec![folder.clone()];
-    // In a folder of denoisers, or in one of its own inside that.
+    // The file is in a folder of denoisers or in a subfolder of one.
     for ancestor in folder.ancestors().take(2) {
         let is_of_denoisers =
-            ancestor.file_name().is_some_and(|name| DENOISERS.iter().any(|known| name == *known));
+            ancestor.file_name().is_some_and(|name| DENOISER_FOLDERS.iter().any(|known| name == *known));
         if let (true, Some(parent)) = (is_of_denoisers, ancestor.parent()) {
-            folders.extend(PARTS.iter().map(|part| parent.join(part)));
+            folders.extend(PART_FOLDERS.iter().map(|part| parent.join(part)));
         }
     }
     let mut files: Vec<PathBuf> = folders.iter().flat_map(|folder| weights_in(folder)).collect();
@@ -179,7 +180,7 @@ fn open_beside(origin: &Path) -> Beside {
             WeightsKind::Clip | WeightsKind::T5 | WeightsKind::LanguageModel | WeightsKind::Vae
         )
     };
-    let mut beside = Beside::default();
+    let mut beside = Siblings::default();
     for path in files {
         match open_weights(&path) {
             Ok(source) if is_part(&*source) => beside.opened.push((path, source)),
@@ -192,21 +193,21 @@ fn open_beside(origin: &Path) -> Beside {
     beside
 }
 
-/// The files of weights in a folder, sorted.
+/// The weights files in a folder, sorted.
 fn weights_in(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let is_weights = |path: &PathBuf| {
         path.extension().is_some_and(|ending| ending == "safetensors" || ending == "gguf") && path.is_file()
     };
     let mut files: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).take(MOST_FILES).filter(is_weights).collect();
+        entries.map(|entry| entry.path()).take(MAX_ENTRIES).filter(is_weights).collect();
     files.sort();
     files
 }
 
 #[cfg(test)]
 impl PartSources {
-    /// A model whose parts are all in one source.
+    /// A model with all parts in one source.
     pub(super) fn of_one(source: Arc<dyn TensorSource>) -> Self {
         Self {
             origin: "model.safetensors".into(),
@@ -214,7 +215,7 @@ impl PartSources {
             text_encoders: Vec::new(),
             vae: None,
             used: RefCell::default(),
-            beside: OnceCell::from(Beside::default()),
+            beside: OnceCell::from(Siblings::default()),
         }
     }
 }

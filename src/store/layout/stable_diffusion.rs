@@ -1,4 +1,4 @@
-//! Stable Diffusion 1, 2 and XL in one file, or in a file for each part, in CompVis' and Stability's own layout.
+//! Stable Diffusion 1, 2 and XL in CompVis' and Stability's layout, in one file or one per part.
 
 use serde_json::{Value, json};
 
@@ -15,12 +15,12 @@ static MERGES: &[u8] = include_bytes!("../../../assets/clip-tokenizer/merges.txt
 
 /// The width of OpenCLIP-H's embeddings, which Stable Diffusion 2 reads.
 const SD2_CONTEXT: usize = 1024;
-/// Channels of an attention's head in all networks but Stable Diffusion 1's.
+/// Channels of an attention head in Stable Diffusion 2 and XL.
 const HEAD: usize = 64;
-/// Heads of Stable Diffusion 1's attentions at every level.
+/// Number of attention heads at every level of Stable Diffusion 1.
 const SD1_HEADS: usize = 8;
 
-/// The three designs.
+/// The three architectures.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Design {
     Sd1,
@@ -29,7 +29,7 @@ enum Design {
 }
 
 impl Design {
-    /// By the UNet, and by the text encoder in the same file.
+    /// Determined by the UNet and by the text encoder in the same file.
     fn of(shape: &UnetShape, source: &dyn TensorSource) -> Self {
         let has_open_clip = source.info("cond_stage_model.model.ln_final.weight").is_some();
         if shape.addition.is_some() {
@@ -42,7 +42,7 @@ impl Design {
     }
 }
 
-/// The parts of a model, and what their tensors say of their configurations.
+/// Assembles a model. Configurations are derived from the shapes of the tensors.
 pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     let path = &sources.origin;
     let unknown = |part: &str| StoreError::Damaged {
@@ -62,7 +62,8 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     model.add("vae", &source, vae);
     let takes = |part: &Part| design == Design::Xl || part.config["hidden_size"] == shape.context;
     let (source, mut first) = sources.part(Role::TextEncoder(0), "CLIP text encoder", |source| {
-        // Stable Diffusion 2 takes the states before the last layer, with the final norm: a network without that layer.
+        // Stable Diffusion 2 uses the hidden states before the last layer, followed by the final norm, so that layer is
+        // dropped.
         let part = if design == Design::Sd2 { part::open_clip(source, 1) } else { part::clip(source) };
         part.filter(takes)
     })?;
@@ -80,14 +81,14 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     Ok(model)
 }
 
-/// The UNet in a file.
+/// The UNet in a file; `None` if there is none.
 pub(super) fn unet(source: &dyn TensorSource) -> Option<Part> {
     let shape = unet_shape(source)?;
     let design = Design::of(&shape, source);
     Some(Part { names: unet_names(source, shape.layers), config: unet_config(&shape, design) })
 }
 
-/// CLIP's tokenizer; OpenCLIP's text encoders were trained with another padding.
+/// Adds CLIP's tokenizer. OpenCLIP text encoders were trained with another padding token.
 pub(super) fn add_tokenizer(model: &mut Assembled, folder: &str, of_open_clip: bool) {
     model.add_bytes(&format!("{folder}/merges.txt"), MERGES);
     let pad = if of_open_clip { "!" } else { "<|endoftext|>" };
@@ -119,7 +120,7 @@ fn unet_config(shape: &UnetShape, design: Design) -> Value {
     up.reverse();
     let heads = |channels: &usize| if design == Design::Sd1 { SD1_HEADS } else { (channels / HEAD).max(1) };
     let heads: Vec<usize> = channels.iter().map(heads).collect();
-    // The middle has as many blocks as the last level, whose own attentions may be left out.
+    // diffusers takes the depth of the middle block from the last level, which may have no attention itself.
     let mut depths: Vec<usize> = transformers.iter().map(|depth| (*depth).max(1)).collect();
     if let (Some(last), depth @ 1..) = (depths.last_mut(), shape.middle_transformers) {
         *last = depth;
@@ -145,7 +146,7 @@ fn unet_config(shape: &UnetShape, design: Design) -> Value {
     config
 }
 
-/// The scheduler that the released folders have, with what the file says of it.
+/// The scheduler configuration of the released models, adjusted by markers in the file.
 fn scheduler_config(source: &dyn TensorSource, design: Design) -> Value {
     let marked = |name: &str| source.info(name).is_some();
     let is_v = marked("v_pred") || (design == Design::Sd2 && predicts_v(source));
@@ -172,8 +173,8 @@ fn scheduler_config(source: &dyn TensorSource, design: Design) -> Value {
     config
 }
 
-/// Whether a Stable Diffusion 2 network predicts v rather than the noise. Names and shapes are the same; ComfyUI tells them
-/// by the spread of one norm's bias, which is above 0.09 where v is predicted.
+/// Whether a Stable Diffusion 2 network predicts v rather than the noise. Names and shapes are the same; as in ComfyUI,
+/// the standard deviation of one norm's bias distinguishes them: above 0.09 for v.
 fn predicts_v(source: &dyn TensorSource) -> bool {
     const BIAS: &str = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias";
     let Ok(bias) = source.read(BIAS) else { return false };
@@ -202,7 +203,7 @@ mod tests {
     use super::*;
     use crate::weights::{StoredTensor, TensorInfo, WeightError};
 
-    /// Tensors whose names and shapes are known, and no values.
+    /// Tensors with names and shapes but without values.
     struct Shapes(BTreeMap<String, Vec<usize>>);
 
     impl TensorSource for Shapes {
@@ -227,7 +228,7 @@ mod tests {
         Arc::new(Shapes(all.remove(name).unwrap()))
     }
 
-    /// A key of a configuration of the released model's file.
+    /// A value of a configuration derived from a released model's file.
     fn config(name: &str, file: &str, key: &str) -> Value {
         let source = released(name);
         let sources = PartSources::of_one(source);
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_no_file_has_is_asked_for() {
+    fn a_missing_part_is_named_in_the_error() {
         // Without the second text encoder.
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/single/shapes.json");
         let all: BTreeMap<String, BTreeMap<String, Vec<usize>>> =

@@ -1,4 +1,4 @@
-//! Z-Image: a transformer, Qwen3 and FLUX's VAE, in files of their own.
+//! Z-Image: a transformer, Qwen3 and FLUX's VAE, in separate files.
 
 use serde_json::{Value, json};
 
@@ -10,10 +10,10 @@ use super::part::Part;
 use super::sources::{PartSources, Role};
 use crate::weights::TensorSource;
 
-/// The axes of the rotary positions of a head of 128: time, rows, columns.
+/// Channels of each axis of the rotary position embedding, for a head of 128: time, rows, columns.
 const AXES: [usize; 3] = [32, 48, 48];
 
-/// The parts of a model, and what their tensors say of their configurations.
+/// Assembles a model. Configurations are derived from the shapes of the tensors.
 pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     let mut model = Assembled::new(sources.origin.clone());
     let transformer = transformer(&*sources.own).ok_or_else(|| StoreError::Damaged {
@@ -48,7 +48,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     Ok(model)
 }
 
-/// The transformer in a file.
+/// The transformer in a file; `None` if there is none.
 pub(super) fn transformer(source: &dyn TensorSource) -> Option<Part> {
     let prefix = z_image_prefix(source);
     let edge = |name: &str, axis: usize| source.info(&format!("{prefix}{name}"))?.shape.get(axis).copied();
@@ -59,7 +59,7 @@ pub(super) fn transformer(source: &dyn TensorSource) -> Option<Part> {
         "_class_name": "ZImageTransformer2DModel",
         "all_patch_size": [2],
         "all_f_patch_size": [1],
-        // A token is a patch of two by two latent pixels.
+        // A token is a patch of 2×2 latent pixels.
         "in_channels": edge("x_embedder.weight", 1)? / 4,
         "dim": width,
         "n_layers": blocks("layers"),
@@ -77,7 +77,7 @@ pub(super) fn transformer(source: &dyn TensorSource) -> Option<Part> {
     Some(Part { names: z_image_names(source), config })
 }
 
-/// A Qwen3 model in a file.
+/// A Qwen3 model in a file; `None` if there is none.
 pub(super) fn qwen3(source: &dyn TensorSource) -> Option<Part> {
     let names: Names = qwen3_names(source)?;
     let shape = |name: &str| source.info(names.get(name)?.name()).map(|info| info.shape);

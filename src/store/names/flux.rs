@@ -1,35 +1,35 @@
-//! FLUX.1's transformer in Black Forest Labs' own layout (`double_blocks`, `single_blocks`), which Chroma's has, too.
+//! Transformers of FLUX.1 and Chroma in Black Forest Labs' layout (`double_blocks`, `single_blocks`).
 
 use super::{Names, Origin, count};
 use crate::weights::TensorSource;
 
-/// The prefix that a transformer may have in a file with other parts.
+/// The prefix of a transformer in a file with other parts.
 pub(super) const PREFIX: &str = "model.diffusion_model.";
 
-/// What the tensors of a transformer say of its structure.
+/// The structure of a transformer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct FluxShape {
     prefix: &'static str,
-    /// Values of a token of the latent, in and out.
+    /// Channels of a latent token, in and out.
     pub(in super::super) in_channels: usize,
     pub(in super::super) out_channels: usize,
     /// Width of the hidden states.
     pub(in super::super) width: usize,
-    /// Width of an attention's head.
+    /// Channels of an attention head.
     pub(in super::super) head: usize,
-    /// Blocks of two streams, and of one.
+    /// Number of double-stream and single-stream blocks.
     pub(in super::super) double_blocks: usize,
     pub(in super::super) single_blocks: usize,
-    /// Width of the prompt's embedding, and of the pooled one, which Chroma does not take.
+    /// Width of the text embedding, and of the pooled one (FLUX.1 only).
     pub(in super::super) text: usize,
     pub(in super::super) pooled: Option<usize>,
     /// Whether the guidance scale is an input.
     pub(in super::super) guidance: bool,
-    /// Layers and hidden width of the network that gives Chroma's modulation.
+    /// Layers and hidden width of Chroma's modulation network.
     pub(in super::super) approximator: Option<[usize; 2]>,
 }
 
-/// The structure of a transformer from its tensors' names and shapes, `None` if there is no such transformer.
+/// Derives the structure from the names and shapes of the tensors; `None` if there is no such transformer.
 pub(in super::super) fn flux_shape(source: &dyn TensorSource) -> Option<FluxShape> {
     let prefix = if source.info("img_in.weight").is_some() { "" } else { PREFIX };
     let edge = |name: &str, axis: usize| source.info(&format!("{prefix}{name}"))?.shape.get(axis).copied();
@@ -52,11 +52,11 @@ pub(in super::super) fn flux_shape(source: &dyn TensorSource) -> Option<FluxShap
         }),
         guidance: edge("guidance_in.in_layer.weight", 0).is_some(),
     };
-    // FLUX.1 takes a pooled embedding, and Chroma has a network in place of it.
+    // FLUX.1 takes a pooled embedding; Chroma has a modulation network instead.
     (shape.pooled.is_some() || shape.approximator.is_some()).then_some(shape)
 }
 
-/// The names of a transformer of this structure.
+/// The tensors of a transformer of this structure, by diffusers' names.
 pub(in super::super) fn flux_names(source: &dyn TensorSource, shape: &FluxShape) -> Names {
     let mut names = Names::new();
     for original in source.names() {
@@ -74,7 +74,7 @@ pub(in super::super) fn flux_names(source: &dyn TensorSource, shape: &FluxShape)
     names
 }
 
-/// The number and the rest of a name in a block of this kind.
+/// Splits a name in a block of this kind into the block's number and the rest.
 pub(super) fn block_of<'a>(name: &'a str, kind: &str) -> Option<(&'a str, &'a str)> {
     name.strip_prefix(kind)?.split_once('.')
 }
@@ -102,7 +102,7 @@ fn outside_of_blocks(names: &mut Names, source: &dyn TensorSource, original: &st
             Origin::whole(original),
         );
     }
-    // Shift and scale here, scale and shift there.
+    // The file stores shift and scale; diffusers expects scale and shift.
     if let (Some(kind), Some(info)) =
         (name.strip_prefix("final_layer.adaLN_modulation.1."), source.info(original))
     {
@@ -110,7 +110,7 @@ fn outside_of_blocks(names: &mut Names, source: &dyn TensorSource, original: &st
     }
 }
 
-/// A name in the network that gives Chroma's modulation.
+/// The diffusers name of a tensor of Chroma's modulation network.
 fn approximator_name(name: &str) -> String {
     const PARTS: [(&str, &str); 3] =
         [(".in_layer.", ".linear_1."), (".out_layer.", ".linear_2."), (".scale", ".weight")];
@@ -180,7 +180,7 @@ fn single_block(
             names.insert(format!("{block}.{renamed}{kind}"), Origin::whole(original));
         }
     }
-    // Queries, keys, values and the feed-forward's hidden layer lie in one.
+    // The projections to queries, keys, values and the feed-forward's hidden layer are fused.
     if let (Some(kind), Some(info)) = (name.strip_prefix("linear1."), source.info(original)) {
         let rows = info.shape.first().copied().unwrap_or_default();
         for (index, projection) in ["attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp"].into_iter().enumerate()

@@ -1,7 +1,7 @@
-//! Names of tensors: from the layouts that files have to diffusers' and transformers', in which networks ask.
+//! Mapping of tensor names from the layouts of files to those of diffusers and transformers, which the networks use.
 //!
-//! A file is read through [`Renamed`], which knows for each name that a network asks for where its values are: under
-//! another name, as some of the rows of a fused tensor, in another shape or order.
+//! A file is read through [`Renamed`], which maps each name that a network requests to a tensor of the file: under
+//! another name, as rows of a fused tensor, or in another shape or order.
 
 mod flux;
 mod flux2;
@@ -35,16 +35,16 @@ pub(super) use z_image::{z_image_names, z_image_prefix};
 pub(super) struct Origin {
     /// The tensor's name in the file.
     name: String,
-    part: Part,
+    transform: Transform,
 }
 
-/// What of a tensor in a file is the tensor that is asked for.
+/// How a requested tensor is obtained from a tensor of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum Transform {
     Whole,
     /// Some rows of a fused tensor.
     Rows(Range<usize>),
-    /// All of it in another shape.
+    /// Reshaped.
     Shaped(Vec<usize>),
     /// Rows and columns exchanged.
     Transposed,
@@ -52,13 +52,13 @@ enum Part {
     HalvesExchanged,
 }
 
-/// The tensors of a source by the names that a network asks for.
+/// The tensors of a source by the names that networks use.
 pub(super) type Names = BTreeMap<String, Origin>;
 
 impl Origin {
     /// A whole tensor.
     pub(super) fn whole(name: &str) -> Self {
-        Self { name: name.to_owned(), part: Part::Whole }
+        Self { name: name.to_owned(), transform: Transform::Whole }
     }
 
     /// Its name in the file.
@@ -66,45 +66,45 @@ impl Origin {
         &self.name
     }
 
-    /// Part `index` of `parts` equal ones along the rows.
+    /// The range `index` of `parts` equal ranges of rows.
     fn rows(name: &str, info: &TensorInfo, index: usize, parts: usize) -> Self {
         let rows = info.shape.first().copied().unwrap_or_default() / parts;
-        Self { name: name.to_owned(), part: Part::Rows(index * rows..(index + 1) * rows) }
+        Self { name: name.to_owned(), transform: Transform::Rows(index * rows..(index + 1) * rows) }
     }
 
-    /// A 1×1 convolution `[O, I, 1, 1]` as a matrix; another tensor as it is.
+    /// A 1×1 convolution `[O, I, 1, 1]` as a matrix `[O, I]`; other tensors unchanged.
     fn matrix(name: &str, info: &TensorInfo) -> Self {
-        let part = match info.shape[..] {
-            [rows, columns, 1, 1] => Part::Shaped(vec![rows, columns]),
-            _ => Part::Whole,
+        let transform = match info.shape[..] {
+            [rows, columns, 1, 1] => Transform::Shaped(vec![rows, columns]),
+            _ => Transform::Whole,
         };
-        Self { name: name.to_owned(), part }
+        Self { name: name.to_owned(), transform }
     }
 
     fn row_range(name: &str, rows: Range<usize>) -> Self {
-        Self { name: name.to_owned(), part: Part::Rows(rows) }
+        Self { name: name.to_owned(), transform: Transform::Rows(rows) }
     }
 
-    /// The second half of the rows before the first; a tensor of an odd number of rows as it is.
+    /// The second half of the rows before the first; a tensor with an odd number of rows unchanged.
     fn halves_exchanged(name: &str, info: &TensorInfo) -> Self {
         let is_even = info.shape.first().is_some_and(|rows| rows.is_multiple_of(2));
-        let part = if is_even { Part::HalvesExchanged } else { Part::Whole };
-        Self { name: name.to_owned(), part }
+        let transform = if is_even { Transform::HalvesExchanged } else { Transform::Whole };
+        Self { name: name.to_owned(), transform }
     }
 
     fn transposed(name: &str) -> Self {
-        Self { name: name.to_owned(), part: Part::Transposed }
+        Self { name: name.to_owned(), transform: Transform::Transposed }
     }
 }
 
-/// A source whose tensors have other names and forms.
+/// A source whose tensors are renamed, sliced and reshaped.
 pub(super) struct Renamed {
     source: Arc<dyn TensorSource>,
     names: Names,
 }
 
 impl Renamed {
-    /// The tensors that `names` tells of; those that are not named are not there.
+    /// The tensors in `names`; others are hidden.
     pub(super) fn new(source: Arc<dyn TensorSource>, names: Names) -> Self {
         Self { source, names }
     }
@@ -116,15 +116,15 @@ impl TensorSource for Renamed {
     }
 
     fn info(&self, name: &str) -> Option<TensorInfo> {
-        let Origin { name, part } = self.names.get(name)?;
+        let Origin { name, transform } = self.names.get(name)?;
         let mut info = self.source.info(name)?;
-        match part {
-            Part::Whole | Part::HalvesExchanged => {}
-            // Rows that are not there: a tensor of another shape than its neighbours say.
-            Part::Rows(rows) if info.shape.first().is_none_or(|all| rows.end > *all) => {}
-            Part::Rows(rows) => *info.shape.first_mut()? = rows.len(),
-            Part::Shaped(shape) => info.shape.clone_from(shape),
-            Part::Transposed => info.shape.reverse(),
+        match transform {
+            Transform::Whole | Transform::HalvesExchanged => {}
+            // The rows do not exist: the tensor has an unexpected shape, which the network reports.
+            Transform::Rows(rows) if info.shape.first().is_none_or(|all| rows.end > *all) => {}
+            Transform::Rows(rows) => *info.shape.first_mut()? = rows.len(),
+            Transform::Shaped(shape) => info.shape.clone_from(shape),
+            Transform::Transposed => info.shape.reverse(),
         }
         Some(info)
     }
@@ -134,19 +134,20 @@ impl TensorSource for Renamed {
     }
 
     fn read(&self, name: &str) -> Result<StoredTensor, WeightError> {
-        let Some(Origin { name: original, part }) = self.names.get(name) else {
+        let Some(Origin { name: original, transform }) = self.names.get(name) else {
             return Err(WeightError::Missing { name: name.into(), shape: vec![], path: self.path(name) });
         };
-        Ok(match part {
-            Part::Whole => self.source.read(original)?,
-            Part::Rows(rows) => match self.source.info(original).and_then(|info| info.shape.first().copied())
-            {
-                Some(all) if rows.end <= all => self.source.read_rows(original, rows.clone())?,
-                _ => self.source.read(original)?,
-            },
-            Part::Shaped(shape) => self.source.read(original)?.reshaped(shape),
-            Part::HalvesExchanged => self.source.read(original)?.halves_exchanged(),
-            Part::Transposed => {
+        Ok(match transform {
+            Transform::Whole => self.source.read(original)?,
+            Transform::Rows(rows) => {
+                match self.source.info(original).and_then(|info| info.shape.first().copied()) {
+                    Some(all) if rows.end <= all => self.source.read_rows(original, rows.clone())?,
+                    _ => self.source.read(original)?,
+                }
+            }
+            Transform::Shaped(shape) => self.source.read(original)?.reshaped(shape),
+            Transform::HalvesExchanged => self.source.read(original)?.halves_exchanged(),
+            Transform::Transposed => {
                 let tensor = self.source.read(original)?;
                 tensor.transposed().ok_or_else(|| WeightError::Tensor {
                     name: original.clone(),
@@ -158,12 +159,12 @@ impl TensorSource for Renamed {
     }
 }
 
-/// How many of the numbers from 0 on `is` says yes to, without a gap. No network has more layers than are asked about.
+/// The number of consecutive numbers from 0 for which `is` holds, at most 4096: no network has more layers.
 pub(super) fn count(is: impl Fn(usize) -> bool) -> usize {
     (0..4096).take_while(|number| is(*number)).count()
 }
 
-/// The tensors under a prefix, which is taken off.
+/// The tensors whose names have this prefix, with the prefix removed.
 pub(super) fn under_prefix(source: &dyn TensorSource, prefix: &str) -> Names {
     let of = |name: &str| Some((name.strip_prefix(prefix)?.to_owned(), Origin::whole(name)));
     source.names().into_iter().filter_map(of).collect()
@@ -175,7 +176,7 @@ mod tests {
     use crate::weights::TensorMap;
 
     #[test]
-    fn tensors_are_found_under_other_names_and_in_other_forms() {
+    fn tensors_are_renamed_sliced_reshaped_and_transposed() {
         let values: Vec<f32> = (0..12).map(|i| i as f32).collect();
         let mut file = TensorMap::default();
         file.insert("fused", StoredTensor::from_f32(&[6, 2], &values));

@@ -1,14 +1,14 @@
-//! OpenCLIP's text transformer, which Stable Diffusion 2 and XL have in their own files.
+//! OpenCLIP's text transformer, as in single-file models of Stable Diffusion 2 and XL.
 
 use super::{Names, Origin, count};
 use crate::weights::TensorSource;
 
-/// The number of layers of the text transformer whose tensors begin with `prefix`.
+/// The number of layers of the text transformer under `prefix`.
 pub(in super::super) fn open_clip_layers(source: &dyn TensorSource, prefix: &str) -> usize {
     count(|layer| source.info(&format!("{prefix}transformer.resblocks.{layer}.ln_1.weight")).is_some())
 }
 
-/// The names in transformers' layout of a text transformer whose tensors begin with `prefix`, of its first `layers` layers.
+/// The tensors of the text transformer under `prefix`, by transformers' names; of its layers, the first `layers`.
 pub(in super::super) fn open_clip_names(source: &dyn TensorSource, prefix: &str, layers: usize) -> Names {
     let mut names = Names::new();
     for original in source.names() {
@@ -22,7 +22,7 @@ pub(in super::super) fn open_clip_names(source: &dyn TensorSource, prefix: &str,
                 let renamed = "text_model.embeddings.token_embedding.weight".to_owned();
                 names.insert(renamed, Origin::whole(original));
             }
-            // Its rows are the inputs.
+            // Stored as `[inputs, outputs]`.
             "text_projection" => {
                 names.insert("text_projection.weight".to_owned(), Origin::transposed(original));
             }
@@ -44,7 +44,7 @@ pub(in super::super) fn open_clip_names(source: &dyn TensorSource, prefix: &str,
     names
 }
 
-/// A tensor of a layer; queries, keys and values lie in one.
+/// Adds a tensor of a layer. The projections to queries, keys and values are fused.
 fn add_layer(names: &mut Names, source: &dyn TensorSource, original: &str, layer: &str, name: &str) {
     const PLAIN: [(&str, &str); 5] = [
         ("ln_1.", "layer_norm1."),

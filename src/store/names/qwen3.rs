@@ -1,13 +1,13 @@
-//! Qwen3's layers: in transformers' layout, and in llama.cpp's, which GGUF files have.
+//! Qwen3 in transformers' layout, and in llama.cpp's layout of GGUF files.
 
 use super::{Names, Origin, under_prefix};
 use crate::weights::TensorSource;
 
-/// Where a model in transformers' layout may be.
+/// Possible prefixes of a model in transformers' layout.
 const PREFIXES: [&str; 3] =
     ["", "text_encoders.qwen3_4b.transformer.", "text_encoders.qwen3_8b.transformer."];
 
-/// The names of a Qwen3 model in either layout, `None` if there is none.
+/// The tensors of a Qwen3 model in either layout, by transformers' names; `None` if there is none.
 pub(in super::super) fn qwen3_names(source: &dyn TensorSource) -> Option<Names> {
     if source.info("blk.0.attn_q_norm.weight").is_some() {
         let name = |name: &str| Some((from_llama_cpp(name)?, Origin::whole(name)));

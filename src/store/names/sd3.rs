@@ -1,17 +1,17 @@
-//! Stable Diffusion 3's transformer in Stability's own layout (`joint_blocks`).
+//! Stable Diffusion 3's transformer in Stability's layout (`joint_blocks`).
 
 use super::{Names, Origin, count};
 use crate::weights::TensorSource;
 
 const PREFIX: &str = "model.diffusion_model.";
 
-/// What the tensors of a transformer say of its structure.
+/// The structure of a transformer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct Sd3Shape {
     prefix: &'static str,
-    /// Joint blocks.
+    /// Number of joint blocks.
     pub(in super::super) blocks: usize,
-    /// Blocks with a second attention over the picture alone.
+    /// Indices of the blocks with a second attention over the picture tokens only.
     pub(in super::super) dual: Vec<usize>,
     /// Width of the hidden states.
     pub(in super::super) width: usize,
@@ -19,16 +19,16 @@ pub(in super::super) struct Sd3Shape {
     pub(in super::super) channels: usize,
     /// Edge of a patch, latent pixels.
     pub(in super::super) patch: usize,
-    /// Width of the prompt's embedding, and of the pooled one.
+    /// Width of the text embedding, and of the pooled one.
     pub(in super::super) text: usize,
     pub(in super::super) pooled: usize,
-    /// Positions along an edge of the table.
+    /// Edge of the square table of position embeddings, patches.
     pub(in super::super) positions: usize,
-    /// Whether queries and keys are normed.
+    /// Whether queries and keys are normalised.
     pub(in super::super) norms: bool,
 }
 
-/// The structure of a transformer from its tensors' names and shapes, `None` if there is no such transformer.
+/// Derives the structure from the names and shapes of the tensors; `None` if there is no such transformer.
 pub(in super::super) fn sd3_shape(source: &dyn TensorSource) -> Option<Sd3Shape> {
     let prefix = if source.info("x_embedder.proj.weight").is_some() { "" } else { PREFIX };
     let shape = |name: &str| source.info(&format!("{prefix}{name}")).map(|info| info.shape);
@@ -50,7 +50,7 @@ pub(in super::super) fn sd3_shape(source: &dyn TensorSource) -> Option<Sd3Shape>
     })
 }
 
-/// The names of a transformer of this structure.
+/// The tensors of a transformer of this structure, by diffusers' names.
 pub(in super::super) fn sd3_names(source: &dyn TensorSource, shape: &Sd3Shape) -> Names {
     const PLAIN: [(&str, &str); 8] = [
         ("x_embedder.proj.", "pos_embed.proj."),
@@ -75,7 +75,7 @@ pub(in super::super) fn sd3_names(source: &dyn TensorSource, shape: &Sd3Shape) -
                 names.insert(format!("{block}.{renamed}"), origin);
             }
         } else if let Some(kind) = name.strip_prefix("final_layer.adaLN_modulation.1.") {
-            // Shift and scale here, scale and shift there.
+            // The file stores shift and scale; diffusers expects scale and shift.
             names.insert(format!("norm_out.linear.{kind}"), Origin::halves_exchanged(original, &info));
         } else if let Some((start, renamed)) = PLAIN.iter().find(|(start, _)| name.starts_with(start)) {
             names.insert(format!("{renamed}{}", &name[start.len()..]), Origin::whole(original));
@@ -84,7 +84,7 @@ pub(in super::super) fn sd3_names(source: &dyn TensorSource, shape: &Sd3Shape) -
     names
 }
 
-/// The tensors of a block that a tensor holds.
+/// The diffusers tensors within a block that a tensor of the file contains.
 fn in_block(source: &dyn TensorSource, original: &str, name: &str, is_last: bool) -> Vec<(String, Origin)> {
     let streams = [
         ("x_block.", "norm1", ["to_q", "to_k", "to_v"], "to_out.0", ["norm_q", "norm_k"], "ff"),
@@ -120,7 +120,8 @@ fn in_block(source: &dyn TensorSource, original: &str, name: &str, is_last: bool
             return vec![(renamed, Origin::whole(original))];
         }
         if let Some(kind) = name.strip_prefix("adaLN_modulation.1.") {
-            // The last block's text goes no further: it is normed as the final layer is, shift and scale exchanged.
+            // The last block does not update the text, so diffusers uses the final layer's norm there, with scale
+            // before shift.
             let exchanged = is_last && stream == "context_block.";
             let origin =
                 if exchanged { Origin::halves_exchanged(original, &info) } else { Origin::whole(original) };

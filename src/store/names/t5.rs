@@ -1,12 +1,12 @@
-//! T5's encoder: in transformers' layout, and in llama.cpp's, which GGUF files have.
+//! T5's encoder in transformers' layout, and in llama.cpp's layout of GGUF files.
 
 use super::{Names, Origin};
 use crate::weights::TensorSource;
 
-/// Where an encoder in transformers' layout may be.
+/// Possible prefixes of an encoder in transformers' layout.
 const PREFIXES: [&str; 3] = ["text_encoders.t5xxl.transformer.", "text_encoders.t5xxl.", ""];
 
-/// The names of a T5 encoder in either layout, `None` if there is none.
+/// The tensors of a T5 encoder in either layout, by transformers' names; `None` if there is none.
 pub(in super::super) fn t5_names(source: &dyn TensorSource) -> Option<Names> {
     if source.info("enc.blk.0.attn_q.weight").is_some() {
         return Some(
@@ -22,7 +22,7 @@ pub(in super::super) fn t5_names(source: &dyn TensorSource) -> Option<Names> {
     };
     let prefix = PREFIXES.iter().find(has)?;
     let mut names = super::under_prefix(source, prefix);
-    // Some files hold the table of vectors under its second name alone.
+    // Some files contain the embedding table only under its alias.
     if !names.contains_key("shared.weight")
         && let Some(table) = names.get("encoder.embed_tokens.weight").cloned()
     {

@@ -1,37 +1,37 @@
-//! Stable Diffusion's UNet in CompVis' and Stability's own layout (`input_blocks`, `middle_block`, `output_blocks`).
+//! Stable Diffusion's UNet in CompVis' and Stability's layout (`input_blocks`, `middle_block`, `output_blocks`).
 
 use super::{Names, Origin, count};
 use crate::weights::TensorSource;
 
-/// The prefix of a UNet in a whole checkpoint; a file with the UNet alone may have it or not.
+/// The prefix of a UNet in a complete checkpoint; optional in a file with the UNet alone.
 const PREFIX: &str = "model.diffusion_model.";
 
 fn prefix(source: &dyn TensorSource) -> &'static str {
     if source.info("input_blocks.0.0.weight").is_some() { "" } else { PREFIX }
 }
 
-/// What the tensors of a UNet say of its structure.
+/// The structure of a UNet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct UnetShape {
     pub(in super::super) in_channels: usize,
     pub(in super::super) out_channels: usize,
-    /// Of each level.
+    /// Channels of each level.
     pub(in super::super) channels: Vec<usize>,
-    /// ResNet blocks of a level.
+    /// Number of ResNet blocks per level.
     pub(in super::super) layers: usize,
-    /// Transformer blocks of each level's attentions, 0 where there are none.
+    /// Number of transformer blocks per attention at each level; 0 without attention.
     pub(in super::super) transformers: Vec<usize>,
-    /// Transformer blocks in the middle.
+    /// Number of transformer blocks in the middle block.
     pub(in super::super) middle_transformers: usize,
-    /// Width of the prompt's embedding.
+    /// Width of the text embedding.
     pub(in super::super) context: usize,
-    /// Whether the maps into and out of the transformers are matrices rather than 1×1 convolutions.
+    /// Whether the projections into and out of the transformers are linear layers rather than 1×1 convolutions.
     pub(in super::super) linear_projections: bool,
-    /// Width of the further conditioning, in networks that take one.
+    /// Width of the additional conditioning (SDXL), if any.
     pub(in super::super) addition: Option<usize>,
 }
 
-/// The structure of a UNet from its tensors' names and shapes, `None` if there is no such UNet.
+/// Derives the structure from the names and shapes of the tensors; `None` if there is no such UNet.
 pub(in super::super) fn unet_shape(source: &dyn TensorSource) -> Option<UnetShape> {
     let prefix = prefix(source);
     let shape = |name: String| source.info(&format!("{prefix}{name}")).map(|info| info.shape);
@@ -67,16 +67,16 @@ pub(in super::super) fn unet_shape(source: &dyn TensorSource) -> Option<UnetShap
     })
 }
 
-/// The number of `input_blocks`, counted without a gap.
+/// The number of consecutive `input_blocks`.
 fn blocks(source: &dyn TensorSource, prefix: &str) -> usize {
-    // The first block is a convolution, the others are ResNet blocks and the ways to the next levels.
+    // Block 0 is a convolution; the others are ResNet blocks and downsamplers.
     const FIRST: [&str; 3] = ["weight", "in_layers.0.weight", "op.weight"];
     let has =
         |block: usize, name: &&str| source.info(&format!("{prefix}input_blocks.{block}.0.{name}")).is_some();
     count(|block| FIRST.iter().any(|name| has(block, name)))
 }
 
-/// The names of a UNet of this structure.
+/// The tensors of a UNet with `layers` ResNet blocks per level, by diffusers' names.
 pub(in super::super) fn unet_names(source: &dyn TensorSource, layers: usize) -> Names {
     let prefix = prefix(source);
     let name = |original: &str| {
@@ -114,7 +114,7 @@ fn diffusers_name(name: &str, layers: usize) -> Option<String> {
     })
 }
 
-/// A tensor of a block: of a ResNet block, an attention, or the way to the next level.
+/// The diffusers name of a tensor of a ResNet block, an attention, a downsampler or an upsampler.
 fn block_name(block: &str, layer: usize, name: &str) -> Option<String> {
     const RESNET: [(&str, &str); 6] = [
         ("in_layers.0", "norm1"),

@@ -3,7 +3,7 @@
 use super::{Names, Origin, count};
 use crate::weights::TensorSource;
 
-/// The names of an autoencoder whose tensors begin with `prefix`.
+/// The tensors of the autoencoder under `prefix`, by diffusers' names.
 pub(in super::super) fn vae_names(source: &dyn TensorSource, prefix: &str) -> Names {
     let levels = count(|i| source.info(&format!("{prefix}encoder.down.{i}.block.0.conv1.weight")).is_some());
     let name = |original: &str| {
@@ -20,7 +20,7 @@ fn diffusers_name(name: &str, levels: usize) -> Option<String> {
     let parts: Vec<&str> = name.split('.').collect();
     let rest = |from: usize| parts.get(from..).map(|parts| parts.join("."));
     Some(match parts[..] {
-        // FLUX.2's own file has these two inside encoder and decoder.
+        // FLUX.2 has these two inside encoder and decoder.
         ["encoder", "quant_conv", ..] | ["decoder", "post_quant_conv", ..] => rest(1)?,
         ["quant_conv" | "post_quant_conv" | "bn", ..] => name.to_owned(),
         [half @ ("encoder" | "decoder"), ref inner @ ..] => match inner {
@@ -48,7 +48,7 @@ fn diffusers_name(name: &str, levels: usize) -> Option<String> {
                 format!("{half}.down_blocks.{level}.downsamplers.0.{}", rest(4)?)
             }
             ["up", level, kind, ..] => {
-                // Counted from the picture here, from the latent there.
+                // The file counts the levels from the picture, diffusers from the latent.
                 let level = levels.checked_sub(1)?.checked_sub(level.parse().ok()?)?;
                 match *kind {
                     "block" => {

@@ -1,16 +1,17 @@
-//! Z-Image's transformer in its own layout, which ComfyUI's and GGUF files have: queries, keys and values lie in one.
+//! Z-Image's transformer in its original layout, as in files for ComfyUI and GGUF files: the projections to queries,
+//! keys and values are fused.
 
 use super::{Names, Origin};
 use crate::weights::TensorSource;
 
 const PREFIX: &str = "model.diffusion_model.";
 
-/// The prefix of a transformer's tensors in a file.
+/// The prefix of the transformer's tensors in a file.
 pub(in super::super) fn z_image_prefix(source: &dyn TensorSource) -> &'static str {
     if source.info("layers.0.adaLN_modulation.0.weight").is_some() { "" } else { PREFIX }
 }
 
-/// The names of a transformer.
+/// The tensors of a transformer, by diffusers' names.
 pub(in super::super) fn z_image_names(source: &dyn TensorSource) -> Names {
     let prefix = z_image_prefix(source);
     let mut names = Names::new();
@@ -30,7 +31,7 @@ pub(in super::super) fn z_image_names(source: &dyn TensorSource) -> Names {
 }
 
 fn diffusers_name(name: &str) -> String {
-    // The patch is two pixels high and wide, and one picture deep.
+    // The key `2-1`: patches of 2×2 latent pixels and 1 frame.
     const FIRST: [(&str, &str); 2] =
         [("x_embedder.", "all_x_embedder.2-1."), ("final_layer.", "all_final_layer.2-1.")];
     const INSIDE: [(&str, &str); 3] = [

@@ -1,4 +1,4 @@
-//! The data of fits between starts: one file for each VAE.
+//! The cache of preview fits on disk: one file per VAE.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::models::LatentDiffusionModel;
 use crate::projection::PreviewFitData;
 use crate::store::preview_cache;
 
-/// The data kept in `folder` for the model's VAE; `None` if there is none, or none that fits its latents.
+/// The cached data of the model's VAE; `None` if there is none, or its latent format differs.
 pub(super) fn read(folder: &Path, model: &dyn LatentDiffusionModel) -> Option<PreviewFitData> {
     let profile = model.profile();
     let bytes = std::fs::read(preview_cache::path(folder, &profile.vae_hash)).ok()?;
@@ -15,7 +15,7 @@ pub(super) fn read(folder: &Path, model: &dyn LatentDiffusionModel) -> Option<Pr
         .filter(|data| (data.channels, data.downscale) == (profile.format.channels, profile.format.downscale))
 }
 
-/// Writes the data of a VAE. A failure is only logged, since all it costs is another fit at the next start.
+/// Writes the data of a VAE. A failure is only logged, since it only costs another fit at the next start.
 pub(super) fn write(folder: &Path, data: &PreviewFitData, vae_hash: &str) {
     if let Err(reason) = try_write(folder, data, vae_hash) {
         log::warn!("the fitted preview could not be saved: {reason}");

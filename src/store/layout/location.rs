@@ -1,4 +1,4 @@
-//! One place where files of a model are.
+//! A location of model files.
 
 use std::borrow::Cow;
 use std::io::ErrorKind;
@@ -14,32 +14,32 @@ use crate::content::Content;
 use crate::content::json;
 use crate::weights::{SafetensorsFiles, TensorSource, WeightFile};
 
-/// The built-in model, inside the program.
+/// The built-in model, embedded in the program.
 static BUILTIN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/assets/builtin-model/model");
 
-/// No configuration or tokenizer file of a model is larger, bytes.
+/// Upper limit of a configuration or tokenizer file, bytes.
 const MAX_SMALL_FILE: u64 = 64 << 20;
 
-/// A place of files with names as in diffusers' layout.
+/// A location of files with names as in diffusers' layout.
 #[derive(Clone, Debug)]
-pub(in super::super) enum Place {
-    /// Inside the program.
+pub(in super::super) enum Location {
+    /// Embedded in the program.
     Builtin,
     /// A folder.
     Folder(PathBuf),
     /// The configurations and tokenizers of a folder, not its weights.
     Configurations(PathBuf),
-    /// Files of weights, with what their tensors say.
+    /// Weights files, with configurations derived from them.
     Assembled(Arc<Assembled>),
 }
 
-impl Place {
-    /// Where a file is or would be, for messages.
+impl Location {
+    /// The path of a file, whether or not it exists, for messages.
     pub(in super::super) fn path(&self, name: &str) -> PathBuf {
         match self {
             Self::Builtin => Path::new("built-in model").join(name),
             Self::Folder(folder) | Self::Configurations(folder) => folder.join(name),
-            // Small files that are derived from a file are that file, for a person.
+            // For a derived configuration, the file it was derived from.
             Self::Assembled(assembled) => {
                 let small = assembled.small_files.get(name);
                 small.map_or(&assembled.origin, |small| &small.origin).clone()
@@ -47,7 +47,7 @@ impl Place {
         }
     }
 
-    /// Whether there is such a file.
+    /// Whether the file exists.
     pub(in super::super) fn contains(&self, name: &str) -> bool {
         match self {
             Self::Builtin => BUILTIN.get_file(name).is_some(),
@@ -56,7 +56,7 @@ impl Place {
         }
     }
 
-    /// The names of the files in a folder of this place.
+    /// The names of the files in a folder; empty if there is none.
     pub(in super::super) fn names_in(&self, folder: &str) -> Vec<String> {
         match self {
             Self::Builtin => BUILTIN
@@ -74,7 +74,7 @@ impl Place {
         }
     }
 
-    /// A small file's bytes, `None` if it is not there.
+    /// The bytes of a configuration or tokenizer file; `None` if it does not exist.
     pub(in super::super) fn read(&self, name: &str) -> Result<Option<Cow<'static, [u8]>>, StoreError> {
         match self {
             Self::Builtin => Ok(BUILTIN.get_file(name).map(|file| Cow::Borrowed(file.contents()))),
@@ -90,7 +90,7 @@ impl Place {
         }
     }
 
-    /// The model's name for people, if it were this place alone.
+    /// The display name of a model at this location.
     pub(in super::super) fn name(&self) -> String {
         match self {
             Self::Builtin => ModelSource::Builtin.short_name(),
@@ -99,7 +99,7 @@ impl Place {
         }
     }
 
-    /// The tensors of a part such as `unet`, `None` if they are not here; only headers are read yet.
+    /// The tensors of a part such as `unet`; `None` if it is not here. Only headers are read.
     pub(in super::super) fn tensors(&self, part: &str) -> Result<Option<Arc<dyn TensorSource>>, StoreError> {
         match self {
             Self::Assembled(assembled) => Ok(assembled.parts.get(part).cloned()),
@@ -111,7 +111,7 @@ impl Place {
         }
     }
 
-    /// The files with a part's weights: one or shards, f32 or a half-precision variant.
+    /// The weights files of a part: a single file or shards, in full precision or a half-precision variant.
     fn weight_files(&self, part: &str) -> Result<Option<Vec<WeightFile>>, StoreError> {
         for variant in ["", ".fp16", ".bf16"] {
             for stem in ["diffusion_pytorch_model", "model"] {
@@ -178,7 +178,7 @@ impl Place {
     }
 }
 
-/// A small file's bytes, `None` if it is not there.
+/// The bytes of a configuration or tokenizer file; `None` if it does not exist.
 fn read_small(path: &Path) -> Result<Option<Cow<'static, [u8]>>, StoreError> {
     let failed =
         |error: std::io::Error| StoreError::Read { reason: error.to_string(), path: path.to_owned() };
@@ -186,7 +186,7 @@ fn read_small(path: &Path) -> Result<Option<Cow<'static, [u8]>>, StoreError> {
     match std::fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
-        // Reading from a pipe waits for its writer.
+        // Opening a pipe would block.
         Ok(data) if !data.is_file() => return Err(damaged("it is not a regular file".into())),
         Ok(data) if data.len() > MAX_SMALL_FILE => {
             return Err(damaged(format!("it has {} bytes, more than any such file", data.len())));
@@ -201,7 +201,7 @@ fn read_small(path: &Path) -> Result<Option<Cow<'static, [u8]>>, StoreError> {
     Ok(Some(Cow::Owned(bytes)))
 }
 
-/// The name that people know a file by: its own, with links resolved, without the ending.
+/// The display name of a file: its name without extension, with symbolic links resolved.
 fn file_name(file: &Path) -> String {
     let resolved = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     resolved
@@ -209,7 +209,7 @@ fn file_name(file: &Path) -> String {
         .map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The name that people know a folder by: its own, with links and `..` resolved.
+/// The display name of a folder: its name with symbolic links and `..` resolved.
 fn folder_name(folder: &Path) -> String {
     let resolved = std::fs::canonicalize(folder).or_else(|_| std::path::absolute(folder));
     let resolved = resolved.unwrap_or_else(|_| folder.to_owned()).to_string_lossy().into_owned();
@@ -217,8 +217,8 @@ fn folder_name(folder: &Path) -> String {
     if name.is_empty() { resolved } else { name.to_owned() }
 }
 
-/// The last part of a path or of a repository's name, such as `stabilityai/sd-turbo`. In Hugging Face's cache, where
-/// folders are named by hashes (`models--stabilityai--sd-turbo/snapshots/b261…`), it is the repository's.
+/// The last component of a path or of a repository id such as `stabilityai/sd-turbo`. For a path in the Hugging Face
+/// cache, where folders are named by hashes (`models--stabilityai--sd-turbo/snapshots/b261…`), the repository's name.
 pub(in super::super) fn repository_name(path: &str) -> &str {
     let mut parts = path.rsplit(['/', '\\']).filter(|part| !part.is_empty());
     let last = parts.next().unwrap_or_default();

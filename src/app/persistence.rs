@@ -1,4 +1,4 @@
-//! What outlives the window: settings, written as they change, and unsaved results, written as they are sampled.
+//! Persistent state: settings, written when they change, and unsaved results, written when they are sampled.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,43 +11,43 @@ use crate::catalog::ModelSource;
 use crate::engine::{Command, Job, JobId, JobKind};
 use crate::session::{Message, ResultItem};
 
-/// So long settings rest before they are written: a window that is being resized is not written at every size.
-const REST: Duration = Duration::from_secs(1);
+/// Debounce delay before changed settings are written, so that resizing the window does not write on every frame.
+const SETTINGS_DEBOUNCE: Duration = Duration::from_secs(1);
 
-/// What is kept on the disk, where there is a place for it.
+/// The settings file and the recovery folder, each if available.
 #[derive(Default)]
-pub(super) struct Keeping {
+pub(super) struct Persistence {
     settings: Option<SettingsFile>,
-    /// Changed settings that are given time to change further.
-    resting: Option<Settings>,
-    /// Whether they could not be written: then it is tried once more at the end.
-    is_stuck: bool,
+    /// Changed settings that are being debounced.
+    debouncing: Option<Settings>,
+    /// Whether a write failed. Then settings are only written once more, on exit.
+    write_failed: bool,
     /// Settings that are being written.
     writing: Option<Settings>,
     recovery: Option<Recovery>,
-    /// The model whose loading is marked on the disk.
-    marked: Option<ModelSource>,
+    /// The model that is marked on disk as being loaded.
+    marked_loading: Option<ModelSource>,
 }
 
-/// What a start finds on the disk.
-pub(super) struct Found {
-    pub(super) keeping: Keeping,
+/// The state found on disk at startup.
+pub(super) struct StartupState {
+    pub(super) persistence: Persistence,
     pub(super) settings: Settings,
     pub(super) messages: Vec<Message>,
-    /// Unsaved results of windows that ended without a word.
+    /// Unsaved results of windows that crashed or were killed.
     pub(super) abandoned: Vec<Abandoned>,
 }
 
-/// Reads settings and looks for what ended windows left.
-pub(super) fn find() -> Found {
+/// Reads the settings and looks for results that crashed windows left.
+pub(super) fn load() -> StartupState {
     let (mut settings, file, message) = settings_file::load();
     let mut messages: Vec<Message> = message.into_iter().collect();
-    let mut keeping = Keeping { settings: file, ..Keeping::default() };
+    let mut persistence = Persistence { settings: file, ..Persistence::default() };
     let mut abandoned = Vec::new();
     match recovery::folder().map(|folder| recovery::begin(&folder)) {
         None => {}
         Some(Ok((recovery, found))) => {
-            keeping.recovery = Some(recovery);
+            persistence.recovery = Some(recovery);
             settings.model_crashed |= found.iter().any(|left| left.loading.as_ref() == Some(&settings.model));
             let (with_results, without): (Vec<_>, Vec<_>) =
                 found.into_iter().partition(|left| left.count() > 0);
@@ -56,11 +56,11 @@ pub(super) fn find() -> Found {
         }
         Some(Err(error)) => messages.push(Message::NothingKept(format!("{error:#}"))),
     }
-    Found { keeping, settings, messages, abandoned }
+    StartupState { persistence, settings, messages, abandoned }
 }
 
-impl Keeping {
-    /// Keeps a result on the disk.
+impl Persistence {
+    /// Writes an unsaved result to the recovery folder.
     pub(super) fn keep(&mut self, item: Option<&ResultItem>) {
         if let (Some(recovery), Some(item)) = (&mut self.recovery, item) {
             recovery.keep(item);
@@ -79,29 +79,30 @@ impl Keeping {
         }
     }
 
-    /// Takes over what ended windows left; gives the files of all results.
+    /// Takes over the results of crashed windows. Returns their files, without extension.
     pub(super) fn adopt(&mut self, found: Vec<Abandoned>) -> Vec<PathBuf> {
         self.recovery.as_mut().map(|recovery| recovery.adopt(found)).unwrap_or_default()
     }
 
-    /// Marks a model before it is loaded: files that end the program are not loaded again by the next one.
-    pub(super) fn about_to(&mut self, command: &Command) {
+    /// Marks a model on disk before it is loaded, so that a model that crashes the program is not loaded at the next
+    /// start.
+    pub(super) fn before_send(&mut self, command: &Command) {
         if let Command::Run(Job { kind: JobKind::LoadModel { model, .. }, .. }) = command {
-            self.mark(Some(model));
+            self.mark_loading(Some(model));
         }
     }
 
-    fn mark(&mut self, loading: Option<&ModelSource>) {
+    fn mark_loading(&mut self, loading: Option<&ModelSource>) {
         let loading = loading.filter(|model| **model != ModelSource::Builtin);
-        if loading != self.marked.as_ref() {
-            self.marked = loading.cloned();
+        if loading != self.marked_loading.as_ref() {
+            self.marked_loading = loading.cloned();
             if let Some(recovery) = &self.recovery {
                 recovery.loading(loading);
             }
         }
     }
 
-    /// Settings were written, or not: then the person is told, once.
+    /// Handles the result of a settings write. Returns the message for a failed one, which is shown once.
     pub(super) fn settings_written(&mut self, written: anyhow::Result<()>) -> Option<Message> {
         let settings = self.writing.take()?;
         match written {
@@ -112,35 +113,35 @@ impl Keeping {
                 None
             }
             Err(error) => {
-                self.is_stuck = true;
+                self.write_failed = true;
                 Some(Message::SettingsUnwritten(format!("{error:#}")))
             }
         }
     }
 
-    /// Writes settings that have changed, once they rest. `loading`: the model that is being loaded.
+    /// Starts the debounce delay if the settings changed. `loading`: the model that is being loaded.
     pub(super) fn keep_settings(
         &mut self,
         now: Settings,
         loading: Option<&ModelSource>,
         background: &mut Background,
     ) {
-        self.mark(loading);
-        let waits = self.resting.is_some() || self.writing.is_some();
-        if waits || self.is_stuck || !self.settings.as_ref().is_some_and(|file| file.differs_from(&now)) {
+        self.mark_loading(loading);
+        let waits = self.debouncing.is_some() || self.writing.is_some();
+        if waits || self.write_failed || !self.settings.as_ref().is_some_and(|file| file.differs_from(&now)) {
             return;
         }
-        self.resting = Some(now);
-        // A thread that wakes the window: a frame asked for in this one may be passed over.
+        self.debouncing = Some(now);
+        // A thread that wakes the window, because a delayed repaint requested in this frame may be dropped.
         background.begin(|| {
-            std::thread::sleep(REST);
-            Finished::SettingsRested
+            std::thread::sleep(SETTINGS_DEBOUNCE);
+            Finished::SettingsDebounced
         });
     }
 
-    /// Writes settings if they are as they were a while ago.
-    pub(super) fn settings_rested(&mut self, now: Settings, background: &mut Background) {
-        if self.resting.take().is_some_and(|rested| rested == now)
+    /// Writes the settings if they did not change during the debounce delay.
+    pub(super) fn debounce_elapsed(&mut self, now: Settings, background: &mut Background) {
+        if self.debouncing.take().is_some_and(|earlier| earlier == now)
             && let Some(file) = self.settings.clone()
         {
             self.writing = Some(now.clone());
@@ -148,7 +149,8 @@ impl Keeping {
         }
     }
 
-    /// Writes what is to be kept. `give_up`: whether the person said that unsaved results go.
+    /// Writes the settings and closes the recovery folder. `give_up`: whether the user chose to discard unsaved
+    /// results.
     pub(super) fn end(&mut self, now: &Settings, give_up: bool) {
         if let Some(file) = self.settings.take().filter(|file| file.differs_from(now))
             && let Err(error) = file.write(now)
