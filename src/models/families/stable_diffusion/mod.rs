@@ -167,7 +167,7 @@ impl LatentDiffusionModel for StableDiffusion {
             // A GPU says so itself where its memory is short.
             memory::check(
                 &what,
-                budget::sampling_bytes(&self.configs.unet, latent, batch, self.runtime.dtype()),
+                budget::skip_bytes(&self.configs.unet, latent, batch, self.runtime.dtype()),
             )?;
         }
         Ok(())
