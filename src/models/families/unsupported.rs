@@ -1,6 +1,6 @@
-//! Families that are known and cannot be drawn with: a clear sentence for each.
+//! Pipelines that are known but not supported, with the reason for each.
 
-/// Pipelines of other networks, by the beginnings of their names, and what is different.
+/// Beginnings of pipeline class names, and why such models are not supported.
 const UNSUPPORTED: [(&str, &str); 16] = [
     ("StableDiffusionXLInstructPix2Pix", "its UNet also takes the picture that is edited"),
     ("StableDiffusionDepth2Img", "its UNet also takes a depth map"),
@@ -20,7 +20,7 @@ const UNSUPPORTED: [(&str, &str); 16] = [
     ("Kandinsky", "it is of another family"),
 ];
 
-/// Why models of this pipeline are not supported.
+/// Why models of this pipeline class are not supported; `None` for other classes.
 pub(super) fn reason(class: &str) -> Option<&'static str> {
     UNSUPPORTED.iter().find(|(start, _)| class.starts_with(start)).map(|(_, why)| *why)
 }

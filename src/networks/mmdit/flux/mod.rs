@@ -51,7 +51,7 @@ impl FluxContext {
     ///
     /// # Errors
     /// The tensor library's.
-    pub fn words(&self) -> Result<usize, NetworkError> {
+    pub fn text_tokens(&self) -> Result<usize, NetworkError> {
         Ok(self.tokens.dim(1)?)
     }
 }
