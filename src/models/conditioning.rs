@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_nothing_to_a_model_is_said() {
+    fn settings_without_effect_are_remarked_on() {
         let asked = Conditioning {
             prompt: "a fox".into(),
             negative_prompt: "blur".into(),

@@ -1,4 +1,4 @@
-//! What can go wrong with a model.
+//! Errors of models.
 
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ pub enum ModelError {
     /// The tokenizer's files are damaged.
     #[error("the tokenizer cannot be used: {reason}: {}", path.display())]
     Tokenizer {
-        /// In what way.
+        /// The reason.
         reason: String,
         /// Which file.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum ModelError {
         format_bytes(*needed), format_bytes(*available)
     )]
     TooLittleMemory {
-        /// What needs it.
+        /// The model or the picture, for the message.
         what: String,
         /// Bytes needed, an estimate.
         needed: u64,

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn both_stay_where_there_is_room_and_take_turns_where_there_is_not() {
+    fn both_stay_loaded_where_they_fit_and_only_one_where_not() {
         let cancel = CancelToken::new();
         for (room, one_at_a_time, kept) in [(2, false, 2), (2, true, 1), (1, false, 1)] {
             let (mut networks, held) = on_a_device(room, one_at_a_time);

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_without_memory_is_asked_again_in_tiles() {
+    fn running_out_of_memory_is_retried_in_tiles() {
         let mut asked = Vec::new();
         let oom = "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")";
         let (value, short) = in_tiles_if_short(MemoryLimits::default(), |limits| {

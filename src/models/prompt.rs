@@ -47,7 +47,7 @@ pub(super) fn chunks(
         if tokens.is_empty() {
             chunks.push(empty_chunk(tokenizer, length));
         }
-        chunks.extend(tokens.chunks(room).map(|words| padded(words, tokenizer, length)));
+        chunks.extend(tokens.chunks(room).map(|tokens| padded(tokens, tokenizer, length)));
     }
     Ok(chunks)
 }
@@ -64,15 +64,15 @@ pub(super) fn plain_chunk(
     length: usize,
 ) -> Result<Chunk, ModelError> {
     let ids = tokenizer.ids(prompt)?;
-    let words: Vec<(u32, f32)> = ids.into_iter().take(length - 2).map(|id| (id, 1.0)).collect();
-    Ok(padded(&words, tokenizer, length))
+    let tokens: Vec<(u32, f32)> = ids.into_iter().take(length - 2).map(|id| (id, 1.0)).collect();
+    Ok(padded(&tokens, tokenizer, length))
 }
 
 /// Tokens with their weights, between start and end token, padded to `length`.
-fn padded(words: &[(u32, f32)], tokenizer: &PromptTokenizer, length: usize) -> Chunk {
+fn padded(tokens: &[(u32, f32)], tokenizer: &PromptTokenizer, length: usize) -> Chunk {
     let mut ids = vec![tokenizer.start];
     let mut weights = vec![1.0];
-    for (id, weight) in words {
+    for (id, weight) in tokens {
         ids.push(*id);
         weights.push(*weight);
     }

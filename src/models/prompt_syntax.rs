@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_of_other_programs_are_reduced_and_named() {
+    fn unsupported_syntax_is_reduced_with_a_remark() {
         for (prompt, text, says) in [
             ("red fox <lora:style_v2:0.8>", "red fox", "LoRA tags are left out: style_v2."),
             ("<LoRA:a:1> fox <lora:b:0.5:0.7><lora:a:1>", "fox", "LoRA tags are left out: a, b."),
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_command_is_drawn() {
+    fn text_that_only_resembles_syntax_is_kept() {
         for prompt in [
             "a <cat-toy> here",
             "x < y > z",
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_prompt_takes_no_longer_than_it_should() {
+    fn hostile_prompts_are_parsed_in_bounded_time() {
         let clock = std::time::Instant::now();
         for unit in ["[", "[a|", "(", "<a:", "AND ", "BREAK ", "[a:b:1]", "\\", "(a:1)", "]", "a:"] {
             let text = unit.repeat((64 << 10) / unit.len());

@@ -42,7 +42,7 @@ impl Vae {
         Ok(Self { network, config, format, runtime: runtime.clone(), tiles, weights })
     }
 
-    /// A latent in model space to a picture.
+    /// Decodes a latent in model space to a picture.
     ///
     /// # Errors
     /// [`ModelError::NotANumber`] if the values overflow in f32 too.
@@ -89,7 +89,7 @@ impl Vae {
         Ok(DecodedPicture { picture: picture_from_values(&values, width, height)?, notice })
     }
 
-    /// A picture whose edges are multiples of the format's downscale to a latent.
+    /// Encodes a picture whose edges are multiples of the format's downscale factor.
     pub(super) fn encode(&self, picture: &Picture, cancel: &CancelToken) -> Result<Encoded, ModelError> {
         let (width, height) = (picture.width(), picture.height());
         let format = self.format;

@@ -233,14 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn the_text_half_of_a_whole_clip_model_is_read() {
+    fn the_text_config_of_a_whole_clip_model_is_read() {
         let text = r#"{"model_type": "clip", "hidden_size": 1, "text_config": {"hidden_size": 32, "model_type": "clip_text_model"}}"#;
         assert_eq!(config(text).unwrap().hidden_size, 32);
         assert_eq!(config(r#"{"hidden_size": 64, "text_config": null}"#).unwrap().hidden_size, 64);
     }
 
     #[test]
-    fn encoders_that_are_no_clip_and_numbers_that_are_none_are_refused_by_name() {
+    fn other_encoders_and_invalid_numbers_are_refused_by_name() {
         for (text, part) in [
             (r#"{"model_type": "t5"}"#, "‘model_type’ is t5"),
             (r#"{"model_type": "roberta"}"#, "‘model_type’ is roberta"),

@@ -1,4 +1,4 @@
-//! What can go wrong in a network.
+//! Errors of networks.
 
 use crate::request::CancelToken;
 

@@ -236,7 +236,7 @@ mod tests {
 
     /// The first distance of each bucket is that of transformers' `_relative_position_bucket`.
     #[test]
-    fn distances_are_counted_as_in_transformers() {
+    fn buckets_are_those_of_transformers() {
         let config = T5Config::default();
         let buckets: Vec<usize> = (0..200).map(|distance| config.bucket(distance)).collect();
         let firsts: Vec<usize> = (0..=15).map(|bucket| buckets.partition_point(|b| *b < bucket)).collect();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn encoders_that_are_another_are_refused_by_name() {
+    fn other_encoders_are_refused_by_name() {
         let gated = T5Config { feed_forward_proj: "gated-gelu".into(), ..T5Config::default() };
         assert!(gated.check().is_ok());
         for (config, part) in [

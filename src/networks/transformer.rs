@@ -151,16 +151,17 @@ mod tests {
     use super::*;
     use crate::weights::{StoredTensor, TensorMap};
 
-    fn made_up(shape: &[usize]) -> Tensor {
+    fn synthetic(shape: &[usize]) -> Tensor {
         let values = (0..shape.iter().product()).map(|i: usize| (i * 37 % 101) as f32 / 50.0 - 1.0);
         Tensor::from_vec(values.collect::<Vec<_>>(), shape, &Device::Cpu).unwrap()
     }
 
-    /// Made-up weights of a transformer of width 16 for contexts of width 6.
+    /// Synthetic weights of a transformer of width 16 for contexts of width 6.
     fn weights(depth: usize) -> TensorMap {
         let mut weights = TensorMap::default();
         let mut add = |name: String, shape: &[usize]| {
-            let values: Vec<f32> = (made_up(shape) * 0.3).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            let values: Vec<f32> =
+                (synthetic(shape) * 0.3).unwrap().flatten_all().unwrap().to_vec1().unwrap();
             weights.insert(name, StoredTensor::from_f32(shape, &values));
         };
         let mut both = |name: &str, weight: &[usize]| {
@@ -205,10 +206,10 @@ mod tests {
     /// Enough tokens that each image fills bands of rows, and too few in one image for eight threads; each image has
     /// its own context.
     #[test]
-    fn pictures_together_are_as_each_alone() {
+    fn a_batch_gives_what_each_image_gives_alone() {
         for threads in [1, 2, 8] {
             let transformer = transformer(threads);
-            let (x, context) = (made_up(&[2, 16, 20, 30]), made_up(&[2, 5, 6]));
+            let (x, context) = (synthetic(&[2, 16, 20, 30]), synthetic(&[2, 5, 6]));
             let together = forward(&transformer, &x, &context).unwrap();
             for picture in 0..2 {
                 let one = |all: &Tensor| all.narrow(0, picture, 1).unwrap();
@@ -220,15 +221,15 @@ mod tests {
     }
 
     #[test]
-    fn one_picture_goes_with_every_context_and_three_do_not_go_with_two() {
+    fn one_image_serves_all_contexts_and_three_do_not_match_two() {
         let transformer = transformer(1);
-        let (x, context) = (made_up(&[1, 16, 6, 5]), made_up(&[2, 5, 6]));
+        let (x, context) = (synthetic(&[1, 16, 6, 5]), synthetic(&[2, 5, 6]));
         let wanted = forward(&transformer, &Tensor::cat(&[&x, &x], 0).unwrap(), &context).unwrap();
         let one = |all: &Tensor, picture| all.narrow(0, picture, 1).unwrap();
         let difference = distance(&one(&wanted, 0), &one(&wanted, 1));
         assert!(difference > 1e-3, "{difference}");
         assert!(distance(&forward(&transformer, &x, &context).unwrap(), &wanted) < 1e-5);
-        let error = forward(&transformer, &made_up(&[3, 16, 6, 5]), &context).unwrap_err();
+        let error = forward(&transformer, &synthetic(&[3, 16, 6, 5]), &context).unwrap_err();
         assert!(error.to_string().contains("a batch of 3 cannot stand for one of 2"), "{error}");
         let context = transformer.context_kv(&context).unwrap();
         let error = transformer.forward(&x, &context[..1]).unwrap_err();

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_used_is_said() {
+    fn unused_parts_are_remarked_on() {
         let parts = r#""unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"],
             "text_encoder": ["transformers", "CLIPTextModel"], "safety_checker": [null, null]"#;
         let class = "StableDiffusionControlNetPipeline";
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_says_why() {
+    fn refused_models_state_the_reason() {
         for (index, expected) in [
             (
                 r#"{"_class_name": "KandinskyV22Pipeline"}"#,

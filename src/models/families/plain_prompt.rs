@@ -28,7 +28,7 @@ mod tests {
     use super::has_weights;
 
     #[test]
-    fn weights_are_told_from_other_brackets() {
+    fn weights_are_distinguished_from_other_brackets() {
         assert!(has_weights("a (red: 1.3) fox"));
         for plain in ["a (red) fox", "at 10:30", "(two: three) foxes", ")", ""] {
             assert!(!has_weights(plain), "{plain}");

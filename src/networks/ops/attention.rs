@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attention_in_parts_is_attention() {
+    fn attention_by_rows_equals_attention_at_once() {
         let values: Vec<f32> = (0..2 * 3 * 7 * 4).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
         let x = Tensor::from_vec(values, (2, 3, 7, 4), &candle_core::Device::Cpu).unwrap();
         for mask in [Mask::None, Mask::Causal] {

@@ -85,7 +85,7 @@ mod tests {
     use crate::weights::WeightDtype;
 
     #[test]
-    fn stored_and_added_vectors_are_found_by_number() {
+    fn stored_and_added_rows_are_looked_up_by_id() {
         let bits: Vec<u16> = [1.0, 2.0, 3.0, 4.0].map(|v| f16::from_f32(v).to_bits()).to_vec();
         let table = StoredTensor::copied(WeightDtype::F16, &[2, 2], bytemuck::cast_slice(&bits));
         let mut embedding = Embedding::new(&Runtime::processor(Some(1)), table).unwrap();

@@ -81,7 +81,7 @@ pub(super) fn f32_values(weight: WeightView<'_>) -> Vec<f32> {
 pub(in crate::networks) fn tensor(runtime: &Runtime, stored: &StoredTensor) -> Result<Tensor> {
     let view = stored.view();
     let tensor = match view.dtype {
-        // f64 keeps what f32 would round.
+        // Converted from f64 to the dtype directly, without rounding to f32 first.
         WeightDtype::F64 => {
             let values: Vec<f64> = bytemuck::cast_slice(view.bytes).to_vec();
             Tensor::from_vec(values, view.shape, &Device::Cpu)?
@@ -97,7 +97,7 @@ mod tests {
     use crate::weights::BlockFormat;
 
     #[test]
-    fn values_that_f16_does_not_hold_are_not_cut() {
+    fn values_beyond_f16_stay_in_f32() {
         // A block of q8_0: the largest scale, times 1 and 2.
         let mut block = [1_u8; 34];
         block[..2].copy_from_slice(&f16::MAX.to_le_bytes());

@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_for_each_level_are_read_as_newer_files_have_them() {
+    fn lists_for_each_level_are_read() {
         let read = config(
             r#"{"cross_attention_dim": [768, 768, 768, 768], "only_cross_attention": [false, false, false, false],
                 "attention_head_dim": [5, 10, 20, 20], "layers_per_block": [2, 2, 2, 2], "num_attention_heads": null}"#,
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_no_network_can_compute_with_are_refused_before_it_is_built() {
+    fn invalid_numbers_are_refused_before_the_network_is_built() {
         for (text, part) in [
             (r#"{"norm_eps": NaN}"#, "‘norm_eps’ is NaN"),
             (r#"{"norm_eps": -1}"#, "‘norm_eps’ is -1"),
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_the_picture_and_is_not_followed_is_refused_by_name() {
+    fn unsupported_keys_that_change_the_output_are_refused_by_name() {
         let usual = r#"{"attention_type": "default", "mid_block_scale_factor": 1, "resnet_out_scale_factor": 1.0,
             "conv_in_kernel": 3, "encoder_hid_dim": null, "upcast_attention": true, "dropout": 0.1}"#;
         assert!(config(usual).is_ok());

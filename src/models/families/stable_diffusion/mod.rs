@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_says_what_it_holds() {
+    fn a_profile_is_read_from_a_folder() {
         let profile = read_profile(&fixture("sd2")).unwrap();
         assert_eq!(profile.prediction, PredictionType::V);
         assert_eq!(profile.defaults.size, ImageSize::new(16, 16));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn loading_tells_each_part_and_can_be_stopped() {
+    fn loading_reports_each_part_and_can_be_cancelled() {
         let cancel = CancelToken::new();
         let mut parts = Vec::new();
         let settings = ModelSettings::default();

@@ -115,7 +115,7 @@ mod tests {
     use super::is_plain;
 
     #[test]
-    fn pipelines_are_told_by_their_networks() {
+    fn pipelines_are_recognised_by_their_networks() {
         for class in [
             "StableDiffusionPipeline",
             "StableDiffusionInpaintPipeline",

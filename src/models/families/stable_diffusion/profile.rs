@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_distilled_model_is_told_by_whole_words() {
+    fn distilled_models_are_recognised_by_whole_words() {
         for name in [
             "sd-turbo",
             "SDXL_Lightning",

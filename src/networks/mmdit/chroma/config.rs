@@ -23,7 +23,7 @@ pub struct ChromaConfig {
     pub num_attention_heads: usize,
     /// Width of the text encoder's hidden states.
     pub joint_attention_dim: usize,
-    /// Values of a head that each axis of the rotary embedding takes: an unused one, rows, columns.
+    /// Values of a head that each axis of the rotary embedding rotates: an unused one, rows, columns.
     pub axes_dims_rope: [usize; 3],
     /// Width of the approximator's input: the embeddings of the time, of a guidance scale of 0, and of a modulation
     /// vector's index.

@@ -29,7 +29,7 @@ pub struct FluxConfig {
     pub pooled_projection_dim: usize,
     /// Whether the network takes a guidance scale as an input (guidance distillation).
     pub guidance_embeds: bool,
-    /// Values of a head that each axis of the rotary embedding takes: an unused one, rows, columns.
+    /// Values of a head that each axis of the rotary embedding rotates: an unused one, rows, columns.
     pub axes_dims_rope: [usize; 3],
 }
 

@@ -33,7 +33,7 @@ pub struct ZImageConfig {
     pub rope_theta: f64,
     /// Factor of a time of 0..=1 before the sinusoidal embedding.
     pub t_scale: f64,
-    /// Values of a head that each axis of the rotary embedding takes: text position, rows, columns.
+    /// Values of a head that each axis of the rotary embedding rotates: text position, rows, columns.
     pub axes_dims: [usize; 3],
 }
 
