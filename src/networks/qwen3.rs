@@ -204,12 +204,11 @@ impl Qwen3Encoder {
         heads.contiguous()?.reshape((1, tokens, shared * times * head))
     }
 
-    /// The hidden states of token ids after the last layer that was built, without the final norm, `[1, N, C]`.
-    /// Attention is causal.
+    /// The hidden states of token ids after the last layer that was built, without a norm, `[1, N, C]`. Every token sees
+    /// those before it.
     ///
     /// # Errors
-    /// [`NetworkError::Cancelled`] once the job is cancelled, which is checked between layers. If an id is outside the
-    /// embedding table.
+    /// [`NetworkError::Cancelled`] once the job was stopped; it is looked at between layers.
     pub fn forward(&self, ids: &[u32], cancel: &CancelToken) -> std::result::Result<Tensor, NetworkError> {
         let half = self.config.head_dim / 2;
         let frequency = |i: usize| self.config.theta().powf(-(i as f64) / half as f64);
@@ -227,8 +226,8 @@ impl Qwen3Encoder {
             let attended = attention(&self.runtime, [&query, &key, &value], heads, Mask::Causal)?;
             x = layer.out.forward_add(&attended, &x)?;
             let normed = layer.norm2.forward(&x)?;
-            let (gate, up) = (layer.gate.forward(&normed)?, layer.expand.forward(&normed)?);
-            x = layer.contract.forward_add(&silu_gated(&self.runtime, &gate, &up)?, &x)?;
+            let (gate, wide) = (layer.gate.forward(&normed)?, layer.expand.forward(&normed)?);
+            x = layer.contract.forward_add(&silu_gated(&self.runtime, &gate, &wide)?, &x)?;
         }
         Ok(x)
     }

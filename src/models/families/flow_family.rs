@@ -36,7 +36,7 @@ pub(super) trait FlowConfigs: Send + Sync + Sized + 'static {
         scheduler.with_even_flow_times()
     }
 
-    /// The parts with weights except the VAE, in loading order.
+    /// The parts with weights but for the VAE, in the order in which they are loaded.
     fn parts(&self) -> Vec<&'static str>;
 
     /// The values of the profile that depend on the model. `names`: its names, in lower case.

@@ -33,8 +33,7 @@ impl Qkv {
     }
 }
 
-/// A stream's query, key and value projections, with an RMS norm of queries and keys in each head (QK norm) in most
-/// networks.
+/// A stream's maps to queries, keys and values, with norms of the first two in each head in most networks.
 pub(super) struct QkvMaps {
     runtime: Runtime,
     maps: [Linear; 3],
