@@ -103,7 +103,7 @@ impl Conv2d {
     /// `[B, I, H, W] → [B, O, H', W']`.
     ///
     /// # Errors
-    /// If `x` does not have I channels; so in the other forms, and if the added term does not fit the output.
+    /// If `x` does not have I channels. The other forms also fail if the added term does not fit the output.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.run(x, Prologue::None, Epilogue::None)
     }
