@@ -1,7 +1,7 @@
-//! Tokens that a tokenizer's folder adds to its vocabulary file: special ones and learned ones.
+//! Tokens that a tokenizer's folder adds to its base vocabulary: special tokens and learned ones (textual inversion).
 //!
-//! Source: transformers' `from_pretrained`. `tokenizer_config.json`'s `added_tokens_decoder` counts alone;
-//! without it older folders' `special_tokens_map.json`, `added_tokens.json` and `tokenizer.json` do.
+//! Source: transformers' `from_pretrained`. `added_tokens_decoder` in `tokenizer_config.json` is authoritative; without
+//! it the older files `special_tokens_map.json`, `added_tokens.json` and `tokenizer.json` are read.
 
 use serde_json::{Map, Value};
 use tokenizers::AddedToken;
@@ -9,24 +9,24 @@ use tokenizers::AddedToken;
 use super::ModelError;
 use crate::store::ModelFiles;
 
-/// The tokens before and after a prompt where the folder names no others.
+/// Default start and end tokens, CLIP's.
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
-/// The keys of single special tokens.
+/// Configuration keys that name one special token each.
 const NAMED: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
-/// The keys of lists of further special tokens.
+/// Configuration keys that list additional special tokens.
 const LISTED: [&str; 2] = ["additional_special_tokens", "extra_special_tokens"];
 
-/// What a folder adds to the vocabulary file.
+/// The added and special tokens of a tokenizer.
 pub(super) struct AddedTokens {
-    /// Each token and its id, `None` for the next free one; in the order of their ids.
+    /// Each token with its id, ordered by id; `None` means the next free id.
     pub(super) tokens: Vec<(AddedToken, Option<u32>)>,
-    /// The token before a prompt.
+    /// The start token.
     pub(super) start: String,
-    /// The token after a prompt.
+    /// The end token.
     pub(super) end: String,
-    /// The token that fills a chunk: SD 2's is `!`.
+    /// The padding token; SD 2's is `!`.
     pub(super) pad: String,
 }
 
@@ -38,7 +38,7 @@ impl AddedTokens {
         let special = object("special_tokens_map.json")?;
         let decoder = config.remove("added_tokens_decoder");
         for (key, value) in special {
-            // The map is what old folders have; where there is a decoder it only fills gaps.
+            // With `added_tokens_decoder`, the older map only supplies missing keys.
             if decoder.is_none() || !config.contains_key(&key) {
                 config.insert(key, value);
             }
@@ -77,7 +77,7 @@ impl AddedTokens {
         Ok(Self { tokens, start, end, pad })
     }
 
-    /// The words a person may write to use what was learned, in the order of their ids.
+    /// The tokens that are not special, ordered by id: words learned by textual inversion.
     pub(super) fn learned(&self) -> impl Iterator<Item = &str> {
         self.tokens.iter().filter(|(token, _)| !token.special).map(|(token, _)| token.content.as_str())
     }
@@ -88,14 +88,14 @@ fn object(files: &ModelFiles, file: &str) -> Result<Map<String, Value>, ModelErr
     Ok(if files.contains(file) { files.json(file)? } else { Map::new() })
 }
 
-/// A token's text, written as text or as an object.
+/// A token's content, from a JSON string or from an object.
 fn name(value: Option<&Value>) -> Option<&str> {
     value?.as_str().or_else(|| value?.get("content")?.as_str())
 }
 
-/// A token written as text or as an object with flags. Named ones are looked for in the text as it was
-/// typed whatever their flags say, as in transformers; others as their flags say, else special ones in the
-/// text as it was typed and the rest after it was normalised.
+/// A token from a JSON string or from an object with flags. Tokens named in the configuration are matched in the raw
+/// text whatever their flags, as in transformers. Others follow their `normalized` flag, by default off for special
+/// tokens and on for the rest.
 fn token(value: &Value, is_named: bool) -> Option<AddedToken> {
     let flag = |key: &str, otherwise: bool| value.get(key).and_then(Value::as_bool).unwrap_or(otherwise);
     let content = name(Some(value)).filter(|content| !content.is_empty())?;

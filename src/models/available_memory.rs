@@ -1,17 +1,18 @@
-//! Memory that this process can still have: what the system has free, and what it is allowed to take.
+//! Memory that this process can still allocate: what the system has available, within the limits of cgroups and of the
+//! address space.
 //!
 //! Sources: proc_meminfo(5), proc_pid_limits(5), cgroups(7), and the kernel's documentation of its memory controllers,
 //! <https://docs.kernel.org/admin-guide/cgroup-v2.html> and <https://docs.kernel.org/admin-guide/cgroup-v1/memory.html>.
 
 use std::path::Path;
 
-/// Bytes that this process can take without swapping and without being ended for it, where the system says so: on
-/// Linux.
+/// Bytes that this process can allocate without swapping and without being killed for it; `None` where the system does
+/// not tell (anywhere but on Linux).
 pub fn available_bytes() -> Option<u64> {
     available_under(Path::new("/"))
 }
 
-/// The same with the system's files under `root`.
+/// [`available_bytes`] with the system's files under `root`.
 fn available_under(root: &Path) -> Option<u64> {
     let text = |path: &str| std::fs::read_to_string(root.join(path)).ok();
     let system = kilobytes(&text("proc/meminfo")?, "MemAvailable:")?;
@@ -25,19 +26,19 @@ fn available_under(root: &Path) -> Option<u64> {
     Some(allowed.chain(address_space).fold(system, u64::min))
 }
 
-/// A figure in kB, as the files under `/proc` have them, in bytes.
+/// The value of `key` in a file under `/proc`, which is given in kB, in bytes.
 fn kilobytes(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// Names of the files of a memory controller.
+/// File names of a cgroup memory controller.
 struct Controller {
-    /// The folder that it is mounted at.
+    /// Mount point, relative to the root folder.
     mount: &'static str,
     limit: &'static str,
     usage: &'static str,
-    /// What the usage counts of files and the kernel gives back under pressure, in `memory.stat`.
+    /// Keys of `memory.stat` for the page cache, which is part of the usage and is reclaimed under memory pressure.
     reclaimable: [&'static str; 2],
 }
 
@@ -55,7 +56,7 @@ const VERSION_1: Controller = Controller {
     reclaimable: ["total_inactive_file", "total_active_file"],
 };
 
-/// What a control group and those above it still allow; `line` of `/proc/self/cgroup`: `ID:CONTROLLERS:PATH`.
+/// Bytes that a cgroup and its ancestors still allow. `line`: of `/proc/self/cgroup`, `ID:CONTROLLERS:PATH`.
 fn group_available(root: &Path, line: &str) -> Option<u64> {
     let (_, rest) = line.split_once(':')?;
     let (controllers, path) = rest.split_once(':')?;
@@ -67,7 +68,7 @@ fn group_available(root: &Path, line: &str) -> Option<u64> {
         return None;
     };
     let mount = root.join(controller.mount);
-    // Inside a container the path may be the host's; what is mounted is then the container's own group.
+    // Inside a container the path may be the host's; the mount point is then the container's own group.
     let folder = Some(mount.join(path.trim_start_matches('/')));
     let folder = folder.filter(|folder| folder.is_dir() && !path.contains(".."));
     let folder = folder.unwrap_or_else(|| mount.clone());
@@ -75,7 +76,7 @@ fn group_available(root: &Path, line: &str) -> Option<u64> {
     groups.filter_map(|group| allowed_by(group, &controller)).min()
 }
 
-/// What one group still allows, if it has a limit.
+/// Bytes that one cgroup still allows, if it has a limit.
 fn allowed_by(group: &Path, controller: &Controller) -> Option<u64> {
     let text = |name: &str| std::fs::read_to_string(group.join(name)).ok();
     let number = |name: &str| text(name)?.trim().parse::<u64>().ok();

@@ -1,7 +1,7 @@
-//! Work whose values cannot fit into memory is refused before it begins: an allocation that the system refuses
-//! ends the program, and one that it only promised ends in the kernel killing it.
+//! Lower bounds of the memory that work needs. Work that cannot fit is refused before it begins: a failed allocation
+//! aborts the program, and overcommitted memory ends with the kernel killing it.
 //!
-//! The figures are what a pass must hold at one time, not all that it takes: work that fits is never refused.
+//! The bounds count only what a forward pass must hold at once, so that work that fits is never refused.
 
 use candle_core::DType;
 
@@ -10,16 +10,15 @@ use crate::networks::Runtime;
 use crate::networks::unet::{PerLevel, UNetConfig};
 use crate::weights::{self, TensorSource};
 
-/// Bytes of a pixel's three values in f32.
-const PIXEL: u64 = 3 * 4;
+/// Bytes of an RGB pixel in f32.
+const PIXEL_BYTES: u64 = 3 * 4;
 
-/// Bytes of main memory that a decode or an encode of a picture must have: its values as the network has them, and a
-/// plain copy.
+/// Bytes of main memory that decoding or encoding a picture needs: the tensor `[3, H, W]` in f32, and a copy of it.
 pub(super) fn picture_bytes(width: usize, height: usize) -> u64 {
-    2 * PIXEL * width as u64 * height as u64
+    2 * PIXEL_BYTES * width as u64 * height as u64
 }
 
-/// Bytes that a network's weights take in memory once it is built: on a processor in f32, matrices of 16 bits stay so.
+/// Bytes of a network's weights in memory. On the CPU in f32, matrices stored in fewer bits keep their format.
 pub(super) fn weight_bytes(source: &dyn TensorSource, runtime: &Runtime) -> u64 {
     let dtype = runtime.dtype();
     let keeps = runtime.device().is_cpu() && dtype == DType::F32;
@@ -32,8 +31,8 @@ pub(super) fn weight_bytes(source: &dyn TensorSource, runtime: &Runtime) -> u64 
     })
 }
 
-/// Bytes of what the way up of a UNet takes from the way down, all of which is there in the middle of a pass.
-pub(super) fn sampling_bytes(config: &UNetConfig, latent: LatentShape, batch: usize, dtype: DType) -> u64 {
+/// Bytes of a UNet's skip connections, all of which are in memory at its mid block.
+pub(super) fn skip_bytes(config: &UNetConfig, latent: LatentShape, batch: usize, dtype: DType) -> u64 {
     let channels = &config.block_out_channels;
     let layers = |level: usize| match &config.layers_per_block {
         PerLevel::One(layers) => *layers,
@@ -58,13 +57,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pass_holds_what_the_way_up_takes() {
-        // Stable Diffusion 1 at 512²: 12 maps of 64², 32², 16² and 8² latent pixels.
-        let bytes = sampling_bytes(&UNetConfig::default(), LatentShape::new(4, 64, 64), 2, DType::F32);
+    fn all_skip_connections_are_counted() {
+        // Stable Diffusion 1 at 512²: 12 feature maps of 64², 32², 16² and 8² pixels.
+        let bytes = skip_bytes(&UNetConfig::default(), LatentShape::new(4, 64, 64), 2, DType::F32);
         let values =
             64 * 64 * 3 * 320 + 32 * 32 * (320 + 2 * 640) + 16 * 16 * (640 + 2 * 1280) + 8 * 8 * 3 * 1280;
         assert_eq!(bytes, values * 2 * 4);
-        let half = sampling_bytes(&UNetConfig::default(), LatentShape::new(4, 64, 64), 1, DType::F16);
+        let half = skip_bytes(&UNetConfig::default(), LatentShape::new(4, 64, 64), 1, DType::F16);
         assert_eq!(half * 4, bytes);
     }
 }

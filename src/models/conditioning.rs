@@ -1,23 +1,23 @@
-//! What steers a run beside its noise.
+//! The conditioning of a run.
 
 use crate::catalog::{GuidanceKind, ImageSize};
 use crate::request::GenerationRequest;
 
-/// Everything that steers a run beside its noise. What LoRA, ControlNet and inpainting need becomes a field here.
+/// Everything that steers a run besides its noise. The inputs of LoRA, ControlNet and inpainting become fields here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conditioning {
     /// What to draw.
     pub prompt: String,
     /// What to avoid.
     pub negative_prompt: String,
-    /// The picture's size, which some families are told.
+    /// The picture's size in pixels, an input of some networks (SDXL).
     pub size: ImageSize,
-    /// Classifier-free guidance, or the scale that a guidance-distilled network is told; 1 is off.
+    /// Scale of classifier-free guidance, or the scale that a guidance-distilled network takes as an input; 1 is off.
     pub guidance_scale: f64,
 }
 
 impl Conditioning {
-    /// What a request asks for.
+    /// The conditioning of a request.
     pub fn of_request(request: &GenerationRequest) -> Self {
         Self {
             prompt: request.prompt.clone(),
@@ -27,13 +27,13 @@ impl Conditioning {
         }
     }
 
-    /// What of it does nothing to a model of this kind of guidance, one sentence each.
+    /// Remarks on fields that have no effect on a model with this kind of guidance, one sentence each.
     pub(super) fn unused(&self, guidance: GuidanceKind) -> Vec<String> {
         let mut unused = Vec::new();
         if !guidance.takes_negative_prompt() && !self.negative_prompt.trim().is_empty() {
             unused.push("This model takes no negative prompt: it is left out.".to_owned());
         }
-        // Up to 1 means no guidance, which this model has.
+        // A scale of up to 1 asks for no guidance, which is what the model does anyway.
         if !guidance.takes_scale() && self.guidance_scale > 1.0 {
             let scale = self.guidance_scale;
             unused.push(format!(
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_nothing_to_a_model_is_said() {
+    fn settings_without_effect_are_remarked_on() {
         let asked = Conditioning {
             prompt: "a fox".into(),
             negative_prompt: "blur".into(),

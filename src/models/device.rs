@@ -1,4 +1,4 @@
-//! Devices and number formats.
+//! Devices and dtypes.
 
 use candle_core::{DType, Device};
 
@@ -6,7 +6,7 @@ use super::{ModelError, ModelSettings};
 use crate::networks::{KernelContext, Precision, Runtime};
 use crate::request::{DeviceChoice, DtypeChoice};
 
-/// The device a choice means on this machine, in this build.
+/// Opens the device of a choice, as this machine and this build allow.
 fn open_device(choice: DeviceChoice) -> Result<Device, ModelError> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
@@ -43,21 +43,24 @@ fn first_gpu() -> Option<Device> {
     None
 }
 
-/// What the settings mean on this machine, in this build: device, number format, threads and instructions.
+/// Opens the runtime of the settings: device, dtype, threads and instruction set.
+///
+/// # Errors
+/// [`ModelError::Device`] if the machine or the build lacks the device, or the device does not support the dtype.
 pub(super) fn open_runtime(settings: ModelSettings) -> Result<Runtime, ModelError> {
     open(settings, DType::F16)
 }
 
-/// The same for networks whose values overflow f16: on a GPU they compute in bf16 where it is asked for.
+/// [`open_runtime`] for networks whose activations overflow f16: on a GPU, `f16` and `auto` mean bf16.
 pub(super) fn open_runtime_of_wide_range(settings: ModelSettings) -> Result<Runtime, ModelError> {
     open(settings, DType::BF16)
 }
 
-/// `half`: the format of 16 bits that stands for f16, and for what a GPU should have.
+/// `half`: the 16-bit dtype that `f16` and, on a GPU, `auto` mean.
 fn open(settings: ModelSettings, half: DType) -> Result<Runtime, ModelError> {
     let device = open_device(settings.device)?;
     let dtype = choose_dtype(settings.dtype, &device, half)?;
-    // On a processor only the matrices of products are rounded; everything else stays in f32.
+    // On the CPU only the operands of matrix products are rounded to bf16; everything else stays in f32.
     let precision = if settings.dtype == DtypeChoice::Bf16 && device.is_cpu() {
         Precision::Bf16
     } else {
@@ -67,7 +70,7 @@ fn open(settings: ModelSettings, half: DType) -> Result<Runtime, ModelError> {
     Ok(Runtime::new(device, dtype, kernels))
 }
 
-/// The number format of the networks on a device.
+/// The dtype of activations on a device.
 fn choose_dtype(choice: DtypeChoice, device: &Device, half: DType) -> Result<DType, ModelError> {
     match (choice, device) {
         (DtypeChoice::F16, Device::Cpu) => Err(ModelError::Device(
@@ -80,7 +83,7 @@ fn choose_dtype(choice: DtypeChoice, device: &Device, half: DType) -> Result<DTy
     }
 }
 
-/// A runtime's device for people.
+/// A runtime's device and dtype, for display.
 pub(super) fn device_name(runtime: &Runtime) -> String {
     let dtype = runtime.dtype();
     match runtime.device() {

@@ -1,8 +1,9 @@
-//! Embeddings that textual inversion learned (Gal et al. 2022), beside a model's own files.
+//! Textual inversion embeddings (Gal et al. 2022, <https://arxiv.org/abs/2208.01618>) in a model's folder.
 //!
-//! Looked for in the model's folder: `learned_embeds.safetensors` and `embeddings/*.safetensors`, in
-//! diffusers' form (each tensor is named like its word) or AUTOMATIC1111's (`emb_params`, the file is
-//! named like its word); for models with two text encoders `clip_l` and `clip_g`, one tensor for each. One that cannot be used is left out and named; the model is as good without it.
+//! Read are `learned_embeds.safetensors` and `embeddings/*.safetensors`, in diffusers' format (each tensor is named
+//! after its word) or AUTOMATIC1111's (a tensor `emb_params`; the file is named after its word). For models with two
+//! text encoders a file has one tensor for each, `clip_l` and `clip_g`. An embedding that cannot be used is left out
+//! with a remark.
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
@@ -13,22 +14,26 @@ use crate::store::{ModelFiles, StoreError};
 
 const FOLDER: &str = "embeddings";
 const STEM: &str = "learned_embeds";
-/// AUTOMATIC1111's name of the tensor.
-const UNNAMED: &str = "emb_params";
-/// The tensors for Stable Diffusion XL's two text encoders.
-const OF_TWO: [&str; 2] = ["clip_l", "clip_g"];
-/// More vectors of one word fill more than a chunk.
+/// Name of the tensor in AUTOMATIC1111's format.
+const A1111_TENSOR: &str = "emb_params";
+/// Names of the tensors for Stable Diffusion XL's two text encoders.
+const SDXL_TENSORS: [&str; 2] = ["clip_l", "clip_g"];
+/// Most vectors of one word: the tokens of a chunk.
 const MAX_VECTORS: usize = 75;
 
-/// A word and its vectors.
+/// A learned word and its embedding vectors.
 pub(super) struct LearnedWord {
-    /// What a person writes to use it.
+    /// The word in a prompt.
     pub(super) word: String,
-    /// `[vectors, C]`, f32, for each text encoder.
+    /// For each text encoder `[vectors, C]`, f32.
     rows: Vec<Tensor>,
 }
 
-/// The words learned beside a model whose text encoders have these widths, and what is left out, one sentence each.
+/// Reads the learned words of a model whose text encoders have these widths. Also gives remarks on embeddings
+/// that are left out, one sentence each.
+///
+/// # Errors
+/// [`ModelError::Store`] for errors other than a damaged or unreadable file.
 pub(super) fn read(
     files: &ModelFiles,
     widths: &[usize],
@@ -68,7 +73,7 @@ pub(super) fn read(
         };
         let mut names = tensors.names();
         names.sort_unstable();
-        let is_of_two = OF_TWO.iter().all(|name| names.contains(name));
+        let is_of_two = SDXL_TENSORS.iter().all(|name| names.contains(name));
         if is_of_two != (widths.len() == 2) {
             leave_out(if is_of_two {
                 "it was made for models with two text encoders, such as Stable Diffusion XL"
@@ -81,13 +86,13 @@ pub(super) fn read(
             names.truncate(1);
         }
         for name in names {
-            let word = if name == UNNAMED || is_of_two { stem } else { name };
+            let word = if name == A1111_TENSOR || is_of_two { stem } else { name };
             if word.trim().is_empty() {
                 leave_out("it does not name the word that stands for it");
                 continue;
             }
             let of_encoder = |(encoder, width): (usize, &usize)| {
-                rows(&tensors, if is_of_two { OF_TWO[encoder] } else { name }, *width)
+                rows(&tensors, if is_of_two { SDXL_TENSORS[encoder] } else { name }, *width)
             };
             match widths.iter().enumerate().map(of_encoder).collect::<Result<Vec<_>, _>>() {
                 Ok(rows) if rows.iter().any(|other| other.dims()[0] != rows[0].dims()[0]) => {
@@ -104,7 +109,7 @@ pub(super) fn read(
     Ok((words, remarks))
 }
 
-/// A tensor as `[vectors, width]` in f32.
+/// A tensor as `[vectors, width]` in f32, or why it cannot be used.
 fn rows(tensors: &SafeTensors<'_>, name: &str, width: usize) -> Result<Tensor, String> {
     let view = tensors.tensor(name).map_err(|error| error.to_string())?;
     let (count, found) = match view.shape() {
@@ -135,7 +140,7 @@ fn rows(tensors: &SafeTensors<'_>, name: &str, width: usize) -> Result<Tensor, S
     Ok(rows)
 }
 
-/// Adds learned words to text encoders and their tokenizers. Gives what is left out.
+/// Adds learned words to text encoders and their tokenizers. Gives remarks on words that are left out.
 pub(super) fn add(
     words: Vec<LearnedWord>,
     encoders: &mut [(&mut PromptTokenizer, &mut ClipText)],

@@ -1,4 +1,4 @@
-//! What can go wrong with a model.
+//! Errors of models.
 
 use std::path::PathBuf;
 
@@ -7,21 +7,21 @@ use crate::networks::NetworkError;
 use crate::store::StoreError;
 use crate::weights::WeightError;
 
-/// Why a model gave nothing.
+/// Why a model could not be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// The job was stopped. Not a failure.
+    /// The job was cancelled; not a failure.
     #[error("stopped")]
     Cancelled,
-    /// The model's files.
+    /// The model's files are missing, damaged or not supported.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A part's network.
+    /// A network of the model could not be built or run.
     #[error("{part}: {cause}")]
     Part {
         /// The part's folder.
         part: &'static str,
-        /// Why; told by this error and therefore not its `source`.
+        /// The cause: part of this error's message, and therefore not its `source`.
         cause: NetworkError,
     },
     /// Weights that cannot be read.
@@ -30,25 +30,25 @@ pub enum ModelError {
     /// The tokenizer's files are damaged.
     #[error("the tokenizer cannot be used: {reason}: {}", path.display())]
     Tokenizer {
-        /// In what way.
+        /// The reason.
         reason: String,
         /// Which file.
         path: PathBuf,
     },
-    /// The model or the picture takes more memory than there is.
+    /// The model or the picture needs more memory than is available.
     #[error(
         "{what} needs about {} of memory, and {} are free",
-        in_words(*needed), in_words(*available)
+        format_bytes(*needed), format_bytes(*available)
     )]
     TooLittleMemory {
-        /// What needs it.
+        /// The model or the picture, for the message.
         what: String,
-        /// Estimate, bytes.
+        /// Bytes needed, an estimate.
         needed: u64,
-        /// Bytes.
+        /// Bytes available.
         available: u64,
     },
-    /// The scheduler's configuration cannot be followed.
+    /// The scheduler's configuration is not supported.
     #[error("{cause}: {}", path.display())]
     Scheduler {
         /// Why.
@@ -56,26 +56,26 @@ pub enum ModelError {
         /// Which file.
         path: PathBuf,
     },
-    /// A prompt is longer than a run can take.
+    /// A prompt is longer than the limit.
     #[error("the prompt is too long: it has {found}, and {chunks} chunks of {room} tokens are possible")]
     PromptTooLong {
         /// Its length.
         found: String,
-        /// The most chunks there can be.
+        /// Most chunks of a prompt.
         chunks: usize,
-        /// Tokens of one.
+        /// Tokens of a chunk, without start and end.
         room: usize,
     },
-    /// The tokenizer has words that the text encoder has no vectors for.
+    /// A token's id is outside the text encoder's embedding table.
     #[error(
         "the token ‘{word}’ has the number {id}, but the text encoder has vectors for {rows} tokens only"
     )]
     TokenWithoutRow {
         /// The token.
         word: String,
-        /// Its number.
+        /// Its id.
         id: u32,
-        /// Vectors there are.
+        /// Rows of the embedding table.
         rows: usize,
     },
     /// The device cannot be used.
@@ -84,7 +84,7 @@ pub enum ModelError {
     /// A latent or picture that does not fit the model.
     #[error("{0}")]
     Mismatch(String),
-    /// A decode gave no numbers.
+    /// The decoder's output is not finite, even in f32.
     #[error(
         "the decoder gave values that are not numbers, in f32 too: the latent or the VAE's weights are damaged"
     )]
@@ -94,8 +94,8 @@ pub enum ModelError {
     Tensor(#[from] candle_core::Error),
 }
 
-/// Bytes for people.
-fn in_words(bytes: u64) -> String {
+/// A number of bytes for messages, in MiB or GiB.
+fn format_bytes(bytes: u64) -> String {
     match bytes {
         0..0x4000_0000 => format!("{} MiB", bytes >> 20),
         _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
@@ -103,7 +103,7 @@ fn in_words(bytes: u64) -> String {
 }
 
 impl ModelError {
-    /// A network's error with the part it happened in; a stop stays a stop.
+    /// Converts a network's error to one that names the part; cancellation stays [`Self::Cancelled`].
     pub(super) fn in_part(part: &'static str) -> impl Fn(NetworkError) -> Self {
         move |source| match source {
             NetworkError::Cancelled => Self::Cancelled,

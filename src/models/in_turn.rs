@@ -1,4 +1,4 @@
-//! A text encoder and a denoiser that may be too large for memory together.
+//! A text encoder and a denoiser that are loaded one at a time where memory cannot hold both.
 
 use super::ModelError;
 use super::memory::is_out_of_memory;
@@ -13,8 +13,8 @@ struct Part<N> {
 }
 
 impl<N> Part<N> {
-    /// The network, built if it is not there. Memory is made of the `other` one where there is only room for one, or
-    /// turns out to be.
+    /// The network, built if it is not loaded. The `other` one is freed first if memory holds only one of them, or once
+    /// building this one runs out of memory.
     fn get<O>(
         &mut self,
         other: &mut Option<O>,
@@ -27,7 +27,9 @@ impl<N> Part<N> {
             }
             let built = match (self.load)(cancel) {
                 Err(error) if other.is_some() && is_out_of_memory(&error.to_string()) => {
-                    log::warn!("text encoder and denoiser take turns from now on: {error}");
+                    log::warn!(
+                        "out of memory, text encoder and denoiser are loaded one at a time from now on: {error}"
+                    );
                     *one_at_a_time = true;
                     *other = None;
                     (self.load)(cancel)?
@@ -43,7 +45,7 @@ impl<N> Part<N> {
     }
 }
 
-/// A text encoder and a denoiser, both in memory or, where they do not fit together, the one that is used.
+/// A text encoder and a denoiser: both stay loaded or, where they do not fit together, only the one in use.
 pub(super) struct InTurn<E, D> {
     encoder: Part<E>,
     denoiser: Part<D>,
@@ -51,8 +53,8 @@ pub(super) struct InTurn<E, D> {
 }
 
 impl<E, D> InTurn<E, D> {
-    /// Neither is built yet. `one_at_a_time`: whether memory has room for one only; a device whose memory is not known
-    /// shows it when the second one is built.
+    /// Builds neither yet. `one_at_a_time`: whether memory is known to hold only one. Where it is not known, as on a
+    /// GPU, running out of memory while the second one is built decides.
     pub(super) fn new(encoder: Loader<E>, denoiser: Loader<D>, one_at_a_time: bool) -> Self {
         let (encoder, denoiser) =
             (Part { load: encoder, network: None }, Part { load: denoiser, network: None });
@@ -62,7 +64,7 @@ impl<E, D> InTurn<E, D> {
     /// The text encoder.
     ///
     /// # Errors
-    /// Its loader's.
+    /// Those of its loader.
     pub(super) fn encoder(&mut self, cancel: &CancelToken) -> Result<&E, ModelError> {
         self.encoder.get(&mut self.denoiser.network, &mut self.one_at_a_time, cancel)
     }
@@ -70,7 +72,7 @@ impl<E, D> InTurn<E, D> {
     /// The denoiser.
     ///
     /// # Errors
-    /// Its loader's.
+    /// Those of its loader.
     pub(super) fn denoiser(&mut self, cancel: &CancelToken) -> Result<&D, ModelError> {
         self.denoiser.get(&mut self.encoder.network, &mut self.one_at_a_time, cancel)
     }
@@ -83,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// What is in memory counts itself.
+    /// A network that counts how many are in memory.
     struct Counted(Arc<AtomicUsize>);
 
     impl Drop for Counted {
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn both_stay_where_there_is_room_and_take_turns_where_there_is_not() {
+    fn both_stay_loaded_where_they_fit_and_only_one_where_not() {
         let cancel = CancelToken::new();
         for (room, one_at_a_time, kept) in [(2, false, 2), (2, true, 1), (1, false, 1)] {
             let (mut networks, held) = on_a_device(room, one_at_a_time);

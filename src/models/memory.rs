@@ -1,4 +1,4 @@
-//! Memory for encoding and decoding: what is there, and what to do when it is short.
+//! Memory checks, and tiling of the VAE where memory is short.
 
 use candle_core::Device;
 
@@ -8,12 +8,12 @@ use crate::networks::NetworkError;
 use crate::networks::autoencoder::MemoryLimits;
 use crate::request::TileChoice;
 
-/// What encoder and decoder may take.
+/// The memory limits of the VAE's encoder and decoder.
 pub(super) fn limits(choice: TileChoice, device: &Device) -> MemoryLimits {
     match choice {
         TileChoice::Never => MemoryLimits::UNLIMITED,
         TileChoice::Always => MemoryLimits::TILES,
-        // A processor's memory that runs out ends the program, so it is looked at before; a GPU says so.
+        // Running out of main memory ends the program, so it is checked beforehand; a GPU reports an error.
         TileChoice::Auto if device.is_cpu() => {
             available_bytes().map_or_else(MemoryLimits::default, MemoryLimits::within)
         }
@@ -21,11 +21,11 @@ pub(super) fn limits(choice: TileChoice, device: &Device) -> MemoryLimits {
     }
 }
 
-/// Refuses work whose values main memory cannot hold: an allocation that the system refuses ends the program, and one
-/// that it only promised ends in the kernel killing it.
+/// Checks that main memory can hold `needed` bytes: a failed allocation would abort the program, and overcommitted
+/// memory would end with the kernel killing it. `what`: the subject of the message.
 ///
 /// # Errors
-/// [`ModelError::TooLittleMemory`].
+/// [`ModelError::TooLittleMemory`] if it cannot.
 pub(super) fn check(what: impl Into<String>, needed: u64) -> Result<(), ModelError> {
     let available = available_bytes().unwrap_or(u64::MAX);
     if needed > available || !can_be_reserved(needed) {
@@ -34,29 +34,29 @@ pub(super) fn check(what: impl Into<String>, needed: u64) -> Result<(), ModelErr
     Ok(())
 }
 
-/// Whether the system would give this many bytes in one piece, which a limit on the process may forbid. They are not
-/// touched, and given back at once.
+/// Whether the allocator grants this many bytes at once, which a limit on the process may forbid. They are never
+/// touched and freed at once.
 fn can_be_reserved(bytes: u64) -> bool {
     usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
 }
 
-/// Runs within `limits`, and once more in tiles if a device has no memory for that. The second value says
-/// whether it came to this.
+/// Runs within `limits`, and again in tiles if the device runs out of memory. The second value says whether it was run
+/// again.
 pub(super) fn in_tiles_if_short<T>(
     limits: MemoryLimits,
     mut run: impl FnMut(MemoryLimits) -> Result<T, NetworkError>,
 ) -> Result<(T, bool), NetworkError> {
     match run(limits) {
         Err(NetworkError::Tensor(error)) if is_out_of_memory(&error.to_string()) => {
-            log::warn!("once more in tiles: {error}");
+            log::warn!("out of memory, running again in tiles: {error}");
             Ok((run(MemoryLimits::TILES)?, true))
         }
         result => Ok((result?, false)),
     }
 }
 
-/// Whether a device's error means that it has no memory left. candle passes the drivers' own words on: CUDA's
-/// and cuBLAS's and cuDNN's names of the status, Metal's missing buffer.
+/// Whether a device's error means that it is out of memory. candle passes the drivers' texts on: the status names of
+/// CUDA, cuBLAS and cuDNN, and Metal's failure to create a buffer.
 pub(super) fn is_out_of_memory(error: &str) -> bool {
     let error = error.to_lowercase();
     ["out of memory", "out_of_memory", "alloc_failed", "failed to create metal resource: buffer"]
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_without_memory_is_asked_again_in_tiles() {
+    fn running_out_of_memory_is_retried_in_tiles() {
         let mut asked = Vec::new();
         let oom = "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")";
         let (value, short) = in_tiles_if_short(MemoryLimits::default(), |limits| {

@@ -37,25 +37,25 @@ pub use tokenizer::PromptTokenizer;
 pub struct ModelSettings {
     /// The device.
     pub device: DeviceChoice,
-    /// The number format.
+    /// The dtype of the networks.
     pub dtype: DtypeChoice,
     /// Whether pictures are encoded and decoded in tiles.
     pub tiles: TileChoice,
-    /// Threads on a processor, `None` for one for each core.
+    /// Threads of the CPU kernels, `None` for one for each core.
     pub threads: Option<usize>,
-    /// Instructions of the processor, `None` for the widest that it has.
+    /// Instruction set of the CPU kernels, `None` for the widest that the CPU has.
     pub instructions: Option<Instructions>,
 }
 
-/// A picture from a decode, and what happened on the way.
+/// A decoded picture, with a notice for the user.
 pub struct DecodedPicture {
     /// The picture.
     pub picture: Picture,
-    /// Something the user should know.
+    /// What the user should know about the decode, one or more sentences.
     pub notice: Option<String>,
 }
 
-/// What an encoder says of a picture.
+/// The posterior that a VAE's encoder gives for a picture, `[C, H/f, W/f]`.
 pub struct Encoded {
     /// The posterior's mean, model space.
     pub mean: Latent,
@@ -65,22 +65,22 @@ pub struct Encoded {
 
 /// A loaded model of any family.
 pub trait LatentDiffusionModel: Send {
-    /// What is known of it.
+    /// The model's profile.
     fn profile(&self) -> &ModelProfile;
-    /// The device for people.
+    /// The device and the dtype, for display.
     fn device_name(&self) -> String;
     /// Whether its networks compute in f16 or bf16.
     fn computes_in_halves(&self) -> bool;
-    /// Frees memory that is kept from call to call, before a rest.
+    /// Frees scratch memory that is kept between calls; for use when the model becomes idle.
     fn release_scratch(&self) {}
     /// The model's own sampling configuration.
     fn scheduler_config(&self) -> &SchedulerConfig;
-    /// The sampling configuration of a run of `_steps` steps for latents of this shape. Those whose noise levels depend
-    /// on them have no others.
+    /// The sampling configuration of a run of `_steps` steps on latents of this shape. Overridden by models whose noise
+    /// levels depend on either (resolution-dependent shift).
     fn scheduler_config_for(&self, _latent: LatentShape, _steps: usize) -> SchedulerConfig {
         self.scheduler_config().clone()
     }
-    /// What of a conditioning is not done, one sentence each.
+    /// Remarks on parts of a conditioning that have no effect, one sentence each.
     fn remarks_on(&self, conditioning: &Conditioning) -> Vec<String> {
         let guidance = self.profile().guidance;
         let mut remarks = parse_prompt(&conditioning.prompt).remarks;
@@ -90,30 +90,45 @@ pub trait LatentDiffusionModel: Send {
         remarks.extend(conditioning.unused(guidance));
         remarks
     }
-    /// Whether memory can hold what drawing a picture must hold at one time: `batch` predictions for latents of this
-    /// shape, and the picture.
+    /// Checks that memory suffices to generate a picture: for the activations of `batch` predictions for latents of
+    /// this shape, and for the decoded picture.
     ///
     /// # Errors
-    /// [`ModelError::TooLittleMemory`] with the figures.
+    /// [`ModelError::TooLittleMemory`] with the bytes needed and available.
     fn check_memory(&self, latent: LatentShape, batch: usize) -> Result<(), ModelError>;
-    /// Makes the network ready to answer for a conditioning.
+    /// Encodes the prompts and gives the denoising network conditioned on them.
+    ///
+    /// # Errors
+    /// [`ModelError::PromptTooLong`], [`ModelError::TokenWithoutRow`], [`ModelError::Cancelled`], and errors of the
+    /// text encoders.
     fn condition<'a>(
         &'a mut self,
         conditioning: &Conditioning,
         cancel: &'a CancelToken,
     ) -> Result<Box<dyn DenoisingNetwork + 'a>, ModelError>;
-    /// A latent in model space to a picture.
+    /// Decodes a latent in model space to a picture.
+    ///
+    /// # Errors
+    /// [`ModelError::Mismatch`] for another number of channels, [`ModelError::TooLittleMemory`],
+    /// [`ModelError::NotANumber`] if the values overflow in f32 too, and [`ModelError::Cancelled`].
     fn decode(
         &self,
         latent: &Latent,
         how: DecodeChoice,
         cancel: &CancelToken,
     ) -> Result<DecodedPicture, ModelError>;
-    /// A picture whose edges are multiples of the format's downscale to a latent.
+    /// Encodes a picture whose edges are multiples of the format's downscale factor f.
+    ///
+    /// # Errors
+    /// [`ModelError::Mismatch`] for other sizes, [`ModelError::TooLittleMemory`] and [`ModelError::Cancelled`].
     fn encode(&self, picture: &Picture, cancel: &CancelToken) -> Result<Encoded, ModelError>;
 }
 
 /// Loads a model of one of [`FAMILIES`].
+///
+/// # Errors
+/// [`ModelError::Store`] for files that are missing, damaged or of an unsupported family, [`ModelError::Device`],
+/// [`ModelError::TooLittleMemory`], [`ModelError::Cancelled`], and errors of building the networks.
 pub fn load(
     choice: &ModelSource,
     settings: ModelSettings,
@@ -124,7 +139,11 @@ pub fn load(
     family_of(FAMILIES, &checkpoint)?.load(&checkpoint, settings, progress, cancel)
 }
 
-/// What is known of a model from its configuration alone, without its weights.
+/// The profile of a model from its configuration and the headers of its weights; the VAE's hash is empty.
+///
+/// # Errors
+/// [`ModelError::Store`], and [`ModelError::Part`], [`ModelError::Scheduler`] or [`ModelError::Mismatch`] for
+/// configurations that are not supported.
 pub fn profile(choice: &ModelSource) -> Result<ModelProfile, ModelError> {
     let checkpoint = Checkpoint::open(choice)?;
     family_of(FAMILIES, &checkpoint)?.profile(&checkpoint)

@@ -1,4 +1,4 @@
-//! Prompts as chunks of tokens, and what their weights do to the embedding.
+//! Prompts as chunks of tokens, and the weighting of their hidden states.
 
 use candle_core::{DType, Tensor};
 
@@ -6,11 +6,11 @@ use super::prompt_syntax::parse_prompt;
 use super::{ModelError, PromptTokenizer};
 use crate::request::GenerationDraft;
 
-/// The most chunks of a prompt. Each adds to the keys and values of every attention over the prompt:
-/// 32 are 2400 tokens of CLIP's and about half a gigabyte with Stable Diffusion 1.
+/// Most chunks of a prompt. Each adds to the keys and values of every cross-attention: 32 chunks are 2400 CLIP tokens
+/// and take about half a gigabyte with Stable Diffusion 1.
 const MAX_CHUNKS: usize = 32;
 
-/// One pass through the text encoder: ids with start, end and padding, and each token's weight.
+/// One sequence for the text encoder: token ids with start, end and padding, and a weight for each token.
 pub(super) struct Chunk {
     pub(super) ids: Vec<u32>,
     pub(super) weights: Vec<f32>,
@@ -19,7 +19,7 @@ pub(super) struct Chunk {
 /// Splits a prompt into chunks of `length` tokens, start and end included. An empty prompt is one chunk.
 ///
 /// # Errors
-/// [`ModelError::PromptTooLong`] for more text or more chunks than a run can take.
+/// [`ModelError::PromptTooLong`] for more text or more chunks than the limits.
 pub(super) fn chunks(
     prompt: &str,
     tokenizer: &PromptTokenizer,
@@ -47,31 +47,32 @@ pub(super) fn chunks(
         if tokens.is_empty() {
             chunks.push(empty_chunk(tokenizer, length));
         }
-        chunks.extend(tokens.chunks(room).map(|words| filled(words, tokenizer, length)));
+        chunks.extend(tokens.chunks(room).map(|tokens| padded(tokens, tokenizer, length)));
     }
     Ok(chunks)
 }
 
-/// A chunk of nothing.
+/// The chunk of an empty prompt.
 pub(super) fn empty_chunk(tokenizer: &PromptTokenizer, length: usize) -> Chunk {
-    filled(&[], tokenizer, length)
+    padded(&[], tokenizer, length)
 }
 
-/// A prompt as it is written, in one chunk; what is beyond it is left out.
+/// A prompt without weight syntax in one chunk, truncated to `length` tokens.
 pub(super) fn plain_chunk(
     prompt: &str,
     tokenizer: &PromptTokenizer,
     length: usize,
 ) -> Result<Chunk, ModelError> {
     let ids = tokenizer.ids(prompt)?;
-    let words: Vec<(u32, f32)> = ids.into_iter().take(length - 2).map(|id| (id, 1.0)).collect();
-    Ok(filled(&words, tokenizer, length))
+    let tokens: Vec<(u32, f32)> = ids.into_iter().take(length - 2).map(|id| (id, 1.0)).collect();
+    Ok(padded(&tokens, tokenizer, length))
 }
 
-fn filled(words: &[(u32, f32)], tokenizer: &PromptTokenizer, length: usize) -> Chunk {
+/// Tokens with their weights, between start and end token, padded to `length`.
+fn padded(tokens: &[(u32, f32)], tokenizer: &PromptTokenizer, length: usize) -> Chunk {
     let mut ids = vec![tokenizer.start];
     let mut weights = vec![1.0];
-    for (id, weight) in words {
+    for (id, weight) in tokens {
         ids.push(*id);
         weights.push(*weight);
     }
@@ -83,7 +84,8 @@ fn filled(words: &[(u32, f32)], tokenizer: &PromptTokenizer, length: usize) -> C
 
 /// The hidden states `[chunks, N, C]` with their tokens' weights applied.
 ///
-/// Source: AUTOMATIC1111: hidden states times weight, then scaled so that a chunk's mean is as before.
+/// Source: AUTOMATIC1111's web UI: hidden states are multiplied by the weights, then rescaled so that each chunk keeps
+/// its mean.
 pub(super) fn weighted(hidden: Tensor, chunks: &[&Chunk]) -> candle_core::Result<Tensor> {
     let weights: Vec<f32> = chunks.iter().flat_map(|chunk| chunk.weights.iter().copied()).collect();
     if weights.iter().all(|weight| *weight == 1.0) {
@@ -115,7 +117,7 @@ mod tests {
         let hidden = Tensor::from_vec(values, (2, 3, 2), &candle_core::Device::Cpu).unwrap();
         let out = weighted(hidden.clone(), &[&plain, &heavy]).unwrap().to_vec3::<f32>().unwrap();
         assert_eq!(out[0], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
-        // Of mean 9.5 before; 7, 8, 18, 20, 11, 12 after the weights, of mean 76 / 6.
+        // The mean is 9.5 before weighting; weighted values are 7, 8, 18, 20, 11, 12, of mean 76 / 6.
         let factor = 9.5 * 6.0 / 76.0;
         for (found, wanted) in out[1].iter().flatten().zip([7.0, 8.0, 18.0, 20.0, 11.0, 12.0]) {
             assert!((found - wanted * factor).abs() < 1e-5, "{found} for {}", wanted * factor);

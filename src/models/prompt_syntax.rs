@@ -1,42 +1,42 @@
-//! The syntax of prompts: weights, chunk boundaries, and what other programs' commands are reduced to.
+//! Prompt syntax: weights, chunk boundaries, and the reduction of other programs' features to plain text.
 
-/// A part of a prompt and how much it counts.
+/// A part of a prompt with its weight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightedText {
-    /// The words.
+    /// The text.
     pub text: String,
-    /// 1 is as written.
+    /// Factor of its tokens' hidden states; 1 is neutral.
     pub weight: f32,
 }
 
-/// A prompt as it is drawn.
+/// A parsed prompt.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ParsedPrompt {
     /// The texts between `BREAK`s, each of which starts a new chunk. At least one, which may be empty.
     pub sections: Vec<Vec<WeightedText>>,
-    /// What is written in it and not done, one sentence each.
+    /// Remarks on syntax that is not supported, one sentence each.
     pub remarks: Vec<String>,
 }
 
-/// What a bracket without a number does.
-const BRACKET: f32 = 1.1;
-/// Weights are held within ± this: beyond it no embedding means anything, and none may be infinite.
+/// Weight of a bracket without a number.
+const BRACKET_WEIGHT: f32 = 1.1;
+/// Weights are clamped to ± this, so that nested brackets cannot make them infinite.
 const MAX_WEIGHT: f32 = 1e4;
-/// Commands that one remark quotes, and the longest quotation in characters.
+/// Most quotations in one remark, and most characters of one.
 const MAX_QUOTES: usize = 4;
 const MAX_QUOTE: usize = 40;
 
-/// Reads a prompt in AUTOMATIC1111's syntax.
+/// Parses a prompt in AUTOMATIC1111's syntax.
 ///
-/// Weights are followed (see [`parse_weights`]), and the upper-case word `BREAK` starts a new chunk.
-/// What changes a prompt during a run is reduced to one text, and said to be: `[from:to:when]` and
-/// `[to:when]` to the text that ends the run, `[a|b]` to its first text, `AND` to a comma.
-/// `<lora:name:1>` and other tags of networks are left out.
+/// Weights are applied (see [`parse_weights`]), and the upper-case word `BREAK` starts a new chunk. Other features are
+/// reduced to plain text, with a remark: prompt editing (`[from:to:when]`, `[to:when]`) to the text at the end of the
+/// run, alternation (`[a|b]`) to its first text, composition (`AND`) to a comma. Extra-network tags such as
+/// `<lora:name:1>` are left out.
 pub fn parse_prompt(prompt: &str) -> ParsedPrompt {
     let mut remarks = Vec::new();
-    let text = without_networks(prompt, &mut remarks);
+    let text = without_network_tags(prompt, &mut remarks);
     let text = without_and(text, &mut remarks);
-    let text = without_changes(&text, &mut remarks);
+    let text = without_prompt_editing(&text, &mut remarks);
     let mut sections = vec![Vec::new()];
     for WeightedText { text, weight } in parse_weights(&text) {
         for (index, text) in split_at_word(&text, "BREAK").into_iter().enumerate() {
@@ -50,16 +50,17 @@ pub fn parse_prompt(prompt: &str) -> ParsedPrompt {
             }
         }
     }
-    // Nothing follows the last boundary: it bounds nothing.
+    // A trailing `BREAK` starts no chunk.
     if sections.len() > 1 && sections.last().is_some_and(Vec::is_empty) {
         sections.pop();
     }
     ParsedPrompt { sections, remarks }
 }
 
-/// Reads AUTOMATIC1111's weighting: `(more)`, `[less]`, `(words:1.3)`, nested, `\(` for a plain bracket.
+/// Parses AUTOMATIC1111's weights: `(more)` is 1.1, `[less]` is 1/1.1, `(words:1.3)` is 1.3; they nest, and `\(` is a
+/// literal bracket.
 ///
-/// Brackets that are never closed count to the end, as there; a closing one without an opening one is text.
+/// An unclosed bracket extends to the end of the prompt, as in AUTOMATIC1111; an unmatched closing one is text.
 pub fn parse_weights(prompt: &str) -> Vec<WeightedText> {
     let mut parts: Vec<WeightedText> = Vec::new();
     let (mut round, mut square): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
@@ -101,12 +102,12 @@ pub fn parse_weights(prompt: &str) -> Vec<WeightedText> {
             ')' if !round.is_empty() => {
                 flush(&mut plain, &mut parts);
                 let from = round.pop().unwrap_or(parts.len());
-                multiply(&mut parts[from..], BRACKET);
+                multiply(&mut parts[from..], BRACKET_WEIGHT);
             }
             ']' if !square.is_empty() => {
                 flush(&mut plain, &mut parts);
                 let from = square.pop().unwrap_or(parts.len());
-                multiply(&mut parts[from..], 1.0 / BRACKET);
+                multiply(&mut parts[from..], 1.0 / BRACKET_WEIGHT);
             }
             _ => plain.push(c),
         }
@@ -114,15 +115,15 @@ pub fn parse_weights(prompt: &str) -> Vec<WeightedText> {
     }
     flush(&mut plain, &mut parts);
     for from in round {
-        multiply(&mut parts[from..], BRACKET);
+        multiply(&mut parts[from..], BRACKET_WEIGHT);
     }
     for from in square {
-        multiply(&mut parts[from..], 1.0 / BRACKET);
+        multiply(&mut parts[from..], 1.0 / BRACKET_WEIGHT);
     }
     parts
 }
 
-/// The number before a closing bracket, and the bytes up to and with the bracket.
+/// The weight before a closing bracket, and the number of bytes up to and including the bracket.
 fn closing_weight(text: &str) -> Option<(f32, usize)> {
     let end =
         text.find(|c: char| !(c.is_ascii_digit() || c.is_whitespace() || matches!(c, '.' | '-' | '+')))?;
@@ -130,7 +131,7 @@ fn closing_weight(text: &str) -> Option<(f32, usize)> {
     (text[end..].starts_with(')') && weight.is_finite()).then_some((weight, end + 1))
 }
 
-/// The pieces of a text between the occurrences of a word.
+/// Splits a text at the occurrences of a whole word.
 fn split_at_word<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut pieces = Vec::new();
@@ -147,8 +148,8 @@ fn split_at_word<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     pieces
 }
 
-/// Takes out `<kind:name…>`, which stands for a network beside the model.
-fn without_networks(prompt: &str, remarks: &mut Vec<String>) -> String {
+/// Removes extra-network tags `<kind:name…>`.
+fn without_network_tags(prompt: &str, remarks: &mut Vec<String>) -> String {
     let mut kept = String::with_capacity(prompt.len());
     let mut kinds: Vec<(&str, Vec<&str>)> = Vec::new();
     let mut rest = prompt;
@@ -186,7 +187,7 @@ fn without_networks(prompt: &str, remarks: &mut Vec<String>) -> String {
     kept
 }
 
-/// Joins the prompts that `AND` composes, without their weights.
+/// Joins the prompts of an `AND` composition, without their weights.
 fn without_and(prompt: String, remarks: &mut Vec<String>) -> String {
     let pieces = split_at_word(&prompt, "AND");
     if pieces.len() < 2 {
@@ -212,15 +213,15 @@ fn is_number(text: &str) -> bool {
 /// A bracket that is not closed yet.
 struct Open {
     is_square: bool,
-    /// Where it stands.
+    /// Byte offset in the text.
     at: usize,
-    /// Where the colons and bars directly inside stand.
+    /// Byte offsets of the colons and bars directly inside.
     colons: Vec<usize>,
     bars: Vec<usize>,
 }
 
-/// Replaces `[from:to:when]`, `[to:when]` and `[a|b]` by one of their texts.
-fn without_changes(prompt: &str, remarks: &mut Vec<String>) -> String {
+/// Replaces prompt editing (`[from:to:when]`, `[to:when]`) and alternation (`[a|b]`) by one of their texts.
+fn without_prompt_editing(prompt: &str, remarks: &mut Vec<String>) -> String {
     let mut text = String::with_capacity(prompt.len());
     let mut open: Vec<Open> = Vec::new();
     let mut changes: Vec<String> = Vec::new();
@@ -239,7 +240,7 @@ fn without_changes(prompt: &str, remarks: &mut Vec<String>) -> String {
             (')', Some(Open { is_square: false, .. })) => drop(open.pop()),
             (']', Some(Open { is_square: true, .. })) => {
                 if let Some(bracket) = open.pop()
-                    && let Some(kept) = settled(&text, &bracket)
+                    && let Some(kept) = replacement(&text, &bracket)
                 {
                     let kept = kept.to_owned();
                     changes.push(format!(
@@ -263,8 +264,8 @@ fn without_changes(prompt: &str, remarks: &mut Vec<String>) -> String {
     text
 }
 
-/// The text that remains of a bracket which `text` ends with, if it is one that changes during a run.
-fn settled<'a>(text: &'a str, bracket: &Open) -> Option<&'a str> {
+/// The replacement of the bracket that `text` ends with, if it is prompt editing or alternation.
+fn replacement<'a>(text: &'a str, bracket: &Open) -> Option<&'a str> {
     let inside = bracket.at + 1;
     if !bracket.bars.is_empty() {
         let starts = std::iter::once(inside).chain(bracket.bars.iter().map(|bar| bar + 1));
@@ -277,7 +278,7 @@ fn settled<'a>(text: &'a str, bracket: &Open) -> Option<&'a str> {
     is_number(&text[when + 1..]).then(|| &text[start..*when])
 }
 
-/// A short form of what somebody wrote, on one line.
+/// An excerpt of a user's text, on one line.
 fn quoted(text: &str) -> String {
     let mut short: String =
         text.chars().take(MAX_QUOTE).map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -287,7 +288,7 @@ fn quoted(text: &str) -> String {
     short
 }
 
-/// The first of several, and how many more there are.
+/// The first of several texts, and the number of the others.
 fn listed(texts: impl ExactSizeIterator<Item = String>) -> String {
     let more = texts.len().saturating_sub(MAX_QUOTES);
     let list = texts.take(MAX_QUOTES).collect::<Vec<_>>().join(", ");
@@ -361,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_of_other_programs_are_reduced_and_named() {
+    fn unsupported_syntax_is_reduced_with_a_remark() {
         for (prompt, text, says) in [
             ("red fox <lora:style_v2:0.8>", "red fox", "LoRA tags are left out: style_v2."),
             ("<LoRA:a:1> fox <lora:b:0.5:0.7><lora:a:1>", "fox", "LoRA tags are left out: a, b."),
@@ -385,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_command_is_drawn() {
+    fn text_that_only_resembles_syntax_is_kept() {
         for prompt in [
             "a <cat-toy> here",
             "x < y > z",
@@ -407,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_prompt_takes_no_longer_than_it_should() {
+    fn hostile_prompts_are_parsed_in_bounded_time() {
         let clock = std::time::Instant::now();
         for unit in ["[", "[a|", "(", "<a:", "AND ", "BREAK ", "[a:b:1]", "\\", "(a:1)", "]", "a:"] {
             let text = unit.repeat((64 << 10) / unit.len());

@@ -1,4 +1,4 @@
-//! Tokenizers of language models, T5's and Qwen's, from their own `tokenizer.json`.
+//! Tokenizers of language models (T5, Qwen), from `tokenizer.json`.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use super::ModelError;
 use super::tokenizer::guarded;
 use crate::store::ModelFiles;
 
-/// The file, in a folder of its own.
+/// The file in the tokenizer's folder.
 const FILE: &str = "tokenizer.json";
 
-/// A tokenizer of a language model.
+/// A language model's tokenizer.
 pub struct TextTokenizer {
     tokenizer: Tokenizer,
     files: ModelFiles,
@@ -35,7 +35,7 @@ impl TextTokenizer {
         };
         let mut tokenizer =
             guarded(files, || Tokenizer::from_bytes(&bytes).map_err(|error| failed(error.to_string())))?;
-        // Prompts are cut and filled by us.
+        // Truncation and padding are done by each family.
         tokenizer.with_truncation(None).map_err(|error| failed(error.to_string()))?;
         tokenizer.with_padding(None);
         Ok(Self { tokenizer, files: files.clone(), path })
@@ -45,7 +45,8 @@ impl TextTokenizer {
         ModelError::Tokenizer { reason, path: self.path.clone() }
     }
 
-    /// The ids of a text, without the tokens that stand before or after one. Special tokens that are written in it count.
+    /// The token ids of a text, without special tokens before or after it. Special tokens written in the text are
+    /// recognised.
     ///
     /// # Errors
     /// [`ModelError::Tokenizer`] if the tokenizer fails.
@@ -72,10 +73,10 @@ impl TextTokenizer {
     }
 }
 
-/// The first of some ids that a network has no vector for, as an error.
+/// Checks that all ids are within an embedding table of `rows` rows. `token` gives the token of an id, for the message.
 ///
 /// # Errors
-/// [`ModelError::TokenWithoutRow`].
+/// [`ModelError::TokenWithoutRow`] for the first id that is not.
 pub(super) fn check_rows(
     ids: &[u32],
     rows: usize,

@@ -1,4 +1,4 @@
-//! CLIP's tokenizer from a model's files.
+//! CLIP's BPE tokenizer from a model's files.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,26 +15,32 @@ use super::ModelError;
 use super::added_tokens::AddedTokens;
 use crate::store::ModelFiles;
 
+/// CLIP uses the end token for unknown ones.
 const UNKNOWN: &str = "<|endoftext|>";
-/// What CLIP takes for a word: contractions, letters, one digit, other signs.
-const WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+/// CLIP's pre-tokenization pattern: contractions, letters, single digits, other characters.
+const WORD_PATTERN: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
-/// A tokenizer and its special tokens.
+/// CLIP's tokenizer with the ids of its special tokens.
 pub struct PromptTokenizer {
     tokenizer: Tokenizer,
-    /// Words that stand for several rows of the text encoder, by the id the tokenizer gives them.
+    /// Learned words (textual inversion): the tokenizer's id of a word → the ids of its rows in the embedding table.
     expansions: HashMap<u32, Vec<u32>>,
-    /// The token before a prompt.
+    /// Id of the start token.
     pub start: u32,
-    /// The token after a prompt.
+    /// Id of the end token.
     pub end: u32,
-    /// The token that fills a chunk.
+    /// Id of the padding token.
     pub pad: u32,
 }
 
 impl PromptTokenizer {
-    /// Reads `merges.txt` of a model's `folder` and `vocab.json`, or `tokenizer.json` where only that exists, with
-    /// every token that the folder adds. Merges without a vocabulary have CLIP's own.
+    /// Reads `merges.txt` and `vocab.json` in a model's `folder`, or `tokenizer.json` where only that exists, and the
+    /// tokens that the folder adds. Without `vocab.json`, the vocabulary is derived from the merges as in OpenAI's
+    /// CLIP.
+    ///
+    /// # Errors
+    /// [`ModelError::Store`] for missing or unreadable files, [`ModelError::Tokenizer`] for damaged ones and for a
+    /// vocabulary without the special tokens.
     pub fn open(files: &ModelFiles, folder: &str) -> Result<Self, ModelError> {
         let added = AddedTokens::read(files, folder)?;
         let has = |name: &str| files.contains(&format!("{folder}/{name}"));
@@ -54,14 +60,17 @@ impl PromptTokenizer {
         Ok(Self { tokenizer, expansions: HashMap::new(), start, end, pad })
     }
 
-    /// Whether the vocabulary has this word already.
+    /// Whether the vocabulary contains this word.
     pub(super) fn knows(&self, word: &str) -> bool {
         self.tokenizer.token_to_id(word).is_some()
     }
 
-    /// Adds a word that stands for `rows` of the text encoder.
+    /// Adds a word that is encoded as `rows`, ids in the text encoder's embedding table.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`] if the tokenizer rejects the word.
     pub(super) fn learn(&mut self, word: &str, rows: Vec<u32>) -> Result<(), ModelError> {
-        // A name of letters is a word of its own; one with signs around it may stand anywhere.
+        // An alphanumeric word matches only as a whole word; one with other characters (`<name>`) matches anywhere.
         let is_plain = word.chars().all(|c| c.is_alphanumeric() || c == '_');
         let token = AddedToken::from(word, false).single_word(is_plain);
         let failed = |reason: String| ModelError::Tokenizer { reason, path: word.into() };
@@ -72,7 +81,10 @@ impl PromptTokenizer {
         Ok(())
     }
 
-    /// The ids of a text's words, without start and end.
+    /// The token ids of a text, without start and end tokens. A learned word gives an id for each of its vectors.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`] if the tokenizer fails.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, ModelError> {
         let encoding = self
             .tokenizer
@@ -86,14 +98,16 @@ impl PromptTokenizer {
         Ok(ids.iter().flat_map(expand).collect())
     }
 
-    /// The word of an id, for messages.
+    /// The token of an id, for messages.
     pub(super) fn word(&self, id: u32) -> Option<String> {
         self.tokenizer.id_to_token(id)
     }
 }
 
-/// Runs code that reads a tokenizer's files. The library that reads them panics on some damaged ones: that is a
-/// model that cannot be loaded, not a fault of this program.
+/// Runs code that calls the tokenizer library, which panics on some damaged files.
+///
+/// # Errors
+/// [`ModelError::Tokenizer`] instead of a panic.
 pub(super) fn guarded<T>(
     files: &ModelFiles,
     read: impl FnOnce() -> Result<T, ModelError>,
@@ -120,7 +134,7 @@ fn from_vocabulary(files: &ModelFiles, folder: &str, added: &AddedTokens) -> Res
     let vocab_file = format!("{folder}/vocab.json");
     let mut vocab: HashMap<String, u32> =
         if files.contains(&vocab_file) { files.json(&vocab_file)? } else { vocabulary_of(&pairs) };
-    // A word of the vocabulary keeps its id when it is added; so added ones get theirs.
+    // `add_tokens` keeps the ids of tokens that are in the vocabulary: added tokens are inserted with their stored ids.
     for (token, id) in &added.tokens {
         if let Some(id) = id {
             vocab.entry(token.content.clone()).or_insert(*id);
@@ -142,7 +156,7 @@ fn from_vocabulary(files: &ModelFiles, folder: &str, added: &AddedTokens) -> Res
         NormalizerWrapper::Lowercase(Lowercase),
     ]);
     let _ = tokenizer.with_normalizer(Some(normalizers)).map_err(failed)?;
-    let pattern = SplitPattern::Regex(WORDS.to_owned());
+    let pattern = SplitPattern::Regex(WORD_PATTERN.to_owned());
     let split = Split::new(pattern, SplitDelimiterBehavior::Removed, true).map_err(failed)?;
     let _ = tokenizer.with_pre_tokenizer(Some(PreSequence::new(vec![
         PreTokenizerWrapper::Split(split),
@@ -151,8 +165,9 @@ fn from_vocabulary(files: &ModelFiles, folder: &str, added: &AddedTokens) -> Res
     Ok(tokenizer)
 }
 
-/// CLIP's vocabulary: the letters of the 256 bytes, the same at the end of a word, what each merge makes, and the tokens of
-/// start and end. Source: <https://github.com/openai/CLIP>, `simple_tokenizer.py`.
+/// CLIP's vocabulary in the order of its ids: a character for each of the 256 byte values, the same with the
+/// end-of-word suffix, the result of each merge, and the start and end tokens. Source:
+/// <https://github.com/openai/CLIP>, `simple_tokenizer.py`.
 fn vocabulary_of(merges: &[(String, String)]) -> HashMap<String, u32> {
     let is_printable = |byte: &u32| matches!(byte, 33..=126 | 161..=172 | 174..=255);
     let printable = (0..256).filter(is_printable);
@@ -170,7 +185,7 @@ fn from_json(files: &ModelFiles, folder: &str) -> Result<Tokenizer, ModelError> 
     let bytes = files.require(&file)?;
     let mut tokenizer = Tokenizer::from_bytes(&bytes)
         .map_err(|error| ModelError::Tokenizer { reason: error.to_string(), path: files.path(&file) })?;
-    // Chunks are cut and filled by us.
+    // Truncation and padding are done when prompts are split into chunks.
     let _ = tokenizer.with_truncation(None);
     tokenizer.with_padding(None);
     Ok(tokenizer)

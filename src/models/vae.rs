@@ -23,7 +23,7 @@ pub(super) struct Vae {
     format: LatentFormat,
     runtime: Runtime,
     tiles: TileChoice,
-    /// From where the network is built once more in f32.
+    /// The weights, from which the network is built again in f32.
     weights: Arc<dyn TensorSource>,
 }
 
@@ -42,7 +42,7 @@ impl Vae {
         Ok(Self { network, config, format, runtime: runtime.clone(), tiles, weights })
     }
 
-    /// A latent in model space to a picture.
+    /// Decodes a latent in model space to a picture.
     ///
     /// # Errors
     /// [`ModelError::NotANumber`] if the values overflow in f32 too.
@@ -63,7 +63,7 @@ impl Vae {
         if !in_f32 {
             (values, was_short) = self.decoded(&self.network, &tensor.to_dtype(dtype)?, tiles, cancel)?;
             if !is_finite(&values) && dtype != DType::F32 {
-                // Some VAEs overflow f16 (SDXL's is known for it): once more in f32.
+                // Some VAEs overflow f16 (SDXL's is known for it): decode again in f32.
                 in_f32 = true;
                 notices.push(format!(
                     "The decoder's values overflowed in {}, so the picture was decoded again in f32.",
@@ -89,7 +89,7 @@ impl Vae {
         Ok(DecodedPicture { picture: picture_from_values(&values, width, height)?, notice })
     }
 
-    /// A picture whose edges are multiples of the format's downscale to a latent.
+    /// Encodes a picture whose edges are multiples of the format's downscale factor.
     pub(super) fn encode(&self, picture: &Picture, cancel: &CancelToken) -> Result<Encoded, ModelError> {
         let (width, height) = (picture.width(), picture.height());
         let format = self.format;
@@ -112,8 +112,8 @@ impl Vae {
         Ok(Encoded { mean: format.model_from_vae(&plain(&mean)?), log_variance: plain(&log_variance)? })
     }
 
-    /// The mean in model space, `[1, C, H, W]`, of a picture that is grey all over: what an inpainting network is told
-    /// where nothing is kept.
+    /// The mean in model space, `[1, C, H, W]`, of a uniformly grey picture: the masked-image latent of an inpainting
+    /// network when everything is masked.
     pub(super) fn encode_grey(&self, shape: LatentShape, cancel: &CancelToken) -> Result<Tensor, ModelError> {
         let (width, height) = self.format.image_size_px(shape);
         let (dtype, device) = (self.runtime.dtype(), self.runtime.device());
@@ -131,7 +131,7 @@ impl Vae {
         Ok(posterior)
     }
 
-    /// `[1, C, H, W]` in VAE space.
+    /// The latent as a tensor in VAE space, `[1, C, H, W]`, f32 on the runtime's device.
     fn latent_tensor(&self, latent: &Latent) -> Result<Tensor, ModelError> {
         let LatentShape { channels, height, width } = latent.shape();
         if channels != self.format.channels {

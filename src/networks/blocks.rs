@@ -1,11 +1,11 @@
-//! Parts that the UNet and the autoencoder share.
+//! Layers from named weights, and the ResNet block of UNet and autoencoder.
 
 use candle_core::{Result, Tensor};
 
 use super::ops::{Conv2d, Epilogue, GroupNorm, GroupStatistics, LayerNorm, Linear, NormSilu, Padding, silu};
 use super::{Parameters, Runtime};
 
-/// A convolution's weight and bias under one name.
+/// A convolution from `weight` and `bias`.
 pub(super) fn conv(
     vb: &Parameters,
     [inputs, outputs, kernel]: [usize; 3],
@@ -21,17 +21,17 @@ pub(super) fn conv3x3(vb: &Parameters, inputs: usize, outputs: usize) -> Result<
     conv(vb, [inputs, outputs, 3], 1, Padding::Same(1))
 }
 
-/// A linear map with bias.
+/// A linear layer with bias, from `weight` and `bias`.
 pub(super) fn linear(vb: &Parameters, inputs: usize, outputs: usize) -> Result<Linear> {
     Linear::new(vb.runtime(), &vb.stored((outputs, inputs), "weight")?, Some(&vb.stored(outputs, "bias")?))
 }
 
-/// A linear map without bias.
+/// A linear layer without bias, from `weight`.
 pub(super) fn linear_no_bias(vb: &Parameters, inputs: usize, outputs: usize) -> Result<Linear> {
     Linear::new(vb.runtime(), &vb.stored((outputs, inputs), "weight")?, None)
 }
 
-/// A linear map that older files hold as a 1×1 convolution, `[O, I]` or `[O, I, 1, 1]`.
+/// A linear layer that older files store as a 1×1 convolution: `weight` is `[O, I]` or `[O, I, 1, 1]`.
 pub(super) fn linear_or_conv1x1(vb: &Parameters, inputs: usize, outputs: usize) -> Result<Linear> {
     let weight = if vb.shape_of("weight").is_some_and(|shape| shape.len() == 4) {
         vb.stored((outputs, inputs, 1, 1), "weight")?.reshaped(&[outputs, inputs])
@@ -41,17 +41,17 @@ pub(super) fn linear_or_conv1x1(vb: &Parameters, inputs: usize, outputs: usize) 
     Linear::new(vb.runtime(), &weight, Some(&vb.stored(outputs, "bias")?))
 }
 
-/// A group norm's weight and bias under one name.
+/// A group norm from `weight` and `bias`.
 pub(super) fn group_norm(vb: &Parameters, channels: usize, groups: usize, eps: f64) -> Result<GroupNorm> {
     GroupNorm::new(vb.runtime(), &vb.get(channels, "weight")?, &vb.get(channels, "bias")?, groups, eps)
 }
 
-/// A layer norm's weight and bias under one name.
+/// A layer norm from `weight` and `bias`.
 pub(super) fn layer_norm(vb: &Parameters, width: usize, eps: f64) -> Result<LayerNorm> {
     LayerNorm::new(vb.runtime(), &vb.get(width, "weight")?, &vb.get(width, "bias")?, eps)
 }
 
-/// Two convolutions around a residual: diffusers' `ResnetBlock2D`.
+/// Two convolutions with a residual connection: diffusers' `ResnetBlock2D`.
 pub(super) struct ResnetBlock {
     runtime: Runtime,
     norm1: GroupNorm,
@@ -70,7 +70,7 @@ pub(super) struct NormConfig {
 }
 
 impl ResnetBlock {
-    /// `time_width`: the time embedding's width, where there is one.
+    /// `time_width`: width T of the time embedding; `None` without one.
     pub(super) fn new(
         vb: &Parameters,
         inputs: usize,
@@ -97,7 +97,7 @@ impl ResnetBlock {
         self.second(&hidden, None, x)
     }
 
-    /// Channels in and out.
+    /// Input and output channels.
     pub(super) fn channels(&self) -> [usize; 2] {
         self.conv1.channels()
     }
@@ -107,8 +107,8 @@ impl ResnetBlock {
         [&self.norm1, &self.norm2]
     }
 
-    /// The first norm, with its own or given statistics, the first convolution, and the time: `[B, I, H, W] →
-    /// [B, O, H, W]`.
+    /// First norm (with its own statistics or given ones), first convolution and time embedding: `[B, I, H, W] → [B, O,
+    /// H, W]`.
     pub(super) fn first(
         &self,
         x: &Tensor,
@@ -123,14 +123,14 @@ impl ResnetBlock {
         self.conv1.forward_normed(x, NormSilu::new(&self.norm1, statistics), time)
     }
 
-    /// The second norm and convolution of `[B, O, H, W]`, plus `x` or its shortcut.
+    /// Second norm and convolution of `hidden` `[B, O, H, W]`, plus `x` or its shortcut.
     pub(super) fn second(
         &self,
         hidden: &Tensor,
         statistics: Option<&GroupStatistics>,
         x: Tensor,
     ) -> Result<Tensor> {
-        // What went in is let go before the last map, if nobody else holds it.
+        // Frees the input before the last convolution, if nothing else holds it.
         let residual = match &self.shortcut {
             Some(shortcut) => {
                 let residual = shortcut.forward(&x)?;

@@ -1,4 +1,4 @@
-//! Text to embedding: CLIP's text transformer (Radford et al. 2021), transformers' `CLIPTextModel`.
+//! CLIP's text encoder (Radford et al. 2021, <https://arxiv.org/abs/2103.00020>): transformers' `CLIPTextModel`.
 
 use candle_core::{Result, Tensor};
 
@@ -6,21 +6,21 @@ use super::blocks::{layer_norm, linear, linear_no_bias};
 use super::ops::{Embedding, LayerNorm, Linear, Mask, attention, gelu, quick_gelu};
 use super::{NetworkError, Parameters, Runtime};
 
-/// The keys of `text_encoder/config.json` this network follows. Keys left out have transformers' defaults.
+/// The keys of `text_encoder/config.json` that this network uses. Missing keys have transformers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default)]
 pub struct ClipTextConfig {
-    /// Words the tokenizer knows.
+    /// Rows of the token embedding table.
     pub vocab_size: usize,
-    /// Width of an embedding.
+    /// Width of the hidden states.
     pub hidden_size: usize,
     /// Width of the feed-forward.
     pub intermediate_size: usize,
-    /// Layers.
+    /// Number of layers.
     pub num_hidden_layers: usize,
     /// Attention heads.
     pub num_attention_heads: usize,
-    /// Tokens of one chunk, with start and end.
+    /// Sequence length, start and end tokens included.
     pub max_position_embeddings: usize,
     /// Width of the projected pooled embedding, where the weights have a projection.
     pub projection_dim: usize,
@@ -28,9 +28,9 @@ pub struct ClipTextConfig {
     pub hidden_act: String,
     /// Norm epsilon.
     pub layer_norm_eps: f64,
-    /// The kind of model in transformers.
+    /// The model type in transformers.
     pub model_type: Option<String>,
-    /// The text half of a whole CLIP model's configuration.
+    /// The text encoder's configuration within that of a whole CLIP model.
     pub text_config: Option<Box<ClipTextConfig>>,
 }
 
@@ -53,7 +53,7 @@ impl Default for ClipTextConfig {
 }
 
 impl ClipTextConfig {
-    /// The text encoder's own part, where the file is that of a whole CLIP model.
+    /// The text encoder's configuration, also from the file of a whole CLIP model.
     #[must_use]
     pub fn of_text(self) -> Self {
         match self.text_config {
@@ -62,7 +62,10 @@ impl ClipTextConfig {
         }
     }
 
-    /// Refuses what this network cannot follow, naming key and value.
+    /// Checks that this network supports the configuration.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`] with key and value.
     pub fn check(&self) -> std::result::Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
         if let Some(kind) = self.model_type.as_ref().filter(|kind| !kind.starts_with("clip")) {
@@ -115,11 +118,11 @@ pub struct ClipText {
     config: ClipTextConfig,
 }
 
-/// What the encoder makes of a batch of prompts.
+/// The hidden states of a batch of prompts.
 pub struct TextStates {
-    /// The last layer's states after the final norm, `[B, N, C]`.
+    /// After the last layer and the final norm, `[B, N, C]`.
     pub last: Tensor,
-    /// The states before the last layer, without a norm, `[B, N, C]`.
+    /// Before the last layer, without the final norm, `[B, N, C]`.
     pub penultimate: Tensor,
 }
 
@@ -165,23 +168,23 @@ impl ClipText {
         })
     }
 
-    /// Tokens the network has vectors for.
+    /// Rows of the token embedding table.
     pub fn rows(&self) -> usize {
         self.tokens.rows()
     }
 
-    /// Adds vectors `[n, C]` for further tokens, and gives their ids.
+    /// Adds embeddings `[n, C]` of new tokens, and gives their ids.
     ///
     /// # Errors
-    /// The tensor library's, for vectors of another width.
+    /// For embeddings of another width.
     pub fn add_rows(&mut self, rows: &Tensor) -> Result<std::ops::Range<u32>> {
         self.tokens.add_rows(rows)
     }
 
-    /// The hidden states of token ids `[B, N]`, those of a prompt one after another.
+    /// The hidden states of B prompts of `length` N tokens. `ids`: `[B, N]`, row by row.
     ///
     /// # Errors
-    /// If there is no vector for an id, or `length` is more than there are positions.
+    /// If an id is outside the embedding table, or `length` is greater than the number of position embeddings.
     pub fn forward(&self, ids: &[u32], length: usize) -> Result<TextStates> {
         let words = self.tokens.forward(ids)?.reshape(((), length, self.config.hidden_size))?;
         let mut x = words.broadcast_add(&self.positions.narrow(0, 0, length)?)?;
@@ -202,11 +205,11 @@ impl ClipText {
         Ok(TextStates { last: self.final_norm.forward(&x)?, penultimate })
     }
 
-    /// The pooled embeddings of prompts: their `last` states at the positions of the first end tokens, projected where the
-    /// encoder has a projection, `[B, P]` or `[B, C]`.
+    /// The pooled embeddings of prompts: their `last` hidden states `[B, N, C]` at the positions `ends` of the first
+    /// end tokens, `[B, C]`; projected to `[B, P]` in encoders that have a projection.
     ///
     /// # Errors
-    /// If a prompt has no such position.
+    /// If a position is outside its prompt.
     pub fn pooled(&self, last: &Tensor, ends: &[usize]) -> Result<Tensor> {
         let rows = ends.iter().enumerate().map(|(prompt, end)| last.narrow(0, prompt, 1)?.narrow(1, *end, 1));
         let rows =
@@ -230,14 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn the_text_half_of_a_whole_clip_model_is_read() {
+    fn the_text_config_of_a_whole_clip_model_is_read() {
         let text = r#"{"model_type": "clip", "hidden_size": 1, "text_config": {"hidden_size": 32, "model_type": "clip_text_model"}}"#;
         assert_eq!(config(text).unwrap().hidden_size, 32);
         assert_eq!(config(r#"{"hidden_size": 64, "text_config": null}"#).unwrap().hidden_size, 64);
     }
 
     #[test]
-    fn encoders_that_are_no_clip_and_numbers_that_are_none_are_refused_by_name() {
+    fn other_encoders_and_invalid_numbers_are_refused_by_name() {
         for (text, part) in [
             (r#"{"model_type": "t5"}"#, "‘model_type’ is t5"),
             (r#"{"model_type": "roberta"}"#, "‘model_type’ is roberta"),

@@ -1,4 +1,4 @@
-//! Attention over a prompt.
+//! Cross-attention to a prompt.
 
 use candle_core::{Result, Tensor};
 
@@ -6,7 +6,7 @@ use super::blocks::{linear, linear_no_bias};
 use super::ops::{LayerNorm, Linear, Mask, attention, normed_linears};
 use super::{Parameters, Runtime};
 
-/// Attention of an image's tokens over a prompt's.
+/// Cross-attention of image tokens to text tokens.
 pub(super) struct CrossAttention {
     runtime: Runtime,
     query: Linear,
@@ -16,7 +16,7 @@ pub(super) struct CrossAttention {
     heads: usize,
 }
 
-/// Keys and values of B prompts, `[B, M, C]` each: the same at every step.
+/// Cross-attention keys and values of B prompts, `[B, M, C]` each, the same at every step.
 #[derive(Clone)]
 pub(super) struct ContextKv {
     keys: Tensor,
@@ -24,17 +24,17 @@ pub(super) struct ContextKv {
 }
 
 impl ContextKv {
-    /// Number of prompts.
+    /// The number of prompts B.
     pub(super) fn batch(&self) -> Result<usize> {
         self.keys.dim(0)
     }
 
-    /// One of the prompts.
+    /// Those of the prompt with this index, as a batch of 1.
     ///
     /// # Errors
-    /// If there are fewer.
-    pub(super) fn one(&self, number: usize) -> Result<Self> {
-        Ok(Self { keys: self.keys.narrow(0, number, 1)?, values: self.values.narrow(0, number, 1)? })
+    /// If there are fewer prompts.
+    pub(super) fn one(&self, index: usize) -> Result<Self> {
+        Ok(Self { keys: self.keys.narrow(0, index, 1)?, values: self.values.narrow(0, index, 1)? })
     }
 }
 
@@ -50,7 +50,7 @@ impl CrossAttention {
         })
     }
 
-    /// Keys and values of prompts `[B, M, K]`.
+    /// Keys and values for hidden states `[B, M, K]` of prompts.
     pub(super) fn context_kv(&self, context: &Tensor) -> Result<ContextKv> {
         Ok(ContextKv { keys: self.key.forward(context)?, values: self.value.forward(context)? })
     }

@@ -1,21 +1,21 @@
-//! What can go wrong in a network.
+//! Errors of networks.
 
 use crate::request::CancelToken;
 
-/// Why a network gave nothing.
+/// Why a network could not be built or run.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
-    /// The job was stopped. Not a failure.
+    /// The job was cancelled; not a failure.
     #[error("stopped")]
     Cancelled,
-    /// A configuration this program cannot follow.
+    /// A value of the configuration that is not supported.
     #[error("‘{key}’ is {value} in the model's configuration, and this program supports only {supported}")]
     Unsupported {
         /// The key.
         key: &'static str,
         /// Its value.
         value: String,
-        /// What would be.
+        /// The values that are supported.
         supported: &'static str,
     },
     /// A tensor is missing or misshapen, or an operation failed.
@@ -23,7 +23,10 @@ pub enum NetworkError {
     Tensor(#[from] candle_core::Error),
 }
 
-/// Looked at between blocks: [`NetworkError::Cancelled`] once the job was stopped.
+/// The cancellation check between blocks.
+///
+/// # Errors
+/// [`NetworkError::Cancelled`] once the job is cancelled.
 pub(super) fn checkpoint(cancel: &CancelToken) -> Result<(), NetworkError> {
     if cancel.is_stopped() { Err(NetworkError::Cancelled) } else { Ok(()) }
 }

@@ -1,6 +1,7 @@
-//! The neural networks as plain modules over candle, and the fast operations under them.
+//! The neural networks as plain modules over candle's tensors, and the operations they are made of.
 //!
-//! Each network is built from [`Parameters`] and the configuration file beside its weights, in the layout of Hugging Face's diffusers and transformers.
+//! Each network is built from [`Parameters`] and the configuration of its part, in the layout of Hugging Face's
+//! diffusers and transformers.
 
 pub mod autoencoder;
 mod blocks;

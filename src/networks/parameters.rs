@@ -1,4 +1,4 @@
-//! What networks are built from.
+//! The named weights that networks are built from.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use candle_core::{DType, Error, Result, Shape, Tensor};
 use super::{Runtime, ops};
 use crate::weights::{StoredTensor, TensorSource, WeightError};
 
-/// The tensors under a name, and what the network that takes them will run on.
+/// The tensors under a name prefix, and the runtime of the network built from them; as candle's `VarBuilder`.
 #[derive(Clone)]
 pub struct Parameters {
     source: Arc<dyn TensorSource>,
-    /// What the names of these tensors begin with: nothing, or names that each end in a dot.
+    /// Prefix of the tensors' names: empty, or ending in a dot.
     prefix: String,
     runtime: Runtime,
 }
@@ -23,13 +23,13 @@ impl Parameters {
         Self { source, prefix: String::new(), runtime: runtime.clone() }
     }
 
-    /// Those under a longer name.
+    /// The tensors under the prefix extended by `name`.
     #[must_use]
     pub fn pp(&self, name: impl Display) -> Self {
         Self { prefix: format!("{}{name}.", self.prefix), ..self.clone() }
     }
 
-    /// A tensor on the runtime's device in its number format: for vectors and what else is used value by value.
+    /// A tensor on the runtime's device in its dtype: for biases, norm weights and the like.
     ///
     /// # Errors
     /// If it is missing, has another shape or cannot be read.
@@ -65,12 +65,12 @@ impl Parameters {
         self.shape_of(name).is_some()
     }
 
-    /// The number format of values.
+    /// The dtype of activations.
     pub fn dtype(&self) -> DType {
         self.runtime.dtype()
     }
 
-    /// What the network will run on.
+    /// The runtime of the network.
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
     }

@@ -1,5 +1,5 @@
-//! Text to embedding: the language model Qwen3 (Yang et al. 2025, <https://arxiv.org/abs/2505.09388>), of which diffusion
-//! models read hidden states; transformers' `Qwen3Model`.
+//! The language model Qwen3 (Yang et al. 2025, <https://arxiv.org/abs/2505.09388>), whose hidden states condition
+//! diffusion models: transformers' `Qwen3Model`.
 
 use candle_core::{Result, Tensor};
 
@@ -9,39 +9,39 @@ use super::ops::{Embedding, Linear, Mask, RmsNorm, RotaryEmbedding, RotaryPairs,
 use super::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
 
-/// The keys of `config.json` this network follows. Keys left out have transformers' defaults.
+/// The keys of `config.json` that this network uses. Missing keys have transformers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default)]
 pub struct Qwen3Config {
-    /// Tokens there are vectors for.
+    /// Rows of the token embedding table.
     pub vocab_size: usize,
-    /// Width of an embedding.
+    /// Width of the hidden states.
     pub hidden_size: usize,
     /// Width of the feed-forward.
     pub intermediate_size: usize,
-    /// Layers.
+    /// Number of layers.
     pub num_hidden_layers: usize,
-    /// Attention heads of the queries.
+    /// Query heads.
     pub num_attention_heads: usize,
-    /// Attention heads of keys and values, each for several of the queries.
+    /// Key and value heads, each shared by a group of query heads (grouped-query attention).
     pub num_key_value_heads: usize,
-    /// Width of a head, which need not be a part of `hidden_size`.
+    /// Width of a head, which need not divide `hidden_size`.
     pub head_dim: usize,
     /// Norm epsilon.
     pub rms_norm_eps: f64,
-    /// The base of the rotary frequencies, where older files have it.
+    /// The base of the rotary frequencies, in older files.
     pub rope_theta: Option<f64>,
-    /// The same where files of transformers 5 have it.
+    /// The same in files of transformers 5.
     pub rope_parameters: RopeParameters,
-    /// Activation of the feed-forward; only `silu` is followed.
+    /// Activation of the feed-forward; only `silu` is supported.
     pub hidden_act: String,
-    /// Whether the attention's maps have biases; they have none.
+    /// Whether the attention's projections have biases; not supported.
     pub attention_bias: bool,
-    /// The kind of model in transformers.
+    /// The model type in transformers.
     pub model_type: Option<String>,
 }
 
-/// A part of the configuration.
+/// Parameters of the rotary embedding.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct RopeParameters {
@@ -70,7 +70,10 @@ impl Default for Qwen3Config {
 }
 
 impl Qwen3Config {
-    /// Refuses what this network cannot follow, naming key and value.
+    /// Checks that this network supports the configuration.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`] with key and value.
     pub fn check(&self) -> std::result::Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
         if let Some(kind) = self.model_type.as_ref().filter(|kind| *kind != "qwen3") {
@@ -160,7 +163,7 @@ pub struct Qwen3Encoder {
 }
 
 impl Qwen3Encoder {
-    /// Builds the first `layers` from the weights: those after them are not read.
+    /// Builds the first `layers` layers; the weights of the others are not read.
     pub fn new(
         vb: &Parameters,
         config: Qwen3Config,
@@ -184,12 +187,12 @@ impl Qwen3Encoder {
         })
     }
 
-    /// Tokens the network has vectors for.
+    /// Rows of the token embedding table.
     pub fn rows(&self) -> usize {
         self.tokens.rows()
     }
 
-    /// The heads of keys or values, each once for every query's head that shares it: `[1, N, S·D] → [1, N, H·D]`.
+    /// Repeats the S key or value heads for the H query heads that share them: `[1, N, S·D] → [1, N, H·D]`.
     fn repeated(&self, x: &Tensor) -> Result<Tensor> {
         let (shared, head) = (self.config.num_key_value_heads, self.config.head_dim);
         let times = self.config.num_attention_heads / shared;

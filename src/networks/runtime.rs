@@ -1,4 +1,4 @@
-//! What networks run on.
+//! Device, dtype and kernels that networks run on.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use candle_core::{DType, Device};
 
 use crate::kernels::{Isa, KernelContext, Precision};
 
-/// A device, the number format of the values on it, and the kernels of the processor. Chosen where a model is loaded, held
-/// by every operation with weights.
+/// A device, the dtype of the activations on it, and the CPU kernels. Chosen when a model is loaded, held by every
+/// operation with weights.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     device: Device,
@@ -16,12 +16,12 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// `kernels` serve f32 values on a processor; everything else is candle's.
+    /// `kernels` compute f32 values on the CPU; everything else is computed by candle.
     pub fn new(device: Device, dtype: DType, kernels: KernelContext) -> Self {
         Self { device, dtype, kernels: Arc::new(kernels) }
     }
 
-    /// This processor in f32, with all its instructions and this number of threads (`None` is one for each processor).
+    /// The CPU in f32, with its widest instruction set and this number of threads (`None` is one for each core).
     pub fn processor(threads: Option<usize>) -> Self {
         Self::new(Device::Cpu, DType::F32, KernelContext::new(Isa::widest(), Precision::Full, threads))
     }
@@ -31,28 +31,29 @@ impl Runtime {
         &self.device
     }
 
-    /// The number format of values.
+    /// The dtype of activations.
     pub fn dtype(&self) -> DType {
         self.dtype
     }
 
-    /// The same with values in f32.
+    /// The same runtime with activations in f32.
     #[must_use]
     pub fn in_f32(&self) -> Self {
         Self { dtype: DType::F32, ..self.clone() }
     }
 
-    /// Whether matrix products round their factors to bf16.
+    /// Whether matrix products round their operands to bf16.
     pub fn multiplies_bf16(&self) -> bool {
         self.device.is_cpu() && self.kernels.precision() == Precision::Bf16
     }
 
-    /// Runs `work` on the kernels' threads. Wrap a whole network call, so that its operations need not cross threads.
+    /// Runs `work` in the kernels' thread pool. Wrap a whole forward pass, so that its operations need not cross
+    /// threads.
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.kernels.run(work)
     }
 
-    /// Frees memory that the kernels keep from call to call.
+    /// Frees scratch memory that the kernels keep between calls.
     pub fn release_scratch(&self) {
         self.kernels.release_scratch();
     }

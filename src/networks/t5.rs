@@ -1,5 +1,4 @@
-//! Text to embedding: the encoder of T5 (Raffel et al. 2020, <https://arxiv.org/abs/1910.10683>) in version 1.1,
-//! transformers' `T5EncoderModel`.
+//! The encoder of T5 1.1 (Raffel et al. 2020, <https://arxiv.org/abs/1910.10683>): transformers' `T5EncoderModel`.
 
 use candle_core::{Result, Tensor};
 
@@ -9,31 +8,31 @@ use super::ops::{Embedding, Linear, RelativeBias, RmsNorm, attention_with_relati
 use super::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
 
-/// The keys of `config.json` this network follows. Keys left out have transformers' defaults.
+/// The keys of `config.json` that this network uses. Missing keys have transformers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default)]
 pub struct T5Config {
-    /// Tokens there are vectors for.
+    /// Rows of the token embedding table.
     pub vocab_size: usize,
-    /// Width of an embedding.
+    /// Width of the hidden states.
     pub d_model: usize,
     /// Width of a head.
     pub d_kv: usize,
     /// Width of the feed-forward.
     pub d_ff: usize,
-    /// Layers.
+    /// Number of layers.
     pub num_layers: usize,
     /// Attention heads.
     pub num_heads: usize,
-    /// Kinds of distance that have biases of their own.
+    /// Number of buckets of relative positions, each with its own bias.
     pub relative_attention_num_buckets: usize,
-    /// From here on all distances are of one kind.
+    /// Distance from which on all relative positions share a bucket.
     pub relative_attention_max_distance: usize,
     /// Norm epsilon.
     pub layer_norm_epsilon: f64,
-    /// The feed-forward's kind; only `gated-gelu` is followed.
+    /// Kind of the feed-forward; only `gated-gelu` is supported.
     pub feed_forward_proj: String,
-    /// The kind of model in transformers.
+    /// The model type in transformers.
     pub model_type: Option<String>,
 }
 
@@ -56,7 +55,10 @@ impl Default for T5Config {
 }
 
 impl T5Config {
-    /// Refuses what this network cannot follow, naming key and value.
+    /// Checks that this network supports the configuration.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`] with key and value.
     pub fn check(&self) -> std::result::Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
         if let Some(kind) = self.model_type.as_ref().filter(|kind| *kind != "t5") {
@@ -96,8 +98,8 @@ impl T5Config {
         Ok(())
     }
 
-    /// The kind of a distance query − key, as T5's relative attention counts them: exact while it is small, then in
-    /// steps of its logarithm.
+    /// The bucket of a distance query − key (transformers' `_relative_position_bucket`): exact for small distances,
+    /// then logarithmic.
     fn bucket(&self, distance: isize) -> usize {
         let half = self.relative_attention_num_buckets / 2;
         let offset = if distance < 0 { half } else { 0 };
@@ -156,7 +158,7 @@ pub struct T5Encoder {
     tokens: Embedding,
     layers: Vec<Layer>,
     final_norm: RmsNorm,
-    /// `[buckets, H]`.
+    /// Relative position biases, `[buckets, H]`.
     biases: Vec<f32>,
     config: T5Config,
 }
@@ -190,24 +192,25 @@ impl T5Encoder {
         })
     }
 
-    /// Tokens the network has vectors for.
+    /// Rows of the token embedding table.
     pub fn rows(&self) -> usize {
         self.tokens.rows()
     }
 
-    /// The hidden states after the final norm, `[1, N, C]`, of token ids. Nobody sees the last `unseen` of them.
+    /// The hidden states of token ids after the final norm, `[1, N, C]`. The last `masked` tokens are masked as keys.
     ///
     /// # Errors
-    /// [`NetworkError::Cancelled`] once the job was stopped; it is looked at between layers.
+    /// [`NetworkError::Cancelled`] once the job is cancelled, which is checked between layers. If an id is outside the
+    /// embedding table.
     pub fn forward(
         &self,
         ids: &[u32],
-        unseen: usize,
+        masked: usize,
         cancel: &CancelToken,
     ) -> std::result::Result<Tensor, NetworkError> {
         let heads = self.config.num_heads;
-        let seen = ids.len().saturating_sub(unseen);
-        let bias = RelativeBias::new(&self.runtime, heads, ids.len(), seen, |head, distance| {
+        let keys = ids.len().saturating_sub(masked);
+        let bias = RelativeBias::new(&self.runtime, heads, ids.len(), keys, |head, distance| {
             self.biases[self.config.bucket(distance) * heads + head]
         })?;
         let mut x = self.tokens.forward(ids)?.unsqueeze(0)?;
@@ -220,8 +223,8 @@ impl T5Encoder {
             let attended = attention_with_relative_bias(&self.runtime, qkv, &bias)?;
             x = layer.out.forward_add(&attended, &x)?;
             let normed = layer.norm2.forward(&x)?;
-            let (gate, wide) = (layer.gate.forward(&normed)?, layer.expand.forward(&normed)?);
-            x = layer.contract.forward_add(&gelu_tanh_gated(&self.runtime, &gate, &wide)?, &x)?;
+            let (gate, linear) = (layer.gate.forward(&normed)?, layer.expand.forward(&normed)?);
+            x = layer.contract.forward_add(&gelu_tanh_gated(&self.runtime, &gate, &linear)?, &x)?;
         }
         Ok(self.final_norm.forward(&x)?)
     }
@@ -231,12 +234,12 @@ impl T5Encoder {
 mod tests {
     use super::*;
 
-    /// The first distance of each kind is transformers' `_relative_position_bucket`'s.
+    /// The first distance of each bucket is that of transformers' `_relative_position_bucket`.
     #[test]
-    fn distances_are_counted_as_in_transformers() {
+    fn buckets_are_those_of_transformers() {
         let config = T5Config::default();
-        let kinds: Vec<usize> = (0..200).map(|distance| config.bucket(distance)).collect();
-        let firsts: Vec<usize> = (0..=15).map(|kind| kinds.partition_point(|k| *k < kind)).collect();
+        let buckets: Vec<usize> = (0..200).map(|distance| config.bucket(distance)).collect();
+        let firsts: Vec<usize> = (0..=15).map(|bucket| buckets.partition_point(|b| *b < bucket)).collect();
         assert_eq!(firsts, [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91]);
         for distance in 1..200 {
             assert_eq!(config.bucket(-distance), 16 + config.bucket(distance));
@@ -245,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn encoders_that_are_another_are_refused_by_name() {
+    fn other_encoders_are_refused_by_name() {
         let gated = T5Config { feed_forward_proj: "gated-gelu".into(), ..T5Config::default() };
         assert!(gated.check().is_ok());
         for (config, part) in [

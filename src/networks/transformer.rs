@@ -1,4 +1,4 @@
-//! The UNet's transformer over a feature map: diffusers' `Transformer2DModel`.
+//! The UNet's spatial transformer: diffusers' `Transformer2DModel`.
 
 use candle_core::{Error, Result, Tensor};
 
@@ -40,7 +40,7 @@ impl SelfAttention {
     }
 }
 
-/// Self-attention, attention over the prompt, and a gated feed-forward (`BasicTransformerBlock`).
+/// Self-attention, cross-attention to the prompt, and a GEGLU feed-forward (`BasicTransformerBlock`).
 struct Block {
     norm1: LayerNorm,
     self_attention: SelfAttention,
@@ -49,7 +49,7 @@ struct Block {
     feed_forward: GatedFeedForward,
 }
 
-/// diffusers' feed-forward is four times as wide.
+/// Width of diffusers' feed-forward, as a multiple of a token's.
 const FEED_FORWARD: usize = 4;
 /// PyTorch's default for layer norms.
 const LAYER_NORM_EPS: f64 = 1e-5;
@@ -70,7 +70,7 @@ impl Block {
         })
     }
 
-    /// `x`: `[B, N, C]`, or of one image for all B prompts → `[B, N, C]`.
+    /// `x`: `[B, N, C]`, or `[1, N, C]` for all B prompts → `[B, N, C]`.
     fn forward(&self, x: &Tensor, context: &ContextKv) -> Result<Tensor> {
         let x = self.self_attention.forward_add(x, &self.norm1)?;
         let x = expand_batch(&x, context.batch()?)?;
@@ -79,7 +79,7 @@ impl Block {
     }
 }
 
-/// Blocks of attention between a projection in and one out, around a residual.
+/// Transformer blocks between an input and an output projection, with a residual connection.
 pub(super) struct SpatialTransformer {
     norm: GroupNorm,
     project_in: Linear,
@@ -96,7 +96,7 @@ pub(super) struct TransformerConfig {
     pub(super) groups: usize,
 }
 
-/// diffusers' fixed epsilon of this norm.
+/// Epsilon of the group norm, fixed in diffusers.
 const GROUP_NORM_EPS: f64 = 1e-6;
 
 impl SpatialTransformer {
@@ -109,20 +109,23 @@ impl SpatialTransformer {
             .collect::<Result<_>>()?;
         Ok(Self {
             norm: group_norm(&vb.pp("norm"), width, config.groups, GROUP_NORM_EPS)?,
-            // Linear in newer models, a 1×1 convolution in older ones: the same map.
+            // Linear in newer models, a 1×1 convolution in older ones: the same operation.
             project_in: linear_or_conv1x1(&vb.pp("proj_in"), width, width)?,
             blocks,
             project_out: linear_or_conv1x1(&vb.pp("proj_out"), width, width)?,
         })
     }
 
-    /// Each block's keys and values of prompts `[B, M, K]`.
+    /// Each block's cross-attention keys and values for hidden states `[B, M, K]` of prompts.
     pub(super) fn context_kv(&self, context: &Tensor) -> Result<Vec<ContextKv>> {
         self.blocks.iter().map(|block| block.cross_attention.context_kv(context)).collect()
     }
 
-    /// `x`: `[B, C, H, W]`, or one image for all prompts, with each block's keys and values of B prompts →
+    /// `x`: `[B, C, H, W]`, or `[1, C, H, W]` for all B prompts; `context`: each block's keys and values of B prompts →
     /// `[B, C, H, W]`.
+    ///
+    /// # Errors
+    /// If `context` is not one for each block, or the batch of `x` is neither 1 nor B.
     pub(super) fn forward(&self, x: &Tensor, context: &[ContextKv]) -> Result<Tensor> {
         if context.len() != self.blocks.len() {
             let (found, blocks) = (context.len(), self.blocks.len());
@@ -148,16 +151,17 @@ mod tests {
     use super::*;
     use crate::weights::{StoredTensor, TensorMap};
 
-    fn made_up(shape: &[usize]) -> Tensor {
+    fn synthetic(shape: &[usize]) -> Tensor {
         let values = (0..shape.iter().product()).map(|i: usize| (i * 37 % 101) as f32 / 50.0 - 1.0);
         Tensor::from_vec(values.collect::<Vec<_>>(), shape, &Device::Cpu).unwrap()
     }
 
-    /// Made-up weights of a transformer of width 16 for contexts of width 6.
+    /// Synthetic weights of a transformer of width 16 for contexts of width 6.
     fn weights(depth: usize) -> TensorMap {
         let mut weights = TensorMap::default();
         let mut add = |name: String, shape: &[usize]| {
-            let values: Vec<f32> = (made_up(shape) * 0.3).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            let values: Vec<f32> =
+                (synthetic(shape) * 0.3).unwrap().flatten_all().unwrap().to_vec1().unwrap();
             weights.insert(name, StoredTensor::from_f32(shape, &values));
         };
         let mut both = |name: &str, weight: &[usize]| {
@@ -199,12 +203,13 @@ mod tests {
         (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
     }
 
-    /// Enough tokens for bands of both, and too few of one for eight threads; with another context for each image.
+    /// Enough tokens that each image fills bands of rows, and too few in one image for eight threads; each image has
+    /// its own context.
     #[test]
-    fn pictures_together_are_as_each_alone() {
+    fn a_batch_gives_what_each_image_gives_alone() {
         for threads in [1, 2, 8] {
             let transformer = transformer(threads);
-            let (x, context) = (made_up(&[2, 16, 20, 30]), made_up(&[2, 5, 6]));
+            let (x, context) = (synthetic(&[2, 16, 20, 30]), synthetic(&[2, 5, 6]));
             let together = forward(&transformer, &x, &context).unwrap();
             for picture in 0..2 {
                 let one = |all: &Tensor| all.narrow(0, picture, 1).unwrap();
@@ -216,15 +221,15 @@ mod tests {
     }
 
     #[test]
-    fn one_picture_goes_with_every_context_and_three_do_not_go_with_two() {
+    fn one_image_serves_all_contexts_and_three_do_not_match_two() {
         let transformer = transformer(1);
-        let (x, context) = (made_up(&[1, 16, 6, 5]), made_up(&[2, 5, 6]));
+        let (x, context) = (synthetic(&[1, 16, 6, 5]), synthetic(&[2, 5, 6]));
         let wanted = forward(&transformer, &Tensor::cat(&[&x, &x], 0).unwrap(), &context).unwrap();
         let one = |all: &Tensor, picture| all.narrow(0, picture, 1).unwrap();
         let difference = distance(&one(&wanted, 0), &one(&wanted, 1));
         assert!(difference > 1e-3, "{difference}");
         assert!(distance(&forward(&transformer, &x, &context).unwrap(), &wanted) < 1e-5);
-        let error = forward(&transformer, &made_up(&[3, 16, 6, 5]), &context).unwrap_err();
+        let error = forward(&transformer, &synthetic(&[3, 16, 6, 5]), &context).unwrap_err();
         assert!(error.to_string().contains("a batch of 3 cannot stand for one of 2"), "{error}");
         let context = transformer.context_kv(&context).unwrap();
         let error = transformer.forward(&x, &context[..1]).unwrap_err();

@@ -1,4 +1,4 @@
-//! Prompts as CLIP reads them for transformers: as they are written, in one chunk.
+//! CLIP's encoding of prompts for flow transformers: without weight syntax, truncated to one chunk.
 
 use candle_core::Tensor;
 
@@ -19,7 +19,7 @@ pub(super) struct ClipReader {
 }
 
 impl ClipReader {
-    /// Builds the encoder of a part and reads the tokenizer of a folder.
+    /// Builds the text encoder `part` and reads the tokenizer in `folder`.
     pub(super) fn load(
         files: &ModelFiles,
         [part, folder]: [&'static str; 2],
@@ -33,8 +33,8 @@ impl ClipReader {
         Ok(Self { network, tokenizer, length: config.max_position_embeddings, files: files.clone() })
     }
 
-    /// A prompt's states, and the one of its end: what transformers calls `pooler_output`, projected in encoders that
-    /// have a projection, `[1, P]`.
+    /// A prompt's hidden states, and its pooled embedding `[1, P]`: the hidden state of the end token (transformers'
+    /// `pooler_output`), projected in encoders that have a projection.
     pub(super) fn read(&self, prompt: &str, runtime: &Runtime) -> Result<(TextStates, Tensor), ModelError> {
         let ids = guarded(&self.files, || plain_chunk(prompt, &self.tokenizer, self.length))?.ids;
         check_rows(&ids, self.network.rows(), |id| self.tokenizer.word(id))?;

@@ -1,4 +1,4 @@
-//! What a family of flow transformers says of itself, and what follows from that for each of its models.
+//! The traits that define a family of flow-matching transformers, and the profiles of its models.
 
 use candle_core::DType;
 
@@ -16,18 +16,19 @@ use crate::weights;
 
 /// The configurations of a family's text encoders and transformer.
 pub(super) trait FlowConfigs: Send + Sync + Sized + 'static {
-    /// The family, for people.
+    /// The family's name, for display.
     const FAMILY: &'static str;
-    /// diffusers' pipelines that draw with the family's own networks and differ only in what is done around them.
+    /// Pipeline classes of diffusers that use the family's own networks and differ only in pre- and post-processing.
     const PIPELINES: &'static [&'static str];
-    /// Rows of a token's width that a block holds at once, a part of them: rather too few than too many, what fits is
-    /// not refused.
+    /// Activations that a block holds at once, in rows of a token's width. A low estimate: a run that fits must not be
+    /// refused.
     const ROWS_OF_A_BLOCK: u64;
 
-    /// Whether the parts are the family's: then a pipeline's class that diffusers does not have opens too.
+    /// Whether the checkpoint's networks are the family's; then a pipeline class that diffusers does not have is
+    /// accepted.
     fn has_parts(checkpoint: &Checkpoint) -> bool;
 
-    /// Reads and checks each file, and whether they go together and with the VAE.
+    /// Reads the configurations, and checks each of them and that they match each other and the VAE.
     fn read(checkpoint: &Checkpoint, vae: &AutoencoderConfig) -> Result<Self, ModelError>;
 
     /// The scheduler's configuration as diffusers' pipeline of this class uses it.
@@ -43,16 +44,16 @@ pub(super) trait FlowConfigs: Send + Sync + Sized + 'static {
     /// The parts with weights but for the VAE, in the order in which they are loaded.
     fn parts(&self) -> Vec<&'static str>;
 
-    /// What is special about a model. `names`: its names, in lower case.
+    /// The values of the profile that depend on the model. `names`: its names, in lower case.
     fn special(&self, names: &str, scheduler: &SchedulerConfig) -> Special;
 
-    /// Tokens of a prompt, at most, that the transformer reads.
+    /// Most text tokens that the transformer takes.
     fn prompt_tokens(&self) -> usize;
 
     /// The width of a token in the transformer.
     fn width(&self) -> usize;
 
-    /// Bytes that a step takes beside the weights, an estimate.
+    /// Bytes of activations of one step, an estimate.
     fn work_bytes(&self, latent: LatentShape, dtype: DType) -> u64 {
         let tokens = (image_tokens(latent) + self.prompt_tokens()) as u64;
         let row = self.width() as u64 * dtype.size_in_bytes() as u64;
@@ -60,19 +61,19 @@ pub(super) trait FlowConfigs: Send + Sync + Sized + 'static {
     }
 }
 
-/// A family: its networks, and what reads its prompts.
+/// A family: its networks and the encoding of its prompts.
 pub(super) trait FlowFamily: Send + Sync + Sized + 'static {
     type Configs: FlowConfigs;
     /// The large text encoder.
     type Encoder: Send + Sync + 'static;
     /// The transformer.
     type Denoiser: TokenDenoiser + 'static;
-    /// What the text encoders make of a prompt.
+    /// The text encoders' output for a prompt.
     type Embedded: Clone + Send + Sync;
     /// The large text encoder's name in diffusers' layout.
     const ENCODER: &'static str;
 
-    /// Builds the large text encoder: from no weights at all where its part is not one of the model's.
+    /// Builds the large text encoder. `parameters` are empty where the model does not have this part.
     fn build_encoder(
         configs: &Self::Configs,
         parameters: &Parameters,
@@ -89,7 +90,7 @@ pub(super) trait FlowFamily: Send + Sync + Sized + 'static {
     /// Reads the tokenizers, and the small text encoders, which stay in memory.
     fn load(files: &ModelFiles, configs: &Self::Configs, runtime: &Runtime) -> Result<Self, ModelError>;
 
-    /// What the text encoders make of a prompt.
+    /// Encodes a prompt.
     fn embed(
         &self,
         runtime: &Runtime,
@@ -98,7 +99,7 @@ pub(super) trait FlowFamily: Send + Sync + Sized + 'static {
         cancel: &CancelToken,
     ) -> Result<Self::Embedded, ModelError>;
 
-    /// What the transformer makes of it.
+    /// The transformer's conditioning from the text encoders' output.
     fn context(
         &self,
         denoiser: &Self::Denoiser,
@@ -107,11 +108,11 @@ pub(super) trait FlowFamily: Send + Sync + Sized + 'static {
         cancel: &CancelToken,
     ) -> Result<<Self::Denoiser as TokenDenoiser>::Context, NetworkError>;
 
-    /// What of a prompt is not done, one sentence each.
+    /// Remarks on parts of a prompt that have no effect, one sentence each.
     fn remarks_on(&self, prompt: &str) -> Vec<String>;
 }
 
-/// All that a model's folder says of it.
+/// All configurations of a model.
 pub(super) struct ModelConfigs<C> {
     pub(super) networks: C,
     pub(super) vae: AutoencoderConfig,
@@ -127,7 +128,7 @@ impl<C: FlowConfigs> ModelConfigs<C> {
         Ok(Self { networks, vae, scheduler: read_scheduler(checkpoint, C::FAMILY, used)? })
     }
 
-    /// What it says of the model; the VAE's hash is not known yet.
+    /// The model's profile, without the VAE's hash.
     pub(super) fn profile(&self, checkpoint: &Checkpoint) -> Result<ModelProfile, ModelError> {
         let Self { networks, vae, scheduler } = self;
         let files = checkpoint.files();

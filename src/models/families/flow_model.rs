@@ -1,5 +1,5 @@
-//! What models of all families of flow transformers do alike: a large text encoder and a transformer that take turns
-//! where memory is short, embeddings that are kept, a VAE.
+//! The model of all flow-transformer families: a large text encoder and a transformer, which are loaded one at a time
+//! where memory is short, a cache of prompt embeddings, and a VAE.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -24,9 +24,9 @@ use crate::request::{CancelToken, DecodeChoice, Picture};
 use crate::store::{Checkpoint, ModelFiles};
 use crate::weights::{self, TensorMap, TensorSource};
 
-/// Prompts whose embeddings are kept: a prompt and a negative one.
+/// Size of the cache of prompt embeddings: a prompt and a negative prompt.
 const KEPT_PROMPTS: usize = 2;
-/// What a person should know where memory is short.
+/// Remark where memory is short.
 const TAKES_TURNS: &str = "The text encoder and the transformer do not fit into memory together: each is loaded when \
                            it is needed, which takes time at every new prompt.";
 
@@ -39,11 +39,11 @@ pub(super) struct FlowModel<F: FlowFamily> {
     family: F,
     networks: InTurn<F::Encoder, F::Denoiser>,
     vae: Vae,
-    /// The last prompts: another picture of them needs no encoder.
+    /// Cache of the last prompts' embeddings, so that another picture of the same prompts does not need the encoder.
     embedded: Vec<(String, F::Embedded)>,
 }
 
-/// How a network is built from its configuration and its weights.
+/// Builds a network from its configuration and its weights.
 type Build<C, N> = fn(&C, &Parameters, &CancelToken) -> Result<N, NetworkError>;
 
 fn loader<C: Send + Sync + 'static, N: Send + 'static>(
@@ -60,7 +60,8 @@ fn loader<C: Send + Sync + 'static, N: Send + 'static>(
 }
 
 impl<F: FlowFamily> FlowModel<F> {
-    /// Loads a model, as much of it as memory has room for. `profile`: what is known of it, but for the VAE's hash.
+    /// Loads a model. Where memory cannot hold text encoder and transformer together, each is built when it is first
+    /// used. `profile`: without the VAE's hash.
     pub(super) fn load(
         files: &ModelFiles,
         mut profile: ModelProfile,
@@ -118,7 +119,7 @@ impl<F: FlowFamily> FlowModel<F> {
         Ok(Self { profile, runtime, scheduler, configs, family, networks, vae, embedded: Vec::new() })
     }
 
-    /// What the text encoders make of a prompt.
+    /// Encodes a prompt, unless its embeddings are in the cache.
     fn embed(&mut self, prompt: &str, cancel: &CancelToken) -> Result<F::Embedded, ModelError> {
         if let Some((_, embedded)) = self.embedded.iter().find(|(of, _)| of == prompt) {
             return Ok(embedded.clone());
@@ -173,7 +174,7 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
         let what = format!("a picture of {width}×{height} pixels");
         memory::check(&what, budget::picture_bytes(width, height))?;
         if self.runtime.device().is_cpu() {
-            // The prompts are answered one after the other.
+            // Prompt and negative prompt are evaluated one after the other.
             memory::check(&what, self.configs.work_bytes(latent, self.runtime.dtype()))?;
         }
         Ok(())
@@ -213,7 +214,7 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
     }
 }
 
-/// The models of a family.
+/// The [`ModelFamily`] of a flow-transformer family.
 pub(super) struct FlowModels<F>(PhantomData<fn() -> F>);
 
 impl<F> FlowModels<F> {

@@ -1,4 +1,4 @@
-//! What is read, checked and known alike of models of all families of flow transformers.
+//! Reading and checking of configurations, for all flow-transformer families.
 
 use crate::catalog::GuidanceKind;
 use crate::diffusion::SchedulerConfig;
@@ -11,10 +11,10 @@ use crate::store::Checkpoint;
 /// The VAE's name in diffusers' layout.
 pub(super) const VAE: &str = "vae";
 const SCHEDULER_FILE: &str = "scheduler/scheduler_config.json";
-/// Latent pixels of an edge of the pictures that most families' networks were trained on.
+/// Edge of the latents that most families' networks were trained on, latent pixels.
 pub(super) const LATENT_EDGE: usize = 128;
 
-/// The configuration of a part.
+/// Reads and checks the configuration of a part.
 pub(super) fn read_part<C: serde::de::DeserializeOwned>(
     checkpoint: &Checkpoint,
     part: &'static str,
@@ -25,17 +25,17 @@ pub(super) fn read_part<C: serde::de::DeserializeOwned>(
     Ok(config)
 }
 
-/// The configuration of a CLIP text encoder.
+/// Reads and checks the configuration of a CLIP text encoder.
 pub(super) fn read_clip(checkpoint: &Checkpoint, part: &'static str) -> Result<ClipTextConfig, ModelError> {
     let config = read_part::<ClipTextConfig>(checkpoint, part, |_| Ok(()))?.of_text();
     config.check().map_err(ModelError::in_part(part))?;
     Ok(config)
 }
 
-/// The scheduler's configuration. `used`: as the family's pipeline uses it.
+/// Reads and checks the scheduler's configuration. `used`: adapts it as the family's pipeline does.
 ///
 /// # Errors
-/// [`ModelError::Scheduler`] and, for a scheduler of other noise than a flow's, [`ModelError::Mismatch`].
+/// [`ModelError::Scheduler`], and [`ModelError::Mismatch`] for a scheduler that is not one of flow matching.
 pub(super) fn read_scheduler(
     checkpoint: &Checkpoint,
     family: &str,
@@ -59,15 +59,16 @@ pub(super) fn read_scheduler(
     )))
 }
 
-/// Tokens of a latent's picture: a token is a patch of 2×2 latent pixels.
+/// Image tokens of a latent: a token is a patch of 2×2 latent pixels.
 pub(super) fn image_tokens(latent: LatentShape) -> usize {
     (latent.height / 2) * (latent.width / 2)
 }
 
-/// Whether what the transformer takes is as wide as what another part gives.
+/// Checks that the transformer's input is as wide as another part's output. `what` and `by` name the two in the
+/// message.
 ///
 /// # Errors
-/// [`ModelError::Mismatch`].
+/// [`ModelError::Mismatch`] if it is not.
 pub(super) fn check_width(what: &str, taken: usize, by: &str, given: usize) -> Result<(), ModelError> {
     if taken == given {
         return Ok(());
@@ -76,12 +77,12 @@ pub(super) fn check_width(what: &str, taken: usize, by: &str, given: usize) -> R
     Err(ModelError::Mismatch(message))
 }
 
-/// What is special about a model's profile.
+/// The values of a profile that depend on the model.
 pub(super) struct Special {
     pub(super) guidance: GuidanceKind,
     pub(super) steps: usize,
     pub(super) guidance_scale: f64,
-    /// Latent pixels of an edge of the suggested picture.
+    /// Edge of the default picture, latent pixels.
     pub(super) latent_edge: usize,
     pub(super) remarks: Vec<String>,
 }

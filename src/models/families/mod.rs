@@ -1,4 +1,4 @@
-//! Families of models: how a checkpoint of one is recognised, what is known of it, and how it is loaded.
+//! Model families: recognition of checkpoints, profiles, and loading.
 //!
 //! A family is a folder here and a row of [`FAMILIES`]; nothing else knows it by name.
 
@@ -24,14 +24,14 @@ use crate::catalog::ModelProfile;
 use crate::request::CancelToken;
 use crate::store::{Checkpoint, StoreError};
 
-/// Is told the name of the part that is loaded next, how many parts are done, and how many there are.
+/// Progress callback of loading: the name of the part that is loaded next, the number of parts loaded, and their total.
 pub type Progress<'a> = dyn FnMut(&str, usize, usize) + 'a;
 
-/// A family of models that share code and latents.
+/// A family of models that share an architecture.
 pub trait ModelFamily: Sync {
     /// Whether a checkpoint is of this family.
     fn matches(&self, checkpoint: &Checkpoint) -> bool;
-    /// What is known of a checkpoint of this family from its configuration and the headers of its weights.
+    /// The profile of a checkpoint of this family, from its configuration and the headers of its weights.
     fn profile(&self, checkpoint: &Checkpoint) -> Result<ModelProfile, ModelError>;
     /// Loads a checkpoint of this family.
     fn load(
@@ -43,7 +43,7 @@ pub trait ModelFamily: Sync {
     ) -> Result<Box<dyn LatentDiffusionModel>, ModelError>;
 }
 
-/// Every family that can be drawn with. The first that matches a checkpoint takes it.
+/// All supported families. The first that matches a checkpoint loads it.
 pub const FAMILIES: &[&dyn ModelFamily] = &[
     &stable_diffusion::StableDiffusionFamily,
     &FlowModels::<stable_diffusion_3::StableDiffusion3>::NEW,
@@ -53,10 +53,11 @@ pub const FAMILIES: &[&dyn ModelFamily] = &[
     &FlowModels::<z_image::ZImage>::NEW,
 ];
 
-/// The family of a checkpoint, of those that are given.
+/// The first of `families` that matches a checkpoint.
 ///
 /// # Errors
-/// [`StoreError::UnsupportedFamily`], and [`StoreError::Damaged`] where the index does not name a pipeline.
+/// [`StoreError::UnsupportedFamily`] if none does, and [`StoreError::Damaged`] where the index does not name a
+/// pipeline.
 pub fn family_of<'a>(
     families: &[&'a dyn ModelFamily],
     checkpoint: &Checkpoint,
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_used_is_said() {
+    fn unused_parts_are_remarked_on() {
         let parts = r#""unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"],
             "text_encoder": ["transformers", "CLIPTextModel"], "safety_checker": [null, null]"#;
         let class = "StableDiffusionControlNetPipeline";
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_says_why() {
+    fn refused_models_state_the_reason() {
         for (index, expected) in [
             (
                 r#"{"_class_name": "KandinskyV22Pipeline"}"#,

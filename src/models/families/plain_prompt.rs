@@ -1,4 +1,4 @@
-//! What a person should know where prompts are read as they are written, as language models' are.
+//! Remarks on prompts in families without weight syntax, which encode a prompt as it is written.
 
 /// The parts of a prompt that have no effect, one sentence each. The prompt has `tokens` tokens; the model reads at
 /// most `room`.
@@ -16,7 +16,7 @@ pub(super) fn remarks_on(prompt: &str, family: &str, tokens: usize, room: usize)
     remarks
 }
 
-/// Whether a prompt has weights that AUTOMATIC1111 and others would follow, `(words:1.3)`.
+/// Whether a prompt has weights in AUTOMATIC1111's syntax, `(words:1.3)`.
 fn has_weights(prompt: &str) -> bool {
     let mut before_brackets = prompt.split(')').rev().skip(1);
     let is_weight = |text: &str| text.trim().parse::<f32>().is_ok();
@@ -28,7 +28,7 @@ mod tests {
     use super::has_weights;
 
     #[test]
-    fn weights_are_told_from_other_brackets() {
+    fn weights_are_distinguished_from_other_brackets() {
         assert!(has_weights("a (red: 1.3) fox"));
         for plain in ["a (red) fox", "at 10:30", "(two: three) foxes", ")", ""] {
             assert!(!has_weights(plain), "{plain}");

@@ -1,14 +1,15 @@
-//! Prompts as T5 reads them in diffusers' pipelines: as they are written, cut and filled up to one length.
+//! T5's tokenization of prompts as in diffusers' pipelines: without weight syntax, truncated and padded to a fixed
+//! length.
 
 use crate::models::text_tokenizer::check_rows;
 use crate::models::{ModelError, TextTokenizer};
 use crate::store::ModelFiles;
 
-/// The token after a prompt, and the one that fills it up.
+/// The end token and the padding token.
 const END: &str = "</s>";
 const PAD: &str = "<pad>";
 
-/// T5's tokenizer and the length of a prompt.
+/// T5's tokenizer with a fixed sequence length.
 pub(super) struct T5Reader {
     tokenizer: TextTokenizer,
     length: usize,
@@ -17,14 +18,17 @@ pub(super) struct T5Reader {
 }
 
 impl T5Reader {
-    /// Reads the tokenizer in a model's folder; prompts have `length` tokens.
+    /// Reads the tokenizer in a model's folder. `length`: tokens of a sequence, the end token included.
     pub(super) fn open(files: &ModelFiles, folder: &str, length: usize) -> Result<Self, ModelError> {
         let tokenizer = TextTokenizer::open(files, folder)?;
         let (end, pad) = (tokenizer.id(END)?, tokenizer.id(PAD)?);
         Ok(Self { tokenizer, length, end, pad })
     }
 
-    /// The ids of a prompt, its end and what fills it up, for an encoder with vectors for `rows` tokens.
+    /// The ids of a prompt, its end token and padding. `rows`: of the encoder's embedding table.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`] and [`ModelError::TokenWithoutRow`].
     pub(super) fn ids(&self, prompt: &str, rows: usize) -> Result<Vec<u32>, ModelError> {
         let mut ids = self.tokenizer.ids(prompt)?;
         ids.truncate(self.length - 1);
@@ -34,19 +38,24 @@ impl T5Reader {
         Ok(ids)
     }
 
-    /// The ids of a prompt and its end, and the first of what would fill it up where there is room.
+    /// The ids of a prompt, its end token, and one padding token if there is room for it.
     ///
-    /// Gives with them how many are not of the prompt: 1, or 0 where there is no room.
-    pub(super) fn ids_and_one(&self, prompt: &str, rows: usize) -> Result<(Vec<u32>, usize), ModelError> {
+    /// The second value is the number of padding tokens, 1 or 0.
+    pub(super) fn ids_with_one_pad(
+        &self,
+        prompt: &str,
+        rows: usize,
+    ) -> Result<(Vec<u32>, usize), ModelError> {
         let mut ids = self.ids(prompt, rows)?;
-        // The end is the last id that does not fill up.
-        let words = ids.iter().rposition(|id| *id != self.pad).map_or(0, |last| last + 1);
-        let unseen = usize::from(words < self.length);
-        ids.truncate(words + unseen);
-        Ok((ids, unseen))
+        // The end token is the last one that is not padding.
+        let used = ids.iter().rposition(|id| *id != self.pad).map_or(0, |last| last + 1);
+        let padding = usize::from(used < self.length);
+        ids.truncate(used + padding);
+        Ok((ids, padding))
     }
 
-    /// Tokens that a prompt has, and how many of them are read. One that cannot be read is an error later.
+    /// The tokens that a prompt has, and the most that are used. A prompt that cannot be tokenized counts as 0 here and
+    /// is an error when it is encoded.
     pub(super) fn count(&self, prompt: &str) -> [usize; 2] {
         [self.tokenizer.ids(prompt).map_or(0, |ids| ids.len()), self.length - 1]
     }

@@ -1,4 +1,4 @@
-//! Transformers over patches of a latent, as samplers call them.
+//! Transformers over latent patches as the [`DenoisingNetwork`] of a sampler.
 
 use candle_core::{DType, Device, Tensor};
 
@@ -12,20 +12,19 @@ use crate::request::CancelToken;
 /// The transformer's name in diffusers' layout.
 pub(super) const TRANSFORMER: &str = "transformer";
 
-/// A transformer that predicts a flow for the patches of a noisy latent.
+/// A transformer that predicts the flow for the patches of a noisy latent.
 pub(super) trait TokenDenoiser: Send + Sync {
-    /// What it makes of a prompt, the same at every step.
+    /// The conditioning from a prompt, the same at every step.
     type Context: Send + Sync;
-    /// Where the tokens of a prompt and of a picture are, the same at every step.
+    /// The position embeddings of text and image tokens, the same at every step.
     type Positions: Send + Sync;
-    /// The order of a patch's values, in and out.
+    /// The order of a patch's values, of the input and of the output.
     const ORDERS: [PatchOrder; 2];
 
-    /// The positions for a picture of rows and columns of tokens.
+    /// The position embeddings for an image of `grid` tokens, rows and columns.
     fn positions(&self, context: &Self::Context, grid: [usize; 2]) -> Result<Self::Positions, NetworkError>;
 
-    /// The flow, noise less data, for the tokens of a picture `[1, L, 4·C]` whose share of noise is `time`:
-    /// `[1, L, 4·C]`.
+    /// The flow, noise − data, for the image tokens `[1, L, 4·C]` at `time`, from 0 (data) to 1 (noise): `[1, L, 4·C]`.
     fn flow(
         &self,
         tokens: &Tensor,
@@ -36,21 +35,21 @@ pub(super) trait TokenDenoiser: Send + Sync {
     ) -> Result<Tensor, NetworkError>;
 }
 
-/// A prompt for a transformer.
+/// A prompt's conditioning, with the position embeddings for the latent.
 pub(super) struct Prompted<D: TokenDenoiser> {
     context: D::Context,
-    /// For latents of this shape; made at the first step.
+    /// For latents of this shape; computed at the first step.
     positions: Option<(LatentShape, D::Positions)>,
 }
 
-/// A transformer with its prompts.
+/// A transformer with the conditioning of its prompts.
 pub(super) struct Conditioned<'a, D: TokenDenoiser> {
     runtime: &'a Runtime,
     denoiser: &'a D,
     prompt: Prompted<D>,
-    /// Where guidance is classifier-free.
+    /// With classifier-free guidance only.
     negative: Option<Prompted<D>>,
-    /// Timesteps of training.
+    /// Number of training timesteps.
     train: f64,
     cancel: &'a CancelToken,
 }
@@ -89,8 +88,7 @@ impl<D: TokenDenoiser> Prompted<D> {
 }
 
 impl<'a, D: TokenDenoiser> Conditioned<'a, D> {
-    /// `contexts`: of the prompt, and of the negative one where guidance is classifier-free. `train`: timesteps of
-    /// training.
+    /// `negative`: with classifier-free guidance only. `train`: number of training timesteps.
     pub(super) fn new(
         runtime: &'a Runtime,
         denoiser: &'a D,

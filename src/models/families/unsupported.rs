@@ -1,4 +1,4 @@
-//! Families that are known and cannot be drawn with: a clear sentence for each.
+//! Pipelines that are known but not supported, with the reason for each.
 
 /// Pipelines of other networks, by the beginnings of their names, and what is different.
 const UNSUPPORTED: [(&str, &str); 17] = [
@@ -21,7 +21,7 @@ const UNSUPPORTED: [(&str, &str); 17] = [
     ("Kandinsky", "it is of another family"),
 ];
 
-/// Why models of this pipeline are not supported.
+/// Why models of this pipeline class are not supported; `None` for other classes.
 pub(super) fn reason(class: &str) -> Option<&'static str> {
     UNSUPPORTED.iter().find(|(start, _)| class.starts_with(start)).map(|(_, why)| *why)
 }

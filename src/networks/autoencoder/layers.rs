@@ -1,8 +1,8 @@
-//! The levels of encoder and decoder as one sequence of layers, run on parts of a feature map.
+//! The levels of encoder and decoder as one sequence of layers, run on tiles of a feature map.
 //!
-//! A convolution takes what is beyond a part's border for zeros, as it does at the picture's own edge; so each
-//! part comes with a halo that the layers after it use up, and borders only on the picture's edge without one.
-//! What remains is what the whole pass gives, as long as the norms have the same statistics.
+//! A convolution pads with zeros at a tile's border as at the picture's edge. So each tile has a halo, except at the
+//! picture's edge, which the layers consume. The rest equals the result of the whole pass, provided that the norms use
+//! the same statistics.
 
 use candle_core::Tensor;
 
@@ -21,7 +21,7 @@ pub(super) enum Layer {
     Resnet(Box<ResnetBlock>),
     /// A 3×3 convolution of stride 2, padded below and to the right.
     Down(Conv2d),
-    /// A 3×3 convolution of the map with each pixel doubled.
+    /// Nearest-neighbour upsampling by 2 and a 3×3 convolution.
     Up(Conv2d),
     /// A norm, SiLU and a 3×3 convolution.
     NormConv(GroupNorm, Conv2d),
@@ -75,7 +75,7 @@ impl Layer {
         }
     }
 
-    /// The place of what it gives for the input of this place, which for [`Self::Down`] begins at even pixels.
+    /// The region of the output for a region of the input, which begins at even pixels for [`Self::Down`].
     fn output(&self, input: Region) -> Region {
         match self {
             Self::Conv(_) | Self::Resnet(_) | Self::NormConv(..) => input,
@@ -84,14 +84,14 @@ impl Layer {
         }
     }
 
-    /// The input under `output`, of a map of this height and width; with the pixels around it that have a part
-    /// in it, if asked.
+    /// The region of the input for a region of the output, in a map of this height and width. `with_halo`: with the
+    /// receptive field around it.
     fn input(&self, output: Region, size: [usize; 2], with_halo: bool) -> Region {
         let halo = usize::from(with_halo);
         match self {
             Self::Conv(_) | Self::NormConv(..) => output.grown(halo, size),
             Self::Resnet(_) => output.grown(2 * halo, size),
-            // Pixel x is made of 2x, 2x + 1 and 2x + 2.
+            // Output pixel x depends on the input pixels 2x, 2x + 1 and 2x + 2.
             Self::Down(_) => {
                 let doubled = output.doubled();
                 Region { from: doubled.from, to: doubled.grown(halo, size).to }
@@ -104,7 +104,7 @@ impl Layer {
     fn peak_values(&self, [height, width]: [usize; 2]) -> usize {
         let [inputs, outputs] = self.channels();
         let at_each_pixel = match self {
-            // The input once more, within a border.
+            // The input again, as a padded copy.
             Self::Conv(_) | Self::NormConv(..) => 2 * inputs + outputs,
             Self::Down(_) => 2 * inputs + outputs / 4,
             Self::Up(_) => inputs + 4 * outputs,
@@ -171,7 +171,8 @@ pub(super) fn peak_values(layers: &[Layer], sizes: &[[usize; 2]], output: Region
     layers.iter().zip(needs).map(|(layer, input)| layer.peak_values(input.size())).collect()
 }
 
-/// The parts `outputs` of what the layers make of the whole map `input` `[B, C, H, W]`, all parts at once.
+/// The regions `outputs` of the layers' output for the whole map `input` `[B, C, H, W]`; all regions go through each
+/// layer together.
 pub(super) fn run(
     layers: &[Layer],
     input: &Tensor,

@@ -1,4 +1,4 @@
-//! The middle of encoder and decoder, at the latent's size.
+//! The mid block of encoder and decoder, at the latent's resolution.
 
 use candle_core::Tensor;
 
@@ -9,7 +9,7 @@ use crate::networks::ops::{GroupNorm, Linear, Mask, attention, from_tokens, to_t
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
 
-/// One head over all pixels, around a residual.
+/// Single-head self-attention over all pixels, with a residual connection.
 struct SelfAttention2d {
     runtime: Runtime,
     norm: GroupNorm,
@@ -21,7 +21,7 @@ struct SelfAttention2d {
 
 impl SelfAttention2d {
     fn new(vb: &Parameters, channels: usize, groups: usize) -> Result<Self, NetworkError> {
-        // Names since diffusers 0.15 and before.
+        // Files from before diffusers 0.15 have other names.
         let old = vb.contains_tensor("query.weight");
         let names =
             if old { ["query", "key", "value", "proj_attn"] } else { ["to_q", "to_k", "to_v", "to_out.0"] };
@@ -38,7 +38,7 @@ impl SelfAttention2d {
 
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let (_, _, height, width) = x.dims4()?;
-        // In a block, so that what went in is let go before the last map.
+        // Scoped, so that queries, keys and values are freed before the output projection.
         let attended = {
             let tokens = to_tokens(&self.norm.forward(x)?)?;
             let (query, key) = (self.query.forward(&tokens)?, self.key.forward(&tokens)?);
@@ -50,7 +50,7 @@ impl SelfAttention2d {
     }
 }
 
-/// The middle of encoder and decoder.
+/// The mid block of encoder and decoder: a ResNet block, self-attention, a ResNet block.
 pub(super) struct MidBlock {
     first: ResnetBlock,
     attention: Option<SelfAttention2d>,
@@ -86,8 +86,8 @@ impl MidBlock {
         Ok(self.second.forward(x, None)?)
     }
 
-    /// The most values that [`Self::forward`] holds at once, for `[1, C, H, W]`: in the attention `x`,
-    /// queries, keys, values, keys and values once more in the kernel's order, and the result.
+    /// The most values that [`Self::forward`] holds at once, for `[1, C, H, W]`: with attention `x`, queries, keys,
+    /// values, the kernel's packed copies of keys and values, and the result.
     pub(super) fn peak_values(&self, [height, width]: [usize; 2]) -> usize {
         let maps = if self.attention.is_some() { 7 } else { 3 };
         maps * self.first.channels()[0] * height * width

@@ -128,7 +128,7 @@ impl Decoder {
     }
 }
 
-/// Bytes that the middle takes for `latent_size` maps like `x`, height and width.
+/// Peak bytes of the mid block's activations at `latent_size`, height and width, with the batch and dtype of `x`.
 fn middle_bytes(mid_block: &MidBlock, x: &Tensor, latent_size: [usize; 2]) -> Result<u64, NetworkError> {
     Ok((mid_block.peak_values(latent_size) * x.dim(0)? * x.dtype().size_in_bytes()) as u64)
 }

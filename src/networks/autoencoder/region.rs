@@ -18,7 +18,7 @@ impl Region {
         [self.to[0] - self.from[0], self.to[1] - self.from[1]]
     }
 
-    /// So many pixels more on every side, where a map of this height and width has them.
+    /// Grown by `pixels` on every side, within a map of this height and width.
     pub(super) fn grown(self, pixels: usize, size: [usize; 2]) -> Self {
         Self {
             from: self.from.map(|edge| edge.saturating_sub(pixels)),
@@ -26,7 +26,7 @@ impl Region {
         }
     }
 
-    /// Its place after each pixel was doubled.
+    /// Its region after upsampling by 2.
     pub(super) fn doubled(self) -> Self {
         Self { from: self.from.map(|edge| 2 * edge), to: self.to.map(|edge| 2 * edge) }
     }
@@ -36,7 +36,7 @@ impl Region {
         Self { from: self.from.map(|edge| edge / 2), to: self.to.map(|edge| edge.div_ceil(2)) }
     }
 
-    /// Its place within a larger rectangle.
+    /// The same region relative to a larger one.
     pub(super) fn within(self, outer: Self) -> Self {
         let shifted = |edge: [usize; 2]| [edge[0] - outer.from[0], edge[1] - outer.from[1]];
         Self { from: shifted(self.from), to: shifted(self.to) }
@@ -50,8 +50,8 @@ fn cuts(edge: usize, most: usize, multiple: usize) -> Vec<usize> {
     (0..=parts).map(|i| i * units / parts * multiple).collect()
 }
 
-/// A map of this height and width in rectangles of at most `most` pixels' edge, whose corners are multiples of
-/// `multiple`, as the size is.
+/// Tiles of a map of this height and width, of at most `most` pixels' edge, whose corners are multiples of `multiple`,
+/// as the size is.
 pub(super) fn grid(size: [usize; 2], most: usize, multiple: usize) -> Vec<Region> {
     let (rows, columns) = (cuts(size[0], most, multiple), cuts(size[1], most, multiple));
     let row_pairs = rows.windows(2);

@@ -1,4 +1,4 @@
-//! Tiles against the whole pass, from inside: with the whole's own statistics they are exact.
+//! Tiles against the whole pass: with the statistics of the whole map they are exact.
 
 use std::path::Path;
 

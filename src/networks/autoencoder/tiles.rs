@@ -1,8 +1,8 @@
-//! Levels of encoder and decoder in tiles: a bounded memory for pictures of any size, without seams.
+//! Tiled encoding and decoding: bounded memory for pictures of any size, without seams.
 //!
-//! Steps whose maps are small run whole. The others run tile by tile with what the whole pass would give them:
-//! a halo of neighbouring pixels as wide as the layers reach, and for every norm one set of statistics. These
-//! are gathered before, from a sample of the map, and are the only thing that is approximate.
+//! Layers with small feature maps run whole. The others run tile by tile, with a halo as wide as the receptive field
+//! and, for every norm, one set of statistics. The statistics are gathered beforehand from a sample of the map; they
+//! are the only approximation.
 
 use candle_core::{DType, Device, Tensor};
 
@@ -13,12 +13,12 @@ use crate::networks::error::checkpoint;
 use crate::networks::ops::GroupStatistics;
 use crate::request::CancelToken;
 
-/// How much memory the values of encoder or decoder may take, beside weights, input and result.
+/// Memory limits of the activations of encoder or decoder, without weights, input and result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimits {
     /// Up to this many bytes a pass runs whole.
     pub whole: u64,
-    /// Otherwise what takes more bytes than this runs in tiles which take less, as far as tiles can be so small.
+    /// Otherwise layers that need more bytes than this run in tiles that need less, down to a minimum tile size.
     pub tile: u64,
 }
 
@@ -36,10 +36,10 @@ impl MemoryLimits {
     /// Tiles for every picture that is larger than one.
     pub const TILES: Self = Self { whole: 0, tile: 512 << 20 };
 
-    /// The usual ones, or less where the system has less to give.
+    /// The default limits, or lower ones where less memory is available.
     pub fn within(available_bytes: u64) -> Self {
         let usual = Self::default();
-        // The rest is for the result, the other programs, and what the estimate does not know.
+        // The rest is for the result, other programs, and what the estimate leaves out.
         let whole = usual.whole.min(available_bytes / 2);
         Self { whole, tile: usual.tile.min(whole / 2) }
     }
@@ -52,11 +52,10 @@ const SQUARE: usize = 8;
 
 /// What the norms' statistics are gathered from.
 ///
-/// Measured on pictures of 512², against the whole pass. The encoder's means: squares of 28 % of the area leave an error
-/// of 42 and 37 dB below 1, every second pixel one of 26 and 30 dB, for it sees other edges than there are. The
-/// decoder draws the edges itself: every second pixel leaves 43 and 47 dB of the picture's range (random weights
-/// in Stable Diffusion's shapes: 41 dB), squares of 35 % in three times the time 47 and 43 dB, of 8 % 35 and
-/// 33 dB (29 dB).
+/// Measured on pictures of 512², against the whole pass. The encoder's means: squares of 28 % of the area leave an
+/// error of 42 and 37 dB below 1, every second pixel one of 26 and 30 dB, as subsampling changes the edges. The decoder
+/// draws the edges itself: every second pixel leaves 43 and 47 dB of the picture's range (random weights in Stable
+/// Diffusion's shapes: 41 dB), squares of 35 % in three times the time 47 and 43 dB, of 8 % 35 and 33 dB (29 dB).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sample {
     /// Squares spread evenly over the map: for the encoder.
@@ -65,8 +64,8 @@ pub(super) enum Sample {
     Pixels,
 }
 
-/// What `layers` make of `x` `[B, C, H, W]`, within the limits. A layer that takes no more than `held_bytes`,
-/// which are taken at another time anyway, runs whole.
+/// Runs `layers` on `x` `[B, C, H, W]` within the limits. A layer that needs no more than `held_bytes`, the peak of the
+/// mid block, runs whole.
 pub(super) fn forward(
     layers: &[Layer],
     x: &Tensor,
@@ -111,10 +110,10 @@ fn tiles(
     cancel: &CancelToken,
 ) -> Result<Tensor, NetworkError> {
     let size = sizes[layers.len()];
-    // Pixels of the result at the edge of one pixel of the smaller map.
+    // Edge of one input pixel in pixels of the result, if the layers upsample.
     let multiple = (size[0] / sizes[0][0]).max(1);
     let peak = |edge: usize| {
-        // Away from the edges of the picture, where it has no halo.
+        // Away from the picture's edges, where a tile has no halo.
         let from = [0, 1].map(|axis| size[axis].saturating_sub(edge) / 2 / multiple * multiple);
         let tile = Region { from, to: [0, 1].map(|axis| (from[axis] + edge).min(size[axis])) };
         peak_values(layers, sizes, tile).iter().map(bytes).max().unwrap_or_default()
@@ -140,8 +139,8 @@ fn tiles(
     assemble(layers, x, sizes, &tiles, &statistics, cancel)
 }
 
-/// Every n-th pixel of every n-th row, of which as many as the layers can take within `limit` bytes; and the
-/// sizes before and after each layer. All of a map that is hardly larger than the smallest tile.
+/// Every n-th pixel of every n-th row, with the smallest n for which the layers need at most `limit` bytes, and the
+/// sizes before and after each layer. The whole map if it is hardly larger than the smallest tile.
 fn every_nth_pixel(
     layers: &[Layer],
     x: &Tensor,

@@ -1,4 +1,4 @@
-//! Attention over the tokens of several streams together.
+//! Joint attention over the tokens of several streams.
 
 use candle_core::{Result, Tensor};
 
@@ -6,20 +6,20 @@ use crate::networks::blocks::{linear, linear_no_bias};
 use crate::networks::ops::{LayerNorm, Linear, Mask, RmsNorm, RotaryEmbedding, attention, normed_linears};
 use crate::networks::{Parameters, Runtime};
 
-/// Epsilon of the norms of queries and keys.
+/// Epsilon of the QK norms.
 const EPS: f64 = 1e-6;
 
-/// Queries, keys and values of some tokens, `[1, N, H·D]` each.
+/// Queries, keys and values of N tokens, `[1, N, H·D]` each.
 pub(super) struct Qkv([Tensor; 3]);
 
 impl Qkv {
-    /// Those of two streams, one after the other.
+    /// Concatenates the tokens of two streams.
     pub(super) fn join(&self, other: &Self) -> Result<Self> {
         let [query, key, value] = [0, 1, 2].map(|i| Tensor::cat(&[&self.0[i], &other.0[i]], 1));
         Ok(Self([query?, key?, value?]))
     }
 
-    /// Attention of all tokens over all: `[1, N, H·D]`.
+    /// Attention of all tokens to all tokens, `[1, N, H·D]`. `rotary` is applied to queries and keys.
     pub(super) fn attend(
         &self,
         runtime: &Runtime,
@@ -58,7 +58,7 @@ pub(super) struct QkvMaps {
 }
 
 impl QkvMaps {
-    /// `maps`, `norms`: the names of the parts; `width` of the tokens and of all heads, `head` of one.
+    /// `maps`, `norms`: names of the weights; `width`: of the tokens and of all heads together; `head`: of one head.
     pub(super) fn new(
         vb: &Parameters,
         maps: [&str; 3],
@@ -69,7 +69,7 @@ impl QkvMaps {
         Self::of([map(maps[0])?, map(maps[1])?, map(maps[2])?], vb, norms, head, EPS)
     }
 
-    /// The same of maps without biases; `eps` of the norms.
+    /// The same with projections without biases. `eps`: of the norms.
     pub(super) fn without_biases(
         vb: &Parameters,
         maps: [&str; 3],
@@ -92,12 +92,12 @@ impl QkvMaps {
         Ok(Self { runtime: vb.runtime().clone(), maps, norms })
     }
 
-    /// Of `norm(x)`, `x`: `[1, N, C]`.
+    /// Queries, keys and values of `norm(x)`, `x`: `[1, N, C]`.
     pub(super) fn forward(&self, x: &Tensor, norm: &LayerNorm) -> Result<Qkv> {
         self.normed(normed_linears(&self.runtime, x, norm, self.maps.each_ref())?)
     }
 
-    /// Of what is normed already, `[1, N, C]`.
+    /// Queries, keys and values of `x`, `[1, N, C]`, which is already normalised.
     pub(super) fn of_normed(&self, x: &Tensor) -> Result<Qkv> {
         let [query, key, value] = self.maps.each_ref().map(|map| map.forward(x));
         self.normed([query?, key?, value?])

@@ -1,4 +1,4 @@
-//! Embeddings of numbers and vectors that modulate every block.
+//! Embeddings of timestep, guidance scale and pooled text, from which the modulation is computed.
 
 use candle_core::{Device, Result, Tensor};
 
@@ -6,10 +6,11 @@ use crate::networks::blocks::{linear, linear_no_bias};
 use crate::networks::ops::{Linear, silu};
 use crate::networks::{Parameters, Runtime};
 
-/// Values of a number's embedding, and of its map's input.
+/// Width of the sinusoidal embedding of a number.
 pub(super) const SINUSOIDS: usize = 256;
 
-/// Cosines and then sines of a number at falling frequencies, `[1, width]`, in diffusers' f32.
+/// The sinusoidal embedding of a number, `[1, width]`: cosines, then sines, at falling frequencies, computed in f32 as
+/// in diffusers.
 ///
 /// Source: Vaswani et al. 2017, with diffusers' `flip_sin_to_cos` and a `downscale_freq_shift` of 0.
 pub(super) fn sinusoids(runtime: &Runtime, number: f64, width: usize) -> Result<Tensor> {
@@ -21,7 +22,7 @@ pub(super) fn sinusoids(runtime: &Runtime, number: f64, width: usize) -> Result<
     Tensor::from_vec(row, (1, 2 * half), &Device::Cpu)?.to_dtype(runtime.dtype())?.to_device(runtime.device())
 }
 
-/// Two maps with a SiLU between them: diffusers' `TimestepEmbedding` and `PixArtAlphaTextProjection`.
+/// Two linear layers with a SiLU between them: diffusers' `TimestepEmbedding` and `PixArtAlphaTextProjection`.
 pub(super) struct EmbeddingMlp {
     runtime: Runtime,
     first: Linear,
@@ -51,7 +52,7 @@ impl EmbeddingMlp {
         self.second.forward(&silu(&self.runtime, &self.first.forward(x)?)?)
     }
 
-    /// The embedding of a number.
+    /// The MLP of the sinusoidal embedding of a number, `[1, C]`.
     pub(super) fn of_number(&self, number: f64) -> Result<Tensor> {
         self.forward(&sinusoids(&self.runtime, number, SINUSOIDS)?)
     }

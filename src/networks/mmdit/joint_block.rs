@@ -1,5 +1,5 @@
-//! A block with weights of their own for text and image, which meet in its attention: the block of Stable Diffusion 3
-//! and the double block of FLUX.1, diffusers' `JointTransformerBlock` and `FluxTransformerBlock`.
+//! The MMDiT block, with separate weights for the text and image streams and joint attention: the block of Stable
+//! Diffusion 3 and the double-stream block of FLUX.1, diffusers' `JointTransformerBlock` and `FluxTransformerBlock`.
 
 use candle_core::{Error, Result, Tensor};
 
@@ -10,33 +10,33 @@ use crate::networks::{Parameters, Runtime};
 
 /// Epsilon of the layer norms.
 pub(super) const EPS: f64 = 1e-6;
-/// How much wider a feed-forward is than a token.
+/// Width of a feed-forward, as a multiple of a token's.
 pub(super) const MLP_RATIO: usize = 4;
 
-/// The names of a stream's maps to queries, keys and values, and of their norms.
+/// Names of a stream's query, key and value projections, and of its QK norms.
 const IMAGE_MAPS: [&str; 3] = ["to_q", "to_k", "to_v"];
 const TEXT_MAPS: [&str; 3] = ["add_q_proj", "add_k_proj", "add_v_proj"];
 const IMAGE_NORMS: [&str; 2] = ["norm_q", "norm_k"];
 const TEXT_NORMS: [&str; 2] = ["norm_added_q", "norm_added_k"];
 
-/// Sizes of a block, and what it has.
+/// Sizes and variants of a block.
 #[derive(Clone, Copy)]
 pub(super) struct JointBlockConfig {
     /// Width of a token.
     pub(super) width: usize,
     /// Attention heads.
     pub(super) heads: usize,
-    /// Whether queries and keys are normed in each head.
-    pub(super) norms_heads: bool,
-    /// Whether each stream has a map from a vector to what modulates it.
-    pub(super) is_modulated_inside: bool,
-    /// Whether the image's tokens also attend to themselves alone.
-    pub(super) has_image_attention: bool,
-    /// Whether the text is only read: in the last block.
-    pub(super) reads_text_only: bool,
+    /// Whether queries and keys have an RMS norm in each head.
+    pub(super) qk_norm: bool,
+    /// Whether each stream has a layer that computes its modulation from the conditioning vector.
+    pub(super) has_own_modulation: bool,
+    /// Whether the image stream also has an attention of its own (diffusers' `use_dual_attention`).
+    pub(super) has_dual_attention: bool,
+    /// Whether the text stream ends with its keys and values, as in the last block (diffusers' `context_pre_only`).
+    pub(super) context_pre_only: bool,
 }
 
-/// Two maps with a GELU between them.
+/// Two linear layers with a GELU between them.
 struct FeedForward {
     runtime: Runtime,
     expand: Linear,
@@ -58,26 +58,26 @@ impl FeedForward {
     }
 }
 
-/// Numbers of the vectors in a stream's modulation: shift, scale and gate of the attention, of the feed-forward, and of
-/// the image's own attention.
+/// Indices of the vectors in a stream's modulation: shift, scale and gate of the joint attention, of the feed-forward,
+/// and of the image stream's own attention.
 const SHIFT: [usize; 3] = [0, 3, 6];
 const SCALE: [usize; 3] = [1, 4, 7];
 const GATE: [usize; 3] = [2, 5, 8];
 
-/// What follows the attention in a stream.
-struct Rest {
+/// A stream's layers after the joint attention.
+struct PostAttention {
     out: Linear,
     feed_forward: FeedForward,
 }
 
-/// What one stream has for itself.
+/// The weights of one stream.
 struct Stream {
     runtime: Runtime,
-    /// From a vector to what modulates the stream, where the block has that for itself.
+    /// From the conditioning vector to the stream's modulation, in blocks that compute it themselves.
     modulation: Option<Linear>,
     qkv: QkvMaps,
-    /// `None` for a text that is only read.
-    rest: Option<Rest>,
+    /// `None` for a text stream that ends in this block.
+    post_attention: Option<PostAttention>,
     width: usize,
 }
 
@@ -89,22 +89,23 @@ impl Stream {
         Modulation::new(&self.runtime, &map.forward(vector)?, self.width)
     }
 
-    /// The vectors' numbers of the norm before the attention. Where nothing follows it there are two, the scale first.
+    /// Indices of shift and scale of the norm before the attention. A stream that ends here has only these two, the
+    /// scale first.
     fn first_norm(&self) -> [usize; 2] {
-        if self.rest.is_some() { [SHIFT[0], SCALE[0]] } else { [1, 0] }
+        if self.post_attention.is_some() { [SHIFT[0], SCALE[0]] } else { [1, 0] }
     }
 
-    /// `x` with the attention's result.
+    /// `x` plus the gated output of the joint attention.
     fn add_attention(&self, x: &Tensor, attended: &Tensor, modulation: &Modulation) -> Result<Tensor> {
-        let Some(rest) = &self.rest else { return Ok(x.clone()) };
-        add_scaled(&self.runtime, x, &modulation.vector(GATE[0])?, &rest.out.forward(attended)?)
+        let Some(post) = &self.post_attention else { return Ok(x.clone()) };
+        add_scaled(&self.runtime, x, &modulation.vector(GATE[0])?, &post.out.forward(attended)?)
     }
 
-    /// `x` with the feed-forward's result.
+    /// `x` plus the gated output of the feed-forward.
     fn add_feed_forward(&self, x: Tensor, modulation: &Modulation) -> Result<Tensor> {
-        let Some(rest) = &self.rest else { return Ok(x) };
+        let Some(post) = &self.post_attention else { return Ok(x) };
         let normed = modulation.norm(SHIFT[1], SCALE[1], EPS)?.forward(&x)?;
-        let fed = rest.feed_forward.forward(&normed)?;
+        let fed = post.feed_forward.forward(&normed)?;
         add_scaled(&self.runtime, &x, &modulation.vector(GATE[1])?, &fed)
     }
 }
@@ -113,52 +114,52 @@ impl Stream {
 pub(super) struct JointBlock {
     image: Stream,
     text: Stream,
-    /// The image's attention to itself alone.
+    /// The image stream's own attention.
     image_attention: Option<(QkvMaps, Linear)>,
     heads: usize,
 }
 
 impl JointBlock {
     pub(super) fn new(vb: &Parameters, config: JointBlockConfig) -> Result<Self> {
-        let JointBlockConfig { width, heads, norms_heads, has_image_attention, .. } = config;
+        let JointBlockConfig { width, heads, qk_norm, has_dual_attention, .. } = config;
         let size = [width, width / heads];
         let attention = vb.pp("attn");
         let modulation =
             |norm: &str, vectors: usize| linear(&vb.pp(norm).pp("linear"), width, vectors * width);
-        let stream = |norm: &str, vectors: usize, maps, norms, rest: Option<[&str; 2]>| {
-            let rest = rest.map(|[out, feed_forward]| {
+        let stream = |norm: &str, vectors: usize, maps, norms, post: Option<[&str; 2]>| {
+            let post = post.map(|[out, feed_forward]| {
                 let (out, feed_forward) = (attention.pp(out), vb.pp(feed_forward));
-                Ok::<_, Error>(Rest {
+                Ok::<_, Error>(PostAttention {
                     out: linear(&out, width, width)?,
                     feed_forward: FeedForward::new(&feed_forward, width)?,
                 })
             });
             Ok::<_, Error>(Stream {
                 runtime: vb.runtime().clone(),
-                modulation: config.is_modulated_inside.then(|| modulation(norm, vectors)).transpose()?,
-                qkv: QkvMaps::new(&attention, maps, norms_heads.then_some(norms), size)?,
-                rest: rest.transpose()?,
+                modulation: config.has_own_modulation.then(|| modulation(norm, vectors)).transpose()?,
+                qkv: QkvMaps::new(&attention, maps, qk_norm.then_some(norms), size)?,
+                post_attention: post.transpose()?,
                 width,
             })
         };
-        let image_vectors = if has_image_attention { 9 } else { 6 };
-        let (text_vectors, text_rest) =
-            if config.reads_text_only { (2, None) } else { (6, Some(["to_add_out", "ff_context"])) };
+        let image_vectors = if has_dual_attention { 9 } else { 6 };
+        let (text_vectors, text_post) =
+            if config.context_pre_only { (2, None) } else { (6, Some(["to_add_out", "ff_context"])) };
         let own = vb.pp("attn2");
         let image_attention = || -> Result<(QkvMaps, Linear)> {
-            let maps = QkvMaps::new(&own, IMAGE_MAPS, norms_heads.then_some(IMAGE_NORMS), size)?;
+            let maps = QkvMaps::new(&own, IMAGE_MAPS, qk_norm.then_some(IMAGE_NORMS), size)?;
             Ok((maps, linear(&own.pp("to_out.0"), width, width)?))
         };
         Ok(Self {
             image: stream("norm1", image_vectors, IMAGE_MAPS, IMAGE_NORMS, Some(["to_out.0", "ff"]))?,
-            text: stream("norm1_context", text_vectors, TEXT_MAPS, TEXT_NORMS, text_rest)?,
-            image_attention: has_image_attention.then(image_attention).transpose()?,
+            text: stream("norm1_context", text_vectors, TEXT_MAPS, TEXT_NORMS, text_post)?,
+            image_attention: has_dual_attention.then(image_attention).transpose()?,
             heads,
         })
     }
 
-    /// Text `[1, M, C]` and image `[1, L, C]`, each with its residuals; `vector`: `[1, C]`. `rotary`: where the tokens
-    /// are, those of the text first, in networks that turn them.
+    /// Text `[1, M, C]` and image `[1, L, C]` → the same. `vector`: the conditioning, `[1, C]`; `rotary`: of all
+    /// tokens, text first, in networks with rotary embedding.
     pub(super) fn forward(
         &self,
         [text, image]: [&Tensor; 2],
@@ -169,7 +170,7 @@ impl JointBlock {
         self.forward_modulated([text, image], &modulations, rotary)
     }
 
-    /// The same with given vectors for text and image.
+    /// The same with given modulations of text and image.
     pub(super) fn forward_modulated(
         &self,
         [text, image]: [&Tensor; 2],
@@ -183,9 +184,10 @@ impl JointBlock {
         let joint = qkv(&self.text, text, of_text)?.join(&qkv(&self.image, image, of_image)?)?;
         let attended = joint.attend(&self.image.runtime, self.heads, rotary)?;
         drop(joint);
-        let (words, pixels) = (text.dim(1)?, image.dim(1)?);
-        let text = self.text.add_attention(text, &attended.narrow(1, 0, words)?, of_text)?;
-        let mut x = self.image.add_attention(image, &attended.narrow(1, words, pixels)?, of_image)?;
+        let (text_tokens, image_tokens) = (text.dim(1)?, image.dim(1)?);
+        let text = self.text.add_attention(text, &attended.narrow(1, 0, text_tokens)?, of_text)?;
+        let mut x =
+            self.image.add_attention(image, &attended.narrow(1, text_tokens, image_tokens)?, of_image)?;
         if let Some((qkv, out)) = &self.image_attention {
             let qkv = qkv.forward(image, &of_image.norm(SHIFT[2], SCALE[2], EPS)?)?;
             let attended = out.forward(&qkv.attend(&self.image.runtime, self.heads, None)?)?;

@@ -1,7 +1,7 @@
 //! Diffusion transformers over text and image tokens: FLUX.1, FLUX.2, Chroma, Stable Diffusion 3, Z-Image.
 //!
 //! Source: Peebles & Xie 2023, <https://arxiv.org/abs/2212.09748>, and Esser et al. 2024,
-//! <https://arxiv.org/abs/2403.03206>, in diffusers' arrangement.
+//! <https://arxiv.org/abs/2403.03206>, as implemented in diffusers.
 
 mod attention;
 pub mod chroma;

@@ -1,6 +1,6 @@
-//! Latents as tokens: patches of 2×2 latent pixels.
+//! Patchification of latents: a token is a patch of 2×2 latent pixels.
 
-/// In which order the values of a patch follow each other.
+/// The order of the values in a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatchOrder {
     /// Channel, row, column (FLUX).
@@ -12,8 +12,8 @@ pub enum PatchOrder {
 /// Edge of a patch, latent pixels.
 const EDGE: usize = 2;
 
-/// For each value of the patches, row after row, its place in the latent `[C, H, W]`.
-fn places([channels, height, width]: [usize; 3], order: PatchOrder) -> impl Iterator<Item = usize> {
+/// For each value of the patches in row-major order, its index in the latent `[C, H, W]`.
+fn indices([channels, height, width]: [usize; 3], order: PatchOrder) -> impl Iterator<Item = usize> {
     let len = EDGE * EDGE * channels;
     let patches = (0..height / EDGE).flat_map(move |row| (0..width / EDGE).map(move |column| (row, column)));
     patches.flat_map(move |(row, column)| {
@@ -27,24 +27,24 @@ fn places([channels, height, width]: [usize; 3], order: PatchOrder) -> impl Iter
     })
 }
 
-/// The patches of a latent `[C, H, W]` of even edges, row after row: `[H/2 · W/2, 4 · C]`.
+/// Patchifies a latent `[C, H, W]` with even height and width, in row-major order: `[H/2 · W/2, 4 · C]`.
 ///
 /// # Panics
-/// If the values do not fill the shape.
+/// If the number of values is not that of the shape.
 pub fn patches(values: &[f32], shape: [usize; 3], order: PatchOrder) -> Vec<f32> {
     assert_eq!(values.len(), shape.iter().product::<usize>(), "values fill the latent");
-    places(shape, order).map(|place| values[place]).collect()
+    indices(shape, order).map(|index| values[index]).collect()
 }
 
-/// The latent `[C, H, W]` of its patches.
+/// The latent `[C, H, W]` from its patches, the inverse of [`patches`].
 ///
 /// # Panics
-/// If there are not as many values.
+/// If the number of values is not that of the shape.
 pub fn latent_from_patches(patches: &[f32], shape: [usize; 3], order: PatchOrder) -> Vec<f32> {
     let mut values = vec![0.0; shape.iter().product()];
     assert_eq!(values.len(), patches.len(), "patches fill the latent");
-    for (place, value) in places(shape, order).zip(patches) {
-        values[place] = *value;
+    for (index, value) in indices(shape, order).zip(patches) {
+        values[index] = *value;
     }
     values
 }

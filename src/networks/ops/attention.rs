@@ -1,4 +1,4 @@
-//! Scaled dot-product attention (Vaswani et al. 2017).
+//! Scaled dot-product attention (Vaswani et al. 2017, <https://arxiv.org/abs/1706.03762>).
 
 use candle_core::{D, DType, Result, Tensor};
 
@@ -6,12 +6,12 @@ use super::super::Runtime;
 use super::{is_native, with_values};
 use crate::kernels::attention as kernels;
 
-/// Which keys a query sees.
+/// The attention mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mask {
-    /// All.
+    /// No mask: each query attends to all keys.
     None,
-    /// Those up to its own place.
+    /// Causal: each query attends to the keys up to its own position.
     Causal,
 }
 
@@ -36,7 +36,7 @@ pub fn attention(runtime: &Runtime, [q, k, v]: [&Tensor; 3], heads: usize, mask:
         let out = with_values(q, |q| with_values(k, |k| run(q, k)))???;
         return Tensor::from_vec(out, (batch, queries, width), q.device());
     }
-    let rows = (SCORES / (batch * heads * keys).max(1)).max(1);
+    let rows = (MAX_LOGITS / (batch * heads * keys).max(1)).max(1);
     let out = attention_by_rows(
         [&split_heads(q, heads)?, &split_heads(k, heads)?, &split_heads(v, heads)?],
         mask,
@@ -45,22 +45,22 @@ pub fn attention(runtime: &Runtime, [q, k, v]: [&Tensor; 3], heads: usize, mask:
     out.transpose(1, 2)?.reshape((batch, queries, width))
 }
 
-/// The heads of `[B, N, H·D]` side by side: `[B, H, N, D]`.
+/// `[B, N, H·D] → [B, H, N, D]`, contiguous.
 pub(super) fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
     let (batch, tokens, width) = x.dims3()?;
     x.reshape((batch, tokens, heads, width / heads))?.transpose(1, 2)?.contiguous()
 }
 
-/// The most scores that candle's operations hold at once.
-const SCORES: usize = 1 << 26;
+/// Most logits that candle's operations hold at once.
+const MAX_LOGITS: usize = 1 << 26;
 
-/// Attention of `q`, `k` and `v`, each `[B, H, N or M, D]`, `rows` queries at a time.
+/// Attention of `q` `[B, H, N, D]` to `k` and `v` `[B, H, M, D]`, for `rows` queries at a time: `[B, H, N, D]`.
 fn attention_by_rows([q, k, v]: [&Tensor; 3], mask: Mask, rows: usize) -> Result<Tensor> {
     let (_, _, queries, head_width) = q.dims4()?;
     let scale = 1.0 / (head_width as f64).sqrt();
     let transposed_keys = k.to_dtype(DType::F32)?.transpose(2, 3)?.contiguous()?;
     let part = |first: usize| {
-        // f16 products of long rows overflow: the scores are computed in f32.
+        // Dot products of long rows overflow f16: the logits are computed in f32.
         let q = q.narrow(2, first, rows.min(queries - first))?.contiguous()?.to_dtype(DType::F32)?;
         let mut scores = (q * scale)?.matmul(&transposed_keys)?;
         if mask == Mask::Causal {
@@ -77,7 +77,7 @@ fn attention_by_rows([q, k, v]: [&Tensor; 3], mask: Mask, rows: usize) -> Result
     Tensor::cat(&(0..queries).step_by(rows).map(part).collect::<Result<Vec<_>>>()?, 2)
 }
 
-/// What is added to the scores of `queries` queries from the `first` on.
+/// The mask that is added to the logits of `queries` queries, from the `first` on: `[1, 1, queries, keys]`.
 fn causal_mask(first: usize, queries: usize, keys: usize, device: &candle_core::Device) -> Result<Tensor> {
     let mut values = vec![0.0_f32; queries * keys];
     for (row, values) in values.chunks_exact_mut(keys.max(1)).enumerate() {
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attention_in_parts_is_attention() {
+    fn attention_by_rows_equals_attention_at_once() {
         let values: Vec<f32> = (0..2 * 3 * 7 * 4).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
         let x = Tensor::from_vec(values, (2, 3, 7, 4), &candle_core::Device::Cpu).unwrap();
         for mask in [Mask::None, Mask::Causal] {

@@ -9,12 +9,12 @@ use crate::kernels::convolution::{self as kernels, Convolution, FeatureMap, Geom
 use crate::kernels::gemm::WeightData;
 use crate::weights::StoredTensor;
 
-/// Zeros around the picture.
+/// Zero padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
     /// This number of pixels on every side.
     Same(usize),
-    /// One row below and one column to the right: the VAE encoder's downsampling.
+    /// One row below and one column to the right, as in the VAE encoder's downsampling.
     BottomRight,
 }
 
@@ -32,27 +32,27 @@ enum Backend {
     Candle { weight: Tensor, bias: Option<Tensor> },
 }
 
-/// What a feature map goes through on its way into a convolution.
+/// Operation on the input of a convolution; fused on the CPU.
 #[derive(Clone, Copy)]
 enum Prologue<'a> {
     None,
-    /// Each pixel is repeated in both directions.
+    /// Nearest-neighbour upsampling by 2.
     Doubling,
     Norm(NormSilu<'a>),
 }
 
-/// What is added to a convolution's result `[B, O, H', W']` beside its bias.
+/// Term added to a convolution's output `[B, O, H', W']` besides its bias; fused on the CPU.
 #[derive(Clone, Copy)]
 pub enum Epilogue<'a> {
     /// Nothing.
     None,
-    /// A feature map of its shape.
+    /// A feature map of the output's shape.
     Residual(&'a Tensor),
-    /// A vector at every pixel: `[1, O]` for all images, or `[B, O]`, one for each.
+    /// A vector added at every pixel: `[1, O]` for all images, or `[B, O]`, one for each.
     Channels(&'a Tensor),
 }
 
-/// A convolution with its weights.
+/// A two-dimensional convolution.
 pub struct Conv2d {
     runtime: Runtime,
     backend: Backend,
@@ -63,11 +63,11 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// `weight`: `[O, I, k, k]`, `bias`: `[O]`. On a processor 16-bit weights are kept so, for products in
-    /// f32; those of blocks become such.
+    /// `weight`: `[O, I, k, k]`, `bias`: `[O]`. On the CPU 16-bit weights keep their dtype, for products in f32;
+    /// block-quantised ones become f16, or f32 if they exceed its range.
     ///
     /// # Errors
-    /// If the weight has another rank.
+    /// If the weight does not have four dimensions.
     pub fn new(
         runtime: &Runtime,
         weight: &StoredTensor,
@@ -95,27 +95,30 @@ impl Conv2d {
         Ok(Self { runtime: runtime.clone(), backend, channels_in, channels_out, stride, padding })
     }
 
-    /// Channels in and out.
+    /// Input and output channels, I and O.
     pub fn channels(&self) -> [usize; 2] {
         [self.channels_in, self.channels_out]
     }
 
     /// `[B, I, H, W] → [B, O, H', W']`.
+    ///
+    /// # Errors
+    /// If `x` does not have I channels. The other forms also fail if the added term does not fit the output.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.run(x, Prologue::None, Epilogue::None)
     }
 
-    /// The convolution plus `residual` of its shape.
+    /// The convolution plus `residual`, `[B, O, H', W']`.
     pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
         self.run(x, Prologue::None, Epilogue::Residual(residual))
     }
 
-    /// The convolution of `x` doubled by repeating each pixel.
+    /// The convolution of `x` after nearest-neighbour upsampling by 2.
     pub fn forward_upsampled(&self, x: &Tensor) -> Result<Tensor> {
         self.run(x, Prologue::Doubling, Epilogue::None)
     }
 
-    /// The convolution of the normed `x`, plus the epilogue. On a processor the normed map takes no memory.
+    /// The convolution of the normalised `x`, plus the epilogue. On the CPU the normalised feature map is never stored.
     pub fn forward_normed(&self, x: &Tensor, norm: NormSilu<'_>, epilogue: Epilogue<'_>) -> Result<Tensor> {
         self.run(x, Prologue::Norm(norm), epilogue)
     }

@@ -1,4 +1,4 @@
-//! Activations, sums, parts, and the ways between feature maps and tokens.
+//! Activations, cropping, concatenation, and conversion between feature maps and tokens.
 
 use candle_core::{D, Error, Result, Tensor};
 
@@ -36,7 +36,8 @@ pub fn quick_gelu(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
     x / denominator
 }
 
-/// `value · gelu(gate)` of `[.., 2C]`, the values first (Shazeer 2020): `[.., C]`.
+/// GEGLU (Shazeer 2020): `value · gelu(gate)` with values and gates in the first and second half of `[.., 2C]`: `[..,
+/// C]`.
 pub fn geglu(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
     let half = x.dim(D::Minus1)? / 2;
     if is_native(x) {
@@ -50,8 +51,7 @@ pub fn geglu(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
     x.narrow(D::Minus1, 0, half)? * x.narrow(D::Minus1, half, half)?.gelu_erf()?
 }
 
-/// The part of `[B, C, H, W]` from row and column `from` to row and column `to`: a copy, or `x` itself if it
-/// is all of it.
+/// Crops `[B, C, H, W]` to the rows and columns `from..to`: a copy, or `x` itself if nothing is cropped.
 pub fn crop(x: &Tensor, from: [usize; 2], to: [usize; 2]) -> Result<Tensor> {
     let (_, _, height, width) = x.dims4()?;
     if (from, to) == ([0, 0], [height, width]) {
@@ -61,10 +61,10 @@ pub fn crop(x: &Tensor, from: [usize; 2], to: [usize; 2]) -> Result<Tensor> {
     if is_native(x) { channels_last(&part)?.permute((0, 3, 1, 2)) } else { part.contiguous() }
 }
 
-/// A feature map or tokens of one image, repeated for each of `batch` images; those of as many as they are.
+/// Repeats feature maps or tokens of a batch of 1 to `batch`; a batch of that size is returned as it is.
 ///
 /// # Errors
-/// If there are several images, and not as many.
+/// If the batch is neither 1 nor `batch`.
 pub fn expand_batch(x: &Tensor, batch: usize) -> Result<Tensor> {
     match x.dim(0)? {
         images if images == batch => Ok(x.clone()),
@@ -76,7 +76,10 @@ pub fn expand_batch(x: &Tensor, batch: usize) -> Result<Tensor> {
     }
 }
 
-/// Two feature maps' channels one after another.
+/// Concatenates two feature maps by channel.
+///
+/// # Errors
+/// If their other dimensions differ.
 pub fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if !is_native(a) {
         return Tensor::cat(&[a, b], 1);
@@ -97,7 +100,7 @@ pub fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     feature_map(out, [batch, ca + cb, h, w], a)
 }
 
-/// `[B, C, H, W] → [B, H·W, C]`, free where the memory is channels last.
+/// `[B, C, H, W] → [B, H·W, C]`; no copy if the memory is channels-last.
 pub fn to_tokens(x: &Tensor) -> Result<Tensor> {
     let (b, c, h, w) = x.dims4()?;
     channels_last(x)?.reshape((b, h * w, c))

@@ -1,4 +1,4 @@
-//! Tables of vectors.
+//! Embedding tables.
 
 use std::ops::Range;
 
@@ -8,11 +8,12 @@ use super::super::Runtime;
 use super::weights::f32_values;
 use crate::weights::StoredTensor;
 
-/// Vectors by number. The table stays as it is stored in main memory on every device: few rows of it are read.
+/// An embedding table, `[rows, C]`. It stays in main memory in its stored format, whatever the device, as few rows are
+/// read.
 pub struct Embedding {
     runtime: Runtime,
     table: StoredTensor,
-    /// Vectors added after those of the table.
+    /// Rows added after those of the table, `[n, C]`.
     added: Vec<f32>,
 }
 
@@ -20,7 +21,7 @@ impl Embedding {
     /// `table`: `[rows, C]`.
     ///
     /// # Errors
-    /// If it is no matrix.
+    /// If the table is not a matrix, or C is 0.
     pub fn new(runtime: &Runtime, table: StoredTensor) -> Result<Self> {
         match table.shape() {
             &[_, width] if width > 0 => Ok(Self { runtime: runtime.clone(), table, added: Vec::new() }),
@@ -28,20 +29,20 @@ impl Embedding {
         }
     }
 
-    /// Values of a vector.
+    /// Width C of a row.
     fn width(&self) -> usize {
         self.table.shape()[1]
     }
 
-    /// Vectors there are.
+    /// Number of rows, added ones included.
     pub fn rows(&self) -> usize {
         self.table.shape()[0] + self.added.len() / self.width()
     }
 
-    /// Adds vectors `[n, C]` and gives their numbers.
+    /// Adds rows `[n, C]` and gives their ids.
     ///
     /// # Errors
-    /// For vectors of another width.
+    /// For rows of another width.
     pub fn add_rows(&mut self, rows: &Tensor) -> Result<Range<u32>> {
         let (_, width) = rows.dims2()?;
         if width != self.width() {
@@ -52,10 +53,10 @@ impl Embedding {
         Ok(first..self.rows() as u32)
     }
 
-    /// The vectors of some numbers, `[ids, C]`.
+    /// The rows of some ids, `[ids, C]`, on the runtime's device in its dtype.
     ///
     /// # Errors
-    /// If there is no vector for one of them.
+    /// If an id is outside the table.
     pub fn forward(&self, ids: &[u32]) -> Result<Tensor> {
         let (stored, width) = (self.table.shape()[0], self.width());
         let mut values = Vec::with_capacity(ids.len() * width);
@@ -84,7 +85,7 @@ mod tests {
     use crate::weights::WeightDtype;
 
     #[test]
-    fn stored_and_added_vectors_are_found_by_number() {
+    fn stored_and_added_rows_are_looked_up_by_id() {
         let bits: Vec<u16> = [1.0, 2.0, 3.0, 4.0].map(|v| f16::from_f32(v).to_bits()).to_vec();
         let table = StoredTensor::copied(WeightDtype::F16, &[2, 2], bytemuck::cast_slice(&bits));
         let mut embedding = Embedding::new(&Runtime::processor(Some(1)), table).unwrap();

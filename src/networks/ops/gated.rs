@@ -1,4 +1,4 @@
-//! Activations that gate other values (Shazeer 2020, <https://arxiv.org/abs/2002.05202>).
+//! Gated activations (Shazeer 2020, <https://arxiv.org/abs/2002.05202>).
 
 use candle_core::{Error, Result, Tensor};
 
@@ -14,7 +14,7 @@ pub fn silu_gated(runtime: &Runtime, gates: &Tensor, values: &Tensor) -> Result<
     native(runtime, Activation::Silu, gates, values)?.map_or_else(|| silu(runtime, gates)? * values, Ok)
 }
 
-/// `gelu(gates) · values` with the approximation that has a tanh, both of one shape.
+/// `gelu(gates) · values` with GELU's tanh approximation, both of one shape.
 ///
 /// # Errors
 /// If the shapes differ.
@@ -23,6 +23,7 @@ pub fn gelu_tanh_gated(runtime: &Runtime, gates: &Tensor, values: &Tensor) -> Re
         .map_or_else(|| gelu_tanh(runtime, gates)? * values, Ok)
 }
 
+/// The result of the kernels; `None` where candle computes.
 fn native(runtime: &Runtime, kind: Activation, gates: &Tensor, values: &Tensor) -> Result<Option<Tensor>> {
     if gates.dims() != values.dims() {
         let shapes = format!("gates of {:?} do not fit values of {:?}", gates.dims(), values.dims());

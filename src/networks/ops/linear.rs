@@ -1,4 +1,4 @@
-//! Affine maps of the last dimension.
+//! Linear layers.
 
 use candle_core::{D, Result, Tensor};
 
@@ -13,7 +13,7 @@ enum Backend {
     Candle { weight: Tensor, bias: Option<Tensor> },
 }
 
-/// `x·Wᵀ + b`.
+/// A linear layer, `x·Wᵀ + b`, over the last dimension.
 pub struct Linear {
     runtime: Runtime,
     backend: Backend,
@@ -22,11 +22,11 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// `weight`: `[O, I]`, `bias`: `[O]`. On a processor weights of blocks are kept so, and 16-bit ones for
-    /// products in f32.
+    /// `weight`: `[O, I]`, `bias`: `[O]`. On the CPU block-quantised and 16-bit weights keep their format, for products
+    /// in f32.
     ///
     /// # Errors
-    /// If the weight is no matrix.
+    /// If the weight is not a matrix.
     pub fn new(runtime: &Runtime, weight: &StoredTensor, bias: Option<&StoredTensor>) -> Result<Self> {
         let &[outputs, inputs] = weight.shape() else {
             let found = weight.shape();
@@ -49,26 +49,32 @@ impl Linear {
     }
 
     /// `[.., I] → [.., O]`.
+    ///
+    /// # Errors
+    /// If the last dimension is not I.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.run(x, None)
     }
 
-    /// The map plus `residual` of its shape.
+    /// The layer's output plus `residual`, `[.., O]`.
+    ///
+    /// # Errors
+    /// If the last dimension is not I, or `residual` is not of the output's shape.
     pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
         self.run(x, Some(residual))
     }
 
-    /// Width of what it takes.
+    /// Input width I.
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// Width of what it gives.
+    /// Output width O.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// Its weights, where the kernels have them.
+    /// The packed weights of the native backend.
     pub(super) fn packed(&self) -> Option<&PackedWeights> {
         match &self.backend {
             Backend::Native(weights) => Some(weights),

@@ -1,10 +1,10 @@
 //! The operations that networks are made of.
 //!
-//! Each has one meaning and two backends: the crate's own kernels for f32 values on a processor (**native**), candle's
-//! operations elsewhere. The networks do not know which ran.
+//! Each has two backends that compute the same: the crate's own kernels for f32 values on the CPU (**native**), and
+//! candle's operations elsewhere. The networks do not depend on which one runs.
 //!
-//! Feature maps are logically `[B, C, H, W]`. On a processor their memory is channels last, a permuted view of
-//! `[B, H, W, C]`, which the kernels read and give without copying; any other layout is accepted.
+//! Feature maps are logically `[B, C, H, W]`. On the CPU their memory is channels-last, a permuted view of `[B, H, W,
+//! C]`, which the kernels read and write without copying; any other layout is accepted.
 
 mod attention;
 mod convolution;
@@ -38,7 +38,7 @@ pub(super) use weights::tensor;
 
 use candle_core::{CpuStorage, DType, Result, Storage, Tensor};
 
-/// Whether the kernels take this tensor.
+/// Whether the native backend computes with this tensor.
 fn is_native(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
@@ -54,12 +54,12 @@ fn with_values<R>(x: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
     Ok(f(&values[from..to]))
 }
 
-/// `[B, C, H, W]` as contiguous `[B, H, W, C]`; free when the memory is channels last already.
+/// `[B, C, H, W]` as contiguous `[B, H, W, C]`; no copy if the memory is channels-last already.
 fn channels_last(x: &Tensor) -> Result<Tensor> {
     x.permute((0, 2, 3, 1))?.contiguous()
 }
 
-/// A feature map from channels-last values.
+/// A feature map `[B, C, H, W]` from channels-last values, on the device of `like`.
 fn feature_map(
     values: Vec<f32>,
     [batch, channels, height, width]: [usize; 4],
@@ -68,7 +68,7 @@ fn feature_map(
     Tensor::from_vec(values, (batch, height, width, channels), like.device())?.permute((0, 3, 1, 2))
 }
 
-/// A vector as plain values for the kernels.
-fn plain_values(bias: &Tensor) -> Result<Vec<f32>> {
-    bias.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+/// A tensor's values in f32, for the kernels.
+fn plain_values(x: &Tensor) -> Result<Vec<f32>> {
+    x.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
 }

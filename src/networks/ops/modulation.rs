@@ -1,4 +1,4 @@
-//! Layer norms and residuals whose factors a network computes (Peebles & Xie 2023, <https://arxiv.org/abs/2212.09748>).
+//! Adaptive layer norm and gated residuals (adaLN; Peebles & Xie 2023, <https://arxiv.org/abs/2212.09748>).
 
 use candle_core::{D, DType, Error, Result, Tensor};
 
@@ -6,7 +6,7 @@ use super::super::Runtime;
 use super::{LayerNorm, is_native, plain_values, with_values};
 use crate::kernels::activation::scaled_sum;
 
-/// Vectors of `C` values, one after another in a row of what a network computed from time and prompt.
+/// Modulation vectors (shift, scale, gate) of C values each, which a network computes from the timestep and the prompt.
 pub struct Modulation {
     runtime: Runtime,
     row: Tensor,
@@ -17,7 +17,7 @@ impl Modulation {
     /// `row`: `[1, n · C]` for vectors of `width` C.
     ///
     /// # Errors
-    /// If the row is not whole vectors.
+    /// If the row's length is not a multiple of C.
     pub fn new(runtime: &Runtime, row: &Tensor, width: usize) -> Result<Self> {
         if width == 0 || !row.elem_count().is_multiple_of(width) {
             let message = format!("{:?} are no vectors of {width} values", row.dims());
@@ -26,15 +26,15 @@ impl Modulation {
         Ok(Self { runtime: runtime.clone(), row: row.flatten_all()?, width })
     }
 
-    /// One of the vectors, `[C]`.
+    /// The vector with this index, `[C]`.
     ///
     /// # Errors
     /// If there are fewer.
-    pub fn vector(&self, number: usize) -> Result<Tensor> {
-        self.row.narrow(0, number * self.width, self.width)
+    pub fn vector(&self, index: usize) -> Result<Tensor> {
+        self.row.narrow(0, index * self.width, self.width)
     }
 
-    /// The norm `LN(x) · (1 + scale) + shift` with two of the vectors.
+    /// The adaptive layer norm `LN(x) · (1 + scale) + shift`. `shift` and `scale`: indices of two of the vectors.
     ///
     /// # Errors
     /// If there are fewer.
@@ -43,7 +43,7 @@ impl Modulation {
     }
 }
 
-/// `x + factors · y`: `x`, `y`: `[.., C]`, `factors`: `[C]`.
+/// The gated residual `x + factors · y`: `x`, `y`: `[.., C]`, `factors`: `[C]`.
 ///
 /// # Errors
 /// If the shapes do not fit.

@@ -1,4 +1,4 @@
-//! Normalisation.
+//! Group and layer normalisation.
 
 use candle_core::{D, DType, Result, Tensor};
 
@@ -6,25 +6,25 @@ use super::super::Runtime;
 use super::{channels_last, feature_map, is_native, plain_values, with_values};
 use crate::kernels::norm::{self as kernels, Affine, group_sums};
 
-/// Sums over the values of each norm group, from which its mean and variance follow. Those of several parts of an image add
-/// up.
+/// The sums over each group of a group norm, from which its mean and variance follow. Those of several parts of an
+/// image can be merged.
 #[derive(Clone, Debug)]
 pub struct GroupStatistics {
-    /// Values summed for each group.
+    /// Number of values in each group.
     count: f64,
-    /// For each image's groups, the values' sum and that of their squares, `[B, G]`.
+    /// For each group of each image, the sum of the values and the sum of their squares, `[B, G]`.
     sums: Vec<[f64; 2]>,
 }
 
 impl GroupStatistics {
-    /// From each image's groups' mean and variance, `[B, G]`, over `count` values.
+    /// From the mean and variance of each group of each image, `[B, G]`, over `count` values.
     fn from_moments(count: usize, moments: impl Iterator<Item = [f64; 2]>) -> Self {
         let count = count as f64;
         let sums = moments.map(|[mean, variance]| [mean * count, (variance + mean * mean) * count]).collect();
         Self { count, sums }
     }
 
-    /// Adds those of another part of the same images.
+    /// Merges the statistics of another part of the same images.
     ///
     /// # Panics
     /// If the parts have different numbers of images or groups.
@@ -37,7 +37,7 @@ impl GroupStatistics {
         }
     }
 
-    /// Each image's groups' mean and variance, `[B, G]`.
+    /// Mean and variance of each group of each image, `[B, G]`.
     fn moments(&self) -> impl ExactSizeIterator<Item = [f64; 2]> {
         self.sums.iter().map(|[sum, squares]| {
             let mean = sum / self.count;
@@ -46,11 +46,12 @@ impl GroupStatistics {
     }
 }
 
-/// Group normalisation (Wu & He 2018).
+/// Group normalisation (Wu & He 2018, <https://arxiv.org/abs/1803.08494>).
 pub struct GroupNorm {
     runtime: Runtime,
     weight: Tensor,
     bias: Tensor,
+    /// Weight and bias for the native backend.
     values: Option<[Vec<f32>; 2]>,
     groups: usize,
     eps: f64,
@@ -61,7 +62,10 @@ fn native_values(weight: &Tensor, bias: &Tensor) -> Result<Option<[Vec<f32>; 2]>
 }
 
 impl GroupNorm {
-    /// `weight`, `bias`: `[C]`. `C` must be a multiple of `groups`.
+    /// `weight`, `bias`: `[C]`.
+    ///
+    /// # Errors
+    /// If C is not a multiple of `groups`.
     pub fn new(runtime: &Runtime, weight: &Tensor, bias: &Tensor, groups: usize, eps: f64) -> Result<Self> {
         let channels = weight.elem_count();
         if groups == 0 || !channels.is_multiple_of(groups) {
@@ -79,7 +83,7 @@ impl GroupNorm {
         self.run(x, None, false)
     }
 
-    /// The statistics of `[B, C, H, W]`.
+    /// The statistics of a feature map `[B, C, H, W]`, for its groups G.
     pub fn statistics(&self, x: &Tensor) -> Result<GroupStatistics> {
         let (b, c, h, w) = self.dims(x)?;
         if self.values.is_some() && is_native(x) {
@@ -104,12 +108,12 @@ impl GroupNorm {
         Ok(dims)
     }
 
-    /// `[B, G, C/G·H·W]` in f32, whatever the weights' format.
+    /// `[B, G, C/G·H·W]` in f32, whatever the dtype of the weights.
     fn grouped(&self, x: &Tensor) -> Result<Tensor> {
         x.contiguous()?.to_dtype(DType::F32)?.reshape((x.dim(0)?, self.groups, ()))
     }
 
-    /// The norm of `x` for the kernels, where they take it.
+    /// The norm of `x` for the native backend; `None` where candle computes.
     fn affine(&self, x: &Tensor, given: Option<&GroupStatistics>, with_silu: bool) -> Result<Option<Affine>> {
         let (b, ..) = self.dims(x)?;
         if let Some(given) = given.filter(|given| given.moments().len() != b * self.groups) {
@@ -134,7 +138,7 @@ impl GroupNorm {
             return feature_map(out, [b, c, h, w], x);
         }
         let grouped = self.grouped(x)?;
-        // The picture's own statistics stay on the device.
+        // Statistics of `x` itself stay on the device.
         let [mean, variance] = match given {
             Some(given) => {
                 let (means, variances): (Vec<f32>, Vec<f32>) =
@@ -153,7 +157,7 @@ impl GroupNorm {
     }
 }
 
-/// A group norm and the SiLU after it.
+/// A group norm followed by SiLU.
 #[derive(Clone, Copy)]
 pub struct NormSilu<'a> {
     norm: &'a GroupNorm,
@@ -161,8 +165,8 @@ pub struct NormSilu<'a> {
 }
 
 impl<'a> NormSilu<'a> {
-    /// With the statistics of the feature map itself, or with given ones, such as those of a whole that the map
-    /// is a part of.
+    /// `statistics`: given ones, such as those of the whole map when the input is a tile of it; otherwise the input's
+    /// own.
     pub fn new(norm: &'a GroupNorm, statistics: Option<&'a GroupStatistics>) -> Self {
         Self { norm, statistics }
     }
@@ -172,7 +176,7 @@ impl<'a> NormSilu<'a> {
         self.norm.run(x, self.statistics, true)
     }
 
-    /// The two for the kernels, where they take `x`.
+    /// Norm and SiLU for the native backend; `None` where candle computes.
     pub(super) fn affine(&self, x: &Tensor) -> Result<Option<Affine>> {
         self.norm.affine(x, self.statistics, true)
     }
@@ -185,11 +189,12 @@ fn moments(grouped: &Tensor) -> Result<[Tensor; 2]> {
     Ok([mean, variance])
 }
 
-/// Layer normalisation of the last dimension (Ba et al. 2016).
+/// Layer normalisation of the last dimension (Ba et al. 2016, <https://arxiv.org/abs/1607.06450>).
 pub struct LayerNorm {
     runtime: Runtime,
     weight: Tensor,
     bias: Tensor,
+    /// Weight and bias for the native backend.
     values: Option<[Vec<f32>; 2]>,
     eps: f64,
 }
@@ -202,12 +207,12 @@ impl LayerNorm {
         Ok(Self { runtime, weight: weight.clone(), bias: bias.clone(), values, eps })
     }
 
-    /// Width of what it norms.
+    /// Width C of its input.
     pub fn channels(&self) -> usize {
         self.weight.elem_count()
     }
 
-    /// For the kernels, where they take `x`.
+    /// The norm for the native backend; `None` where candle computes.
     pub(super) fn native(&self, x: &Tensor) -> Option<kernels::LayerNorm<'_>> {
         let fits = is_native(x) && x.dims().last() == Some(&self.channels());
         let [weight, bias] = self.values.as_ref().filter(|_| fits)?;

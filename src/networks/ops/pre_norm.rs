@@ -1,5 +1,5 @@
-//! What follows a layer norm in transformers. On a processor the normed rows, and a feed-forward's hidden ones, take no
-//! memory.
+//! Layer norms with the linear layers or feed-forward after them. On the CPU they are fused: neither the normalised
+//! rows nor the hidden activations of a feed-forward are stored.
 
 use candle_core::{Error, Result, Tensor};
 
@@ -8,7 +8,7 @@ use super::{LayerNorm, Linear, geglu, with_values};
 use crate::kernels::gemm::PackedWeights;
 use crate::kernels::pre_norm::{gated_feed_forward, normed_products};
 
-/// `linear(norm(x))` for each of several maps: `[.., C] → [.., O]` each.
+/// `linear(norm(x))` for each of several linear layers: `[.., C] → [.., O]` each.
 ///
 /// # Errors
 /// If sizes do not fit.
@@ -27,6 +27,7 @@ pub fn normed_linears<const N: usize>(
     all.try_into().map_err(|_| Error::Msg("as many results as maps".into()))
 }
 
+/// The results of the kernels; `None` where candle computes.
 fn native_normed_linears(
     runtime: &Runtime,
     x: &Tensor,
@@ -52,7 +53,7 @@ fn native_normed_linears(
     all.into_iter().zip(linears).map(like).collect::<Result<_>>().map(Some)
 }
 
-/// A transformer's feed-forward with a gated hidden layer (Shazeer 2020).
+/// A transformer's feed-forward with layer norm, GEGLU (Shazeer 2020) and residual.
 pub struct GatedFeedForward {
     runtime: Runtime,
     norm: LayerNorm,
@@ -64,7 +65,7 @@ impl GatedFeedForward {
     /// `norm` of `[C]`, `expand`: `C → 2H`, the values first, and `contract`: `H → C`.
     ///
     /// # Errors
-    /// If one does not fit the next.
+    /// If their widths do not match.
     pub fn new(runtime: &Runtime, norm: LayerNorm, expand: Linear, contract: Linear) -> Result<Self> {
         let [width, hidden] = [norm.channels(), contract.inputs()];
         if [expand.inputs(), expand.outputs(), contract.outputs()] != [width, 2 * hidden, width] {
@@ -78,7 +79,7 @@ impl GatedFeedForward {
     /// `x + contract(value · gelu(gate))` with values and gates from `expand(norm(x))`: `[.., C] → [.., C]`.
     ///
     /// # Errors
-    /// If the width is another.
+    /// If the last dimension is not C.
     pub fn forward_add(&self, x: &Tensor) -> Result<Tensor> {
         if let (Some(norm), Some(expand), Some(contract)) =
             (self.norm.native(x), self.expand.packed(), self.contract.packed())

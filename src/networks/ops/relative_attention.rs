@@ -1,4 +1,4 @@
-//! Attention whose scores have biases by distance (Raffel et al. 2020, <https://arxiv.org/abs/1910.10683>).
+//! Attention with relative position biases (Raffel et al. 2020, <https://arxiv.org/abs/1910.10683>).
 
 use candle_core::{D, DType, Device, Error, Result, Tensor};
 
@@ -8,19 +8,21 @@ use super::weights::packs;
 use super::{is_native, with_values};
 use crate::kernels::attention as kernels;
 
-/// Biases of the scores of N queries and the first M of as many keys in H heads.
+/// Relative position biases of the attention logits of N queries and M keys in H heads. The keys after the first M are
+/// masked.
 pub struct RelativeBias {
-    /// For each head, that of every distance query − key from −(M − 1) to N − 1.
+    /// For each head, the biases of the distances query − key from −(M − 1) to N − 1, `[H, N + M − 1]`.
     of_distance: Vec<f32>,
     heads: usize,
     tokens: usize,
-    seen: usize,
-    /// All of them where the kernels do not compute, so that they go to a device once, `[1, H, N, M]`.
+    keys: usize,
+    /// The biases of all logits on the device, `[1, H, N, M]`, where candle computes.
     tensor: Option<Tensor>,
 }
 
 impl RelativeBias {
-    /// `bias(head, distance)` for a distance query − key, of `tokens` of which the first `seen` are keys.
+    /// `bias(head, distance)`: for a distance query − key. `tokens`: N; `keys`: M, the number of tokens that are not
+    /// masked.
     ///
     /// # Errors
     /// The tensor library's.
@@ -28,13 +30,13 @@ impl RelativeBias {
         runtime: &Runtime,
         heads: usize,
         tokens: usize,
-        seen: usize,
+        keys: usize,
         bias: impl Fn(usize, isize) -> f32,
     ) -> Result<Self> {
-        let distances = 1 - seen as isize..tokens as isize;
+        let distances = 1 - keys as isize..tokens as isize;
         let of_head = |head| distances.clone().map(move |distance| (head, distance));
         let of_distance = (0..heads).flat_map(of_head).map(|(head, distance)| bias(head, distance)).collect();
-        let mut made = Self { of_distance, heads, tokens, seen, tensor: None };
+        let mut made = Self { of_distance, heads, tokens, keys, tensor: None };
         if !packs(runtime) {
             made.tensor = Some(made.tensor(runtime.device())?);
         }
@@ -43,11 +45,11 @@ impl RelativeBias {
 
     /// `[1, H, N, M]`.
     fn tensor(&self, device: &Device) -> Result<Tensor> {
-        let (n, m) = (self.tokens, self.seen);
+        let (n, m) = (self.tokens, self.keys);
         let mut values: Vec<f32> = Vec::with_capacity(self.heads * n * m);
         for of_head in self.of_distance.chunks_exact((n + m - 1).max(1)) {
             for query in 0..n {
-                // Later keys are nearer to the other end.
+                // The distance falls as the key's position grows.
                 values.extend(of_head[query..query + m].iter().rev());
             }
         }
@@ -55,7 +57,7 @@ impl RelativeBias {
     }
 }
 
-/// `softmax(q·kᵀ + bias)·v` of the keys that are seen, without a scale: `[1, N, H·D]` each → `[1, N, H·D]`.
+/// `softmax(q·kᵀ + bias)·v` over the first M keys, without scaling: `[1, N, H·D]` each → `[1, N, H·D]`.
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -66,9 +68,9 @@ pub fn attention_with_relative_bias(
 ) -> Result<Tensor> {
     let (batch, tokens, width) = q.dims3()?;
     let heads = bias.heads;
-    let is_seen = (1..=tokens).contains(&bias.seen);
+    let has_keys = (1..=tokens).contains(&bias.keys);
     let fits =
-        batch == 1 && tokens == bias.tokens && is_seen && heads > 0 && width.is_multiple_of(heads.max(1));
+        batch == 1 && tokens == bias.tokens && has_keys && heads > 0 && width.is_multiple_of(heads.max(1));
     if !fits || k.dims() != q.dims() || v.dims() != q.dims() {
         let shapes = format!("{:?}, {:?} and {:?}", q.dims(), k.dims(), v.dims());
         return Err(Error::Msg(format!(
@@ -76,12 +78,12 @@ pub fn attention_with_relative_bias(
             bias.tokens
         )));
     }
-    let (k, v) = (&k.narrow(1, 0, bias.seen)?, &v.narrow(1, 0, bias.seen)?);
+    let (k, v) = (&k.narrow(1, 0, bias.keys)?, &v.narrow(1, 0, bias.keys)?);
     if is_native(q) {
         let shape = kernels::AttentionShape {
             batch,
             queries: tokens,
-            keys: bias.seen,
+            keys: bias.keys,
             heads,
             head_width: width / heads,
             causal: false,
@@ -98,7 +100,7 @@ pub fn attention_with_relative_bias(
     let Some(biases) = &bias.tensor else {
         return Err(Error::Msg("biases for the kernels do not go to values elsewhere".to_owned()));
     };
-    // Products of long rows overflow f16: the scores are computed in f32.
+    // Dot products of long rows overflow f16: the logits are computed in f32.
     let [queries, keys] = [q, k].map(|x| split_heads(x, heads)?.to_dtype(DType::F32));
     let scores = queries?.matmul(&keys?.transpose(2, 3)?.contiguous()?)?;
     let weights = candle_nn::ops::softmax(&scores.broadcast_add(biases)?, D::Minus1)?;

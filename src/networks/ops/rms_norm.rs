@@ -10,6 +10,7 @@ use crate::kernels::norm::rms_norm;
 pub struct RmsNorm {
     runtime: Runtime,
     weight: Tensor,
+    /// The weight for the native backend.
     values: Option<Vec<f32>>,
     eps: f64,
 }
@@ -24,10 +25,10 @@ impl RmsNorm {
         Ok(Self { runtime: runtime.clone(), weight: weight.contiguous()?, values, eps })
     }
 
-    /// `[.., n · C] → [.., n · C]`, each C values by themselves: the heads of a query, or a whole row.
+    /// `[.., n · C] → [.., n · C]`, normalised over each C values: the heads of a query or key, or whole rows.
     ///
     /// # Errors
-    /// If the last dimension is no multiple of C.
+    /// If the last dimension is not a multiple of C.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (width, channels) = (x.dim(D::Minus1)?, self.weight.elem_count());
         if channels == 0 || !width.is_multiple_of(channels) {

@@ -1,4 +1,4 @@
-//! Rotary position embedding (Su et al. 2021).
+//! Rotary position embedding (Su et al. 2021, <https://arxiv.org/abs/2104.09864>).
 
 use candle_core::{DType, Device, Error, Result, Tensor};
 use candle_nn::rotary_emb::{rope, rope_i};
@@ -11,23 +11,23 @@ use crate::kernels::rotary;
 
 pub use crate::kernels::rotary::RotaryPairs;
 
-/// The angles of a sequence's tokens.
+/// Cosines and sines of the rotation angles of N tokens, for heads of D values.
 pub struct RotaryEmbedding {
     runtime: Runtime,
     cos: Vec<f32>,
     sin: Vec<f32>,
-    /// Both where the kernels do not compute, so that they go to a device once, `[N, D/2]`.
+    /// Both on the device, `[N, D/2]`, where candle computes.
     tensors: Option<[Tensor; 2]>,
-    /// Pairs of a head.
+    /// Pairs of values in a head, D/2.
     half: usize,
     pairs: RotaryPairs,
 }
 
 impl RotaryEmbedding {
-    /// `angles`: `[N, D/2]` for heads of D values.
+    /// `angles`: `[N, D/2]`, radians; `half`: D/2; `pairs`: which values of a head are rotated together.
     ///
     /// # Errors
-    /// If they are not whole rows.
+    /// If `half` is 0 or the number of angles is not a multiple of it.
     pub fn new(runtime: &Runtime, angles: &[f64], half: usize, pairs: RotaryPairs) -> Result<Self> {
         if half == 0 || !angles.len().is_multiple_of(half) {
             return Err(Error::Msg(format!("{} angles do not turn heads of {half} pairs", angles.len())));
@@ -41,8 +41,8 @@ impl RotaryEmbedding {
         Ok(Self { runtime: runtime.clone(), cos, sin, tensors, half, pairs })
     }
 
-    /// Angles of positions on several axes, as FLUX has them: each axis turns a part of a head, `widths` of its values.
-    /// `positions`: for each token one on each axis.
+    /// Rotary embedding over several axes, as in FLUX: each axis rotates its own part of a head, `widths` values of it.
+    /// `positions`: for each token its position on each axis; `theta`: the base of the frequencies.
     ///
     /// # Errors
     /// If a width is odd.
@@ -62,23 +62,23 @@ impl RotaryEmbedding {
                 (0..width / 2).map(move |i| (axis, theta.powf(-2.0 * i as f64 / *width as f64)))
             })
             .collect();
-        let turned = |position: &[f64; AXES]| {
+        let angles_at = |position: &[f64; AXES]| {
             let angles = frequencies.iter().map(|(axis, frequency)| position[*axis] * frequency);
             angles.collect::<Vec<f64>>()
         };
-        let angles: Vec<f64> = positions.iter().flat_map(turned).collect();
+        let angles: Vec<f64> = positions.iter().flat_map(angles_at).collect();
         Self::new(runtime, &angles, frequencies.len(), RotaryPairs::Neighbours)
     }
 
-    /// Tokens there are angles for.
+    /// The number of tokens N.
     pub fn tokens(&self) -> usize {
         self.cos.len() / self.half
     }
 
-    /// Turns `[1, N, H·D]`.
+    /// Rotates queries or keys `[1, N, H·D]`.
     ///
     /// # Errors
-    /// If there are not as many tokens, or the width is not that of whole heads.
+    /// If the number of tokens is not N, or the width is not a multiple of D.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (batch, tokens, width) = x.dims3()?;
         if batch != 1 || tokens != self.tokens() || !width.is_multiple_of(2 * self.half) {
@@ -99,7 +99,7 @@ impl RotaryEmbedding {
         };
         let heads = split_heads(x, width / (2 * self.half))?.to_dtype(DType::F32)?;
         let rotate = if self.pairs == RotaryPairs::Neighbours { rope_i } else { rope };
-        let turned = rotate(&heads, cos, sin)?;
-        turned.transpose(1, 2)?.reshape((1, tokens, width))?.to_dtype(x.dtype())
+        let rotated = rotate(&heads, cos, sin)?;
+        rotated.transpose(1, 2)?.reshape((1, tokens, width))?.to_dtype(x.dtype())
     }
 }

@@ -1,4 +1,4 @@
-//! Weights as they are stored, for packing and for lookups.
+//! Stored weights in the formats that the kernels and candle take.
 
 use candle_core::{DType, Device, Result, Tensor};
 use half::{bf16, f16};
@@ -8,12 +8,13 @@ use crate::kernels::gemm::WeightData;
 use crate::networks::Runtime;
 use crate::weights::{StoredTensor, WeightDtype, WeightView};
 
-/// Whether the kernels compute with weights on this runtime.
+/// Whether operations with weights use the native backend on this runtime.
 pub(super) fn packs(runtime: &Runtime) -> bool {
     runtime.device().is_cpu() && runtime.dtype() == DType::F32
 }
 
-/// Runs `f` over a matrix's values in the format of their file, or in f32 where the kernels do not take that.
+/// Runs `f` on a matrix in its stored format; a block-quantised one whose rows are not whole blocks is converted as by
+/// [`with_values_of`].
 pub(super) fn with_matrix<R>(weight: WeightView<'_>, f: impl FnOnce(WeightData<'_>) -> R) -> R {
     let rows_are_whole =
         weight.shape.last().is_some_and(|columns| columns.is_multiple_of(weight.dtype.block_values()));
@@ -29,7 +30,8 @@ pub(super) fn with_matrix<R>(weight: WeightView<'_>, f: impl FnOnce(WeightData<'
     }
 }
 
-/// Runs `f` over a weight's values, each on its own: in the format of their file, or in f16 if they fit it, or in f32.
+/// Runs `f` on a weight with a scalar format: its stored one or, if it is block-quantised, f16 where its range
+/// suffices, and otherwise f32.
 pub(super) fn with_values_of<R>(weight: WeightView<'_>, f: impl FnOnce(WeightData<'_>) -> R) -> R {
     match weight.dtype {
         WeightDtype::F32 => f(WeightData::F32(bytemuck::cast_slice(weight.bytes))),
@@ -37,7 +39,7 @@ pub(super) fn with_values_of<R>(weight: WeightView<'_>, f: impl FnOnce(WeightDat
         WeightDtype::Bf16 => f(WeightData::Bf16(bytemuck::cast_slice(weight.bytes))),
         WeightDtype::F64 => f(WeightData::F32(&f32_values(weight))),
         WeightDtype::Block(_) => {
-            // A value of a block has fewer bits than f16 holds, but a product with a scale needs not.
+            // The quantised values fit f16, but their products with the scales may overflow it.
             let values = f32_values(weight);
             if values.iter().all(|value| value.abs() <= f16::MAX.to_f32()) {
                 let bits: Vec<u16> = values.iter().map(|value| f16::from_f32(*value).to_bits()).collect();
@@ -49,7 +51,7 @@ pub(super) fn with_values_of<R>(weight: WeightView<'_>, f: impl FnOnce(WeightDat
     }
 }
 
-/// The values in f32.
+/// A weight's values in f32.
 pub(super) fn f32_values(weight: WeightView<'_>) -> Vec<f32> {
     let halves = || bytemuck::cast_slice::<u8, u16>(weight.bytes).iter();
     match weight.dtype {
@@ -75,11 +77,11 @@ pub(super) fn f32_values(weight: WeightView<'_>) -> Vec<f32> {
     }
 }
 
-/// A stored tensor on a runtime's device in its number format.
+/// A stored tensor on a runtime's device in its dtype.
 pub(in crate::networks) fn tensor(runtime: &Runtime, stored: &StoredTensor) -> Result<Tensor> {
     let view = stored.view();
     let tensor = match view.dtype {
-        // f64 keeps what f32 would round.
+        // Converted from f64 to the dtype directly, without rounding to f32 first.
         WeightDtype::F64 => {
             let values: Vec<f64> = bytemuck::cast_slice(view.bytes).to_vec();
             Tensor::from_vec(values, view.shape, &Device::Cpu)?
@@ -95,8 +97,8 @@ mod tests {
     use crate::weights::BlockFormat;
 
     #[test]
-    fn values_that_f16_does_not_hold_are_not_cut() {
-        // A block of q8_0: the largest scale there is, times 1 and 2.
+    fn values_beyond_f16_stay_in_f32() {
+        // A block of q8_0: the largest scale, times 1 and 2.
         let mut block = [1_u8; 34];
         block[..2].copy_from_slice(&f16::MAX.to_le_bytes());
         let stored = StoredTensor::copied(WeightDtype::Block(BlockFormat::Q8_0), &[1, 32], &block);

@@ -46,71 +46,71 @@ impl PerLevel {
     }
 }
 
-/// The keys of `unet/config.json` this network follows. Keys left out have diffusers' defaults.
+/// The keys of `unet/config.json` that this network uses. Missing keys have diffusers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default)]
 pub struct UNetConfig {
-    /// Latent channels (9 with an inpainting mask).
+    /// Input channels: those of the latent, or 9 for inpainting.
     pub in_channels: usize,
-    /// Latent channels of the prediction.
+    /// Output channels.
     pub out_channels: usize,
-    /// Edge of the latent it was trained on, or height and width.
+    /// Edge of the latents it was trained on, or their height and width, latent pixels.
     pub sample_size: PerLevel,
     /// The network's class in diffusers.
     #[serde(rename = "_class_name")]
     pub class_name: Option<String>,
-    /// The diffusers that wrote the file.
+    /// The version of diffusers that wrote the file.
     #[serde(rename = "_diffusers_version")]
     pub diffusers_version: Option<String>,
     /// Channels of each level.
     pub block_out_channels: Vec<usize>,
     /// ResNet blocks of each level.
     pub layers_per_block: PerLevel,
-    /// Kind of each level going down.
+    /// Block type of each level of the downsampling path.
     pub down_block_types: Vec<String>,
-    /// Kind of each level going up.
+    /// Block type of each level of the upsampling path.
     pub up_block_types: Vec<String>,
-    /// Kind of the middle; none in networks that were made smaller (BK-SDM-Tiny).
+    /// Type of the mid block; `None` in pruned networks without one (BK-SDM-Tiny).
     pub mid_block_type: Option<String>,
-    /// Width of the prompt's embedding, the same at every level.
+    /// Width of the prompt's hidden states, the same at every level.
     #[serde(deserialize_with = "same_everywhere")]
     pub cross_attention_dim: usize,
-    /// The number of heads, in spite of its name (a bug diffusers keeps for its files).
+    /// The number of heads, despite its name (which diffusers keeps for compatibility).
     pub attention_head_dim: PerLevel,
-    /// The number of heads where it is given.
+    /// The number of heads, where given; takes precedence over `attention_head_dim`.
     pub num_attention_heads: Option<PerLevel>,
-    /// Transformer blocks of each attention.
+    /// Blocks of each spatial transformer.
     pub transformer_layers_per_block: PerLevel,
-    /// Norm groups.
+    /// Groups of the group norms.
     pub norm_num_groups: usize,
-    /// Norm epsilon.
+    /// Epsilon of the group norms.
     pub norm_eps: f64,
     /// Whether cosines come before sines in the time embedding.
     pub flip_sin_to_cos: bool,
     /// Shift of the time embedding's frequencies.
     pub freq_shift: f64,
-    /// Zeros around the downsampling convolutions.
+    /// Padding of the downsampling convolutions.
     pub downsample_padding: usize,
     /// Activation.
     pub act_fn: String,
-    /// SDXL's further conditioning: `text_time` is a pooled prompt and sizes.
+    /// SDXL's added conditioning: `text_time` is a pooled embedding and sizes.
     pub addition_embed_type: Option<String>,
-    /// Sinusoids of each of the sizes.
+    /// Width of the sinusoidal embedding of each size.
     pub addition_time_embed_dim: Option<usize>,
-    /// Width of pooled prompt and sizes together.
+    /// Width of the pooled embedding and all size embeddings together.
     pub projection_class_embeddings_input_dim: Option<usize>,
     /// Class labels; not supported.
     pub class_embed_type: Option<String>,
     /// LCM's embedding of the guidance scale; not supported.
     pub time_cond_proj_dim: Option<usize>,
-    /// How the time enters; only `default` is supported.
+    /// How the time embedding enters ResNet blocks; only `default` is supported.
     pub resnet_time_scale_shift: String,
-    /// Attention over the prompt alone, at any level; not supported.
+    /// Transformer blocks without self-attention, at any level; not supported.
     #[serde(deserialize_with = "anywhere")]
     pub only_cross_attention: bool,
-    /// Two attentions over two prompts; not supported.
+    /// Two cross-attentions to two prompts; not supported.
     pub dual_cross_attention: bool,
-    /// The other keys, which must have the values of `FIXED` where these matter.
+    /// All other keys; those in `FIXED` must have the values given there.
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_json::Value>,
 }
@@ -155,10 +155,13 @@ impl Default for UNetConfig {
 }
 
 impl UNetConfig {
-    /// Refuses what this network cannot follow, naming key and value.
+    /// Checks that this network supports the configuration.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`] with key and value.
     pub fn check(&self) -> Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
-        // Networks of one's own have longer names.
+        // Derived classes have prefixes, such as `FlaxUNet2DConditionModel`.
         if let Some(class) = self.class_name.as_ref().filter(|class| !class.ends_with("UNet2DConditionModel"))
         {
             return refuse("_class_name", class.clone(), "UNet2DConditionModel");
@@ -258,8 +261,8 @@ impl UNetConfig {
         Ok(())
     }
 
-    /// Widths of SDXL's further conditioning, pooled prompt and sizes together and each size's sinusoids, where the
-    /// network takes one.
+    /// Widths of SDXL's added conditioning: of pooled embedding and all size embeddings together, and of one size
+    /// embedding. `None` in networks without it.
     pub fn addition_widths(&self) -> Option<[usize; 2]> {
         self.addition_embed_type.as_ref()?;
         Some([self.projection_class_embeddings_input_dim?, self.addition_time_embed_dim?])
@@ -269,10 +272,10 @@ impl UNetConfig {
         self.num_attention_heads.as_ref().unwrap_or(&self.attention_head_dim).at(level)
     }
 
-    /// Height and width of the latents that diffusers' pipeline draws where nobody names a size.
+    /// Default height and width of the latents in diffusers' pipeline, latent pixels.
     ///
-    /// Before 0.9.0 the files of Stable Diffusion 1.x said 32 where they had been trained on 64; the pipeline
-    /// takes any smaller number in such a file for 64.
+    /// Before diffusers 0.9.0 the files of Stable Diffusion 1.x said 32 though they had been trained on 64; the
+    /// pipeline replaces any number below 64 in such a file by 64.
     pub fn default_latent_size(&self) -> [usize; 2] {
         match &self.sample_size {
             PerLevel::One(edge) if *edge < 64 && self.is_older_than_0_9() => [64, 64],
@@ -285,7 +288,7 @@ impl UNetConfig {
         }
     }
 
-    /// Whether the file says that a diffusers before 0.9.0 wrote it.
+    /// Whether the file was written by a version of diffusers before 0.9.0.
     fn is_older_than_0_9(&self) -> bool {
         let Some(version) = &self.diffusers_version else { return false };
         let mut numbers = version.split('.').map(|part| {
@@ -300,8 +303,8 @@ fn is_one_of(kind: &str, direction: &str) -> bool {
     kind == format!("{direction}Block2D") || kind == format!("CrossAttn{direction}Block2D")
 }
 
-/// Keys that change what the network computes, and the only value of each that this network follows (as JSON; a key
-/// left out has it).
+/// Keys that change what the network computes, and the only supported value of each, in JSON, which is also its
+/// default.
 const FIXED: [(&str, &str); 16] = [
     ("attention_type", "\"default\""),
     ("center_input_sample", "false"),
@@ -327,7 +330,7 @@ fn is_fixed(value: &serde_json::Value, supported: &str) -> bool {
         || value.as_f64().is_some_and(|value| supported.parse() == Ok(value))
 }
 
-/// A value as it is, or all of a list.
+/// A single value, or all values of a list, each converted by `one`.
 fn all<T>(value: &serde_json::Value, one: fn(&serde_json::Value) -> Option<T>) -> Option<Vec<T>> {
     match value {
         serde_json::Value::Array(items) => items.iter().map(one).collect(),
@@ -344,7 +347,7 @@ fn wrong<E: serde::de::Error>(expected: &str, value: &serde_json::Value) -> E {
     E::custom(format!("should be {expected} and is {value}"))
 }
 
-/// A number that newer files may give for each level, always the same.
+/// A number that newer files may give for each level, which must all be the same.
 fn same_everywhere<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     match all(&value, whole_number).as_deref() {
@@ -353,7 +356,7 @@ fn same_everywhere<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, 
     }
 }
 
-/// A switch that newer files may give for each level.
+/// A flag that newer files may give for each level: whether it is set at any.
 fn anywhere<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     let switches = all(&value, serde_json::Value::as_bool);
@@ -393,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_for_each_level_are_read_as_newer_files_have_them() {
+    fn lists_for_each_level_are_read() {
         let read = config(
             r#"{"cross_attention_dim": [768, 768, 768, 768], "only_cross_attention": [false, false, false, false],
                 "attention_head_dim": [5, 10, 20, 20], "layers_per_block": [2, 2, 2, 2], "num_attention_heads": null}"#,
@@ -403,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_no_network_can_compute_with_are_refused_before_it_is_built() {
+    fn invalid_numbers_are_refused_before_the_network_is_built() {
         for (text, part) in [
             (r#"{"norm_eps": NaN}"#, "‘norm_eps’ is NaN"),
             (r#"{"norm_eps": -1}"#, "‘norm_eps’ is -1"),
@@ -429,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_the_picture_and_is_not_followed_is_refused_by_name() {
+    fn unsupported_keys_that_change_the_output_are_refused_by_name() {
         let usual = r#"{"attention_type": "default", "mid_block_scale_factor": 1, "resnet_out_scale_factor": 1.0,
             "conv_in_kernel": 3, "encoder_hid_dim": null, "upcast_attention": true, "dropout": 0.1}"#;
         assert!(config(usual).is_ok());

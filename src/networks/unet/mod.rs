@@ -1,6 +1,6 @@
 //! The denoising network of Stable Diffusion: diffusers' `UNet2DConditionModel`.
 //!
-//! Source: Ronneberger et al. 2015 and Rombach et al. 2022, in diffusers' arrangement.
+//! Source: Ronneberger et al. 2015 and Rombach et al. 2022, as implemented in diffusers.
 
 mod config;
 
@@ -18,45 +18,45 @@ use crate::request::CancelToken;
 
 pub use config::{PerLevel, UNetConfig};
 
-/// Blocks of one level, going down or up.
+/// Blocks of one resolution level, on the downsampling or the upsampling path.
 struct Level {
     resnets: Vec<ResnetBlock>,
-    /// Empty or one for each ResNet block.
+    /// Empty, or one for each ResNet block.
     attentions: Vec<SpatialTransformer>,
-    /// The way to the next level.
+    /// The downsampling or upsampling convolution to the next level.
     resample: Option<Conv2d>,
 }
 
-/// The blocks between the way down and the way up.
-struct Middle {
+/// The mid block.
+struct MidBlock {
     resnets: [ResnetBlock; 2],
     attention: SpatialTransformer,
 }
 
-/// What a UNet makes of the prompts once for all steps: their keys and values in every attention over them, and what the
-/// further conditioning adds to the time embedding.
+/// Tensors that depend on the prompts only and are computed once for all steps: the cross-attention keys and values,
+/// and the embedding of SDXL's added conditioning.
 pub struct ContextCache {
-    /// For each block of each transformer, in the order in which the network gets there.
+    /// For each block of each transformer, in execution order.
     transformers: Vec<Vec<ContextKv>>,
-    /// `[B, T]`, in networks with further conditioning.
+    /// The embedding that is added to the time embedding, `[B, T]`, in networks with added conditioning.
     added: Option<Tensor>,
 }
 
 impl ContextCache {
-    /// That of one prompt.
+    /// That of the prompt with this index, as a batch of 1.
     ///
     /// # Errors
-    /// If there are fewer.
-    pub fn one(&self, number: usize) -> Result<Self, NetworkError> {
-        let of_blocks = |blocks: &Vec<ContextKv>| blocks.iter().map(|kv| kv.one(number)).collect();
+    /// If there are fewer prompts.
+    pub fn one(&self, index: usize) -> Result<Self, NetworkError> {
+        let of_blocks = |blocks: &Vec<ContextKv>| blocks.iter().map(|kv| kv.one(index)).collect();
         let transformers = self.transformers.iter().map(of_blocks).collect::<candle_core::Result<_>>()?;
-        let added = self.added.as_ref().map(|added| added.narrow(0, number, 1)).transpose()?;
+        let added = self.added.as_ref().map(|added| added.narrow(0, index, 1)).transpose()?;
         Ok(Self { transformers, added })
     }
 }
 
-/// The convolution of `x` `[B, C, H, W]` enlarged to `size`, height and width, by repeating the nearest pixel, as
-/// diffusers' `forward_upsample_size`; doubled without a size.
+/// The convolution of `x` `[B, C, H, W]` after nearest-neighbour upsampling to `size`, height and width (diffusers'
+/// `forward_upsample_size`), or by 2 without one.
 fn upsampled(conv: &Conv2d, x: &Tensor, size: Option<[usize; 2]>) -> candle_core::Result<Tensor> {
     let (_, _, height, width) = x.dims4()?;
     match size {
@@ -73,10 +73,10 @@ pub struct UNet {
     conv_in: Conv2d,
     time_linear1: Linear,
     time_linear2: Linear,
-    /// The two maps of the further conditioning.
+    /// The two linear layers of the added conditioning (diffusers' `add_embedding`).
     addition: Option<[Linear; 2]>,
     down: Vec<Level>,
-    middle: Option<Middle>,
+    mid_block: Option<MidBlock>,
     up: Vec<Level>,
     norm_out: GroupNorm,
     conv_out: Conv2d,
@@ -91,7 +91,7 @@ impl UNet {
         let levels = channels.len();
         let time_width = Some(4 * channels[0]);
         let norm = NormConfig { groups: config.norm_num_groups, eps: config.norm_eps };
-        // `check` saw that every level has its numbers.
+        // `check` made sure that every level has its values.
         let transformer = |level: usize| TransformerConfig {
             heads: config.heads(level).unwrap_or(1),
             context_width: config.cross_attention_dim,
@@ -101,8 +101,8 @@ impl UNet {
         let layers = |level: usize| config.layers_per_block.at(level).unwrap_or(1);
         let mut down = Vec::with_capacity(levels);
         let mut inputs = channels[0];
-        // Channels of each feature map kept for the way up.
-        let mut kept = vec![inputs];
+        // Channels of each skip connection.
+        let mut skips = vec![inputs];
         for (level, &outputs) in channels.iter().enumerate() {
             checkpoint(cancel)?;
             let vb = vb.pp(format!("down_blocks.{level}"));
@@ -120,26 +120,26 @@ impl UNet {
                     blocks.attentions.push(SpatialTransformer::new(&vb, outputs, transformer(level))?);
                 }
                 inputs = outputs;
-                kept.push(outputs);
+                skips.push(outputs);
             }
             if level + 1 < levels {
                 let vb = vb.pp("downsamplers.0.conv");
-                // Without padding diffusers adds a row below and a column to the right.
+                // With a padding of 0 diffusers pads one row below and one column to the right.
                 let padding = match config.downsample_padding {
                     0 => Padding::BottomRight,
                     pixels => Padding::Same(pixels),
                 };
                 blocks.resample = Some(conv(&vb, [outputs, outputs, 3], 2, padding)?);
-                kept.push(outputs);
+                skips.push(outputs);
             }
             down.push(blocks);
         }
         let last = channels[levels - 1];
-        let middle = if config.mid_block_type.is_some() {
+        let mid_block = if config.mid_block_type.is_some() {
             let vb = vb.pp("mid_block");
             let resnet = |i| ResnetBlock::new(&vb.pp(format!("resnets.{i}")), last, last, time_width, norm);
             let attention = SpatialTransformer::new(&vb.pp("attentions.0"), last, transformer(levels - 1))?;
-            Some(Middle { resnets: [resnet(0)?, resnet(1)?], attention })
+            Some(MidBlock { resnets: [resnet(0)?, resnet(1)?], attention })
         } else {
             None
         };
@@ -152,7 +152,7 @@ impl UNet {
             let outputs = channels[level];
             let mut blocks = Level { resnets: Vec::new(), attentions: Vec::new(), resample: None };
             for i in 0..=layers(level) {
-                let skip = kept.pop().unwrap_or(outputs);
+                let skip = skips.pop().unwrap_or(outputs);
                 let vb_resnet = vb.pp(format!("resnets.{i}"));
                 blocks.resnets.push(ResnetBlock::new(&vb_resnet, inputs + skip, outputs, time_width, norm)?);
                 if config.up_block_types[index].starts_with("CrossAttn") {
@@ -181,7 +181,7 @@ impl UNet {
             time_linear2: linear(&vb.pp("time_embedding.linear_2"), 4 * channels[0], 4 * channels[0])?,
             addition,
             down,
-            middle,
+            mid_block,
             up,
             norm_out: group_norm(&vb.pp("conv_norm_out"), channels[0], norm.groups, norm.eps)?,
             conv_out: conv3x3(&vb.pp("conv_out"), channels[0], config.out_channels)?,
@@ -189,7 +189,8 @@ impl UNet {
         })
     }
 
-    /// Sinusoids of a number, `width` of them, in f64 whatever the weights' format (bf16 cannot hold 999).
+    /// The sinusoidal embedding of a number, `width` values, computed in f64 whatever the dtype (bf16 cannot represent
+    /// 999).
     fn sinusoids(&self, value: f64, width: usize) -> Vec<f32> {
         let half = width / 2;
         let angle = |i: usize| {
@@ -205,14 +206,14 @@ impl UNet {
         }
     }
 
-    /// The time embedding of a timestep before its two linear maps, `[1, C]`.
+    /// The sinusoidal embedding of a timestep, before its two linear layers, `[1, C]`.
     fn time_embedding(&self, timestep: f64, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
         let width = self.config.block_out_channels[0];
         Tensor::from_vec(self.sinusoids(timestep, width), (1, width), device)?.to_dtype(dtype)
     }
 
-    /// What pooled prompts `[B, P]` and `sizes` (in pixels) add to the time embedding, `[B, T]`; nothing in networks without
-    /// further conditioning. Source: Podell et al. 2023, <https://arxiv.org/abs/2307.01952>.
+    /// The embedding of SDXL's added conditioning, `[B, T]`, from pooled embeddings `[B, P]` and `sizes` in pixels;
+    /// `None` in networks without it. Source: Podell et al. 2023, <https://arxiv.org/abs/2307.01952>.
     fn added(&self, pooled: Option<&Tensor>, sizes: &[f64]) -> candle_core::Result<Option<Tensor>> {
         let (Some([first, second]), Some([_, each])) = (&self.addition, self.config.addition_widths()) else {
             return Ok(None);
@@ -227,8 +228,8 @@ impl UNet {
         Ok(Some(second.forward(&silu(&self.runtime, &first.forward(&input)?)?)?))
     }
 
-    /// What the network makes of prompts once for all steps: of their embeddings `context` `[B, M, K]`, and, in networks
-    /// with further conditioning, of their `pooled` embeddings `[B, P]` and the `sizes` that belong to the picture, pixels.
+    /// Computes the [`ContextCache`] of prompts from their hidden states `context` `[B, M, K]` and, in networks with
+    /// added conditioning, their `pooled` embeddings `[B, P]` and the size conditioning `sizes` in pixels.
     ///
     /// # Errors
     /// If the widths are not the network's.
@@ -241,22 +242,22 @@ impl UNet {
         let down = self.down.iter().flat_map(|level| &level.attentions);
         let up = self.up.iter().flat_map(|level| &level.attentions);
         let transformers = down
-            .chain(self.middle.iter().map(|middle| &middle.attention))
+            .chain(self.mid_block.iter().map(|mid_block| &mid_block.attention))
             .chain(up)
             .map(|transformer| transformer.context_kv(context))
             .collect::<candle_core::Result<_>>()?;
         Ok(ContextCache { transformers, added: self.added(pooled, sizes)? })
     }
 
-    /// The raw prediction for `sample` `[B, C, H, W]` at a timestep, with B prompts: `[B, C_out, H, W]`.
+    /// The network's output for `sample` `[B, C, H, W]` at a timestep, with B prompts: `[B, C_out, H, W]`.
     ///
-    /// A sample of one picture goes with every prompt: what comes before the first attention over a prompt is
-    /// computed once for all of them, the first attention over the picture itself included. With further conditioning
-    /// that is the first convolution alone.
+    /// A sample of batch 1 is used for all prompts: what precedes the first cross-attention, the first self-attention
+    /// included, is then computed only once. With added conditioning, which differs by prompt, that is the first
+    /// convolution alone.
     ///
     /// # Errors
-    /// [`NetworkError::Cancelled`] once the job was stopped; it is looked at between blocks. If there are several
-    /// pictures, and not as many as prompts.
+    /// [`NetworkError::Cancelled`] once the job is cancelled, which is checked between blocks. If the batch of `sample`
+    /// is neither 1 nor B.
     pub fn forward(
         &self,
         sample: &Tensor,
@@ -277,7 +278,7 @@ impl UNet {
             time = added.broadcast_add(&time)?;
             x = expand_batch(&x, time.dim(0)?)?;
         }
-        let mut kept = vec![x.clone()];
+        let mut skips = vec![x.clone()];
         for level in &self.down {
             for (i, resnet) in level.resnets.iter().enumerate() {
                 checkpoint(cancel)?;
@@ -285,15 +286,15 @@ impl UNet {
                 if let Some(attention) = level.attentions.get(i) {
                     x = attend(attention, &x)?;
                 }
-                kept.push(x.clone());
+                skips.push(x.clone());
             }
             if let Some(resample) = &level.resample {
                 x = resample.forward(&x)?;
-                kept.push(x.clone());
+                skips.push(x.clone());
             }
         }
         checkpoint(cancel)?;
-        if let Some(Middle { resnets: [first, second], attention }) = &self.middle {
+        if let Some(MidBlock { resnets: [first, second], attention }) = &self.mid_block {
             x = first.forward(x, Some(&time))?;
             x = attend(attention, &x)?;
             x = second.forward(x, Some(&time))?;
@@ -301,7 +302,7 @@ impl UNet {
         for level in &self.up {
             for (i, resnet) in level.resnets.iter().enumerate() {
                 checkpoint(cancel)?;
-                if let Some(skip) = kept.pop() {
+                if let Some(skip) = skips.pop() {
                     x = concat_channels(&x, &expand_batch(&skip, x.dim(0)?)?)?;
                 }
                 x = resnet.forward(x, Some(&time))?;
@@ -310,8 +311,8 @@ impl UNet {
                 }
             }
             if let Some(resample) = &level.resample {
-                // The map is as large as the one it is joined with, which need not be the double.
-                let size = kept.last().map(Tensor::dims4).transpose()?;
+                // The size of the skip connection, which need not be twice this one's.
+                let size = skips.last().map(Tensor::dims4).transpose()?;
                 x = upsampled(resample, &x, size.map(|(_, _, height, width)| [height, width]))?;
             }
         }

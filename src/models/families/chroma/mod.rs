@@ -1,4 +1,4 @@
-//! Chroma: FLUX.1 schnell's design with guidance that is not distilled away.
+//! Chroma: FLUX.1 schnell's architecture, de-distilled, with classifier-free guidance.
 
 mod profile;
 
@@ -25,7 +25,7 @@ impl FlowFamily for Chroma {
     type Configs = Configs;
     type Encoder = T5Encoder;
     type Denoiser = ChromaTransformer;
-    /// The states of a prompt, `[1, M, K]`.
+    /// T5's hidden states of a prompt, `[1, M, K]`.
     type Embedded = Tensor;
     const ENCODER: &'static str = TEXT;
 
@@ -49,8 +49,7 @@ impl FlowFamily for Chroma {
         Ok(Self(T5Reader::open(files, TOKENIZER, MAX_TOKENS)?))
     }
 
-    /// What fills a prompt up is hidden from T5 and from the transformer, all but the first of it, which the transformer
-    /// sees: what nobody sees is left out here.
+    /// T5 masks all padding tokens, the transformer all but the first. The tokens that both mask are left out.
     fn embed(
         &self,
         runtime: &Runtime,
@@ -58,8 +57,8 @@ impl FlowFamily for Chroma {
         prompt: &str,
         cancel: &CancelToken,
     ) -> Result<Tensor, ModelError> {
-        let (ids, unseen) = self.0.ids_and_one(prompt, t5.rows())?;
-        runtime.run(|| t5.forward(&ids, unseen, cancel)).map_err(ModelError::in_part(Self::ENCODER))
+        let (ids, masked) = self.0.ids_with_one_pad(prompt, t5.rows())?;
+        runtime.run(|| t5.forward(&ids, masked, cancel)).map_err(ModelError::in_part(Self::ENCODER))
     }
 
     fn context(

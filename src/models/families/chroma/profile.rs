@@ -1,4 +1,4 @@
-//! What is known of a Chroma model from its configuration.
+//! Configurations and profile of Chroma.
 
 use super::super::flow_family::FlowConfigs;
 use super::super::flow_profile::{LATENT_EDGE, Special, check_width, read_part};
@@ -14,7 +14,7 @@ use crate::store::Checkpoint;
 pub(super) const TEXT: &str = "text_encoder";
 pub(super) const TOKENIZER: &str = "tokenizer";
 
-/// Tokens of a prompt that are read at most.
+/// Most tokens of a prompt.
 pub(super) const MAX_TOKENS: usize = 512;
 
 /// The configurations of a model's text encoder and transformer.
@@ -65,7 +65,8 @@ impl FlowConfigs for Configs {
     }
 }
 
-/// Steps and guidance that a model's authors suggest; Flash is distilled. `names`: the model's, in lower case.
+/// Number of steps and guidance scale that a model's authors suggest; Flash is distilled. `names`: the model's, in
+/// lower case.
 fn suggestions(names: &str) -> (usize, f64) {
     if names.contains("flash") { (8, 1.0) } else { (40, 3.0) }
 }

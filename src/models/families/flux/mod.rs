@@ -1,4 +1,4 @@
-//! FLUX.1: dev, schnell, and what was made of them.
+//! FLUX.1 dev and schnell, and models derived from them.
 
 mod profile;
 mod text;
@@ -83,7 +83,7 @@ impl TokenDenoiser for FluxTransformer {
     const ORDERS: [PatchOrder; 2] = [PatchOrder::ChannelsFirst; 2];
 
     fn positions(&self, context: &FluxContext, grid: [usize; 2]) -> Result<RotaryEmbedding, NetworkError> {
-        self.positions(context.words()?, grid)
+        self.positions(context.text_tokens()?, grid)
     }
 
     fn flow(

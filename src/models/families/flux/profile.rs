@@ -1,4 +1,4 @@
-//! What is known of a FLUX.1 model from its configuration.
+//! Configurations and profile of FLUX.1.
 
 use super::super::flow_family::FlowConfigs;
 use super::super::flow_profile::{LATENT_EDGE, Special, check_width, read_clip, read_part};
@@ -16,7 +16,7 @@ use crate::store::Checkpoint;
 pub(super) const TEXT_PARTS: [&str; 2] = ["text_encoder", "text_encoder_2"];
 pub(super) const TOKENIZERS: [&str; 2] = ["tokenizer", "tokenizer_2"];
 
-/// Tokens that T5 reads: for networks that are told a guidance scale (dev), and for those that are not (schnell).
+/// Most tokens of a prompt: for networks with a guidance embedding (dev), and for those without (schnell).
 const MAX_TOKENS: [usize; 2] = [512, 256];
 
 /// The configurations of a model's text encoders and transformer.
@@ -63,11 +63,11 @@ impl FlowConfigs for Configs {
     }
 
     fn special(&self, names: &str, _: &SchedulerConfig) -> Special {
-        let is_told_guidance = self.transformer.guidance_embeds;
-        let (steps, guidance_scale) = suggestions(names, is_told_guidance);
+        let has_guidance_embedding = self.transformer.guidance_embeds;
+        let (steps, guidance_scale) = suggestions(names, has_guidance_embedding);
         let kontext = "Pictures to be edited are not taken yet: FLUX.1 Kontext draws from the prompt alone.";
         Special {
-            guidance: if is_told_guidance { GuidanceKind::Embedded } else { GuidanceKind::None },
+            guidance: if has_guidance_embedding { GuidanceKind::Embedded } else { GuidanceKind::None },
             steps,
             guidance_scale,
             latent_edge: LATENT_EDGE,
@@ -84,10 +84,10 @@ impl FlowConfigs for Configs {
     }
 }
 
-/// Steps and guidance that a model's authors suggest. `name`: the model's, in lower case.
-fn suggestions(name: &str, is_told_guidance: bool) -> (usize, f64) {
+/// Number of steps and guidance scale that a model's authors suggest. `name`: the model's, in lower case.
+fn suggestions(name: &str, has_guidance_embedding: bool) -> (usize, f64) {
     match () {
-        () if !is_told_guidance => (4, 1.0),
+        () if !has_guidance_embedding => (4, 1.0),
         () if name.contains("krea") => (28, 4.5),
         () if name.contains("kontext") => (28, 2.5),
         () => (28, 3.5),

@@ -1,4 +1,4 @@
-//! Prompts to embeddings: CLIP's pooled one and T5's states.
+//! Prompt encoding: CLIP's pooled embedding and T5's hidden states.
 
 use candle_core::Tensor;
 
@@ -11,16 +11,16 @@ use crate::models::ModelError;
 use crate::networks::Runtime;
 use crate::store::ModelFiles;
 
-/// What the encoders make of a prompt.
+/// The text encoders' output for a prompt.
 #[derive(Clone)]
 pub(in super::super) struct Embedded {
-    /// T5's states, `[1, M, K]`.
+    /// T5's hidden states, `[1, M, K]`.
     pub(super) states: Tensor,
-    /// CLIP's pooled state, `[1, P]`.
+    /// CLIP's pooled embedding, `[1, P]`.
     pub(super) pooled: Tensor,
 }
 
-/// The small encoder, and what reads prompts for the large one.
+/// The CLIP text encoder, and the tokenizer of T5.
 pub(super) struct TextEncoders {
     pub(super) clip: ClipReader,
     pub(super) t5: T5Reader,
@@ -32,7 +32,7 @@ impl TextEncoders {
         Ok(Self { clip, t5: T5Reader::open(files, TOKENIZERS[1], configs.prompt_tokens())? })
     }
 
-    /// What of a prompt is not done, one sentence each.
+    /// Remarks on parts of a prompt that have no effect, one sentence each.
     pub(super) fn remarks_on(&self, prompt: &str) -> Vec<String> {
         let [tokens, room] = self.t5.count(prompt);
         plain_prompt::remarks_on(prompt, Configs::FAMILY, tokens, room)

@@ -1,4 +1,4 @@
-//! The UNet with a prompt's embeddings.
+//! Stable Diffusion's UNet as the [`DenoisingNetwork`] of a sampler.
 
 use candle_core::{DType, Device, Tensor};
 
@@ -10,51 +10,53 @@ use crate::models::ModelError;
 use crate::networks::unet::ContextCache;
 use crate::request::CancelToken;
 
-/// The network with a prompt's embeddings.
+/// The UNet with the embeddings of its prompts.
 pub(super) struct Conditioned<'a> {
     pub(super) model: &'a StableDiffusion,
-    /// Of the negative prompt and the prompt.
+    /// The embeddings of the negative prompt and the prompt, in this order.
     pub(super) embedded: Embedded,
-    /// The picture's sizes, pixels: of the original height and width, the crop's top and left, the drawn height and width.
+    /// SDXL's size conditioning (diffusers' `add_time_ids`), pixels: original height and width, top and left of the
+    /// crop, target height and width.
     pub(super) sizes: [f64; 6],
-    /// The prompts' keys and values, made at the first step.
+    /// The prompts' cross-attention keys and values, computed at the first step.
     pub(super) cache: Option<ContextCaches>,
-    /// What an inpainting network takes beside the latent, `[1, 1 + C, H, W]`, made at the first step.
-    pub(super) covered: Option<Tensor>,
+    /// The additional input channels of an inpainting UNet, mask and masked-image latent, `[1, 1 + C, H, W]`; computed
+    /// at the first step.
+    pub(super) inpainting: Option<Tensor>,
     pub(super) cancel: &'a CancelToken,
 }
 
-/// The keys and values for each [`Branch`].
+/// The caches for each [`Branch`].
 pub(super) struct ContextCaches {
     conditional: ContextCache,
     both: ContextCache,
 }
 
 impl Conditioned<'_> {
-    /// The noisy latent as the network takes it.
+    /// The UNet's input for a noisy latent `[1, C, H, W]`.
     ///
-    /// An inpainting network also takes a mask and what the mask leaves of a picture. Here the whole is to
-    /// be drawn: a mask of ones, and a picture that is grey all over (so do diffusers' inpainting pipeline
-    /// with a white mask and AUTOMATIC1111's text-to-image).
+    /// An inpainting UNet also takes a mask and the latent of the masked image. To generate a whole picture, the mask
+    /// is all ones and the masked image uniformly grey, as in AUTOMATIC1111's text-to-image and in diffusers'
+    /// inpainting pipeline with a white mask.
     fn input(&mut self, noisy: &Tensor) -> Result<Tensor, ModelError> {
         let StableDiffusion { configs, runtime, vae, .. } = self.model;
         if configs.unet.in_channels == configs.vae.latent_channels {
             return Ok(noisy.clone());
         }
-        let covered = if let Some(covered) = &self.covered {
-            covered.clone()
+        let inpainting = if let Some(inpainting) = &self.inpainting {
+            inpainting.clone()
         } else {
             let (_, channels, height, width) = noisy.dims4()?;
             let grey = vae.encode_grey(LatentShape::new(channels, height, width), self.cancel)?;
             let mask = Tensor::ones((1, 1, height, width), runtime.dtype(), runtime.device())?;
             Tensor::cat(&[mask, grey], 1)?
         };
-        let input = Tensor::cat(&[noisy, &covered], 1)?;
-        self.covered = Some(covered);
+        let input = Tensor::cat(&[noisy, &inpainting], 1)?;
+        self.inpainting = Some(inpainting);
         Ok(input)
     }
 
-    /// The outputs for the branch's prompts, at least one, each `[C, H, W]`: the prompt's last.
+    /// The UNet's outputs for the branch's prompts, each `[C, H, W]`; the one for the positive prompt comes last.
     fn outputs(&mut self, noisy: &Latent, timestep: f64, branch: Branch) -> Result<Vec<Latent>, ModelError> {
         let LatentShape { channels, height, width } = noisy.shape();
         let runtime = &self.model.runtime;
@@ -74,11 +76,11 @@ impl Conditioned<'_> {
         };
         let output = runtime.run(|| predict(&mut self.cache)).map_err(ModelError::in_part("unet"))?;
         let values: Vec<f32> = output.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-        let answers = if branch == Branch::Both { 2 } else { 1 };
-        if values.len() != answers * noisy.shape().len() {
+        let prompts = if branch == Branch::Both { 2 } else { 1 };
+        if values.len() != prompts * noisy.shape().len() {
             return Err(ModelError::Mismatch(format!(
                 "the UNet gives {} values for a latent of {}",
-                values.len() / answers,
+                values.len() / prompts,
                 noisy.shape().len()
             )));
         }

@@ -1,4 +1,4 @@
-//! Stable Diffusion 1.x, 2.x and XL, and every model of their design.
+//! Stable Diffusion 1.x, 2.x and XL, and all models of their architecture.
 
 mod denoiser;
 mod pipelines;
@@ -65,12 +65,12 @@ impl ModelFamily for StableDiffusionFamily {
     }
 }
 
-/// The parts of a model that are loaded one after another.
+/// The parts of a model, in loading order.
 fn parts(configs: &Configs) -> Vec<&'static str> {
     ENCODERS.iter().take(configs.text.len()).map(|(part, _)| *part).chain([UNET, VAE]).collect()
 }
 
-/// What is known of a model from its configuration files and the headers of its weights.
+/// The profile of a model from its configuration files and the headers of its weights.
 fn read_profile(checkpoint: &Checkpoint) -> Result<ModelProfile, ModelError> {
     let files = checkpoint.files();
     pipelines::check(checkpoint)?;
@@ -100,7 +100,7 @@ impl StableDiffusion {
         configs.check_together()?;
         let runtime = open_runtime(settings)?;
         let parts = parts(&configs);
-        // Opened once: what is checked here is what is read below.
+        // Opened once, so that the files checked here are the ones read below.
         let mut sources = Vec::new();
         for part in &parts {
             sources.push(files.tensors(part)?);
@@ -164,10 +164,10 @@ impl LatentDiffusionModel for StableDiffusion {
         let what = format!("a picture of {width}×{height} pixels");
         memory::check(&what, budget::picture_bytes(width, height))?;
         if self.runtime.device().is_cpu() {
-            // A GPU says so itself where its memory is short.
+            // A GPU reports an error when it runs out of memory.
             memory::check(
                 &what,
-                budget::sampling_bytes(&self.configs.unet, latent, batch, self.runtime.dtype()),
+                budget::skip_bytes(&self.configs.unet, latent, batch, self.runtime.dtype()),
             )?;
         }
         Ok(())
@@ -180,10 +180,10 @@ impl LatentDiffusionModel for StableDiffusion {
     ) -> Result<Box<dyn DenoisingNetwork + 'a>, ModelError> {
         let Conditioning { prompt, negative_prompt, size, .. } = conditioning;
         let embedded = self.text.embed(&self.runtime, negative_prompt, prompt, cancel)?;
-        // The whole of a picture of the size that is drawn.
+        // An uncropped picture of the target size.
         let [height, width] = [size.height, size.width].map(|edge| edge as f64);
         let sizes = [height, width, 0.0, 0.0, height, width];
-        Ok(Box::new(Conditioned { model: self, embedded, sizes, cache: None, covered: None, cancel }))
+        Ok(Box::new(Conditioned { model: self, embedded, sizes, cache: None, inpainting: None, cancel }))
     }
 
     fn decode(
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_says_what_it_holds() {
+    fn a_profile_is_read_from_a_folder() {
         let profile = read_profile(&fixture("sd2")).unwrap();
         assert_eq!(profile.prediction, PredictionType::V);
         assert_eq!(profile.defaults.size, ImageSize::new(16, 16));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn loading_tells_each_part_and_can_be_stopped() {
+    fn loading_reports_each_part_and_can_be_cancelled() {
         let cancel = CancelToken::new();
         let mut parts = Vec::new();
         let settings = ModelSettings::default();

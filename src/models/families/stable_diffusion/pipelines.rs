@@ -1,10 +1,10 @@
-//! Which of diffusers' pipelines hold Stable Diffusion's networks.
+//! Recognition of diffusers' pipelines that use Stable Diffusion's networks.
 
 use crate::models::ModelError;
 use crate::store::{Checkpoint, StoreError};
 
-/// diffusers' pipelines that draw with Stable Diffusion's own networks and differ only in what is done around them.
-/// A class with one of the [`TASKS`] in its name counts as the class without it.
+/// Pipeline classes of diffusers that use Stable Diffusion's own networks and differ only in pre- and post-processing.
+/// [`TASKS`] in a class name are ignored.
 const PLAIN: [&str; 30] = [
     "StableDiffusionPipeline",
     "StableDiffusionPAGPipeline",
@@ -38,11 +38,11 @@ const PLAIN: [&str; 30] = [
     "FlaxStableDiffusionXLPipeline",
 ];
 
-/// What the names of pipelines say of their task, where the networks stay the same. An inpainting network's further
-/// channels are seen in its own configuration.
+/// Parts of class names for tasks of the same networks. The additional input channels of an inpainting UNet are read
+/// from its configuration.
 const TASKS: [&str; 4] = ["Img2Img", "Inpaint", "Legacy", "Safe"];
 
-/// Networks beside Stable Diffusion's own that a folder may list, by their names in the index.
+/// Additional networks that a folder may have and that are not used: name in the index, and name for display.
 const UNUSED: [(&str, &str); 4] = [
     ("controlnet", "ControlNet"),
     ("adapter", "T2I adapter"),
@@ -50,13 +50,13 @@ const UNUSED: [(&str, &str); 4] = [
     ("prior", "prior"),
 ];
 
-/// Whether a pipeline of this class holds Stable Diffusion's own networks.
+/// Whether a pipeline of this class uses Stable Diffusion's own networks.
 fn is_plain(class: &str) -> bool {
     let without_tasks = TASKS.iter().fold(class.to_owned(), |class, task| class.replacen(task, "", 1));
     PLAIN.contains(&without_tasks.as_str())
 }
 
-/// Whether the parts that the index lists are those of Stable Diffusion and no others that could steer it.
+/// Whether UNet, VAE and text encoders that the index lists are of Stable Diffusion's classes.
 fn lists_plain_parts(checkpoint: &Checkpoint) -> bool {
     let is = |part: &str, classes: &[&str]| {
         checkpoint.part_class(part).is_some_and(|class| classes.contains(&class))
@@ -67,12 +67,13 @@ fn lists_plain_parts(checkpoint: &Checkpoint) -> bool {
         && checkpoint.part_class("text_encoder_2").is_none_or(|class| class == "CLIPTextModelWithProjection")
 }
 
-/// Whether a checkpoint is Stable Diffusion's. A class that diffusers does not have opens if its parts are.
+/// Whether a checkpoint is Stable Diffusion's. A pipeline class that diffusers does not have is accepted if its
+/// networks are.
 pub(super) fn matches(checkpoint: &Checkpoint) -> bool {
     is_plain(checkpoint.class_name()) || lists_plain_parts(checkpoint)
 }
 
-/// Refuses what has Stable Diffusion's networks and cannot draw a picture with them.
+/// Refuses models with Stable Diffusion's networks that cannot generate a picture on their own.
 ///
 /// # Errors
 /// [`StoreError::UnsupportedFamily`] for Stable Diffusion XL's refiner.
@@ -90,7 +91,7 @@ pub(super) fn check(checkpoint: &Checkpoint) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// What a user should know: parts of the folder that are not used. Sentences.
+/// Remarks on an unknown pipeline class and on networks that are not used, one sentence each.
 pub(in crate::models) fn remarks(checkpoint: &Checkpoint) -> Vec<String> {
     let class = checkpoint.class_name();
     let mut remarks = Vec::new();
@@ -114,7 +115,7 @@ mod tests {
     use super::is_plain;
 
     #[test]
-    fn pipelines_are_told_by_their_networks() {
+    fn pipelines_are_recognised_by_their_networks() {
         for class in [
             "StableDiffusionPipeline",
             "StableDiffusionInpaintPipeline",

@@ -1,4 +1,4 @@
-//! What is known of a Stable Diffusion model from its configuration.
+//! Configurations and profile of Stable Diffusion 1.x, 2.x and XL.
 
 use candle_core::DType;
 
@@ -14,21 +14,20 @@ use crate::networks::unet::UNetConfig;
 use crate::request::GenerationDraft;
 use crate::store::Checkpoint;
 
-/// The parts of a folder that hold text encoders and their tokenizers, the first one's before the second one's.
+/// The text encoders and their tokenizers, as folder names.
 pub(super) const ENCODERS: [(&str, &str); 2] =
     [("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")];
 
-/// The numbers that a UNet with further conditioning is told: the original picture's height and width, the crop's top and
-/// left, and the picture's height and width.
+/// Numbers in SDXL's size conditioning: original height and width, top and left of the crop, target height and width.
 const SIZES: usize = 6;
-/// The width of OpenCLIP-H's embeddings, which SD 2.x reads.
+/// Width of OpenCLIP ViT-H's hidden states, which SD 2.x uses.
 const SD2_CONTEXT: usize = 1024;
 /// The scheduler's name in the index.
 const SCHEDULER: &str = "scheduler";
 const UNET_FILE: &str = "unet/config.json";
 const SCHEDULER_FILE: &str = "scheduler/scheduler_config.json";
-/// Feature maps of the UNet's largest size that are in memory together, for each of the two prompts: those that are
-/// kept for the way up, and those that a block works on. Rather too few than too many: what fits is not refused.
+/// Feature maps of the UNet's highest resolution that are in memory at once, for each of the two prompts: skip
+/// connections and a block's activations. A low estimate: a run that fits must not be refused.
 const FEATURE_MAPS: u64 = 8;
 
 /// The configurations of a model's parts.
@@ -38,11 +37,11 @@ pub(super) struct Configs {
     pub(super) unet: UNetConfig,
     pub(super) vae: AutoencoderConfig,
     pub(super) scheduler: SchedulerConfig,
-    /// Whether an empty negative prompt stands for zeros instead of its embedding.
+    /// Whether the embeddings of an empty negative prompt are replaced by zeros.
     pub(super) zeros_for_empty: bool,
 }
 
-/// Channels that an inpainting network takes: the noisy latent, the mask, the latent of what the mask leaves.
+/// Input channels of an inpainting UNet: noisy latent, mask, masked-image latent.
 fn inpainting_channels(latent: usize) -> usize {
     2 * latent + 1
 }
@@ -59,7 +58,7 @@ impl Configs {
             scheduler.prediction_type = prediction;
         }
         let mut unet: UNetConfig = files.json(UNET_FILE)?;
-        // The one key where null is not the default: the network has no middle.
+        // The only key whose null is not its default: the network has no mid block.
         if files.document(UNET_FILE)?.get("mid_block_type") == Some(&Json::Null) {
             unet.mid_block_type = None;
         }
@@ -90,12 +89,15 @@ impl Configs {
         Ok(configs)
     }
 
-    /// The width of each text encoder's embeddings.
+    /// The width of each text encoder's hidden states.
     pub(super) fn text_widths(&self) -> Vec<usize> {
         self.text.iter().map(|text| text.hidden_size).collect()
     }
 
-    /// Whether the parts go together.
+    /// Checks that the widths of the parts match.
+    ///
+    /// # Errors
+    /// [`ModelError::Mismatch`].
     pub(super) fn check_together(&self) -> Result<(), ModelError> {
         let taken = self.unet.cross_attention_dim;
         let given: usize = self.text.iter().map(|text| text.hidden_size).sum();
@@ -125,7 +127,7 @@ impl Configs {
         Ok(())
     }
 
-    /// Bytes that a step takes beside the weights, an estimate.
+    /// Bytes of activations of one step, an estimate.
     pub(super) fn work_bytes(&self, latent: LatentShape, dtype: DType) -> u64 {
         let widest = self.unet.block_out_channels.first().copied().unwrap_or_default() as u64;
         let pixels = (latent.height as u64).saturating_mul(latent.width as u64);
@@ -134,8 +136,8 @@ impl Configs {
     }
 }
 
-/// The words of a name: what stands between other signs than letters and digits, and what begins with a capital after a
-/// small letter. `SDXL_LightningV2` → `sdxl`, `lightning`, `v2`.
+/// The words of a name in lower case. A word ends at a character other than a letter or digit, and before a capital
+/// after a lower-case letter. `SDXL_LightningV2` → `sdxl`, `lightning`, `v2`.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut last = ' ';
@@ -152,7 +154,7 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether a word says nothing of a model's kind: a version, a number format, a number of steps.
+/// Whether a word says nothing of a model's kind: a version, a dtype, a number of steps.
 fn is_marker(word: &str) -> bool {
     let plain =
         ["step", "steps", "fp16", "fp32", "bf16", "diffusers", "unet", "vae", "baked", "inpainting", "final"];
@@ -167,12 +169,12 @@ fn is_family(word: &str) -> bool {
     matches!(name, "sd" | "sdxl" | "xl" | "ssd" | "stable" | "diffusion")
 }
 
-/// Whether a name says that the model is distilled to few steps.
+/// Whether a name says that the model is distilled for few steps.
 ///
-/// A part of a word says nothing (`hyperrealism`, `vilcmodern`). `lcm` alone does; `turbo`, `lightning` and `hyper` are
-/// ordinary words, too, and count where a distilled model's name has them: beside the family's name (`sd-turbo`,
-/// `Hyper-SD15`), or, but for `hyper`, as the last word but for versions and steps (`dreamshaper-turbo-v2`,
-/// `epic_lightning_4step`) and not in the middle of others (`photo-lightning-storms`).
+/// Only whole words count (not `hyperrealism`, `vilcmodern`). `lcm` is enough; `turbo`, `lightning` and `hyper` are
+/// also ordinary words and count only next to the family's name (`sd-turbo`, `Hyper-SD15`) or, except `hyper`, as the
+/// last word before versions and step counts (`dreamshaper-turbo-v2`, `epic_lightning_4step`), not between other words
+/// (`photo-lightning-storms`).
 fn name_is_distilled(name: &str) -> bool {
     let words = words(name);
     let ends = words.iter().rposition(|word| !is_marker(word));
@@ -188,11 +190,11 @@ fn name_is_distilled(name: &str) -> bool {
     })
 }
 
-/// What a model's files say of its distillation. A configuration is evidence; where it is silent, names are.
+/// How a model is distilled, by its configuration and, where that does not tell, by its names.
 struct Distillation {
-    /// Few steps without guidance are suggested.
+    /// Whether the defaults are few steps without guidance.
     few_steps: bool,
-    /// Guidance was trained into the network: another scale changes nothing.
+    /// Whether guidance was distilled into the network, so that the scale has no effect.
     guidance_built_in: bool,
 }
 
@@ -200,7 +202,7 @@ struct Distillation {
 fn distillation(names: [&str; 2], configs: &Configs) -> Distillation {
     let by_scheduler = matches!(configs.scheduler.class_name.as_str(), "LCMScheduler" | "TCDScheduler");
     let guidance_built_in = configs.unet.time_cond_proj_dim.is_some();
-    // Distilled models are sampled from the last timestep on; so are those whose last timestep is pure noise.
+    // Distilled models use trailing timestep spacing, but so do models with zero terminal SNR.
     let trailing = configs.scheduler.timestep_spacing == Some(TimestepSpacing::Trailing)
         && !configs.scheduler.rescale_betas_zero_snr;
     let by_name = names.iter().any(|name| {
@@ -211,15 +213,15 @@ fn distillation(names: [&str; 2], configs: &Configs) -> Distillation {
     Distillation { few_steps: by_scheduler || guidance_built_in || by_name, guidance_built_in }
 }
 
-/// The size in pixels of a latent that the model suggests, within what can be drawn.
+/// The model's default size in pixels, clamped to the sizes that a request may have.
 fn default_size(unet: &UNetConfig, downscale: usize) -> ImageSize {
     let most = GenerationDraft::MAX_EDGE_PX / downscale;
     let [height, width] = unet.default_latent_size().map(|edge| edge.clamp(1, most.max(1)) * downscale);
     ImageSize::new(width, height)
 }
 
-/// A remark where the index lists another scheduler than its configuration says. diffusers takes the index's; here the
-/// configuration's counts, as its values were written for that.
+/// A remark where index and configuration name different scheduler classes. diffusers takes the index's; here the
+/// configuration's is used, as its values were written for that class.
 fn other_scheduler(checkpoint: &Checkpoint, scheduler: &SchedulerConfig) -> Option<String> {
     let (listed, used) = (checkpoint.part_class(SCHEDULER)?, &scheduler.class_name);
     (listed != used).then(|| {
@@ -227,7 +229,7 @@ fn other_scheduler(checkpoint: &Checkpoint, scheduler: &SchedulerConfig) -> Opti
     })
 }
 
-/// What the configuration says of a model; the VAE's hash is not known yet.
+/// The profile of a model, without the VAE's hash.
 pub(super) fn profile_of(checkpoint: &Checkpoint, configs: &Configs, parameters: u64) -> ModelProfile {
     let Configs { unet, vae, scheduler, .. } = configs;
     let downscale = vae.downscale();
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_distilled_model_is_told_by_whole_words() {
+    fn distilled_models_are_recognised_by_whole_words() {
         for name in [
             "sd-turbo",
             "SDXL_Lightning",

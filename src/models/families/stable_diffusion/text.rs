@@ -1,4 +1,4 @@
-//! Prompts to embeddings: by one CLIP text encoder, or by Stable Diffusion XL's two.
+//! Prompt encoding with one CLIP text encoder, or with Stable Diffusion XL's two.
 //!
 //! Source: Podell et al. 2023, <https://arxiv.org/abs/2307.01952>, and diffusers' pipelines.
 
@@ -29,15 +29,15 @@ struct Encoder {
 pub(super) struct TextEncoders {
     encoders: Vec<Encoder>,
     files: ModelFiles,
-    /// Whether an empty negative prompt stands for zeros instead of its embedding.
+    /// Whether the embeddings of an empty negative prompt are replaced by zeros.
     zeros_for_empty: bool,
 }
 
-/// What the encoders make of several prompts.
+/// The text encoders' output for several prompts.
 pub(super) struct Embedded {
-    /// `[prompts, M, C]`, the encoders' states side by side.
+    /// Hidden states `[prompts, M, C]`, those of two encoders concatenated by channel.
     pub(super) context: Tensor,
-    /// `[prompts, P]`, where there are two encoders: the second one's pooled embedding.
+    /// Pooled embeddings of the second encoder, `[prompts, P]`; `None` with one encoder.
     pub(super) pooled: Option<Tensor>,
 }
 
@@ -48,8 +48,8 @@ pub(super) fn added_words(files: &ModelFiles, words: &[LearnedWord]) -> Result<V
 }
 
 impl TextEncoders {
-    /// Builds the encoders, and adds the words learned beside the model. `begin` is called before each part; `sources` are the parts' tensors.
-    /// Gives the words that a person may use too, and remarks.
+    /// Builds the encoders and adds learned words (textual inversion). `begin` is called before each part; `sources`
+    /// are the parts' tensors. Also gives the words added to the vocabulary, and remarks.
     pub(super) fn load(
         files: &ModelFiles,
         configs: &Configs,
@@ -75,7 +75,7 @@ impl TextEncoders {
         Ok((Self { encoders, files: files.clone(), zeros_for_empty }, added, remarks))
     }
 
-    /// The embeddings of a negative prompt and a prompt, in this order.
+    /// Encodes a negative prompt and a prompt, in this order.
     pub(super) fn embed(
         &self,
         runtime: &Runtime,
@@ -87,7 +87,7 @@ impl TextEncoders {
         for encoder in &self.encoders {
             tokens.push(encoder.chunks(&self.files, [negative, prompt])?);
         }
-        // Every encoder gets as many chunks of every prompt: their states stand side by side.
+        // All encoders get the same number of chunks of each prompt, so that their hidden states can be concatenated.
         let most = tokens.iter().flatten().map(Vec::len).max().unwrap_or_default();
         let mut states = Vec::new();
         let mut pooled = None;
@@ -115,10 +115,10 @@ impl TextEncoders {
 }
 
 impl Encoder {
-    /// The chunks of each prompt.
+    /// Tokenizes each prompt into chunks.
     ///
     /// # Errors
-    /// [`ModelError::TokenWithoutRow`] for a token that the network has no vector for.
+    /// [`ModelError::TokenWithoutRow`] for a token outside the embedding table.
     fn chunks(&self, files: &ModelFiles, prompts: [&str; 2]) -> Result<Vec<Vec<Chunk>>, ModelError> {
         let length = self.config.max_position_embeddings;
         let prompts: Vec<Vec<Chunk>> = guarded(files, || {
@@ -135,11 +135,11 @@ impl Encoder {
         }
     }
 
-    /// The states of several prompts of as many chunks each, `[prompts, chunks · N, C]`, weights applied, and their pooled
-    /// embeddings, which are those of the first chunks.
+    /// The weighted hidden states of prompts with equal numbers of chunks, `[prompts, chunks · N, C]`, and the pooled
+    /// embeddings of their first chunks, `[prompts, P]`.
     ///
-    /// `last`: the states are those after the last layer and the final norm, and otherwise those before the last layer. All
-    /// chunks go through the encoder together: its weights are read once.
+    /// `last`: whether the hidden states are those after the last layer and the final norm, or the penultimate ones.
+    /// All chunks are encoded as one batch, so that the weights are read once.
     fn embed(&self, prompts: &[Vec<Chunk>], last: bool) -> candle_core::Result<(Tensor, Tensor)> {
         let chunks: Vec<&Chunk> = prompts.iter().flatten().collect();
         let ids: Vec<u32> = chunks.iter().flat_map(|chunk| chunk.ids.iter().copied()).collect();

@@ -1,4 +1,4 @@
-//! What is known of a Stable Diffusion 3 model from its configuration.
+//! Configurations and profile of Stable Diffusion 3.
 
 use super::super::flow_family::FlowConfigs;
 use super::super::flow_profile::{Special, check_width, read_clip, read_part};
@@ -12,12 +12,12 @@ use crate::networks::mmdit::sd3::Sd3Config;
 use crate::networks::t5::T5Config;
 use crate::store::Checkpoint;
 
-/// The text encoders: two of CLIP, and T5.
+/// The text encoders: two CLIP encoders, and T5.
 pub(super) const CLIP_PARTS: [&str; 2] = ["text_encoder", "text_encoder_2"];
 pub(super) const T5: &str = "text_encoder_3";
 /// The encoders' tokenizers.
 pub(super) const TOKENIZERS: [&str; 3] = ["tokenizer", "tokenizer_2", "tokenizer_3"];
-/// Tokens that T5 reads, and CLIP.
+/// Sequence lengths of T5 and CLIP.
 pub(super) const T5_LENGTH: usize = 256;
 const CLIP_LENGTH: usize = 77;
 
@@ -30,16 +30,20 @@ pub(in super::super) struct Configs {
 }
 
 impl Configs {
+    /// Checks that the widths of the parts match.
+    ///
+    /// # Errors
+    /// [`ModelError::Mismatch`].
     fn check_together(&self, vae: &AutoencoderConfig) -> Result<(), ModelError> {
         let Self { clips, t5, transformer } = self;
         let states = transformer.joint_attention_dim;
         if let Some(t5) = t5 {
             check_width("states", states, "the third text encoder", t5.d_model)?;
         }
-        let side_by_side: usize = clips.iter().map(|clip| clip.hidden_size).sum();
-        if side_by_side > states {
+        let clip_width: usize = clips.iter().map(|clip| clip.hidden_size).sum();
+        if clip_width > states {
             return Err(ModelError::Mismatch(format!(
-                "the transformer takes states of width {states}, but the CLIP encoders together give {side_by_side}"
+                "the transformer takes states of width {states}, but the CLIP encoders together give {clip_width}"
             )));
         }
         let pooled = clips.iter().map(|clip| clip.projection_dim).sum();
@@ -108,7 +112,7 @@ impl FlowConfigs for Configs {
     }
 }
 
-/// Steps and guidance that a model's authors suggest. `names`: the model's, in lower case.
+/// Number of steps and guidance scale that a model's authors suggest. `names`: the model's, in lower case.
 fn suggestions(names: &str, transformer: &Sd3Config) -> (usize, f64) {
     match transformer {
         _ if names.contains("turbo") => (4, 1.0),

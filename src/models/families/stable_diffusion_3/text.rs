@@ -1,4 +1,5 @@
-//! Prompts to embeddings: two CLIP encoders side by side, and T5 after them.
+//! Prompt encoding: the hidden states of two CLIP encoders, concatenated by channel and zero-padded, and after them
+//! T5's.
 //!
 //! Source: Esser et al. 2024, section 4.1, and diffusers' pipeline.
 
@@ -15,20 +16,20 @@ use crate::networks::t5::T5Encoder;
 use crate::request::CancelToken;
 use crate::store::ModelFiles;
 
-/// What the encoders make of a prompt.
+/// The text encoders' output for a prompt.
 #[derive(Clone)]
 pub(in super::super) struct Embedded {
-    /// `[1, 77 + 256, K]`.
+    /// Hidden states, `[1, 77 + 256, K]`.
     pub(super) states: Tensor,
-    /// Both CLIP encoders' pooled embeddings side by side, `[1, P]`.
+    /// The pooled embeddings of both CLIP encoders, concatenated, `[1, P]`.
     pub(super) pooled: Tensor,
 }
 
-/// The small encoders, and what reads prompts for the large one.
+/// The CLIP text encoders, and the tokenizer of T5.
 pub(super) struct TextEncoders {
     clips: [ClipReader; 2],
     t5: Option<T5Reader>,
-    /// Width of a state.
+    /// Width K of the hidden states.
     width: usize,
 }
 
@@ -43,7 +44,7 @@ impl TextEncoders {
         Ok(Self { clips, t5, width: configs.transformer.joint_attention_dim })
     }
 
-    /// What the encoders make of a prompt. Without T5 its states are zeros.
+    /// Encodes a prompt. Without T5 its hidden states are zeros.
     pub(super) fn embed(
         &self,
         runtime: &Runtime,
@@ -53,21 +54,21 @@ impl TextEncoders {
     ) -> Result<Embedded, ModelError> {
         let (first, first_pooled) = self.clips[0].read(prompt, runtime)?;
         let (second, second_pooled) = self.clips[1].read(prompt, runtime)?;
-        let clips = Tensor::cat(&[first.penultimate, second.penultimate], D::Minus1)?;
-        let missing = self.width.saturating_sub(clips.dim(2)?);
-        let clips = clips.pad_with_zeros(D::Minus1, 0, missing)?;
-        let words = match (&self.t5, t5) {
+        let clip_states = Tensor::cat(&[first.penultimate, second.penultimate], D::Minus1)?;
+        let missing = self.width.saturating_sub(clip_states.dim(2)?);
+        let clip_states = clip_states.pad_with_zeros(D::Minus1, 0, missing)?;
+        let t5_states = match (&self.t5, t5) {
             (Some(reader), Some(t5)) => {
                 let ids = reader.ids(prompt, t5.rows())?;
                 runtime.run(|| t5.forward(&ids, 0, cancel)).map_err(ModelError::in_part(T5))?
             }
-            _ => Tensor::zeros((1, T5_LENGTH, self.width), clips.dtype(), clips.device())?,
+            _ => Tensor::zeros((1, T5_LENGTH, self.width), clip_states.dtype(), clip_states.device())?,
         };
         let pooled = Tensor::cat(&[first_pooled, second_pooled], D::Minus1)?;
-        Ok(Embedded { states: Tensor::cat(&[clips, words], 1)?, pooled })
+        Ok(Embedded { states: Tensor::cat(&[clip_states, t5_states], 1)?, pooled })
     }
 
-    /// What of a prompt is not done, one sentence each.
+    /// Remarks on parts of a prompt that have no effect, one sentence each.
     pub(super) fn remarks_on(&self, prompt: &str) -> Vec<String> {
         let [tokens, room] = self.t5.as_ref().map_or([0, 0], |t5| t5.count(prompt));
         plain_prompt::remarks_on(prompt, Configs::FAMILY, tokens, room)

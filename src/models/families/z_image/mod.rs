@@ -27,7 +27,7 @@ impl FlowFamily for ZImage {
     type Configs = Configs;
     type Encoder = Qwen3Encoder;
     type Denoiser = ZImageTransformer;
-    /// The states of a prompt, `[1, M, K]`.
+    /// Qwen3's hidden states of a prompt, `[1, M, K]`.
     type Embedded = Tensor;
     const ENCODER: &'static str = TEXT;
 
@@ -89,7 +89,7 @@ impl TokenDenoiser for ZImageTransformer {
         self.positions(context, grid)
     }
 
-    /// The network's time is the share of data, and its flow goes from noise to data.
+    /// The network's time goes from 0 (noise) to 1 (data), and its flow is data − noise.
     fn flow(
         &self,
         tokens: &Tensor,

@@ -1,4 +1,4 @@
-//! What is known of a Z-Image model from its configuration.
+//! Configurations and profile of Z-Image.
 
 use super::super::flow_family::FlowConfigs;
 use super::super::flow_profile::{LATENT_EDGE, Special, check_width, read_part};
@@ -14,9 +14,9 @@ use crate::store::Checkpoint;
 pub(super) const TEXT: &str = "text_encoder";
 pub(super) const TOKENIZER: &str = "tokenizer";
 
-/// Tokens that are read at most, those around the prompt included.
+/// Most tokens of a prompt, those of the chat template included.
 pub(super) const MAX_TOKENS: usize = 512;
-/// The shift of the distilled model's times.
+/// The timestep shift of the distilled model.
 const TURBO_SHIFT: f64 = 3.0;
 
 /// The configurations of a model's text encoder and transformer.
@@ -26,7 +26,7 @@ pub(in super::super) struct Configs {
 }
 
 impl Configs {
-    /// Layers of the language model whose states are read: all but the last.
+    /// Layers of the language model that are run: all but the last, as its penultimate hidden states are used.
     pub(super) fn text_layers(&self) -> usize {
         self.text.num_hidden_layers - 1
     }
@@ -79,10 +79,10 @@ impl FlowConfigs for Configs {
     }
 }
 
-/// Steps and guidance that a model's authors suggest: 8 steps without guidance for Turbo, and for what is neither named
-/// Turbo nor has another shift. `names`: the model's, in lower case.
+/// Number of steps and guidance scale that a model's authors suggest: 8 steps without guidance for Turbo, which is
+/// recognised by its name or, unless the name says “base”, by its shift. `names`: the model's, in lower case.
 ///
-/// diffusers' pipeline counts guidance from 0, where 0 is none: the same scale is less by 1 there.
+/// In diffusers' pipeline a scale of 0 means no guidance: the same guidance has a scale smaller by 1 there.
 fn suggestions(names: &str, shift: f64) -> (usize, f64) {
     let is_turbo = names.contains("turbo") || (shift == TURBO_SHIFT && !names.contains("base"));
     if is_turbo { (8, 1.0) } else { (50, 5.0) }

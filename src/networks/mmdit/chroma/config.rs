@@ -2,34 +2,35 @@
 
 use crate::networks::NetworkError;
 
-/// The keys of `transformer/config.json` this network follows. Keys left out have diffusers' defaults.
+/// The keys of `transformer/config.json` that this network uses. Missing keys have diffusers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default)]
 pub struct ChromaConfig {
     /// The network's class in diffusers.
     #[serde(rename = "_class_name")]
     pub class_name: Option<String>,
-    /// Values of a token in.
+    /// Values of an image token in the input: of a patch of the latent.
     pub in_channels: usize,
-    /// Values of a token out, if not as many.
+    /// Values of an image token in the output, if different.
     pub out_channels: Option<usize>,
-    /// Blocks with streams of their own for text and image.
+    /// Number of double-stream blocks.
     pub num_layers: usize,
-    /// Blocks with one stream for both.
+    /// Number of single-stream blocks.
     pub num_single_layers: usize,
     /// Width of a head.
     pub attention_head_dim: usize,
     /// Attention heads.
     pub num_attention_heads: usize,
-    /// Width of the text encoder's states.
+    /// Width of the text encoder's hidden states.
     pub joint_attention_dim: usize,
-    /// Values of a head that each axis turns: an unused one, rows, columns.
+    /// Values of a head that each axis of the rotary embedding rotates: an unused one, rows, columns.
     pub axes_dims_rope: [usize; 3],
-    /// Values of what the approximator is told: the time, nothing, and a vector's number.
+    /// Width of the approximator's input: the embeddings of the time, of a guidance scale of 0, and of a modulation
+    /// vector's index.
     pub approximator_num_channels: usize,
     /// Width of the approximator.
     pub approximator_hidden_dim: usize,
-    /// Layers of the approximator.
+    /// Number of layers of the approximator.
     pub approximator_layers: usize,
 }
 
@@ -53,7 +54,10 @@ impl Default for ChromaConfig {
 }
 
 impl ChromaConfig {
-    /// Refuses what this network cannot follow, naming key and value.
+    /// Checks that this network supports the configuration.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`] with key and value.
     pub fn check(&self) -> Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
         if let Some(class) = self.class_name.as_ref().filter(|class| *class != "ChromaTransformer2DModel") {
@@ -95,7 +99,8 @@ impl ChromaConfig {
         self.num_attention_heads * self.attention_head_dim
     }
 
-    /// Vectors that modulate the network: three for a single block, six for each stream of a double block, two at last.
+    /// Number of modulation vectors: three for each single-stream block, six for each stream of a double-stream block,
+    /// two for the final norm.
     pub(super) fn vectors(&self) -> usize {
         3 * self.num_single_layers + 12 * self.num_layers + 2
     }

@@ -1,9 +1,9 @@
 //! The denoising network of Chroma: diffusers' `ChromaTransformer2DModel`.
 //!
-//! FLUX.1 schnell's blocks without their modulation: a small network, the approximator, computes the vectors of all of
-//! them from the time.
+//! FLUX.1 schnell's blocks without modulation layers: a small network, the approximator, computes the modulation
+//! vectors of all blocks from the time.
 //!
-//! Source: lodestones 2025, <https://huggingface.co/lodestones/Chroma>, in diffusers' arrangement.
+//! Source: lodestones 2025, <https://huggingface.co/lodestones/Chroma>, as implemented in diffusers.
 
 mod config;
 
@@ -22,52 +22,53 @@ pub use config::ChromaConfig;
 
 /// Epsilon of the approximator's norms: PyTorch's default, the distance from 1 to the next f32.
 const APPROXIMATOR_EPS: f64 = f32::EPSILON as f64;
-/// What a time of 0..=1 and a vector's number are multiplied by before they are embedded.
+/// Factor of a time of 0..=1 and of a vector's index before the sinusoidal embedding.
 const NUMBER_SCALE: f64 = 1000.0;
 
-/// Computes the vectors that modulate all blocks.
+/// Computes the modulation vectors of all blocks.
 struct Approximator {
-    /// What it is told of each vector but the time, `[vectors, K − K/4]`.
-    numbers: Tensor,
+    /// The part of the input that does not depend on the time: the embeddings of a guidance scale of 0 and of each
+    /// vector's index, `[vectors, K − K/4]`.
+    fixed_inputs: Tensor,
     first: Linear,
     layers: Vec<(RmsNorm, EmbeddingMlp)>,
     last: Linear,
     runtime: Runtime,
-    /// Values of the time's embedding.
-    of_time: usize,
+    /// Width of the time's embedding, K/4.
+    time_width: usize,
 }
 
 impl Approximator {
     fn new(vb: &Parameters, config: &ChromaConfig) -> Result<Self> {
-        let (told, hidden) = (config.approximator_num_channels, config.approximator_hidden_dim);
+        let (inputs, hidden) = (config.approximator_num_channels, config.approximator_hidden_dim);
         let runtime = vb.runtime().clone();
         let layer = |i: usize| -> Result<(RmsNorm, EmbeddingMlp)> {
             let weight = vb.pp(format!("norms.{i}")).get(hidden, "weight")?;
             let map = EmbeddingMlp::new(&vb.pp(format!("layers.{i}")), hidden, hidden)?;
             Ok((RmsNorm::new(&runtime, &weight, APPROXIMATOR_EPS)?, map))
         };
-        // A guidance scale of 0, which the network was trained with, and the vector's number.
-        let nothing = sinusoids(&runtime, 0.0, told / 4)?;
-        let number = |number: usize| {
-            let number = sinusoids(&runtime, NUMBER_SCALE * number as f64, told / 2)?;
-            Tensor::cat(&[&nothing, &number], 1)
+        // The embedding of a guidance scale of 0, which the network was trained with, and that of the vector's index.
+        let no_guidance = sinusoids(&runtime, 0.0, inputs / 4)?;
+        let embedding = |index: usize| {
+            let index = sinusoids(&runtime, NUMBER_SCALE * index as f64, inputs / 2)?;
+            Tensor::cat(&[&no_guidance, &index], 1)
         };
-        let numbers: Vec<Tensor> = (0..config.vectors()).map(number).collect::<Result<_>>()?;
+        let fixed_inputs: Vec<Tensor> = (0..config.vectors()).map(embedding).collect::<Result<_>>()?;
         Ok(Self {
-            numbers: Tensor::cat(&numbers, 0)?,
-            first: linear(&vb.pp("in_proj"), told, hidden)?,
+            fixed_inputs: Tensor::cat(&fixed_inputs, 0)?,
+            first: linear(&vb.pp("in_proj"), inputs, hidden)?,
             layers: (0..config.approximator_layers).map(layer).collect::<Result<_>>()?,
             last: linear(&vb.pp("out_proj"), hidden, config.width())?,
             runtime,
-            of_time: told / 4,
+            time_width: inputs / 4,
         })
     }
 
-    /// `[vectors, C]` at a time of 0..=1.
+    /// The modulation vectors `[vectors, C]` at a time of 0..=1.
     fn forward(&self, time: f64) -> Result<Tensor> {
-        let time = sinusoids(&self.runtime, NUMBER_SCALE * time, self.of_time)?;
-        let time = time.broadcast_as((self.numbers.dim(0)?, time.dim(1)?))?.contiguous()?;
-        let mut x = self.first.forward(&Tensor::cat(&[&time, &self.numbers], 1)?)?;
+        let time = sinusoids(&self.runtime, NUMBER_SCALE * time, self.time_width)?;
+        let time = time.broadcast_as((self.fixed_inputs.dim(0)?, time.dim(1)?))?.contiguous()?;
+        let mut x = self.first.forward(&Tensor::cat(&[&time, &self.fixed_inputs], 1)?)?;
         for (norm, map) in &self.layers {
             x = (&x + map.forward(&norm.forward(&x)?)?)?;
         }
@@ -87,9 +88,9 @@ pub struct ChromaTransformer {
     config: ChromaConfig,
 }
 
-/// What the network makes of a prompt, the same at every step.
+/// The conditioning from a prompt, the same at every step.
 pub struct ChromaContext {
-    /// `[1, M, C]`.
+    /// Text tokens, `[1, M, C]`.
     tokens: Tensor,
 }
 
@@ -105,10 +106,10 @@ impl ChromaTransformer {
         let double = JointBlockConfig {
             width,
             heads,
-            norms_heads: true,
-            is_modulated_inside: false,
-            has_image_attention: false,
-            reads_text_only: false,
+            qk_norm: true,
+            has_own_modulation: false,
+            has_dual_attention: false,
+            context_pre_only: false,
         };
         let mut double_blocks = Vec::with_capacity(config.num_layers);
         for i in 0..config.num_layers {
@@ -133,7 +134,7 @@ impl ChromaTransformer {
         })
     }
 
-    /// What the network makes of a prompt's states `[1, M, K]`.
+    /// Computes the conditioning from T5's hidden states of a prompt, `[1, M, K]`.
     ///
     /// # Errors
     /// If the width is not the network's.
@@ -141,7 +142,7 @@ impl ChromaTransformer {
         Ok(ChromaContext { tokens: self.text_in.forward(states)? })
     }
 
-    /// Where the tokens of a prompt and of a picture of `rows` × `columns` tokens are.
+    /// The rotary embedding of a prompt's tokens and of an image of `grid` tokens, rows and columns.
     ///
     /// # Errors
     /// The tensor library's.
@@ -150,16 +151,15 @@ impl ChromaTransformer {
         context: &ChromaContext,
         grid: [usize; 2],
     ) -> std::result::Result<RotaryEmbedding, NetworkError> {
-        let words = context.tokens.dim(1)?;
-        Ok(super::flux::positions(&self.runtime, words, grid, self.config.axes_dims_rope, THETA)?)
+        let text_tokens = context.tokens.dim(1)?;
+        Ok(super::flux::positions(&self.runtime, text_tokens, grid, self.config.axes_dims_rope, THETA)?)
     }
 
-    /// The flow for the tokens of a noisy picture `[1, L, 4·C]` at a time of 0..=1, which is its share of noise:
-    /// `[1, L, 4·C]`.
+    /// The flow, noise − data, for the image tokens `[1, L, 4·C]` at a time from 0 (data) to 1 (noise): `[1, L, 4·C]`.
     ///
     /// # Errors
-    /// [`NetworkError::Cancelled`] once the job was stopped; it is looked at between blocks. If there are not as many
-    /// tokens as positions.
+    /// [`NetworkError::Cancelled`] once the job is cancelled, which is checked between blocks. If the number of tokens
+    /// is not that of the positions.
     pub fn forward(
         &self,
         tokens: &Tensor,
@@ -169,26 +169,27 @@ impl ChromaTransformer {
         cancel: &CancelToken,
     ) -> std::result::Result<Tensor, NetworkError> {
         let vectors = self.approximator.forward(time)?;
-        // Those of the single blocks come first, then the images' of the double blocks, then the texts'.
+        // The order is: single-stream blocks, image streams of the double-stream blocks, their text streams, final
+        // norm.
         let modulation = |first: usize, count: usize| {
             Modulation::new(&self.runtime, &vectors.narrow(0, first, count)?, self.config.width())
         };
-        let of_images = 3 * self.single_blocks.len();
-        let of_texts = of_images + 6 * self.double_blocks.len();
+        let image_start = 3 * self.single_blocks.len();
+        let text_start = image_start + 6 * self.double_blocks.len();
         let mut text = context.tokens.clone();
         let mut image = self.image_in.forward(tokens)?;
         for (i, block) in self.double_blocks.iter().enumerate() {
             checkpoint(cancel)?;
-            let modulations = [modulation(of_texts + 6 * i, 6)?, modulation(of_images + 6 * i, 6)?];
+            let modulations = [modulation(text_start + 6 * i, 6)?, modulation(image_start + 6 * i, 6)?];
             [text, image] = block.forward_modulated([&text, &image], &modulations, Some(positions))?;
         }
-        let words = text.dim(1)?;
+        let text_tokens = text.dim(1)?;
         let mut x = Tensor::cat(&[text, image], 1)?;
         for (i, block) in self.single_blocks.iter().enumerate() {
             checkpoint(cancel)?;
             x = block.forward_modulated(&x, &modulation(3 * i, 3)?, positions)?;
         }
-        let image = x.narrow(1, words, x.dim(1)? - words)?;
+        let image = x.narrow(1, text_tokens, x.dim(1)? - text_tokens)?;
         let last = modulation(self.config.vectors() - 2, 2)?;
         Ok(self.out.forward(&last.norm(0, 1, EPS)?.forward(&image)?)?)
     }

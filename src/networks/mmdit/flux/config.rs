@@ -2,34 +2,34 @@
 
 use crate::networks::NetworkError;
 
-/// The keys of `transformer/config.json` this network follows. Keys left out have diffusers' defaults.
+/// The keys of `transformer/config.json` that this network uses. Missing keys have diffusers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default)]
 pub struct FluxConfig {
     /// The network's class in diffusers.
     #[serde(rename = "_class_name")]
     pub class_name: Option<String>,
-    /// Latent pixels under the edge of a token, where the network makes the patches itself.
+    /// Edge of the patches that the network makes itself; 1 as its input is patchified.
     pub patch_size: usize,
-    /// Values of a token in: those of a patch of a latent, and more in networks that take pictures.
+    /// Values of an image token in the input: of a patch of the latent, and more in networks that take pictures.
     pub in_channels: usize,
-    /// Values of a token out, if not as many.
+    /// Values of an image token in the output, if different.
     pub out_channels: Option<usize>,
-    /// Blocks with streams of their own for text and image.
+    /// Number of double-stream blocks.
     pub num_layers: usize,
-    /// Blocks with one stream for both.
+    /// Number of single-stream blocks.
     pub num_single_layers: usize,
     /// Width of a head.
     pub attention_head_dim: usize,
     /// Attention heads.
     pub num_attention_heads: usize,
-    /// Width of the text encoder's states.
+    /// Width of the text encoder's hidden states.
     pub joint_attention_dim: usize,
-    /// Width of the pooled text.
+    /// Width of the pooled text embedding.
     pub pooled_projection_dim: usize,
-    /// Whether the network is told a guidance scale.
+    /// Whether the network takes a guidance scale as an input (guidance distillation).
     pub guidance_embeds: bool,
-    /// Values of a head that each axis turns: an unused one, rows, columns.
+    /// Values of a head that each axis of the rotary embedding rotates: an unused one, rows, columns.
     pub axes_dims_rope: [usize; 3],
 }
 
@@ -53,7 +53,10 @@ impl Default for FluxConfig {
 }
 
 impl FluxConfig {
-    /// Refuses what this network cannot follow, naming key and value.
+    /// Checks that this network supports the configuration.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`] with key and value.
     pub fn check(&self) -> Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
         if let Some(class) = self.class_name.as_ref().filter(|class| *class != "FluxTransformer2DModel") {

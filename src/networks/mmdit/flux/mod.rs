@@ -1,6 +1,6 @@
 //! The denoising network of FLUX.1: diffusers' `FluxTransformer2DModel`.
 //!
-//! Source: Black Forest Labs 2024, <https://github.com/black-forest-labs/flux>, in diffusers' arrangement.
+//! Source: Black Forest Labs 2024, <https://github.com/black-forest-labs/flux>, as implemented in diffusers.
 
 mod config;
 mod single_block;
@@ -20,7 +20,7 @@ pub use config::FluxConfig;
 
 /// The base of the rotary frequencies.
 pub(super) const THETA: f64 = 10_000.0;
-/// What a time of 0..=1 and a guidance scale are multiplied by before they are embedded.
+/// Factor of a time of 0..=1 and of a guidance scale before the sinusoidal embedding.
 const NUMBER_SCALE: f64 = 1000.0;
 
 /// The network.
@@ -38,34 +38,35 @@ pub struct FluxTransformer {
     config: FluxConfig,
 }
 
-/// What the network makes of a prompt, the same at every step.
+/// The conditioning from a prompt, the same at every step.
 pub struct FluxContext {
-    /// `[1, M, C]`.
+    /// Text tokens, `[1, M, C]`.
     tokens: Tensor,
-    /// Pooled text and guidance, `[1, C]`.
+    /// Sum of the embeddings of pooled text and guidance scale, `[1, C]`.
     vector: Tensor,
 }
 
 impl FluxContext {
-    /// Tokens of the prompt.
+    /// The number of text tokens M.
     ///
     /// # Errors
     /// The tensor library's.
-    pub fn words(&self) -> Result<usize, NetworkError> {
+    pub fn text_tokens(&self) -> Result<usize, NetworkError> {
         Ok(self.tokens.dim(1)?)
     }
 }
 
-/// Where the tokens of a prompt of `words` and of a picture of `rows` × `columns` tokens are: the prompt's all in one place.
+/// The rotary embedding of `text_tokens` text tokens, which all have position 0, and of an image of `rows` × `columns`
+/// tokens.
 pub(super) fn positions(
     runtime: &Runtime,
-    words: usize,
+    text_tokens: usize,
     [rows, columns]: [usize; 2],
     axes: [usize; 3],
     theta: f64,
 ) -> candle_core::Result<RotaryEmbedding> {
     let image = (0..rows).flat_map(|row| (0..columns).map(move |column| [0.0, row as f64, column as f64]));
-    let all: Vec<[f64; 3]> = std::iter::repeat_n([0.0; 3], words).chain(image).collect();
+    let all: Vec<[f64; 3]> = std::iter::repeat_n([0.0; 3], text_tokens).chain(image).collect();
     RotaryEmbedding::of_axes(runtime, &all, axes, theta)
 }
 
@@ -77,10 +78,10 @@ impl FluxTransformer {
         let double = JointBlockConfig {
             width,
             heads: config.num_attention_heads,
-            norms_heads: true,
-            is_modulated_inside: true,
-            has_image_attention: false,
-            reads_text_only: false,
+            qk_norm: true,
+            has_own_modulation: true,
+            has_dual_attention: false,
+            context_pre_only: false,
         };
         let mut double_blocks = Vec::with_capacity(config.num_layers);
         for i in 0..config.num_layers {
@@ -110,8 +111,8 @@ impl FluxTransformer {
         })
     }
 
-    /// What the network makes of a prompt's states `[1, M, K]`, its pooled text `[1, P]` and the guidance scale it is
-    /// told, which does nothing in networks that are told none.
+    /// Computes the conditioning from T5's hidden states of a prompt `[1, M, K]`, CLIP's pooled embedding `[1, P]` and
+    /// the guidance scale, which has no effect in networks without a guidance embedding.
     ///
     /// # Errors
     /// If the widths are not the network's.
@@ -128,20 +129,19 @@ impl FluxTransformer {
         Ok(FluxContext { tokens: self.text_in.forward(states)?, vector })
     }
 
-    /// Where the tokens of a prompt of `words` and of a picture of `grid` tokens, rows and columns, are.
+    /// The rotary embedding of `text_tokens` text tokens and of an image of `grid` tokens, rows and columns.
     ///
     /// # Errors
     /// The tensor library's.
-    pub fn positions(&self, words: usize, grid: [usize; 2]) -> Result<RotaryEmbedding, NetworkError> {
-        Ok(positions(&self.runtime, words, grid, self.config.axes_dims_rope, THETA)?)
+    pub fn positions(&self, text_tokens: usize, grid: [usize; 2]) -> Result<RotaryEmbedding, NetworkError> {
+        Ok(positions(&self.runtime, text_tokens, grid, self.config.axes_dims_rope, THETA)?)
     }
 
-    /// The flow for the tokens of a noisy picture `[1, L, 4·C]` at a time of 0..=1, which is its share of noise:
-    /// `[1, L, 4·C]`.
+    /// The flow, noise − data, for the image tokens `[1, L, 4·C]` at a time from 0 (data) to 1 (noise): `[1, L, 4·C]`.
     ///
     /// # Errors
-    /// [`NetworkError::Cancelled`] once the job was stopped; it is looked at between blocks. If there are not as many
-    /// tokens as positions.
+    /// [`NetworkError::Cancelled`] once the job is cancelled, which is checked between blocks. If the number of tokens
+    /// is not that of the positions.
     pub fn forward(
         &self,
         tokens: &Tensor,
@@ -158,13 +158,13 @@ impl FluxTransformer {
             checkpoint(cancel)?;
             [text, image] = block.forward([&text, &image], &vector, Some(positions))?;
         }
-        let words = text.dim(1)?;
+        let text_tokens = text.dim(1)?;
         let mut x = Tensor::cat(&[text, image], 1)?;
         for block in &self.single_blocks {
             checkpoint(cancel)?;
             x = block.forward(&x, &vector, positions)?;
         }
-        let image = x.narrow(1, words, x.dim(1)? - words)?;
+        let image = x.narrow(1, text_tokens, x.dim(1)? - text_tokens)?;
         let modulation =
             Modulation::new(&self.runtime, &self.modulation_out.forward(&vector)?, self.config.width())?;
         Ok(self.out.forward(&modulation.norm(1, 0, EPS)?.forward(&image)?)?)

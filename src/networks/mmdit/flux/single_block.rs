@@ -1,4 +1,4 @@
-//! The block of FLUX.1's transformer that has one stream.
+//! FLUX.1's single-stream block.
 
 use candle_core::{Error, Result, Tensor};
 
@@ -8,11 +8,11 @@ use crate::networks::mmdit::joint_block::{EPS, MLP_RATIO};
 use crate::networks::ops::{Linear, Modulation, RotaryEmbedding, add_scaled, gelu_tanh, normed_linears};
 use crate::networks::{Parameters, Runtime};
 
-/// A block with one stream, whose attention and feed-forward run side by side: diffusers'
+/// A block with one stream of text and image tokens and parallel attention and feed-forward: diffusers'
 /// `FluxSingleTransformerBlock`.
 pub(in crate::networks::mmdit) struct SingleBlock {
     runtime: Runtime,
-    /// Shift, scale and gate from a vector, where the block has them for itself.
+    /// From the conditioning vector to shift, scale and gate, in blocks that compute them themselves.
     modulation: Option<Linear>,
     qkv: QkvMaps,
     expand: Linear,
@@ -26,14 +26,14 @@ impl SingleBlock {
         vb: &Parameters,
         width: usize,
         heads: usize,
-        is_modulated_inside: bool,
+        has_own_modulation: bool,
     ) -> Result<Self> {
         let hidden = MLP_RATIO * width;
         let (maps, norms) = (["to_q", "to_k", "to_v"], ["norm_q", "norm_k"]);
         let modulation = || linear(&vb.pp("norm.linear"), width, 3 * width);
         Ok(Self {
             runtime: vb.runtime().clone(),
-            modulation: is_modulated_inside.then(modulation).transpose()?,
+            modulation: has_own_modulation.then(modulation).transpose()?,
             qkv: QkvMaps::new(&vb.pp("attn"), maps, Some(norms), [width, width / heads])?,
             expand: linear(&vb.pp("proj_mlp"), width, hidden)?,
             out: linear(&vb.pp("proj_out"), width + hidden, width)?,
@@ -42,7 +42,7 @@ impl SingleBlock {
         })
     }
 
-    /// `[1, N, C] → [1, N, C]`; `vector`: `[1, C]`.
+    /// `[1, N, C] → [1, N, C]`; `vector`: the conditioning, `[1, C]`.
     pub(super) fn forward(&self, x: &Tensor, vector: &Tensor, rotary: &RotaryEmbedding) -> Result<Tensor> {
         let Some(map) = &self.modulation else {
             return Err(Error::Msg("a block without a modulation of its own needs one".to_owned()));
@@ -51,7 +51,7 @@ impl SingleBlock {
         self.forward_modulated(x, &modulation, rotary)
     }
 
-    /// The same with a given shift, scale and gate.
+    /// The same with given shift, scale and gate.
     pub(in crate::networks::mmdit) fn forward_modulated(
         &self,
         x: &Tensor,

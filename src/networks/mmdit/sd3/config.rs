@@ -2,38 +2,38 @@
 
 use crate::networks::NetworkError;
 
-/// The keys of `transformer/config.json` this network follows. Keys left out have diffusers' defaults.
+/// The keys of `transformer/config.json` that this network uses. Missing keys have diffusers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default)]
 pub struct Sd3Config {
     /// The network's class in diffusers.
     #[serde(rename = "_class_name")]
     pub class_name: Option<String>,
-    /// Latent pixels of an edge of the pictures it was trained on.
+    /// Edge of the latents that it was trained on, latent pixels.
     pub sample_size: usize,
-    /// Latent pixels under the edge of a token.
+    /// Edge of a patch, latent pixels.
     pub patch_size: usize,
     /// Channels of a latent.
     pub in_channels: usize,
-    /// Channels out, if not as many.
+    /// Output channels, if different.
     pub out_channels: Option<usize>,
-    /// Blocks.
+    /// Number of blocks.
     pub num_layers: usize,
     /// Width of a head.
     pub attention_head_dim: usize,
     /// Attention heads.
     pub num_attention_heads: usize,
-    /// Width of the text encoders' states.
+    /// Width of the text encoders' hidden states.
     pub joint_attention_dim: usize,
     /// Width of a text token in the network.
     pub caption_projection_dim: usize,
-    /// Width of the pooled text.
+    /// Width of the pooled text embedding.
     pub pooled_projection_dim: usize,
-    /// Rows and columns of the table of positions, tokens.
+    /// Rows and columns of the position embedding table, tokens.
     pub pos_embed_max_size: usize,
-    /// Blocks in which the image's tokens also attend to themselves alone.
+    /// Blocks in which the image stream also has an attention of its own.
     pub dual_attention_layers: Vec<usize>,
-    /// How queries and keys are normed: not, or by `rms_norm`.
+    /// Norm of queries and keys: `None` or `rms_norm`.
     pub qk_norm: Option<String>,
 }
 
@@ -59,7 +59,10 @@ impl Default for Sd3Config {
 }
 
 impl Sd3Config {
-    /// Refuses what this network cannot follow, naming key and value.
+    /// Checks that this network supports the configuration.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`] with key and value.
     pub fn check(&self) -> Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
         if let Some(class) = self.class_name.as_ref().filter(|class| *class != "SD3Transformer2DModel") {

@@ -1,6 +1,6 @@
 //! The denoising network of Stable Diffusion 3 and 3.5: diffusers' `SD3Transformer2DModel`.
 //!
-//! Source: Esser et al. 2024, <https://arxiv.org/abs/2403.03206>, in diffusers' arrangement.
+//! Source: Esser et al. 2024, <https://arxiv.org/abs/2403.03206>, as implemented in diffusers.
 
 mod config;
 
@@ -16,14 +16,14 @@ use crate::request::CancelToken;
 
 pub use config::Sd3Config;
 
-/// What a time of 0..=1 is multiplied by before it is embedded.
+/// Factor of a time of 0..=1 before the sinusoidal embedding.
 const TIME_SCALE: f64 = 1000.0;
 
 /// The network.
 pub struct Sd3Transformer {
     runtime: Runtime,
     image_in: Linear,
-    /// The table of positions, `[M, M, C]`.
+    /// The position embedding table, `[E, E, C]`.
     positions: Tensor,
     text_in: Linear,
     time: EmbeddingMlp,
@@ -34,11 +34,11 @@ pub struct Sd3Transformer {
     config: Sd3Config,
 }
 
-/// What the network makes of a prompt, the same at every step.
+/// The conditioning from a prompt, the same at every step.
 pub struct Sd3Context {
-    /// `[1, M, C]`.
+    /// Text tokens, `[1, M, C]`.
     tokens: Tensor,
-    /// Pooled text, `[1, C]`.
+    /// Embedding of the pooled text, `[1, C]`.
     vector: Tensor,
 }
 
@@ -53,14 +53,15 @@ impl Sd3Transformer {
             let block = JointBlockConfig {
                 width,
                 heads: config.num_attention_heads,
-                norms_heads: config.qk_norm.is_some(),
-                is_modulated_inside: true,
-                has_image_attention: config.dual_attention_layers.contains(&i),
-                reads_text_only: i + 1 == config.num_layers,
+                qk_norm: config.qk_norm.is_some(),
+                has_own_modulation: true,
+                has_dual_attention: config.dual_attention_layers.contains(&i),
+                context_pre_only: i + 1 == config.num_layers,
             };
             blocks.push(JointBlock::new(&vb.pp(format!("transformer_blocks.{i}")), block)?);
         }
-        // A convolution of patches side by side is a map of each patch, channel by channel.
+        // The patch embedding is a convolution with stride 2, which is a linear layer of each patch in channel-major
+        // order.
         let patch = vb.pp("pos_embed");
         let weight = patch.stored((width, config.in_channels, 2, 2), "proj.weight")?;
         let weight = weight.reshaped(&[width, 4 * config.in_channels]);
@@ -81,7 +82,7 @@ impl Sd3Transformer {
         })
     }
 
-    /// What the network makes of a prompt's states `[1, M, K]` and its pooled text `[1, P]`.
+    /// Computes the conditioning from a prompt's hidden states `[1, M, K]` and pooled text embedding `[1, P]`.
     ///
     /// # Errors
     /// If the widths are not the network's.
@@ -89,10 +90,11 @@ impl Sd3Transformer {
         Ok(Sd3Context { tokens: self.text_in.forward(states)?, vector: self.pooled.forward(pooled)? })
     }
 
-    /// What is added to the tokens of a picture of `rows` × `columns` of them, the middle of the table: `[1, L, C]`.
+    /// The position embeddings of an image of `rows` × `columns` tokens, cropped from the centre of the table: `[1, L,
+    /// C]`.
     ///
     /// # Errors
-    /// If the table is smaller.
+    /// If the table is smaller than the image.
     pub fn positions(&self, [rows, columns]: [usize; 2]) -> Result<Tensor, NetworkError> {
         let edge = self.config.pos_embed_max_size;
         if rows > edge || columns > edge {
@@ -107,12 +109,12 @@ impl Sd3Transformer {
         Ok(table.reshape((1, rows * columns, self.config.width()))?)
     }
 
-    /// The flow for the tokens of a noisy picture `[1, L, 4·C]`, whose values follow each other channel by channel, at a
-    /// time of 0..=1, which is its share of noise: `[1, L, 4·C]`, pixel by pixel.
+    /// The flow, noise − data, for the image tokens `[1, L, 4·C]` at a time from 0 (data) to 1 (noise): `[1, L, 4·C]`.
+    /// The values of input patches are channels-first, those of output patches channels-last.
     ///
     /// # Errors
-    /// [`NetworkError::Cancelled`] once the job was stopped; it is looked at between blocks. If there are not as many
-    /// tokens as positions.
+    /// [`NetworkError::Cancelled`] once the job is cancelled, which is checked between blocks. If the number of tokens
+    /// is not that of the positions.
     pub fn forward(
         &self,
         tokens: &Tensor,

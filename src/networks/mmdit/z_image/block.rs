@@ -8,10 +8,10 @@ use crate::networks::mmdit::attention::QkvMaps;
 use crate::networks::ops::{Linear, Modulation, RmsNorm, RotaryEmbedding, add_scaled, silu_gated};
 use crate::networks::{Parameters, Runtime};
 
-/// Attention and feed-forward, each between two norms, around residuals.
+/// Attention and feed-forward, each between two norms and with a residual connection.
 pub(super) struct Block {
     runtime: Runtime,
-    /// From the time's embedding: scale and gate of the attention, then of the feed-forward.
+    /// From the time embedding to scale and gate of the attention, then of the feed-forward.
     modulation: Option<Linear>,
     qkv: QkvMaps,
     out: Linear,
@@ -56,7 +56,7 @@ impl Block {
         })
     }
 
-    /// `[1, N, C] → [1, N, C]`; `time`: the time's embedding, `[1, T]`, where the block is modulated.
+    /// `[1, N, C] → [1, N, C]`; `time`: the time embedding, `[1, T]`, in blocks with modulation.
     pub(super) fn forward(
         &self,
         x: &Tensor,
@@ -67,12 +67,12 @@ impl Block {
             (Some(map), Some(time)) => Some(Modulation::new(&self.runtime, &map.forward(time)?, self.width)?),
             _ => None,
         };
-        let scaled = |x: Tensor, number: usize| match &modulation {
-            Some(modulation) => x.broadcast_mul(&(modulation.vector(number)? + 1.0)?),
+        let scaled = |x: Tensor, index: usize| match &modulation {
+            Some(modulation) => x.broadcast_mul(&(modulation.vector(index)? + 1.0)?),
             None => Ok(x),
         };
-        let added = |x: &Tensor, y: &Tensor, number: usize| match &modulation {
-            Some(modulation) => add_scaled(&self.runtime, x, &modulation.vector(number)?.tanh()?, y),
+        let added = |x: &Tensor, y: &Tensor, index: usize| match &modulation {
+            Some(modulation) => add_scaled(&self.runtime, x, &modulation.vector(index)?.tanh()?, y),
             None => x + y,
         };
         let [before, after] = &self.attention_norms;
@@ -84,11 +84,11 @@ impl Block {
         let x = added(x, &after.forward(&self.out.forward(&attended)?)?, 1)?;
         let [before, after] = &self.feed_forward_norms;
         let normed = scaled(before.forward(&x)?, 2)?;
-        let (gate, wide) = (self.gate.forward(&normed)?, self.expand.forward(&normed)?);
-        let fed = self.contract.forward(&silu_gated(&self.runtime, &gate, &wide)?)?;
+        let (gate, up) = (self.gate.forward(&normed)?, self.expand.forward(&normed)?);
+        let fed = self.contract.forward(&silu_gated(&self.runtime, &gate, &up)?)?;
         added(&x, &after.forward(&fed)?, 3)
     }
 }
 
-/// Epsilon of the norms of queries and keys.
+/// Epsilon of the QK norms.
 const QK_EPS: f64 = 1e-5;

@@ -2,38 +2,38 @@
 
 use crate::networks::NetworkError;
 
-/// The keys of `transformer/config.json` this network follows. Keys left out have diffusers' defaults.
+/// The keys of `transformer/config.json` that this network uses. Missing keys have diffusers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default)]
 pub struct ZImageConfig {
     /// The network's class in diffusers.
     #[serde(rename = "_class_name")]
     pub class_name: Option<String>,
-    /// Latent pixels under the edge of a token, for each of the embedders there are.
+    /// Edge of a patch, latent pixels, for each patch embedder.
     pub all_patch_size: Vec<usize>,
     /// Channels of a latent.
     pub in_channels: usize,
     /// Width of a token.
     pub dim: usize,
-    /// Blocks over image and prompt.
+    /// Number of joint blocks over image and text.
     pub n_layers: usize,
-    /// Blocks before them for either.
+    /// Number of refiner blocks before them, for image and for text.
     pub n_refiner_layers: usize,
     /// Attention heads.
     pub n_heads: usize,
     /// Epsilon of most norms.
     pub norm_eps: f64,
-    /// Whether queries and keys are normed.
+    /// Whether queries and keys have a norm.
     pub qk_norm: bool,
-    /// Width of the text encoder's states.
+    /// Width of the text encoder's hidden states.
     pub cap_feat_dim: usize,
-    /// Width of an image encoder's states, in networks that edit pictures.
+    /// Width of an image encoder's hidden states, in networks that edit pictures.
     pub siglip_feat_dim: Option<usize>,
     /// The base of the rotary frequencies.
     pub rope_theta: f64,
-    /// What a time of 0..=1 is multiplied by before it is embedded.
+    /// Factor of a time of 0..=1 before the sinusoidal embedding.
     pub t_scale: f64,
-    /// Values of a head that each axis turns: place in the prompt, rows, columns.
+    /// Values of a head that each axis of the rotary embedding rotates: text position, rows, columns.
     pub axes_dims: [usize; 3],
 }
 
@@ -59,7 +59,10 @@ impl Default for ZImageConfig {
 }
 
 impl ZImageConfig {
-    /// Refuses what this network cannot follow, naming key and value.
+    /// Checks that this network supports the configuration.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`] with key and value.
     pub fn check(&self) -> Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
         if let Some(class) = self.class_name.as_ref().filter(|class| *class != "ZImageTransformer2DModel") {
@@ -113,7 +116,7 @@ impl ZImageConfig {
         (self.dim as f64 / 3.0 * 8.0) as usize
     }
 
-    /// Width of what modulates the blocks.
+    /// Width of the time embedding, from which the modulation is computed.
     pub(super) fn modulation(&self) -> usize {
         self.dim.min(256)
     }
