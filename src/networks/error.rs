@@ -27,6 +27,6 @@ pub enum NetworkError {
 ///
 /// # Errors
 /// [`NetworkError::Cancelled`] once the job is cancelled.
-pub(super) fn checkpoint(cancel: &CancelToken) -> Result<(), NetworkError> {
+pub(super) fn check_cancelled(cancel: &CancelToken) -> Result<(), NetworkError> {
     if cancel.is_stopped() { Err(NetworkError::Cancelled) } else { Ok(()) }
 }

@@ -4,7 +4,7 @@
 use candle_core::{Result, Tensor};
 
 use super::blocks::linear_no_bias;
-use super::error::checkpoint;
+use super::error::check_cancelled;
 use super::ops::{Embedding, Linear, Mask, RmsNorm, RotaryEmbedding, RotaryPairs, attention, silu_gated};
 use super::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
@@ -176,7 +176,7 @@ impl Qwen3Encoder {
         let table = vb.stored((config.vocab_size, config.hidden_size), "embed_tokens.weight")?;
         let mut built = Vec::with_capacity(layers);
         for i in 0..layers.min(config.num_hidden_layers) {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             built.push(Layer::new(&vb.pp(format!("layers.{i}")), &config)?);
         }
         Ok(Self {
@@ -204,11 +204,13 @@ impl Qwen3Encoder {
         heads.contiguous()?.reshape((1, tokens, shared * times * head))
     }
 
-    /// The hidden states of token ids after each of `layers`, without the final norm, side by side: `[1, N, L·C]`. A
-    /// token sees those before it and itself, but none of the last `padding` ones, which see all others.
+    /// The hidden states of token ids after each of the L `layers` (counted from 1), without the final norm,
+    /// concatenated by channel: `[1, N, L·C]`. Attention is causal. The last `padding` tokens are masked as keys and
+    /// attend to all others.
     ///
     /// # Errors
-    /// [`NetworkError::Cancelled`] once the job was stopped, checked between layers. If a layer was not built.
+    /// [`NetworkError::Cancelled`] once the job is cancelled, which is checked between layers. If a layer was not
+    /// built, or an id is outside the embedding table.
     pub fn forward(
         &self,
         ids: &[u32],
@@ -225,7 +227,7 @@ impl Qwen3Encoder {
         let mut x = self.tokens.forward(ids)?.unsqueeze(0)?;
         let mut states = Vec::with_capacity(layers.len());
         for (index, layer) in self.layers.iter().enumerate() {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             let normed = layer.norm1.forward(&x)?;
             let query = rotary.forward(&layer.query_norm.forward(&layer.query.forward(&normed)?)?)?;
             let key = rotary.forward(&layer.key_norm.forward(&layer.key.forward(&normed)?)?)?;
@@ -233,8 +235,8 @@ impl Qwen3Encoder {
             let attended = self.attend([&query, &key, &value], real)?;
             x = layer.out.forward_add(&attended, &x)?;
             let normed = layer.norm2.forward(&x)?;
-            let (gate, wide) = (layer.gate.forward(&normed)?, layer.expand.forward(&normed)?);
-            x = layer.contract.forward_add(&silu_gated(&self.runtime, &gate, &wide)?, &x)?;
+            let (gate, up) = (layer.gate.forward(&normed)?, layer.expand.forward(&normed)?);
+            x = layer.contract.forward_add(&silu_gated(&self.runtime, &gate, &up)?, &x)?;
             if layers.contains(&(index + 1)) {
                 states.push(x.clone());
             }
@@ -246,7 +248,7 @@ impl Qwen3Encoder {
         Ok(Tensor::cat(&states, 2)?)
     }
 
-    /// Causal attention of the first `real` tokens among each other, and attention of all others to them.
+    /// Causal attention among the first `real` tokens, and attention of the padding tokens to them.
     fn attend(&self, [query, key, value]: [&Tensor; 3], real: usize) -> Result<Tensor> {
         let heads = self.config.num_attention_heads;
         let tokens = query.dim(1)?;

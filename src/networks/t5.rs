@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::blocks::linear_no_bias;
-use super::error::checkpoint;
+use super::error::check_cancelled;
 use super::ops::{Embedding, Linear, RelativeBias, RmsNorm, attention_with_relative_bias, gelu_tanh_gated};
 use super::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
@@ -178,7 +178,7 @@ impl T5Encoder {
         let biases = blocks.get(buckets, "0.layer.0.SelfAttention.relative_attention_bias.weight")?;
         let mut layers = Vec::with_capacity(config.num_layers);
         for i in 0..config.num_layers {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             layers.push(Layer::new(&blocks.pp(i), &config)?);
         }
         let final_norm = vb.get(config.d_model, "encoder.final_layer_norm.weight")?;
@@ -215,7 +215,7 @@ impl T5Encoder {
         })?;
         let mut x = self.tokens.forward(ids)?.unsqueeze(0)?;
         for layer in &self.layers {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             let normed = layer.norm1.forward(&x)?;
             let [query, key, value] =
                 [&layer.query, &layer.key, &layer.value].map(|map| map.forward(&normed));

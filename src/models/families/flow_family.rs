@@ -36,12 +36,12 @@ pub(super) trait FlowConfigs: Send + Sync + Sized + 'static {
         scheduler.with_even_flow_times()
     }
 
-    /// The scheduler's configuration for a picture of `tokens` image tokens that is drawn in `steps` steps.
+    /// The scheduler's configuration for a run of `steps` steps on `tokens` image tokens.
     fn scheduler_for(scheduler: &SchedulerConfig, tokens: usize, _steps: usize) -> SchedulerConfig {
         scheduler.for_image_tokens(tokens)
     }
 
-    /// The parts with weights but for the VAE, in the order in which they are loaded.
+    /// The parts with weights except the VAE, in loading order.
     fn parts(&self) -> Vec<&'static str>;
 
     /// The values of the profile that depend on the model. `names`: its names, in lower case.

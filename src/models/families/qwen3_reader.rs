@@ -1,20 +1,21 @@
-//! Prompts as Qwen3 reads them in diffusers' pipelines: as the one message of a chat that is to be answered.
+//! Qwen3's tokenization of prompts as in diffusers' pipelines: the only user message of a chat, in the chat template
+//! with a generation prompt.
 
 use super::plain_prompt;
 use crate::models::text_tokenizer::check_rows;
 use crate::models::{ModelError, TextTokenizer};
 use crate::store::ModelFiles;
 
-/// The beginning of Qwen3's chat template, before a user's message.
+/// The part of Qwen3's chat template before the user message.
 const BEFORE: &str = "<|im_start|>user\n";
-/// What follows the message where the answer may begin with a thought.
+/// The part after the message, with thinking enabled.
 pub(super) const MAY_THINK: &str = "<|im_end|>\n<|im_start|>assistant\n";
-/// What follows it where the thought is left out.
+/// The part after the message, with thinking disabled.
 pub(super) const DOES_NOT_THINK: &str = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n";
-/// The token that fills a prompt up to a length.
+/// The padding token.
 const PAD: &str = "<|endoftext|>";
 
-/// Qwen3's tokenizer and the template of a prompt.
+/// Qwen3's tokenizer and chat template.
 pub(super) struct Qwen3Reader {
     tokenizer: TextTokenizer,
     after: &'static str,
@@ -22,8 +23,8 @@ pub(super) struct Qwen3Reader {
 }
 
 impl Qwen3Reader {
-    /// Reads the tokenizer in a model's folder. `after`: the end of the template; `length`: tokens at most, those of the
-    /// template included.
+    /// Reads the tokenizer in a model's folder. `after`: the part of the template after the message; `length`: most
+    /// tokens, those of the template included.
     pub(super) fn open(
         files: &ModelFiles,
         folder: &str,
@@ -31,7 +32,7 @@ impl Qwen3Reader {
         length: usize,
     ) -> Result<Self, ModelError> {
         let tokenizer = TextTokenizer::open(files, folder)?;
-        // Without them the template would be read as letters.
+        // Without these special tokens the template would be tokenized as plain text.
         for token in ["<|im_start|>", "<|im_end|>"] {
             tokenizer.id(token)?;
         }
@@ -42,7 +43,10 @@ impl Qwen3Reader {
         format!("{BEFORE}{prompt}{}", self.after)
     }
 
-    /// The ids of a prompt for an encoder with vectors for `rows` tokens.
+    /// The ids of a prompt in the template, truncated to the length. `rows`: of the encoder's embedding table.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`] and [`ModelError::TokenWithoutRow`].
     pub(super) fn ids(&self, prompt: &str, rows: usize) -> Result<Vec<u32>, ModelError> {
         let mut ids = self.tokenizer.ids(&self.message(prompt))?;
         ids.truncate(self.length);
@@ -62,10 +66,10 @@ impl Qwen3Reader {
 
     /// Remarks on parts of a prompt that have no effect, one sentence each.
     pub(super) fn remarks_on(&self, prompt: &str, family: &str) -> Vec<String> {
-        // A prompt that cannot be read is an error later.
+        // A prompt that cannot be tokenized is an error when it is encoded.
         let count = |text: &str| self.tokenizer.ids(text).map_or(0, |ids| ids.len());
-        let around = count(&self.message(""));
-        let tokens = count(&self.message(prompt)).saturating_sub(around);
-        plain_prompt::remarks_on(prompt, family, tokens, self.length - around.min(self.length))
+        let template = count(&self.message(""));
+        let tokens = count(&self.message(prompt)).saturating_sub(template);
+        plain_prompt::remarks_on(prompt, family, tokens, self.length - template.min(self.length))
     }
 }

@@ -1,6 +1,6 @@
 //! Pipelines that are known but not supported, with the reason for each.
 
-/// Pipelines of other networks, by the beginnings of their names, and what is different.
+/// Beginnings of pipeline class names, and why such models are not supported.
 const UNSUPPORTED: [(&str, &str); 17] = [
     ("StableDiffusionXLInstructPix2Pix", "its UNet also takes the picture that is edited"),
     ("StableDiffusionDepth2Img", "its UNet also takes a depth map"),

@@ -5,7 +5,7 @@ use crate::networks::NetworkError;
 /// FLUX.2's class in diffusers, whose latents are normalised by a batch norm.
 const FLUX2: &str = "AutoencoderKLFlux2";
 
-/// The keys of `vae/config.json` this network follows. Keys left out have diffusers' defaults.
+/// The keys of `vae/config.json` that this network uses. Missing keys have diffusers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default)]
 pub struct AutoencoderConfig {
@@ -20,35 +20,35 @@ pub struct AutoencoderConfig {
     pub latent_channels: usize,
     /// Channels of each level.
     pub block_out_channels: Vec<usize>,
-    /// Channels of each level of the decoder, where it has others than the encoder (FLUX.2's small decoder).
+    /// Channels of each decoder level, where they differ from the encoder's (FLUX.2's small decoder).
     pub decoder_block_out_channels: Option<Vec<usize>>,
     /// ResNet blocks of each encoder level; the decoder has one more.
     pub layers_per_block: usize,
-    /// Norm groups.
+    /// Groups of the group norms.
     pub norm_num_groups: usize,
     /// Whether a 1×1 convolution follows the encoder.
     pub use_quant_conv: bool,
     /// Whether a 1×1 convolution precedes the decoder.
     pub use_post_quant_conv: bool,
-    /// Whether the middle has attention.
+    /// Whether the mid block has self-attention.
     pub mid_block_add_attention: bool,
-    /// Scale of a latent, in networks that do not normalise it themselves.
+    /// Factor from VAE space to model space, in networks without a batch norm of the latents.
     pub scaling_factor: f64,
-    /// Shift of a latent.
+    /// Shift that is subtracted in VAE space before scaling.
     pub shift_factor: Option<f64>,
     /// FLUX.2: epsilon of the batch norm of a latent's patches.
     pub batch_norm_eps: f64,
-    /// FLUX.2: rows and columns of these patches; only 2×2 is followed.
+    /// FLUX.2: rows and columns of these patches; only 2×2 is supported.
     pub patch_size: [usize; 2],
     /// Activation.
     pub act_fn: String,
-    /// Kind of each encoder level.
+    /// Block type of each encoder level.
     pub down_block_types: Vec<String>,
-    /// Kind of each decoder level.
+    /// Block type of each decoder level.
     pub up_block_types: Vec<String>,
     /// Means of a latent's channels, instead of scale and shift; not supported.
     pub latents_mean: Option<Vec<f64>>,
-    /// Deviations of a latent's channels; not supported.
+    /// Standard deviations of a latent's channels; not supported.
     pub latents_std: Option<Vec<f64>>,
 }
 
@@ -80,10 +80,13 @@ impl Default for AutoencoderConfig {
 }
 
 impl AutoencoderConfig {
-    /// Refuses what this network cannot follow, naming key and value.
+    /// Checks that this network supports the configuration.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`] with key and value.
     pub fn check(&self) -> Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
-        // Networks of one's own have longer names; diffusers' asymmetric one has another decoder.
+        // Derived classes have prefixes; diffusers' `AsymmetricAutoencoderKL` has another decoder.
         let is_plain = |class: &&String| class.ends_with("AutoencoderKL") && !class.starts_with("Asymmetric");
         if let Some(class) = self.class_name.as_ref().filter(|class| !is_plain(class) && *class != FLUX2) {
             return refuse("_class_name", class.clone(), "AutoencoderKL or AutoencoderKLFlux2");
@@ -150,7 +153,7 @@ impl AutoencoderConfig {
         self.class_name.as_deref() == Some(FLUX2)
     }
 
-    /// Scale and shift of a latent as the network writes it: `(latent − shift) · scale` is what a denoiser sees.
+    /// Scale and shift from VAE space to model space: `(latent − shift) · scale`.
     pub fn scale_and_shift(&self) -> [f64; 2] {
         if self.normalises_patches() {
             return [1.0, 0.0];
@@ -158,7 +161,7 @@ impl AutoencoderConfig {
         [self.scaling_factor, self.shift_factor.unwrap_or(0.0)]
     }
 
-    /// Picture pixels under the edge of one latent pixel.
+    /// Downscale factor: picture pixels along the edge of a latent pixel.
     pub fn downscale(&self) -> usize {
         1 << (self.block_out_channels.len() - 1)
     }

@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use super::region::Region;
 use crate::networks::NetworkError;
 use crate::networks::blocks::ResnetBlock;
-use crate::networks::error::checkpoint;
+use crate::networks::error::check_cancelled;
 use crate::networks::ops::{Conv2d, Epilogue, GroupNorm, GroupStatistics, NormSilu, crop};
 use crate::request::CancelToken;
 
@@ -193,7 +193,7 @@ pub(super) fn run(
     let parts = places.iter().map(|places| cut(input, whole, places[0]));
     let mut parts = parts.collect::<candle_core::Result<Vec<_>>>()?;
     for (i, layer) in layers.iter().enumerate() {
-        checkpoint(cancel)?;
+        check_cancelled(cancel)?;
         let cores: Vec<_> = cores.iter().zip(&places).map(|(core, place)| core[i].within(place[i])).collect();
         parts = layer.run(parts, &cores, norms)?;
         for (part, places) in parts.iter_mut().zip(&places) {

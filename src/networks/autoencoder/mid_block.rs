@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::{AutoencoderConfig, NORM_EPS};
 use crate::networks::blocks::{NormConfig, ResnetBlock, group_norm, linear_or_conv1x1};
-use crate::networks::error::checkpoint;
+use crate::networks::error::check_cancelled;
 use crate::networks::ops::{GroupNorm, Linear, Mask, attention, from_tokens, to_tokens};
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
@@ -79,10 +79,10 @@ impl MidBlock {
     pub(super) fn forward(&self, mut x: Tensor, cancel: &CancelToken) -> Result<Tensor, NetworkError> {
         x = self.first.forward(x, None)?;
         if let Some(attention) = &self.attention {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             x = attention.forward(&x)?;
         }
-        checkpoint(cancel)?;
+        check_cancelled(cancel)?;
         Ok(self.second.forward(x, None)?)
     }
 

@@ -12,7 +12,7 @@ mod tiles;
 use candle_core::Tensor;
 
 use super::blocks::{NormConfig, ResnetBlock, conv, conv3x3, group_norm};
-use super::error::checkpoint;
+use super::error::check_cancelled;
 use super::ops::{Conv2d, Epilogue, GroupNorm, NormSilu, Padding};
 use super::{NetworkError, Parameters};
 use crate::request::CancelToken;
@@ -48,7 +48,7 @@ struct Decoder {
 pub struct Autoencoder {
     encoder: Encoder,
     decoder: Decoder,
-    /// FLUX.2's.
+    /// The batch norm of FLUX.2's latents.
     patch_norm: Option<PatchNorm>,
 }
 
@@ -154,7 +154,7 @@ impl Autoencoder {
         let latent_size = layers::sizes(layers, [height, width])[layers.len()];
         let held = middle_bytes(mid_block, picture, latent_size)?;
         let mut x = tiles::forward(layers, picture, limits, held, Sample::Squares, cancel)?;
-        checkpoint(cancel)?;
+        check_cancelled(cancel)?;
         x = mid_block.forward(x, cancel)?;
         x = conv_out.forward_normed(&x, NormSilu::new(norm, None), Epilogue::None)?;
         if let Some(quant) = quant {
@@ -183,7 +183,7 @@ impl Autoencoder {
         if let Some(post_quant) = post_quant {
             x = post_quant.forward(&x)?;
         }
-        checkpoint(cancel)?;
+        check_cancelled(cancel)?;
         x = mid_block.forward(conv_in.forward(&x)?, cancel)?;
         let (_, _, height, width) = latent.dims4()?;
         let held = middle_bytes(mid_block, latent, [height, width])?;

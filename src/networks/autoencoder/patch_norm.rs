@@ -1,5 +1,5 @@
-//! The batch norm of FLUX.2's autoencoder over 2×2 patches of a latent: each channel has a mean and a variance at each of
-//! the four places of a patch.
+//! The batch norm of FLUX.2's latents over 2×2 patches: each channel has a mean and a variance for each of the four
+//! positions in a patch.
 //!
 //! Source: diffusers' `AutoencoderKLFlux2` and `Flux2KleinPipeline`, where a patch's 4·C values are channels.
 
@@ -31,8 +31,8 @@ impl PatchNorm {
         })
     }
 
-    /// Statistics of every pixel of `like`, `[B, C, H, W]`.
-    fn spread(statistics: &Tensor, like: &Tensor) -> Result<Tensor> {
+    /// The statistics tiled over a latent of the size of `like` `[B, C, H, W]`: `[1, C, H, W]`.
+    fn tiled(statistics: &Tensor, like: &Tensor) -> Result<Tensor> {
         let (_, _, height, width) = like.dims4()?;
         let whole = statistics.repeat((1, 1, height.div_ceil(2), width.div_ceil(2)))?;
         whole.narrow(2, 0, height)?.narrow(3, 0, width)?.to_dtype(like.dtype())
@@ -40,16 +40,16 @@ impl PatchNorm {
 
     /// A posterior's mean and log-variance, normalised.
     pub(super) fn normalise(&self, [mean, log_variance]: [Tensor; 2]) -> Result<[Tensor; 2]> {
-        let centred = mean.broadcast_sub(&Self::spread(&self.mean, &mean)?)?;
-        let mean = centred.broadcast_div(&Self::spread(&self.deviation, &mean)?)?;
-        let of_latent = Self::spread(&self.log_variance, &log_variance)?;
+        let centred = mean.broadcast_sub(&Self::tiled(&self.mean, &mean)?)?;
+        let mean = centred.broadcast_div(&Self::tiled(&self.deviation, &mean)?)?;
+        let of_latent = Self::tiled(&self.log_variance, &log_variance)?;
         Ok([mean, log_variance.broadcast_sub(&of_latent)?])
     }
 
     /// The inverse of [`Self::normalise`] for a latent.
     pub(super) fn denormalise(&self, latent: &Tensor) -> Result<Tensor> {
-        let scaled = latent.broadcast_mul(&Self::spread(&self.deviation, latent)?)?;
-        scaled.broadcast_add(&Self::spread(&self.mean, latent)?)
+        let scaled = latent.broadcast_mul(&Self::tiled(&self.deviation, latent)?)?;
+        scaled.broadcast_add(&Self::tiled(&self.mean, latent)?)
     }
 }
 

@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use super::layers::{Layer, NormStatistics, peak_values, run, sizes};
 use super::region::{Region, grid, spread};
 use crate::networks::NetworkError;
-use crate::networks::error::checkpoint;
+use crate::networks::error::check_cancelled;
 use crate::networks::ops::GroupStatistics;
 use crate::request::CancelToken;
 
@@ -174,7 +174,7 @@ pub(super) fn assemble(
     let mut result = Vec::new();
     let mut channels = 0;
     for tile in tiles {
-        checkpoint(cancel)?;
+        check_cancelled(cancel)?;
         let mut norms = NormStatistics::Given(statistics.iter());
         let part = run(layers, x, sizes, &[*tile], &mut norms, cancel)?.swap_remove(0);
         channels = part.dim(1)?;

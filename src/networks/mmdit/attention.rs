@@ -33,24 +33,24 @@ impl Qkv {
     }
 }
 
-/// The norms of queries and keys, each head by itself.
+/// QK norm: RMS norms of queries and keys in each head.
 pub(super) struct HeadNorms([RmsNorm; 2]);
 
 impl HeadNorms {
-    /// `names`: of the queries' norm and of the keys'; `head`: width of a head.
+    /// `names`: of the norms' weights, queries first; `head`: width of a head.
     pub(super) fn new(vb: &Parameters, names: [&str; 2], head: usize, eps: f64) -> Result<Self> {
         let norm = |name: &str| RmsNorm::new(vb.runtime(), &vb.pp(name).get(head, "weight")?, eps);
         Ok(Self([norm(names[0])?, norm(names[1])?]))
     }
 
-    /// Of queries, keys and values, `[1, N, H·D]` each.
+    /// Normalises queries and keys of `[query, key, value]`, `[1, N, H·D]` each.
     pub(super) fn forward(&self, [query, key, value]: [Tensor; 3]) -> Result<Qkv> {
         let Self([of_query, of_key]) = self;
         Ok(Qkv([of_query.forward(&query)?, of_key.forward(&key)?, value]))
     }
 }
 
-/// A stream's maps to queries, keys and values, with norms of the first two in each head in most networks.
+/// A stream's query, key and value projections, with QK norm in most networks.
 pub(super) struct QkvMaps {
     runtime: Runtime,
     maps: [Linear; 3],

@@ -38,7 +38,7 @@ impl EmbeddingMlp {
         })
     }
 
-    /// The same without biases.
+    /// The same with layers without biases.
     pub(super) fn without_biases(vb: &Parameters, inputs: usize, width: usize) -> Result<Self> {
         Ok(Self {
             runtime: vb.runtime().clone(),

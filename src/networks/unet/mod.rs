@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::blocks::{NormConfig, ResnetBlock, conv, conv3x3, group_norm, linear};
 use super::cross_attention::ContextKv;
-use super::error::checkpoint;
+use super::error::check_cancelled;
 use super::ops::{
     Conv2d, Epilogue, GroupNorm, Linear, NormSilu, Padding, concat_channels, expand_batch, silu,
 };
@@ -104,7 +104,7 @@ impl UNet {
         // Channels of each skip connection.
         let mut skips = vec![inputs];
         for (level, &outputs) in channels.iter().enumerate() {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             let vb = vb.pp(format!("down_blocks.{level}"));
             let mut blocks = Level { resnets: Vec::new(), attentions: Vec::new(), resample: None };
             for i in 0..layers(level) {
@@ -146,7 +146,7 @@ impl UNet {
         let mut up = Vec::with_capacity(levels);
         let mut inputs = last;
         for index in 0..levels {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             let level = levels - 1 - index;
             let vb = vb.pp(format!("up_blocks.{index}"));
             let outputs = channels[level];
@@ -281,7 +281,7 @@ impl UNet {
         let mut skips = vec![x.clone()];
         for level in &self.down {
             for (i, resnet) in level.resnets.iter().enumerate() {
-                checkpoint(cancel)?;
+                check_cancelled(cancel)?;
                 x = resnet.forward(x, Some(&time))?;
                 if let Some(attention) = level.attentions.get(i) {
                     x = attend(attention, &x)?;
@@ -293,7 +293,7 @@ impl UNet {
                 skips.push(x.clone());
             }
         }
-        checkpoint(cancel)?;
+        check_cancelled(cancel)?;
         if let Some(MidBlock { resnets: [first, second], attention }) = &self.mid_block {
             x = first.forward(x, Some(&time))?;
             x = attend(attention, &x)?;
@@ -301,7 +301,7 @@ impl UNet {
         }
         for level in &self.up {
             for (i, resnet) in level.resnets.iter().enumerate() {
-                checkpoint(cancel)?;
+                check_cancelled(cancel)?;
                 if let Some(skip) = skips.pop() {
                     x = concat_channels(&x, &expand_batch(&skip, x.dim(0)?)?)?;
                 }

@@ -49,7 +49,7 @@ impl FlowFamily for Flux2 {
         Ok(Self(Qwen3Reader::open(files, TOKENIZER, DOES_NOT_THINK, TOKENS)?))
     }
 
-    /// The transformer sees the padding tokens too, so that their states are computed like the others.
+    /// The transformer attends to padding tokens too, so that their hidden states are needed.
     fn embed(
         &self,
         runtime: &Runtime,

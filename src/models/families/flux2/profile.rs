@@ -1,4 +1,4 @@
-//! What is known of a FLUX.2 klein model from its configuration.
+//! Configurations and profile of FLUX.2 klein.
 
 use super::super::flow_family::FlowConfigs;
 use super::super::flow_profile::{LATENT_EDGE, Special, check_width, read_part};
@@ -16,20 +16,21 @@ pub(super) const TOKENIZER: &str = "tokenizer";
 
 /// Tokens of a prompt, those of the chat template and the padding included.
 pub(super) const TOKENS: usize = 512;
-/// Layers of Qwen3 whose hidden states are read.
+/// Layers of Qwen3 whose hidden states are used.
 pub(super) const TEXT_LAYERS: [usize; 3] = [9, 18, 27];
 
 /// The configurations of a model's text encoder and transformer.
 pub(in super::super) struct Configs {
     pub(super) text: Qwen3Config,
     pub(super) transformer: Flux2Config,
-    /// Whether the model is distilled to few steps without guidance; told by its index or by its name.
+    /// Whether the model is distilled for few steps without guidance, by its index or its name.
     is_distilled: bool,
 }
 
-/// The logarithm of the shift of a flow's times for this many image tokens and steps.
+/// The logarithm of the timestep shift for this many image tokens and steps.
 ///
-/// Source: diffusers' `compute_empirical_mu` (Black Forest Labs): a line in the steps between fits for 10 and for 200.
+/// Source: diffusers' `compute_empirical_mu` (Black Forest Labs): interpolated linearly in the steps between fits for
+/// 10 and 200 steps.
 fn empirical_mu(tokens: usize, steps: usize) -> f64 {
     let (tokens, steps) = (tokens as f64, steps as f64);
     let of_10 = 8.738_095_24e-5 * tokens + 1.898_333_33;
@@ -105,7 +106,7 @@ impl FlowConfigs for Configs {
 mod tests {
     use super::*;
 
-    /// Values of diffusers' function.
+    /// The expected values are those of diffusers' function.
     #[test]
     fn the_shift_follows_the_size_and_the_steps() {
         for (tokens, steps, mu) in

@@ -19,7 +19,7 @@ use crate::store::ModelFiles;
 /// Z-Image.
 pub(super) struct ZImage {
     reader: Qwen3Reader,
-    /// The layer of the language model whose states are read.
+    /// The layer of the language model whose hidden states are used.
     layer: usize,
 }
 

@@ -13,7 +13,7 @@ use super::embedding::{EmbeddingMlp, sinusoids};
 use super::flux::{SingleBlock, THETA};
 use super::joint_block::{EPS, JointBlock, JointBlockConfig};
 use crate::networks::blocks::linear;
-use crate::networks::error::checkpoint;
+use crate::networks::error::check_cancelled;
 use crate::networks::ops::{Linear, Modulation, RmsNorm, RotaryEmbedding};
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
@@ -113,12 +113,12 @@ impl ChromaTransformer {
         };
         let mut double_blocks = Vec::with_capacity(config.num_layers);
         for i in 0..config.num_layers {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             double_blocks.push(JointBlock::new(&vb.pp(format!("transformer_blocks.{i}")), double)?);
         }
         let mut single_blocks = Vec::with_capacity(config.num_single_layers);
         for i in 0..config.num_single_layers {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             let vb = vb.pp(format!("single_transformer_blocks.{i}"));
             single_blocks.push(SingleBlock::new(&vb, width, heads, false)?);
         }
@@ -179,14 +179,14 @@ impl ChromaTransformer {
         let mut text = context.tokens.clone();
         let mut image = self.image_in.forward(tokens)?;
         for (i, block) in self.double_blocks.iter().enumerate() {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             let modulations = [modulation(text_start + 6 * i, 6)?, modulation(image_start + 6 * i, 6)?];
             [text, image] = block.forward_modulated([&text, &image], &modulations, Some(positions))?;
         }
         let text_tokens = text.dim(1)?;
         let mut x = Tensor::cat(&[text, image], 1)?;
         for (i, block) in self.single_blocks.iter().enumerate() {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             x = block.forward_modulated(&x, &modulation(3 * i, 3)?, positions)?;
         }
         let image = x.narrow(1, text_tokens, x.dim(1)? - text_tokens)?;

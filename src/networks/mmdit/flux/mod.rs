@@ -11,7 +11,7 @@ pub(super) use self::single_block::SingleBlock;
 use super::embedding::{EmbeddingMlp, SINUSOIDS};
 use super::joint_block::{EPS, JointBlock, JointBlockConfig};
 use crate::networks::blocks::linear;
-use crate::networks::error::checkpoint;
+use crate::networks::error::check_cancelled;
 use crate::networks::ops::{Linear, Modulation, RotaryEmbedding, silu};
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
@@ -85,12 +85,12 @@ impl FluxTransformer {
         };
         let mut double_blocks = Vec::with_capacity(config.num_layers);
         for i in 0..config.num_layers {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             double_blocks.push(JointBlock::new(&vb.pp(format!("transformer_blocks.{i}")), double)?);
         }
         let mut single_blocks = Vec::with_capacity(config.num_single_layers);
         for i in 0..config.num_single_layers {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             let vb = vb.pp(format!("single_transformer_blocks.{i}"));
             single_blocks.push(SingleBlock::new(&vb, width, config.num_attention_heads, true)?);
         }
@@ -155,13 +155,13 @@ impl FluxTransformer {
         let mut text = context.tokens.clone();
         let mut image = self.image_in.forward(tokens)?;
         for block in &self.double_blocks {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             [text, image] = block.forward([&text, &image], &vector, Some(positions))?;
         }
         let text_tokens = text.dim(1)?;
         let mut x = Tensor::cat(&[text, image], 1)?;
         for block in &self.single_blocks {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             x = block.forward(&x, &vector, positions)?;
         }
         let image = x.narrow(1, text_tokens, x.dim(1)? - text_tokens)?;

@@ -1,5 +1,5 @@
-//! The blocks of FLUX.2's transformer. They have no biases and no modulation of their own: one is computed for all
-//! blocks of a kind.
+//! The blocks of FLUX.2's transformer, without biases and without modulation layers: all blocks of a kind share one
+//! modulation.
 
 use candle_core::{Result, Tensor};
 
@@ -61,8 +61,7 @@ impl Stream {
     }
 }
 
-/// A double-stream block: text and image have weights of their own and attend to both. diffusers'
-/// `Flux2TransformerBlock`.
+/// A double-stream block: separate weights for text and image, and joint attention. diffusers' `Flux2TransformerBlock`.
 pub(super) struct DoubleBlock {
     text: Stream,
     image: Stream,
@@ -95,10 +94,10 @@ impl DoubleBlock {
         let joint = qkv(&self.text, text, of_text)?.join(&qkv(&self.image, image, of_image)?)?;
         let attended = joint.attend(&self.image.runtime, self.heads, Some(rotary))?;
         drop(joint);
-        let (words, pixels) = (text.dim(1)?, image.dim(1)?);
+        let (text_tokens, image_tokens) = (text.dim(1)?, image.dim(1)?);
         Ok([
-            self.text.add(text, &attended.narrow(1, 0, words)?, of_text)?,
-            self.image.add(image, &attended.narrow(1, words, pixels)?, of_image)?,
+            self.text.add(text, &attended.narrow(1, 0, text_tokens)?, of_text)?,
+            self.image.add(image, &attended.narrow(1, text_tokens, image_tokens)?, of_image)?,
         ])
     }
 }
@@ -107,7 +106,7 @@ impl DoubleBlock {
 /// `Flux2SingleTransformerBlock`.
 pub(super) struct SingleBlock {
     runtime: Runtime,
-    /// To queries, keys, values and the two halves of the feed-forward.
+    /// The fused projection to queries, keys, values and the two halves of the feed-forward.
     fused: Linear,
     norms: HeadNorms,
     out: Linear,

@@ -2,18 +2,18 @@
 
 use crate::networks::NetworkError;
 
-/// The keys of `transformer/config.json` this network follows. Keys left out have diffusers' defaults.
+/// The keys of `transformer/config.json` that this network uses. Missing keys have diffusers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default)]
 pub struct Flux2Config {
     /// The network's class in diffusers.
     #[serde(rename = "_class_name")]
     pub class_name: Option<String>,
-    /// Edge of the patches that the network makes itself; only 1 is followed.
+    /// Edge of the patches that the network makes itself; only 1 is supported, as its input is patchified.
     pub patch_size: usize,
     /// Channels of an image token: those of a 2×2 patch of a latent.
     pub in_channels: usize,
-    /// Channels of an output token, if not as many.
+    /// Channels of an output token, if different.
     pub out_channels: Option<usize>,
     /// Double-stream blocks.
     pub num_layers: usize,
@@ -25,9 +25,9 @@ pub struct Flux2Config {
     pub num_attention_heads: usize,
     /// Width of the text encoder's hidden states.
     pub joint_attention_dim: usize,
-    /// Width of the sinusoidal time embedding; only 256 is followed.
+    /// Width of the sinusoidal time embedding; only 256 is supported.
     pub timestep_guidance_channels: usize,
-    /// Hidden width of a feed-forward over the width of a token.
+    /// Hidden width of a feed-forward, as a multiple of a token's.
     pub mlp_ratio: f64,
     /// Rotary dimensions of each axis: time, row, column, text position.
     pub axes_dims_rope: [usize; 4],
@@ -62,7 +62,10 @@ impl Default for Flux2Config {
 }
 
 impl Flux2Config {
-    /// Refuses what this network cannot follow, naming key and value.
+    /// Checks that this network supports the configuration.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`] with key and value.
     pub fn check(&self) -> Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
         if let Some(class) = self.class_name.as_ref().filter(|class| *class != "Flux2Transformer2DModel") {

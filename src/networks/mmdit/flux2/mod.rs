@@ -1,6 +1,6 @@
 //! The denoising network of FLUX.2: diffusers' `Flux2Transformer2DModel`.
 //!
-//! Source: Black Forest Labs 2025, <https://github.com/black-forest-labs/flux2>, in diffusers' arrangement.
+//! Source: Black Forest Labs 2025, <https://github.com/black-forest-labs/flux2>, as implemented in diffusers.
 
 mod blocks;
 mod config;
@@ -10,14 +10,14 @@ use candle_core::Tensor;
 use self::blocks::{DoubleBlock, SingleBlock};
 use super::embedding::{EmbeddingMlp, SINUSOIDS};
 use crate::networks::blocks::linear_no_bias;
-use crate::networks::error::checkpoint;
+use crate::networks::error::check_cancelled;
 use crate::networks::ops::{Linear, Modulation, RotaryEmbedding, silu};
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
 
 pub use config::Flux2Config;
 
-/// Factor on a time of 0..=1 and on a guidance scale before their sinusoidal embedding.
+/// Factor of a time of 0..=1 and of a guidance scale before the sinusoidal embedding.
 const NUMBER_SCALE: f64 = 1000.0;
 
 /// The network.
@@ -36,9 +36,9 @@ pub struct Flux2Transformer {
     config: Flux2Config,
 }
 
-/// The embedded prompt, the same at every step.
+/// The conditioning from a prompt, the same at every step.
 pub struct Flux2Context {
-    /// `[1, M, C]`.
+    /// Text tokens, `[1, M, C]`.
     tokens: Tensor,
     /// Embedded guidance scale, `[1, C]`, in networks that take one.
     guidance: Option<Tensor>,
@@ -51,12 +51,12 @@ impl Flux2Transformer {
         let width = config.width();
         let mut double_blocks = Vec::with_capacity(config.num_layers);
         for i in 0..config.num_layers {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             double_blocks.push(DoubleBlock::new(&vb.pp(format!("transformer_blocks.{i}")), &config)?);
         }
         let mut single_blocks = Vec::with_capacity(config.num_single_layers);
         for i in 0..config.num_single_layers {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             let vb = vb.pp(format!("single_transformer_blocks.{i}"));
             single_blocks.push(SingleBlock::new(&vb, &config)?);
         }
@@ -94,8 +94,8 @@ impl Flux2Transformer {
         Ok(Flux2Context { tokens: self.text_in.forward(states)?, guidance })
     }
 
-    /// The rotary embedding of a prompt and of a picture of `rows` × `columns` tokens. The axes are time, row, column
-    /// and text position: text counts on the last one.
+    /// The rotary embedding of the text tokens and of an image of `rows` × `columns` tokens. The axes are time, row,
+    /// column and text position.
     ///
     /// # Errors
     /// The tensor library's.
@@ -104,7 +104,7 @@ impl Flux2Transformer {
         context: &Flux2Context,
         [rows, columns]: [usize; 2],
     ) -> Result<RotaryEmbedding, NetworkError> {
-        let text = (0..context.tokens.dim(1)?).map(|place| [0.0, 0.0, 0.0, place as f64]);
+        let text = (0..context.tokens.dim(1)?).map(|position| [0.0, 0.0, 0.0, position as f64]);
         let image =
             (0..rows).flat_map(|row| (0..columns).map(move |column| [0.0, row as f64, column as f64, 0.0]));
         let all: Vec<[f64; 4]> = text.chain(image).collect();
@@ -112,11 +112,11 @@ impl Flux2Transformer {
         Ok(RotaryEmbedding::of_axes(&self.runtime, &all, axes_dims_rope, rope_theta)?)
     }
 
-    /// The flow for the tokens of a noisy latent `[1, L, 4·C]` at a time of 0..=1, its share of noise: `[1, L, 4·C]`.
+    /// The flow, noise − data, for the image tokens `[1, L, 4·C]` at a time from 0 (data) to 1 (noise): `[1, L, 4·C]`.
     ///
     /// # Errors
-    /// [`NetworkError::Cancelled`] once the job was stopped, checked between blocks. If the number of tokens is not that
-    /// of the positions.
+    /// [`NetworkError::Cancelled`] once the job is cancelled, which is checked between blocks. If the number of tokens
+    /// is not that of the positions.
     pub fn forward(
         &self,
         tokens: &Tensor,
@@ -138,16 +138,16 @@ impl Flux2Transformer {
         let mut text = context.tokens.clone();
         let mut image = self.image_in.forward(tokens)?;
         for block in &self.double_blocks {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             [text, image] = block.forward([&text, &image], &of_streams, positions)?;
         }
-        let words = text.dim(1)?;
+        let text_tokens = text.dim(1)?;
         let mut x = Tensor::cat(&[text, image], 1)?;
         for block in &self.single_blocks {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             x = block.forward(&x, &of_both, positions)?;
         }
-        let image = x.narrow(1, words, x.dim(1)? - words)?;
+        let image = x.narrow(1, text_tokens, x.dim(1)? - text_tokens)?;
         let norm = modulation(&self.modulation_out)?.norm(1, 0, self.config.eps)?;
         Ok(self.out.forward(&norm.forward(&image)?)?)
     }

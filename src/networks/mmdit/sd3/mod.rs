@@ -9,7 +9,7 @@ use candle_core::{Error, Tensor};
 use super::embedding::{EmbeddingMlp, SINUSOIDS};
 use super::joint_block::{EPS, JointBlock, JointBlockConfig};
 use crate::networks::blocks::linear;
-use crate::networks::error::checkpoint;
+use crate::networks::error::check_cancelled;
 use crate::networks::ops::{Linear, Modulation, silu};
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
@@ -49,7 +49,7 @@ impl Sd3Transformer {
         let (width, edge) = (config.width(), config.pos_embed_max_size);
         let mut blocks = Vec::with_capacity(config.num_layers);
         for i in 0..config.num_layers {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             let block = JointBlockConfig {
                 width,
                 heads: config.num_attention_heads,
@@ -128,7 +128,7 @@ impl Sd3Transformer {
         let mut text = context.tokens.clone();
         let mut image = self.image_in.forward_add(tokens, positions)?;
         for block in &self.blocks {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             [text, image] = block.forward([&text, &image], &vector, None)?;
         }
         let row = self.modulation_out.forward(&vector)?;

@@ -10,7 +10,7 @@ use candle_core::{Result, Tensor};
 use self::block::Block;
 use super::embedding::{SINUSOIDS, sinusoids};
 use crate::networks::blocks::linear;
-use crate::networks::error::checkpoint;
+use crate::networks::error::check_cancelled;
 use crate::networks::ops::{LayerNorm, Linear, RmsNorm, RotaryEmbedding, silu};
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
@@ -81,7 +81,7 @@ impl ZImageTransformer {
         let blocks = |name: &str, count: usize, is_modulated: bool| {
             let mut blocks = Vec::with_capacity(count);
             for i in 0..count {
-                checkpoint(cancel)?;
+                check_cancelled(cancel)?;
                 blocks.push(Block::new(&vb.pp(format!("{name}.{i}")), &config, is_modulated)?);
             }
             Ok::<_, NetworkError>(blocks)
@@ -124,7 +124,7 @@ impl ZImageTransformer {
         let mut tokens = padded(&embedded, &self.pad_tokens[1])?;
         let rotary = self.rotary(&text_positions(tokens.dim(1)?).collect::<Vec<_>>())?;
         for block in &self.text_refiner {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             tokens = block.forward(&tokens, None, &rotary)?;
         }
         Ok(ZImageContext { tokens })
@@ -167,12 +167,12 @@ impl ZImageTransformer {
         let image_tokens = tokens.dim(1)?;
         let mut image = padded(&self.image_in.forward(tokens)?, &self.pad_tokens[0])?;
         for block in &self.image_refiner {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             image = block.forward(&image, Some(&time), &positions.image)?;
         }
         let mut x = Tensor::cat(&[&image, &context.tokens], 1)?;
         for block in &self.blocks {
-            checkpoint(cancel)?;
+            check_cancelled(cancel)?;
             x = block.forward(&x, Some(&time), &positions.all)?;
         }
         let scale = (self.modulation_out.forward(&silu(&self.runtime, &time)?)?.flatten_all()? + 1.0)?;
