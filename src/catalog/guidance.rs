@@ -24,9 +24,4 @@ impl GuidanceKind {
     pub fn takes_negative_prompt(self) -> bool {
         self == Self::ClassifierFree
     }
-
-    /// The scale of classifier-free guidance in a run for which a person asks `guidance_scale`; 1 is one pass.
-    pub fn classifier_free_scale(self, guidance_scale: f64) -> f64 {
-        if self == Self::ClassifierFree { guidance_scale } else { 1.0 }
-    }
 }

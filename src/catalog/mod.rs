@@ -13,7 +13,7 @@ mod source;
 pub use guidance::GuidanceKind;
 pub use image_size::{ImageSize, fit_into_multiples};
 pub use prediction::PredictionType;
-pub use profile::{ModelDefaults, ModelProfile, StepLimits};
+pub use profile::{ModelDefaults, ModelProfile, PromptFeatures, StepLimits};
 pub use sampler_kind::SamplerKind;
 pub use schedule_kind::{ScheduleKind, TimestepSpacing};
 pub use source::{ModelParts, ModelSource};

@@ -39,6 +39,19 @@ pub struct ModelDefaults {
     pub sampler: SamplerKind,
 }
 
+/// The options of prompt encoding and guidance that a model has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PromptFeatures {
+    /// Layers of its smallest CLIP text encoder, for CLIP skip; 0 in models that have no choice of layers.
+    pub clip_layers: usize,
+    /// The largest sequence length of a prompt, in models whose length can be chosen.
+    pub max_tokens: Option<usize>,
+    /// Whether classifier-free guidance is possible beside an embedded scale, or after distillation.
+    pub true_guidance: bool,
+    /// Whether the network has size conditioning (Stable Diffusion XL).
+    pub size_conditions: bool,
+}
+
 /// A model's identity, capabilities and defaults, known once its configuration was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelProfile {
@@ -58,6 +71,8 @@ pub struct ModelProfile {
     pub defaults: ModelDefaults,
     /// What a guidance scale and a negative prompt do.
     pub guidance: GuidanceKind,
+    /// The options of prompt encoding and guidance that it has.
+    pub prompt_features: PromptFeatures,
     /// Bounds of the number of steps.
     pub step_limits: StepLimits,
     /// What a user should know about this model, such as settings that are not followed; one sentence each.
@@ -88,6 +103,7 @@ impl ModelProfile {
                 sampler: SamplerKind::Ddim,
             },
             guidance: GuidanceKind::ClassifierFree,
+            prompt_features: PromptFeatures::default(),
             step_limits: StepLimits::default(),
             remarks: Vec::new(),
             added_tokens: Vec::new(),

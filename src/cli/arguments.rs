@@ -6,9 +6,9 @@ use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
 
 use super::numbers;
-use crate::catalog::{ModelParts, ModelSource, PredictionType, SamplerKind, ScheduleKind};
+use crate::catalog::{ImageSize, ModelParts, ModelSource, PredictionType, SamplerKind, ScheduleKind};
 use crate::engine::EngineSettings;
-use crate::request::{DeviceChoice, DtypeChoice, NoiseLevels, Seed, TileChoice};
+use crate::request::{DeviceChoice, DtypeChoice, NoiseLevels, PromptOptions, Seed, TileChoice};
 
 /// Safelight: watch a latent image develop. Without a command it opens its window.
 #[derive(Debug, Parser)]
@@ -42,7 +42,7 @@ pub(super) enum Command {
         #[command(flatten)]
         engine: EngineArguments,
         /// Steps to time.
-        #[arg(long, default_value_t = 10, allow_hyphen_values = true, value_parser = numbers::steps)]
+        #[arg(long, default_value_t = 10, allow_hyphen_values = true, value_parser = numbers::positive)]
         steps: usize,
         /// Instruction set of the processor to use: baseline, avx2, avx512 or avx512-bf16 [default: the widest available].
         #[arg(long, value_name = "SET")]
@@ -89,10 +89,13 @@ pub(super) struct EngineArguments {
     /// Encode and decode in tiles, which takes less memory: auto (large pictures), always or never.
     #[arg(long, default_value = "auto")]
     pub(super) tiles: TileChoice,
-    /// Threads of the processor [default: one per core].
+    /// Number of CPU threads [default: one per core].
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = numbers::threads)]
     pub(super) threads: Option<usize>,
 }
+
+/// Left and top pixels; a type of its own, as clap takes an array for a list of arguments.
+pub(super) type Crop = [usize; 2];
 
 /// Parses a prediction type.
 fn prediction(text: &str) -> Result<PredictionType, String> {
@@ -184,7 +187,7 @@ pub(super) struct GenerateArguments {
     #[arg(long, value_name = "PX", allow_hyphen_values = true, value_parser = numbers::edge)]
     pub(super) height: Option<usize>,
     /// Sampling steps [default: the model's].
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = numbers::steps)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = numbers::positive)]
     pub(super) steps: Option<usize>,
     /// Classifier-free guidance scale; 1 or less turns it off [default: the model's].
     #[arg(long, value_name = "F", allow_hyphen_values = true, value_parser = numbers::guidance_scale)]
@@ -199,20 +202,38 @@ pub(super) struct GenerateArguments {
     pub(super) sampler: Option<SamplerKind>,
     #[arg(long, default_value = ScheduleKind::default().id(), help = schedule_help())]
     pub(super) schedule: ScheduleKind,
-    /// Share of the noise that each step draws anew, for samplers that leave the choice [default: the sampler's].
+    /// CLIP skip: the text encoder's layer whose states are used, counted from the last, which is 1 [default: the model's].
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = numbers::positive)]
+    pub(super) clip_skip: Option<usize>,
+    /// Tokens of the prompt that T5 or Qwen3 reads at most [default: the model's].
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = numbers::positive)]
+    pub(super) max_tokens: Option<usize>,
+    /// Classifier-free guidance of a guidance-distilled model (FLUX.1), with the negative prompt [default: off].
+    #[arg(long, value_name = "F", allow_hyphen_values = true, value_parser = numbers::guidance_scale)]
+    pub(super) true_guidance_scale: Option<f64>,
+    /// Stable Diffusion XL: the size of the imagined original picture [default: the picture's].
+    #[arg(long, value_name = "WxH", allow_hyphen_values = true, value_parser = PromptOptions::size_of)]
+    pub(super) original_size: Option<ImageSize>,
+    /// Stable Diffusion XL: the left and top pixels that its crop removed.
+    #[arg(long, default_value = "0,0", value_name = "X,Y", allow_hyphen_values = true, value_parser = PromptOptions::crop_of)]
+    pub(super) crop: Crop,
+    /// Stable Diffusion XL: the size of the imagined result [default: the picture's].
+    #[arg(long, value_name = "WxH", allow_hyphen_values = true, value_parser = PromptOptions::size_of)]
+    pub(super) target_size: Option<ImageSize>,
+    /// Fraction of the noise added again at each step, for samplers with this option [default: the sampler's].
     #[arg(long, value_name = "F", allow_hyphen_values = true, value_parser = numbers::share)]
     pub(super) eta: Option<f64>,
-    /// Scale guidance back to the prediction's own spread, from 0 (not at all) to 1.
+    /// Scale guidance back to the prediction's standard deviation, from 0 (not at all) to 1.
     #[arg(long, default_value_t = 0.0, value_name = "F", allow_hyphen_values = true, value_parser = numbers::share)]
     pub(super) guidance_rescale: f64,
     /// Shift of a flow model's times towards high noise [default: the model's].
     #[arg(long, value_name = "F", allow_hyphen_values = true, value_parser = numbers::shift)]
     pub(super) shift: Option<f64>,
-    /// Visit these sigmas instead of a schedule's, such as 14.6,5,1.5,0.4.
+    /// Use these sigmas instead of a schedule, such as 14.6,5,1.5,0.4.
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = NoiseLevels::of_sigmas)]
     #[arg(conflicts_with_all = ["steps", "schedule", "timesteps"])]
     pub(super) sigmas: Option<NoiseLevels>,
-    /// Visit these training timesteps instead of a schedule's, such as 999,750,500,250.
+    /// Use these training timesteps instead of a schedule, such as 999,750,500,250.
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = NoiseLevels::of_timesteps)]
     #[arg(conflicts_with_all = ["steps", "schedule"])]
     pub(super) timesteps: Option<NoiseLevels>,
@@ -225,7 +246,7 @@ pub(super) struct GenerateArguments {
     /// Save the final latent too, in ComfyUI's format.
     #[arg(long, value_name = "FILE.latent")]
     pub(super) save_latent: Option<PathBuf>,
-    /// Write no settings into the picture.
+    /// Do not embed the settings in the picture.
     #[arg(long)]
     pub(super) no_metadata: bool,
     /// Print JSON on standard output.

@@ -17,7 +17,7 @@ use crate::formats::latent_file::{LatentFacts, LatentQuantity, write_latent};
 use crate::formats::metadata::GenerationFacts;
 use crate::formats::picture::{ReadOptions, WriteOptions, read_picture};
 use crate::latent::Latent;
-use crate::request::{GenerationDraft, GenerationRequest, InitImage, SamplingOptions};
+use crate::request::{GenerationDraft, GenerationRequest, InitImage, PromptOptions, SamplingOptions};
 
 /// The files of a picture and its latent.
 struct Paths {
@@ -73,6 +73,14 @@ pub(super) fn run(arguments: &GenerateArguments, output: &mut Output) -> anyhow:
     draft.steps = levels.as_ref().map_or(draft.steps, |levels| levels.values().len());
     let (eta, guidance_rescale, shift) = (arguments.eta, arguments.guidance_rescale, arguments.shift);
     draft.options = SamplingOptions { eta, guidance_rescale, shift, levels };
+    draft.prompt_options = PromptOptions {
+        clip_skip: arguments.clip_skip,
+        max_tokens: arguments.max_tokens,
+        true_guidance_scale: arguments.true_guidance_scale,
+        original_size: arguments.original_size,
+        crop: arguments.crop,
+        target_size: arguments.target_size,
+    };
     draft.init_image = init_image;
 
     let batch = Batch { arguments, engine, profile, device, load_secs };

@@ -32,10 +32,10 @@ pub(super) fn edge(typed: &str) -> Result<usize, String> {
     whole(typed, 1..=GenerationDraft::MAX_EDGE_PX)
 }
 
-/// Sampling steps. Their upper bound depends on the model.
-pub(super) fn steps(typed: &str) -> Result<usize, String> {
-    let steps = typed.trim().parse().ok().filter(|steps| *steps > 0);
-    steps.ok_or_else(|| "use a whole number from 1 on".to_owned())
+/// A count whose upper bound depends on the model, such as sampling steps.
+pub(super) fn positive(typed: &str) -> Result<usize, String> {
+    let number = typed.trim().parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "use a whole number of at least 1".to_owned())
 }
 
 /// Batch size.
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn numbers_within_bounds_are_accepted() {
-        assert_eq!((steps("1"), steps(" 20 "), steps("1000")), (Ok(1), Ok(20), Ok(1000)));
+        assert_eq!((positive("1"), positive(" 20 "), positive("1000")), (Ok(1), Ok(20), Ok(1000)));
         assert_eq!((edge("512"), batch("10000"), threads("2")), (Ok(512), Ok(10_000), Ok(2)));
         assert_eq!(
             (guidance_scale("0"), guidance_scale("7.5"), guidance_scale("1e1")),
@@ -89,7 +89,7 @@ mod tests {
         for typed in
             ["-1", "0", "99999999999999999999", "2.5", "NaN", "inf", "-inf", "", "ten", "--json", "1e2"]
         {
-            assert_eq!(steps(typed), Err("use a whole number from 1 on".to_owned()), "{typed}");
+            assert_eq!(positive(typed), Err("use a whole number of at least 1".to_owned()), "{typed}");
         }
         assert!(edge("8193").is_err() && edge("-8").is_err() && batch("0").is_err() && threads("0").is_err());
     }

@@ -35,7 +35,8 @@ pub(super) fn generate(
             .map_err(JobError::from_sampling)?,
     };
     let schedule = schedule.with_eta(options.eta);
-    let guidance_scale = model.profile().guidance.classifier_free_scale(request.guidance_scale);
+    let conditioning = Conditioning::of_request(request);
+    let guidance_scale = conditioning.classifier_free_scale(model.profile().guidance);
     // As in `GuidedDenoiser`, both prompts are in one batch with guidance.
     let batch = if guidance_scale > 1.0 { 2 } else { 1 };
     model.check_memory(shape, batch).map_err(|error| JobError::from_model(Task::Sample, error))?;
@@ -46,7 +47,6 @@ pub(super) fn generate(
     };
 
     stage(Stage::EncodingPrompt);
-    let conditioning = Conditioning::of_request(request);
     let remarks = model.remarks_on(&conditioning);
     if !remarks.is_empty() {
         outbox.send(Event::Remarks { job, remarks });

@@ -122,8 +122,8 @@ pub struct ClipText {
 pub struct TextStates {
     /// After the last layer and the final norm, `[B, N, C]`.
     pub last: Tensor,
-    /// Before the last layer, without the final norm, `[B, N, C]`.
-    pub penultimate: Tensor,
+    /// Before the skipped layers, without the final norm, `[B, N, C]`.
+    pub hidden: Tensor,
 }
 
 impl ClipText {
@@ -181,17 +181,21 @@ impl ClipText {
         self.tokens.add_rows(rows)
     }
 
-    /// The hidden states of B prompts of `length` N tokens. `ids`: `[B, N]`, row by row.
+    /// The hidden states of B prompts of `length` N tokens. `ids`: `[B, N]`, row by row; `skipped`: layers at the end that
+    /// [`TextStates::hidden`] leaves out.
     ///
     /// # Errors
     /// If an id is outside the embedding table, or `length` is greater than the number of position embeddings.
-    pub fn forward(&self, ids: &[u32], length: usize) -> Result<TextStates> {
+    pub fn forward(&self, ids: &[u32], length: usize, skipped: usize) -> Result<TextStates> {
         let words = self.tokens.forward(ids)?.reshape(((), length, self.config.hidden_size))?;
         let mut x = words.broadcast_add(&self.positions.narrow(0, 0, length)?)?;
         let heads = self.config.num_attention_heads;
-        let mut penultimate = x.clone();
-        for layer in &self.layers {
-            penultimate = x.clone();
+        let last_kept = self.layers.len().saturating_sub(skipped);
+        let mut hidden = x.clone();
+        for (index, layer) in self.layers.iter().enumerate() {
+            if index == last_kept {
+                hidden = x.clone();
+            }
             let normed = layer.norm1.forward(&x)?;
             let (query, key) = (layer.query.forward(&normed)?, layer.key.forward(&normed)?);
             let value = layer.value.forward(&normed)?;
@@ -202,7 +206,18 @@ impl ClipText {
             let active = activation(&self.runtime, &wide)?;
             x = layer.contract.forward_add(&active, &x)?;
         }
-        Ok(TextStates { last: self.final_norm.forward(&x)?, penultimate })
+        if skipped == 0 {
+            hidden = x.clone();
+        }
+        Ok(TextStates { last: self.final_norm.forward(&x)?, hidden })
+    }
+
+    /// The final norm of hidden states.
+    ///
+    /// # Errors
+    /// The tensor library's.
+    pub fn final_norm(&self, hidden: &Tensor) -> Result<Tensor> {
+        self.final_norm.forward(hidden)
     }
 
     /// The pooled embeddings of prompts: their `last` hidden states `[B, N, C]` at the positions `ends` of the first

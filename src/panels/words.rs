@@ -248,6 +248,16 @@ fn draft_words(error: &DraftError, language: Language) -> String {
         DraftError::Level { value, min, max, .. } => {
             format!("노이즈 수준 {value}: 이 모델에서는 {min}부터 {max}까지 쓸 수 있습니다.")
         }
+        DraftError::ClipSkip { skip, layers } => {
+            format!("CLIP skip {skip}: 마지막 층인 1부터 {layers}까지 고르세요.")
+        }
+        DraftError::MaxTokens { tokens, max } => {
+            format!("프롬프트 토큰 {tokens}개: 1부터 {max}까지 고르세요.")
+        }
+        DraftError::TrueGuidance(scale) => {
+            format!("실제 가이던스 {scale}: 0부터 {}까지 고르세요.", GenerationDraft::MAX_GUIDANCE_SCALE)
+        }
+        DraftError::NoSuchOption(option) => format!("이 모델에는 없는 설정입니다({option}). 비우세요."),
         DraftError::Strength(strength) => format!("강도 {strength}: 0부터 1까지 고르세요."),
         DraftError::NothingToDo { strength, steps } => {
             format!("강도 {strength}에서는 {steps}단계 중 남는 단계가 없습니다. 강도나 단계를 올리세요.")

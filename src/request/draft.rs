@@ -1,6 +1,6 @@
 //! From what a user typed to what the engine accepts.
 
-use super::{NoiseLevels, Picture, SamplingOptions, Seed};
+use super::{NoiseLevels, Picture, PromptOptions, SamplingOptions, Seed};
 use crate::catalog::{ImageSize, ModelProfile, ModelSource, PredictionType, SamplerKind, ScheduleKind};
 
 /// The picture an image-to-image run starts from.
@@ -35,6 +35,8 @@ pub struct GenerationDraft {
     pub schedule: ScheduleKind,
     /// Further settings of sampling.
     pub options: SamplingOptions,
+    /// Options of prompt encoding and guidance.
+    pub prompt_options: PromptOptions,
     /// Source picture of an image-to-image run.
     pub init_image: Option<InitImage>,
 }
@@ -104,6 +106,31 @@ pub enum DraftError {
         /// The largest.
         max: f64,
     },
+    /// A CLIP skip beyond the text encoder's layers.
+    #[error("a CLIP skip of {skip} is not possible: choose from 1, the last layer, to {layers}")]
+    ClipSkip {
+        /// The CLIP skip of the draft.
+        skip: usize,
+        /// Layers of the text encoder.
+        layers: usize,
+    },
+    /// A number of tokens out of bounds.
+    #[error("{tokens} tokens of a prompt are not possible: choose from 1 to {max}")]
+    MaxTokens {
+        /// The number of the draft.
+        tokens: usize,
+        /// The largest number possible.
+        max: usize,
+    },
+    /// A true guidance scale that is not a number or out of bounds.
+    #[error(
+        "a true guidance scale of {0} is not possible: choose from 0 to {max}",
+        max = GenerationDraft::MAX_GUIDANCE_SCALE
+    )]
+    TrueGuidance(f64),
+    /// An option of prompt encoding or guidance that the model does not have.
+    #[error("this model has no {0}: leave it out")]
+    NoSuchOption(&'static str),
     /// A strength outside 0..=1.
     #[error("a strength of {0} is not possible: choose from 0 to 1")]
     Strength(f64),
@@ -163,6 +190,7 @@ impl GenerationDraft {
             sampler: defaults.sampler,
             schedule: ScheduleKind::Model,
             options: SamplingOptions::default(),
+            prompt_options: PromptOptions::default(),
             init_image: None,
         }
     }
@@ -179,6 +207,7 @@ impl GenerationDraft {
             return Err(DraftError::Size { size: self.size, multiple, max: Self::MAX_EDGE_PX });
         }
         self.check_options(profile)?;
+        self.check_prompt_options(profile)?;
         // A list of levels has as many steps as it has levels.
         let max = match self.options.levels {
             Some(_) => NoiseLevels::MOST,
@@ -203,6 +232,39 @@ impl GenerationDraft {
             }
         }
         Ok(GenerationRequest(self))
+    }
+
+    /// Checks the options of prompt encoding and guidance.
+    fn check_prompt_options(&self, profile: &ModelProfile) -> Result<(), DraftError> {
+        let (options, has) = (&self.prompt_options, profile.prompt_features);
+        if let Some(skip) = options.clip_skip {
+            match has.clip_layers {
+                0 => return Err(DraftError::NoSuchOption("CLIP skip")),
+                layers if skip == 0 || skip > layers => return Err(DraftError::ClipSkip { skip, layers }),
+                _ => {}
+            }
+        }
+        if let Some(tokens) = options.max_tokens {
+            match has.max_tokens {
+                None => return Err(DraftError::NoSuchOption("limit of tokens")),
+                Some(max) if tokens == 0 || tokens > max => {
+                    return Err(DraftError::MaxTokens { tokens, max });
+                }
+                Some(_) => {}
+            }
+        }
+        if let Some(scale) = options.true_guidance_scale {
+            if !has.true_guidance {
+                return Err(DraftError::NoSuchOption("true guidance scale"));
+            }
+            if !(0.0..=Self::MAX_GUIDANCE_SCALE).contains(&scale) {
+                return Err(DraftError::TrueGuidance(scale));
+            }
+        }
+        if options.has_size_conditions() && !has.size_conditions {
+            return Err(DraftError::NoSuchOption("size conditioning (original size, crop, target size)"));
+        }
+        Ok(())
     }
 
     /// Checks the further settings of sampling.
@@ -253,7 +315,7 @@ impl GenerationDraft {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{GuidanceKind, ModelDefaults, PredictionType, StepLimits};
+    use crate::catalog::{GuidanceKind, ModelDefaults, PredictionType, PromptFeatures, StepLimits};
     use crate::latent::LatentFormat;
 
     fn profile() -> ModelProfile {
@@ -271,6 +333,7 @@ mod tests {
                 sampler: SamplerKind::Ddim,
             },
             guidance: GuidanceKind::ClassifierFree,
+            prompt_features: PromptFeatures::default(),
             step_limits: StepLimits { train: 100, distilled: 8 },
             remarks: Vec::new(),
             added_tokens: Vec::new(),
@@ -364,5 +427,43 @@ mod tests {
         );
         let lcm = GenerationDraft { steps: 8, sampler: SamplerKind::Lcm, ..draft };
         assert!(lcm.validate(&profile()).is_ok());
+    }
+
+    #[test]
+    fn options_that_a_model_does_not_have_or_out_of_bounds_are_refused() {
+        let has = PromptFeatures {
+            clip_layers: 12,
+            max_tokens: Some(512),
+            true_guidance: true,
+            size_conditions: true,
+        };
+        let refused = |options: PromptOptions, prompt_features| {
+            let profile = ModelProfile { prompt_features, ..profile() };
+            let draft = GenerationDraft { prompt_options: options, ..GenerationDraft::new(&profile) };
+            draft.validate(&profile).err().map(|error| error.to_string())
+        };
+        let none = PromptOptions::default;
+        for (options, beyond) in [
+            (
+                PromptOptions { clip_skip: Some(12), ..none() },
+                PromptOptions { clip_skip: Some(13), ..none() },
+            ),
+            (
+                PromptOptions { max_tokens: Some(1), ..none() },
+                PromptOptions { max_tokens: Some(0), ..none() },
+            ),
+            (
+                PromptOptions { true_guidance_scale: Some(3.0), ..none() },
+                PromptOptions { true_guidance_scale: Some(f64::NAN), ..none() },
+            ),
+        ] {
+            assert_eq!(refused(options, has), None, "{options:?}");
+            assert!(refused(beyond, has).unwrap().contains("not possible"), "{beyond:?}");
+            let error = refused(options, PromptFeatures::default()).unwrap();
+            assert!(error.starts_with("this model has no"), "{error}");
+        }
+        let cropped = PromptOptions { crop: [0, 8], ..none() };
+        assert_eq!(refused(cropped, has), None);
+        assert!(refused(cropped, PromptFeatures::default()).unwrap().contains("size conditioning"));
     }
 }

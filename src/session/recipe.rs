@@ -1,7 +1,7 @@
 //! The settings of the next pictures, the prompt history, and remembered settings of models.
 
 use crate::catalog::{ImageSize, ModelProfile, ModelSource, SamplerKind, ScheduleKind};
-use crate::request::{GenerationDraft, SamplingOptions, Seed};
+use crate::request::{GenerationDraft, PromptOptions, SamplingOptions, Seed};
 
 /// Upper limit of the batch size.
 const MAX_BATCH: u64 = 1000;
@@ -107,6 +107,7 @@ impl Recipe {
             sampler: SamplerKind::default(),
             schedule: ScheduleKind::default(),
             options: SamplingOptions::default(),
+            prompt_options: PromptOptions::default(),
             init_image: None,
         };
         let (remembered, prompts) = (Vec::new(), Prompts::default());

@@ -72,7 +72,7 @@ fn numbers_are_checked_by_value() {
     let folder = tempfile::tempdir().unwrap();
     let picture = folder.path().join("p.png");
     for (option, values, sentence) in [
-        ("--steps", &["-1", "0", "2.5", "99999999999999999999", "NaN"][..], "a whole number from 1 on"),
+        ("--steps", &["-1", "0", "2.5", "99999999999999999999", "NaN"][..], "a whole number of at least 1"),
         ("--width", &["-64", "0", "8193", "inf"], "a whole number from 1 to 8192"),
         ("--height", &["-64", "x"], "a whole number from 1 to 8192"),
         ("--batch", &["-1", "0", "10001"], "a whole number from 1 to 10000"),

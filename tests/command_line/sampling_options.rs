@@ -7,6 +7,8 @@ use crate::small_model::{SMALL, error_of, fails_with};
 
 const FLUX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/flux");
 
+const XL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sdxl");
+
 /// The pixels of a small picture that `model` makes with these options.
 fn pixels(model: &str, options: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
@@ -27,7 +29,8 @@ fn arguments<'a>(model: &'a str, file: &'a Path, options: &[&'a str]) -> Vec<&'a
 fn every_option_has_an_effect() {
     let plain = pixels(SMALL, &["--steps", "4"]);
     assert!(pixels(SMALL, &["--steps", "4", "--eta", "0"]) == plain, "0 is the default");
-    let options: [&[&str]; 5] = [
+    let options: [&[&str]; 6] = [
+        &["--steps", "4", "--clip-skip", "2"],
         &["--steps", "4", "--eta", "1"],
         &["--steps", "4", "--guidance-rescale", "0.7"],
         &["--steps", "4", "--schedule", "karras"],
@@ -38,7 +41,15 @@ fn every_option_has_an_effect() {
         assert!(pixels(SMALL, options) != plain, "{options:?}");
     }
     let shifted = pixels(FLUX, &["--steps", "2", "--shift", "5"]);
-    assert!(shifted != pixels(FLUX, &["--steps", "2"]), "--shift");
+    let plain = pixels(FLUX, &["--steps", "2"]);
+    assert!(shifted != plain, "--shift");
+    for options in [["--max-tokens", "8"], ["--true-guidance-scale", "3"]] {
+        assert!(pixels(FLUX, &[&["--steps", "2"], &options[..]].concat()) != plain, "{options:?}");
+    }
+    let plain = pixels(XL, &["--steps", "2"]);
+    for options in [["--original-size", "64x48"], ["--crop", "8,4"], ["--target-size", "48x64"]] {
+        assert!(pixels(XL, &[&["--steps", "2"], &options[..]].concat()) != plain, "{options:?}");
+    }
 }
 
 #[test]
@@ -55,7 +66,7 @@ fn the_noise_levels_of_a_schedule_can_be_named_one_by_one() {
 fn values_that_cannot_be_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.png");
-    let refusals: [(&[&str], &str); 7] = [
+    let refusals: [(&[&str], &str); 12] = [
         (&["--sigmas", "1,5"], "use falling numbers"),
         (&["--sigmas", "a"], "is not a number"),
         (&["--sigmas", "5,1", "--steps", "2"], "cannot be used with"),
@@ -63,6 +74,11 @@ fn values_that_cannot_be_are_refused() {
         (&["--eta=-1"], "use a number from 0 to 1"),
         (&["--shift", "nan"], "use a number from 0.01 to 100"),
         (&["--shift", "3"], "this model's noise has no shift"),
+        (&["--clip-skip", "3"], "choose from 1, the last layer, to 2"),
+        (&["--max-tokens", "64"], "this model has no limit of tokens"),
+        (&["--true-guidance-scale", "3"], "this model has no true guidance scale"),
+        (&["--original-size", "64"], "use a width and a height"),
+        (&["--crop", "1,1"], "this model has no size conditioning"),
     ];
     for (options, sentence) in refusals {
         fails_with(&arguments(SMALL, &file, options), sentence);

@@ -4,7 +4,7 @@ use safelight::catalog::{ImageSize, SamplerKind, ScheduleKind};
 use safelight::diffusion::{GuidedDenoiser, Run, Schedule, Start, sample};
 use safelight::latent::{Latent, LatentShape};
 use safelight::models::{Conditioning, LatentDiffusionModel, ModelError};
-use safelight::request::{CancelToken, Seed};
+use safelight::request::{CancelToken, PromptOptions, Seed};
 
 /// A conditioning for a picture of 64×64 pixels.
 pub(crate) fn conditioning(prompt: &str, negative_prompt: &str, guidance_scale: f64) -> Conditioning {
@@ -13,6 +13,7 @@ pub(crate) fn conditioning(prompt: &str, negative_prompt: &str, guidance_scale: 
         negative_prompt: negative_prompt.to_owned(),
         size: ImageSize::new(64, 64),
         guidance_scale,
+        options: PromptOptions::default(),
     }
 }
 
@@ -22,6 +23,7 @@ pub(crate) struct Drawing<'a> {
     pub(crate) prompt: &'a str,
     pub(crate) negative_prompt: &'a str,
     pub(crate) guidance_scale: f64,
+    pub(crate) options: PromptOptions,
     pub(crate) sampler: SamplerKind,
     pub(crate) steps: usize,
     pub(crate) seed: u64,
@@ -34,6 +36,7 @@ impl Default for Drawing<'_> {
             prompt: "",
             negative_prompt: "",
             guidance_scale: 4.0,
+            options: PromptOptions::default(),
             sampler: SamplerKind::Ddim,
             steps: 2,
             seed: 1,
@@ -51,7 +54,8 @@ impl Drawing<'_> {
         let config = model.scheduler_config().clone();
         let prediction = model.profile().prediction;
         let cancel = CancelToken::new();
-        let conditioning = conditioning(self.prompt, self.negative_prompt, self.guidance_scale);
+        let asked = conditioning(self.prompt, self.negative_prompt, self.guidance_scale);
+        let conditioning = Conditioning { options: self.options, ..asked };
         let mut network = model.condition(&conditioning, &cancel)?;
         let mut denoiser = GuidedDenoiser {
             network: &mut *network,

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use safelight::catalog::{
-    GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, SamplerKind,
-    StepLimits,
+    GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, PromptFeatures,
+    SamplerKind, StepLimits,
 };
 use safelight::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction, SchedulerConfig};
 use safelight::engine::{Command, Engine, EngineSettings, Event, Job, JobId, JobKind, ModelHost, Stage};
@@ -32,6 +32,7 @@ pub(crate) fn profile() -> ModelProfile {
             sampler: SamplerKind::Euler,
         },
         guidance: GuidanceKind::ClassifierFree,
+        prompt_features: PromptFeatures::default(),
         step_limits: StepLimits::default(),
         remarks: Vec::new(),
         added_tokens: Vec::new(),

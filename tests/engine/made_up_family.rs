@@ -2,8 +2,8 @@
 //! public interfaces.
 
 use safelight::catalog::{
-    GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, SamplerKind,
-    StepLimits,
+    GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, PromptFeatures,
+    SamplerKind, StepLimits,
 };
 use safelight::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction, SchedulerConfig};
 use safelight::engine::{Command, DiskHost, Engine, EngineSettings, Event, Job, JobId, JobKind};
@@ -53,6 +53,7 @@ impl ModelFamily for Grey {
                 sampler: SamplerKind::Euler,
             },
             guidance: GuidanceKind::None,
+            prompt_features: PromptFeatures::default(),
             step_limits: StepLimits::default(),
             remarks: Vec::new(),
             added_tokens: Vec::new(),

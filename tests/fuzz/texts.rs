@@ -5,7 +5,7 @@ use safelight::catalog::{ImageSize, ModelSource, SamplerKind, ScheduleKind};
 use safelight::formats::metadata::{GenerationFacts, a1111, comfyui, facts_from_bytes};
 use safelight::formats::picture::{PictureFormat, WriteOptions, encode_picture};
 use safelight::models::{parse_prompt, parse_weights};
-use safelight::request::{GenerationDraft, Picture, SamplingOptions, Seed};
+use safelight::request::{GenerationDraft, Picture, PromptOptions, SamplingOptions, Seed};
 
 use super::Target;
 
@@ -34,6 +34,7 @@ fn draft(prompt: &str, negative_prompt: &str) -> GenerationDraft {
         sampler: SamplerKind::Dpmpp2m,
         schedule: ScheduleKind::Karras,
         options: SamplingOptions::default(),
+        prompt_options: PromptOptions::default(),
         init_image: None,
     }
 }

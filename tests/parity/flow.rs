@@ -9,7 +9,7 @@ use safelight::models::{Conditioning, LatentDiffusionModel, ModelSettings, TextT
 use safelight::networks::qwen3::{Qwen3Config, Qwen3Encoder};
 use safelight::networks::t5::{T5Config, T5Encoder};
 use safelight::networks::{Parameters, Runtime};
-use safelight::request::{CancelToken, DecodeChoice, DeviceChoice, Picture, Seed};
+use safelight::request::{CancelToken, DecodeChoice, DeviceChoice, Picture, PromptOptions, Seed};
 use safelight::store::ModelFiles;
 
 use super::common::fixtures::{Tensors, fixture, tensors};
@@ -29,7 +29,8 @@ fn recorded(name: &str) -> Tensors {
 
 fn conditioning(prompt: &str, guidance_scale: f64) -> Conditioning {
     let size = ImageSize::new(24, 16);
-    Conditioning { prompt: prompt.to_owned(), negative_prompt: String::new(), size, guidance_scale }
+    let (prompt, negative_prompt, options) = (prompt.to_owned(), String::new(), PromptOptions::default());
+    Conditioning { prompt, negative_prompt, size, guidance_scale, options }
 }
 
 /// Every step's latent and the last one, of a run as the engine does it.
@@ -44,7 +45,7 @@ fn run(
     let (prediction, guidance) = (model.profile().prediction, model.profile().guidance);
     let cancel = CancelToken::new();
     let mut network = model.condition(conditioning, &cancel).unwrap();
-    let guidance_scale = guidance.classifier_free_scale(conditioning.guidance_scale);
+    let guidance_scale = conditioning.classifier_free_scale(guidance);
     let mut denoiser =
         GuidedDenoiser { network: &mut *network, prediction, guidance_scale, guidance_rescale: 0.0 };
     let schedule = Schedule::new(&config, SamplerKind::Euler, ScheduleKind::Model, steps).unwrap();
@@ -338,6 +339,26 @@ fn t5_agrees_with_transformers() {
 fn flux_dev_agrees_with_diffusers() {
     let facts = flux_facts();
     agrees_with_diffusers(&fixture("flux"), "flux", &conditioning(prompt_of(&facts), 3.5));
+}
+
+/// A negative prompt guides FLUX.1 beside its embedded scale; prompts are encoded in fewer tokens.
+#[test]
+fn true_guidance_of_flux_agrees_with_diffusers() {
+    let mut model = opened(&fixture("flux"));
+    let expected = &tensors(&fixture("prompt_options.safetensors"))["flux_true_guidance_of_40_tokens"];
+    let shape = latent(expected).shape();
+    let options =
+        PromptOptions { true_guidance_scale: Some(2.5), max_tokens: Some(40), ..PromptOptions::default() };
+    let asked = Conditioning {
+        negative_prompt: "night".to_owned(),
+        options,
+        ..conditioning("a red fox in the snow", 3.5)
+    };
+    let (_, last) = run(&mut *model, &asked, shape, 3, Start::Noise(shape));
+    close("flux: true guidance", last.values(), &expected.1, RUN);
+    assert!(model.remarks_on(&asked).is_empty(), "{:?}", model.remarks_on(&asked));
+    let long = Conditioning { prompt: "a red fox ".repeat(40), ..asked };
+    assert!(matches!(&model.remarks_on(&long)[..], [one] if one.contains("this model reads 39")));
 }
 
 #[test]

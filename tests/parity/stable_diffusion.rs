@@ -4,12 +4,13 @@ use safelight::catalog::{ImageSize, ModelSource, SamplerKind};
 use safelight::diffusion::{Branch, NoiseSource, Start};
 use safelight::formats::latent_file::read_latent;
 use safelight::latent::LatentShape;
-use safelight::models::PromptTokenizer;
-use safelight::request::{CancelToken, DecodeChoice, Picture, Seed};
+use safelight::models::{Conditioning, PromptTokenizer};
+use safelight::request::{CancelToken, DecodeChoice, Picture, PromptOptions, Seed};
 use safelight::store::ModelFiles;
 
 use super::common::fixtures::{Tensors, fixture, json, root, tensors, token_ids};
 use super::common::model_folders::{copied_model, copy_folder, fixture_model, loaded, model_in};
+use super::common::sampling::Drawing;
 use super::{NETWORK, both_outputs, close, guided_run, latent, prompts, worst_difference};
 
 fn agrees_with_diffusers(name: &str) {
@@ -145,6 +146,47 @@ fn an_sdxl_like_model_agrees_with_diffusers() {
         let worst = worst_difference(&picture, &expected[&format!("{name}_picture")].1);
         assert!(worst <= 2, "{name}: {worst}/255");
     }
+}
+
+#[test]
+fn clip_skip_and_size_conditions_agree_with_diffusers() {
+    let expected = tensors(&fixture("prompt_options.safetensors"));
+    let (prompt, cancel) = ("a red fox in the snow", CancelToken::new());
+    let mut model = loaded(&fixture_model("sd1"));
+    let start = latent(&tensors(&fixture("sd1/expected.safetensors"))["latent"]);
+    let skipping = |skip| PromptOptions { clip_skip: Some(skip), ..PromptOptions::default() };
+    let mut outputs = |options| {
+        let asked = Conditioning { options, ..prompts(prompt, "") };
+        both_outputs(&mut *model.condition(&asked, &cancel).unwrap(), &start, 801.0)
+    };
+    close("sd1: CLIP skip 2", &outputs(skipping(2)), &expected["sd1_clip_skip_2"].1, NETWORK);
+    assert!(outputs(skipping(1)) == outputs(PromptOptions::default()), "1 is the default");
+
+    let mut model = loaded(&fixture_model("sdxl"));
+    let mut run = |options| {
+        let drawing = Drawing {
+            prompt,
+            negative_prompt: "night",
+            options,
+            sampler: SamplerKind::Euler,
+            steps: 3,
+            seed: 7,
+            start: Start::Noise(LatentShape::new(4, 32, 32)),
+            ..Drawing::default()
+        };
+        drawing.run(&mut *model).unwrap()
+    };
+    let found = run(skipping(3));
+    close("sdxl: CLIP skip 3", found.values(), &expected["sdxl_clip_skip_3"].1, 1e-3);
+    let sizes = PromptOptions {
+        original_size: Some(ImageSize::new(80, 96)),
+        // Left and top here, top and left there.
+        crop: [4, 8],
+        target_size: Some(ImageSize::new(72, 48)),
+        ..PromptOptions::default()
+    };
+    close("sdxl: sizes", run(sizes).values(), &expected["sdxl_sizes"].1, 1e-3);
+    assert!(run(skipping(2)) == run(PromptOptions::default()), "the penultimate layer is the default");
 }
 
 /// A UNet of four levels halves odd edges, and must upsample each map to the size of its skip connection.

@@ -3,7 +3,7 @@
 use super::names;
 use super::options::{is_option, pairs_of};
 use crate::catalog::{ImageSize, SamplerKind, ScheduleKind};
-use crate::request::{GenerationDraft, SamplingOptions, Seed};
+use crate::request::{GenerationDraft, PromptOptions, SamplingOptions, Seed};
 
 /// The settings in a picture's file. Everything is optional, since files contain different parts.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -70,12 +70,12 @@ impl GenerationFacts {
             size: Some(request.size),
             model: Some(model_name.to_owned()),
             denoising_strength: request.init_image.as_ref().map(|init| init.strength),
-            clip_skip: None,
+            clip_skip: request.prompt_options.clip_skip.and_then(|skip| skip.try_into().ok()),
             version: Some(concat!("Safelight ", env!("CARGO_PKG_VERSION")).to_owned()),
             // On every device the noise is that of PyTorch's CPU generator.
             other: [("RNG".to_owned(), "CPU".to_owned())]
                 .into_iter()
-                .chain(pairs_of(&request.options))
+                .chain(pairs_of(&request.options, &request.prompt_options))
                 .collect(),
         }
     }
@@ -153,6 +153,7 @@ impl GenerationFacts {
             draft.size = size;
         }
         draft.options = SamplingOptions::default();
+        draft.prompt_options = PromptOptions::default();
         unrestored.extend(
             self.other
                 .iter()

@@ -66,7 +66,7 @@ fn settings(keyword: &str, text: &str) -> Option<GenerationFacts> {
 mod tests {
     use super::*;
     use crate::catalog::{ImageSize, ModelSource, SamplerKind, ScheduleKind};
-    use crate::request::{GenerationDraft, InitImage, Picture, SamplingOptions, Seed};
+    use crate::request::{GenerationDraft, InitImage, Picture, PromptOptions, SamplingOptions, Seed};
 
     fn draft() -> GenerationDraft {
         let picture = Picture::new(1, 1, vec![0; 3]).unwrap();
@@ -81,6 +81,7 @@ mod tests {
             sampler: SamplerKind::Heun,
             schedule: ScheduleKind::Exponential,
             options: SamplingOptions::default(),
+            prompt_options: PromptOptions::default(),
             init_image: Some(InitImage { picture, strength: 0.4 }),
         }
     }

@@ -1,18 +1,38 @@
 //! Further settings of sampling as keys and values in a picture's file.
 
-use crate::request::{NoiseLevels, SamplingOptions};
+use crate::catalog::ImageSize;
+use crate::request::{NoiseLevels, PromptOptions, SamplingOptions};
 
 const ETA: &str = "Eta";
 const GUIDANCE_RESCALE: &str = "CFG rescale";
 const SHIFT: &str = "Shift";
 const SIGMAS: &str = "Sigmas";
 const TIMESTEPS: &str = "Timesteps";
+const TRUE_GUIDANCE: &str = "True CFG scale";
+const MAX_TOKENS: &str = "Max tokens";
+const ORIGINAL_SIZE: &str = "Original size";
+const CROP: &str = "Crop";
+const TARGET_SIZE: &str = "Target size";
+const KEYS: [&str; 10] = [
+    ETA,
+    GUIDANCE_RESCALE,
+    SHIFT,
+    SIGMAS,
+    TIMESTEPS,
+    TRUE_GUIDANCE,
+    MAX_TOKENS,
+    ORIGINAL_SIZE,
+    CROP,
+    TARGET_SIZE,
+];
 
 /// The keys and values of the options that are not left to the sampler and the model.
-pub(super) fn pairs_of(options: &SamplingOptions) -> Vec<(String, String)> {
+pub(super) fn pairs_of(options: &SamplingOptions, prompt: &PromptOptions) -> Vec<(String, String)> {
     let SamplingOptions { eta, guidance_rescale, shift, levels } = options;
     let rescale = Some(*guidance_rescale).filter(|share| *share != 0.0);
-    let numbers = [(ETA, *eta), (GUIDANCE_RESCALE, rescale), (SHIFT, *shift)];
+    let PromptOptions { true_guidance_scale, max_tokens, original_size, crop, target_size, .. } = prompt;
+    let numbers =
+        [(ETA, *eta), (GUIDANCE_RESCALE, rescale), (SHIFT, *shift), (TRUE_GUIDANCE, *true_guidance_scale)];
     let mut pairs: Vec<(String, String)> = numbers
         .into_iter()
         .filter_map(|(key, value)| value.map(|value| (key.to_owned(), value.to_string())))
@@ -26,12 +46,20 @@ pub(super) fn pairs_of(options: &SamplingOptions) -> Vec<(String, String)> {
         let values: Vec<String> = levels.values().iter().map(f64::to_string).collect();
         pairs.push((key.to_owned(), values.join(" ")));
     }
+    let size = |size: ImageSize| format!("{}x{}", size.width, size.height);
+    let texts = [
+        (MAX_TOKENS, max_tokens.map(|tokens| tokens.to_string())),
+        (ORIGINAL_SIZE, original_size.map(size)),
+        (CROP, (*crop != [0; 2]).then(|| format!("{} {}", crop[0], crop[1]))),
+        (TARGET_SIZE, target_size.map(size)),
+    ];
+    pairs.extend(texts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     pairs
 }
 
 /// Whether a key is that of an option.
 pub(super) fn is_option(key: &str) -> bool {
-    [ETA, GUIDANCE_RESCALE, SHIFT, SIGMAS, TIMESTEPS].contains(&key)
+    KEYS.contains(&key)
 }
 
 #[cfg(test)]
@@ -40,14 +68,26 @@ mod tests {
 
     #[test]
     fn options_are_written_if_they_are_asked_for() {
-        assert!(pairs_of(&SamplingOptions::default()).is_empty());
+        assert!(pairs_of(&SamplingOptions::default(), &PromptOptions::default()).is_empty());
         let options = SamplingOptions {
             eta: Some(0.3),
             levels: Some(NoiseLevels::Timesteps(vec![999.0, 12.5, 0.0])),
             ..SamplingOptions::default()
         };
-        let pairs = pairs_of(&options);
-        let expected = [("Eta", "0.3"), ("Timesteps", "999 12.5 0")];
+        let prompt = PromptOptions {
+            max_tokens: Some(64),
+            crop: [8, 0],
+            target_size: Some(ImageSize::new(64, 32)),
+            ..PromptOptions::default()
+        };
+        let pairs = pairs_of(&options, &prompt);
+        let expected = [
+            ("Eta", "0.3"),
+            ("Timesteps", "999 12.5 0"),
+            ("Max tokens", "64"),
+            ("Crop", "8 0"),
+            ("Target size", "64x32"),
+        ];
         assert_eq!(pairs, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
         assert!(pairs.iter().all(|(key, _)| is_option(key)) && !is_option("RNG"));
     }

@@ -33,14 +33,14 @@ impl ClipReader {
         Ok(Self { network, tokenizer, length: config.max_position_embeddings, files: files.clone() })
     }
 
-    /// A prompt's hidden states, and its pooled embedding `[1, P]`: the hidden state of the end token (transformers'
+    /// A prompt's penultimate hidden states and last ones, and its pooled embedding `[1, P]`: the hidden state of the end token (transformers'
     /// `pooler_output`), projected in encoders that have a projection.
     pub(super) fn read(&self, prompt: &str, runtime: &Runtime) -> Result<(TextStates, Tensor), ModelError> {
         let ids = guarded(&self.files, || plain_chunk(prompt, &self.tokenizer, self.length))?.ids;
         check_rows(&ids, self.network.rows(), |id| self.tokenizer.word(id))?;
         let end = ids.iter().position(|id| *id == self.tokenizer.end).unwrap_or_default();
         let read = || {
-            let states = self.network.forward(&ids, self.length)?;
+            let states = self.network.forward(&ids, self.length, 1)?;
             let pooled = self.network.pooled(&states.last, &[end])?;
             Ok::<_, candle_core::Error>((states, pooled))
         };

@@ -4,7 +4,7 @@ use candle_core::DType;
 
 use super::flow_profile::{Special, VAE, image_tokens, read_part, read_scheduler};
 use super::token_denoiser::TokenDenoiser;
-use crate::catalog::{ImageSize, ModelDefaults, ModelProfile};
+use crate::catalog::{ImageSize, ModelDefaults, ModelProfile, PromptFeatures};
 use crate::diffusion::SchedulerConfig;
 use crate::latent::{LatentFormat, LatentShape};
 use crate::models::{Conditioning, ModelError};
@@ -13,6 +13,9 @@ use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
 use crate::store::{Checkpoint, ModelFiles};
 use crate::weights;
+
+/// The largest sequence length of a prompt in diffusers' pipelines of all these families.
+pub(super) const MAX_TOKENS: usize = 512;
 
 /// The configurations of a family's text encoders and transformer.
 pub(super) trait FlowConfigs: Send + Sync + Sized + 'static {
@@ -23,6 +26,8 @@ pub(super) trait FlowConfigs: Send + Sync + Sized + 'static {
     /// Activations that a block holds at once, in rows of a token's width. A low estimate: a run that fits must not be
     /// refused.
     const ROWS_OF_A_BLOCK: u64;
+    /// Whether classifier-free guidance is possible beside an embedded guidance scale.
+    const HAS_TRUE_GUIDANCE: bool = false;
 
     /// Whether the checkpoint's networks are the family's; then a pipeline class that diffusers does not have is
     /// accepted.
@@ -52,6 +57,11 @@ pub(super) trait FlowConfigs: Send + Sync + Sized + 'static {
 
     /// The width of a token in the transformer.
     fn width(&self) -> usize;
+
+    /// The largest sequence length that may be chosen for a prompt; `None` where there is no choice.
+    fn max_tokens(&self) -> Option<usize> {
+        Some(MAX_TOKENS)
+    }
 
     /// Bytes of activations of one step, an estimate.
     fn work_bytes(&self, latent: LatentShape, dtype: DType) -> u64 {
@@ -96,6 +106,7 @@ pub(super) trait FlowFamily: Send + Sync + Sized + 'static {
         runtime: &Runtime,
         encoder: &Self::Encoder,
         prompt: &str,
+        max_tokens: Option<usize>,
         cancel: &CancelToken,
     ) -> Result<Self::Embedded, ModelError>;
 
@@ -109,7 +120,7 @@ pub(super) trait FlowFamily: Send + Sync + Sized + 'static {
     ) -> Result<<Self::Denoiser as TokenDenoiser>::Context, NetworkError>;
 
     /// Remarks on parts of a prompt that have no effect, one sentence each.
-    fn remarks_on(&self, prompt: &str) -> Vec<String>;
+    fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String>;
 }
 
 /// All configurations of a model.
@@ -162,6 +173,11 @@ impl<C: FlowConfigs> ModelConfigs<C> {
                 sampler: scheduler.suggested_sampler(),
             },
             guidance: special.guidance,
+            prompt_features: PromptFeatures {
+                max_tokens: networks.max_tokens(),
+                true_guidance: C::HAS_TRUE_GUIDANCE,
+                ..PromptFeatures::default()
+            },
             step_limits: scheduler.step_limits(),
             remarks,
             added_tokens: Vec::new(),

@@ -30,6 +30,9 @@ const KEPT_PROMPTS: usize = 2;
 const TAKES_TURNS: &str = "The text encoder and the transformer do not fit into memory together: each is loaded when \
                            it is needed, which takes time at every new prompt.";
 
+/// What an encoded prompt depends on: its text, and the limit of its tokens.
+type PromptKey = (String, Option<usize>);
+
 /// A loaded model.
 pub(super) struct FlowModel<F: FlowFamily> {
     profile: ModelProfile,
@@ -40,7 +43,7 @@ pub(super) struct FlowModel<F: FlowFamily> {
     networks: InTurn<F::Encoder, F::Denoiser>,
     vae: Vae,
     /// Cache of the last prompts' embeddings, so that another picture of the same prompts does not need the encoder.
-    embedded: Vec<(String, F::Embedded)>,
+    embedded: Vec<(PromptKey, F::Embedded)>,
 }
 
 /// Builds a network from its configuration and its weights.
@@ -120,16 +123,22 @@ impl<F: FlowFamily> FlowModel<F> {
     }
 
     /// Encodes a prompt, unless its embeddings are in the cache.
-    fn embed(&mut self, prompt: &str, cancel: &CancelToken) -> Result<F::Embedded, ModelError> {
-        if let Some((_, embedded)) = self.embedded.iter().find(|(of, _)| of == prompt) {
+    fn embed(
+        &mut self,
+        prompt: &str,
+        max_tokens: Option<usize>,
+        cancel: &CancelToken,
+    ) -> Result<F::Embedded, ModelError> {
+        let key = (prompt.to_owned(), max_tokens);
+        if let Some((_, embedded)) = self.embedded.iter().find(|(of, _)| *of == key) {
             return Ok(embedded.clone());
         }
         let encoder = self.networks.encoder(cancel)?;
-        let embedded = self.family.embed(&self.runtime, encoder, prompt, cancel)?;
+        let embedded = self.family.embed(&self.runtime, encoder, prompt, max_tokens, cancel)?;
         if self.embedded.len() == KEPT_PROMPTS {
             self.embedded.remove(0);
         }
-        self.embedded.push((prompt.to_owned(), embedded.clone()));
+        self.embedded.push((key, embedded.clone()));
         Ok(embedded)
     }
 }
@@ -161,9 +170,10 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
 
     fn remarks_on(&self, conditioning: &Conditioning) -> Vec<String> {
         let guidance = self.profile.guidance;
-        let mut remarks = self.family.remarks_on(&conditioning.prompt);
-        if guidance.classifier_free_scale(conditioning.guidance_scale) > 1.0 {
-            remarks.extend(self.family.remarks_on(&conditioning.negative_prompt));
+        let max_tokens = conditioning.options.max_tokens;
+        let mut remarks = self.family.remarks_on(&conditioning.prompt, max_tokens);
+        if conditioning.classifier_free_scale(guidance) > 1.0 {
+            remarks.extend(self.family.remarks_on(&conditioning.negative_prompt, max_tokens));
         }
         remarks.extend(conditioning.unused(guidance));
         remarks
@@ -185,9 +195,11 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
         conditioning: &Conditioning,
         cancel: &'a CancelToken,
     ) -> Result<Box<dyn DenoisingNetwork + 'a>, ModelError> {
-        let prompt = self.embed(&conditioning.prompt, cancel)?;
-        let is_guided = self.profile.guidance.classifier_free_scale(conditioning.guidance_scale) > 1.0;
-        let negative = is_guided.then(|| self.embed(&conditioning.negative_prompt, cancel)).transpose()?;
+        let Conditioning { prompt, negative_prompt, options, .. } = conditioning;
+        let is_guided = conditioning.classifier_free_scale(self.profile.guidance) > 1.0;
+        let prompt = self.embed(prompt, options.max_tokens, cancel)?;
+        let negative =
+            is_guided.then(|| self.embed(negative_prompt, options.max_tokens, cancel)).transpose()?;
         let denoiser = self.networks.denoiser(cancel)?;
         let context = |embedded: &F::Embedded| {
             let family = &self.family;

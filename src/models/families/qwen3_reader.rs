@@ -47,29 +47,41 @@ impl Qwen3Reader {
     ///
     /// # Errors
     /// [`ModelError::Tokenizer`] and [`ModelError::TokenWithoutRow`].
-    pub(super) fn ids(&self, prompt: &str, rows: usize) -> Result<Vec<u32>, ModelError> {
+    pub(super) fn ids(
+        &self,
+        prompt: &str,
+        rows: usize,
+        length: Option<usize>,
+    ) -> Result<Vec<u32>, ModelError> {
         let mut ids = self.tokenizer.ids(&self.message(prompt))?;
-        ids.truncate(self.length);
+        ids.truncate(length.unwrap_or(self.length));
         check_rows(&ids, rows, |id| self.tokenizer.token(id))?;
         Ok(ids)
     }
 
     /// The same, padded to the full length, and the number of padding tokens.
-    pub(super) fn padded_ids(&self, prompt: &str, rows: usize) -> Result<(Vec<u32>, usize), ModelError> {
+    pub(super) fn padded_ids(
+        &self,
+        prompt: &str,
+        rows: usize,
+        length: Option<usize>,
+    ) -> Result<(Vec<u32>, usize), ModelError> {
         let pad = self.tokenizer.id(PAD)?;
-        let mut ids = self.ids(prompt, rows)?;
-        let padding = self.length - ids.len();
-        ids.resize(self.length, pad);
+        let mut ids = self.ids(prompt, rows, length)?;
+        let length = length.unwrap_or(self.length);
+        let padding = length - ids.len();
+        ids.resize(length, pad);
         check_rows(&ids, rows, |id| self.tokenizer.token(id))?;
         Ok((ids, padding))
     }
 
     /// Remarks on parts of a prompt that have no effect, one sentence each.
-    pub(super) fn remarks_on(&self, prompt: &str, family: &str) -> Vec<String> {
+    pub(super) fn remarks_on(&self, prompt: &str, length: Option<usize>, family: &str) -> Vec<String> {
+        let length = length.unwrap_or(self.length);
         // A prompt that cannot be tokenized is an error when it is encoded.
         let count = |text: &str| self.tokenizer.ids(text).map_or(0, |ids| ids.len());
         let template = count(&self.message(""));
         let tokens = count(&self.message(prompt)).saturating_sub(template);
-        plain_prompt::remarks_on(prompt, family, tokens, self.length - template.min(self.length))
+        plain_prompt::remarks_on(prompt, family, tokens, length.saturating_sub(template))
     }
 }

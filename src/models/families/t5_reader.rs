@@ -25,15 +25,22 @@ impl T5Reader {
         Ok(Self { tokenizer, length, end, pad })
     }
 
-    /// The ids of a prompt, its end token and padding. `rows`: of the encoder's embedding table.
+    /// The ids of a prompt, its end token and padding. `rows`: of the encoder's embedding table; `length`: the sequence
+    /// length, if another one is chosen.
     ///
     /// # Errors
     /// [`ModelError::Tokenizer`] and [`ModelError::TokenWithoutRow`].
-    pub(super) fn ids(&self, prompt: &str, rows: usize) -> Result<Vec<u32>, ModelError> {
+    pub(super) fn ids(
+        &self,
+        prompt: &str,
+        rows: usize,
+        length: Option<usize>,
+    ) -> Result<Vec<u32>, ModelError> {
+        let length = length.unwrap_or(self.length);
         let mut ids = self.tokenizer.ids(prompt)?;
-        ids.truncate(self.length - 1);
+        ids.truncate(length.saturating_sub(1));
         ids.push(self.end);
-        ids.resize(self.length, self.pad);
+        ids.resize(length, self.pad);
         check_rows(&ids, rows, |id| self.tokenizer.token(id))?;
         Ok(ids)
     }
@@ -45,18 +52,20 @@ impl T5Reader {
         &self,
         prompt: &str,
         rows: usize,
+        length: Option<usize>,
     ) -> Result<(Vec<u32>, usize), ModelError> {
-        let mut ids = self.ids(prompt, rows)?;
+        let mut ids = self.ids(prompt, rows, length)?;
         // The end token is the last one that is not padding.
         let used = ids.iter().rposition(|id| *id != self.pad).map_or(0, |last| last + 1);
-        let padding = usize::from(used < self.length);
+        let padding = usize::from(used < ids.len());
         ids.truncate(used + padding);
         Ok((ids, padding))
     }
 
     /// The tokens that a prompt has, and the most that are used. A prompt that cannot be tokenized counts as 0 here and
     /// is an error when it is encoded.
-    pub(super) fn count(&self, prompt: &str) -> [usize; 2] {
-        [self.tokenizer.ids(prompt).map_or(0, |ids| ids.len()), self.length - 1]
+    pub(super) fn count(&self, prompt: &str, length: Option<usize>) -> [usize; 2] {
+        let length = length.unwrap_or(self.length);
+        [self.tokenizer.ids(prompt).map_or(0, |ids| ids.len()), length.saturating_sub(1)]
     }
 }

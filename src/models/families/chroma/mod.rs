@@ -55,9 +55,10 @@ impl FlowFamily for Chroma {
         runtime: &Runtime,
         t5: &T5Encoder,
         prompt: &str,
+        max_tokens: Option<usize>,
         cancel: &CancelToken,
     ) -> Result<Tensor, ModelError> {
-        let (ids, masked) = self.0.ids_with_one_pad(prompt, t5.rows())?;
+        let (ids, masked) = self.0.ids_with_one_pad(prompt, t5.rows(), max_tokens)?;
         runtime.run(|| t5.forward(&ids, masked, cancel)).map_err(ModelError::in_part(Self::ENCODER))
     }
 
@@ -71,8 +72,8 @@ impl FlowFamily for Chroma {
         transformer.context(states)
     }
 
-    fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        let [tokens, room] = self.0.count(prompt);
+    fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
+        let [tokens, room] = self.0.count(prompt, max_tokens);
         plain_prompt::remarks_on(prompt, Configs::FAMILY, tokens, room)
     }
 }

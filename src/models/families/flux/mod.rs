@@ -53,10 +53,11 @@ impl FlowFamily for Flux {
         runtime: &Runtime,
         t5: &T5Encoder,
         prompt: &str,
+        max_tokens: Option<usize>,
         cancel: &CancelToken,
     ) -> Result<Embedded, ModelError> {
         let (_, pooled) = self.0.clip.read(prompt, runtime)?;
-        let ids = self.0.t5.ids(prompt, t5.rows())?;
+        let ids = self.0.t5.ids(prompt, t5.rows(), max_tokens)?;
         let states =
             runtime.run(|| t5.forward(&ids, 0, cancel)).map_err(ModelError::in_part(Self::ENCODER))?;
         Ok(Embedded { states, pooled })
@@ -72,8 +73,8 @@ impl FlowFamily for Flux {
         transformer.context(states, pooled, conditioning.guidance_scale)
     }
 
-    fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        self.0.remarks_on(prompt)
+    fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
+        self.0.remarks_on(prompt, max_tokens)
     }
 }
 

@@ -41,6 +41,7 @@ impl FlowConfigs for Configs {
         "FluxControlPipeline",
     ];
     const ROWS_OF_A_BLOCK: u64 = 12;
+    const HAS_TRUE_GUIDANCE: bool = true;
 
     fn has_parts(checkpoint: &Checkpoint) -> bool {
         let is = |part: &str, class: &str| checkpoint.part_class(part) == Some(class);

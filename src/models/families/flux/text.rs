@@ -33,8 +33,8 @@ impl TextEncoders {
     }
 
     /// Remarks on parts of a prompt that have no effect, one sentence each.
-    pub(super) fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        let [tokens, room] = self.t5.count(prompt);
+    pub(super) fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
+        let [tokens, room] = self.t5.count(prompt, max_tokens);
         plain_prompt::remarks_on(prompt, Configs::FAMILY, tokens, room)
     }
 }

@@ -55,9 +55,10 @@ impl FlowFamily for Flux2 {
         runtime: &Runtime,
         encoder: &Qwen3Encoder,
         prompt: &str,
+        max_tokens: Option<usize>,
         cancel: &CancelToken,
     ) -> Result<Tensor, ModelError> {
-        let (ids, padding) = self.0.padded_ids(prompt, encoder.rows())?;
+        let (ids, padding) = self.0.padded_ids(prompt, encoder.rows(), max_tokens)?;
         let states = runtime.run(|| encoder.forward(&ids, padding, &TEXT_LAYERS, cancel));
         states.map_err(ModelError::in_part(Self::ENCODER))
     }
@@ -72,8 +73,8 @@ impl FlowFamily for Flux2 {
         transformer.context(states, conditioning.guidance_scale)
     }
 
-    fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        self.0.remarks_on(prompt, Configs::FAMILY)
+    fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
+        self.0.remarks_on(prompt, max_tokens, Configs::FAMILY)
     }
 }
 

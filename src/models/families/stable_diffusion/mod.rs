@@ -178,11 +178,13 @@ impl LatentDiffusionModel for StableDiffusion {
         conditioning: &Conditioning,
         cancel: &'a CancelToken,
     ) -> Result<Box<dyn DenoisingNetwork + 'a>, ModelError> {
-        let Conditioning { prompt, negative_prompt, size, .. } = conditioning;
-        let embedded = self.text.embed(&self.runtime, negative_prompt, prompt, cancel)?;
-        // An uncropped picture of the target size.
-        let [height, width] = [size.height, size.width].map(|edge| edge as f64);
-        let sizes = [height, width, 0.0, 0.0, height, width];
+        let Conditioning { prompt, negative_prompt, size, options, .. } = conditioning;
+        let embedded = self.text.embed(&self.runtime, negative_prompt, prompt, options.clip_skip, cancel)?;
+        // By default the whole of a picture of the size that is drawn.
+        let [original, target] = [options.original_size, options.target_size].map(|of| of.unwrap_or(*size));
+        let [left, top] = options.crop;
+        let sizes = [original.height, original.width, top, left, target.height, target.width];
+        let sizes = sizes.map(|edge| edge as f64);
         Ok(Box::new(Conditioned { model: self, embedded, sizes, cache: None, inpainting: None, cancel }))
     }
 

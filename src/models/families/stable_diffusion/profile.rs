@@ -3,7 +3,9 @@
 use candle_core::DType;
 
 use super::pipelines;
-use crate::catalog::{GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, TimestepSpacing};
+use crate::catalog::{
+    GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, PromptFeatures, TimestepSpacing,
+};
 use crate::content::json::Json;
 use crate::diffusion::SchedulerConfig;
 use crate::latent::{LatentFormat, LatentShape};
@@ -233,12 +235,8 @@ fn other_scheduler(checkpoint: &Checkpoint, scheduler: &SchedulerConfig) -> Opti
 pub(super) fn profile_of(checkpoint: &Checkpoint, configs: &Configs, parameters: u64) -> ModelProfile {
     let Configs { unet, vae, scheduler, .. } = configs;
     let downscale = vae.downscale();
-    let format = LatentFormat {
-        channels: vae.latent_channels,
-        downscale,
-        scale: vae.scaling_factor,
-        shift: vae.shift_factor.unwrap_or(0.0),
-    };
+    let [scale, shift] = vae.scale_and_shift();
+    let format = LatentFormat { channels: vae.latent_channels, downscale, scale, shift };
     let name = checkpoint.files().name();
     let distilled = distillation([&name, checkpoint.origin()], configs);
     let (steps, guidance_scale) = match checkpoint.source() {
@@ -265,6 +263,11 @@ pub(super) fn profile_of(checkpoint: &Checkpoint, configs: &Configs, parameters:
             sampler: scheduler.suggested_sampler(),
         },
         guidance: if distilled.guidance_built_in { GuidanceKind::None } else { GuidanceKind::ClassifierFree },
+        prompt_features: PromptFeatures {
+            clip_layers: configs.text.iter().map(|clip| clip.num_hidden_layers).min().unwrap_or_default(),
+            size_conditions: unet.addition_embed_type.is_some(),
+            ..PromptFeatures::default()
+        },
         step_limits: scheduler.step_limits(),
         remarks: pipelines::remarks(checkpoint)
             .into_iter()

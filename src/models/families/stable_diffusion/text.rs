@@ -75,14 +75,20 @@ impl TextEncoders {
         Ok((Self { encoders, files: files.clone(), zeros_for_empty }, added, remarks))
     }
 
-    /// Encodes a negative prompt and a prompt, in this order.
+    /// Encodes a negative prompt and a prompt, in this order. `clip_skip`: [`PromptOptions::clip_skip`]; without it the
+    /// last layer of a single encoder is used, and the penultimate one of two.
+    ///
+    /// [`PromptOptions::clip_skip`]: crate::request::PromptOptions::clip_skip
     pub(super) fn embed(
         &self,
         runtime: &Runtime,
         negative: &str,
         prompt: &str,
+        clip_skip: Option<usize>,
         cancel: &CancelToken,
     ) -> Result<Embedded, ModelError> {
+        let is_single = self.encoders.len() == 1;
+        let skipped = clip_skip.map_or(usize::from(!is_single), |skip| skip.saturating_sub(1));
         let mut tokens = Vec::new();
         for encoder in &self.encoders {
             tokens.push(encoder.chunks(&self.files, [negative, prompt])?);
@@ -100,7 +106,7 @@ impl TextEncoders {
                 prompt.resize_with(most, || empty_chunk(&encoder.tokenizer, length));
             }
             let is_last = index + 1 == self.encoders.len();
-            let (context, of_prompts) = runtime.run(|| encoder.embed(&prompts, self.encoders.len() == 1))?;
+            let (context, of_prompts) = runtime.run(|| encoder.embed(&prompts, skipped, is_single))?;
             states.push(context);
             pooled = Some(of_prompts).filter(|_| is_last && index > 0);
         }
@@ -138,12 +144,17 @@ impl Encoder {
     /// The weighted hidden states of prompts with equal numbers of chunks, `[prompts, chunks · N, C]`, and the pooled
     /// embeddings of their first chunks, `[prompts, P]`.
     ///
-    /// `last`: whether the hidden states are those after the last layer and the final norm, or the penultimate ones.
+    /// `skipped`: layers at the end whose hidden states are not used; `is_normed`: whether the final norm is applied.
     /// All chunks are encoded as one batch, so that the weights are read once.
-    fn embed(&self, prompts: &[Vec<Chunk>], last: bool) -> candle_core::Result<(Tensor, Tensor)> {
+    fn embed(
+        &self,
+        prompts: &[Vec<Chunk>],
+        skipped: usize,
+        is_normed: bool,
+    ) -> candle_core::Result<(Tensor, Tensor)> {
         let chunks: Vec<&Chunk> = prompts.iter().flatten().collect();
         let ids: Vec<u32> = chunks.iter().flat_map(|chunk| chunk.ids.iter().copied()).collect();
-        let states = self.network.forward(&ids, self.config.max_position_embeddings)?;
+        let states = self.network.forward(&ids, self.config.max_position_embeddings, skipped)?;
         let end =
             |chunk: &&Chunk| chunk.ids.iter().position(|id| *id == self.tokenizer.end).unwrap_or_default();
         let ends: Vec<usize> = chunks.iter().map(end).collect();
@@ -151,7 +162,12 @@ impl Encoder {
         let first_chunks: Vec<u32> =
             (0..prompts.len()).map(|prompt| (prompt * chunks.len() / prompts.len()) as u32).collect();
         let first_chunks = Tensor::new(first_chunks, pooled.device())?;
-        let hidden = weighted(if last { states.last } else { states.penultimate }, &chunks)?;
+        let hidden = match (skipped, is_normed) {
+            (0, true) => states.last,
+            (_, true) => self.network.final_norm(&states.hidden)?,
+            (_, false) => states.hidden,
+        };
+        let hidden = weighted(hidden, &chunks)?;
         let hidden = hidden.reshape((prompts.len(), (), self.config.hidden_size))?;
         Ok((hidden, pooled.index_select(&first_chunks, 0)?))
     }

@@ -53,9 +53,10 @@ impl FlowFamily for StableDiffusion3 {
         runtime: &Runtime,
         t5: &Option<T5Encoder>,
         prompt: &str,
+        max_tokens: Option<usize>,
         cancel: &CancelToken,
     ) -> Result<Embedded, ModelError> {
-        self.0.embed(runtime, t5.as_ref(), prompt, cancel)
+        self.0.embed(runtime, t5.as_ref(), prompt, max_tokens, cancel)
     }
 
     fn context(
@@ -68,8 +69,8 @@ impl FlowFamily for StableDiffusion3 {
         transformer.context(states, pooled)
     }
 
-    fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        self.0.remarks_on(prompt)
+    fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
+        self.0.remarks_on(prompt, max_tokens)
     }
 }
 

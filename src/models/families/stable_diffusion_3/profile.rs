@@ -1,6 +1,6 @@
 //! Configurations and profile of Stable Diffusion 3.
 
-use super::super::flow_family::FlowConfigs;
+use super::super::flow_family::{FlowConfigs, MAX_TOKENS};
 use super::super::flow_profile::{Special, check_width, read_clip, read_part};
 use super::super::token_denoiser::TRANSFORMER;
 use crate::catalog::GuidanceKind;
@@ -105,6 +105,10 @@ impl FlowConfigs for Configs {
 
     fn prompt_tokens(&self) -> usize {
         T5_LENGTH + CLIP_LENGTH
+    }
+
+    fn max_tokens(&self) -> Option<usize> {
+        self.t5.as_ref().map(|_| MAX_TOKENS)
     }
 
     fn width(&self) -> usize {

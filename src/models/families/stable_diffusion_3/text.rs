@@ -50,27 +50,32 @@ impl TextEncoders {
         runtime: &Runtime,
         t5: Option<&T5Encoder>,
         prompt: &str,
+        max_tokens: Option<usize>,
         cancel: &CancelToken,
     ) -> Result<Embedded, ModelError> {
         let (first, first_pooled) = self.clips[0].read(prompt, runtime)?;
         let (second, second_pooled) = self.clips[1].read(prompt, runtime)?;
-        let clip_states = Tensor::cat(&[first.penultimate, second.penultimate], D::Minus1)?;
+        let clip_states = Tensor::cat(&[first.hidden, second.hidden], D::Minus1)?;
         let missing = self.width.saturating_sub(clip_states.dim(2)?);
         let clip_states = clip_states.pad_with_zeros(D::Minus1, 0, missing)?;
         let t5_states = match (&self.t5, t5) {
             (Some(reader), Some(t5)) => {
-                let ids = reader.ids(prompt, t5.rows())?;
+                let ids = reader.ids(prompt, t5.rows(), max_tokens)?;
                 runtime.run(|| t5.forward(&ids, 0, cancel)).map_err(ModelError::in_part(T5))?
             }
-            _ => Tensor::zeros((1, T5_LENGTH, self.width), clip_states.dtype(), clip_states.device())?,
+            _ => Tensor::zeros(
+                (1, max_tokens.unwrap_or(T5_LENGTH), self.width),
+                clip_states.dtype(),
+                clip_states.device(),
+            )?,
         };
         let pooled = Tensor::cat(&[first_pooled, second_pooled], D::Minus1)?;
         Ok(Embedded { states: Tensor::cat(&[clip_states, t5_states], 1)?, pooled })
     }
 
     /// Remarks on parts of a prompt that have no effect, one sentence each.
-    pub(super) fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        let [tokens, room] = self.t5.as_ref().map_or([0, 0], |t5| t5.count(prompt));
+    pub(super) fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
+        let [tokens, room] = self.t5.as_ref().map_or([0, 0], |t5| t5.count(prompt, max_tokens));
         plain_prompt::remarks_on(prompt, Configs::FAMILY, tokens, room)
     }
 }

@@ -57,9 +57,10 @@ impl FlowFamily for ZImage {
         runtime: &Runtime,
         encoder: &Qwen3Encoder,
         prompt: &str,
+        max_tokens: Option<usize>,
         cancel: &CancelToken,
     ) -> Result<Tensor, ModelError> {
-        let ids = self.reader.ids(prompt, encoder.rows())?;
+        let ids = self.reader.ids(prompt, encoder.rows(), max_tokens)?;
         runtime
             .run(|| encoder.forward(&ids, 0, &[self.layer], cancel))
             .map_err(ModelError::in_part(Self::ENCODER))
@@ -75,8 +76,8 @@ impl FlowFamily for ZImage {
         transformer.context(states, cancel)
     }
 
-    fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        self.reader.remarks_on(prompt, Configs::FAMILY)
+    fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
+        self.reader.remarks_on(prompt, max_tokens, Configs::FAMILY)
     }
 }
 
