@@ -27,6 +27,9 @@ pub struct Prediction {
 
 /// A network that is conditioned on a prompt.
 pub trait DenoisingNetwork {
+    /// Is told the timestep that the next predictions' step leads to; networks that are flow maps take it.
+    fn set_target(&mut self, _timestep: f64) {}
+
     /// The raw output for `noisy` (model space, as the sampler holds it) at a training timestep, which may
     /// be fractional.
     ///
@@ -83,6 +86,10 @@ fn is_guided(guidance_scale: f64) -> bool {
 }
 
 impl Denoiser for GuidedDenoiser<'_> {
+    fn set_target(&mut self, level: NoiseLevel) {
+        self.network.set_target(level.timestep);
+    }
+
     fn denoise(&mut self, noisy: &Latent, level: NoiseLevel) -> Result<Latent, DiffusionError> {
         let branch = if is_guided(self.guidance_scale) { Branch::Both } else { Branch::Conditional };
         let Prediction { conditional, negative } = self.network.predict(noisy, level.timestep, branch)?;

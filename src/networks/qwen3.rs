@@ -76,7 +76,9 @@ impl Qwen3Config {
     /// [`NetworkError::Unsupported`] with key and value.
     pub fn check(&self) -> std::result::Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
-        if let Some(kind) = self.model_type.as_ref().filter(|kind| *kind != "qwen3") {
+        if let Some(kind) =
+            self.model_type.as_ref().filter(|kind| !["qwen3", "qwen3_vl_text"].contains(&kind.as_str()))
+        {
             return refuse("model_type", kind.clone(), "qwen3");
         }
         if self.hidden_act != "silu" {
@@ -154,6 +156,15 @@ impl Layer {
     }
 }
 
+/// The padding tokens at the end of a prompt: masked as keys, they attend to all others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Padding {
+    /// How many there are.
+    pub count: usize,
+    /// The position of each, if they do not go on from the prompt's.
+    pub position: Option<usize>,
+}
+
 /// The first layers of the language model.
 pub struct Qwen3Encoder {
     runtime: Runtime,
@@ -171,8 +182,12 @@ impl Qwen3Encoder {
         cancel: &CancelToken,
     ) -> std::result::Result<Self, NetworkError> {
         config.check()?;
-        let prefixed = vb.pp("model");
-        let vb = if vb.contains_tensor("embed_tokens.weight") { vb } else { &prefixed };
+        let has_table = |vb: &Parameters| vb.contains_tensor("embed_tokens.weight");
+        let vb = ["", "model", "model.language_model", "language_model.model"]
+            .into_iter()
+            .map(|prefix| if prefix.is_empty() { vb.clone() } else { vb.pp(prefix) })
+            .find(has_table)
+            .unwrap_or_else(|| vb.pp("model"));
         let table = vb.stored((config.vocab_size, config.hidden_size), "embed_tokens.weight")?;
         let mut built = Vec::with_capacity(layers);
         for i in 0..layers.min(config.num_hidden_layers) {
@@ -205,8 +220,7 @@ impl Qwen3Encoder {
     }
 
     /// The hidden states of token ids after each of the L `layers` (counted from 1), without the final norm,
-    /// concatenated by channel: `[1, N, L·C]`. Attention is causal. The last `padding` tokens are masked as keys and
-    /// attend to all others.
+    /// concatenated by channel: `[1, N, L·C]`. Attention is causal.
     ///
     /// # Errors
     /// [`NetworkError::Cancelled`] once the job is cancelled, which is checked between layers. If a layer was not
@@ -214,16 +228,20 @@ impl Qwen3Encoder {
     pub fn forward(
         &self,
         ids: &[u32],
-        padding: usize,
+        padding: Padding,
         layers: &[usize],
         cancel: &CancelToken,
     ) -> std::result::Result<Tensor, NetworkError> {
+        let real = ids.len().saturating_sub(padding.count);
+        let positions = (0..ids.len()).map(|place| match padding.position {
+            Some(position) if place >= real => position,
+            _ => place,
+        });
         let half = self.config.head_dim / 2;
         let frequency = |i: usize| self.config.theta().powf(-(i as f64) / half as f64);
         let angles: Vec<f64> =
-            (0..ids.len()).flat_map(|place| (0..half).map(move |i| place as f64 * frequency(i))).collect();
+            positions.flat_map(|place| (0..half).map(move |i| place as f64 * frequency(i))).collect();
         let rotary = RotaryEmbedding::new(&self.runtime, &angles, half, RotaryPairs::Halves)?;
-        let real = ids.len().saturating_sub(padding);
         let mut x = self.tokens.forward(ids)?.unsqueeze(0)?;
         let mut states = Vec::with_capacity(layers.len());
         for (index, layer) in self.layers.iter().enumerate() {

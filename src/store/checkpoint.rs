@@ -1,4 +1,4 @@
-//! An opened model: its files and its `model_index.json`.
+//! An opened model: its files and its `model_index.json`, or the index of a modular pipeline.
 
 use std::path::PathBuf;
 
@@ -8,6 +8,8 @@ use crate::catalog::ModelSource;
 
 /// The file that names a pipeline's class and parts.
 const INDEX: &str = "model_index.json";
+/// The same of diffusers' modular pipelines.
+const MODULAR_INDEX: &str = "modular_model_index.json";
 
 /// The files of a model of any family, with its index.
 #[derive(Clone, Debug)]
@@ -24,7 +26,8 @@ impl Checkpoint {
     /// If the files are missing, damaged or not a model.
     pub fn open(source: &ModelSource) -> Result<Self, StoreError> {
         let files = ModelFiles::open(source)?;
-        let index = files.json(INDEX)?;
+        let name = index_name(&files);
+        let index = files.json(name)?;
         Ok(Self { source: source.clone(), files, index })
     }
 
@@ -40,7 +43,7 @@ impl Checkpoint {
 
     /// The path of the index, for messages.
     pub fn index_path(&self) -> PathBuf {
-        self.files.path(INDEX)
+        self.files.path(index_name(&self.files))
     }
 
     fn text(&self, key: &str) -> &str {
@@ -69,6 +72,10 @@ impl Checkpoint {
             other => other.as_str(),
         }
     }
+}
+
+fn index_name(files: &ModelFiles) -> &'static str {
+    if !files.contains(INDEX) && files.contains(MODULAR_INDEX) { MODULAR_INDEX } else { INDEX }
 }
 
 /// The number of latent channels of a model, from its VAE's configuration alone.

@@ -166,11 +166,18 @@ fn open_location(path: &Path, parts: &ModelParts) -> Result<Location, StoreError
 
 /// The file that marks a folder in diffusers' layout.
 const INDEX: &str = "model_index.json";
+/// The same in repositories of modular pipelines.
+const MODULAR_INDEX: &str = "modular_model_index.json";
+
+/// Whether a folder is in diffusers' layout.
+fn has_index(folder: &Path) -> bool {
+    [INDEX, MODULAR_INDEX].iter().any(|index| folder.join(index).exists())
+}
 
 /// The snapshot of a repository's folder in the Hugging Face cache: that of its main branch, or else the newest.
 fn snapshot_in(folder: &Path) -> Option<PathBuf> {
     let snapshots = folder.join("snapshots");
-    if folder.join(INDEX).exists() || !snapshots.is_dir() {
+    if has_index(folder) || !snapshots.is_dir() {
         return None;
     }
     let main = std::fs::read_to_string(folder.join("refs/main")).ok();
@@ -186,7 +193,7 @@ fn snapshot_in(folder: &Path) -> Option<PathBuf> {
 
 /// The only file with a denoiser in a folder that is not in diffusers' layout; `None` if there are several.
 fn whole_model_in(folder: &Path) -> Option<PathBuf> {
-    if folder.join(INDEX).exists() {
+    if has_index(folder) {
         return None;
     }
     let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());

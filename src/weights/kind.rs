@@ -64,7 +64,7 @@ impl fmt::Display for WeightsKind {
             Self::Unet => "a UNet without text encoders and VAE",
             Self::Flux => "a FLUX.1 model",
             Self::Flux2 => "a FLUX.2 model",
-            Self::Flux3 => "a FLUX.3 model, which is not supported yet",
+            Self::Flux3 => "a FLUX.3 model",
             Self::Chroma => "a Chroma model",
             Self::StableDiffusion3 => "a Stable Diffusion 3 model",
             Self::ZImage => "a Z-Image model",

@@ -257,6 +257,39 @@ fn flux2_in_files_is_the_model_of_its_folder() {
     assert!(answers(&ModelSource::Parts(Box::new(in_files))) == answers(&fixture_model("flux2")));
 }
 
+/// FLUX.3's transformer in its own layout, and the text half of Qwen3-VL in transformers'.
+#[test]
+fn flux3_in_files_is_the_model_of_its_folder() {
+    let folder = copied_model("flux3");
+    copy_folder(&fixture("flux2/vae"), &folder.path().join("vae"));
+    let noisy = NoiseSource::new(Seed(3)).latent(LatentShape::new(4, 4, 6));
+    let cancel = CancelToken::new();
+    let answer = |choice: &ModelSource| {
+        let mut model = loaded(choice);
+        let mut network = model.condition(&prompts("a red fox in the snow", ""), &cancel).unwrap();
+        network.set_target(500.0);
+        network.predict(&noisy, 800.0, Branch::Conditional).unwrap().conditional
+    };
+    let with_configuration = |configuration| ModelParts {
+        model: fixture("single/flux3_transformer.safetensors"),
+        text_encoders: [Some(fixture("flux3/text_encoder/model.safetensors")), None, None],
+        vae: Some(fixture("single/flux2_vae.safetensors")),
+        configuration: Some(configuration),
+        ..ModelParts::default()
+    };
+    let own = answer(&model_in(&folder));
+    let whole = with_configuration(folder.path().to_owned());
+    assert!(answer(&ModelSource::Parts(Box::new(whole))) == own);
+    // Configurations that the tensors tell, but for the number of the small VAE's norm groups.
+    let tokenizer = tempfile::tempdir().unwrap();
+    copy_folder(&fixture("flux3/tokenizer"), &tokenizer.path().join("tokenizer"));
+    let vae = std::path::Path::new("vae/config.json");
+    std::fs::create_dir(tokenizer.path().join("vae")).unwrap();
+    std::fs::copy(fixture("flux2").join(vae), tokenizer.path().join(vae)).unwrap();
+    let told = with_configuration(tokenizer.path().to_owned());
+    assert!(answer(&ModelSource::Parts(Box::new(told))) == own);
+}
+
 /// The parts of a transformer alone are looked for beside it, as other programs keep them.
 #[test]
 fn parts_are_found_beside_a_transformer_or_asked_for() {

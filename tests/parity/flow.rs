@@ -6,7 +6,7 @@ use safelight::catalog::{GuidanceKind, ImageSize, ModelSource, SamplerKind, Sche
 use safelight::diffusion::{Branch, GuidedDenoiser, Run, Schedule, Start, sample};
 use safelight::latent::{Latent, LatentShape};
 use safelight::models::{Conditioning, LatentDiffusionModel, ModelSettings, TextTokenizer, load};
-use safelight::networks::qwen3::{Qwen3Config, Qwen3Encoder};
+use safelight::networks::qwen3::{Padding, Qwen3Config, Qwen3Encoder};
 use safelight::networks::t5::{T5Config, T5Encoder};
 use safelight::networks::{Parameters, Runtime};
 use safelight::request::{CancelToken, DecodeChoice, DeviceChoice, Picture, PromptOptions, Seed};
@@ -155,7 +155,8 @@ fn qwen3_agrees_with_transformers() {
     let parameters = Parameters::new(files.tensors("text_encoder").unwrap(), &runtime);
     let cancel = CancelToken::new();
     let qwen3 = Qwen3Encoder::new(&parameters, config, layers, &cancel).unwrap();
-    let states = qwen3.forward(&ids_of(&facts, prompt_of(&facts)), 0, &[layers], &cancel).unwrap();
+    let states =
+        qwen3.forward(&ids_of(&facts, prompt_of(&facts)), Padding::default(), &[layers], &cancel).unwrap();
     let states: Vec<f32> = states.flatten_all().unwrap().to_vec1().unwrap();
     close("Qwen3's states", &states, &recorded("z_image")["states"].1, NETWORK);
 }
@@ -210,6 +211,46 @@ fn flux2_klein_base_is_guided_as_by_diffusers() {
     close("flux2: guided", last.values(), &expected["guided"].1, RUN);
 }
 
+/// FLUX.3's parts with FLUX.2's VAE.
+fn flux3() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&fixture("flux3"), folder.path());
+    copy_folder(&fixture("flux2/vae"), &folder.path().join("vae"));
+    folder
+}
+
+/// A flow map: the network is told the time that each step leads to.
+#[test]
+fn flux3_klein_agrees_with_diffusers() {
+    let (folder, facts) = (flux3(), facts_of("flux3"));
+    agrees_with_diffusers(folder.path(), "flux3", &conditioning(prompt_of(&facts), 4.0));
+    let model = opened(folder.path());
+    let profile = model.profile();
+    assert_eq!((profile.family, profile.guidance), ("FLUX.3 Image Klein", GuidanceKind::None));
+    assert_eq!((profile.defaults.steps, profile.size_multiple), (16, 4));
+}
+
+#[test]
+fn flux3_klein_base_is_guided_as_by_diffusers() {
+    let (folder, facts) = (flux3(), facts_of("flux3"));
+    for (file, from, to) in [
+        ("transformer/config.json", "\"flow_map\": true", "\"flow_map\": false"),
+        ("modular_model_index.json", "Flux3DistilledModularPipeline", "Flux3ModularPipeline"),
+    ] {
+        let path = folder.path().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+    }
+    let (mut model, expected) = (opened(folder.path()), recorded("flux3"));
+    let profile = model.profile();
+    assert_eq!((profile.guidance, profile.defaults.steps), (GuidanceKind::ClassifierFree, 50));
+    let shape = latent(&expected["guided"]).shape();
+    let guided = conditioning(prompt_of(&facts), 2.5);
+    let (_, last) = run(&mut *model, &guided, shape, expected["steps"].0[0], Start::Noise(shape));
+    close("flux3: guided", last.values(), &expected["guided"].1, RUN);
+}
+
 #[test]
 fn padding_of_qwen3_agrees_with_transformers() {
     let files = ModelFiles::open(&ModelSource::Folder(fixture("flux2"))).unwrap();
@@ -222,7 +263,8 @@ fn padding_of_qwen3_agrees_with_transformers() {
     let qwen3 = Qwen3Encoder::new(&parameters, config, 27, &cancel).unwrap();
     let ids = ids_of(&facts, prompt_of(&facts));
     let pad = ids[ids.len() - 1];
-    let padding = ids.iter().rev().take_while(|id| **id == pad).count();
+    let count = ids.iter().rev().take_while(|id| **id == pad).count();
+    let padding = Padding { count, position: None };
     let states = qwen3.forward(&ids, padding, &[9, 18, 27], &cancel).unwrap();
     let states: Vec<f32> = states.flatten_all().unwrap().to_vec1().unwrap();
     // Every 64th token is recorded: two of the prompt or its template, and padding.

@@ -6,6 +6,9 @@ use crate::latent::Latent;
 
 /// What a sampler calls. It takes care of prediction type and guidance.
 pub trait Denoiser {
+    /// Is told the noise level that a step leads to, before its calls; only flow maps use it.
+    fn set_target(&mut self, _level: NoiseLevel) {}
+
     /// x̂₀ for the latent `noisy` at this level.
     ///
     /// # Errors

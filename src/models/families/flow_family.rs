@@ -36,6 +36,11 @@ pub(super) trait FlowConfigs: Send + Sync + Sized + 'static {
     /// Reads the configurations, and checks each of them and that they match each other and the VAE.
     fn read(checkpoint: &Checkpoint, vae: &AutoencoderConfig) -> Result<Self, ModelError>;
 
+    /// The scheduler of models whose files have none.
+    fn scheduler_without_file() -> Option<SchedulerConfig> {
+        None
+    }
+
     /// The scheduler's configuration as diffusers' pipeline of this class uses it.
     fn scheduler_as_used(scheduler: SchedulerConfig, _pipeline: &str) -> SchedulerConfig {
         scheduler.with_even_flow_times()
@@ -136,7 +141,11 @@ impl<C: FlowConfigs> ModelConfigs<C> {
         let vae = read_part(checkpoint, VAE, AutoencoderConfig::check)?;
         let networks = C::read(checkpoint, &vae)?;
         let used = |scheduler| C::scheduler_as_used(scheduler, checkpoint.class_name());
-        Ok(Self { networks, vae, scheduler: read_scheduler(checkpoint, C::FAMILY, used)? })
+        Ok(Self {
+            networks,
+            vae,
+            scheduler: read_scheduler(checkpoint, C::FAMILY, C::scheduler_without_file(), used)?,
+        })
     }
 
     /// The model's profile, without the VAE's hash.

@@ -39,10 +39,14 @@ pub(super) fn read_clip(checkpoint: &Checkpoint, part: &'static str) -> Result<C
 pub(super) fn read_scheduler(
     checkpoint: &Checkpoint,
     family: &str,
+    without_file: Option<SchedulerConfig>,
     used: impl FnOnce(SchedulerConfig) -> SchedulerConfig,
 ) -> Result<SchedulerConfig, ModelError> {
     let files = checkpoint.files();
-    let mut scheduler: SchedulerConfig = files.json(SCHEDULER_FILE)?;
+    let mut scheduler = match without_file {
+        Some(scheduler) if !files.contains(SCHEDULER_FILE) => scheduler,
+        _ => files.json::<SchedulerConfig>(SCHEDULER_FILE)?,
+    };
     if scheduler.class_name.is_empty() {
         checkpoint.part_class("scheduler").unwrap_or_default().clone_into(&mut scheduler.class_name);
     }

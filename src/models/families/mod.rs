@@ -9,6 +9,7 @@ mod flow_model;
 mod flow_profile;
 mod flux;
 mod flux2;
+mod flux3;
 mod plain_prompt;
 mod qwen3_reader;
 mod stable_diffusion;
@@ -50,6 +51,7 @@ pub const FAMILIES: &[&dyn ModelFamily] = &[
     &FlowModels::<chroma::Chroma>::NEW,
     &FlowModels::<flux::Flux>::NEW,
     &FlowModels::<flux2::Flux2>::NEW,
+    &FlowModels::<flux3::Flux3>::NEW,
     &FlowModels::<z_image::ZImage>::NEW,
 ];
 
@@ -74,7 +76,7 @@ pub fn family_of<'a>(
         return Err(StoreError::Damaged { reason, path }.into());
     }
     let why =
-        "only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1, FLUX.2 klein, Chroma and Z-Image are".to_owned();
+        "only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1, FLUX.2 klein, FLUX.3 Klein, Chroma and Z-Image are".to_owned();
     Err(StoreError::UnsupportedFamily { class, why, path }.into())
 }
 
@@ -116,7 +118,7 @@ mod tests {
             ),
             (
                 r#"{"_class_name": "AuraFlowPipeline"}"#,
-                "AuraFlowPipeline models are not supported yet: only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1, FLUX.2 klein, Chroma and Z-Image are: …/model_index.json",
+                "AuraFlowPipeline models are not supported yet: only Stable Diffusion 1.x, 2.x, XL and 3, FLUX.1, FLUX.2 klein, FLUX.3 Klein, Chroma and Z-Image are: …/model_index.json",
             ),
             (
                 "{}",

@@ -75,6 +75,26 @@ impl Qwen3Reader {
         Ok((ids, padding))
     }
 
+    /// The ids of a prompt without padding, the padding token, and how many of it fill the sequence up to a multiple of
+    /// `multiple`, [`Self::open`]'s length at most.
+    ///
+    /// # Errors
+    /// As [`Self::ids`].
+    pub(super) fn ids_and_padding(
+        &self,
+        prompt: &str,
+        rows: usize,
+        multiple: usize,
+        length: Option<usize>,
+    ) -> Result<(Vec<u32>, u32, usize), ModelError> {
+        let pad = self.tokenizer.id(PAD)?;
+        let ids = self.ids(prompt, rows, length)?;
+        check_rows(&[pad], rows, |id| self.tokenizer.token(id))?;
+        let whole = ids.len().next_multiple_of(multiple).min(length.unwrap_or(self.length));
+        let count = whole.saturating_sub(ids.len());
+        Ok((ids, pad, count))
+    }
+
     /// Remarks on parts of a prompt that have no effect, one sentence each.
     pub(super) fn remarks_on(&self, prompt: &str, length: Option<usize>, family: &str) -> Vec<String> {
         let length = length.unwrap_or(self.length);

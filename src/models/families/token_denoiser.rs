@@ -12,6 +12,15 @@ use crate::request::CancelToken;
 /// The transformer's name in diffusers' layout.
 pub(super) const TRANSFORMER: &str = "transformer";
 
+/// Times of a flow, 0..=1: the shares of noise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// Of the noisy latent.
+    pub(super) now: f64,
+    /// That the step leads to.
+    pub(super) target: f64,
+}
+
 /// A transformer that predicts the flow for the patches of a noisy latent.
 pub(super) trait TokenDenoiser: Send + Sync {
     /// The conditioning from a prompt, the same at every step.
@@ -28,7 +37,7 @@ pub(super) trait TokenDenoiser: Send + Sync {
     fn flow(
         &self,
         tokens: &Tensor,
-        time: f64,
+        times: Times,
         context: &Self::Context,
         positions: &Self::Positions,
         cancel: &CancelToken,
@@ -51,6 +60,8 @@ pub(super) struct Conditioned<'a, D: TokenDenoiser> {
     negative: Option<Prompted<D>>,
     /// Number of training timesteps.
     train: f64,
+    /// The timestep that the current step leads to.
+    target: f64,
     cancel: &'a CancelToken,
 }
 
@@ -60,7 +71,7 @@ impl<D: TokenDenoiser> Prompted<D> {
         runtime: &Runtime,
         denoiser: &D,
         noisy: &Latent,
-        time: f64,
+        times: Times,
         cancel: &CancelToken,
     ) -> Result<Latent, ModelError> {
         let shape = noisy.shape();
@@ -81,7 +92,7 @@ impl<D: TokenDenoiser> Prompted<D> {
         let tokens = Tensor::from_vec(tokens, (1, grid[0] * grid[1], 4 * shape.channels), &Device::Cpu)?;
         let tokens = tokens.to_device(runtime.device())?.to_dtype(runtime.dtype())?;
         let context = &self.context;
-        let flow = runtime.run(|| denoiser.flow(&tokens, time, context, positions, cancel)).map_err(&of)?;
+        let flow = runtime.run(|| denoiser.flow(&tokens, times, context, positions, cancel)).map_err(&of)?;
         let flow: Vec<f32> = flow.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
         Ok(noisy.with_values(latent_from_patches(&flow, sizes, D::ORDERS[1])))
     }
@@ -98,11 +109,15 @@ impl<'a, D: TokenDenoiser> Conditioned<'a, D> {
     ) -> Self {
         let prompted = |context| Prompted { context, positions: None };
         let (prompt, negative) = (prompted(prompt), negative.map(prompted));
-        Self { runtime, denoiser, prompt, negative, train: train as f64, cancel }
+        Self { runtime, denoiser, prompt, negative, train: train as f64, target: 0.0, cancel }
     }
 }
 
 impl<D: TokenDenoiser> DenoisingNetwork for Conditioned<'_, D> {
+    fn set_target(&mut self, timestep: f64) {
+        self.target = timestep;
+    }
+
     fn predict(
         &mut self,
         noisy: &Latent,
@@ -110,8 +125,8 @@ impl<D: TokenDenoiser> DenoisingNetwork for Conditioned<'_, D> {
         branch: Branch,
     ) -> Result<Prediction, DiffusionError> {
         let (runtime, denoiser, cancel) = (self.runtime, self.denoiser, self.cancel);
-        let time = timestep / self.train;
-        let flow = |of: &mut Prompted<D>| of.flow(runtime, denoiser, noisy, time, cancel);
+        let times = Times { now: timestep / self.train, target: self.target / self.train };
+        let flow = |of: &mut Prompted<D>| of.flow(runtime, denoiser, noisy, times, cancel);
         let conditional = flow(&mut self.prompt)?;
         let negative = match (branch, &mut self.negative) {
             (Branch::Both, Some(negative)) => Some(flow(negative)?),

@@ -1,4 +1,4 @@
-//! Diffusion transformers over text and image tokens: FLUX.1, FLUX.2, Chroma, Stable Diffusion 3, Z-Image.
+//! Diffusion transformers over text and image tokens: FLUX.1 to FLUX.3, Chroma, Stable Diffusion 3, Z-Image.
 //!
 //! Source: Peebles & Xie 2023, <https://arxiv.org/abs/2212.09748>, and Esser et al. 2024,
 //! <https://arxiv.org/abs/2403.03206>, as implemented in diffusers.
@@ -8,6 +8,7 @@ pub mod chroma;
 mod embedding;
 pub mod flux;
 pub mod flux2;
+pub mod flux3;
 mod joint_block;
 mod patches;
 pub mod sd3;

@@ -59,7 +59,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
 }
 
 /// The autoencoder in a file: the one that normalises its latents itself.
-fn vae(source: &dyn TensorSource) -> Option<Part> {
+pub(super) fn vae(source: &dyn TensorSource) -> Option<Part> {
     part::vae(source, 1.0, 0.0).filter(|part| part.config["_class_name"] == "AutoencoderKLFlux2")
 }
 

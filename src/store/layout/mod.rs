@@ -5,6 +5,7 @@
 
 mod flux;
 mod flux2;
+mod flux3;
 mod gguf_tokenizer;
 mod location;
 mod part;
@@ -111,6 +112,7 @@ pub(super) fn from_files(path: &Path, parts: &ModelParts) -> Result<Assembled, S
         WeightsKind::StableDiffusion | WeightsKind::Unet => stable_diffusion::assemble,
         WeightsKind::Flux | WeightsKind::Chroma => flux::assemble,
         WeightsKind::Flux2 => flux2::assemble,
+        WeightsKind::Flux3 => flux3::assemble,
         WeightsKind::StableDiffusion3 => sd3::assemble,
         WeightsKind::ZImage => z_image::assemble,
         kind => {
@@ -167,6 +169,7 @@ pub(super) fn replacement_parts(parts: &ModelParts) -> Result<Assembled, StoreEr
             WeightsKind::Flux | WeightsKind::Chroma => add("transformer", file, flux::transformer)?,
             WeightsKind::StableDiffusion3 => add("transformer", file, sd3::transformer)?,
             WeightsKind::Flux2 => add("transformer", file, flux2::transformer)?,
+            WeightsKind::Flux3 => add("transformer", file, flux3::transformer)?,
             WeightsKind::ZImage => add("transformer", file, z_image::transformer)?,
             _ => add("unet", file, stable_diffusion::unet)?,
         }
@@ -245,6 +248,7 @@ mod tests {
             "z_image_transformer.safetensors",
             "flux2_transformer.safetensors",
             "flux2_vae.safetensors",
+            "flux3_transformer.safetensors",
             "t5.gguf",
             "qwen3.gguf",
         ] {
@@ -287,6 +291,7 @@ mod tests {
                 sd3::transformer(&*source),
                 z_image::transformer(&*source),
                 flux2::transformer(&*source),
+                flux3::transformer(&*source),
             ].into_iter().flatten() {
                 let renamed = Renamed::new(source.clone(), part.names);
                 for name in renamed.names() {

@@ -5,6 +5,7 @@
 
 mod flux;
 mod flux2;
+mod flux3;
 mod open_clip;
 mod qwen3;
 mod sd3;
@@ -22,6 +23,7 @@ use crate::weights::{StoredTensor, TensorInfo, TensorSource, WeightError};
 
 pub(super) use flux::{FluxShape, flux_names, flux_shape};
 pub(super) use flux2::{flux2_names, flux2_shape};
+pub(super) use flux3::{flux3_names, flux3_shape};
 pub(super) use open_clip::{open_clip_layers, open_clip_names};
 pub(super) use qwen3::qwen3_names;
 pub(super) use sd3::{Sd3Shape, sd3_names, sd3_shape};

@@ -7,10 +7,19 @@ use crate::weights::TensorSource;
 const PREFIXES: [&str; 3] =
     ["", "text_encoders.qwen3_4b.transformer.", "text_encoders.qwen3_8b.transformer."];
 
+/// The prefix of Qwen3-VL's text half in transformers' layout.
+const VISION_LANGUAGE: &str = "model.language_model.";
+
 /// The tensors of a Qwen3 model in either layout, by transformers' names; `None` if there is none.
 pub(in super::super) fn qwen3_names(source: &dyn TensorSource) -> Option<Names> {
     if source.info("blk.0.attn_q_norm.weight").is_some() {
         let name = |name: &str| Some((from_llama_cpp(name)?, Origin::whole(name)));
+        return Some(source.names().into_iter().filter_map(name).collect());
+    }
+    if source.info(&format!("{VISION_LANGUAGE}layers.0.self_attn.q_norm.weight")).is_some() {
+        let name = |name: &str| {
+            Some((format!("model.{}", name.strip_prefix(VISION_LANGUAGE)?), Origin::whole(name)))
+        };
         return Some(source.names().into_iter().filter_map(name).collect());
     }
     let has =

@@ -8,7 +8,7 @@ use self::profile::{Configs, MAX_TOKENS, TEXT, TOKENIZER};
 use super::flow_family::{FlowConfigs as _, FlowFamily};
 use super::plain_prompt;
 use super::t5_reader::T5Reader;
-use super::token_denoiser::TokenDenoiser;
+use super::token_denoiser::{Times, TokenDenoiser};
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::chroma::{ChromaContext, ChromaTransformer};
@@ -90,11 +90,11 @@ impl TokenDenoiser for ChromaTransformer {
     fn flow(
         &self,
         tokens: &Tensor,
-        time: f64,
+        times: Times,
         context: &ChromaContext,
         positions: &RotaryEmbedding,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
-        self.forward(tokens, time, context, positions, cancel)
+        self.forward(tokens, times.now, context, positions, cancel)
     }
 }

@@ -7,12 +7,12 @@ use candle_core::Tensor;
 use self::profile::{Configs, TEXT, TEXT_LAYERS, TOKENIZER, TOKENS};
 use super::flow_family::{FlowConfigs as _, FlowFamily};
 use super::qwen3_reader::{DOES_NOT_THINK, Qwen3Reader};
-use super::token_denoiser::TokenDenoiser;
+use super::token_denoiser::{Times, TokenDenoiser};
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::flux2::{Flux2Context, Flux2Transformer};
 use crate::networks::ops::RotaryEmbedding;
-use crate::networks::qwen3::Qwen3Encoder;
+use crate::networks::qwen3::{Padding, Qwen3Encoder};
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
 use crate::store::ModelFiles;
@@ -58,8 +58,9 @@ impl FlowFamily for Flux2 {
         max_tokens: Option<usize>,
         cancel: &CancelToken,
     ) -> Result<Tensor, ModelError> {
-        let (ids, padding) = self.0.padded_ids(prompt, encoder.rows(), max_tokens)?;
-        let states = runtime.run(|| encoder.forward(&ids, padding, &TEXT_LAYERS, cancel));
+        let (ids, count) = self.0.padded_ids(prompt, encoder.rows(), max_tokens)?;
+        let states =
+            runtime.run(|| encoder.forward(&ids, Padding { count, position: None }, &TEXT_LAYERS, cancel));
         states.map_err(ModelError::in_part(Self::ENCODER))
     }
 
@@ -90,11 +91,11 @@ impl TokenDenoiser for Flux2Transformer {
     fn flow(
         &self,
         tokens: &Tensor,
-        time: f64,
+        times: Times,
         context: &Flux2Context,
         positions: &RotaryEmbedding,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
-        self.forward(tokens, time, context, positions, cancel)
+        self.forward(tokens, times.now, context, positions, cancel)
     }
 }

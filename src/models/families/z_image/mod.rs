@@ -7,11 +7,11 @@ use candle_core::Tensor;
 use self::profile::{Configs, MAX_TOKENS, TEXT, TOKENIZER};
 use super::flow_family::{FlowConfigs as _, FlowFamily};
 use super::qwen3_reader::{MAY_THINK, Qwen3Reader};
-use super::token_denoiser::TokenDenoiser;
+use super::token_denoiser::{Times, TokenDenoiser};
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::z_image::{ZImageContext, ZImagePositions, ZImageTransformer};
-use crate::networks::qwen3::Qwen3Encoder;
+use crate::networks::qwen3::{Padding, Qwen3Encoder};
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::CancelToken;
 use crate::store::ModelFiles;
@@ -62,7 +62,7 @@ impl FlowFamily for ZImage {
     ) -> Result<Tensor, ModelError> {
         let ids = self.reader.ids(prompt, encoder.rows(), max_tokens)?;
         runtime
-            .run(|| encoder.forward(&ids, 0, &[self.layer], cancel))
+            .run(|| encoder.forward(&ids, Padding::default(), &[self.layer], cancel))
             .map_err(ModelError::in_part(Self::ENCODER))
     }
 
@@ -94,11 +94,11 @@ impl TokenDenoiser for ZImageTransformer {
     fn flow(
         &self,
         tokens: &Tensor,
-        time: f64,
+        times: Times,
         context: &ZImageContext,
         positions: &ZImagePositions,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
-        Ok(self.forward(tokens, 1.0 - time, context, positions, cancel)?.neg()?)
+        Ok(self.forward(tokens, 1.0 - times.now, context, positions, cancel)?.neg()?)
     }
 }

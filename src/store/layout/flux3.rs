@@ -1,0 +1,72 @@
+//! FLUX.3 Image Klein: a transformer in Black Forest Labs' layout, the text half of Qwen3-VL and FLUX.2's VAE, in files of
+//! their own.
+
+use serde_json::json;
+
+use super::super::StoreError;
+use super::super::names::{flux3_names, flux3_shape};
+use super::Assembled;
+use super::flux2::vae;
+use super::part::Part;
+use super::sources::{PartSources, Role};
+use super::z_image::qwen3;
+use crate::weights::TensorSource;
+
+/// Layers of the text encoder whose hidden states are read.
+const TEXT_LAYERS: u64 = 8;
+
+/// The parts of a model, and what their tensors say of their configurations.
+pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
+    let mut model = Assembled::new(sources.origin.clone());
+    let transformer = transformer(&*sources.own).ok_or_else(|| StoreError::Damaged {
+        reason: "it is a FLUX.3 model, and not one for pictures in a layout that this program knows"
+            .to_owned(),
+        path: sources.origin.clone(),
+    })?;
+    let (text, channels) =
+        (transformer.config["joint_attention_dim"].clone(), transformer.config["in_channels"].clone());
+    let flow_map = transformer.config["flow_map"] == true;
+    model.add("transformer", &sources.own, transformer);
+    let what = "Qwen3-VL text encoder (qwen3vl_4b)";
+    let (source, mut qwen) = sources.part(Role::TextEncoder(0), what, |source| {
+        let width = |part: &Part| part.config["hidden_size"].as_u64().map(|width| TEXT_LAYERS * width);
+        qwen3(source).filter(|part| width(part) == text.as_u64())
+    })?;
+    qwen.config["rope_theta"] = 5e6.into();
+    qwen.config = json!({ "model_type": "qwen3_vl", "text_config": qwen.config });
+    model.add("text_encoder", &source, qwen);
+    model.add_gguf_tokenizer("tokenizer/tokenizer.json", &*source);
+    let (source, vae) = sources.part(Role::Vae, "VAE (flux2-vae.safetensors)", |source| {
+        vae(source).filter(|part| part.config["latent_channels"].as_u64().map(|c| 4 * c) == channels.as_u64())
+    })?;
+    model.add("vae", &source, vae);
+    let index = json!({
+        "_class_name": if flow_map { "Flux3DistilledModularPipeline" } else { "Flux3ModularPipeline" },
+        "text_encoder": ["transformers", "Qwen3VLForConditionalGeneration"],
+        "transformer": ["diffusers", "Flux3Transformer2DModel"],
+        "vae": ["diffusers", "AutoencoderKLFlux2"],
+    });
+    model.add_json("model_index.json", &index);
+    Ok(model)
+}
+
+/// The transformer in a file.
+pub(super) fn transformer(source: &dyn TensorSource) -> Option<Part> {
+    let shape = flux3_shape(source)?;
+    let head = shape.head;
+    // Time, row, column and text position have as many dimensions.
+    let axes = [head / 4; 4];
+    let config = json!({
+        "_class_name": "Flux3Transformer2DModel",
+        "in_channels": shape.in_channels,
+        "num_layers": shape.mode_blocks,
+        "num_single_layers": shape.joint_blocks,
+        "attention_head_dim": head,
+        "num_attention_heads": shape.width.checked_div(head)?,
+        "joint_attention_dim": shape.text,
+        "mlp_ratio": shape.hidden as f64 / shape.width.max(1) as f64,
+        "axes_dims_rope": axes,
+        "flow_map": shape.flow_map,
+    });
+    Some(Part { names: flux3_names(source, &shape), config })
+}
