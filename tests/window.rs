@@ -582,6 +582,106 @@ fn korean_is_not_mixed_with_english() {
     assert!(seen.len() > 150, "{}", seen.len());
 }
 
+/// Every control that can be seen has a name and says what it does where the pointer rests on it. Menus are closed:
+/// their entries say it themselves.
+fn assert_controls_are_described(harness: &Harness<'_, Window>, state: &str) {
+    let roles = [
+        Role::Button,
+        Role::CheckBox,
+        Role::ComboBox,
+        Role::MultilineTextInput,
+        Role::RadioButton,
+        Role::Slider,
+        Role::SpinButton,
+        Role::TextInput,
+    ];
+    let (mut count, mut missing) = (0, Vec::new());
+    for node in harness.root().children_recursive() {
+        let node = node.accesskit_node();
+        if !roles.contains(&node.role()) {
+            continue;
+        }
+        let name = node.label().unwrap_or_default();
+        let tip = node.description().unwrap_or_default();
+        count += 1;
+        // The toolkit's own button of a window says it in its name.
+        if name.trim().is_empty() || (tip.trim().is_empty() && name != "Close window") {
+            missing.push((name, node.role(), node.value(), node.bounding_box()));
+        }
+    }
+    assert!(missing.is_empty(), "{state}: no name or no tooltip: {missing:#?}");
+    assert!(count > 10, "{state}: {count} controls");
+}
+
+#[test]
+fn every_control_has_a_name_and_a_tooltip() {
+    for language in [Language::English, Language::Korean] {
+        let mut harness = harness(|settings| settings.language = language);
+        let look = |harness: &mut Harness<'_, Window>, state: &str| {
+            harness.run_ok();
+            assert_controls_are_described(harness, &format!("{language:?}, {state}"));
+        };
+        look(&mut harness, "first start");
+        open_picture(&mut harness, 130, 130);
+        for view in [View::Picture, View::Wipe, View::Error, View::Components] {
+            harness.state_mut().desk.view = view;
+            look(&mut harness, "an opened picture");
+        }
+        let session = &mut harness.state_mut().session;
+        session.apply(Action::KeepLatent);
+        session.notify(Message::NotSaved("the disk is full".into()));
+        session.notify(Message::NotOpened("no such file".into()));
+        session.notify(Message::Saved("/pictures/a.png".into()));
+        session.draft_mut().init_image = Some(InitImage {
+            picture: Picture::new(16, 9, [90, 120, 160].repeat(16 * 9)).unwrap(),
+            strength: 0.6,
+        });
+        look(&mut harness, "messages and a source");
+        let session = &mut harness.state_mut().session;
+        session.draft_mut().steps = 900;
+        session.draft_mut().init_image = None;
+        session.apply(Action::SetBatch(3, false));
+        session.apply(Action::Generate);
+        harness.step();
+        harness.step();
+        assert_controls_are_described(&harness, &format!("{language:?}, drawing"));
+        harness.state_mut().session.apply(Action::StopAll);
+        wait(&mut harness, "the stop", |window| window.session.running().is_none());
+        harness.ctx.memory_mut(egui::Memory::stop_text_input);
+        harness.run_ok();
+        harness.key_press(egui::Key::G);
+        look(&mut harness, "the gallery");
+        harness.set_size(egui::vec2(1024.0, 640.0));
+        look(&mut harness, "a narrow window");
+    }
+}
+
+/// The tooltip of a control says its key.
+#[test]
+fn a_tooltip_says_the_key() {
+    let mut harness = harness(|_| {});
+    for (name, key) in [("Open…", "Ctrl+O"), ("Latent", "L"), ("Fit", "0"), ("Generate", "Ctrl+Enter")] {
+        let tip = harness.get_by_role_and_label(Role::Button, name).accesskit_node().description().unwrap();
+        assert!(tip.ends_with(&format!("·  {key}")), "{name}: {tip:?}");
+    }
+    // It is drawn where the pointer rests.
+    harness.get_by_label("Swap width and height").hover();
+    harness.run_ok();
+    assert_eq!(harness.query_all_by_label("Swap width and height").count(), 2);
+}
+
+#[test]
+fn the_window_of_keys_is_called_as_a_window_is() {
+    let mut harness = harness(|_| {});
+    harness.ctx.memory_mut(egui::Memory::stop_text_input);
+    harness.run_ok();
+    harness.key_press(egui::Key::F1);
+    harness.run_ok();
+    harness.get_by_role_and_label(Role::Window, "Keys");
+    assert!(harness.query_by_label_contains("Keys…").is_none());
+    harness.get_by_label("Open a picture, a latent, or a model (a folder or a file)");
+}
+
 #[test]
 fn two_documents_are_compared() {
     let mut harness = harness(|_| {});

@@ -15,6 +15,21 @@ pub(super) fn hint(name: &str, keys: &str) -> String {
     if keys.is_empty() { name.to_owned() } else { format!("{name}  ·  {keys}") }
 }
 
+/// Says what a control does, and the keys that do it, where the pointer rests on it, whether it can be used or not.
+pub(super) fn tip(response: Response, what: &str, keys: &str) -> Response {
+    let words = hint(what, keys);
+    response.on_disabled_hover_text(words.as_str()).on_hover_text(words)
+}
+
+/// The same for a text field: what is being typed is not covered.
+pub(super) fn field_tip(response: &Response, what: &str) {
+    if response.has_focus() {
+        response.ctx.accesskit_node_builder(response.id, |node| node.set_description(what));
+    } else {
+        tip(response.clone(), what, "");
+    }
+}
+
 /// Rails of sliders that can be seen: they have no outline.
 pub(super) fn rails(ui: &mut Ui) {
     ui.visuals_mut().widgets.inactive.bg_fill = theme::outline(ui.visuals().dark_mode);
@@ -26,12 +41,12 @@ pub(super) fn choices(ui: &mut Ui) {
     ui.visuals_mut().widgets.inactive.bg_fill = theme::outline(ui.visuals().dark_mode);
 }
 
-/// One of several choices in a row: the chosen one lies a step higher, over a line in the lamp's colour.
+/// One of several choices in a row: the chosen one has a lighter ground and a line of the accent colour below it.
 pub(super) fn segment(ui: &mut Ui, chosen: bool, enabled: bool, name: &str) -> Response {
     narrow_segment(ui, chosen, enabled, name, 8.0)
 }
 
-/// The same with `padding` points beside its name.
+/// A [`segment`] with `padding` points on both sides of its name.
 pub(super) fn narrow_segment(ui: &mut Ui, chosen: bool, enabled: bool, name: &str, padding: f32) -> Response {
     let dark = ui.visuals().dark_mode;
     let response = ui
@@ -52,7 +67,7 @@ pub(super) fn narrow_segment(ui: &mut Ui, chosen: bool, enabled: bool, name: &st
     response
 }
 
-/// What is said in small and quiet letters.
+/// A label in small letters of low contrast.
 pub(super) fn quiet(ui: &mut Ui, words: impl Into<String>) -> Response {
     let words = RichText::new(words).small().color(theme::quiet(ui.visuals().dark_mode));
     ui.label(words)
@@ -72,7 +87,7 @@ pub(super) fn trailing<R>(ui: &mut Ui, salt: &str, content: impl FnOnce(&mut Ui)
     shown.inner
 }
 
-/// A sign that is drawn.
+/// An icon, drawn with lines so that it needs no font.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Icon {
     Die,
@@ -131,8 +146,15 @@ impl Icon {
     }
 }
 
-/// A button with a sign on it; a switch where it is `on` or off.
-pub(super) fn icon_button(ui: &mut Ui, icon: Icon, on: Option<bool>, size: f32, name: &str) -> Response {
+/// A button with an icon and no words, named in its tooltip; a switch where it is `on` or off.
+pub(super) fn icon_button(
+    ui: &mut Ui,
+    icon: Icon,
+    on: Option<bool>,
+    size: f32,
+    name: &str,
+    keys: &str,
+) -> Response {
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(size), Sense::click());
     response.widget_info(|| match on {
         Some(on) => egui::WidgetInfo::selected(egui::Role::CheckBox, ui.is_enabled(), on, name),
@@ -146,7 +168,7 @@ pub(super) fn icon_button(ui: &mut Ui, icon: Icon, on: Option<bool>, size: f32, 
     let colour = if is_on { theme::accent(dark) } else { visuals.fg_stroke.color };
     let edge = (size * 0.5).round();
     icon.paint(ui.painter(), Rect::from_center_size(rect.center(), Vec2::splat(edge)), colour);
-    response.on_hover_text(name)
+    tip(response, name, keys)
 }
 
 /// A ring around what has the keyboard's focus, over everything, so that no control hides it.

@@ -1,4 +1,4 @@
-//! Keys that work everywhere, and the list of them all.
+//! Keys of the whole window, and the list of all keys.
 
 use egui::{Key, Modifiers, Ui};
 
@@ -6,7 +6,7 @@ use super::Language;
 use super::desk::{Desk, Overlay};
 use crate::session::{Action, ExportKind, Lens, Session, Touch};
 
-/// Carries out what keys ask for.
+/// Handles the keys of the whole window.
 pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     use egui::text_selection::LabelSelectionState;
     let ctx = ui.ctx();
@@ -14,14 +14,14 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
     let focused = ctx.memory(egui::Memory::focused);
     let popup = egui::Popup::is_any_open(ctx);
     let selected = ctx.with_plugin(|labels: &mut LabelSelectionState| labels.has_selection()) == Some(true);
-    // A list or a number that is being edited has the first right to Escape.
+    // Escape first closes a list or ends the editing of a number.
     let editing = typing && focused.is_some() && focused != desk.prompt_field;
     let asked = session.question().is_some();
     let points = ctx.pixels_per_point();
     let document = session.on_easel();
     ctx.input_mut(|input| {
         let command = Modifiers::COMMAND;
-        // A slow frame may hold several.
+        // A slow frame may hold several presses.
         for _ in 0..input.count_and_consume_key(command, Key::Enter) {
             actions.push(Action::Generate);
         }
@@ -93,7 +93,7 @@ const ALL: [(&str, &str, &str); 22] = [
     ("Alt+↑  Alt+↓", "Earlier and later prompts", "이전/다음 프롬프트"),
     ("Ctrl+↑  Ctrl+↓", "The word, or what is chosen, weighs more or less", "단어 또는 선택한 부분의 가중치"),
     ("Ctrl+Space", "Take the first suggested word", "첫 번째 추천 단어 사용"),
-    ("Ctrl+O", "Open a picture, a latent or a model folder", "그림, 잠재, 모델 폴더 열기"),
+    ("Ctrl+O", "Open a picture, a latent, or a model (a folder or a file)", "그림, 잠재, 모델(폴더 또는 파일) 열기"),
     ("Ctrl+V", "Paste a picture", "그림 붙여넣기"),
     ("Ctrl+S", "Save the picture", "그림 저장"),
     ("Ctrl+Shift+S", "Save the latent", "잠재 저장"),

@@ -89,8 +89,8 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
     actions
 }
 
-/// What the next picture is to be, over a foot that never moves. In a narrow window the latent's channels share the
-/// place.
+/// The recipe over a foot that never moves. A narrow window shows the recipe and the enlarger as two tabs of this
+/// panel.
 fn recipe_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, is_narrow: bool, actions: &mut Vec<Action>) {
     let foot = egui::Frame::NONE.inner_margin(Margin { top: 6, bottom: 10, ..Margin::ZERO });
     egui::Panel::bottom("foot").resizable(false).exact_size(foot::HEIGHT).frame(foot).show(ui, |ui| {
@@ -101,8 +101,12 @@ fn recipe_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, is_narrow: bool, a
     if shares {
         let text = desk.text;
         ui.horizontal(|ui| {
-            for (tab, name) in [(NarrowTab::Recipe, text.recipe), (NarrowTab::Enlarger, text.enlarger)] {
-                if controls::segment(ui, desk.narrow_tab == tab, true, name).clicked() {
+            for (tab, name, why) in [
+                (NarrowTab::Recipe, text.recipe, text.recipe_tab_hint),
+                (NarrowTab::Enlarger, text.enlarger, text.enlarger_hint),
+            ] {
+                let segment = controls::segment(ui, desk.narrow_tab == tab, true, name);
+                if controls::tip(segment, why, "").clicked() {
                     desk.narrow_tab = tab;
                 }
             }

@@ -3,12 +3,12 @@
 use egui::text::{CCursor, CCursorRange, LayoutJob};
 use egui::{Key, Modifiers, RichText, TextFormat, Ui, Vec2};
 
-use super::controls::{named, trailing};
+use super::controls::{field_tip, named, tip, trailing};
 use super::desk::Desk;
 use super::{theme, weight};
 use crate::session::{Action, Session, builtin_vocabulary};
 
-/// Rows that the prompt always has, points of height; a longer one scrolls.
+/// Rows of the prompt field; a longer prompt scrolls.
 const ROWS: usize = 5;
 
 pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
@@ -22,7 +22,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
                 trailing(ui, "dice", |ui| {
                     ui.spacing_mut().button_padding = Vec2::new(8.0, 2.0);
                     ui.spacing_mut().interact_size.y = 22.0;
-                    if ui.button(text.dice).on_hover_text(text.dice_hint).clicked() {
+                    if tip(ui.button(text.dice), text.dice_hint, "").clicked() {
                         actions.push(Action::RandomPrompt);
                     }
                 });
@@ -64,6 +64,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
             state.store(ui.ctx(), response.id);
         }
     }
+    field_tip(&response, text.prompt_tip);
     desk.prompt_field = Some(response.id);
     if desk.focus_prompt {
         desk.focus_prompt = false;
@@ -87,6 +88,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
     });
     let response = response.labelled_by(label.id).on_disabled_hover_text(text.negative_off);
     named(&response, text.negative_prompt);
+    field_tip(&response, text.negative_hint);
     if draft != *session.draft() {
         actions.push(Action::Edit(Box::new(draft)));
     }
@@ -117,7 +119,7 @@ fn field<R>(ui: &mut Ui, id: egui::Id, rows: usize, content: impl FnOnce(&mut Ui
         .inner
 }
 
-/// Whether what is chosen in the prompt is to weigh more or less.
+/// The change of weight that a key asks for, of the selected words or the word at the cursor.
 fn weight_key(ui: &Ui, id: egui::Id) -> Option<f64> {
     if !ui.memory(|memory| memory.has_focus(id)) {
         return None;
@@ -128,7 +130,7 @@ fn weight_key(ui: &Ui, id: egui::Id) -> Option<f64> {
     })
 }
 
-/// Earlier and later prompts come back while the field has the focus.
+/// Alt+↑ and Alt+↓ call earlier and later prompts back while the field has the focus.
 fn turn_prompts(ui: &Ui, id: egui::Id, actions: &mut Vec<Action>) {
     if !ui.memory(|memory| memory.has_focus(id)) {
         return;
@@ -149,7 +151,7 @@ fn word_before(text: &str, cursor: usize) -> (usize, usize) {
     (start.map_or(end, |(at, _)| at), end)
 }
 
-/// Words that could end what is being typed, in a list at the cursor: nothing below it moves.
+/// Words that complete what is being typed, in a list at the cursor that moves nothing in the panel.
 fn completions_ui(ui: &Ui, prompt: &mut String, shown: &egui::text_edit::TextEditOutput, takes_word: bool) {
     let Some(cursor) = shown.cursor_range.map(|range| range.primary) else { return };
     let (start, end) = word_before(prompt, cursor.index.0);
@@ -189,7 +191,7 @@ fn completions_ui(ui: &Ui, prompt: &mut String, shown: &egui::text_edit::TextEdi
     }
 }
 
-/// The prompt with a quiet line under words the built-in model does not know.
+/// Lays the prompt out; with `marks`, words that the built-in model does not know are underlined.
 fn marked_words(text: &str, width: f32, marks: bool, dark: bool, ink: egui::Color32) -> LayoutJob {
     let mut job = LayoutJob::default();
     job.wrap.max_width = width;

@@ -2,7 +2,7 @@
 
 use egui::{RichText, Slider, Ui};
 
-use super::controls::{Icon, icon_button, named, rails};
+use super::controls::{Icon, icon_button, named, rails, tip};
 use super::desk::Desk;
 use super::{Text, theme};
 use crate::catalog::{ImageSize, SamplerKind, ScheduleKind, fit_into_multiples};
@@ -37,7 +37,7 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
             let slider = Slider::new(&mut draft.steps, 1..=100)
                 .logarithmic(true)
                 .clamping(egui::SliderClamping::Never);
-            ui.add(slider).on_hover_text(text.steps_hint)
+            tip(ui.add(slider), text.steps_hint, "")
         });
         let guided = session.profile().is_none_or(|profile| profile.guidance.takes_scale());
         row(ui, text.guidance, |ui| {
@@ -48,23 +48,24 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
         });
         row(ui, text.seed, |ui| seed_ui(ui, &mut draft.seed, &mut locked, text, actions));
         row(ui, text.batch, |ui| {
-            ui.add_sized([56.0, 28.0], egui::DragValue::new(&mut batch).range(1..=1000))
-                .on_hover_text(text.batch_hint)
+            let field = egui::DragValue::new(&mut batch).range(1..=1000);
+            tip(ui.add_sized([56.0, 28.0], field), text.batch_hint, "")
         });
         source_ui(ui, &mut draft, desk, actions);
     });
-    egui::CollapsingHeader::new(text.more).show_unindented(ui, |ui| {
+    let more = egui::CollapsingHeader::new(text.more).show_unindented(ui, |ui| {
         egui::Grid::new("more").num_columns(2).spacing([8.0, 8.0]).min_col_width(LABEL).show(ui, |ui| {
             row(ui, text.sampler, |ui| {
                 let names = SamplerKind::ALL.map(|kind| (kind, kind.name()));
-                choose(ui, "sampler", &mut draft.sampler, &names)
+                tip(choose(ui, "sampler", &mut draft.sampler, &names), text.sampler_hint, "")
             });
             row(ui, text.schedule, |ui| {
                 let names = ScheduleKind::ALL.map(|kind| (kind, kind.name()));
-                choose(ui, "schedule", &mut draft.schedule, &names)
+                tip(choose(ui, "schedule", &mut draft.schedule, &names), text.schedule_hint, "")
             });
         });
     });
+    tip(more.header_response, text.more_hint, "");
     if draft != *session.draft() {
         actions.push(Action::Edit(Box::new(draft)));
     }
@@ -108,11 +109,12 @@ fn size_ui(ui: &mut Ui, size: &mut ImageSize, multiple: usize, text: &Text) -> e
                 .range(multiple..=GenerationDraft::MAX_EDGE_PX)
                 .speed(multiple as f64 / 4.0)
                 .update_while_editing(false);
-            named(&ui.add_sized([66.0, 28.0], drag).on_hover_text(format!("{name}: {said}")), name);
+            let field = ui.add_sized([66.0, 28.0], drag);
+            named(&tip(field, &format!("{name}: {said}"), ""), name);
             *value = (*value).div_ceil(multiple).max(1) * multiple;
         };
         edge(ui, &mut size.width, text.width);
-        if icon_button(ui, Icon::Swap, None, 28.0, text.swap).clicked() {
+        if icon_button(ui, Icon::Swap, None, 28.0, text.swap, "").clicked() {
             (size.width, size.height) = (size.height, size.width);
         }
         edge(ui, &mut size.height, text.height);
@@ -120,7 +122,7 @@ fn size_ui(ui: &mut Ui, size: &mut ImageSize, multiple: usize, text: &Text) -> e
     .response
 }
 
-/// Ratios that are offered; the one that the size really has lies a step higher.
+/// Buttons for aspect ratios; the one that the size has is marked.
 fn ratios_ui(
     ui: &mut Ui,
     size: &mut ImageSize,
@@ -133,7 +135,7 @@ fn ratios_ui(
         for (name, aspect) in ASPECTS {
             let is_it = (size.width as f64 / size.height.max(1) as f64 / aspect - 1.0).abs() < 0.02;
             let response = super::controls::narrow_segment(ui, is_it, true, name, 4.0);
-            if response.on_hover_text(format!("{} {name}", text.aspect)).clicked() {
+            if tip(response, &format!("{} {name}", text.aspect), "").clicked() {
                 *size = fit_into_multiples(native, aspect, multiple);
             }
         }
@@ -152,11 +154,11 @@ fn seed_ui(
         ui.spacing_mut().item_spacing.x = 4.0;
         // The longest seed fits, and so does the row.
         ui.spacing_mut().button_padding.x = 6.0;
-        named(&seed_field(ui, seed).on_hover_text(text.seed_hint), text.seed);
-        if icon_button(ui, Icon::Die, None, 28.0, text.new_seed).clicked() {
+        named(&tip(seed_field(ui, seed), text.seed_hint, ""), text.seed);
+        if icon_button(ui, Icon::Die, None, 28.0, text.new_seed, "").clicked() {
             actions.push(Action::RandomSeed);
         }
-        if icon_button(ui, Icon::Lock, Some(*locked), 28.0, text.lock_seed).clicked() {
+        if icon_button(ui, Icon::Lock, Some(*locked), 28.0, text.lock_seed, "").clicked() {
             *locked = !*locked;
         }
     })
@@ -192,13 +194,13 @@ fn seed_field(ui: &mut Ui, seed: &mut Seed) -> egui::Response {
     response
 }
 
-/// The picture to start from, the part of it that is used, and how far to go.
+/// The picture of an image-to-image run, the part of it that is used, and the strength.
 fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     let quiet = theme::quiet(ui.visuals().dark_mode);
     let Some(init) = &draft.init_image else {
         row(ui, text.source, |ui| {
-            let choose = ui.button(text.source_choose).on_hover_text(text.source_hint);
+            let choose = tip(ui.button(text.source_choose), text.source_hint, "");
             if choose.clicked() {
                 actions.push(Action::ChooseSource);
             }
@@ -229,7 +231,7 @@ fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions:
                 ui.label(RichText::new(format!("→ {target}")).small().color(quiet))
                     .on_hover_text(text.crop_hint);
             });
-            kept = !icon_button(ui, Icon::Cross, None, 24.0, text.source_clear).clicked();
+            kept = !icon_button(ui, Icon::Cross, None, 24.0, text.source_clear, "").clicked();
         })
         .response
     });
@@ -238,8 +240,8 @@ fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions:
     }
     if let Some(init) = &mut draft.init_image {
         row(ui, text.strength, |ui| {
-            ui.add(Slider::new(&mut init.strength, 0.0..=1.0).fixed_decimals(2))
-                .on_hover_text(text.strength_hint)
+            let slider = ui.add(Slider::new(&mut init.strength, 0.0..=1.0).fixed_decimals(2));
+            tip(slider, text.strength_hint, "")
         });
     }
 }

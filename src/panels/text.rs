@@ -32,6 +32,40 @@ macro_rules! texts {
 }
 
 texts! {
+    open_hint: "Open a picture, a latent or a model", "그림, 잠재, 모델 열기";
+    export_hint: "Save or copy what is on the easel", "이젤에 있는 것을 저장하거나 복사";
+    try_again_hint: "Load this model again", "이 모델을 다시 불러오기";
+    example_hint: "Draw this prompt", "이 프롬프트로 그리기";
+    generate_hint: "Draw what the recipe says", "레시피대로 그리기";
+    prompt_tip: "What is in the picture\nCtrl+↑ Ctrl+↓: weight of a word · Alt+↑ Alt+↓: earlier prompts", "그림에 담을 내용\nCtrl+↑ Ctrl+↓: 단어의 가중치 · Alt+↑ Alt+↓: 이전 프롬프트";
+    sampler_hint: "How a step takes noise away", "한 단계에서 노이즈를 덜어 내는 방법";
+    schedule_hint: "How the noise levels are spread over the steps", "노이즈 수준을 단계에 나누는 방법";
+    more_hint: "Sampler and schedule", "샘플러와 스케줄";
+    recipe_tab_hint: "Prompt and settings of the next picture", "다음 그림의 프롬프트와 설정";
+    picture_hint: "The decoded picture; until then, its preview", "디코딩한 그림. 그 전에는 미리보기";
+    wipe_line_hint: "Moves the line; the original is on its left", "선 옮기기. 왼쪽이 원본";
+    stop_work_hint: "Stop this; the document stays", "이 작업을 중지. 문서는 남습니다";
+    gallery_close_hint: "Back to the easel", "이젤로 돌아가기";
+    frame_hint: "Click: show · Ctrl+click: compare · 1–5: stars · Delete: remove", "클릭: 보기 · Ctrl+클릭: 비교 · 1–5: 별점 · Delete: 제거";
+    waiting_hint: "Drag: change the order · Delete: remove", "끌기: 순서 바꾸기 · Delete: 제거";
+    dismiss_all_hint: "Close all errors", "오류를 모두 닫기";
+    take_back_hint: "Bring it back", "되돌리기";
+    reuse_hint: "Put it into the recipe", "레시피에 넣기";
+    seen_hint: "How channels are coloured", "채널의 색 표시 방법";
+    mute_hint: "leaves this channel out", "이 채널을 뺍니다";
+    solo_hint: "uses this channel alone", "이 채널만 씁니다";
+    gain_hint: "The channel is multiplied by it; 1 leaves it as it is", "채널에 곱하는 값. 1은 그대로";
+    offset_hint: "Added to the channel; 0 leaves it as it is", "채널에 더하는 값. 0은 그대로";
+    blend_choice_hint: "A second latent that is mixed in", "섞을 두 번째 잠재";
+    lerp_hint: "The weighted mean of both", "두 잠재의 가중 평균";
+    slerp_hint: "Along a great circle: the mixture keeps the norm of a latent", "대원을 따라: 섞어도 잠재의 크기가 유지됩니다";
+    reset_hint: "Takes all edits away; can be undone", "모든 편집을 지움. 실행 취소 가능";
+    decode_hint: "Decode this latent again", "이 잠재를 다시 디코딩";
+    framing_crop_hint: "Cut the edges to whole latent pixels", "잠재 픽셀 단위로 가장자리를 자르기";
+    framing_pad_hint: "Fill the edges up to whole latent pixels", "잠재 픽셀 단위로 가장자리를 채우기";
+    background_hint: "The colour behind transparent pixels", "투명한 픽셀 뒤의 색";
+    autosave_folder_hint: "Choose where pictures are saved", "저장할 폴더 선택";
+    metadata_hint: "Saved pictures contain prompt, seed and settings, and can be opened with them again", "저장한 그림에 프롬프트, 시드, 설정을 넣어 다시 불러올 수 있게 합니다";
     settings: "Settings…", "설정…";
     autosave: "Save pictures as they are drawn", "그리는 대로 저장";
     autosave_hint: "Never over an existing file", "이미 있는 파일은 바꾸지 않습니다";

@@ -2,7 +2,7 @@
 
 use egui::{Align2, Button, FontId, Rect, RichText, Sense, Ui, Vec2};
 
-use super::controls::{choices, hint, named, quiet, segment, trailing};
+use super::controls::{choices, named, quiet, segment, tip, trailing};
 use super::desk::{Desk, Overlay, ThemeChoice};
 use super::words::title_words;
 use super::{Language, Text, theme};
@@ -56,15 +56,17 @@ fn title_ui(ui: &Ui, session: &Session, desk: &Desk, free: Rect) {
 
 fn buttons_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
-    if ui.button(text.open).on_hover_text("Ctrl+O").clicked() {
+    if tip(ui.button(text.open), text.open_hint, "Ctrl+O").clicked() {
         actions.push(Action::Open);
     }
     let has_any = session.on_easel().is_some_and(|document| document.inspector().latent.is_some());
     ui.add_enabled_ui(has_any, |ui| {
-        ui.menu_button(format!("{} ▾", text.export), |ui| export_ui(ui, session, desk, actions));
+        let menu =
+            ui.menu_button(format!("{} ▾", text.export), |ui| export_ui(ui, session, desk, actions));
+        tip(menu.response, text.export_hint, "");
     });
     let on = segment(ui, desk.enlarger, true, text.enlarger);
-    if on.on_hover_text(hint(text.enlarger_hint, "L")).clicked() {
+    if tip(on, text.enlarger_hint, "L").clicked() {
         desk.enlarger = !desk.enlarger;
     }
     let more = ui.menu_button("⋯", |ui| more_ui(ui, desk));
@@ -173,7 +175,7 @@ fn model_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Actio
     let rect = button.response.rect;
     if let ModelState::Failed(why) = session.model_state() {
         button.response.on_hover_text(why);
-        let again = ui.button(text.try_again);
+        let again = tip(ui.button(text.try_again), text.try_again_hint, "");
         if again.clicked() {
             actions.push(Action::SetModel(session.draft().model.clone()));
         }
@@ -209,10 +211,13 @@ fn models_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Acti
                 actions.push(Action::SetModel(model));
                 ui.close();
             }
-            response.on_hover_text(match why {
+            let words = match why {
                 Some(why) => format!("{place}\n{why}"),
                 None => place,
-            });
+            };
+            if !words.is_empty() {
+                response.on_hover_text(words);
+            }
         };
         choice(ui, ModelSource::Builtin, None);
         for recent in session.recent_models() {

@@ -1,4 +1,4 @@
-//! A sign that something is being worked on, which takes little from the work.
+//! The indicator of work in progress, which takes little time from the work itself.
 
 use std::f32::consts::TAU;
 use std::time::Duration;

@@ -1,10 +1,10 @@
-//! What is known of a document: what was asked for, what it cost, what the VAE kept.
+//! Facts of a document: its settings, the time it took, and what the VAE kept of an opened picture.
 
 use egui::{RichText, Ui};
 
 use super::heading;
 use crate::catalog::ModelSource;
-use crate::panels::controls::quiet;
+use crate::panels::controls::{quiet, tip};
 use crate::panels::desk::Desk;
 use crate::panels::foot::duration;
 use crate::session::{Action, Document, Reuse};
@@ -82,7 +82,7 @@ pub(super) fn facts_ui(ui: &mut Ui, desk: &Desk, document: &Document, actions: &
             for (name, what) in
                 [(text.use_seed, Reuse::Seed), (text.use_prompt, Reuse::Prompt), (text.use_all, Reuse::All)]
             {
-                if ui.button(name).clicked() {
+                if tip(ui.button(name), text.reuse_hint, "").clicked() {
                     actions.push(Action::Reuse(document.id(), what));
                 }
             }

@@ -1,4 +1,4 @@
-//! The panel beside the picture: every channel of the latent, a blend, what is known of it, and what was done to it.
+//! The enlarger, the panel beside the picture: the latent's channels, a blend, the edit history, and facts.
 
 mod blend;
 mod channels;
@@ -6,7 +6,7 @@ mod facts;
 
 use egui::{RichText, Ui};
 
-use super::controls::{choices, quiet, trailing};
+use super::controls::{choices, quiet, tip, trailing};
 use super::desk::Desk;
 use super::theme;
 use crate::request::{DecodeChoice, TileChoice};
@@ -22,7 +22,9 @@ pub(super) fn enlarger_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
             quiet(ui, latent.shape().to_string());
         }
         trailing(ui, "seen", |ui| {
-            ui.menu_button(format!("{} ▾", text.seen), |ui| options_ui(ui, session, desk, actions));
+            let menu =
+                ui.menu_button(format!("{} ▾", text.seen), |ui| options_ui(ui, session, desk, actions));
+            tip(menu.response, text.seen_hint, "");
         });
     });
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -49,7 +51,7 @@ fn heading(ui: &mut Ui, words: &str) {
     ui.label(RichText::new(words).family(theme::strong()));
 }
 
-/// How channels are seen.
+/// The menu for how channels are coloured.
 fn options_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     let mut options: InspectorOptions = session.options();
@@ -70,7 +72,7 @@ fn options_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Act
     }
 }
 
-/// Undo, redo, as it came; and decoding another way.
+/// Undo, redo, reset, the list of edits, and other ways to decode.
 fn history_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, actions: &mut Vec<Action>) {
     let text = desk.text;
     let inspector = document.inspector();
@@ -91,12 +93,14 @@ fn history_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, 
             }
         }
         if !document.is_drawing() {
-            ui.menu_button(format!("{} ▾", text.decode), |ui| decode_ui(ui, session, desk, actions));
+            let menu =
+                ui.menu_button(format!("{} ▾", text.decode), |ui| decode_ui(ui, session, desk, actions));
+            tip(menu.response, text.decode_hint, "");
         }
     });
 }
 
-/// What the VAE makes of the latent, as usual or another way.
+/// The menu of ways to decode the latent.
 fn decode_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     let tiles = |tiles| DecodeChoice { tiles: Some(tiles), in_f32: false };
@@ -132,8 +136,8 @@ fn file_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, act
         let from = format!("{}×{}", source.width(), source.height());
         quiet(ui, format!("{from} → {}×{}", original.width(), original.height()));
         ui.horizontal(|ui| {
-            ui.radio_value(&mut options.framing, Framing::Crop, text.crop);
-            ui.radio_value(&mut options.framing, Framing::Pad, text.pad);
+            tip(ui.radio_value(&mut options.framing, Framing::Crop, text.crop), text.framing_crop_hint, "");
+            tip(ui.radio_value(&mut options.framing, Framing::Pad, text.pad), text.framing_pad_hint, "");
         });
     }
     if file.transparent {
@@ -141,7 +145,7 @@ fn file_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, act
         ui.horizontal(|ui| {
             for (colour, name) in [([255; 3], text.white), ([128; 3], text.middle_grey), ([0; 3], text.black)]
             {
-                ui.radio_value(&mut options.background, colour, name);
+                tip(ui.radio_value(&mut options.background, colour, name), text.background_hint, "");
             }
         });
     }
