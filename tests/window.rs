@@ -682,6 +682,50 @@ fn the_window_of_keys_is_called_as_a_window_is() {
     harness.get_by_label("Open a picture, a latent, or a model (a folder or a file)");
 }
 
+/// Panels are dragged wider and narrower within limits, and keep their widths.
+#[test]
+fn panels_are_dragged_and_hidden() {
+    let mut harness = harness(|settings| settings.panel_widths = [330.0, 5000.0]);
+    let easel = |harness: &Harness<'_, Window>| harness.get_by_role(Role::Image).rect();
+    // A width from the settings, and one that no window has room for.
+    assert_eq!((easel(&harness).left(), easel(&harness).right()), (330.0, 1280.0 - 520.0));
+    let drag = |harness: &mut Harness<'_, Window>, from: f32, to: f32| {
+        harness.drag_at(egui::pos2(from, 300.0));
+        harness.run_ok();
+        harness.hover_at(egui::pos2(to, 300.0));
+        harness.run_ok();
+        harness.drop_at(egui::pos2(to, 300.0));
+        harness.run_ok();
+    };
+    drag(&mut harness, 760.0, 960.0);
+    assert_eq!(easel(&harness).right(), 960.0);
+    drag(&mut harness, 330.0, 100.0);
+    assert_eq!(easel(&harness).left(), 296.0, "its controls have room");
+    drag(&mut harness, 296.0, 900.0);
+    assert_eq!(easel(&harness).left(), 520.0);
+    assert_eq!((harness.state().desk.recipe_width, harness.state().desk.enlarger_width), (520.0, 320.0));
+
+    // The key hides the recipe, and so does its button.
+    harness.ctx.memory_mut(egui::Memory::stop_text_input);
+    harness.run_ok();
+    harness.key_press(egui::Key::R);
+    harness.run_ok();
+    assert_eq!(easel(&harness).left(), 0.0);
+    assert!(harness.query_by_label("Generate").is_none());
+    // Without its foot there is still a way to stop.
+    harness.state_mut().session.draft_mut().steps = 900;
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Enter);
+    harness.step();
+    harness.step();
+    harness.get_by_label("Stop").click();
+    wait(&mut harness, "the stop", |window| window.session.running().is_none());
+    harness.run_ok();
+    harness.get_by_label("Recipe").click();
+    harness.run_ok();
+    assert_eq!(easel(&harness).left(), 520.0, "as wide as before");
+    harness.get_by_label("Generate");
+}
+
 #[test]
 fn two_documents_are_compared() {
     let mut harness = harness(|_| {});

@@ -81,7 +81,9 @@ impl Window {
         };
         let mut desk = Desk::new(None, settings.language);
         desk.save_metadata = settings.save_metadata;
-        (desk.theme, desk.enlarger) = (settings.theme, settings.enlarger);
+        desk.theme = settings.theme;
+        (desk.recipe, desk.enlarger) = (settings.recipe_panel, settings.enlarger);
+        [desk.recipe_width, desk.enlarger_width] = settings.panel_widths;
         (desk.autosave, desk.pictures_folder) = (settings.autosave.clone(), files::pictures_folder());
         if let Some(recipe) = settings.recipe.clone() {
             session.restore_recipe(recipe);
@@ -369,7 +371,9 @@ impl Window {
             save_metadata: self.desk.save_metadata,
             recent_models: worked.map(|known| known.folder.clone()).collect(),
             recipe: Some(self.session.saved_recipe()),
+            recipe_panel: self.desk.recipe,
             enlarger: self.desk.enlarger,
+            panel_widths: [self.desk.recipe_width, self.desk.enlarger_width],
             autosave: self.desk.autosave.clone(),
             ..self.settings.clone()
         }

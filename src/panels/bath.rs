@@ -193,6 +193,12 @@ fn state_ui(
     let text = desk.text;
     let Some(document) = document else { return };
     let is_live = session.follows() && document.is_drawing() && document.place().is_none();
+    if session.running().is_some()
+        && !desk.recipe
+        && tip(ui.button(text.stop), text.stop_hint, "Esc").clicked()
+    {
+        actions.push(Action::Stop);
+    }
     if session.running().is_some() && !is_live {
         let live = ui.button(format!("{} ▸", text.live)).on_hover_text(text.live_hint);
         if live.clicked() {

@@ -1,4 +1,4 @@
-//! What the panels remember for drawing, and what they draw with.
+//! State that the panels keep from frame to frame, and the textures they draw with.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::session::{Autosave, DocumentId, Session, builtin_fit};
 
 use super::text::{Language, Text};
 
-/// What the panels remember for drawing, and what they draw with.
+/// State that the panels keep from frame to frame, and the textures they draw with.
 pub struct Desk {
     /// Decodes latents on the GPU; absent where there is none.
     pub latents: Option<LatentTextures>,
@@ -36,11 +36,17 @@ pub struct Desk {
     pub(super) probe: Option<Vec2>,
     /// The same while this frame is drawn.
     pub(super) probed: Option<Vec2>,
+    /// Whether the panel of the recipe is open.
+    pub recipe: bool,
     /// Whether the panel of the latent's channels is open.
     pub enlarger: bool,
+    /// The widths of both, points.
+    pub recipe_width: f32,
+    /// See [`Desk::recipe_width`].
+    pub enlarger_width: f32,
     /// Which panel a narrow window shows.
     pub(super) narrow_tab: NarrowTab,
-    /// What lies over the window.
+    /// The window that is open within the window.
     pub(super) overlay: Option<Overlay>,
     /// Whether the contact sheet lies in the place of the easel, and what is searched in it.
     pub(super) gallery: bool,
@@ -107,7 +113,7 @@ pub(super) enum NarrowTab {
     Enlarger,
 }
 
-/// What lies over the window.
+/// Windows within the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overlay {
     Settings,
@@ -145,7 +151,10 @@ impl Desk {
             wipe: 0.5,
             probe: None,
             probed: None,
+            recipe: true,
             enlarger: true,
+            recipe_width: super::RECIPE_WIDTH,
+            enlarger_width: super::ENLARGER_WIDTH,
             narrow_tab: NarrowTab::Recipe,
             overlay: None,
             gallery: false,

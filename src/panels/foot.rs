@@ -30,7 +30,7 @@ pub(super) fn foot_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut
     let share = session.running().map_or(0.0, Running::progress);
     response.widget_info(|| {
         let mut info = egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, text.progress);
-        info.value = Some(f64::from(share));
+        info.value = Some((f64::from(share) * 100.0).floor());
         info
     });
     ui.painter().rect_filled(bar, 2.0, theme::sunken(dark));

@@ -62,6 +62,9 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
                 press(Modifiers::NONE, Key::Delete, Action::Remove(document.id()));
             }
         }
+        if input.consume_key(Modifiers::NONE, Key::R) {
+            desk.recipe = !desk.recipe;
+        }
         if input.consume_key(Modifiers::NONE, Key::L) {
             desk.enlarger = !desk.enlarger;
         }
@@ -87,13 +90,17 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
 }
 
 /// Every key and what it does, in English and Korean.
-const ALL: [(&str, &str, &str); 22] = [
+const ALL: [(&str, &str, &str); 23] = [
     ("Ctrl+Enter", "Generate; while a picture is drawn, one more", "생성 (그리는 중에는 한 장 더)"),
     ("Esc", "Close what is open, then stop", "열린 것을 닫고, 없으면 중지"),
     ("Alt+↑  Alt+↓", "Earlier and later prompts", "이전/다음 프롬프트"),
     ("Ctrl+↑  Ctrl+↓", "The word, or what is chosen, weighs more or less", "단어 또는 선택한 부분의 가중치"),
     ("Ctrl+Space", "Take the first suggested word", "첫 번째 추천 단어 사용"),
-    ("Ctrl+O", "Open a picture, a latent, or a model (a folder or a file)", "그림, 잠재, 모델(폴더 또는 파일) 열기"),
+    (
+        "Ctrl+O",
+        "Open a picture, a latent, or a model (a folder or a file)",
+        "그림, 잠재, 모델(폴더 또는 파일) 열기",
+    ),
     ("Ctrl+V", "Paste a picture", "그림 붙여넣기"),
     ("Ctrl+S", "Save the picture", "그림 저장"),
     ("Ctrl+Shift+S", "Save the latent", "잠재 저장"),
@@ -111,7 +118,8 @@ const ALL: [(&str, &str, &str); 22] = [
     ("V", "Hold: the original", "누르는 동안 원본"),
     ("Ctrl", "With a click on a frame: compare with it", "프레임을 클릭하면 그것과 비교"),
     ("G", "The contact sheet in large frames", "밀착지 크게 보기"),
-    ("L", "The latent's channels", "잠재 채널 패널"),
+    ("R", "Show or hide the recipe", "레시피 패널 보이기/숨기기"),
+    ("L", "Show or hide the latent's channels", "잠재 채널 패널 보이기/숨기기"),
     ("F", "Full screen", "전체 화면"),
     ("?  F1", "These keys", "이 단축키 목록"),
 ];

@@ -1,5 +1,5 @@
-//! How the window looks: one function for each region. A panel draws the session and asks for changes
-//! by [`Action`]s; the session is only read, and what is remembered for drawing lies on the [`Desk`].
+//! The look of the window: one function for each region. A panel reads the session and returns [`Action`]s that change
+//! it; state that only drawing needs is in the [`Desk`].
 
 mod bath;
 mod controls;
@@ -32,20 +32,28 @@ use desk::NarrowTab;
 
 /// Heights and widths of the regions, points.
 const TOP: f32 = 44.0;
-const RECIPE: f32 = 296.0;
-const ENLARGER: f32 = 280.0;
-/// Up to this width recipe and enlarger share their place.
+/// Widths of the recipe and of the enlarger until they are dragged, which are also the least in which all controls
+/// have room.
+pub const RECIPE_WIDTH: f32 = 296.0;
+/// See [`RECIPE_WIDTH`].
+pub const ENLARGER_WIDTH: f32 = 280.0;
+/// The most of both, and what they leave of the window's width to the easel.
+const WIDEST: f32 = 520.0;
+const EASEL: f32 = 400.0;
+/// Up to this width of the window recipe and enlarger share their place.
 const NARROW: f32 = 1100.0;
 const MARGIN: i8 = 12;
 
-/// Draws the whole window and gives what the person did.
+/// Draws the whole window; returns the actions of the user in this frame.
 pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action> {
     let mut actions = Vec::new();
     if !desk.keys_are_taken {
         keys::keys(ui, session, desk, &mut actions);
     }
     desk.probed = None;
-    let is_narrow = ui.available_width() <= NARROW;
+    let width = ui.available_width();
+    // Where both are shown.
+    let shares = width <= NARROW && desk.recipe && desk.enlarger;
     let panel =
         |ui: &Ui, x: i8, y: i8| egui::Frame::side_top_panel(ui.style()).inner_margin(Margin::symmetric(x, y));
     let frame = panel(ui, MARGIN, 0);
@@ -56,15 +64,20 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
     egui::Panel::bottom("sheet").resizable(false).exact_size(sheet::HEIGHT).frame(frame).show(ui, |ui| {
         sheet::sheet_ui(ui, session, desk, &mut actions);
     });
-    let frame = panel(ui, MARGIN, 0);
-    egui::Panel::left("recipe").resizable(false).exact_size(RECIPE).frame(frame).show(ui, |ui| {
-        recipe_ui(ui, session, desk, is_narrow, &mut actions);
-    });
-    if desk.enlarger && !is_narrow {
-        let frame = panel(ui, MARGIN, 6);
-        egui::Panel::right("enlarger").resizable(false).exact_size(ENLARGER).frame(frame).show(ui, |ui| {
-            enlarger::enlarger_ui(ui, session, desk, &mut actions);
-        });
+    let beside = desk.enlarger && !shares;
+    if desk.recipe {
+        let other = if beside { desk.enlarger_width } else { 0.0 };
+        let side = egui::Panel::left("recipe").default_size(desk.recipe_width);
+        let side = side.size_range(widths(RECIPE_WIDTH, width - other)).frame(panel(ui, MARGIN, 0));
+        let shown = side.show(ui, |ui| recipe_ui(ui, session, desk, shares, &mut actions));
+        desk.recipe_width = shown.response.rect.width();
+    }
+    if beside {
+        let other = if desk.recipe { desk.recipe_width } else { 0.0 };
+        let side = egui::Panel::right("enlarger").default_size(desk.enlarger_width);
+        let side = side.size_range(widths(ENLARGER_WIDTH, width - other)).frame(panel(ui, MARGIN, 6));
+        let shown = side.show(ui, |ui| enlarger::enlarger_ui(ui, session, desk, &mut actions));
+        desk.enlarger_width = shown.response.rect.width();
     }
     let frame = egui::Frame::central_panel(ui.style()).inner_margin(Margin::ZERO);
     egui::CentralPanel::default().frame(frame).show(ui, |ui| {
@@ -89,14 +102,18 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
     actions
 }
 
+/// The widths that a panel may have in a window of which `room` is free for it and the easel.
+fn widths(least: f32, room: f32) -> egui::Rangef {
+    egui::Rangef::new(least, (room - EASEL).clamp(least, WIDEST))
+}
+
 /// The recipe over a foot that never moves. A narrow window shows the recipe and the enlarger as two tabs of this
 /// panel.
-fn recipe_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, is_narrow: bool, actions: &mut Vec<Action>) {
+fn recipe_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, shares: bool, actions: &mut Vec<Action>) {
     let foot = egui::Frame::NONE.inner_margin(Margin { top: 6, bottom: 10, ..Margin::ZERO });
     egui::Panel::bottom("foot").resizable(false).exact_size(foot::HEIGHT).frame(foot).show(ui, |ui| {
         foot::foot_ui(ui, session, desk, actions);
     });
-    let shares = is_narrow && desk.enlarger;
     ui.add_space(8.0);
     if shares {
         let text = desk.text;

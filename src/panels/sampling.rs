@@ -13,6 +13,8 @@ use crate::session::{Action, Session};
 const ASPECTS: [(&str, f64); 5] =
     [("1:1", 1.0), ("4:3", 4.0 / 3.0), ("3:4", 3.0 / 4.0), ("16:9", 16.0 / 9.0), ("9:16", 9.0 / 16.0)];
 
+/// Width of the panel's content at which the widths below fill it, points. A wider panel has longer sliders.
+const CONTENT: f32 = 271.0;
 /// Width of the names, of a slider and of the seed's field (ten digits), points.
 const LABEL: f32 = 88.0;
 const SLIDER: f32 = 112.0;
@@ -27,11 +29,12 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
     let area = |size: ImageSize| (size.width * size.height).isqrt();
     let native = session.profile().map_or(128, |profile| area(profile.defaults.size));
     ui.add_space(4.0);
+    let wider = (ui.available_width() - CONTENT).max(0.0);
     egui::Grid::new("sampling").num_columns(2).spacing([8.0, 8.0]).min_col_width(LABEL).show(ui, |ui| {
         rails(ui);
         row(ui, text.size, |ui| size_ui(ui, &mut draft.size, multiple, text));
         row(ui, "", |ui| ratios_ui(ui, &mut draft.size, native, multiple, text));
-        ui.spacing_mut().slider_width = SLIDER;
+        ui.spacing_mut().slider_width = SLIDER + wider;
         ui.spacing_mut().interact_size.x = 48.0;
         row(ui, text.steps, |ui| {
             let slider = Slider::new(&mut draft.steps, 1..=100)
@@ -57,11 +60,11 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
         egui::Grid::new("more").num_columns(2).spacing([8.0, 8.0]).min_col_width(LABEL).show(ui, |ui| {
             row(ui, text.sampler, |ui| {
                 let names = SamplerKind::ALL.map(|kind| (kind, kind.name()));
-                tip(choose(ui, "sampler", &mut draft.sampler, &names), text.sampler_hint, "")
+                tip(choose(ui, "sampler", wider, &mut draft.sampler, &names), text.sampler_hint, "")
             });
             row(ui, text.schedule, |ui| {
                 let names = ScheduleKind::ALL.map(|kind| (kind, kind.name()));
-                tip(choose(ui, "schedule", &mut draft.schedule, &names), text.schedule_hint, "")
+                tip(choose(ui, "schedule", wider, &mut draft.schedule, &names), text.schedule_hint, "")
             });
         });
     });
@@ -85,10 +88,16 @@ fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response)
     ui.end_row();
 }
 
-fn choose<T: Copy + PartialEq>(ui: &mut Ui, id: &str, value: &mut T, names: &[(T, &str)]) -> egui::Response {
+fn choose<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    id: &str,
+    wider: f32,
+    value: &mut T,
+    names: &[(T, &str)],
+) -> egui::Response {
     let shown = names.iter().find(|(kind, _)| kind == value).map_or("", |(_, name)| name);
     egui::ComboBox::from_id_salt(id)
-        .width(172.0)
+        .width(172.0 + wider)
         .height(400.0)
         .truncate()
         .selected_text(shown)

@@ -141,7 +141,11 @@ fn toast_ui(
 }
 
 /// The button of a message: its name, its tooltip and what it does.
-fn choice<'a>(session: &Session, notice: &Notice, text: &'a super::Text) -> Option<(&'a str, String, Action)> {
+fn choice<'a>(
+    session: &Session,
+    notice: &Notice,
+    text: &'a super::Text,
+) -> Option<(&'a str, String, Action)> {
     match &notice.message {
         _ if session.can_take_back(notice.id) => {
             Some((text.undo, text.take_back_hint.to_owned(), Action::TakeBack(notice.id)))

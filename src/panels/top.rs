@@ -61,10 +61,13 @@ fn buttons_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec
     }
     let has_any = session.on_easel().is_some_and(|document| document.inspector().latent.is_some());
     ui.add_enabled_ui(has_any, |ui| {
-        let menu =
-            ui.menu_button(format!("{} ▾", text.export), |ui| export_ui(ui, session, desk, actions));
+        let menu = ui.menu_button(format!("{} ▾", text.export), |ui| export_ui(ui, session, desk, actions));
         tip(menu.response, text.export_hint, "");
     });
+    let on = segment(ui, desk.recipe, true, text.recipe);
+    if tip(on, text.recipe_hint, "R").clicked() {
+        desk.recipe = !desk.recipe;
+    }
     let on = segment(ui, desk.enlarger, true, text.enlarger);
     if tip(on, text.enlarger_hint, "L").clicked() {
         desk.enlarger = !desk.enlarger;
