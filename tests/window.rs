@@ -727,6 +727,36 @@ fn panels_are_dragged_and_hidden() {
 }
 
 #[test]
+fn the_list_of_edits_goes_back_to_any_of_them() {
+    let mut harness = harness(|_| {});
+    open_picture(&mut harness, 128, 128);
+    assert!(harness.get_by_label("Edits").accesskit_node().is_disabled(), "nothing was edited");
+    for button in ["Mute 0", "Solo 2", "Mute 3"] {
+        harness.get_by_label(button).click();
+        harness.run_ok();
+    }
+    harness.get_by_label("Edits").click();
+    harness.run_ok();
+    for edit in ["Before all edits", "Channel 0 · Mute", "Channel 2 · Solo", "Channel 3 · Mute"] {
+        harness.get_by_label(edit);
+    }
+    harness.get_by_label("Channel 0 · Mute").click();
+    harness.run_ok();
+    let edited = |harness: &Harness<'_, Window>| {
+        let channels = &shown(harness).inspector().adjustments.channels;
+        [channels[0].muted, channels[2].solo, channels[3].muted]
+    };
+    assert_eq!(edited(&harness), [true, false, false]);
+    assert!(shown(&harness).work().is_some(), "it is decoded as it was then");
+    // Forward again.
+    harness.get_by_label("Edits").click();
+    harness.run_ok();
+    harness.get_by_label("Channel 2 · Solo").click();
+    harness.run_ok();
+    assert_eq!(edited(&harness), [true, true, false]);
+}
+
+#[test]
 fn two_documents_are_compared() {
     let mut harness = harness(|_| {});
     open_picture(&mut harness, 128, 128);

@@ -96,6 +96,8 @@ pub(super) enum Icon {
     Cross,
     Warning,
     Check,
+    Undo,
+    Redo,
 }
 
 impl Icon {
@@ -138,6 +140,18 @@ impl Icon {
                     .add(egui::Shape::closed_line(vec![at(0.5, 0.08), at(0.95, 0.9), at(0.05, 0.9)], stroke));
                 painter.line_segment([at(0.5, 0.38), at(0.5, 0.64)], stroke);
                 painter.circle_filled(at(0.5, 0.77), 1.1, colour);
+            }
+            Self::Undo | Self::Redo => {
+                // An arrow to the left, bent at its right end; the other way round for redo.
+                let at = |x: f32, y: f32| if self == Self::Undo { at(x, y) } else { at(1.0 - x, y) };
+                painter.line_segment([at(0.08, 0.36), at(0.32, 0.12)], stroke);
+                painter.line_segment([at(0.08, 0.36), at(0.32, 0.60)], stroke);
+                let bend = (0..=8).map(|part| {
+                    let angle = std::f32::consts::PI * part as f32 / 8.0;
+                    at(0.64 + 0.26 * angle.sin(), 0.62 - 0.26 * angle.cos())
+                });
+                let line = std::iter::once(at(0.08, 0.36)).chain(bend).chain([at(0.4, 0.88)]);
+                painter.line(line.collect(), stroke);
             }
             Self::Check => {
                 painter.line(vec![at(0.15, 0.55), at(0.4, 0.8), at(0.85, 0.2)], stroke);

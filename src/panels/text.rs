@@ -60,6 +60,10 @@ texts! {
     blend_choice_hint: "A second latent that is mixed in", "섞을 두 번째 잠재";
     lerp_hint: "The weighted mean of both", "두 잠재의 가중 평균";
     slerp_hint: "Along a great circle: the mixture keeps the norm of a latent", "대원을 따라: 섞어도 잠재의 크기가 유지됩니다";
+    edits: "Edits", "편집 기록";
+    edits_hint: "All edits of this latent; a click goes back or forward to one", "이 잠재의 모든 편집. 클릭하면 그 시점으로 이동";
+    edits_start: "Before all edits", "편집 전";
+    edit_blend: "Blend", "섞기";
     reset_hint: "Takes all edits away; can be undone", "모든 편집을 지움. 실행 취소 가능";
     decode_hint: "Decode this latent again", "이 잠재를 다시 디코딩";
     framing_crop_hint: "Cut the edges to whole latent pixels", "잠재 픽셀 단위로 가장자리를 자르기";

@@ -5,7 +5,7 @@ use crate::catalog::ModelSource;
 use crate::engine::{Advice, Failure, Task};
 use crate::formats::metadata::Unrestored;
 use crate::request::{DraftError, GenerationDraft};
-use crate::session::{Message, Title};
+use crate::session::{Edit, Message, Title};
 
 /// A message's title and what is said under it.
 pub(super) fn message_words(message: &Message, language: Language) -> [String; 2] {
@@ -159,6 +159,19 @@ pub(super) fn title_words(title: &Title, text: &Text) -> String {
         Title::Picture { seed, prompt } => format!("{} · {seed}", shortened(prompt)),
         Title::File(name) => name.clone(),
         Title::Kept(from) => format!("{} · {}", title_words(from, text), text.kept_title),
+    }
+}
+
+/// What an edit of a latent changed.
+pub(super) fn edit_words(edit: Edit, text: &Text) -> String {
+    let of_channel = |index: usize, what: &str| format!("{} {index} · {what}", text.channel);
+    match edit {
+        Edit::Gain(index) => of_channel(index, text.gain),
+        Edit::Offset(index) => of_channel(index, text.offset),
+        Edit::Mute(index) => of_channel(index, text.mute),
+        Edit::Solo(index) => of_channel(index, text.solo),
+        Edit::Blend => text.edit_blend.to_owned(),
+        Edit::Reset => text.reset.to_owned(),
     }
 }
 

@@ -46,7 +46,7 @@ pub use action::{Action, Effect};
 pub use autosave::{AUTOSAVE_PATTERN, Autosave, AutosaveKind, autosave_name};
 pub use document::{Document, DocumentId, Drawing, KeptLatent, OpenedFile, Origin, Title, Work, WorkKind};
 pub use export::{Export, ExportKind};
-pub use inspector::{Inspector, InspectorOptions, Limits, Touch};
+pub use inspector::{Edit, Inspector, InspectorOptions, Limits, Touch};
 pub use lens::Lens;
 pub use model::{MAX_RECENT_MODELS, ModelState, RecentModel};
 pub use notice::{Message, Notice, Severity};
