@@ -510,7 +510,7 @@ fn korean_is_not_mixed_with_english() {
         harness.key_press(egui::Key::Escape);
         harness.run_ok();
     }
-    for overlay in ["설정…", "단축키…", "Safelight 정보…"] {
+    for overlay in ["설정…", "메시지…", "단축키…", "Safelight 정보…"] {
         harness.get_by_label("언어, 테마, 단축키").click();
         harness.run_ok();
         harness.get_by_label_contains(overlay).click();
@@ -532,6 +532,7 @@ fn korean_is_not_mixed_with_english() {
         "V",
         "S",
         "M",
+        "R",
         "O",
         "C",
         "Z",
@@ -754,6 +755,44 @@ fn the_list_of_edits_goes_back_to_any_of_them() {
     harness.get_by_label("Channel 2 · Solo").click();
     harness.run_ok();
     assert_eq!(edited(&harness), [true, true, false]);
+}
+
+#[test]
+fn messages_that_have_left_are_read_again() {
+    let mut harness = harness(|_| {});
+    harness.ctx.memory_mut(egui::Memory::stop_text_input);
+    harness.run_ok();
+    harness.key_press(egui::Key::M);
+    harness.run_ok();
+    harness.get_by_label("There are no messages yet");
+    harness.key_press(egui::Key::M);
+    let session = &mut harness.state_mut().session;
+    session.notify(Message::Saved("/pictures/a.png".into()));
+    session.notify(Message::NotSaved("the disk is full".into()));
+    for _ in 0..40 {
+        harness.step();
+    }
+    assert!(harness.query_by_label("Saved").is_none());
+    harness.get_by_label("Dismiss").click();
+    harness.run_ok();
+    harness.get_by_label("Language, theme, keys").click();
+    harness.run_ok();
+    harness.get_by_label_contains("Messages…").click();
+    harness.run_ok();
+    for said in ["Not saved", "the disk is full", "Saved", "/pictures/a.png"] {
+        harness.get_by_label(said);
+    }
+    let places = ["Not saved", "Saved"].map(|said| harness.get_by_label(said).rect().top());
+    assert!(places[0] < places[1], "the newest comes first");
+    harness.snapshot("messages");
+    harness.get_by_label("Copy all").click();
+    harness.step();
+    let copied = harness.output().platform_output.commands.iter().find_map(|command| match command {
+        egui::OutputCommand::CopyText(text) => Some(text.clone()),
+        _ => None,
+    });
+    let wanted = "Not saved (just now)\nthe disk is full\n\nSaved (just now)\n/pictures/a.png";
+    assert_eq!(copied.as_deref(), Some(wanted));
 }
 
 #[test]

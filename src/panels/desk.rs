@@ -117,6 +117,7 @@ pub(super) enum NarrowTab {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overlay {
     Settings,
+    Messages,
     Shortcuts,
     About,
 }
@@ -183,7 +184,12 @@ impl Desk {
         self.pictures.clear();
     }
 
-    /// Speaks another language.
+    /// Opens a window within the window, or closes it.
+    pub(super) fn toggle(&mut self, overlay: Overlay) {
+        self.overlay = (self.overlay != Some(overlay)).then_some(overlay);
+    }
+
+    /// Changes the language of all words.
     pub fn speak(&mut self, language: Language) {
         (self.language, self.text) = (language, Text::of(language));
     }

@@ -75,8 +75,10 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
             || input.consume_key(Modifiers::SHIFT, Key::Slash)
             || input.consume_key(Modifiers::NONE, Key::Questionmark)
         {
-            let shown = desk.overlay == Some(Overlay::Shortcuts);
-            desk.overlay = (!shown).then_some(Overlay::Shortcuts);
+            desk.toggle(Overlay::Shortcuts);
+        }
+        if input.consume_key(Modifiers::NONE, Key::M) {
+            desk.toggle(Overlay::Messages);
         }
         // The window's system gives the keys for copying as an event of their own.
         if !selected && input.events.contains(&egui::Event::Copy) {
@@ -90,7 +92,7 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
 }
 
 /// Every key and what it does, in English and Korean.
-const ALL: [(&str, &str, &str); 23] = [
+const ALL: [(&str, &str, &str); 24] = [
     ("Ctrl+Enter", "Generate; while a picture is drawn, one more", "생성 (그리는 중에는 한 장 더)"),
     ("Esc", "Close what is open, then stop", "열린 것을 닫고, 없으면 중지"),
     ("Alt+↑  Alt+↓", "Earlier and later prompts", "이전/다음 프롬프트"),
@@ -120,6 +122,7 @@ const ALL: [(&str, &str, &str); 23] = [
     ("G", "The contact sheet in large frames", "밀착지 크게 보기"),
     ("R", "Show or hide the recipe", "레시피 패널 보이기/숨기기"),
     ("L", "Show or hide the latent's channels", "잠재 채널 패널 보이기/숨기기"),
+    ("M", "Past messages", "지난 메시지"),
     ("F", "Full screen", "전체 화면"),
     ("?  F1", "These keys", "이 단축키 목록"),
 ];

@@ -8,6 +8,7 @@ mod easel;
 mod enlarger;
 mod foot;
 mod keys;
+mod messages;
 mod overlay;
 mod prompt;
 mod question;
@@ -96,7 +97,7 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
         toasts::toasts_ui(ui, session, desk, easel, &mut actions);
     });
     question::question_ui(ui, session, desk, &mut actions);
-    overlay::overlay_ui(ui, desk, &mut actions);
+    overlay::overlay_ui(ui, session, desk, &mut actions);
     controls::focus_ring(ui.ctx());
     desk.probe = desk.probed;
     actions

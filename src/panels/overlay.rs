@@ -1,19 +1,20 @@
-//! Windows within the window: the settings, the list of keys, and about the program.
+//! Windows within the window: the settings, past messages, the list of keys, and about the program.
 
 use egui::{RichText, Ui};
 
 use super::controls::{field_tip, named, quiet, tip};
 use super::desk::{Desk, Overlay};
-use super::{keys, theme};
+use super::{keys, messages, theme};
 use crate::formats::metadata::GenerationFacts;
 use crate::request::Seed;
-use crate::session::{AUTOSAVE_PATTERN, Action, AutosaveKind, autosave_name};
+use crate::session::{AUTOSAVE_PATTERN, Action, AutosaveKind, Session, autosave_name};
 
-pub(super) fn overlay_ui(ui: &Ui, desk: &mut Desk, actions: &mut Vec<Action>) {
+pub(super) fn overlay_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let Some(overlay) = desk.overlay else { return };
     let text = desk.text;
     let title = match overlay {
         Overlay::Settings => text.settings,
+        Overlay::Messages => text.messages,
         Overlay::Shortcuts => text.shortcuts,
         Overlay::About => text.about,
     };
@@ -26,6 +27,7 @@ pub(super) fn overlay_ui(ui: &Ui, desk: &mut Desk, actions: &mut Vec<Action>) {
         .open(&mut open)
         .show(ui.ctx(), |ui| match overlay {
             Overlay::Settings => settings_ui(ui, desk, actions),
+            Overlay::Messages => messages::messages_ui(ui, session, desk),
             Overlay::Shortcuts => shortcuts_ui(ui, desk),
             Overlay::About => {
                 ui.set_max_width(380.0);

@@ -97,6 +97,14 @@ texts! {
     theme_system: "As the system", "시스템 설정";
     theme_light: "Light", "밝게";
     theme_dark: "Dark", "어둡게";
+    messages: "Messages…", "메시지…";
+    messages_hint: "All past messages", "지난 메시지 모두 보기";
+    no_messages: "There are no messages yet", "아직 메시지가 없습니다";
+    copy_messages: "Copy all", "모두 복사";
+    copy_messages_hint: "Copy all messages as text", "모든 메시지를 텍스트로 복사";
+    just_now: "just now", "방금";
+    minutes_ago: "{} min ago", "{}분 전";
+    hours_ago: "{} h ago", "{}시간 전";
     shortcuts: "Keys…", "단축키…";
     about: "About Safelight…", "Safelight 정보…";
     about_words: "A native studio for latent diffusion. It makes no network connection. MIT or Apache-2.0.", "잠재 확산을 위한 네이티브 스튜디오. 네트워크에 연결하지 않습니다. MIT 또는 Apache-2.0.";

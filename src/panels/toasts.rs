@@ -3,7 +3,7 @@
 use egui::{Align2, Rect, RichText, Ui, Vec2};
 
 use super::controls::{Icon, icon_button, tip};
-use super::desk::Desk;
+use super::desk::{Desk, Overlay};
 use super::theme;
 use super::words::message_words;
 use crate::session::{Action, Message, Notice, Reuse, Session, Severity};
@@ -58,10 +58,15 @@ pub(super) fn toasts_ui(ui: &Ui, session: &Session, desk: &mut Desk, easel: Rect
                 .map(|notice| notice.id)
                 .collect();
             if errors.len() > 1 {
-                let button = ui.small_button(format!("{} ({})", desk.text.dismiss_all, errors.len()));
-                if tip(button, desk.text.dismiss_all_hint, "").clicked() {
-                    actions.extend(errors.into_iter().map(Action::Dismiss));
-                }
+                ui.horizontal(|ui| {
+                    let button = ui.small_button(format!("{} ({})", desk.text.dismiss_all, errors.len()));
+                    if tip(button, desk.text.dismiss_all_hint, "").clicked() {
+                        actions.extend(errors.into_iter().map(Action::Dismiss));
+                    }
+                    if tip(ui.small_button(desk.text.messages), desk.text.messages_hint, "M").clicked() {
+                        desk.overlay = Some(Overlay::Messages);
+                    }
+                });
             }
             let first = shown.len().saturating_sub(MOST);
             for notice in &shown[first..] {

@@ -131,6 +131,9 @@ fn more_ui(ui: &mut Ui, desk: &mut Desk) {
     if ui.button(text.settings).clicked() {
         desk.overlay = Some(Overlay::Settings);
     }
+    if ui.add(Button::new(text.messages).right_text(RichText::new("M").small().weak())).clicked() {
+        desk.overlay = Some(Overlay::Messages);
+    }
     if ui.add(Button::new(text.shortcuts).right_text(RichText::new("?").small().weak())).clicked() {
         desk.overlay = Some(Overlay::Shortcuts);
     }

@@ -49,7 +49,7 @@ pub use export::{Export, ExportKind};
 pub use inspector::{Edit, Inspector, InspectorOptions, Limits, Touch};
 pub use lens::Lens;
 pub use model::{MAX_RECENT_MODELS, ModelState, RecentModel};
-pub use notice::{Message, Notice, Severity};
+pub use notice::{Message, Notice, PastMessage, Severity};
 pub use opening::{FileContent, Framing, OpenOptions, Question};
 pub use queue::{Queued, Running};
 pub use recipe::{ModelSettings, Reuse, SavedRecipe};

@@ -712,3 +712,19 @@ fn a_preview_is_fitted_after_the_first_picture_and_gives_way_to_the_next() {
     finish(&mut session, drawing);
     assert!(fit(&mut session).is_some());
 }
+
+/// A message that has left the easel can still be read.
+#[test]
+fn the_last_fifty_messages_are_kept() {
+    let mut session = Session::new(ModelSource::Builtin, Vec::new());
+    let first = session.notify(Message::NotSaved("0".into()));
+    session.apply(Action::Dismiss(first));
+    assert!(session.notices().is_empty());
+    assert_eq!(session.past_messages().count(), 1);
+    for number in 1..=50 {
+        session.notify(Message::NotSaved(number.to_string()));
+    }
+    let past: Vec<&Message> = session.past_messages().map(|past| &past.message).collect();
+    assert_eq!(past.len(), 50);
+    assert_eq!((past[0], past[49]), (&Message::NotSaved("50".into()), &Message::NotSaved("1".into())));
+}
