@@ -70,15 +70,17 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
         let other = if beside { desk.enlarger_width } else { 0.0 };
         let side = egui::Panel::left("recipe").default_size(desk.recipe_width);
         let side = side.size_range(widths(RECIPE_WIDTH, width - other)).frame(panel(ui, MARGIN, 0));
-        let shown = side.show(ui, |ui| recipe_ui(ui, session, desk, shares, &mut actions));
+        let shown = side.show(ui, |ui| held(ui, |ui| recipe_ui(ui, session, desk, shares, &mut actions)));
         desk.recipe_width = shown.response.rect.width();
+        name_handle(ui, "recipe", desk.text.recipe_width);
     }
     if beside {
         let other = if desk.recipe { desk.recipe_width } else { 0.0 };
         let side = egui::Panel::right("enlarger").default_size(desk.enlarger_width);
         let side = side.size_range(widths(ENLARGER_WIDTH, width - other)).frame(panel(ui, MARGIN, 6));
-        let shown = side.show(ui, |ui| enlarger::enlarger_ui(ui, session, desk, &mut actions));
+        let shown = side.show(ui, |ui| held(ui, |ui| enlarger::enlarger_ui(ui, session, desk, &mut actions)));
         desk.enlarger_width = shown.response.rect.width();
+        name_handle(ui, "enlarger", desk.text.enlarger_width);
     }
     let frame = egui::Frame::central_panel(ui.style()).inner_margin(Margin::ZERO);
     egui::CentralPanel::default().frame(frame).show(ui, |ui| {
@@ -101,6 +103,20 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
     controls::focus_ring(ui.ctx());
     desk.probe = desk.probed;
     actions
+}
+
+/// Draws the content of a panel in the room that the panel has: one that can be dragged would grow with its content.
+fn held(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
+    let room = ui.available_rect_before_wrap();
+    content(&mut ui.new_child(egui::UiBuilder::new().max_rect(room)));
+    ui.expand_to_include_rect(room);
+}
+
+/// Names the handle of a panel for screen readers: the toolkit names it in English.
+fn name_handle(ui: &Ui, panel: &str, name: &str) {
+    if let Some(handle) = ui.read_response(ui.scope_id().with(panel).with("__resize")) {
+        controls::named(&handle, name);
+    }
 }
 
 /// The widths that a panel may have in a window of which `room` is free for it and the easel.

@@ -42,6 +42,8 @@ texts! {
     schedule_hint: "How the noise levels are spread over the steps", "노이즈 수준을 단계에 나누는 방법";
     more_hint: "Sampler and schedule", "샘플러와 스케줄";
     recipe_hint: "Show or hide the recipe", "레시피 패널 보이기/숨기기";
+    recipe_width: "Width of the recipe", "레시피 패널 너비";
+    enlarger_width: "Width of the latent's panel", "잠재 패널 너비";
     recipe_tab_hint: "Prompt and settings of the next picture", "다음 그림의 프롬프트와 설정";
     picture_hint: "The decoded picture; until then, its preview", "디코딩한 그림. 그 전에는 미리보기";
     wipe_line_hint: "Moves the line; the original is on its left", "선 옮기기. 왼쪽이 원본";
