@@ -804,6 +804,61 @@ fn messages_that_have_left_are_read_again() {
     assert_eq!(copied.as_deref(), Some(wanted));
 }
 
+#[derive(Debug)]
+struct DroppedPath(std::path::PathBuf);
+
+impl egui::DroppedFile for DroppedPath {
+    fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+/// A picture that is dropped on the source's row is drawn from; elsewhere, and where the place is not known, it is
+/// opened.
+#[test]
+fn a_picture_is_dropped_on_the_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = picture_file(folder.path(), 64, 48);
+    let mut harness = harness(|_| {});
+    let drop = |harness: &mut Harness<'_, Window>| {
+        harness.input_mut().hovered_files.clear();
+        harness.input_mut().dropped_files = vec![std::sync::Arc::new(DroppedPath(file.clone()))];
+        harness.step();
+        harness.input_mut().dropped_files.clear();
+    };
+    let opened = |window: &Window| window.session.documents().filter(|d| d.file().is_some()).count();
+
+    let row = harness.get_by_label("Choose…").rect();
+    harness.input_mut().hovered_files = vec![egui::HoveredFile::default()];
+    harness.hover_at(row.center());
+    harness.run_ok();
+    harness.snapshot("drop_on_the_source");
+    drop(&mut harness);
+    wait(&mut harness, "the source", |window| window.session.draft().init_image.is_some());
+    let source = &harness.state().session.draft().init_image.as_ref().unwrap().picture;
+    assert_eq!((source.width(), source.height(), opened(harness.state())), (64, 48, 0));
+
+    harness.hover_at(egui::pos2(640.0, 300.0));
+    harness.run_ok();
+    drop(&mut harness);
+    wait(&mut harness, "a document", |window| opened(window) == 1);
+    harness.event(egui::Event::PointerGone);
+    harness.run_ok();
+    drop(&mut harness);
+    assert_eq!(opened(harness.state()), 1, "its place may still be told");
+    wait(&mut harness, "another document", |window| opened(window) == 2);
+    drop(&mut harness);
+    // The drag has ended, and the pointer is the window's again.
+    harness.state_mut().session.draft_mut().init_image = None;
+    harness.hover_at(row.center());
+    wait(&mut harness, "the source", |window| window.session.draft().init_image.is_some());
+    assert_eq!(opened(harness.state()), 2);
+}
+
 #[test]
 fn two_documents_are_compared() {
     let mut harness = harness(|_| {});

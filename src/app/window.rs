@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::autosave::{Given, autosave};
 use super::background::{Background, Finished};
 use super::dialogs::{Answer, Dialogs, Purpose};
+use super::dropping::Dropping;
 use super::files::{self, Opened};
 use super::keeping::{Found, Keeping};
 use super::questions::{AtStake, Decision, Questions};
@@ -39,6 +40,7 @@ pub struct Window {
     waker: Waker,
     autosaved: Given,
     pub(super) typing: Typing,
+    pub(super) dropping: Dropping,
     /// What is said in the window's frame.
     pub(super) title: String,
     /// Whether the window was held against its monitor's size.
@@ -102,6 +104,7 @@ impl Window {
             waker,
             autosaved: Given::default(),
             typing: Typing::default(),
+            dropping: Dropping::default(),
             title: TITLE.to_owned(),
             is_fitted: false,
         };
@@ -241,6 +244,12 @@ impl Window {
         }
     }
 
+    /// Reads the source of an image-to-image run.
+    pub(super) fn open_source(&mut self, path: PathBuf) {
+        let background = self.session.open_options().background;
+        self.background.begin(move || Finished::SourceOpened(files::open(&path, background)));
+    }
+
     fn source_opened(&mut self, opened: anyhow::Result<Opened>) {
         match opened {
             Ok(Opened { content: FileContent::Picture { picture, .. }, .. }) => {
@@ -339,10 +348,7 @@ impl Window {
             if is_folder { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
         match purpose {
             Purpose::Open => self.session.apply(Action::OpenPaths(paths)),
-            Purpose::OpenSource => {
-                let background = self.session.open_options().background;
-                self.background.begin(move || Finished::SourceOpened(files::open(&path, background)));
-            }
+            Purpose::OpenSource => self.open_source(path),
             Purpose::AutosaveFolder => self.desk.autosave.folder = Some(path),
             Purpose::OpenModel => self.session.apply(Action::SetModel(ModelSource::Folder(path))),
             Purpose::Export(export) => {

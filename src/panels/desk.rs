@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use egui::{TextureHandle, TextureId, TextureOptions, Ui, Vec2};
+use egui::{Pos2, Rect, TextureHandle, TextureId, TextureOptions, Ui, Vec2};
 
 use crate::catalog::ModelSource;
 use crate::latent::{Latent, LatentFormat, LatentSpace};
@@ -69,6 +69,8 @@ pub struct Desk {
     pub autosave: Autosave,
     /// Where that is if no folder is chosen.
     pub pictures_folder: std::path::PathBuf,
+    /// Where the row of the source picture was drawn: pictures can be dropped on it.
+    pub(super) source_row: Option<Rect>,
     /// Whether a question over the window takes the keys.
     pub keys_are_taken: bool,
     /// Set once: the prompt takes the keyboard at the start.
@@ -169,6 +171,7 @@ impl Desk {
             save_metadata: true,
             autosave: Autosave::default(),
             pictures_folder: std::path::PathBuf::new(),
+            source_row: None,
             keys_are_taken: false,
             focus_prompt: true,
             tables: Vec::new(),
@@ -182,6 +185,11 @@ impl Desk {
     pub fn paint_with(&mut self, latents: Option<LatentTextures>) {
         self.latents = latents;
         self.pictures.clear();
+    }
+
+    /// Whether what is dropped here becomes the source of an image-to-image run.
+    pub fn takes_source_at(&self, place: Pos2) -> bool {
+        self.source_row.is_some_and(|row| row.contains(place))
     }
 
     /// Opens a window within the window, or closes it.

@@ -52,6 +52,7 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
         keys::keys(ui, session, desk, &mut actions);
     }
     desk.probed = None;
+    desk.source_row = None;
     let width = ui.available_width();
     // Where both are shown.
     let shares = width <= NARROW && desk.recipe && desk.enlarger;

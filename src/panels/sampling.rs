@@ -1,6 +1,6 @@
 //! Size, steps, guidance, seed, sampler, schedule, batch, source picture.
 
-use egui::{RichText, Slider, Ui};
+use egui::{Align2, FontId, Rect, RichText, Slider, Stroke, StrokeKind, Ui, Vec2};
 
 use super::controls::{Icon, icon_button, named, rails, tip};
 use super::desk::Desk;
@@ -54,7 +54,10 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
             let field = egui::DragValue::new(&mut batch).range(1..=1000);
             tip(ui.add_sized([56.0, 28.0], field), text.batch_hint, "")
         });
+        let top = ui.cursor().top();
         source_ui(ui, &mut draft, desk, actions);
+        let row = Rect::from_x_y_ranges(ui.max_rect().x_range(), top..=ui.cursor().top() - 4.0);
+        drop_ui(ui, desk, row.expand2(Vec2::new(4.0, 4.0)));
     });
     let more = egui::CollapsingHeader::new(text.more).show_unindented(ui, |ui| {
         egui::Grid::new("more").num_columns(2).spacing([8.0, 8.0]).min_col_width(LABEL).show(ui, |ui| {
@@ -253,6 +256,37 @@ fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions:
             tip(slider, text.strength_hint, "")
         });
     }
+}
+
+/// Pictures are dropped on the row of the source. While files are dragged over the window, an outline shows where.
+fn drop_ui(ui: &Ui, desk: &mut Desk, row: Rect) {
+    let seen = row.intersect(ui.clip_rect());
+    desk.source_row = seen.is_positive().then_some(seen);
+    let (is_dragging, pointer) =
+        ui.input(|input| (!input.raw.hovered_files.is_empty(), input.pointer.latest_pos()));
+    if !is_dragging {
+        return;
+    }
+    let dark = ui.visuals().dark_mode;
+    if !pointer.is_some_and(|at| seen.contains(at)) {
+        ui.painter().rect_stroke(row, 6.0, Stroke::new(1.0, theme::outline(dark)), StrokeKind::Inside);
+        return;
+    }
+    ui.painter().rect(
+        row,
+        6.0,
+        theme::raised(dark),
+        Stroke::new(2.0, theme::accent(dark)),
+        StrokeKind::Inside,
+    );
+    let words = ui.painter().layout(
+        desk.text.drop_source.to_owned(),
+        FontId::proportional(14.0),
+        ui.visuals().text_color(),
+        row.width() - 16.0,
+    );
+    let place = Align2::CENTER_CENTER.anchor_size(row.center(), words.size());
+    ui.painter().galley(place.min, words, ui.visuals().text_color());
 }
 
 /// The middle part of a picture that covers a target of another shape.

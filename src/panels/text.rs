@@ -167,6 +167,7 @@ texts! {
     multiples: "multiples of", "배수:";
     swap: "Swap width and height", "너비와 높이 바꾸기";
     source_hint: "A picture to start from", "시작할 그림";
+    drop_source: "Drop it to start from this picture", "놓으면 원본 그림으로 사용";
     crop_hint: "The framed part is used", "테두리 안이 쓰입니다";
     strength_hint: "0 keeps the source, 1 forgets it", "0은 원본 유지, 1은 무시";
     model: "Model", "모델";
