@@ -832,7 +832,7 @@ fn a_picture_is_dropped_on_the_source() {
     };
     let opened = |window: &Window| window.session.documents().filter(|d| d.file().is_some()).count();
 
-    let row = harness.get_by_label("Choose…").rect();
+    let row = harness.get_by_role_and_label(Role::Button, "Source").rect();
     harness.input_mut().hovered_files = vec![egui::HoveredFile::default()];
     harness.hover_at(row.center());
     harness.run_ok();
@@ -859,6 +859,34 @@ fn a_picture_is_dropped_on_the_source() {
     assert_eq!(opened(harness.state()), 2);
 }
 
+/// CLIP reads a prompt in chunks of 75 tokens.
+#[test]
+fn the_tokens_of_the_prompt_are_counted() {
+    let mut harness = harness(|_| {});
+    type_prompt(&mut harness, "green hills at noon");
+    let measured = |tokens: usize| {
+        move |window: &Window| window.session.prompt_length().is_some_and(|length| length.tokens() == tokens)
+    };
+    wait(&mut harness, "the count", measured(4));
+    harness.run_ok();
+    harness.get_by_label("4 / 75");
+    harness.state_mut().session.draft_mut().prompt = "hills, ".repeat(50);
+    wait(&mut harness, "the count", measured(100));
+    harness.run_ok();
+    harness.get_by_label("100 / 150");
+    harness.snapshot("two_chunks");
+    // Nothing is asked of an engine that draws.
+    harness.state_mut().session.draft_mut().steps = 900;
+    harness.state_mut().session.apply(Action::Generate);
+    harness.step();
+    harness.state_mut().session.draft_mut().prompt = "hills".into();
+    harness.step();
+    harness.step();
+    assert!(harness.state().session.prompt_length().is_none());
+    harness.state_mut().session.apply(Action::StopAll);
+    wait(&mut harness, "the count", measured(1));
+}
+
 #[test]
 fn two_documents_are_compared() {
     let mut harness = harness(|_| {});
@@ -869,6 +897,7 @@ fn two_documents_are_compared() {
     harness.state_mut().session.apply(Action::CompareWith(Some(first)));
     harness.run_ok();
     harness.get_by_label("Wipe").click();
+    wait(&mut harness, "the count", |window| window.session.prompt_length().is_some());
     harness.run_ok();
     let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
     harness.snapshot_options("compared", &few_pixels);
@@ -1136,6 +1165,9 @@ fn flux_in_files_is_opened_and_draws() {
     wait(&mut harness, "the model", is_flux);
     type_prompt(&mut harness, "a red fox in the snow");
     harness.state_mut().session.draft_mut().size = ImageSize::new(32, 32);
+    wait(&mut harness, "the count", |window| window.session.prompt_length().is_some());
+    let length = harness.state().session.prompt_length().unwrap();
+    assert!(length.chunks.len() == 1 && length.tokens() >= 6, "{length:?}");
     draw(&mut harness);
     let profile = harness.state().session.profile().unwrap();
     assert_eq!((profile.name.as_str(), profile.format.channels), ("flux1-small", 16));

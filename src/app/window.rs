@@ -136,6 +136,7 @@ impl Window {
     }
 
     pub(super) fn carry_out(&mut self, ctx: &egui::Context) {
+        self.session.measure_prompt();
         for effect in self.session.take_effects() {
             match effect {
                 Effect::Send(command) => {

@@ -19,7 +19,9 @@ mod vae;
 use crate::catalog::{ModelProfile, ModelSource};
 use crate::diffusion::{DenoisingNetwork, SchedulerConfig};
 use crate::latent::{Latent, LatentShape};
-use crate::request::{CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, Picture, TileChoice};
+use crate::request::{
+    CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, Picture, PromptLength, TileChoice,
+};
 use crate::store::Checkpoint;
 
 pub use crate::networks::{Isa as Instructions, available_threads};
@@ -89,6 +91,10 @@ pub trait LatentDiffusionModel: Send {
         }
         remarks.extend(conditioning.unused(guidance));
         remarks
+    }
+    /// How long a prompt is. `None` where no tokenizer counts it, or it cannot be read.
+    fn prompt_length(&self, _prompt: &str) -> Option<PromptLength> {
+        None
     }
     /// Whether memory can hold what drawing a picture must hold at one time: `batch` predictions for latents of this
     /// shape, and the picture.

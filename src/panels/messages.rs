@@ -47,7 +47,7 @@ fn message_ui(ui: &mut Ui, past: &PastMessage, desk: &Desk, dark: bool) {
         } else {
             (Icon::Check, theme::quiet(dark))
         };
-        let (place, _) = ui.allocate_exact_size(Vec2::new(16.0, 20.0), egui::Sense::hover());
+        let (place, _) = ui.allocate_exact_size(Vec2::new(16.0, 28.0), egui::Sense::hover());
         icon.paint(ui.painter(), egui::Rect::from_center_size(place.center(), Vec2::splat(14.0)), colour);
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 2.0;

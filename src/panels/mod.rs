@@ -68,7 +68,7 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
     });
     let beside = desk.enlarger && !shares;
     if desk.recipe {
-        let other = if beside { desk.enlarger_width } else { 0.0 };
+        let other = if beside { desk.enlarger_width.min(WIDEST) } else { 0.0 };
         let side = egui::Panel::left("recipe").default_size(desk.recipe_width);
         let side = side.size_range(widths(RECIPE_WIDTH, width - other)).frame(panel(ui, MARGIN, 0));
         let shown = side.show(ui, |ui| held(ui, |ui| recipe_ui(ui, session, desk, shares, &mut actions)));
@@ -76,7 +76,7 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
         name_handle(ui, "recipe", desk.text.recipe_width);
     }
     if beside {
-        let other = if desk.recipe { desk.recipe_width } else { 0.0 };
+        let other = if desk.recipe { desk.recipe_width.min(WIDEST) } else { 0.0 };
         let side = egui::Panel::right("enlarger").default_size(desk.enlarger_width);
         let side = side.size_range(widths(ENLARGER_WIDTH, width - other)).frame(panel(ui, MARGIN, 6));
         let shown = side.show(ui, |ui| held(ui, |ui| enlarger::enlarger_ui(ui, session, desk, &mut actions)));

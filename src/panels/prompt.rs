@@ -1,15 +1,17 @@
 //! Prompt and negative prompt.
 
 use egui::text::{CCursor, CCursorRange, LayoutJob};
-use egui::{Key, Modifiers, RichText, TextFormat, Ui, Vec2};
+use egui::{Key, Modifiers, Rect, RichText, TextFormat, Ui, Vec2};
 
 use super::controls::{field_tip, named, tip, trailing};
 use super::desk::Desk;
-use super::{theme, weight};
+use super::{Text, theme, weight};
 use crate::session::{Action, Session, builtin_vocabulary};
 
 /// Rows of the prompt field; a longer prompt scrolls.
 const ROWS: usize = 5;
+/// Height below the prompt's text for the gauge of its tokens, points.
+const GAUGE: f32 = 4.0;
 
 pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
@@ -18,6 +20,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
         .horizontal(|ui| {
             ui.set_height(24.0);
             let label = ui.label(RichText::new(text.prompt).family(theme::strong()));
+            length_ui(ui, session, text);
             if session.is_builtin() && !builtin_vocabulary().grammar.templates.is_empty() {
                 trailing(ui, "dice", |ui| {
                     ui.spacing_mut().button_padding = Vec2::new(8.0, 2.0);
@@ -42,7 +45,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
         && ui.memory(|memory| memory.has_focus(id))
         && ui.input_mut(|input| input.consume_key(Modifiers::CTRL, Key::Space));
     let heavier = weight_key(ui, id);
-    let shown = field(ui, id, ROWS, |ui| {
+    let (frame, shown) = field(ui, id, ROWS, GAUGE, |ui| {
         egui::TextEdit::multiline(&mut draft.prompt)
             .id(id)
             .hint_text(text.prompt_hint)
@@ -53,6 +56,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
             .layouter(&mut layouter)
             .show(ui)
     });
+    gauge_ui(ui, session, frame);
     let response = shown.response.response.clone().labelled_by(label.id);
     if let (Some(by), Some(range)) = (heavier, shown.cursor_range) {
         let range = range.as_sorted_char_range();
@@ -76,7 +80,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
     let taken = session.profile().is_none_or(|profile| profile.guidance.takes_negative_prompt());
     let label = ui.label(RichText::new(text.negative_prompt).family(theme::strong()));
     let negative = egui::Id::unique("negative prompt field");
-    let response = field(ui, negative, 2, |ui| {
+    let (_, response) = field(ui, negative, 2, 0.0, |ui| {
         let edit = egui::TextEdit::multiline(&mut draft.negative_prompt)
             .id(negative)
             .hint_text(text.negative_hint)
@@ -94,10 +98,16 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
     }
 }
 
-/// A field of `rows` rows that scrolls instead of growing, so that nothing below it moves. `content` draws a text
-/// field without a frame.
-fn field<R>(ui: &mut Ui, id: egui::Id, rows: usize, content: impl FnOnce(&mut Ui) -> R) -> R {
-    let height = (rows as f32 * ui.text_style_height(&egui::TextStyle::Body)).ceil() + 16.0;
+/// A frame of `rows` rows that scrolls instead of growing, so that nothing below it moves, and `below` points more at
+/// its lower edge. `content` draws a text field without a frame. Returns the frame and the result of `content`.
+fn field<R>(
+    ui: &mut Ui,
+    id: egui::Id,
+    rows: usize,
+    below: f32,
+    content: impl FnOnce(&mut Ui) -> R,
+) -> (Rect, R) {
+    let height = (rows as f32 * ui.text_style_height(&egui::TextStyle::Body)).ceil() + 16.0 + below;
     let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), height), egui::Sense::hover());
     let visuals = ui.visuals();
     let outline = if ui.memory(|memory| memory.has_focus(id)) {
@@ -106,9 +116,11 @@ fn field<R>(ui: &mut Ui, id: egui::Id, rows: usize, content: impl FnOnce(&mut Ui
         visuals.widgets.inactive.bg_stroke
     };
     ui.painter().rect(rect, 6.0, visuals.extreme_bg_color, outline, egui::StrokeKind::Inside);
-    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(rect.shrink2(Vec2::new(10.0, 4.0))));
+    let mut room = rect.shrink2(Vec2::new(10.0, 4.0));
+    room.max.y -= below;
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(room));
     let inner = ui.available_size();
-    egui::ScrollArea::vertical()
+    let shown = egui::ScrollArea::vertical()
         .id_salt(id)
         .max_height(inner.y)
         .auto_shrink(false)
@@ -116,7 +128,44 @@ fn field<R>(ui: &mut Ui, id: egui::Id, rows: usize, content: impl FnOnce(&mut Ui
             ui.set_width(inner.x);
             content(ui)
         })
-        .inner
+        .inner;
+    (rect, shown)
+}
+
+/// How many tokens the prompt has, and how many have room in its chunks.
+fn length_ui(ui: &mut Ui, session: &Session, text: &Text) {
+    let Some(length) = session.prompt_length().filter(|length| length.tokens() > 0) else { return };
+    let words = format!("{} / {}", length.tokens(), length.capacity());
+    let dark = ui.visuals().dark_mode;
+    let colour = if length.is_cut() { theme::warning(dark) } else { theme::quiet(dark) };
+    let label = ui.label(RichText::new(words).small().color(colour));
+    let chunks = length.chunks.len();
+    label.on_hover_text(match chunks {
+        _ if length.is_cut() => text.tokens_cut.replace("{room}", &length.room.to_string()),
+        1 => text.tokens_hint.to_owned(),
+        _ => {
+            let words = text.tokens_in_chunks.replace("{chunks}", &chunks.to_string());
+            words.replace("{room}", &length.room.to_string())
+        }
+    });
+}
+
+/// Along the lower edge of the field: how full each chunk is, with a gap where the next one begins.
+fn gauge_ui(ui: &Ui, session: &Session, field: Rect) {
+    let Some(length) = session.prompt_length().filter(|length| length.tokens() > 0) else { return };
+    let dark = ui.visuals().dark_mode;
+    let gauge =
+        Rect::from_min_max(field.left_bottom() + Vec2::new(10.0, -5.0), field.max - Vec2::new(10.0, 3.0));
+    let pitch = gauge.width() / length.chunks.len() as f32;
+    for (place, tokens) in length.chunks.iter().enumerate() {
+        let left = gauge.left() + pitch * place as f32;
+        let chunk = Rect::from_x_y_ranges(left..=left + (pitch - 2.0).max(1.0), gauge.y_range());
+        ui.painter().rect_filled(chunk, 1.0, theme::seam(dark));
+        let share = (*tokens as f32 / length.room.max(1) as f32).min(1.0);
+        let full = Rect::from_min_size(chunk.min, Vec2::new(chunk.width() * share, chunk.height()));
+        let colour = if *tokens > length.room { theme::warning(dark) } else { theme::quiet(dark) };
+        ui.painter().rect_filled(full, 1.0, colour);
+    }
 }
 
 /// The change of weight that a key asks for, of the selected words or the word at the cursor.

@@ -15,6 +15,7 @@ mod export;
 mod fitting;
 mod inspector;
 mod lens;
+mod measuring;
 mod model;
 mod notice;
 mod opening;
@@ -34,6 +35,7 @@ use crate::projection::PreviewFit;
 use crate::request::CancelToken;
 
 use documents::Documents;
+use measuring::Measuring;
 use model::Model;
 use notice::Notices;
 use opening::Opening;
@@ -62,6 +64,8 @@ pub struct Session {
     recipe: Recipe,
     /// The loaded model, or the one on its way.
     model: Model,
+    /// The length of the prompt in tokens.
+    measuring: Measuring,
     /// Jobs that wait and the one that runs.
     queue: Queue,
     /// Whatever can be looked at, and what is on the easel.
@@ -103,6 +107,7 @@ impl Session {
         Self {
             recipe: Recipe::new(model),
             model: Model::remembering(recent_models),
+            measuring: Measuring::default(),
             queue: Queue::default(),
             documents: Documents::default(),
             notices: Notices::default(),

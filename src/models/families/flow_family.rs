@@ -102,8 +102,8 @@ pub(super) trait FlowFamily: Send + Sync + Sized + 'static {
         cancel: &CancelToken,
     ) -> Result<<Self::Denoiser as TokenDenoiser>::Context, NetworkError>;
 
-    /// What of a prompt is not done, one sentence each.
-    fn remarks_on(&self, prompt: &str) -> Vec<String>;
+    /// Tokens that a prompt has, and how many of them the model reads; 0 and 0 where no tokenizer counts them.
+    fn count(&self, prompt: &str) -> [usize; 2];
 }
 
 /// All that a model's folder says of it.

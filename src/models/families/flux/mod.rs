@@ -72,8 +72,8 @@ impl FlowFamily for Flux {
         transformer.context(states, pooled, conditioning.guidance_scale)
     }
 
-    fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        self.0.remarks_on(prompt)
+    fn count(&self, prompt: &str) -> [usize; 2] {
+        self.0.count(prompt)
     }
 }
 

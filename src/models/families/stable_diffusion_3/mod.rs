@@ -68,8 +68,8 @@ impl FlowFamily for StableDiffusion3 {
         transformer.context(states, pooled)
     }
 
-    fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        self.0.remarks_on(prompt)
+    fn count(&self, prompt: &str) -> [usize; 2] {
+        self.0.count(prompt)
     }
 }
 

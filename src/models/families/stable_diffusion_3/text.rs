@@ -5,8 +5,6 @@
 use candle_core::{D, Tensor};
 
 use super::super::clip_reader::ClipReader;
-use super::super::flow_family::FlowConfigs as _;
-use super::super::plain_prompt;
 use super::super::t5_reader::T5Reader;
 use super::profile::{CLIP_PARTS, Configs, T5, T5_LENGTH, TOKENIZERS};
 use crate::models::ModelError;
@@ -67,9 +65,8 @@ impl TextEncoders {
         Ok(Embedded { states: Tensor::cat(&[clips, words], 1)?, pooled })
     }
 
-    /// What of a prompt is not done, one sentence each.
-    pub(super) fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        let [tokens, room] = self.t5.as_ref().map_or([0, 0], |t5| t5.count(prompt));
-        plain_prompt::remarks_on(prompt, Configs::FAMILY, tokens, room)
+    /// Tokens of a prompt, and how many of them T5 reads; 0 and 0 without T5.
+    pub(super) fn count(&self, prompt: &str) -> [usize; 2] {
+        self.t5.as_ref().map_or([0, 0], |t5| t5.count(prompt))
     }
 }

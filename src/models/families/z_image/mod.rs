@@ -69,8 +69,8 @@ impl FlowFamily for ZImage {
         transformer.context(states, cancel)
     }
 
-    fn remarks_on(&self, prompt: &str) -> Vec<String> {
-        self.0.remarks_on(prompt)
+    fn count(&self, prompt: &str) -> [usize; 2] {
+        self.0.count(prompt)
     }
 }
 

@@ -1,8 +1,6 @@
 //! Prompts as Qwen3 reads them for Z-Image: a message of a chat, as diffusers' pipeline writes it.
 
-use super::super::flow_family::FlowConfigs as _;
-use super::super::plain_prompt;
-use super::profile::{Configs, MAX_TOKENS, TOKENIZER};
+use super::profile::{MAX_TOKENS, TOKENIZER};
 use crate::models::text_tokenizer::check_rows;
 use crate::models::{ModelError, TextTokenizer};
 use crate::store::ModelFiles;
@@ -35,12 +33,12 @@ impl TextReader {
         Ok(ids)
     }
 
-    /// What of a prompt is not done, one sentence each.
-    pub(super) fn remarks_on(&self, prompt: &str) -> Vec<String> {
+    /// Tokens of a prompt, and how many of them are read.
+    pub(super) fn count(&self, prompt: &str) -> [usize; 2] {
         // A prompt that cannot be read is an error later.
         let count = |text: &str| self.tokenizer.ids(text).map_or(0, |ids| ids.len());
         let around = count(&message(""));
         let tokens = count(&message(prompt)).saturating_sub(around);
-        plain_prompt::remarks_on(prompt, Configs::FAMILY, tokens, MAX_TOKENS - around.min(MAX_TOKENS))
+        [tokens, MAX_TOKENS - around.min(MAX_TOKENS)]
     }
 }
