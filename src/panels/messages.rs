@@ -20,7 +20,7 @@ pub(super) fn messages_ui(ui: &mut Ui, session: &Session, desk: &Desk) {
         return;
     }
     let height = (ui.ctx().content_rect().height() - 160.0).min(420.0);
-    egui::ScrollArea::vertical().max_height(height).show(ui, |ui| {
+    egui::ScrollArea::vertical().max_height(height).min_scrolled_height(height).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = 4.0;
         for (place, past) in session.past_messages().enumerate() {

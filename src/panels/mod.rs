@@ -29,7 +29,7 @@ use crate::session::{Action, Session};
 pub use desk::{Desk, ThemeChoice, View};
 pub use text::{Language, Text};
 
-use desk::NarrowTab;
+use desk::{NarrowTab, Overlay};
 
 /// Heights and widths of the regions, points.
 const TOP: f32 = 44.0;
@@ -97,7 +97,10 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
         } else {
             easel::easel_ui(ui, session, desk, &mut actions);
         }
-        toasts::toasts_ui(ui, session, desk, easel, &mut actions);
+        // The list of all messages is not covered by the newest.
+        if desk.overlay != Some(Overlay::Messages) {
+            toasts::toasts_ui(ui, session, desk, easel, &mut actions);
+        }
     });
     question::question_ui(ui, session, desk, &mut actions);
     overlay::overlay_ui(ui, session, desk, &mut actions);

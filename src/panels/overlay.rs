@@ -44,7 +44,8 @@ pub(super) fn overlay_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: &
 /// The list of keys; it scrolls where the window is low.
 fn shortcuts_ui(ui: &mut Ui, desk: &Desk) {
     let height = ui.ctx().content_rect().height() - 80.0;
-    egui::ScrollArea::vertical().max_height(height).show(ui, |ui| {
+    egui::ScrollArea::vertical().max_height(height).min_scrolled_height(height).show(ui, |ui| {
+        ui.spacing_mut().interact_size.y = 20.0;
         egui::Grid::new("shortcuts").num_columns(2).spacing([20.0, 4.0]).show(ui, |ui| {
             for (keys, what) in keys::all(desk.language) {
                 ui.label(RichText::new(keys).family(theme::strong()));

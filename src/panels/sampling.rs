@@ -1,6 +1,6 @@
 //! Size, steps, guidance, seed, sampler, schedule, batch, source picture.
 
-use egui::{Align2, FontId, Rect, RichText, Slider, Stroke, StrokeKind, Ui, Vec2};
+use egui::{Align2, FontId, Rect, RichText, Slider, Stroke, StrokeKind, Ui};
 
 use super::controls::{Icon, icon_button, named, rails, tip};
 use super::desk::Desk;
@@ -56,8 +56,9 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
         });
         let top = ui.cursor().top();
         source_ui(ui, &mut draft, desk, actions);
-        let row = Rect::from_x_y_ranges(ui.max_rect().x_range(), top..=ui.cursor().top() - 4.0);
-        drop_ui(ui, desk, row.expand2(Vec2::new(4.0, 4.0)));
+        let bottom = ui.cursor().top() - ui.spacing().item_spacing.y;
+        let row = Rect::from_x_y_ranges(ui.max_rect().x_range(), top..=bottom);
+        drop_ui(ui, desk, row.expand(4.0));
     });
     let more = egui::CollapsingHeader::new(text.more).show_unindented(ui, |ui| {
         egui::Grid::new("more").num_columns(2).spacing([8.0, 8.0]).min_col_width(LABEL).show(ui, |ui| {
@@ -212,7 +213,10 @@ fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions:
     let quiet = theme::quiet(ui.visuals().dark_mode);
     let Some(init) = &draft.init_image else {
         row(ui, text.source, |ui| {
-            let choose = tip(ui.button(text.source_choose), text.source_hint, "");
+            let choose = ui.button(text.source_choose);
+            // Over a drop, its own words say what happens.
+            let is_dragging = ui.input(|input| !input.raw.hovered_files.is_empty());
+            let choose = if is_dragging { choose } else { tip(choose, text.source_hint, "") };
             if choose.clicked() {
                 actions.push(Action::ChooseSource);
             }

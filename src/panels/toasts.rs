@@ -59,11 +59,13 @@ pub(super) fn toasts_ui(ui: &Ui, session: &Session, desk: &mut Desk, easel: Rect
                 .collect();
             if errors.len() > 1 {
                 ui.horizontal(|ui| {
-                    let button = ui.small_button(format!("{} ({})", desk.text.dismiss_all, errors.len()));
+                    ui.spacing_mut().button_padding.y = 2.0;
+                    ui.spacing_mut().interact_size.y = 24.0;
+                    let button = ui.button(format!("{} ({})", desk.text.dismiss_all, errors.len()));
                     if tip(button, desk.text.dismiss_all_hint, "").clicked() {
                         actions.extend(errors.into_iter().map(Action::Dismiss));
                     }
-                    if tip(ui.small_button(desk.text.messages), desk.text.messages_hint, "M").clicked() {
+                    if tip(ui.button(desk.text.messages), desk.text.messages_hint, "M").clicked() {
                         desk.overlay = Some(Overlay::Messages);
                     }
                 });
@@ -99,8 +101,12 @@ fn toast_ui(
             };
             icon.paint(ui.painter(), sign, colour);
             let choice = choice(session, notice, text);
-            let room =
-                34.0 + choice.as_ref().map_or(0.0, |(words, ..)| 24.0 + 8.0 * words.chars().count() as f32);
+            let button = choice.as_ref().map_or(0.0, |(words, ..)| {
+                let words = egui::WidgetText::from(*words);
+                let words = words.into_galley(ui, None, f32::INFINITY, egui::TextStyle::Button);
+                words.size().x + 2.0 * ui.spacing().button_padding.x + ui.spacing().item_spacing.x
+            });
+            let room = 34.0 + button;
             let wide = (ui.available_width() - room).max(80.0);
             let what = RichText::new(what).family(theme::strong());
             let reason = RichText::new(&why).color(theme::quiet(dark));
