@@ -121,7 +121,7 @@ fn channel_menu(ui: &mut Ui, desk: &mut Desk, document: &Document) {
     tip(menu.response, text.component_choice, "");
 }
 
-/// What is previewed, and through which projection, with its agreement with the true decode.
+/// The previewed quantity (x̂₀ or x_t), and a menu of projections with their agreement with the true decode.
 fn preview_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     for (noisy, name, why) in [(false, "x̂₀", text.denoised), (true, "x_t", text.noisy)] {
@@ -228,7 +228,7 @@ fn state_ui(
     );
 }
 
-/// "patch x̂₀ · step 7/20 · σ 4.10".
+/// The state in words, such as "patch x̂₀ · step 7/20 · σ 4.10".
 pub(super) fn state_words(session: &Session, desk: &mut Desk, document: &Document) -> String {
     let text = desk.text;
     let view = if has_view(session, document, desk.view) { desk.view } else { View::Picture };
@@ -268,7 +268,7 @@ pub(super) fn state_words(session: &Session, desk: &mut Desk, document: &Documen
     }
 }
 
-/// What the colours of an error mean.
+/// The legend of the shown error: its scale or figures.
 fn error_words(desk: &Desk, document: &Document) -> String {
     let text = desk.text;
     let Some(file) = document.file() else { return String::new() };
@@ -354,7 +354,7 @@ fn timeline_ui(ui: &mut Ui, desk: &Desk, document: Option<&Document>, width: f32
     {
         let share = ((pointer.x - track.left()) / track.width()).clamp(0.0, 1.0);
         let wanted = (share * all as f32).round() as usize;
-        // The nearest of what is there, the end included.
+        // The nearest step that was seen, or the end.
         chosen = (0..=last).min_by_key(|index| place_of(*index).abs_diff(wanted));
     }
     if response.has_focus() {

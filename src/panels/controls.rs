@@ -10,18 +10,19 @@ pub(super) fn named(response: &Response, name: impl Into<String>) {
     response.ctx.accesskit_node_builder(response.id, |node| node.set_label(name));
 }
 
-/// What a control does, and the keys that do it.
+/// The text of a tooltip: what a control does, and the keys that do it.
 pub(super) fn hint(name: &str, keys: &str) -> String {
     if keys.is_empty() { name.to_owned() } else { format!("{name}  ·  {keys}") }
 }
 
-/// Says what a control does, and the keys that do it, where the pointer rests on it, whether it can be used or not.
+/// Adds a tooltip that says what a control does and its keys, shown for disabled controls too. It is also the
+/// description of the control for screen readers.
 pub(super) fn tip(response: Response, what: &str, keys: &str) -> Response {
     let words = hint(what, keys);
     response.on_disabled_hover_text(words.as_str()).on_hover_text(words)
 }
 
-/// The same for a text field: what is being typed is not covered.
+/// A [`tip`] for a text field, not shown while it has the focus, so that it does not cover what is typed.
 pub(super) fn field_tip(response: &Response, what: &str) {
     if response.has_focus() {
         response.ctx.accesskit_node_builder(response.id, |node| node.set_description(what));
@@ -30,13 +31,13 @@ pub(super) fn field_tip(response: &Response, what: &str) {
     }
 }
 
-/// Rails of sliders that can be seen: they have no outline.
+/// Makes the rails of sliders stand out: they have no outline.
 pub(super) fn rails(ui: &mut Ui) {
     ui.visuals_mut().widgets.inactive.bg_fill = theme::outline(ui.visuals().dark_mode);
     ui.spacing_mut().slider_rail_height = 3.0;
 }
 
-/// Rings and boxes of choices in a menu, which have no outline there.
+/// Makes radio buttons and check boxes in a menu stand out: they have no outline there.
 pub(super) fn choices(ui: &mut Ui) {
     ui.visuals_mut().widgets.inactive.bg_fill = theme::outline(ui.visuals().dark_mode);
 }
@@ -73,7 +74,7 @@ pub(super) fn quiet(ui: &mut Ui, words: impl Into<String>) -> Response {
     ui.label(words)
 }
 
-/// Controls that end at the right edge, in the order in which they are added: the focus goes from left to right.
+/// Controls aligned to the right edge but added from left to right, which is the order of the focus.
 pub(super) fn trailing<R>(ui: &mut Ui, salt: &str, content: impl FnOnce(&mut Ui) -> R) -> R {
     let id = ui.scope_id().with(("trailing", salt));
     let known: Option<f32> = ui.data(|data| data.get_temp(id));
@@ -185,9 +186,9 @@ pub(super) fn icon_button(
     tip(response, name, keys)
 }
 
-/// A ring around what has the keyboard's focus, over everything, so that no control hides it.
+/// Draws a ring around the control that has the keyboard focus, above all layers so that nothing hides it.
 pub(super) fn focus_ring(ctx: &egui::Context) {
-    // Text fields show a cursor and an outline of their own.
+    // Text fields show a cursor and an outline themselves.
     let Some(focused) = ctx.memory(egui::Memory::focused).filter(|_| !ctx.text_edit_focused()) else {
         return;
     };

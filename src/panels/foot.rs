@@ -83,11 +83,11 @@ fn generate_ui(
     }
 }
 
-/// "2 of 4 · step 7/20 · 24 s · all 1:40".
+/// The progress in words, such as "2/4 · step 7/20 · 24 s · all 1:40".
 fn progress_words(session: &Session, running: &Running, text: &Text) -> String {
     let [at, of] = session.series();
     let stage = match &running.stage {
-        // The engine has something else in hand.
+        // The engine has not begun it: it works for another document.
         None => match session.documents().find(|document| document.work().is_some()) {
             Some(other) => format!("{} {}", text.waits_for, title_words(&other.title(), text)),
             None => text.preparing.to_owned(),
@@ -112,7 +112,7 @@ fn progress_words(session: &Session, running: &Running, text: &Text) -> String {
     format!("{series}{stage}{all}")
 }
 
-/// Seconds, or minutes and seconds.
+/// A duration as "24 s" or "1:40".
 pub(super) fn duration(secs: f64) -> String {
     let secs = secs.round() as u64;
     if secs < 60 { format!("{secs} s") } else { format!("{}:{:02}", secs / 60, secs % 60) }

@@ -80,7 +80,7 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
         if input.consume_key(Modifiers::NONE, Key::M) {
             desk.toggle(Overlay::Messages);
         }
-        // The window's system gives the keys for copying as an event of their own.
+        // The windowing system reports the keys for copying as an event.
         if !selected && input.events.contains(&egui::Event::Copy) {
             actions.push(Action::Copy);
         }
@@ -127,7 +127,7 @@ const ALL: [(&str, &str, &str); 24] = [
     ("?  F1", "These keys", "이 단축키 목록"),
 ];
 
-/// What a key is said to do.
+/// The keys and what they do, in a language.
 pub(super) fn all(language: Language) -> impl Iterator<Item = (&'static str, &'static str)> {
     ALL.into_iter().map(move |(keys, english, korean)| match language {
         Language::English => (keys, english),

@@ -1,4 +1,4 @@
-//! The list of past messages: those at the easel's edge leave, here they can still be read and copied.
+//! The list of past messages, which can be read and copied after the toasts have gone.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) fn messages_ui(ui: &mut Ui, session: &Session, desk: &Desk) {
             message_ui(ui, past, desk, dark);
         }
     });
-    // The times go on while the window is open.
+    // Keeps the times up to date while the list is open.
     ui.ctx().request_repaint_after(Duration::from_secs(30));
     ui.add_space(4.0);
     if tip(ui.button(text.copy_messages), text.copy_messages_hint, "").clicked() {
@@ -67,7 +67,7 @@ fn as_text(past: &PastMessage, desk: &Desk) -> String {
     format!("{what} ({})\n{why}", ago(past.at.elapsed(), desk.text)).trim_end().to_owned()
 }
 
-/// How long ago something was.
+/// A time in the past, such as "3 min ago".
 fn ago(since: Duration, text: &Text) -> String {
     match since.as_secs() / 60 {
         0 => text.just_now.to_owned(),

@@ -33,15 +33,15 @@ use desk::{NarrowTab, Overlay};
 
 /// Heights and widths of the regions, points.
 const TOP: f32 = 44.0;
-/// Widths of the recipe and of the enlarger until they are dragged, which are also the least in which all controls
-/// have room.
+/// Default width of the recipe, and the least one: its controls need it. Points.
 pub const RECIPE_WIDTH: f32 = 296.0;
-/// See [`RECIPE_WIDTH`].
+/// Default and least width of the enlarger, points.
 pub const ENLARGER_WIDTH: f32 = 280.0;
-/// The most of both, and what they leave of the window's width to the easel.
+/// Greatest width of both panels, points.
 const WIDEST: f32 = 520.0;
+/// Least width of the easel, which panels leave free, points.
 const EASEL: f32 = 400.0;
-/// Up to this width of the window recipe and enlarger share their place.
+/// Width of the window up to which recipe and enlarger share one panel, points.
 const NARROW: f32 = 1100.0;
 const MARGIN: i8 = 12;
 
@@ -54,7 +54,6 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
     desk.probed = None;
     desk.source_row = None;
     let width = ui.available_width();
-    // Where both are shown.
     let shares = width <= NARROW && desk.recipe && desk.enlarger;
     let panel =
         |ui: &Ui, x: i8, y: i8| egui::Frame::side_top_panel(ui.style()).inner_margin(Margin::symmetric(x, y));
@@ -97,7 +96,7 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
         } else {
             easel::easel_ui(ui, session, desk, &mut actions);
         }
-        // The list of all messages is not covered by the newest.
+        // Toasts do not cover the list of all messages.
         if desk.overlay != Some(Overlay::Messages) {
             toasts::toasts_ui(ui, session, desk, easel, &mut actions);
         }
@@ -109,21 +108,22 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
     actions
 }
 
-/// Draws the content of a panel in the room that the panel has: one that can be dragged would grow with its content.
+/// Draws the content of a panel within its present width. Without this, a resizable panel grows with content that
+/// overflows for a frame.
 fn held(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
     let room = ui.available_rect_before_wrap();
     content(&mut ui.new_child(egui::UiBuilder::new().max_rect(room)));
     ui.expand_to_include_rect(room);
 }
 
-/// Names the handle of a panel for screen readers: the toolkit names it in English.
+/// Names the resize handle of a panel for screen readers; egui names it in English.
 fn name_handle(ui: &Ui, panel: &str, name: &str) {
     if let Some(handle) = ui.read_response(ui.scope_id().with(panel).with("__resize")) {
         controls::named(&handle, name);
     }
 }
 
-/// The widths that a panel may have in a window of which `room` is free for it and the easel.
+/// The range of a panel's width, where `room` points are free for it and the easel.
 fn widths(least: f32, room: f32) -> egui::Rangef {
     egui::Rangef::new(least, (room - EASEL).clamp(least, WIDEST))
 }

@@ -19,7 +19,7 @@ pub(super) fn overlay_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: &
         Overlay::About => text.about,
     };
     let mut open = true;
-    // The ellipsis says in the menu that a window opens.
+    // The ellipsis belongs to the menu entry.
     egui::Window::new(title.trim_end_matches('…'))
         .collapsible(false)
         .resizable(false)
@@ -41,7 +41,7 @@ pub(super) fn overlay_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: &
     }
 }
 
-/// The list of keys; it scrolls where the window is low.
+/// The list of keys, which scrolls in a low window.
 fn shortcuts_ui(ui: &mut Ui, desk: &Desk) {
     let height = ui.ctx().content_rect().height() - 80.0;
     egui::ScrollArea::vertical().max_height(height).min_scrolled_height(height).show(ui, |ui| {

@@ -132,7 +132,7 @@ fn field<R>(
     (rect, shown)
 }
 
-/// How many tokens the prompt has, and how many have room in its chunks.
+/// The number of tokens, and how many its chunks have room for.
 fn length_ui(ui: &mut Ui, session: &Session, text: &Text) {
     let Some(length) = session.prompt_length().filter(|length| length.tokens() > 0) else { return };
     let words = format!("{} / {}", length.tokens(), length.capacity());
@@ -150,7 +150,7 @@ fn length_ui(ui: &mut Ui, session: &Session, text: &Text) {
     });
 }
 
-/// Along the lower edge of the field: how full each chunk is, with a gap where the next one begins.
+/// A gauge at the lower edge of the field: how full each chunk is, with a gap between chunks.
 fn gauge_ui(ui: &Ui, session: &Session, field: Rect) {
     let Some(length) = session.prompt_length().filter(|length| length.tokens() > 0) else { return };
     let dark = ui.visuals().dark_mode;
@@ -193,7 +193,7 @@ fn turn_prompts(ui: &Ui, id: egui::Id, actions: &mut Vec<Action>) {
     });
 }
 
-/// The beginning of the word before the cursor, a byte index, and the cursor's.
+/// The word before the cursor (a character index): its first byte and the byte of the cursor.
 fn word_before(text: &str, cursor: usize) -> (usize, usize) {
     let end = text.char_indices().nth(cursor).map_or(text.len(), |(at, _)| at);
     let start = text[..end].char_indices().rev().take_while(|(_, c)| c.is_alphanumeric()).last();
@@ -252,7 +252,7 @@ fn marked_words(text: &str, width: f32, marks: bool, dark: bool, ink: egui::Colo
         let is_word = rest.starts_with(char::is_alphabetic);
         let end = rest.find(|c: char| c.is_alphabetic() != is_word).unwrap_or(rest.len());
         let (part, after) = rest.split_at(end);
-        // The last word is still being typed.
+        // A word at the end is still being typed and is not marked.
         let unknown =
             marks && is_word && !after.is_empty() && !vocabulary.words.is_empty() && !vocabulary.knows(part);
         job.append(part, 0.0, if unknown { marked.clone() } else { plain.clone() });

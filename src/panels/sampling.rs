@@ -9,13 +9,13 @@ use crate::catalog::{ImageSize, SamplerKind, ScheduleKind, fit_into_multiples};
 use crate::request::{GenerationDraft, Seed};
 use crate::session::{Action, Session};
 
-/// Aspect ratios that are offered.
+/// The aspect ratios of the buttons.
 const ASPECTS: [(&str, f64); 5] =
     [("1:1", 1.0), ("4:3", 4.0 / 3.0), ("3:4", 3.0 / 4.0), ("16:9", 16.0 / 9.0), ("9:16", 9.0 / 16.0)];
 
-/// Width of the panel's content at which the widths below fill it, points. A wider panel has longer sliders.
+/// Width of the panel's content that the widths below fill, points; in a wider panel the sliders are longer.
 const CONTENT: f32 = 271.0;
-/// Width of the names, of a slider and of the seed's field (ten digits), points.
+/// Widths of the labels, of a slider and of the seed's field (ten digits), points.
 const LABEL: f32 = 88.0;
 const SLIDER: f32 = 112.0;
 const SEED_WIDTH: f32 = 108.0;
@@ -81,7 +81,7 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
     }
 }
 
-/// A label and the control it names.
+/// A row of a label and the control that it names.
 fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response) {
     let label = ui.label(RichText::new(name).color(theme::quiet(ui.visuals().dark_mode)));
     let response = control(ui);
@@ -165,7 +165,7 @@ fn seed_ui(
 ) -> egui::Response {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        // The longest seed fits, and so does the row.
+        // Less padding, so that the longest seed fits into the row.
         ui.spacing_mut().button_padding.x = 6.0;
         named(&tip(seed_field(ui, seed), text.seed_hint, ""), text.seed);
         if icon_button(ui, Icon::Die, None, 28.0, text.new_seed, "").clicked() {
@@ -214,7 +214,7 @@ fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions:
     let Some(init) = &draft.init_image else {
         row(ui, text.source, |ui| {
             let choose = ui.button(text.source_choose);
-            // Over a drop, its own words say what happens.
+            // The drop target has words of its own.
             let is_dragging = ui.input(|input| !input.raw.hovered_files.is_empty());
             let choose = if is_dragging { choose } else { tip(choose, text.source_hint, "") };
             if choose.clicked() {
@@ -262,7 +262,7 @@ fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions:
     }
 }
 
-/// Pictures are dropped on the row of the source. While files are dragged over the window, an outline shows where.
+/// Makes the row of the source a drop target, outlined while files are dragged over the window.
 fn drop_ui(ui: &Ui, desk: &mut Desk, row: Rect) {
     let seen = row.intersect(ui.clip_rect());
     desk.source_row = seen.is_positive().then_some(seen);

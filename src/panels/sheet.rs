@@ -9,10 +9,10 @@ use super::words::title_words;
 use crate::preview::Look;
 use crate::session::{Action, Document, ExportKind, Origin, Outcome, Queued, Reuse, Session};
 
-/// The sheet's height, points.
+/// Height of the contact sheet, points.
 pub(super) const HEIGHT: f32 = 104.0;
 const FRAME: f32 = 80.0;
-/// A frame of the gallery.
+/// Edge of a frame in the gallery, points.
 const LARGE: f32 = 160.0;
 
 pub(super) fn sheet_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
@@ -21,7 +21,7 @@ pub(super) fn sheet_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions:
         return;
     }
     egui::ScrollArea::horizontal().auto_shrink(false).show(ui, |ui| {
-        // The wheel goes along the sheet.
+        // The wheel scrolls along the sheet.
         if ui.rect_contains_pointer(ui.clip_rect()) {
             let wheel = ui.input(|input| input.smooth_scroll_delta().y);
             if wheel != 0.0 {
@@ -185,7 +185,7 @@ fn marks(ui: &Ui, session: &Session, document: &Document, rect: Rect) {
     };
     if let (Origin::Drawing(drawing), Some(running)) = (document.origin(), session.running()) {
         let share = running.progress();
-        // The lamp over it dims as the noise goes.
+        // The glow dims with sigma.
         let first = drawing.steps.first().map_or(1.0, |step| step.sigma).max(1e-6);
         let noise = drawing.steps.last().map_or(1.0, |step| (step.sigma / first).sqrt() as f32);
         let glow = theme::accent(dark).gamma_multiply(0.25 + 0.6 * noise.clamp(0.0, 1.0));

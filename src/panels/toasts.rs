@@ -26,7 +26,7 @@ pub(super) fn toasts_ui(ui: &Ui, session: &Session, desk: &mut Desk, easel: Rect
             message if message.severity() == Severity::Error => f64::INFINITY,
             Message::HoldsSettings(_) => STAYS_WITH_CHOICE,
             _ if can_take_back => STAYS_WITH_CHOICE,
-            // What has a second line takes longer to read.
+            // Two lines take longer to read.
             message if !message_words(message, desk.language)[1].is_empty() => 2.0 * STAYS,
             _ => STAYS,
         };
@@ -111,7 +111,7 @@ fn toast_ui(
             let what = RichText::new(what).family(theme::strong());
             let reason = RichText::new(&why).color(theme::quiet(dark));
             if is_error {
-                // Long enough to say what to try.
+                // The reason of an error is shown whole: it says what to try.
                 ui.allocate_ui_with_layout(
                     Vec2::new(wide, 24.0),
                     egui::Layout::top_down(egui::Align::Min),

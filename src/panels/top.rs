@@ -1,4 +1,4 @@
-//! The bar at the top: the model, the title of the document on the easel, and what is done with it.
+//! The bar at the top: the model, the title of the document on the easel, its exports, and the window's menu.
 
 use egui::{Align2, Button, FontId, Rect, RichText, Sense, Ui, Vec2};
 
@@ -9,7 +9,7 @@ use super::{Language, Text, theme};
 use crate::catalog::ModelSource;
 use crate::session::{Action, ExportKind, ModelState, RecentModel, Session};
 
-/// The widest that the model's name is drawn, points.
+/// Greatest width of the model's name, points.
 const WIDEST_MODEL: f32 = 268.0;
 
 pub(super) fn top_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
@@ -25,7 +25,7 @@ pub(super) fn top_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &
     });
 }
 
-/// The title in the middle of what is free; a dot before it says that it is in no file.
+/// The title, centred in the free space; a dot before it marks an unsaved document.
 fn title_ui(ui: &Ui, session: &Session, desk: &Desk, free: Rect) {
     let Some(document) = session.on_easel() else { return };
     let (text, dark) = (desk.text, ui.visuals().dark_mode);
@@ -77,7 +77,7 @@ fn buttons_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec
     more.response.on_hover_text(text.window_menu);
 }
 
-/// What can be written of the document on the easel, and where else it goes.
+/// The menu of exports of the document on the easel.
 pub(super) fn export_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     for (name, keys, kind) in [
@@ -108,7 +108,7 @@ pub(super) fn export_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &m
     }
 }
 
-/// What is the window's own.
+/// The menu of the window: language, theme, and the windows within it.
 fn more_ui(ui: &mut Ui, desk: &mut Desk) {
     let text = desk.text;
     choices(ui);
@@ -142,7 +142,7 @@ fn more_ui(ui: &mut Ui, desk: &mut Desk) {
     }
 }
 
-/// The model: its name, family and precision; a click shows the others.
+/// The button of the model with its name, family and precision, which opens the list of models.
 fn model_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) -> Rect {
     let (text, dark) = (desk.text, ui.visuals().dark_mode);
     let name = desk.model_name(&session.draft().model);
@@ -191,7 +191,7 @@ fn model_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Actio
     rect
 }
 
-/// The models to choose from; another folder comes first and never scrolls away.
+/// The list of models. The entry for another folder is above the part that scrolls.
 fn models_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     ui.set_min_width(280.0);
@@ -232,7 +232,7 @@ fn models_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Acti
     });
 }
 
-/// The device as the engine names it, in the window's language.
+/// The engine's name of the device, translated.
 fn device_words(device: &str, text: &Text) -> String {
     device.replace("Processor", text.processor).replace("bf16 matrices", text.bf16_matrices)
 }

@@ -7,7 +7,7 @@ use crate::formats::metadata::Unrestored;
 use crate::request::{DraftError, GenerationDraft};
 use crate::session::{Edit, Message, Title};
 
-/// A message's title and what is said under it.
+/// The title of a message and the text under it.
 pub(super) fn message_words(message: &Message, language: Language) -> [String; 2] {
     let pick = |english: &str, korean: &str| match language {
         Language::English => english.to_owned(),
@@ -152,7 +152,7 @@ fn held_back_words(model: &ModelSource, language: Language) -> String {
     }
 }
 
-/// What a document is called.
+/// The title of a document.
 pub(super) fn title_words(title: &Title, text: &Text) -> String {
     match title {
         Title::Picture { seed, prompt } if prompt.is_empty() => format!("{} {seed}", text.seed),
@@ -162,7 +162,7 @@ pub(super) fn title_words(title: &Title, text: &Text) -> String {
     }
 }
 
-/// What an edit of a latent changed.
+/// The name of an edit of a latent.
 pub(super) fn edit_words(edit: Edit, text: &Text) -> String {
     let of_channel = |index: usize, what: &str| format!("{} {index} · {what}", text.channel);
     match edit {

@@ -16,7 +16,7 @@ use crate::session::{Action, Document, ExportKind, Session, Touch};
 const ROW: f32 = 60.0;
 const LINE: f32 = 18.0;
 
-/// Whether a change in this frame begins a gesture: a whole drag is one undo, a key press one each.
+/// Whether a change in this frame begins a new edit: a whole drag is one edit, and so is each key press.
 pub(super) fn gesture_begins(ui: &Ui) -> bool {
     ui.input(|input| input.pointer.any_pressed() || !input.pointer.any_down())
 }
@@ -103,7 +103,7 @@ fn tile_ui(
     tip(response, &figures(document, desk, channel), "");
 }
 
-/// What is known of a channel.
+/// The figures of a channel for its tooltip.
 fn figures(document: &Document, desk: &Desk, channel: usize) -> String {
     let text = desk.text;
     let mut lines = format!("{} {channel}", text.channel);

@@ -24,7 +24,7 @@ pub(super) fn facts_ui(ui: &mut Ui, desk: &Desk, document: &Document, actions: &
         let sampler = facts.sampler.clone().unwrap_or_default();
         rows.extend(facts.steps.map(|steps| (text.steps, format!("{steps} · {sampler}"), "")));
         rows.extend(facts.guidance_scale.map(|scale| (text.guidance, format!("{scale:.1}"), "")));
-        // Ours has a name in each language.
+        // The built-in model has a name in each language.
         let own = document.request().is_some_and(|request| request.model == ModelSource::Builtin);
         let model = if own { Some(text.builtin_model.to_owned()) } else { facts.model.clone() };
         rows.extend(model.map(|model| (text.model, model, "")));

@@ -154,7 +154,7 @@ fn decode_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Acti
     }
 }
 
-/// How a file was opened.
+/// How an opened picture was fitted to latent pixels, and the colour behind transparency.
 fn file_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, actions: &mut Vec<Action>) {
     let text = desk.text;
     let Some(file) = document.file() else { return };
