@@ -510,7 +510,7 @@ fn korean_is_not_mixed_with_english() {
         harness.key_press(egui::Key::Escape);
         harness.run_ok();
     }
-    for overlay in ["설정…", "단축키…", "Safelight 정보…"] {
+    for overlay in ["설정…", "메시지…", "단축키…", "Safelight 정보…"] {
         harness.get_by_label("언어, 테마, 단축키").click();
         harness.run_ok();
         harness.get_by_label_contains(overlay).click();
@@ -532,6 +532,7 @@ fn korean_is_not_mixed_with_english() {
         "V",
         "S",
         "M",
+        "R",
         "O",
         "C",
         "Z",
@@ -582,6 +583,315 @@ fn korean_is_not_mixed_with_english() {
     assert!(seen.len() > 150, "{}", seen.len());
 }
 
+/// Every control that can be seen has a name and says what it does where the pointer rests on it. Menus are closed:
+/// their entries say it themselves.
+fn assert_controls_are_described(harness: &Harness<'_, Window>, state: &str) {
+    let roles = [
+        Role::Button,
+        Role::CheckBox,
+        Role::ComboBox,
+        Role::MultilineTextInput,
+        Role::RadioButton,
+        Role::Slider,
+        Role::SpinButton,
+        Role::TextInput,
+    ];
+    let (mut count, mut missing) = (0, Vec::new());
+    // The number in a slider belongs to it.
+    let sliders: Vec<_> =
+        harness.query_all_by_role(Role::Slider).filter_map(|node| node.accesskit_node().label()).collect();
+    for node in harness.root().children_recursive() {
+        let node = node.accesskit_node();
+        if !roles.contains(&node.role()) {
+            continue;
+        }
+        let name = node.label().unwrap_or_default();
+        if node.role() == Role::SpinButton && sliders.contains(&name) {
+            continue;
+        }
+        let tip = node.description().unwrap_or_default();
+        count += 1;
+        // The toolkit's own button of a window says it in its name.
+        if name.trim().is_empty() || (tip.trim().is_empty() && name != "Close window") {
+            missing.push((name, node.role(), node.value(), node.bounding_box()));
+        }
+    }
+    assert!(missing.is_empty(), "{state}: no name or no tooltip: {missing:#?}");
+    assert!(count > 10, "{state}: {count} controls");
+}
+
+#[test]
+fn every_control_has_a_name_and_a_tooltip() {
+    for language in [Language::English, Language::Korean] {
+        let mut harness = harness(|settings| settings.language = language);
+        let look = |harness: &mut Harness<'_, Window>, state: &str| {
+            harness.run_ok();
+            assert_controls_are_described(harness, &format!("{language:?}, {state}"));
+        };
+        look(&mut harness, "first start");
+        open_picture(&mut harness, 130, 130);
+        for view in [View::Picture, View::Wipe, View::Error, View::Components] {
+            harness.state_mut().desk.view = view;
+            look(&mut harness, "an opened picture");
+        }
+        let session = &mut harness.state_mut().session;
+        session.apply(Action::KeepLatent);
+        session.notify(Message::NotSaved("the disk is full".into()));
+        session.notify(Message::NotOpened("no such file".into()));
+        session.notify(Message::Saved("/pictures/a.png".into()));
+        session.draft_mut().init_image = Some(InitImage {
+            picture: Picture::new(16, 9, [90, 120, 160].repeat(16 * 9)).unwrap(),
+            strength: 0.6,
+        });
+        look(&mut harness, "messages and a source");
+        let session = &mut harness.state_mut().session;
+        session.draft_mut().steps = 900;
+        session.draft_mut().init_image = None;
+        session.apply(Action::SetBatch(3, false));
+        session.apply(Action::Generate);
+        harness.step();
+        harness.step();
+        assert_controls_are_described(&harness, &format!("{language:?}, drawing"));
+        harness.state_mut().session.apply(Action::StopAll);
+        wait(&mut harness, "the stop", |window| window.session.running().is_none());
+        harness.ctx.memory_mut(egui::Memory::stop_text_input);
+        harness.run_ok();
+        harness.key_press(egui::Key::G);
+        look(&mut harness, "the gallery");
+        harness.set_size(egui::vec2(1024.0, 640.0));
+        look(&mut harness, "a narrow window");
+    }
+}
+
+/// The tooltip of a control says its key.
+#[test]
+fn a_tooltip_says_the_key() {
+    let mut harness = harness(|_| {});
+    for (name, key) in [("Open…", "Ctrl+O"), ("Latent", "L"), ("Fit", "0"), ("Generate", "Ctrl+Enter")] {
+        let tip = harness.get_by_role_and_label(Role::Button, name).accesskit_node().description().unwrap();
+        assert!(tip.ends_with(&format!("·  {key}")), "{name}: {tip:?}");
+    }
+    // It is drawn where the pointer rests.
+    harness.get_by_label("Swap width and height").hover();
+    harness.run_ok();
+    assert_eq!(harness.query_all_by_label("Swap width and height").count(), 2);
+}
+
+#[test]
+fn the_window_of_keys_is_called_as_a_window_is() {
+    let mut harness = harness(|_| {});
+    harness.ctx.memory_mut(egui::Memory::stop_text_input);
+    harness.run_ok();
+    harness.key_press(egui::Key::F1);
+    harness.run_ok();
+    harness.get_by_role_and_label(Role::Window, "Keys");
+    assert!(harness.query_by_label_contains("Keys…").is_none());
+    harness.get_by_label("Open a picture, a latent, or a model (a folder or a file)");
+    let last = harness.get_by_label("These keys").rect();
+    assert!(last.bottom() < 790.0, "the whole list is in sight: {last:?}");
+    harness.snapshot("keys");
+}
+
+/// Panels are dragged wider and narrower within limits, and keep their widths.
+#[test]
+fn panels_are_dragged_and_hidden() {
+    let mut harness = harness(|settings| settings.panel_widths = [330.0, 5000.0]);
+    let easel = |harness: &Harness<'_, Window>| harness.get_by_role(Role::Image).rect();
+    for handle in ["Width of the recipe", "Width of the latent's panel"] {
+        harness.get_by_role_and_label(Role::Splitter, handle);
+    }
+    // A width from the settings, and one that no window has room for.
+    assert_eq!((easel(&harness).left(), easel(&harness).right()), (330.0, 1280.0 - 520.0));
+    let drag = |harness: &mut Harness<'_, Window>, from: f32, to: f32| {
+        harness.drag_at(egui::pos2(from, 300.0));
+        harness.run_ok();
+        harness.hover_at(egui::pos2(to, 300.0));
+        harness.run_ok();
+        harness.drop_at(egui::pos2(to, 300.0));
+        harness.run_ok();
+    };
+    drag(&mut harness, 762.0, 960.0);
+    assert_eq!(easel(&harness).right(), 960.0);
+    drag(&mut harness, 328.0, 100.0);
+    assert_eq!(easel(&harness).left(), 296.0, "its controls have room");
+    drag(&mut harness, 294.0, 900.0);
+    assert_eq!(easel(&harness).left(), 520.0);
+    assert_eq!((harness.state().desk.recipe_width, harness.state().desk.enlarger_width), (520.0, 320.0));
+
+    // The key hides the recipe, and so does its button.
+    harness.ctx.memory_mut(egui::Memory::stop_text_input);
+    harness.run_ok();
+    harness.key_press(egui::Key::R);
+    harness.run_ok();
+    assert_eq!(easel(&harness).left(), 0.0);
+    assert!(harness.query_by_label("Generate").is_none());
+    // Without its foot there is still a way to stop.
+    harness.state_mut().session.draft_mut().steps = 900;
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Enter);
+    harness.step();
+    harness.step();
+    harness.get_by_label("Stop").click();
+    wait(&mut harness, "the stop", |window| window.session.running().is_none());
+    harness.run_ok();
+    harness.get_by_label("Recipe").click();
+    harness.run_ok();
+    assert_eq!(easel(&harness).left(), 520.0, "as wide as before");
+    harness.get_by_label("Generate");
+}
+
+#[test]
+fn the_list_of_edits_goes_back_to_any_of_them() {
+    let mut harness = harness(|_| {});
+    open_picture(&mut harness, 128, 128);
+    assert!(harness.get_by_label("Edits").accesskit_node().is_disabled(), "nothing was edited");
+    for button in ["Mute 0", "Solo 2", "Mute 3"] {
+        harness.get_by_label(button).click();
+        harness.run_ok();
+    }
+    harness.get_by_label("Edits").click();
+    harness.run_ok();
+    for edit in ["Before all edits", "Channel 0 · Mute", "Channel 2 · Solo", "Channel 3 · Mute"] {
+        harness.get_by_label(edit);
+    }
+    harness.get_by_label("Channel 0 · Mute").click();
+    harness.run_ok();
+    let edited = |harness: &Harness<'_, Window>| {
+        let channels = &shown(harness).inspector().adjustments.channels;
+        [channels[0].muted, channels[2].solo, channels[3].muted]
+    };
+    assert_eq!(edited(&harness), [true, false, false]);
+    assert!(shown(&harness).work().is_some(), "it is decoded as it was then");
+    // Forward again.
+    harness.get_by_label("Edits").click();
+    harness.run_ok();
+    harness.get_by_label("Channel 2 · Solo").click();
+    harness.run_ok();
+    assert_eq!(edited(&harness), [true, true, false]);
+}
+
+#[test]
+fn messages_that_have_left_are_read_again() {
+    let mut harness = harness(|_| {});
+    harness.ctx.memory_mut(egui::Memory::stop_text_input);
+    harness.run_ok();
+    harness.key_press(egui::Key::M);
+    harness.run_ok();
+    harness.get_by_label("There are no messages yet");
+    harness.key_press(egui::Key::M);
+    let session = &mut harness.state_mut().session;
+    session.notify(Message::Saved("/pictures/a.png".into()));
+    session.notify(Message::NotSaved("the disk is full".into()));
+    for _ in 0..40 {
+        harness.step();
+    }
+    assert!(harness.query_by_label("Saved").is_none());
+    harness.get_by_label("Dismiss").click();
+    harness.run_ok();
+    harness.get_by_label("Language, theme, keys").click();
+    harness.run_ok();
+    harness.get_by_label_contains("Messages…").click();
+    harness.run_ok();
+    for said in ["Not saved", "the disk is full", "Saved", "/pictures/a.png"] {
+        harness.get_by_label(said);
+    }
+    let places = ["Not saved", "Saved"].map(|said| harness.get_by_label(said).rect().top());
+    assert!(places[0] < places[1], "the newest comes first");
+    harness.snapshot("messages");
+    harness.get_by_label("Copy all").click();
+    harness.step();
+    let copied = harness.output().platform_output.commands.iter().find_map(|command| match command {
+        egui::OutputCommand::CopyText(text) => Some(text.clone()),
+        _ => None,
+    });
+    let wanted = "Not saved (just now)\nthe disk is full\n\nSaved (just now)\n/pictures/a.png";
+    assert_eq!(copied.as_deref(), Some(wanted));
+}
+
+#[derive(Debug)]
+struct DroppedPath(std::path::PathBuf);
+
+impl egui::DroppedFile for DroppedPath {
+    fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+/// A picture that is dropped on the source's row is drawn from; elsewhere, and where the place is not known, it is
+/// opened.
+#[test]
+fn a_picture_is_dropped_on_the_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = picture_file(folder.path(), 64, 48);
+    let other = folder.path().join("other.png");
+    std::fs::copy(&file, &other).unwrap();
+    let mut harness = harness(|_| {});
+    let drop = |harness: &mut Harness<'_, Window>, file: &std::path::Path| {
+        harness.input_mut().hovered_files.clear();
+        harness.input_mut().dropped_files = vec![std::sync::Arc::new(DroppedPath(file.to_owned()))];
+        harness.step();
+        harness.input_mut().dropped_files.clear();
+    };
+    let opened = |window: &Window| window.session.documents().filter(|d| d.file().is_some()).count();
+
+    let row = harness.get_by_role_and_label(Role::Button, "Source").rect();
+    harness.input_mut().hovered_files = vec![egui::HoveredFile::default()];
+    harness.hover_at(row.center());
+    harness.run_ok();
+    harness.snapshot("drop_on_the_source");
+    drop(&mut harness, &file);
+    wait(&mut harness, "the source", |window| window.session.draft().init_image.is_some());
+    let source = &harness.state().session.draft().init_image.as_ref().unwrap().picture;
+    assert_eq!((source.width(), source.height(), opened(harness.state())), (64, 48, 0));
+
+    harness.hover_at(egui::pos2(640.0, 300.0));
+    harness.run_ok();
+    drop(&mut harness, &file);
+    wait(&mut harness, "a document", |window| opened(window) == 1);
+    harness.event(egui::Event::PointerGone);
+    harness.run_ok();
+    drop(&mut harness, &other);
+    assert_eq!(opened(harness.state()), 1, "its place may still be told");
+    wait(&mut harness, "another document", |window| opened(window) == 2);
+    drop(&mut harness, &file);
+    // The drag has ended, and the pointer is the window's again.
+    harness.state_mut().session.draft_mut().init_image = None;
+    harness.hover_at(row.center());
+    wait(&mut harness, "the source", |window| window.session.draft().init_image.is_some());
+    assert_eq!(opened(harness.state()), 2);
+}
+
+/// The built-in model's CLIP reads a prompt in chunks of 46 tokens.
+#[test]
+fn the_tokens_of_the_prompt_are_counted() {
+    let mut harness = harness(|_| {});
+    type_prompt(&mut harness, "green hills at noon");
+    let measured = |tokens: usize| {
+        move |window: &Window| window.session.prompt_length().is_some_and(|length| length.tokens() == tokens)
+    };
+    wait(&mut harness, "the count", measured(4));
+    harness.run_ok();
+    harness.get_by_label("4 / 46");
+    harness.state_mut().session.draft_mut().prompt = "hills, ".repeat(50);
+    wait(&mut harness, "the count", measured(100));
+    harness.run_ok();
+    harness.get_by_label("100 / 138");
+    harness.snapshot("chunks");
+    // Nothing is asked of an engine that draws.
+    harness.state_mut().session.draft_mut().steps = 900;
+    harness.state_mut().session.apply(Action::Generate);
+    harness.step();
+    harness.state_mut().session.draft_mut().prompt = "hills".into();
+    harness.step();
+    harness.step();
+    assert!(harness.state().session.prompt_length().is_none());
+    harness.state_mut().session.apply(Action::StopAll);
+    wait(&mut harness, "the count", measured(1));
+}
+
 #[test]
 fn two_documents_are_compared() {
     let mut harness = harness(|_| {});
@@ -592,6 +902,8 @@ fn two_documents_are_compared() {
     harness.state_mut().session.apply(Action::CompareWith(Some(first)));
     harness.run_ok();
     harness.get_by_label("Wipe").click();
+    let counted = |window: &Window| window.session.prompt_length().is_some_and(|length| length.tokens() > 0);
+    wait(&mut harness, "the count", counted);
     harness.run_ok();
     let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
     harness.snapshot_options("compared", &few_pixels);
@@ -859,6 +1171,11 @@ fn flux_in_files_is_opened_and_draws() {
     wait(&mut harness, "the model", is_flux);
     type_prompt(&mut harness, "a red fox in the snow");
     harness.state_mut().session.draft_mut().size = ImageSize::new(32, 32);
+    let counted = |window: &Window| window.session.prompt_length().is_some_and(|length| length.tokens() >= 6);
+    wait(&mut harness, "the count", counted);
+    let length = harness.state().session.prompt_length().unwrap();
+    // T5 reads one chunk of a prompt, and ends it.
+    assert_eq!((length.chunks.len(), length.room), (1, 255));
     draw(&mut harness);
     let profile = harness.state().session.profile().unwrap();
     assert_eq!((profile.name.as_str(), profile.format.channels), ("flux1-small", 16));

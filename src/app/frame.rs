@@ -1,19 +1,23 @@
 //! One frame of the window: input, the panels, and the actions they return.
 
-use std::path::PathBuf;
-
 use super::monitor::fit_to_monitor;
 use super::window::{TITLE, Window, theme_preference};
 use crate::panels::window_ui;
 use crate::request::Picture;
 use crate::session::Action;
 
-fn open_dropped_and_pasted(window: &mut Window, ctx: &egui::Context) {
-    let paths: Vec<PathBuf> =
-        ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect());
+/// Opens files that were dropped. One that was dropped on the row of the source becomes the source.
+fn take_dropped(window: &mut Window, ctx: &egui::Context) {
+    let Some((mut paths, place)) = window.dropping.take(ctx) else { return };
+    if place.is_some_and(|place| window.desk.takes_source_at(place)) {
+        window.open_source(paths.remove(0));
+    }
     if !paths.is_empty() {
         window.session.apply(Action::OpenPaths(paths));
     }
+}
+
+fn take_pasted(window: &mut Window, ctx: &egui::Context) {
     let pasted = ctx.input(|input| {
         input.events.iter().find_map(|event| match event {
             egui::Event::PasteImage(image) => Some(image.clone()),
@@ -57,7 +61,8 @@ fn apply_choices(window: &mut Window, ctx: &egui::Context) {
 impl eframe::App for Window {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         self.poll(ctx);
-        open_dropped_and_pasted(self, ctx);
+        take_dropped(self, ctx);
+        take_pasted(self, ctx);
         self.confirm_close(ctx);
         self.run_effects(ctx);
         self.keep_settings();

@@ -4,6 +4,7 @@ mod autosave;
 mod background;
 mod dialogs;
 mod display;
+mod dropping;
 mod files;
 mod frame;
 mod graphics;

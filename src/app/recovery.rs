@@ -316,6 +316,14 @@ mod tests {
     fn kill(mut recovery: Recovery) {
         recovery.work = None;
         recovery.thread.take().unwrap().join().unwrap();
+        let file = recovery.folder.join("lock");
+        drop(recovery);
+        // A child process of another test inherits the lock between its fork and its exec.
+        let start = std::time::Instant::now();
+        while !matches!(lock(&file), LockAttempt::Acquired(_)) {
+            assert!(start.elapsed() < std::time::Duration::from_secs(20), "the lock is still held");
+            std::thread::yield_now();
+        }
     }
 
     #[test]

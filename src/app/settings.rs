@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{ImageSize, ModelParts, ModelSource, SamplerKind, ScheduleKind};
-use crate::panels::{Language, ThemeChoice};
+use crate::panels::{ENLARGER_WIDTH, Language, RECIPE_WIDTH, ThemeChoice};
 use crate::request::Seed;
 use crate::session::{Autosave, ModelSettings, SavedRecipe};
 
@@ -28,8 +28,12 @@ pub struct Settings {
     pub save_metadata: bool,
     /// Inner size of the window, points.
     pub window_size: [f32; 2],
+    /// Whether the panel of the recipe is open.
+    pub recipe_panel: bool,
     /// Whether the panel of the latent's channels is open.
     pub enlarger: bool,
+    /// The widths of the recipe and of the enlarger, points.
+    pub panel_widths: [f32; 2],
     /// The prompts and generation settings.
     pub recipe: Option<SavedRecipe>,
     /// Whether and where pictures are saved automatically.
@@ -48,7 +52,9 @@ impl Default for Settings {
             last_folder: None,
             save_metadata: true,
             window_size: [1280.0, 800.0],
+            recipe_panel: true,
             enlarger: true,
+            panel_widths: [RECIPE_WIDTH, ENLARGER_WIDTH],
             recipe: None,
             autosave: Autosave::default(),
         }
@@ -67,7 +73,9 @@ impl Settings {
             ("last_folder", self.last_folder.as_deref().map_or(Value::Null, path_to_json)),
             ("save_metadata", json!(self.save_metadata)),
             ("window_size", json!(self.window_size)),
+            ("recipe_panel", json!(self.recipe_panel)),
             ("enlarger", json!(self.enlarger)),
+            ("panel_widths", json!(self.panel_widths)),
             ("autosave", autosave_to_json(&self.autosave)),
             ("recipe", self.recipe.as_ref().map_or(Value::Null, recipe_to_json)),
         ];
@@ -112,7 +120,12 @@ impl Settings {
                     (400.0..=16_384.0).contains(width) && (300.0..=16_384.0).contains(height)
                 })
                 .unwrap_or(default.window_size),
+            recipe_panel: field(object, "recipe_panel", default.recipe_panel, &mut damaged, Value::as_bool),
             enlarger: field(object, "enlarger", default.enlarger, &mut damaged, Value::as_bool),
+            // What is too wide or too narrow for the window, the panels bring into their limits.
+            panel_widths: field(object, "panel_widths", default.panel_widths, &mut damaged, |value| {
+                typed(value).filter(|widths: &[f32; 2]| widths.iter().all(|width| width.is_finite()))
+            }),
             autosave: field(object, "autosave", default.autosave, &mut damaged, autosave_from_json),
             recipe: field(object, "recipe", None, &mut damaged, |v| {
                 if v.is_null() { Some(None) } else { recipe_from_json(v).map(Some) }
@@ -297,7 +310,9 @@ mod tests {
             last_folder: Some("/pictures".into()),
             save_metadata: false,
             window_size: [900.0, 700.0],
+            recipe_panel: false,
             enlarger: false,
+            panel_widths: [320.0, 300.5],
             autosave: Autosave {
                 kind: AutosaveKind::PicturesAndLatents,
                 folder: Some("/pictures".into()),
@@ -364,7 +379,9 @@ mod tests {
             ("last_folder", json!([])),
             ("save_metadata", json!(null)),
             ("window_size", json!([1])),
+            ("recipe_panel", json!("no")),
             ("enlarger", json!(1)),
+            ("panel_widths", json!([300])),
             ("autosave", json!({ "kind": "sometimes", "pattern": "" })),
             ("recipe", json!({ "prompt": 3 })),
         ] {
@@ -380,6 +397,17 @@ mod tests {
             }
             assert_eq!(is, was, "{name}");
         }
+    }
+
+    /// An older program wrote neither, and they have their defaults.
+    #[test]
+    fn settings_without_panels_are_whole() {
+        let mut object = settings().to_json();
+        object.remove("recipe_panel");
+        object.remove("panel_widths");
+        let (read, damaged) = Settings::from_json(&object);
+        assert_eq!((read.recipe_panel, read.panel_widths), (true, [RECIPE_WIDTH, ENLARGER_WIDTH]));
+        assert!(damaged.is_empty());
     }
 
     #[test]

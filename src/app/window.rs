@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::autosave::{ReservedPaths, autosave};
 use super::background::{Background, Finished};
 use super::dialogs::{Answer, Dialogs, Purpose};
+use super::dropping::Dropping;
 use super::files::{self, Opened};
 use super::persistence::{Persistence, StartupState};
 use super::questions::{AtStake, Decision, Questions};
@@ -39,6 +40,7 @@ pub struct Window {
     waker: Waker,
     autosaved: ReservedPaths,
     pub(super) typing: Typing,
+    pub(super) dropping: Dropping,
     /// The current window title.
     pub(super) title: String,
     /// Whether the window's size was already limited to its monitor's.
@@ -85,7 +87,9 @@ impl Window {
         };
         let mut desk = Desk::new(None, settings.language);
         desk.save_metadata = settings.save_metadata;
-        (desk.theme, desk.enlarger) = (settings.theme, settings.enlarger);
+        desk.theme = settings.theme;
+        (desk.recipe, desk.enlarger) = (settings.recipe_panel, settings.enlarger);
+        [desk.recipe_width, desk.enlarger_width] = settings.panel_widths;
         (desk.autosave, desk.pictures_folder) = (settings.autosave.clone(), files::pictures_folder());
         if let Some(recipe) = settings.recipe.clone() {
             session.restore_recipe(recipe);
@@ -104,6 +108,7 @@ impl Window {
             waker,
             autosaved: ReservedPaths::default(),
             typing: Typing::default(),
+            dropping: Dropping::default(),
             title: TITLE.to_owned(),
             is_fitted: false,
         };
@@ -135,6 +140,7 @@ impl Window {
     }
 
     pub(super) fn run_effects(&mut self, ctx: &egui::Context) {
+        self.session.measure_prompt();
         for effect in self.session.take_effects() {
             match effect {
                 Effect::Send(command) => {
@@ -243,6 +249,12 @@ impl Window {
         }
     }
 
+    /// Reads the source of an image-to-image run.
+    pub(super) fn open_source(&mut self, path: PathBuf) {
+        let background = self.session.open_options().background;
+        self.background.begin(move || Finished::SourceOpened(files::open(&path, background)));
+    }
+
     fn source_opened(&mut self, opened: anyhow::Result<Opened>) {
         match opened {
             Ok(Opened { content: FileContent::Picture { picture, .. }, .. }) => {
@@ -341,10 +353,7 @@ impl Window {
             if is_folder { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
         match purpose {
             Purpose::Open => self.session.apply(Action::OpenPaths(paths)),
-            Purpose::OpenSource => {
-                let background = self.session.open_options().background;
-                self.background.begin(move || Finished::SourceOpened(files::open(&path, background)));
-            }
+            Purpose::OpenSource => self.open_source(path),
             Purpose::AutosaveFolder => self.desk.autosave.folder = Some(path),
             Purpose::OpenModel => self.session.apply(Action::SetModel(ModelSource::Folder(path))),
             Purpose::Export(export) => {
@@ -373,7 +382,9 @@ impl Window {
             save_metadata: self.desk.save_metadata,
             recent_models: worked.map(|known| known.folder.clone()).collect(),
             recipe: Some(self.session.saved_recipe()),
+            recipe_panel: self.desk.recipe,
             enlarger: self.desk.enlarger,
+            panel_widths: [self.desk.recipe_width, self.desk.enlarger_width],
             autosave: self.desk.autosave.clone(),
             ..self.settings.clone()
         }

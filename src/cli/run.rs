@@ -54,6 +54,7 @@ pub(super) fn run_job(
             | Event::Remarks { .. }
             | Event::Sampled { .. }
             | Event::PreviewFitted { .. }
+            | Event::PromptMeasured { .. }
             | Event::Restarted { .. } => {}
         }
     }

@@ -9,7 +9,8 @@ use crate::latent::{Latent, Trajectory, TrajectoryStep};
 use crate::models::Instructions;
 use crate::projection::PreviewFit;
 use crate::request::{
-    CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, GenerationRequest, Picture, TileChoice,
+    CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, GenerationRequest, Picture, PromptLength,
+    TileChoice,
 };
 
 /// The id of a job, unique within a session. Clients drop events of unknown jobs.
@@ -79,6 +80,13 @@ pub enum JobKind {
         latent: Latent,
         /// Overrides of the settings the model was loaded with.
         how: DecodeChoice,
+    },
+    /// Count the tokens of a prompt with the loaded model's tokenizer, if that is this model. It is not loaded for it.
+    MeasurePrompt {
+        /// The model that should be loaded.
+        model: ModelSource,
+        /// The prompt.
+        prompt: String,
     },
     /// Fit previews to the VAE of the loaded model, if that is this model.
     FitPreview {
@@ -192,6 +200,13 @@ pub enum Event {
         log_variance: Latent,
         /// Seconds for the whole job.
         elapsed_secs: f64,
+    },
+    /// The tokens of a prompt were counted; a `MeasurePrompt` job is over.
+    PromptMeasured {
+        /// The job.
+        job: JobId,
+        /// Its length; `None` where the model is not loaded or cannot say it.
+        length: Option<PromptLength>,
     },
     /// Previews were fitted, or the fit was improved with another picture. Ends a `FitPreview` job.
     PreviewFitted {

@@ -120,6 +120,12 @@ impl Worker {
                 self.improve_preview(job, &latent, &picture);
                 Ok(())
             }
+            JobKind::MeasurePrompt { model, prompt } => {
+                let loaded = self.loaded.as_ref().filter(|loaded| loaded.source == model);
+                let length = loaded.and_then(|loaded| loaded.model.prompt_length(&prompt));
+                self.outbox.send(Event::PromptMeasured { job, length });
+                Ok(())
+            }
             JobKind::FitPreview { model, folder, may_compute } => {
                 self.fit_preview(job, &model, folder, may_compute, &cancel)
             }

@@ -19,7 +19,9 @@ mod vae;
 use crate::catalog::{ModelProfile, ModelSource};
 use crate::diffusion::{DenoisingNetwork, SchedulerConfig};
 use crate::latent::{Latent, LatentShape};
-use crate::request::{CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, Picture, TileChoice};
+use crate::request::{
+    CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, Picture, PromptLength, TileChoice,
+};
 use crate::store::Checkpoint;
 
 pub use crate::networks::{Isa as Instructions, available_threads};
@@ -89,6 +91,10 @@ pub trait LatentDiffusionModel: Send {
         }
         remarks.extend(conditioning.unused(guidance));
         remarks
+    }
+    /// The length of a prompt in tokens; `None` if no tokenizer counts it, or it cannot be tokenized.
+    fn prompt_length(&self, _prompt: &str) -> Option<PromptLength> {
+        None
     }
     /// Checks that memory suffices to generate a picture: for the activations of `batch` predictions for latents of
     /// this shape, and for the decoded picture.

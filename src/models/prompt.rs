@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor};
 
 use super::prompt_syntax::parse_prompt;
 use super::{ModelError, PromptTokenizer};
-use crate::request::GenerationDraft;
+use crate::request::{GenerationDraft, PromptLength};
 
 /// Most chunks of a prompt. Each adds to the keys and values of every cross-attention: 32 chunks are 2400 CLIP tokens
 /// and take about half a gigabyte with Stable Diffusion 1.
@@ -50,6 +50,23 @@ pub(super) fn chunks(
         chunks.extend(tokens.chunks(room).map(|tokens| padded(tokens, tokenizer, length)));
     }
     Ok(chunks)
+}
+
+/// Tokens of a prompt in each of its chunks.
+///
+/// # Errors
+/// As [`chunks`].
+pub(super) fn prompt_length(
+    prompt: &str,
+    tokenizer: &PromptTokenizer,
+    length: usize,
+) -> Result<PromptLength, ModelError> {
+    let words = |chunk: Chunk| {
+        let end = chunk.ids.iter().position(|id| *id == tokenizer.end);
+        end.unwrap_or(length - 1) - 1
+    };
+    let chunks = chunks(prompt, tokenizer, length)?.into_iter().map(words).collect();
+    Ok(PromptLength { chunks, room: length - 2 })
 }
 
 /// The chunk of an empty prompt.

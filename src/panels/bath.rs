@@ -1,8 +1,8 @@
-//! Under the easel: the timeline, for every view and while it is being drawn; the views, and the lens.
+//! Below the easel: the timeline, the choice of view, and the magnification.
 
 use egui::{Align2, FontId, Key, Modifiers, Pos2, Rect, Sense, Stroke, Ui, Vec2};
 
-use super::controls::{choices, hint, named, quiet, rails, segment, trailing};
+use super::controls::{choices, named, quiet, rails, segment, tip, trailing};
 use super::desk::{Desk, ErrorView, View};
 use super::easel::{has_view, picture_size};
 use super::foot::duration;
@@ -12,11 +12,11 @@ use crate::latent::TrajectoryStep;
 use crate::preview::Look;
 use crate::session::{Action, Document, Lens, Outcome, Session, WorkKind};
 
-/// Its height, points.
+/// Height of the panel, points.
 pub(super) const HEIGHT: f32 = 76.0;
-/// What a narrow bath has no room for.
+/// Width below which the choice of preview is left out, points.
 const NARROW: f32 = 620.0;
-/// Room for what is said beside the timeline.
+/// Width of the text beside the timeline, points.
 const SAID: f32 = 206.0;
 
 pub(super) fn bath_ui(
@@ -51,7 +51,7 @@ pub(super) fn bath_ui(
 fn views_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, document: Option<&Document>) {
     let text = desk.text;
     for (view, name, why) in [
-        (View::Picture, text.picture, ""),
+        (View::Picture, text.picture, text.picture_hint),
         (View::Preview, text.preview, text.preview_hint),
         (View::Wipe, text.wipe_view, text.wipe_hint),
         (View::Error, text.error_map, text.error_hint),
@@ -59,9 +59,7 @@ fn views_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, document: Option<&D
     ] {
         let able = document.is_some_and(|document| has_view(session, document, view));
         let response = segment(ui, desk.view == view, able, name);
-        let response =
-            if why.is_empty() { response } else { response.on_hover_text(why).on_disabled_hover_text(why) };
-        if response.clicked() {
+        if tip(response, why, "").clicked() {
             desk.view = view;
         }
     }
@@ -72,6 +70,7 @@ fn views_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, document: Option<&D
             ui.spacing_mut().slider_width = 72.0;
             let slider = ui.add(egui::Slider::new(&mut desk.wipe, 0.0..=1.0).show_value(false));
             named(&slider, text.wipe);
+            tip(slider, text.wipe_line_hint, "");
         }
         View::Error => error_menu(ui, desk, document),
         View::Components => channel_menu(ui, desk, document),
@@ -98,6 +97,7 @@ fn error_menu(ui: &mut Ui, desk: &mut Desk, document: &Document) {
         }
     });
     named(&menu.response, text.error_choice);
+    tip(menu.response, text.error_choice, "");
 }
 
 fn channel_menu(ui: &mut Ui, desk: &mut Desk, document: &Document) {
@@ -118,9 +118,10 @@ fn channel_menu(ui: &mut Ui, desk: &mut Desk, document: &Document) {
         });
     });
     named(&menu.response, text.component_choice);
+    tip(menu.response, text.component_choice, "");
 }
 
-/// What is previewed, and through which projection, with its agreement with the true decode.
+/// The previewed quantity (x̂₀ or x_t), and a menu of projections with their agreement with the true decode.
 fn preview_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     for (noisy, name, why) in [(false, "x̂₀", text.denoised), (true, "x_t", text.noisy)] {
@@ -159,7 +160,7 @@ fn method_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) {
     }
 }
 
-/// How far it is magnified.
+/// Buttons for the magnification: the whole picture, and one to one with the present figure.
 fn lens_ui(ui: &mut Ui, session: &Session, desk: &Desk, easel: Vec2, actions: &mut Vec<Action>) {
     let text = desk.text;
     let points = ui.ctx().pixels_per_point();
@@ -170,18 +171,18 @@ fn lens_ui(ui: &mut Ui, session: &Session, desk: &Desk, easel: Vec2, actions: &m
         .map(|(document, size)| document.lens().scale([size.x, size.y], [easel.x, easel.y]) * points);
     let is_fit = session.on_easel().is_some_and(|document| document.lens().zoom.is_none());
     let fit = segment(ui, is_fit, size.is_some(), text.fit);
-    if fit.on_hover_text(hint(text.fit_hint, "0")).clicked() {
+    if tip(fit, text.fit_hint, "0").clicked() {
         actions.push(Action::SetLens(Lens::default()));
     }
     let figure = scale.map_or_else(|| "100 %".to_owned(), |scale| format!("{:.0} %", scale * 100.0));
     let is_one = scale.is_some_and(|scale| (scale - 1.0).abs() < 1e-3);
     let one = segment(ui, !is_fit && is_one, size.is_some(), &figure);
-    if one.on_hover_text(hint(text.one_to_one, "1")).clicked() {
+    if tip(one, text.one_to_one, "1").clicked() {
         actions.push(Action::SetLens(Lens::at_scale(1.0 / points)));
     }
 }
 
-/// What is seen, or what is being done; the way back to what is being drawn.
+/// The state of the document in words, or the work that the engine does for it; a way back to the running picture.
 fn state_ui(
     ui: &mut Ui,
     session: &Session,
@@ -192,6 +193,12 @@ fn state_ui(
     let text = desk.text;
     let Some(document) = document else { return };
     let is_live = session.follows() && document.is_drawing() && document.place().is_none();
+    if session.running().is_some()
+        && !desk.recipe
+        && tip(ui.button(text.stop), text.stop_hint, "Esc").clicked()
+    {
+        actions.push(Action::Stop);
+    }
     if session.running().is_some() && !is_live {
         let live = ui.button(format!("{} ▸", text.live)).on_hover_text(text.live_hint);
         if live.clicked() {
@@ -207,7 +214,7 @@ fn state_ui(
         let words = if secs < 1.5 { doing.to_owned() } else { format!("{doing} · {}", duration(secs)) };
         if secs > 0.5 {
             ui.ctx().request_repaint_after(std::time::Duration::from_secs(1));
-            if ui.button(text.cancel).clicked() {
+            if tip(ui.button(text.cancel), text.stop_work_hint, "").clicked() {
                 actions.push(Action::StopWork(document.id()));
             }
         }
@@ -221,7 +228,7 @@ fn state_ui(
     );
 }
 
-/// "patch x̂₀ · step 7/20 · σ 4.10".
+/// The state in words, such as "patch x̂₀ · step 7/20 · σ 4.10".
 pub(super) fn state_words(session: &Session, desk: &mut Desk, document: &Document) -> String {
     let text = desk.text;
     let view = if has_view(session, document, desk.view) { desk.view } else { View::Picture };
@@ -261,7 +268,7 @@ pub(super) fn state_words(session: &Session, desk: &mut Desk, document: &Documen
     }
 }
 
-/// What the colours of an error mean.
+/// The legend of the shown error: its scale or figures.
 fn error_words(desk: &Desk, document: &Document) -> String {
     let text = desk.text;
     let Some(file) = document.file() else { return String::new() };
@@ -277,16 +284,16 @@ fn error_words(desk: &Desk, document: &Document) -> String {
     }
 }
 
-/// A tick for each step, the noise behind them, and at the end what came of it.
+/// The timeline: a tick for each step over the curve of sigma; its end is the final picture.
 fn timeline_ui(ui: &mut Ui, desk: &Desk, document: Option<&Document>, width: f32, actions: &mut Vec<Action>) {
     let (text, dark) = (desk.text, ui.visuals().dark_mode);
     let (rect, response) = ui.allocate_exact_size(Vec2::new(width, 28.0), Sense::click_and_drag());
     let steps = document.map_or(&[][..], Document::steps);
     let known = steps.len();
     let drawing = document.is_some_and(Document::is_drawing);
-    // While it is being drawn, there is room for the steps to come; afterwards the end is the final picture.
+    // A running picture leaves room for the steps to come; of a finished one the end is the final picture.
     let all = steps.last().map_or(0, |last| if drawing { last.steps } else { last.step });
-    // Where a step lies: a slow window misses some of them.
+    // A step's place is its number, not its index: a slow window misses some steps.
     let place_of = |index: usize| steps.get(index).map_or(all, |step| step.step.saturating_sub(1));
     let able = known > 0;
     let at = document.and_then(Document::place);
@@ -306,6 +313,7 @@ fn timeline_ui(ui: &mut Ui, desk: &Desk, document: Option<&Document>, width: f32
     let painter = ui.painter();
     if !able {
         painter.hline(track.x_range(), middle, Stroke::new(2.0, theme::outline(dark)));
+        tip(response, text.timeline, "← →");
         return;
     }
     let first = steps.iter().map(|step| step.sigma).fold(1e-6, f64::max);
@@ -346,7 +354,7 @@ fn timeline_ui(ui: &mut Ui, desk: &Desk, document: Option<&Document>, width: f32
     {
         let share = ((pointer.x - track.left()) / track.width()).clamp(0.0, 1.0);
         let wanted = (share * all as f32).round() as usize;
-        // The nearest of what is there, the end included.
+        // The nearest step that was seen, or the end.
         chosen = (0..=last).min_by_key(|index| place_of(*index).abs_diff(wanted));
     }
     if response.has_focus() {
@@ -371,5 +379,5 @@ fn timeline_ui(ui: &mut Ui, desk: &Desk, document: Option<&Document>, width: f32
     {
         actions.push(Action::Scrub(chosen));
     }
-    response.on_hover_text(hint(text.timeline, "← →"));
+    tip(response, text.timeline, "← →");
 }

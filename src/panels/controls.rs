@@ -10,28 +10,44 @@ pub(super) fn named(response: &Response, name: impl Into<String>) {
     response.ctx.accesskit_node_builder(response.id, |node| node.set_label(name));
 }
 
-/// What a control does, and the keys that do it.
+/// The text of a tooltip: what a control does, and the keys that do it.
 pub(super) fn hint(name: &str, keys: &str) -> String {
     if keys.is_empty() { name.to_owned() } else { format!("{name}  ·  {keys}") }
 }
 
-/// Rails of sliders that can be seen: they have no outline.
+/// Adds a tooltip that says what a control does and its keys, shown for disabled controls too. It is also the
+/// description of the control for screen readers.
+pub(super) fn tip(response: Response, what: &str, keys: &str) -> Response {
+    let words = hint(what, keys);
+    response.on_disabled_hover_text(words.as_str()).on_hover_text(words)
+}
+
+/// A [`tip`] for a text field, not shown while it has the focus, so that it does not cover what is typed.
+pub(super) fn field_tip(response: &Response, what: &str) {
+    if response.has_focus() {
+        response.ctx.accesskit_node_builder(response.id, |node| node.set_description(what));
+    } else {
+        tip(response.clone(), what, "");
+    }
+}
+
+/// Makes the rails of sliders stand out: they have no outline.
 pub(super) fn rails(ui: &mut Ui) {
     ui.visuals_mut().widgets.inactive.bg_fill = theme::outline(ui.visuals().dark_mode);
     ui.spacing_mut().slider_rail_height = 3.0;
 }
 
-/// Rings and boxes of choices in a menu, which have no outline there.
+/// Makes radio buttons and check boxes in a menu stand out: they have no outline there.
 pub(super) fn choices(ui: &mut Ui) {
     ui.visuals_mut().widgets.inactive.bg_fill = theme::outline(ui.visuals().dark_mode);
 }
 
-/// One of several choices in a row: the chosen one lies a step higher, over a line in the lamp's colour.
+/// One of several choices in a row: the chosen one has a lighter ground and a line of the accent colour below it.
 pub(super) fn segment(ui: &mut Ui, chosen: bool, enabled: bool, name: &str) -> Response {
     narrow_segment(ui, chosen, enabled, name, 8.0)
 }
 
-/// The same with `padding` points beside its name.
+/// A [`segment`] with `padding` points on both sides of its name.
 pub(super) fn narrow_segment(ui: &mut Ui, chosen: bool, enabled: bool, name: &str, padding: f32) -> Response {
     let dark = ui.visuals().dark_mode;
     let response = ui
@@ -52,13 +68,13 @@ pub(super) fn narrow_segment(ui: &mut Ui, chosen: bool, enabled: bool, name: &st
     response
 }
 
-/// What is said in small and quiet letters.
+/// A label in small letters of low contrast.
 pub(super) fn quiet(ui: &mut Ui, words: impl Into<String>) -> Response {
     let words = RichText::new(words).small().color(theme::quiet(ui.visuals().dark_mode));
     ui.label(words)
 }
 
-/// Controls that end at the right edge, in the order in which they are added: the focus goes from left to right.
+/// Controls aligned to the right edge but added from left to right, which is the order of the focus.
 pub(super) fn trailing<R>(ui: &mut Ui, salt: &str, content: impl FnOnce(&mut Ui) -> R) -> R {
     let id = ui.scope_id().with(("trailing", salt));
     let known: Option<f32> = ui.data(|data| data.get_temp(id));
@@ -72,7 +88,7 @@ pub(super) fn trailing<R>(ui: &mut Ui, salt: &str, content: impl FnOnce(&mut Ui)
     shown.inner
 }
 
-/// A sign that is drawn.
+/// An icon, drawn with lines so that it needs no font.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Icon {
     Die,
@@ -81,6 +97,8 @@ pub(super) enum Icon {
     Cross,
     Warning,
     Check,
+    Undo,
+    Redo,
 }
 
 impl Icon {
@@ -124,6 +142,18 @@ impl Icon {
                 painter.line_segment([at(0.5, 0.38), at(0.5, 0.64)], stroke);
                 painter.circle_filled(at(0.5, 0.77), 1.1, colour);
             }
+            Self::Undo | Self::Redo => {
+                // An arrow to the left, bent at its right end; the other way round for redo.
+                let at = |x: f32, y: f32| if self == Self::Undo { at(x, y) } else { at(1.0 - x, y) };
+                painter.line_segment([at(0.08, 0.36), at(0.32, 0.12)], stroke);
+                painter.line_segment([at(0.08, 0.36), at(0.32, 0.60)], stroke);
+                let bend = (0..=8).map(|part| {
+                    let angle = std::f32::consts::PI * part as f32 / 8.0;
+                    at(0.64 + 0.26 * angle.sin(), 0.62 - 0.26 * angle.cos())
+                });
+                let line = std::iter::once(at(0.08, 0.36)).chain(bend).chain([at(0.4, 0.88)]);
+                painter.line(line.collect(), stroke);
+            }
             Self::Check => {
                 painter.line(vec![at(0.15, 0.55), at(0.4, 0.8), at(0.85, 0.2)], stroke);
             }
@@ -131,8 +161,15 @@ impl Icon {
     }
 }
 
-/// A button with a sign on it; a switch where it is `on` or off.
-pub(super) fn icon_button(ui: &mut Ui, icon: Icon, on: Option<bool>, size: f32, name: &str) -> Response {
+/// A button with an icon and no words, named in its tooltip; a switch where it is `on` or off.
+pub(super) fn icon_button(
+    ui: &mut Ui,
+    icon: Icon,
+    on: Option<bool>,
+    size: f32,
+    name: &str,
+    keys: &str,
+) -> Response {
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(size), Sense::click());
     response.widget_info(|| match on {
         Some(on) => egui::WidgetInfo::selected(egui::Role::CheckBox, ui.is_enabled(), on, name),
@@ -146,12 +183,12 @@ pub(super) fn icon_button(ui: &mut Ui, icon: Icon, on: Option<bool>, size: f32, 
     let colour = if is_on { theme::accent(dark) } else { visuals.fg_stroke.color };
     let edge = (size * 0.5).round();
     icon.paint(ui.painter(), Rect::from_center_size(rect.center(), Vec2::splat(edge)), colour);
-    response.on_hover_text(name)
+    tip(response, name, keys)
 }
 
-/// A ring around what has the keyboard's focus, over everything, so that no control hides it.
+/// Draws a ring around the control that has the keyboard focus, above all layers so that nothing hides it.
 pub(super) fn focus_ring(ctx: &egui::Context) {
-    // Text fields show a cursor and an outline of their own.
+    // Text fields show a cursor and an outline themselves.
     let Some(focused) = ctx.memory(egui::Memory::focused).filter(|_| !ctx.text_edit_focused()) else {
         return;
     };

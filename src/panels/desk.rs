@@ -1,9 +1,9 @@
-//! What the panels remember for drawing, and what they draw with.
+//! State that the panels keep from frame to frame, and the textures they draw with.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use egui::{TextureHandle, TextureId, TextureOptions, Ui, Vec2};
+use egui::{Pos2, Rect, TextureHandle, TextureId, TextureOptions, Ui, Vec2};
 
 use crate::catalog::ModelSource;
 use crate::latent::{Latent, LatentFormat, LatentSpace};
@@ -14,58 +14,66 @@ use crate::session::{Autosave, DocumentId, Session, builtin_fit};
 
 use super::text::{Language, Text};
 
-/// What the panels remember for drawing, and what they draw with.
+/// State that the panels keep from frame to frame, and the textures they draw with.
 pub struct Desk {
-    /// Decodes latents on the GPU; absent where there is none.
+    /// Draws previews of latents on the GPU; `None` without a graphics adapter.
     pub latents: Option<LatentTextures>,
-    /// The interface's language.
+    /// The language of the interface.
     pub language: Language,
-    /// Its words.
+    /// The texts of that language.
     pub text: &'static Text,
-    /// Light or dark.
+    /// The theme.
     pub theme: ThemeChoice,
-    /// How the document on the easel is seen.
+    /// The view of the document on the easel.
     pub view: View,
-    /// Which of its errors, in that view.
+    /// The error shown in the view of errors.
     pub(super) error: ErrorView,
-    /// Which channel in the view of components; none is the principal components.
+    /// The channel shown in the view of components; `None` for the principal components.
     pub(super) channel: Option<usize>,
-    /// Where the wipe stands, a share of the picture's width.
+    /// The position of the wipe's line, a share of the picture's width.
     pub(super) wipe: f32,
-    /// What the pointer is over, shares of the picture's width and height.
+    /// The point under the pointer in the last frame, shares of the picture's width and height.
     pub(super) probe: Option<Vec2>,
-    /// The same while this frame is drawn.
+    /// The same of the frame that is being drawn.
     pub(super) probed: Option<Vec2>,
-    /// Whether the panel of the latent's channels is open.
+    /// Whether the recipe is shown.
+    pub recipe: bool,
+    /// Whether the enlarger is shown.
     pub enlarger: bool,
-    /// Which panel a narrow window shows.
+    /// The widths of both, points.
+    pub recipe_width: f32,
+    /// See [`Desk::recipe_width`].
+    pub enlarger_width: f32,
+    /// The tab shown in a narrow window.
     pub(super) narrow_tab: NarrowTab,
-    /// What lies over the window.
+    /// The window that is open within the window.
     pub(super) overlay: Option<Overlay>,
-    /// Whether the contact sheet lies in the place of the easel, and what is searched in it.
+    /// Whether the gallery is shown in place of the easel, and the text searched in it.
     pub(super) gallery: bool,
     pub(super) search: String,
-    /// The frame of the contact sheet that was brought into sight.
+    /// The document whose frame on the contact sheet was last scrolled into view.
     pub(super) scroll_to: Option<DocumentId>,
     /// When each message was first seen, seconds.
     pub(super) seen: HashMap<u64, f64>,
-    /// Since when the picture on the easel replaces its preview, and which.
+    /// The picture that fades in over its preview on the easel, and since when, seconds.
     pub(super) fixing: Option<(usize, f64)>,
-    /// The field of the prompt, in which Escape stops the run.
+    /// The prompt field: unlike in other fields, Escape in it stops the run.
     pub(super) prompt_field: Option<egui::Id>,
-    /// What is being answered of a latent: its space and the place of its family in the list.
+    /// The answer so far to the question about a latent: its space, and the index of its family in the list.
     pub(super) latent_kind: (LatentSpace, usize),
-    /// Whether the patch projection is used where there is one.
+    /// Whether previews use the patch projection where there is one.
     pub use_patch: bool,
-    /// Whether saved pictures hold their settings.
+    /// Whether saved pictures contain their settings.
     pub save_metadata: bool,
-    /// Whether, where, and under which names pictures are saved as they are drawn.
+    /// Which pictures are saved as they are drawn, where, and under which names.
     pub autosave: Autosave,
-    /// Where that is if no folder is chosen.
+    /// The folder for that where none is chosen.
     pub pictures_folder: std::path::PathBuf,
-    /// Whether a question over the window takes the keys.
+    /// The row of the source picture in the last frame, on which pictures can be dropped.
+    pub(super) source_row: Option<Rect>,
+    /// Whether a question is open, which takes the keys.
     pub keys_are_taken: bool,
-    /// Set once: the prompt takes the keyboard at the start.
+    /// Whether the prompt is to take the focus in the next frame.
     pub(crate) focus_prompt: bool,
     tables: Vec<(LatentFormat, Arc<RgbProjection>)>,
     /// Three principal components as red, green and blue.
@@ -74,23 +82,23 @@ pub struct Desk {
     pictures: HashMap<usize, (Picture, TextureHandle)>,
 }
 
-/// How the document on the easel is seen.
+/// A view of the document on the easel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum View {
-    /// The true decode; the preview where there is none yet.
+    /// The true decode; before there is one, the preview.
     #[default]
     Picture,
     /// The latent through a projection.
     Preview,
     /// Original and picture on both sides of a line.
     Wipe,
-    /// Where the VAE lost something.
+    /// The errors of the VAE.
     Error,
     /// The latent's components, or one of its channels.
     Components,
 }
 
-/// What is seen of the VAE's errors.
+/// The errors of the VAE that can be shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum ErrorView {
     #[default]
@@ -99,7 +107,7 @@ pub(super) enum ErrorView {
     Divergence,
 }
 
-/// The panels that share their place in a narrow window.
+/// The tabs of the panel in a narrow window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum NarrowTab {
     #[default]
@@ -107,15 +115,16 @@ pub(super) enum NarrowTab {
     Enlarger,
 }
 
-/// What lies over the window.
+/// Windows within the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overlay {
     Settings,
+    Messages,
     Shortcuts,
     About,
 }
 
-/// Light or dark.
+/// The choice of theme.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ThemeChoice {
@@ -128,11 +137,11 @@ pub enum ThemeChoice {
     Dark,
 }
 
-/// Pictures kept as textures.
+/// Most pictures that are kept as textures.
 const MAX_PICTURES: usize = 128;
 
 impl Desk {
-    /// Nothing drawn yet.
+    /// The state at the start.
     pub fn new(latents: Option<LatentTextures>, language: Language) -> Self {
         Self {
             latents,
@@ -145,7 +154,10 @@ impl Desk {
             wipe: 0.5,
             probe: None,
             probed: None,
+            recipe: true,
             enlarger: true,
+            recipe_width: super::RECIPE_WIDTH,
+            enlarger_width: super::ENLARGER_WIDTH,
             narrow_tab: NarrowTab::Recipe,
             overlay: None,
             gallery: false,
@@ -159,6 +171,7 @@ impl Desk {
             save_metadata: true,
             autosave: Autosave::default(),
             pictures_folder: std::path::PathBuf::new(),
+            source_row: None,
             keys_are_taken: false,
             focus_prompt: true,
             tables: Vec::new(),
@@ -168,18 +181,28 @@ impl Desk {
         }
     }
 
-    /// Paints with another device from now on: nothing that was painted before is there any more.
+    /// Replaces the graphics device; the textures of the one before are dropped.
     pub fn paint_with(&mut self, latents: Option<LatentTextures>) {
         self.latents = latents;
         self.pictures.clear();
     }
 
-    /// Speaks another language.
+    /// Whether a picture dropped at this point becomes the source of an image-to-image run.
+    pub fn takes_source_at(&self, place: Pos2) -> bool {
+        self.source_row.is_some_and(|row| row.contains(place))
+    }
+
+    /// Opens a window within the window, or closes it.
+    pub(super) fn toggle(&mut self, overlay: Overlay) {
+        self.overlay = (self.overlay != Some(overlay)).then_some(overlay);
+    }
+
+    /// Changes the language of all words.
     pub fn speak(&mut self, language: Language) {
         (self.language, self.text) = (language, Text::of(language));
     }
 
-    /// A model's name for people.
+    /// The name of a model as it is shown.
     pub(super) fn model_name(&self, model: &ModelSource) -> String {
         match model {
             ModelSource::Builtin => self.text.builtin_model.to_owned(),
@@ -187,12 +210,12 @@ impl Desk {
         }
     }
 
-    /// Previews fitted to the loaded VAE, where there are some.
+    /// The preview projections fitted to the loaded VAE, if there are any.
     pub(super) fn fit<'a>(&'a self, session: &'a Session) -> Option<&'a PreviewFit> {
         if session.is_builtin() { self.builtin.as_ref() } else { session.preview_fit() }
     }
 
-    /// The way previews are seen: fitted maps, a family's table, or plain channels.
+    /// How latents of this format are previewed: by fitted maps, a family's table, or plain channels.
     pub(super) fn preview_look(&mut self, session: &Session, format: LatentFormat) -> Look {
         if let Some(fit) = self.fit(session).filter(|fit| fit.linear.channels() == format.channels) {
             return if self.use_patch && fit.patch_is_better() {
@@ -204,7 +227,7 @@ impl Desk {
         Look::Linear { projection: self.table(format), smooth: true }
     }
 
-    /// The best linear map known without a fit; one allocation a format, which the textures are told apart by.
+    /// The best linear map without a fit. The same allocation for the same format, since textures are keyed by it.
     pub(super) fn table(&mut self, format: LatentFormat) -> Arc<RgbProjection> {
         if let Some((_, table)) = self.tables.iter().find(|(known, _)| *known == format) {
             return Arc::clone(table);
@@ -214,7 +237,7 @@ impl Desk {
         table
     }
 
-    /// The linear map beside a look: what one channel alone does to the picture.
+    /// The linear map that goes with a look; it gives the colour that a single channel adds.
     pub(super) fn linear_projection(&mut self, seen: &Look, format: LatentFormat) -> Arc<RgbProjection> {
         match (seen, &self.builtin) {
             (Look::Linear { projection, .. }, _) => Arc::clone(projection),
@@ -225,17 +248,17 @@ impl Desk {
         }
     }
 
-    /// A latent as a texture, where there is a graphics adapter.
+    /// A latent as a texture; `None` without a graphics adapter.
     pub(super) fn texture(&mut self, latent: &Latent, look: &Look) -> Option<TextureId> {
         self.latents.as_mut()?.texture(latent, look)
     }
 
-    /// Three principal components as red, green and blue.
+    /// The look that shows three principal components as red, green and blue.
     pub(super) fn components_look(&mut self) -> Look {
         Look::Linear { projection: Arc::clone(&self.components), smooth: false }
     }
 
-    /// A picture as a texture, made when it is first drawn.
+    /// A picture as a texture, which is made when the picture is first drawn.
     pub(super) fn picture(&mut self, ui: &Ui, picture: &Picture) -> TextureId {
         let key = picture.rgb().as_ptr() as usize;
         if let Some((_, texture)) = self.pictures.get(&key) {
@@ -245,7 +268,7 @@ impl Desk {
             self.pictures.clear();
         }
         let image = egui::ColorImage::from_rgb([picture.width(), picture.height()], picture.rgb());
-        // Crisp pixels when enlarged, smooth when made smaller.
+        // Sharp pixels when magnified, smooth when reduced.
         let options =
             TextureOptions { magnification: egui::TextureFilter::Nearest, ..TextureOptions::LINEAR };
         let texture = ui.ctx().load_texture("picture", image, options);

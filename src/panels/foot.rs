@@ -1,8 +1,8 @@
-//! The foot of the recipe: how far it is, and the button that begins and ends it all, always in the same place.
+//! The foot of the recipe: progress, and the buttons that start and stop pictures, always in the same place.
 
 use egui::{Button, Rect, RichText, Sense, Ui, Vec2};
 
-use super::controls::{hint, named};
+use super::controls::{hint, named, tip};
 use super::desk::Desk;
 use super::words::title_words;
 use super::{Text, theme};
@@ -28,7 +28,11 @@ pub(super) fn foot_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut
     });
     let (bar, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 4.0), Sense::hover());
     let share = session.running().map_or(0.0, Running::progress);
-    response.widget_info(|| egui::WidgetInfo::slider(true, f64::from(share), text.progress));
+    response.widget_info(|| {
+        let mut info = egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, text.progress);
+        info.value = Some((f64::from(share) * 100.0).floor());
+        info
+    });
     ui.painter().rect_filled(bar, 2.0, theme::sunken(dark));
     let done = Rect::from_min_size(bar.min, Vec2::new(bar.width() * share, bar.height()));
     ui.painter().rect_filled(done, 2.0, theme::accent(dark));
@@ -42,11 +46,11 @@ pub(super) fn foot_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut
         let lamp = |words: &str| RichText::new(words).family(theme::strong()).color(theme::on_accent());
         let stop = Button::new(lamp(text.stop)).fill(theme::lamp(dark)).corner_radius(6);
         let size = [third, BUTTON];
-        if ui.add_sized(size, stop).on_hover_text(hint(text.stop_hint, "Esc")).clicked() {
+        if tip(ui.add_sized(size, stop), text.stop_hint, "Esc").clicked() {
             actions.push(Action::Stop);
         }
         let finish = Button::new(text.finish).corner_radius(6);
-        if ui.add_sized(size, finish).on_hover_text(text.finish_hint).clicked() {
+        if tip(ui.add_sized(size, finish), text.finish_hint, "").clicked() {
             actions.push(Action::FinishNow);
         }
         let waiting = session.waiting().len();
@@ -54,7 +58,7 @@ pub(super) fn foot_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut
         let button = Button::new(more).corner_radius(6);
         let button = ui.add_enabled_ui(session.takes_jobs(), |ui| ui.add_sized(size, button)).inner;
         named(&button, text.generate_another);
-        if button.on_hover_text(hint(text.generate_another, "Ctrl+Enter")).clicked() {
+        if tip(button, text.generate_another, "Ctrl+Enter").clicked() {
             actions.push(Action::Generate);
         }
     });
@@ -73,16 +77,17 @@ fn generate_ui(
     let button = Button::new(label).fill(theme::lamp(dark));
     let size = [width, BUTTON];
     let response = ui.add_enabled_ui(session.takes_jobs(), |ui| ui.add_sized(size, button)).inner;
-    if response.on_hover_text("Ctrl+Enter").on_disabled_hover_text(text.no_model).clicked() {
+    let response = response.on_hover_text(hint(text.generate_hint, "Ctrl+Enter"));
+    if response.on_disabled_hover_text(text.no_model).clicked() {
         actions.push(Action::Generate);
     }
 }
 
-/// "2 of 4 · step 7/20 · 24 s · all 1:40".
+/// The progress in words, such as "2/4 · step 7/20 · 24 s · all 1:40".
 fn progress_words(session: &Session, running: &Running, text: &Text) -> String {
     let [at, of] = session.series();
     let stage = match &running.stage {
-        // The engine has something else in hand.
+        // The engine has not begun it: it works for another document.
         None => match session.documents().find(|document| document.work().is_some()) {
             Some(other) => format!("{} {}", text.waits_for, title_words(&other.title(), text)),
             None => text.preparing.to_owned(),
@@ -107,7 +112,7 @@ fn progress_words(session: &Session, running: &Running, text: &Text) -> String {
     format!("{series}{stage}{all}")
 }
 
-/// Seconds, or minutes and seconds.
+/// A duration as "24 s" or "1:40".
 pub(super) fn duration(secs: f64) -> String {
     let secs = secs.round() as u64;
     if secs < 60 { format!("{secs} s") } else { format!("{}:{:02}", secs / 60, secs % 60) }

@@ -1,4 +1,4 @@
-//! Keys that work everywhere, and the list of them all.
+//! Keys of the whole window, and the list of all keys.
 
 use egui::{Key, Modifiers, Ui};
 
@@ -6,7 +6,7 @@ use super::Language;
 use super::desk::{Desk, Overlay};
 use crate::session::{Action, ExportKind, Lens, Session, Touch};
 
-/// Carries out what keys ask for.
+/// Handles the keys of the whole window.
 pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     use egui::text_selection::LabelSelectionState;
     let ctx = ui.ctx();
@@ -14,14 +14,14 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
     let focused = ctx.memory(egui::Memory::focused);
     let popup = egui::Popup::is_any_open(ctx);
     let selected = ctx.with_plugin(|labels: &mut LabelSelectionState| labels.has_selection()) == Some(true);
-    // A list or a number that is being edited has the first right to Escape.
+    // Escape first closes a list or ends the editing of a number.
     let editing = typing && focused.is_some() && focused != desk.prompt_field;
     let asked = session.question().is_some();
     let points = ctx.pixels_per_point();
     let document = session.on_easel();
     ctx.input_mut(|input| {
         let command = Modifiers::COMMAND;
-        // A slow frame may hold several.
+        // A slow frame may hold several presses.
         for _ in 0..input.count_and_consume_key(command, Key::Enter) {
             actions.push(Action::Generate);
         }
@@ -62,6 +62,9 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
                 press(Modifiers::NONE, Key::Delete, Action::Remove(document.id()));
             }
         }
+        if input.consume_key(Modifiers::NONE, Key::R) {
+            desk.recipe = !desk.recipe;
+        }
         if input.consume_key(Modifiers::NONE, Key::L) {
             desk.enlarger = !desk.enlarger;
         }
@@ -72,10 +75,12 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
             || input.consume_key(Modifiers::SHIFT, Key::Slash)
             || input.consume_key(Modifiers::NONE, Key::Questionmark)
         {
-            let shown = desk.overlay == Some(Overlay::Shortcuts);
-            desk.overlay = (!shown).then_some(Overlay::Shortcuts);
+            desk.toggle(Overlay::Shortcuts);
         }
-        // The window's system gives the keys for copying as an event of their own.
+        if input.consume_key(Modifiers::NONE, Key::M) {
+            desk.toggle(Overlay::Messages);
+        }
+        // The windowing system reports the keys for copying as an event.
         if !selected && input.events.contains(&egui::Event::Copy) {
             actions.push(Action::Copy);
         }
@@ -87,13 +92,17 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
 }
 
 /// Every key and what it does, in English and Korean.
-const ALL: [(&str, &str, &str); 22] = [
+const ALL: [(&str, &str, &str); 24] = [
     ("Ctrl+Enter", "Generate; while a picture is drawn, one more", "생성 (그리는 중에는 한 장 더)"),
     ("Esc", "Close what is open, then stop", "열린 것을 닫고, 없으면 중지"),
     ("Alt+↑  Alt+↓", "Earlier and later prompts", "이전/다음 프롬프트"),
     ("Ctrl+↑  Ctrl+↓", "The word, or what is chosen, weighs more or less", "단어 또는 선택한 부분의 가중치"),
     ("Ctrl+Space", "Take the first suggested word", "첫 번째 추천 단어 사용"),
-    ("Ctrl+O", "Open a picture, a latent or a model folder", "그림, 잠재, 모델 폴더 열기"),
+    (
+        "Ctrl+O",
+        "Open a picture, a latent, or a model (a folder or a file)",
+        "그림, 잠재, 모델(폴더 또는 파일) 열기",
+    ),
     ("Ctrl+V", "Paste a picture", "그림 붙여넣기"),
     ("Ctrl+S", "Save the picture", "그림 저장"),
     ("Ctrl+Shift+S", "Save the latent", "잠재 저장"),
@@ -111,12 +120,14 @@ const ALL: [(&str, &str, &str); 22] = [
     ("V", "Hold: the original", "누르는 동안 원본"),
     ("Ctrl", "With a click on a frame: compare with it", "프레임을 클릭하면 그것과 비교"),
     ("G", "The contact sheet in large frames", "밀착지 크게 보기"),
-    ("L", "The latent's channels", "잠재 채널 패널"),
+    ("R", "Show or hide the recipe", "레시피 패널 보이기/숨기기"),
+    ("L", "Show or hide the latent's channels", "잠재 채널 패널 보이기/숨기기"),
+    ("M", "Past messages", "지난 메시지"),
     ("F", "Full screen", "전체 화면"),
     ("?  F1", "These keys", "이 단축키 목록"),
 ];
 
-/// What a key is said to do.
+/// The keys and what they do, in a language.
 pub(super) fn all(language: Language) -> impl Iterator<Item = (&'static str, &'static str)> {
     ALL.into_iter().map(move |(keys, english, korean)| match language {
         Language::English => (keys, english),

@@ -1,5 +1,5 @@
-//! How the window looks: one function for each region. A panel draws the session and asks for changes
-//! by [`Action`]s; the session is only read, and what is remembered for drawing lies on the [`Desk`].
+//! The look of the window: one function for each region. A panel reads the session and returns [`Action`]s that change
+//! it; state that only drawing needs is in the [`Desk`].
 
 mod bath;
 mod controls;
@@ -8,6 +8,7 @@ mod easel;
 mod enlarger;
 mod foot;
 mod keys;
+mod messages;
 mod overlay;
 mod prompt;
 mod question;
@@ -28,24 +29,32 @@ use crate::session::{Action, Session};
 pub use desk::{Desk, ThemeChoice, View};
 pub use text::{Language, Text};
 
-use desk::NarrowTab;
+use desk::{NarrowTab, Overlay};
 
 /// Heights and widths of the regions, points.
 const TOP: f32 = 44.0;
-const RECIPE: f32 = 296.0;
-const ENLARGER: f32 = 280.0;
-/// Up to this width recipe and enlarger share their place.
+/// Default width of the recipe, and the least one: its controls need it. Points.
+pub const RECIPE_WIDTH: f32 = 296.0;
+/// Default and least width of the enlarger, points.
+pub const ENLARGER_WIDTH: f32 = 280.0;
+/// Greatest width of both panels, points.
+const WIDEST: f32 = 520.0;
+/// Least width of the easel, which panels leave free, points.
+const EASEL: f32 = 400.0;
+/// Width of the window up to which recipe and enlarger share one panel, points.
 const NARROW: f32 = 1100.0;
 const MARGIN: i8 = 12;
 
-/// Draws the whole window and gives what the person did.
+/// Draws the whole window; returns the actions of the user in this frame.
 pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action> {
     let mut actions = Vec::new();
     if !desk.keys_are_taken {
         keys::keys(ui, session, desk, &mut actions);
     }
     desk.probed = None;
-    let is_narrow = ui.available_width() <= NARROW;
+    desk.source_row = None;
+    let width = ui.available_width();
+    let shares = width <= NARROW && desk.recipe && desk.enlarger;
     let panel =
         |ui: &Ui, x: i8, y: i8| egui::Frame::side_top_panel(ui.style()).inner_margin(Margin::symmetric(x, y));
     let frame = panel(ui, MARGIN, 0);
@@ -56,15 +65,22 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
     egui::Panel::bottom("sheet").resizable(false).exact_size(sheet::HEIGHT).frame(frame).show(ui, |ui| {
         sheet::sheet_ui(ui, session, desk, &mut actions);
     });
-    let frame = panel(ui, MARGIN, 0);
-    egui::Panel::left("recipe").resizable(false).exact_size(RECIPE).frame(frame).show(ui, |ui| {
-        recipe_ui(ui, session, desk, is_narrow, &mut actions);
-    });
-    if desk.enlarger && !is_narrow {
-        let frame = panel(ui, MARGIN, 6);
-        egui::Panel::right("enlarger").resizable(false).exact_size(ENLARGER).frame(frame).show(ui, |ui| {
-            enlarger::enlarger_ui(ui, session, desk, &mut actions);
-        });
+    let beside = desk.enlarger && !shares;
+    if desk.recipe {
+        let other = if beside { desk.enlarger_width.min(WIDEST) } else { 0.0 };
+        let side = egui::Panel::left("recipe").default_size(desk.recipe_width);
+        let side = side.size_range(widths(RECIPE_WIDTH, width - other)).frame(panel(ui, MARGIN, 0));
+        let shown = side.show(ui, |ui| held(ui, |ui| recipe_ui(ui, session, desk, shares, &mut actions)));
+        desk.recipe_width = shown.response.rect.width();
+        name_handle(ui, "recipe", desk.text.recipe_width);
+    }
+    if beside {
+        let other = if desk.recipe { desk.recipe_width.min(WIDEST) } else { 0.0 };
+        let side = egui::Panel::right("enlarger").default_size(desk.enlarger_width);
+        let side = side.size_range(widths(ENLARGER_WIDTH, width - other)).frame(panel(ui, MARGIN, 6));
+        let shown = side.show(ui, |ui| held(ui, |ui| enlarger::enlarger_ui(ui, session, desk, &mut actions)));
+        desk.enlarger_width = shown.response.rect.width();
+        name_handle(ui, "enlarger", desk.text.enlarger_width);
     }
     let frame = egui::Frame::central_panel(ui.style()).inner_margin(Margin::ZERO);
     egui::CentralPanel::default().frame(frame).show(ui, |ui| {
@@ -80,29 +96,55 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
         } else {
             easel::easel_ui(ui, session, desk, &mut actions);
         }
-        toasts::toasts_ui(ui, session, desk, easel, &mut actions);
+        // Toasts do not cover the list of all messages.
+        if desk.overlay != Some(Overlay::Messages) {
+            toasts::toasts_ui(ui, session, desk, easel, &mut actions);
+        }
     });
     question::question_ui(ui, session, desk, &mut actions);
-    overlay::overlay_ui(ui, desk, &mut actions);
+    overlay::overlay_ui(ui, session, desk, &mut actions);
     controls::focus_ring(ui.ctx());
     desk.probe = desk.probed;
     actions
 }
 
-/// What the next picture is to be, over a foot that never moves. In a narrow window the latent's channels share the
-/// place.
-fn recipe_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, is_narrow: bool, actions: &mut Vec<Action>) {
+/// Draws the content of a panel within its present width. Without this, a resizable panel grows with content that
+/// overflows for a frame.
+fn held(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
+    let room = ui.available_rect_before_wrap();
+    content(&mut ui.new_child(egui::UiBuilder::new().max_rect(room)));
+    ui.expand_to_include_rect(room);
+}
+
+/// Names the resize handle of a panel for screen readers; egui names it in English.
+fn name_handle(ui: &Ui, panel: &str, name: &str) {
+    if let Some(handle) = ui.read_response(ui.scope_id().with(panel).with("__resize")) {
+        controls::named(&handle, name);
+    }
+}
+
+/// The range of a panel's width, where `room` points are free for it and the easel.
+fn widths(least: f32, room: f32) -> egui::Rangef {
+    egui::Rangef::new(least, (room - EASEL).clamp(least, WIDEST))
+}
+
+/// The recipe over a foot that never moves. A narrow window shows the recipe and the enlarger as two tabs of this
+/// panel.
+fn recipe_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, shares: bool, actions: &mut Vec<Action>) {
     let foot = egui::Frame::NONE.inner_margin(Margin { top: 6, bottom: 10, ..Margin::ZERO });
     egui::Panel::bottom("foot").resizable(false).exact_size(foot::HEIGHT).frame(foot).show(ui, |ui| {
         foot::foot_ui(ui, session, desk, actions);
     });
-    let shares = is_narrow && desk.enlarger;
     ui.add_space(8.0);
     if shares {
         let text = desk.text;
         ui.horizontal(|ui| {
-            for (tab, name) in [(NarrowTab::Recipe, text.recipe), (NarrowTab::Enlarger, text.enlarger)] {
-                if controls::segment(ui, desk.narrow_tab == tab, true, name).clicked() {
+            for (tab, name, why) in [
+                (NarrowTab::Recipe, text.recipe, text.recipe_tab_hint),
+                (NarrowTab::Enlarger, text.enlarger, text.enlarger_hint),
+            ] {
+                let segment = controls::segment(ui, desk.narrow_tab == tab, true, name);
+                if controls::tip(segment, why, "").clicked() {
                     desk.narrow_tab = tab;
                 }
             }

@@ -1,15 +1,17 @@
 //! Prompt and negative prompt.
 
 use egui::text::{CCursor, CCursorRange, LayoutJob};
-use egui::{Key, Modifiers, RichText, TextFormat, Ui, Vec2};
+use egui::{Key, Modifiers, Rect, RichText, TextFormat, Ui, Vec2};
 
-use super::controls::{named, trailing};
+use super::controls::{field_tip, named, tip, trailing};
 use super::desk::Desk;
-use super::{theme, weight};
+use super::{Text, theme, weight};
 use crate::session::{Action, Session, builtin_vocabulary};
 
-/// Rows that the prompt always has, points of height; a longer one scrolls.
+/// Rows of the prompt field; a longer prompt scrolls.
 const ROWS: usize = 5;
+/// Height below the prompt's text for the gauge of its tokens, points.
+const GAUGE: f32 = 4.0;
 
 pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
@@ -18,11 +20,12 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
         .horizontal(|ui| {
             ui.set_height(24.0);
             let label = ui.label(RichText::new(text.prompt).family(theme::strong()));
+            length_ui(ui, session, text);
             if session.is_builtin() && !builtin_vocabulary().grammar.templates.is_empty() {
                 trailing(ui, "dice", |ui| {
                     ui.spacing_mut().button_padding = Vec2::new(8.0, 2.0);
                     ui.spacing_mut().interact_size.y = 22.0;
-                    if ui.button(text.dice).on_hover_text(text.dice_hint).clicked() {
+                    if tip(ui.button(text.dice), text.dice_hint, "").clicked() {
                         actions.push(Action::RandomPrompt);
                     }
                 });
@@ -42,7 +45,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
         && ui.memory(|memory| memory.has_focus(id))
         && ui.input_mut(|input| input.consume_key(Modifiers::CTRL, Key::Space));
     let heavier = weight_key(ui, id);
-    let shown = field(ui, id, ROWS, |ui| {
+    let (frame, shown) = field(ui, id, ROWS, GAUGE, |ui| {
         egui::TextEdit::multiline(&mut draft.prompt)
             .id(id)
             .hint_text(text.prompt_hint)
@@ -53,6 +56,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
             .layouter(&mut layouter)
             .show(ui)
     });
+    gauge_ui(ui, session, frame);
     let response = shown.response.response.clone().labelled_by(label.id);
     if let (Some(by), Some(range)) = (heavier, shown.cursor_range) {
         let range = range.as_sorted_char_range();
@@ -64,6 +68,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
             state.store(ui.ctx(), response.id);
         }
     }
+    field_tip(&response, text.prompt_tip);
     desk.prompt_field = Some(response.id);
     if desk.focus_prompt {
         desk.focus_prompt = false;
@@ -75,7 +80,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
     let taken = session.profile().is_none_or(|profile| profile.guidance.takes_negative_prompt());
     let label = ui.label(RichText::new(text.negative_prompt).family(theme::strong()));
     let negative = egui::Id::unique("negative prompt field");
-    let response = field(ui, negative, 2, |ui| {
+    let (_, response) = field(ui, negative, 2, 0.0, |ui| {
         let edit = egui::TextEdit::multiline(&mut draft.negative_prompt)
             .id(negative)
             .hint_text(text.negative_hint)
@@ -87,15 +92,22 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
     });
     let response = response.labelled_by(label.id).on_disabled_hover_text(text.negative_off);
     named(&response, text.negative_prompt);
+    field_tip(&response, text.negative_hint);
     if draft != *session.draft() {
         actions.push(Action::Edit(Box::new(draft)));
     }
 }
 
-/// A field of `rows` rows that scrolls instead of growing, so that nothing below it moves. `content` draws a text
-/// field without a frame.
-fn field<R>(ui: &mut Ui, id: egui::Id, rows: usize, content: impl FnOnce(&mut Ui) -> R) -> R {
-    let height = (rows as f32 * ui.text_style_height(&egui::TextStyle::Body)).ceil() + 16.0;
+/// A frame of `rows` rows that scrolls instead of growing, so that nothing below it moves, and `below` points more at
+/// its lower edge. `content` draws a text field without a frame. Returns the frame and the result of `content`.
+fn field<R>(
+    ui: &mut Ui,
+    id: egui::Id,
+    rows: usize,
+    below: f32,
+    content: impl FnOnce(&mut Ui) -> R,
+) -> (Rect, R) {
+    let height = (rows as f32 * ui.text_style_height(&egui::TextStyle::Body)).ceil() + 16.0 + below;
     let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), height), egui::Sense::hover());
     let visuals = ui.visuals();
     let outline = if ui.memory(|memory| memory.has_focus(id)) {
@@ -104,9 +116,11 @@ fn field<R>(ui: &mut Ui, id: egui::Id, rows: usize, content: impl FnOnce(&mut Ui
         visuals.widgets.inactive.bg_stroke
     };
     ui.painter().rect(rect, 6.0, visuals.extreme_bg_color, outline, egui::StrokeKind::Inside);
-    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(rect.shrink2(Vec2::new(10.0, 4.0))));
+    let mut room = rect.shrink2(Vec2::new(10.0, 4.0));
+    room.max.y -= below;
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(room));
     let inner = ui.available_size();
-    egui::ScrollArea::vertical()
+    let shown = egui::ScrollArea::vertical()
         .id_salt(id)
         .max_height(inner.y)
         .auto_shrink(false)
@@ -114,10 +128,47 @@ fn field<R>(ui: &mut Ui, id: egui::Id, rows: usize, content: impl FnOnce(&mut Ui
             ui.set_width(inner.x);
             content(ui)
         })
-        .inner
+        .inner;
+    (rect, shown)
 }
 
-/// Whether what is chosen in the prompt is to weigh more or less.
+/// The number of tokens, and how many its chunks have room for.
+fn length_ui(ui: &mut Ui, session: &Session, text: &Text) {
+    let Some(length) = session.prompt_length().filter(|length| length.tokens() > 0) else { return };
+    let words = format!("{} / {}", length.tokens(), length.capacity());
+    let dark = ui.visuals().dark_mode;
+    let colour = if length.is_cut() { theme::warning(dark) } else { theme::quiet(dark) };
+    let label = ui.label(RichText::new(words).small().color(colour));
+    let chunks = length.chunks.len();
+    label.on_hover_text(match chunks {
+        _ if length.is_cut() => text.tokens_cut.replace("{room}", &length.room.to_string()),
+        1 => text.tokens_hint.to_owned(),
+        _ => {
+            let words = text.tokens_in_chunks.replace("{chunks}", &chunks.to_string());
+            words.replace("{room}", &length.room.to_string())
+        }
+    });
+}
+
+/// A gauge at the lower edge of the field: how full each chunk is, with a gap between chunks.
+fn gauge_ui(ui: &Ui, session: &Session, field: Rect) {
+    let Some(length) = session.prompt_length().filter(|length| length.tokens() > 0) else { return };
+    let dark = ui.visuals().dark_mode;
+    let gauge =
+        Rect::from_min_max(field.left_bottom() + Vec2::new(10.0, -5.0), field.max - Vec2::new(10.0, 3.0));
+    let pitch = gauge.width() / length.chunks.len() as f32;
+    for (place, tokens) in length.chunks.iter().enumerate() {
+        let left = gauge.left() + pitch * place as f32;
+        let chunk = Rect::from_x_y_ranges(left..=left + (pitch - 2.0).max(1.0), gauge.y_range());
+        ui.painter().rect_filled(chunk, 1.0, theme::seam(dark));
+        let share = (*tokens as f32 / length.room.max(1) as f32).min(1.0);
+        let full = Rect::from_min_size(chunk.min, Vec2::new(chunk.width() * share, chunk.height()));
+        let colour = if *tokens > length.room { theme::warning(dark) } else { theme::quiet(dark) };
+        ui.painter().rect_filled(full, 1.0, colour);
+    }
+}
+
+/// The change of weight that a key asks for, of the selected words or the word at the cursor.
 fn weight_key(ui: &Ui, id: egui::Id) -> Option<f64> {
     if !ui.memory(|memory| memory.has_focus(id)) {
         return None;
@@ -128,7 +179,7 @@ fn weight_key(ui: &Ui, id: egui::Id) -> Option<f64> {
     })
 }
 
-/// Earlier and later prompts come back while the field has the focus.
+/// Alt+↑ and Alt+↓ call earlier and later prompts back while the field has the focus.
 fn turn_prompts(ui: &Ui, id: egui::Id, actions: &mut Vec<Action>) {
     if !ui.memory(|memory| memory.has_focus(id)) {
         return;
@@ -142,14 +193,14 @@ fn turn_prompts(ui: &Ui, id: egui::Id, actions: &mut Vec<Action>) {
     });
 }
 
-/// The beginning of the word before the cursor, a byte index, and the cursor's.
+/// The word before the cursor (a character index): its first byte and the byte of the cursor.
 fn word_before(text: &str, cursor: usize) -> (usize, usize) {
     let end = text.char_indices().nth(cursor).map_or(text.len(), |(at, _)| at);
     let start = text[..end].char_indices().rev().take_while(|(_, c)| c.is_alphanumeric()).last();
     (start.map_or(end, |(at, _)| at), end)
 }
 
-/// Words that could end what is being typed, in a list at the cursor: nothing below it moves.
+/// Words that complete what is being typed, in a list at the cursor that moves nothing in the panel.
 fn completions_ui(ui: &Ui, prompt: &mut String, shown: &egui::text_edit::TextEditOutput, takes_word: bool) {
     let Some(cursor) = shown.cursor_range.map(|range| range.primary) else { return };
     let (start, end) = word_before(prompt, cursor.index.0);
@@ -189,7 +240,7 @@ fn completions_ui(ui: &Ui, prompt: &mut String, shown: &egui::text_edit::TextEdi
     }
 }
 
-/// The prompt with a quiet line under words the built-in model does not know.
+/// Lays the prompt out; with `marks`, words that the built-in model does not know are underlined.
 fn marked_words(text: &str, width: f32, marks: bool, dark: bool, ink: egui::Color32) -> LayoutJob {
     let mut job = LayoutJob::default();
     job.wrap.max_width = width;
@@ -201,7 +252,7 @@ fn marked_words(text: &str, width: f32, marks: bool, dark: bool, ink: egui::Colo
         let is_word = rest.starts_with(char::is_alphabetic);
         let end = rest.find(|c: char| c.is_alphabetic() != is_word).unwrap_or(rest.len());
         let (part, after) = rest.split_at(end);
-        // The last word is still being typed.
+        // A word at the end is still being typed and is not marked.
         let unknown =
             marks && is_word && !after.is_empty() && !vocabulary.words.is_empty() && !vocabulary.knows(part);
         job.append(part, 0.0, if unknown { marked.clone() } else { plain.clone() });

@@ -1,4 +1,4 @@
-//! What only the person knows, asked over the window.
+//! Questions that only the user can answer, in windows within the window.
 
 use egui::{RichText, Ui};
 
@@ -56,7 +56,7 @@ pub(super) fn question_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: 
     }
 }
 
-/// What becomes of pictures that wait when the one that is drawn is stopped.
+/// Whether to stop the running picture alone, or the waiting ones too.
 fn stop_ui(ui: &Ui, desk: &Desk, waiting: u64, actions: &mut Vec<Action>) {
     let text = desk.text;
     let frame = egui::Frame::popup(ui.style()).inner_margin(egui::Margin::same(16));
@@ -91,7 +91,7 @@ fn kind_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, channels: usize, act
     let own = session.profile().map(|profile| (text.loaded_model, profile.format));
     let known = LatentFormat::KNOWN.into_iter().filter(|(_, format)| format.channels == channels);
     let formats: Vec<(&str, LatentFormat)> = own.into_iter().chain(known).collect();
-    // Values in VAE space need no scale: the family matters for the others.
+    // Values in VAE space are not scaled: the family matters only for model space.
     ui.add_enabled_ui(*space == LatentSpace::Model, |ui| {
         ui.label(text.family_question);
         for (index, (name, format)) in formats.iter().enumerate() {

@@ -1,19 +1,21 @@
 //! Size, steps, guidance, seed, sampler, schedule, batch, source picture.
 
-use egui::{RichText, Slider, Ui};
+use egui::{Align2, FontId, Rect, RichText, Slider, Stroke, StrokeKind, Ui};
 
-use super::controls::{Icon, icon_button, named, rails};
+use super::controls::{Icon, icon_button, named, rails, tip};
 use super::desk::Desk;
 use super::{Text, theme};
 use crate::catalog::{ImageSize, SamplerKind, ScheduleKind, fit_into_multiples};
 use crate::request::{GenerationDraft, Seed};
 use crate::session::{Action, Session};
 
-/// Aspect ratios that are offered.
+/// The aspect ratios of the buttons.
 const ASPECTS: [(&str, f64); 5] =
     [("1:1", 1.0), ("4:3", 4.0 / 3.0), ("3:4", 3.0 / 4.0), ("16:9", 16.0 / 9.0), ("9:16", 9.0 / 16.0)];
 
-/// Width of the names, of a slider and of the seed's field (ten digits), points.
+/// Width of the panel's content that the widths below fill, points; in a wider panel the sliders are longer.
+const CONTENT: f32 = 271.0;
+/// Widths of the labels, of a slider and of the seed's field (ten digits), points.
 const LABEL: f32 = 88.0;
 const SLIDER: f32 = 112.0;
 const SEED_WIDTH: f32 = 108.0;
@@ -27,17 +29,18 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
     let area = |size: ImageSize| (size.width * size.height).isqrt();
     let native = session.profile().map_or(128, |profile| area(profile.defaults.size));
     ui.add_space(4.0);
+    let wider = (ui.available_width() - CONTENT).max(0.0);
     egui::Grid::new("sampling").num_columns(2).spacing([8.0, 8.0]).min_col_width(LABEL).show(ui, |ui| {
         rails(ui);
         row(ui, text.size, |ui| size_ui(ui, &mut draft.size, multiple, text));
         row(ui, "", |ui| ratios_ui(ui, &mut draft.size, native, multiple, text));
-        ui.spacing_mut().slider_width = SLIDER;
+        ui.spacing_mut().slider_width = SLIDER + wider;
         ui.spacing_mut().interact_size.x = 48.0;
         row(ui, text.steps, |ui| {
             let slider = Slider::new(&mut draft.steps, 1..=100)
                 .logarithmic(true)
                 .clamping(egui::SliderClamping::Never);
-            ui.add(slider).on_hover_text(text.steps_hint)
+            tip(ui.add(slider), text.steps_hint, "")
         });
         let guided = session.profile().is_none_or(|profile| profile.guidance.takes_scale());
         row(ui, text.guidance, |ui| {
@@ -48,23 +51,28 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
         });
         row(ui, text.seed, |ui| seed_ui(ui, &mut draft.seed, &mut locked, text, actions));
         row(ui, text.batch, |ui| {
-            ui.add_sized([56.0, 28.0], egui::DragValue::new(&mut batch).range(1..=1000))
-                .on_hover_text(text.batch_hint)
+            let field = egui::DragValue::new(&mut batch).range(1..=1000);
+            tip(ui.add_sized([56.0, 28.0], field), text.batch_hint, "")
         });
+        let top = ui.cursor().top();
         source_ui(ui, &mut draft, desk, actions);
+        let bottom = ui.cursor().top() - ui.spacing().item_spacing.y;
+        let row = Rect::from_x_y_ranges(ui.max_rect().x_range(), top..=bottom);
+        drop_ui(ui, desk, row.expand(4.0));
     });
-    egui::CollapsingHeader::new(text.more).show_unindented(ui, |ui| {
+    let more = egui::CollapsingHeader::new(text.more).show_unindented(ui, |ui| {
         egui::Grid::new("more").num_columns(2).spacing([8.0, 8.0]).min_col_width(LABEL).show(ui, |ui| {
             row(ui, text.sampler, |ui| {
                 let names = SamplerKind::ALL.map(|kind| (kind, kind.name()));
-                choose(ui, "sampler", &mut draft.sampler, &names)
+                tip(choose(ui, "sampler", wider, &mut draft.sampler, &names), text.sampler_hint, "")
             });
             row(ui, text.schedule, |ui| {
                 let names = ScheduleKind::ALL.map(|kind| (kind, kind.name()));
-                choose(ui, "schedule", &mut draft.schedule, &names)
+                tip(choose(ui, "schedule", wider, &mut draft.schedule, &names), text.schedule_hint, "")
             });
         });
     });
+    tip(more.header_response, text.more_hint, "");
     if draft != *session.draft() {
         actions.push(Action::Edit(Box::new(draft)));
     }
@@ -73,7 +81,7 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
     }
 }
 
-/// A label and the control it names.
+/// A row of a label and the control that it names.
 fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response) {
     let label = ui.label(RichText::new(name).color(theme::quiet(ui.visuals().dark_mode)));
     let response = control(ui);
@@ -84,10 +92,16 @@ fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response)
     ui.end_row();
 }
 
-fn choose<T: Copy + PartialEq>(ui: &mut Ui, id: &str, value: &mut T, names: &[(T, &str)]) -> egui::Response {
+fn choose<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    id: &str,
+    wider: f32,
+    value: &mut T,
+    names: &[(T, &str)],
+) -> egui::Response {
     let shown = names.iter().find(|(kind, _)| kind == value).map_or("", |(_, name)| name);
     egui::ComboBox::from_id_salt(id)
-        .width(172.0)
+        .width(172.0 + wider)
         .height(400.0)
         .truncate()
         .selected_text(shown)
@@ -108,11 +122,12 @@ fn size_ui(ui: &mut Ui, size: &mut ImageSize, multiple: usize, text: &Text) -> e
                 .range(multiple..=GenerationDraft::MAX_EDGE_PX)
                 .speed(multiple as f64 / 4.0)
                 .update_while_editing(false);
-            named(&ui.add_sized([66.0, 28.0], drag).on_hover_text(format!("{name}: {said}")), name);
+            let field = ui.add_sized([66.0, 28.0], drag);
+            named(&tip(field, &format!("{name}: {said}"), ""), name);
             *value = (*value).div_ceil(multiple).max(1) * multiple;
         };
         edge(ui, &mut size.width, text.width);
-        if icon_button(ui, Icon::Swap, None, 28.0, text.swap).clicked() {
+        if icon_button(ui, Icon::Swap, None, 28.0, text.swap, "").clicked() {
             (size.width, size.height) = (size.height, size.width);
         }
         edge(ui, &mut size.height, text.height);
@@ -120,7 +135,7 @@ fn size_ui(ui: &mut Ui, size: &mut ImageSize, multiple: usize, text: &Text) -> e
     .response
 }
 
-/// Ratios that are offered; the one that the size really has lies a step higher.
+/// Buttons for aspect ratios; the one that the size has is marked.
 fn ratios_ui(
     ui: &mut Ui,
     size: &mut ImageSize,
@@ -133,7 +148,7 @@ fn ratios_ui(
         for (name, aspect) in ASPECTS {
             let is_it = (size.width as f64 / size.height.max(1) as f64 / aspect - 1.0).abs() < 0.02;
             let response = super::controls::narrow_segment(ui, is_it, true, name, 4.0);
-            if response.on_hover_text(format!("{} {name}", text.aspect)).clicked() {
+            if tip(response, &format!("{} {name}", text.aspect), "").clicked() {
                 *size = fit_into_multiples(native, aspect, multiple);
             }
         }
@@ -150,13 +165,13 @@ fn seed_ui(
 ) -> egui::Response {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        // The longest seed fits, and so does the row.
+        // Less padding, so that the longest seed fits into the row.
         ui.spacing_mut().button_padding.x = 6.0;
-        named(&seed_field(ui, seed).on_hover_text(text.seed_hint), text.seed);
-        if icon_button(ui, Icon::Die, None, 28.0, text.new_seed).clicked() {
+        named(&tip(seed_field(ui, seed), text.seed_hint, ""), text.seed);
+        if icon_button(ui, Icon::Die, None, 28.0, text.new_seed, "").clicked() {
             actions.push(Action::RandomSeed);
         }
-        if icon_button(ui, Icon::Lock, Some(*locked), 28.0, text.lock_seed).clicked() {
+        if icon_button(ui, Icon::Lock, Some(*locked), 28.0, text.lock_seed, "").clicked() {
             *locked = !*locked;
         }
     })
@@ -192,13 +207,16 @@ fn seed_field(ui: &mut Ui, seed: &mut Seed) -> egui::Response {
     response
 }
 
-/// The picture to start from, the part of it that is used, and how far to go.
+/// The picture of an image-to-image run, the part of it that is used, and the strength.
 fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     let quiet = theme::quiet(ui.visuals().dark_mode);
     let Some(init) = &draft.init_image else {
         row(ui, text.source, |ui| {
-            let choose = ui.button(text.source_choose).on_hover_text(text.source_hint);
+            let choose = ui.button(text.source_choose);
+            // The drop target has words of its own.
+            let is_dragging = ui.input(|input| !input.raw.hovered_files.is_empty());
+            let choose = if is_dragging { choose } else { tip(choose, text.source_hint, "") };
             if choose.clicked() {
                 actions.push(Action::ChooseSource);
             }
@@ -229,7 +247,7 @@ fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions:
                 ui.label(RichText::new(format!("→ {target}")).small().color(quiet))
                     .on_hover_text(text.crop_hint);
             });
-            kept = !icon_button(ui, Icon::Cross, None, 24.0, text.source_clear).clicked();
+            kept = !icon_button(ui, Icon::Cross, None, 24.0, text.source_clear, "").clicked();
         })
         .response
     });
@@ -238,10 +256,41 @@ fn source_ui(ui: &mut Ui, draft: &mut GenerationDraft, desk: &mut Desk, actions:
     }
     if let Some(init) = &mut draft.init_image {
         row(ui, text.strength, |ui| {
-            ui.add(Slider::new(&mut init.strength, 0.0..=1.0).fixed_decimals(2))
-                .on_hover_text(text.strength_hint)
+            let slider = ui.add(Slider::new(&mut init.strength, 0.0..=1.0).fixed_decimals(2));
+            tip(slider, text.strength_hint, "")
         });
     }
+}
+
+/// Makes the row of the source a drop target, outlined while files are dragged over the window.
+fn drop_ui(ui: &Ui, desk: &mut Desk, row: Rect) {
+    let seen = row.intersect(ui.clip_rect());
+    desk.source_row = seen.is_positive().then_some(seen);
+    let (is_dragging, pointer) =
+        ui.input(|input| (!input.raw.hovered_files.is_empty(), input.pointer.latest_pos()));
+    if !is_dragging {
+        return;
+    }
+    let dark = ui.visuals().dark_mode;
+    if !pointer.is_some_and(|at| seen.contains(at)) {
+        ui.painter().rect_stroke(row, 6.0, Stroke::new(1.0, theme::outline(dark)), StrokeKind::Inside);
+        return;
+    }
+    ui.painter().rect(
+        row,
+        6.0,
+        theme::raised(dark),
+        Stroke::new(2.0, theme::accent(dark)),
+        StrokeKind::Inside,
+    );
+    let words = ui.painter().layout(
+        desk.text.drop_source.to_owned(),
+        FontId::proportional(14.0),
+        ui.visuals().text_color(),
+        row.width() - 16.0,
+    );
+    let place = Align2::CENTER_CENTER.anchor_size(row.center(), words.size());
+    ui.painter().galley(place.min, words, ui.visuals().text_color());
 }
 
 /// The middle part of a picture that covers a target of another shape.

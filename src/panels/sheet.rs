@@ -1,18 +1,18 @@
-//! The contact sheet: what is being drawn first, then what waits, then every other document, newest first.
+//! The contact sheet: the running picture, then waiting ones, then all other documents, newest first.
 
 use egui::{Align2, FontId, Key, Modifiers, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2};
 
-use super::controls::quiet;
+use super::controls::{field_tip, quiet, tip};
 use super::desk::Desk;
 use super::theme;
 use super::words::title_words;
 use crate::preview::Look;
 use crate::session::{Action, Document, ExportKind, Origin, Outcome, Queued, Reuse, Session};
 
-/// The sheet's height, points.
+/// Height of the contact sheet, points.
 pub(super) const HEIGHT: f32 = 104.0;
 const FRAME: f32 = 80.0;
-/// A frame of the gallery.
+/// Edge of a frame in the gallery, points.
 const LARGE: f32 = 160.0;
 
 pub(super) fn sheet_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
@@ -21,7 +21,7 @@ pub(super) fn sheet_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions:
         return;
     }
     egui::ScrollArea::horizontal().auto_shrink(false).show(ui, |ui| {
-        // The wheel goes along the sheet.
+        // The wheel scrolls along the sheet.
         if ui.rect_contains_pointer(ui.clip_rect()) {
             let wheel = ui.input(|input| input.smooth_scroll_delta().y);
             if wheel != 0.0 {
@@ -44,7 +44,7 @@ pub(super) fn sheet_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions:
     });
 }
 
-/// The contact sheet in the place of the easel, in large frames: those whose titles hold what is searched.
+/// The contact sheet in large frames in place of the easel, filtered by what is searched in titles.
 pub(super) fn gallery_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     let frame = egui::Frame::NONE.fill(theme::easel(ui.visuals().dark_mode)).inner_margin(12);
@@ -54,7 +54,8 @@ pub(super) fn gallery_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, action
                 egui::TextEdit::singleline(&mut desk.search).hint_text(text.search).desired_width(240.0);
             let field = ui.add(field);
             super::controls::named(&field, text.search);
-            if ui.button(text.close).on_hover_text("G").clicked() {
+            field_tip(&field, text.search);
+            if tip(ui.button(text.close), text.gallery_close_hint, "G").clicked() {
                 desk.gallery = false;
             }
         });
@@ -125,7 +126,7 @@ fn frame_ui(
         frame_keys(ui, &response, document, actions);
     }
     response.context_menu(|ui| frame_menu(ui, session, desk, document, actions));
-    response.on_hover_text(title);
+    tip(response, &format!("{title}\n{}", text.frame_hint), "");
 }
 
 /// Keys of the frame that has the focus.
@@ -172,7 +173,7 @@ fn thumbnail(ui: &Ui, session: &Session, desk: &mut Desk, document: &Document, r
     }
 }
 
-/// What is to be known of a document at a glance.
+/// Marks over a thumbnail: progress, unsaved work, the kind of file, stars.
 fn marks(ui: &Ui, session: &Session, document: &Document, rect: Rect) {
     let dark = ui.visuals().dark_mode;
     let painter = ui.painter();
@@ -184,7 +185,7 @@ fn marks(ui: &Ui, session: &Session, document: &Document, rect: Rect) {
     };
     if let (Origin::Drawing(drawing), Some(running)) = (document.origin(), session.running()) {
         let share = running.progress();
-        // The lamp over it dims as the noise goes.
+        // The glow dims with sigma.
         let first = drawing.steps.first().map_or(1.0, |step| step.sigma).max(1e-6);
         let noise = drawing.steps.last().map_or(1.0, |step| (step.sigma / first).sqrt() as f32);
         let glow = theme::accent(dark).gamma_multiply(0.25 + 0.6 * noise.clamp(0.0, 1.0));
@@ -269,7 +270,7 @@ fn frame_menu(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, 
     }
 }
 
-/// A picture that waits: an empty frame, which can be dragged to another place or dropped.
+/// An empty frame for a waiting picture, which can be dragged to another place or removed.
 fn waiting_ui(ui: &mut Ui, desk: &Desk, place: usize, queued: &Queued, actions: &mut Vec<Action>) {
     let (text, dark) = (desk.text, ui.visuals().dark_mode);
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(FRAME), Sense::click_and_drag());
@@ -306,7 +307,7 @@ fn waiting_ui(ui: &mut Ui, desk: &Desk, place: usize, queued: &Queued, actions: 
     super::controls::Icon::Cross.paint(ui.painter(), cross.shrink(4.0), colour);
     let removes =
         response.has_focus() && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Delete));
-    if drop.on_hover_text(text.remove).clicked() || removes {
+    if tip(drop, text.remove, "Delete").clicked() || removes {
         actions.push(Action::RemoveQueued(queued.id));
     }
     response.context_menu(|ui| {
@@ -320,7 +321,8 @@ fn waiting_ui(ui: &mut Ui, desk: &Desk, place: usize, queued: &Queued, actions: 
             actions.push(Action::StopAfter);
         }
     });
-    response.on_hover_text(format!("{}\n{}", queued.request.prompt, queued.request.seed));
+    let words = format!("{}\n{}\n{}", queued.request.prompt, queued.request.seed, text.waiting_hint);
+    tip(response, words.trim_start(), "");
 }
 
 /// The middle square of a picture, in texture coordinates.

@@ -1,4 +1,4 @@
-//! The darkroom: all colours, fonts and distances of the window.
+//! All colours, fonts and distances of the window.
 
 use std::sync::Arc;
 
@@ -6,57 +6,57 @@ use egui::{
     Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Stroke, TextStyle, Theme,
 };
 
-/// The lamp's red, used sparingly: what makes a picture, and what is under way.
+/// The accent, the red of a safelight: what runs or is selected. Used sparingly.
 pub fn accent(dark: bool) -> Color32 {
     if dark { rgb(0xd9, 0x4a, 0x38) } else { rgb(0xb8, 0x36, 0x26) }
 }
 
-/// The lamp as a ground for words: what begins a picture and what ends it.
+/// The accent as the ground of a button with text: Generate and Stop.
 pub fn lamp(dark: bool) -> Color32 {
     if dark { rgb(0xb8, 0x37, 0x28) } else { rgb(0xb2, 0x33, 0x24) }
 }
 
-/// What wants attention: unsaved work, warnings, what failed.
+/// Unsaved work, warnings and failures.
 pub fn warning(dark: bool) -> Color32 {
     if dark { rgb(0xe0, 0xa2, 0x4a) } else { rgb(0x8a, 0x5a, 0x0c) }
 }
 
-/// Around what has the keyboard's focus.
+/// The ring around the control that has the keyboard focus.
 pub fn focus(dark: bool) -> Color32 {
     if dark { rgb(0xff, 0xd9, 0xa8) } else { rgb(0x4a, 0x2a, 0x10) }
 }
 
-/// The outline of what must be seen to be used.
+/// The outline of controls.
 pub fn outline(dark: bool) -> Color32 {
     if dark { rgb(0x74, 0x6b, 0x68) } else { rgb(0x8a, 0x81, 0x7c) }
 }
 
-/// Between two regions.
+/// The line between two regions.
 pub fn seam(dark: bool) -> Color32 {
     if dark { rgb(0x3a, 0x32, 0x30) } else { rgb(0xd3, 0xcb, 0xc6) }
 }
 
-/// What lies a step above its panel.
+/// A ground one step lighter than a panel.
 pub fn raised(dark: bool) -> Color32 {
     if dark { rgb(0x36, 0x2f, 0x2d) } else { rgb(0xe2, 0xdb, 0xd6) }
 }
 
-/// What lies a step below it.
+/// A ground one step darker than a panel.
 pub fn sunken(dark: bool) -> Color32 {
     if dark { rgb(0x0d, 0x0a, 0x0a) } else { rgb(0xdd, 0xd6, 0xd1) }
 }
 
-/// Behind a tag at the pointer.
+/// The ground of the tag at the pointer.
 pub fn tag() -> Color32 {
     Color32::from_black_alpha(225)
 }
 
-/// Text on the lamp.
+/// Text on [`lamp`].
 pub fn on_accent() -> Color32 {
     rgb(0xff, 0xf6, 0xf2)
 }
 
-/// Text of less weight.
+/// Secondary text.
 pub fn quiet(dark: bool) -> Color32 {
     if dark { rgb(0x9a, 0x90, 0x8c) } else { rgb(0x5f, 0x56, 0x52) }
 }
@@ -72,17 +72,17 @@ pub fn ink_on([r, g, b]: [u8; 3]) -> Color32 {
     if luma > 128.0 { rgb(0x1a, 0x14, 0x12) } else { rgb(0xff, 0xf6, 0xf2) }
 }
 
-/// Behind a chip over the picture.
+/// The ground of a chip over a picture.
 pub fn chip() -> Color32 {
     Color32::from_black_alpha(170)
 }
 
-/// Text of a chip.
+/// Text on [`chip`].
 pub fn on_chip() -> Color32 {
     rgb(0xf2, 0xe9, 0xe4)
 }
 
-/// The line under a word the model does not know.
+/// The line under a word that the built-in model does not know.
 pub fn unknown_word(dark: bool) -> Color32 {
     if dark { rgb(0xb0, 0x8a, 0x4a) } else { rgb(0x94, 0x6a, 0x1e) }
 }
@@ -92,7 +92,7 @@ const fn rgb(r: u8, g: u8, b: u8) -> Color32 {
     Color32::from_rgb(r, g, b)
 }
 
-/// A colour from a picture's bytes.
+/// A colour from sRGB bytes.
 pub fn of_bytes([r, g, b]: [u8; 3]) -> Color32 {
     rgb(r, g, b)
 }
@@ -115,14 +115,14 @@ pub fn install(ctx: &Context) {
         style.spacing.button_padding = egui::vec2(10.0, 5.0);
         style.spacing.interact_size.y = 28.0;
         style.spacing.combo_width = 120.0;
-        // A blinking cursor would redraw the window for ever.
+        // A blinking cursor would redraw the window all the time.
         style.visuals.text_cursor.blink = false;
     });
     ctx.style_mut_of(Theme::Dark, |style| paint(&mut style.visuals, true));
     ctx.style_mut_of(Theme::Light, |style| paint(&mut style.visuals, false));
 }
 
-/// The heavier cut of the interface's font.
+/// The semi-bold font.
 pub fn strong() -> FontFamily {
     FontFamily::Name("strong".into())
 }
@@ -135,7 +135,7 @@ fn fonts() -> FontDefinitions {
     add("Pretendard", include_bytes!("../../assets/fonts/Pretendard-Regular.otf"));
     add("Pretendard SemiBold", include_bytes!("../../assets/fonts/Pretendard-SemiBold.otf"));
     let fallback = fonts.families.get(&FontFamily::Proportional).cloned().unwrap_or_default();
-    // The last one has the small triangles of menus.
+    // The last font has the small triangles of menus.
     let last = fonts.font_data.contains_key("Hack").then(|| "Hack".to_owned());
     let family = |first: &str| {
         let first = std::iter::once(first.to_owned());
@@ -183,7 +183,7 @@ fn paint(visuals: &mut egui::Visuals, dark: bool) {
     widgets.hovered.bg_stroke = Stroke::new(1.0, ink);
     widgets.active.bg_stroke = Stroke::new(1.0, ink);
     widgets.open.bg_stroke = Stroke::new(1.0, outline(dark));
-    // Rails of sliders have no outline: they are one.
+    // Rails of sliders have no outline.
     widgets.inactive.bg_fill = shade([0x2c, 0x26, 0x24], [0xe7, 0xe1, 0xdc]);
     visuals.window_corner_radius = CornerRadius::same(10);
     visuals.window_stroke = Stroke::new(1.0, line);

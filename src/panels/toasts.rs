@@ -1,16 +1,16 @@
-//! Messages on the easel's lower edge: good news leaves by itself, errors stay until they are closed.
+//! Messages at the easel's lower edge: those of success leave by themselves, errors stay until they are closed.
 
 use egui::{Align2, Rect, RichText, Ui, Vec2};
 
-use super::controls::{Icon, icon_button};
-use super::desk::Desk;
+use super::controls::{Icon, icon_button, tip};
+use super::desk::{Desk, Overlay};
 use super::theme;
 use super::words::message_words;
 use crate::session::{Action, Message, Notice, Reuse, Session, Severity};
 
-/// Older messages wait behind the newest.
+/// Most messages shown at once; older ones wait.
 const MOST: usize = 3;
-/// How long good news stays, seconds; what can be taken back stays longer.
+/// How long a message of success stays, seconds, and how long one with a choice.
 const STAYS: f64 = 4.0;
 const STAYS_WITH_CHOICE: f64 = 10.0;
 const WIDEST: f32 = 560.0;
@@ -26,7 +26,7 @@ pub(super) fn toasts_ui(ui: &Ui, session: &Session, desk: &mut Desk, easel: Rect
             message if message.severity() == Severity::Error => f64::INFINITY,
             Message::HoldsSettings(_) => STAYS_WITH_CHOICE,
             _ if can_take_back => STAYS_WITH_CHOICE,
-            // What has a second line takes longer to read.
+            // Two lines take longer to read.
             message if !message_words(message, desk.language)[1].is_empty() => 2.0 * STAYS,
             _ => STAYS,
         };
@@ -57,10 +57,18 @@ pub(super) fn toasts_ui(ui: &Ui, session: &Session, desk: &mut Desk, easel: Rect
                 .filter(|notice| notice.message.severity() == Severity::Error)
                 .map(|notice| notice.id)
                 .collect();
-            if errors.len() > 1
-                && ui.small_button(format!("{} ({})", desk.text.dismiss_all, errors.len())).clicked()
-            {
-                actions.extend(errors.into_iter().map(Action::Dismiss));
+            if errors.len() > 1 {
+                ui.horizontal(|ui| {
+                    ui.spacing_mut().button_padding.y = 2.0;
+                    ui.spacing_mut().interact_size.y = 24.0;
+                    let button = ui.button(format!("{} ({})", desk.text.dismiss_all, errors.len()));
+                    if tip(button, desk.text.dismiss_all_hint, "").clicked() {
+                        actions.extend(errors.into_iter().map(Action::Dismiss));
+                    }
+                    if tip(ui.button(desk.text.messages), desk.text.messages_hint, "M").clicked() {
+                        desk.overlay = Some(Overlay::Messages);
+                    }
+                });
             }
             let first = shown.len().saturating_sub(MOST);
             for notice in &shown[first..] {
@@ -93,13 +101,17 @@ fn toast_ui(
             };
             icon.paint(ui.painter(), sign, colour);
             let choice = choice(session, notice, text);
-            let room =
-                34.0 + choice.as_ref().map_or(0.0, |(words, _)| 24.0 + 8.0 * words.chars().count() as f32);
+            let button = choice.as_ref().map_or(0.0, |(words, ..)| {
+                let words = egui::WidgetText::from(*words);
+                let words = words.into_galley(ui, None, f32::INFINITY, egui::TextStyle::Button);
+                words.size().x + 2.0 * ui.spacing().button_padding.x + ui.spacing().item_spacing.x
+            });
+            let room = 34.0 + button;
             let wide = (ui.available_width() - room).max(80.0);
             let what = RichText::new(what).family(theme::strong());
             let reason = RichText::new(&why).color(theme::quiet(dark));
             if is_error {
-                // Long enough to say what to try.
+                // The reason of an error is shown whole: it says what to try.
                 ui.allocate_ui_with_layout(
                     Vec2::new(wide, 24.0),
                     egui::Layout::top_down(egui::Align::Min),
@@ -126,25 +138,35 @@ fn toast_ui(
                     },
                 );
             }
-            if let Some((words, action)) = choice
-                && ui.button(words).clicked()
+            if let Some((words, why, action)) = choice
+                && tip(ui.button(words), &why, "").clicked()
             {
                 actions.push(action);
                 actions.push(Action::Dismiss(notice.id));
             }
-            if icon_button(ui, Icon::Cross, None, 24.0, text.dismiss).clicked() {
+            if icon_button(ui, Icon::Cross, None, 24.0, text.dismiss, "").clicked() {
                 actions.push(Action::Dismiss(notice.id));
             }
         });
     });
 }
 
-/// What a message offers.
-fn choice<'a>(session: &Session, notice: &Notice, text: &'a super::Text) -> Option<(&'a str, Action)> {
+/// The button of a message: its name, its tooltip and what it does.
+fn choice<'a>(
+    session: &Session,
+    notice: &Notice,
+    text: &'a super::Text,
+) -> Option<(&'a str, String, Action)> {
     match &notice.message {
-        _ if session.can_take_back(notice.id) => Some((text.undo, Action::TakeBack(notice.id))),
-        Message::HoldsSettings(document) => Some((text.restore, Action::Reuse(*document, Reuse::All))),
-        Message::Saved(path) => Some((text.show_in_folder, Action::ShowInFolder(path.clone()))),
+        _ if session.can_take_back(notice.id) => {
+            Some((text.undo, text.take_back_hint.to_owned(), Action::TakeBack(notice.id)))
+        }
+        Message::HoldsSettings(document) => {
+            Some((text.restore, text.reuse_hint.to_owned(), Action::Reuse(*document, Reuse::All)))
+        }
+        Message::Saved(path) => {
+            Some((text.show_in_folder, path.display().to_string(), Action::ShowInFolder(path.clone())))
+        }
         _ => None,
     }
 }

@@ -1,15 +1,15 @@
-//! The bar at the top: the model, the title of the document on the easel, and what is done with it.
+//! The bar at the top: the model, the title of the document on the easel, its exports, and the window's menu.
 
 use egui::{Align2, Button, FontId, Rect, RichText, Sense, Ui, Vec2};
 
-use super::controls::{choices, hint, named, quiet, segment, trailing};
+use super::controls::{choices, named, quiet, segment, tip, trailing};
 use super::desk::{Desk, Overlay, ThemeChoice};
 use super::words::title_words;
 use super::{Language, Text, theme};
 use crate::catalog::ModelSource;
 use crate::session::{Action, ExportKind, ModelState, RecentModel, Session};
 
-/// The widest that the model's name is drawn, points.
+/// Greatest width of the model's name, points.
 const WIDEST_MODEL: f32 = 268.0;
 
 pub(super) fn top_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
@@ -25,7 +25,7 @@ pub(super) fn top_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &
     });
 }
 
-/// The title in the middle of what is free; a dot before it says that it is in no file.
+/// The title, centred in the free space; a dot before it marks an unsaved document.
 fn title_ui(ui: &Ui, session: &Session, desk: &Desk, free: Rect) {
     let Some(document) = session.on_easel() else { return };
     let (text, dark) = (desk.text, ui.visuals().dark_mode);
@@ -56,15 +56,20 @@ fn title_ui(ui: &Ui, session: &Session, desk: &Desk, free: Rect) {
 
 fn buttons_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
-    if ui.button(text.open).on_hover_text("Ctrl+O").clicked() {
+    if tip(ui.button(text.open), text.open_hint, "Ctrl+O").clicked() {
         actions.push(Action::Open);
     }
     let has_any = session.on_easel().is_some_and(|document| document.inspector().latent.is_some());
     ui.add_enabled_ui(has_any, |ui| {
-        ui.menu_button(format!("{} ▾", text.export), |ui| export_ui(ui, session, desk, actions));
+        let menu = ui.menu_button(format!("{} ▾", text.export), |ui| export_ui(ui, session, desk, actions));
+        tip(menu.response, text.export_hint, "");
     });
+    let on = segment(ui, desk.recipe, true, text.recipe);
+    if tip(on, text.recipe_hint, "R").clicked() {
+        desk.recipe = !desk.recipe;
+    }
     let on = segment(ui, desk.enlarger, true, text.enlarger);
-    if on.on_hover_text(hint(text.enlarger_hint, "L")).clicked() {
+    if tip(on, text.enlarger_hint, "L").clicked() {
         desk.enlarger = !desk.enlarger;
     }
     let more = ui.menu_button("⋯", |ui| more_ui(ui, desk));
@@ -72,7 +77,7 @@ fn buttons_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec
     more.response.on_hover_text(text.window_menu);
 }
 
-/// What can be written of the document on the easel, and where else it goes.
+/// The menu of exports of the document on the easel.
 pub(super) fn export_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     for (name, keys, kind) in [
@@ -103,7 +108,7 @@ pub(super) fn export_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &m
     }
 }
 
-/// What is the window's own.
+/// The menu of the window: language, theme, and the windows within it.
 fn more_ui(ui: &mut Ui, desk: &mut Desk) {
     let text = desk.text;
     choices(ui);
@@ -126,6 +131,9 @@ fn more_ui(ui: &mut Ui, desk: &mut Desk) {
     if ui.button(text.settings).clicked() {
         desk.overlay = Some(Overlay::Settings);
     }
+    if ui.add(Button::new(text.messages).right_text(RichText::new("M").small().weak())).clicked() {
+        desk.overlay = Some(Overlay::Messages);
+    }
     if ui.add(Button::new(text.shortcuts).right_text(RichText::new("?").small().weak())).clicked() {
         desk.overlay = Some(Overlay::Shortcuts);
     }
@@ -134,7 +142,7 @@ fn more_ui(ui: &mut Ui, desk: &mut Desk) {
     }
 }
 
-/// The model: its name, family and precision; a click shows the others.
+/// The button of the model with its name, family and precision, which opens the list of models.
 fn model_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) -> Rect {
     let (text, dark) = (desk.text, ui.visuals().dark_mode);
     let name = desk.model_name(&session.draft().model);
@@ -173,7 +181,7 @@ fn model_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Actio
     let rect = button.response.rect;
     if let ModelState::Failed(why) = session.model_state() {
         button.response.on_hover_text(why);
-        let again = ui.button(text.try_again);
+        let again = tip(ui.button(text.try_again), text.try_again_hint, "");
         if again.clicked() {
             actions.push(Action::SetModel(session.draft().model.clone()));
         }
@@ -183,7 +191,7 @@ fn model_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Actio
     rect
 }
 
-/// The models to choose from; another folder comes first and never scrolls away.
+/// The list of models. The entry for another folder is above the part that scrolls.
 fn models_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     ui.set_min_width(280.0);
@@ -209,10 +217,13 @@ fn models_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Acti
                 actions.push(Action::SetModel(model));
                 ui.close();
             }
-            response.on_hover_text(match why {
+            let words = match why {
                 Some(why) => format!("{place}\n{why}"),
                 None => place,
-            });
+            };
+            if !words.is_empty() {
+                response.on_hover_text(words);
+            }
         };
         choice(ui, ModelSource::Builtin, None);
         for recent in session.recent_models() {
@@ -221,7 +232,7 @@ fn models_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Acti
     });
 }
 
-/// The device as the engine names it, in the window's language.
+/// The engine's name of the device, translated.
 fn device_words(device: &str, text: &Text) -> String {
     device.replace("Processor", text.processor).replace("bf16 matrices", text.bf16_matrices)
 }

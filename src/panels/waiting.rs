@@ -1,4 +1,4 @@
-//! A sign that something is being worked on, which takes little from the work.
+//! The indicator of work in progress, which takes little time from the work itself.
 
 use std::f32::consts::TAU;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use super::desk::Desk;
 use super::theme;
 
 const RADIUS: f32 = 11.0;
-/// Between two pictures of the sign. At the display's rate it would draw the whole window for a dot.
+/// Time between two frames of the indicator: at the display's rate the whole window would be drawn for a dot.
 const FRAME: Duration = Duration::from_millis(100);
-/// Seconds for a turn.
+/// Time of one turn, seconds.
 const TURN: f64 = 1.6;
 
-/// A dot on its way around a circle. Where the processor draws the window, it stands still: each picture of it would
-/// be time that the networks lack.
+/// A dot that moves around a circle. With a software adapter it stands still: each frame would take time from the
+/// networks.
 pub(super) fn waiting_ui(ui: &mut Ui, desk: &Desk) {
     let colour = theme::accent(ui.visuals().dark_mode);
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(2.0 * RADIUS + 6.0), Sense::hover());

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-/// Bounds of a weight that keys reach.
+/// Bounds of the weights that keys set.
 const LEAST: f64 = 0.1;
 const MOST: f64 = 2.0;
 
-/// A prompt in which the chosen characters, or the word at the cursor, weigh `by` more, and what is chosen then. At a
-/// weight of 1 the brackets go. `None` where there is nothing to weigh.
+/// Adds `by` to the weight of the selected characters, or of the word at the cursor. Returns the new prompt and the new
+/// selection; a weight of 1 is written without brackets. `None` where there is no word.
 pub(super) fn weighted(prompt: &str, chosen: Range<usize>, by: f64) -> Option<(String, [usize; 2])> {
     let chars: Vec<char> = prompt.chars().collect();
     let in_word = |at: &usize| chars.get(*at).is_some_and(|c| c.is_alphanumeric() || "'-_".contains(*c));
@@ -16,7 +16,7 @@ pub(super) fn weighted(prompt: &str, chosen: Range<usize>, by: f64) -> Option<(S
         from = (0..from).rev().take_while(in_word).last().unwrap_or(from);
         to = (to..chars.len()).take_while(in_word).last().map_or(to, |last| last + 1);
     }
-    // Blanks at the ends do not weigh.
+    // Blanks at the ends of the selection stay outside.
     while from < to && chars[from].is_whitespace() {
         from += 1;
     }
@@ -27,7 +27,7 @@ pub(super) fn weighted(prompt: &str, chosen: Range<usize>, by: f64) -> Option<(S
         return None;
     }
     let words: String = chars[from..to].iter().collect();
-    // What has a weight already is changed where it stands.
+    // An existing weight is replaced.
     let (mut start, mut end, mut weight) = (from, to, 1.0);
     if from > 0 && chars[from - 1] == '(' && chars.get(to) == Some(&':') {
         let close = (to + 1..chars.len()).find(|at| chars[*at] == ')')?;

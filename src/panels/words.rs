@@ -5,9 +5,9 @@ use crate::catalog::ModelSource;
 use crate::engine::{Advice, Failure, Task};
 use crate::formats::metadata::Unrestored;
 use crate::request::{DraftError, GenerationDraft};
-use crate::session::{Message, Title};
+use crate::session::{Edit, Message, Title};
 
-/// A message's title and what is said under it.
+/// The title of a message and the text under it.
 pub(super) fn message_words(message: &Message, language: Language) -> [String; 2] {
     let pick = |english: &str, korean: &str| match language {
         Language::English => english.to_owned(),
@@ -152,13 +152,26 @@ fn held_back_words(model: &ModelSource, language: Language) -> String {
     }
 }
 
-/// What a document is called.
+/// The title of a document.
 pub(super) fn title_words(title: &Title, text: &Text) -> String {
     match title {
         Title::Picture { seed, prompt } if prompt.is_empty() => format!("{} {seed}", text.seed),
         Title::Picture { seed, prompt } => format!("{} · {seed}", shortened(prompt)),
         Title::File(name) => name.clone(),
         Title::Kept(from) => format!("{} · {}", title_words(from, text), text.kept_title),
+    }
+}
+
+/// The name of an edit of a latent.
+pub(super) fn edit_words(edit: Edit, text: &Text) -> String {
+    let of_channel = |index: usize, what: &str| format!("{} {index} · {what}", text.channel);
+    match edit {
+        Edit::Gain(index) => of_channel(index, text.gain),
+        Edit::Offset(index) => of_channel(index, text.offset),
+        Edit::Mute(index) => of_channel(index, text.mute),
+        Edit::Solo(index) => of_channel(index, text.solo),
+        Edit::Blend => text.edit_blend.to_owned(),
+        Edit::Reset => text.reset.to_owned(),
     }
 }
 

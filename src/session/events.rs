@@ -47,7 +47,9 @@ impl Session {
                 self.encoded(job, mean, &log_variance);
                 self.end_job(job, None);
             }
+            Event::PromptMeasured { job, length } => self.prompt_measured(job, length),
             Event::Failed { job, failure } => {
+                self.prompt_measured(job, None);
                 // A generation job may have had to load its model first.
                 let loads = self.queue.runs(job) && failure.task == Task::LoadModel;
                 if self.model.take_load(job).is_some() {
@@ -73,6 +75,7 @@ impl Session {
                 }
             }
             Event::Cancelled { job } => {
+                self.prompt_measured(job, None);
                 let runs = self.queue.runs(job);
                 if runs && self.model.load.is_none() && matches!(self.model.state, ModelState::Loading(..)) {
                     // The job was stopped while it loaded its model, which is still needed.

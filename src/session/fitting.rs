@@ -28,14 +28,19 @@ impl Session {
 
     /// Computes the fit if it is wanted, a picture exists and the engine is idle.
     pub(super) fn fit_when_idle(&mut self) {
-        let free = self.queue.running.is_none()
-            && self.queue.waiting.is_empty()
-            && self.documents.list.iter().all(|document| document.work().is_none())
-            && self.recovering.decoding.is_none();
         let seen = self.documents.list.iter().any(|document| document.plain_picture().is_some());
-        if free && seen && self.is_ready() && matches!(self.model.fitting, Fitting::Wanted) {
+        if seen && self.is_ready() && matches!(self.model.fitting, Fitting::Wanted) && self.engine_is_free() {
             self.ask_fit(true);
         }
+    }
+
+    /// Whether the engine has nothing to do.
+    pub(super) fn engine_is_free(&self) -> bool {
+        self.queue.running.is_none()
+            && self.queue.waiting.is_empty()
+            && self.documents.list.iter().all(|document| document.work().is_none())
+            && self.recovering.decoding.is_none()
+            && !matches!(self.model.fitting, Fitting::Requested(..))
     }
 
     /// Stops a running fit in favour of a job of the user. It is started again later.

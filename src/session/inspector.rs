@@ -55,6 +55,40 @@ pub enum Touch {
     Redo,
     /// Removes all edits. Can be undone.
     Reset,
+    /// Back or forward to where so many edits are in effect.
+    GoTo(usize),
+}
+
+/// What an edit changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// A channel's gain.
+    Gain(usize),
+    /// A channel's offset.
+    Offset(usize),
+    /// Whether a channel is muted.
+    Mute(usize),
+    /// Whether a channel is alone.
+    Solo(usize),
+    /// The second latent, its share or the way of mixing.
+    Blend,
+    /// All was taken away.
+    Reset,
+}
+
+impl Edit {
+    /// What differs between two adjustments of a channel.
+    fn of_channel(index: usize, before: &ChannelAdjustment, after: &ChannelAdjustment) -> Self {
+        if before.muted != after.muted {
+            Self::Mute(index)
+        } else if before.solo != after.solo {
+            Self::Solo(index)
+        } else if before.gain != after.gain {
+            Self::Gain(index)
+        } else {
+            Self::Offset(index)
+        }
+    }
 }
 
 /// Capacity of the undo stack.
@@ -72,8 +106,10 @@ pub struct Inspector {
     /// The principal components, and the latent projected on the first three: `[3, H, W]`.
     pub components: Option<(PrincipalComponents, Latent)>,
     adjusted: Option<Latent>,
-    undo: Vec<ChannelAdjustments>,
-    redo: Vec<ChannelAdjustments>,
+    /// Edits in effect, oldest first, each with the adjustments before it.
+    undo: Vec<(Edit, ChannelAdjustments)>,
+    /// Undone edits, the next one last, each with the adjustments after it.
+    redo: Vec<(Edit, ChannelAdjustments)>,
 }
 
 impl Inspector {
@@ -113,32 +149,32 @@ impl Inspector {
     pub fn touch(&mut self, touch: Touch) -> bool {
         let before = self.adjustments.clone();
         let mut decodes = false;
-        // A drag is decoded when it is released.
-        let at_once = matches!(touch, Touch::Undo | Touch::Redo | Touch::Reset);
+        // A drag decodes when it is released.
+        let at_once = matches!(touch, Touch::Undo | Touch::Redo | Touch::Reset | Touch::GoTo(_));
         match touch {
             Touch::Channel { index, adjustment, begins } => {
-                self.remember(begins);
-                if let Some(own) = self.adjustments.channels.get_mut(index) {
-                    *own = adjustment;
+                if let Some(own) = self.adjustments.channels.get(index) {
+                    self.remember(begins, Edit::of_channel(index, own, &adjustment));
+                    self.adjustments.channels[index] = adjustment;
                 }
             }
             Touch::Blend { blend, begins } => {
-                self.remember(begins);
+                self.remember(begins, Edit::Blend);
                 self.adjustments.blend = blend;
             }
             Touch::Release => decodes = true,
-            Touch::Undo => {
-                if let Some(earlier) = self.undo.pop() {
-                    self.redo.push(std::mem::replace(&mut self.adjustments, earlier));
+            Touch::Undo => self.undo(),
+            Touch::Redo => self.redo(),
+            Touch::GoTo(edits) => {
+                while self.undo.len() > edits {
+                    self.undo();
                 }
-            }
-            Touch::Redo => {
-                if let Some(later) = self.redo.pop() {
-                    self.undo.push(std::mem::replace(&mut self.adjustments, later));
+                while self.undo.len() < edits && !self.redo.is_empty() {
+                    self.redo();
                 }
             }
             Touch::Reset => {
-                self.remember(true);
+                self.remember(true, Edit::Reset);
                 self.adjustments = ChannelAdjustments::none(self.adjustments.channels.len());
             }
         }
@@ -162,15 +198,40 @@ impl Inspector {
         }
     }
 
-    /// Pushes the current edits onto the undo stack at the beginning of a gesture.
-    fn remember(&mut self, begins: bool) {
-        if begins && self.undo.last() != Some(&self.adjustments) {
-            self.undo.push(self.adjustments.clone());
-            self.redo.clear();
-            if self.undo.len() > MAX_UNDO {
-                self.undo.remove(0);
+    fn undo(&mut self) {
+        if let Some((edit, earlier)) = self.undo.pop() {
+            self.redo.push((edit, std::mem::replace(&mut self.adjustments, earlier)));
+        }
+    }
+
+    fn redo(&mut self) {
+        if let Some((edit, later)) = self.redo.pop() {
+            self.undo.push((edit, std::mem::replace(&mut self.adjustments, later)));
+        }
+    }
+
+    /// Remembers the present adjustments where a gesture begins, and what it edits.
+    fn remember(&mut self, begins: bool, edit: Edit) {
+        if !begins {
+            return;
+        }
+        match self.undo.last_mut() {
+            // The gesture before changed nothing.
+            Some((last, before)) if *before == self.adjustments => *last = edit,
+            _ => {
+                self.undo.push((edit, self.adjustments.clone()));
+                self.redo.clear();
+                if self.undo.len() > MAX_UNDO {
+                    self.undo.remove(0);
+                }
             }
         }
+    }
+
+    /// The edits that can be undone and those that were, oldest first, and how many of them are in effect.
+    pub fn edits(&self) -> (Vec<Edit>, usize) {
+        let edits = self.undo.iter().chain(self.redo.iter().rev()).map(|(edit, _)| *edit);
+        (edits.collect(), self.undo.len())
     }
 
     /// The number of gestures that can be undone and redone.
@@ -181,5 +242,45 @@ impl Inspector {
     /// Whether undo and redo are possible.
     pub fn can_undo_redo(&self) -> [bool; 2] {
         [!self.undo.is_empty(), !self.redo.is_empty()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::latent::LatentShape;
+
+    fn channel(index: usize, adjustment: ChannelAdjustment, begins: bool) -> Touch {
+        Touch::Channel { index, adjustment, begins }
+    }
+
+    #[test]
+    fn edits_have_names_and_any_of_them_is_gone_back_to() {
+        let mut inspector = Inspector::default();
+        inspector.lay(Latent::zeros(LatentShape::new(4, 2, 2)));
+        let gain = |gain| ChannelAdjustment { gain, ..ChannelAdjustment::default() };
+        // A drag is one edit.
+        inspector.touch(channel(2, gain(1.1), true));
+        inspector.touch(channel(2, gain(1.5), false));
+        inspector.touch(channel(0, ChannelAdjustment { muted: true, ..gain(1.0) }, true));
+        inspector.touch(channel(1, ChannelAdjustment { offset: 0.5, ..gain(1.0) }, true));
+        inspector.touch(Touch::Reset);
+        let all = vec![Edit::Gain(2), Edit::Mute(0), Edit::Offset(1), Edit::Reset];
+        assert_eq!(inspector.edits(), (all.clone(), 4));
+        assert!(inspector.touch(Touch::GoTo(1)), "it is decoded");
+        assert_eq!(inspector.edits(), (all.clone(), 1));
+        let gains =
+            |inspector: &Inspector| inspector.adjustments.channels.iter().map(|c| c.gain).sum::<f32>();
+        assert_eq!((gains(&inspector), inspector.adjustments.channels[0].muted), (4.5, false));
+        inspector.touch(Touch::GoTo(3));
+        assert_eq!((inspector.edits().1, inspector.adjustments.channels[1].offset), (3, 0.5));
+        inspector.touch(Touch::GoTo(0));
+        assert!(inspector.adjustments.is_none());
+        inspector.touch(Touch::GoTo(99));
+        assert_eq!(inspector.edits(), (all, 4));
+        // Another edit from here takes the place of those that were undone.
+        inspector.touch(Touch::GoTo(1));
+        inspector.touch(channel(3, ChannelAdjustment { solo: true, ..gain(1.0) }, true));
+        assert_eq!(inspector.edits(), (vec![Edit::Gain(2), Edit::Solo(3)], 2));
     }
 }

@@ -16,6 +16,7 @@ mod export;
 mod fitting;
 mod inspector;
 mod lens;
+mod measuring;
 mod model;
 mod notice;
 mod opening;
@@ -35,6 +36,7 @@ use crate::projection::PreviewFit;
 use crate::request::CancelToken;
 
 use documents::Documents;
+use measuring::Measuring;
 use model::Model;
 use notice::Notices;
 use opening::Opening;
@@ -47,10 +49,10 @@ pub use action::{Action, Effect};
 pub use autosave::{AUTOSAVE_PATTERN, Autosave, AutosaveKind, autosave_name};
 pub use document::{Document, DocumentId, Drawing, KeptLatent, OpenedFile, Origin, Title, Work, WorkKind};
 pub use export::{Export, ExportKind};
-pub use inspector::{Inspector, InspectorOptions, Limits, Touch};
+pub use inspector::{Edit, Inspector, InspectorOptions, Limits, Touch};
 pub use lens::Lens;
 pub use model::{MAX_RECENT_MODELS, ModelState, RecentModel};
-pub use notice::{Message, Notice, Severity};
+pub use notice::{Message, Notice, PastMessage, Severity};
 pub use opening::{FileContent, Framing, OpenOptions, Question};
 pub use queue::{Queued, Running};
 pub use recipe::{ModelSettings, Reuse, SavedRecipe};
@@ -63,6 +65,8 @@ pub struct Session {
     recipe: Recipe,
     /// The loaded model, or the one being loaded.
     model: Model,
+    /// The length of the prompt in tokens.
+    measuring: Measuring,
     /// The queued jobs and the running one.
     queue: Queue,
     /// All documents.
@@ -105,6 +109,7 @@ impl Session {
         Self {
             recipe: Recipe::new(model),
             model: Model::with_recent(recent_models),
+            measuring: Measuring::default(),
             queue: Queue::default(),
             documents: Documents::default(),
             notices: Notices::default(),

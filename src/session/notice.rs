@@ -1,6 +1,8 @@
 //! Notices to the user, as data; the panels provide the translated texts.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::{DocumentId, Session, Title};
 use crate::catalog::ModelSource;
@@ -107,15 +109,28 @@ pub struct Notice {
     pub message: Message,
 }
 
+/// A message of the past.
+#[derive(Clone, Debug)]
+pub struct PastMessage {
+    /// What happened.
+    pub message: Message,
+    /// When.
+    pub at: Instant,
+}
+
+/// How many past messages are kept.
+const MAX_PAST: usize = 50;
+
 /// The notices, oldest first.
 pub(super) struct Notices {
     pub(super) list: Vec<Notice>,
     pub(super) next: u64,
+    past: VecDeque<PastMessage>,
 }
 
 impl Default for Notices {
     fn default() -> Self {
-        Self { list: Vec::new(), next: 1 }
+        Self { list: Vec::new(), next: 1, past: VecDeque::new() }
     }
 }
 
@@ -124,11 +139,21 @@ impl Session {
     pub fn notify(&mut self, message: Message) -> u64 {
         let id = self.notices.next;
         self.notices.next += 1;
+        let past = &mut self.notices.past;
+        if past.len() == MAX_PAST {
+            past.pop_front();
+        }
+        past.push_back(PastMessage { message: message.clone(), at: Instant::now() });
         if message.severity() == Severity::Error {
             self.notices.list.retain(|known| known.message != message);
         }
         self.notices.list.push(Notice { id, message });
         id
+    }
+
+    /// The last messages, those that were dismissed too, newest first.
+    pub fn past_messages(&self) -> impl Iterator<Item = &PastMessage> {
+        self.notices.past.iter().rev()
     }
 
     /// Adds a message unless an equal one is shown already.

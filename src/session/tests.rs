@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::*;
 use crate::catalog::{ImageSize, ModelProfile};
-use crate::engine::{Advice, Command, Event, Failure, Job, JobKind, Task};
+use crate::engine::{Advice, Command, Event, Failure, Job, JobId, JobKind, Task};
 use crate::latent::{
     Blend, BlendMode, ChannelAdjustment, Latent, LatentFormat, LatentShape, LatentSpace, Trajectory,
     TrajectoryStep,
 };
-use crate::request::{DecodeChoice, Picture, Seed, TileChoice};
+use crate::request::{DecodeChoice, Picture, PromptLength, Seed, TileChoice};
 
 pub(super) fn profile() -> Arc<ModelProfile> {
     Arc::new(ModelProfile::made_up())
@@ -711,4 +711,55 @@ fn a_preview_is_fitted_after_the_first_picture_and_gives_way_to_the_next() {
     assert!(fit(&mut session).is_none(), "not while a picture is drawn");
     finish(&mut session, drawing);
     assert!(fit(&mut session).is_some());
+}
+
+/// A message that has left the easel can still be read.
+#[test]
+fn the_last_fifty_messages_are_kept() {
+    let mut session = Session::new(ModelSource::Builtin, Vec::new());
+    let first = session.notify(Message::NotSaved("0".into()));
+    session.apply(Action::Dismiss(first));
+    assert!(session.notices().is_empty());
+    assert_eq!(session.past_messages().count(), 1);
+    for number in 1..=50 {
+        session.notify(Message::NotSaved(number.to_string()));
+    }
+    let past: Vec<&Message> = session.past_messages().map(|past| &past.message).collect();
+    assert_eq!(past.len(), 50);
+    assert_eq!((past[0], past[49]), (&Message::NotSaved("50".into()), &Message::NotSaved("1".into())));
+}
+
+/// One question at a time; the answer is that of the prompt that was asked about.
+#[test]
+fn the_prompt_is_measured_when_it_changed_and_the_engine_is_free() {
+    let mut session = ready();
+    let asked = |session: &mut Session| -> Vec<(JobId, String)> {
+        session.measure_prompt();
+        let jobs = session.take_effects().into_iter().filter_map(|effect| match effect {
+            Effect::Send(Command::Run(Job { id, kind: JobKind::MeasurePrompt { prompt, .. }, .. })) => {
+                Some((id, prompt))
+            }
+            _ => None,
+        });
+        jobs.collect()
+    };
+    session.draft_mut().prompt = "a fox".into();
+    let first = asked(&mut session);
+    assert_eq!((first.len(), first[0].1.as_str()), (1, "a fox"));
+    session.draft_mut().prompt = "a red fox".into();
+    assert!(asked(&mut session).is_empty(), "an answer is awaited");
+    let length = |tokens| Some(PromptLength { chunks: vec![tokens], room: 75 });
+    session.apply_event(Event::PromptMeasured { job: first[0].0, length: length(2) });
+    assert_eq!(session.prompt_length(), None, "that was another prompt");
+    let second = asked(&mut session);
+    assert_eq!(session.prompt_length().map(PromptLength::tokens), Some(2), "until the next answer");
+    session.apply_event(Event::PromptMeasured { job: second[0].0, length: length(3) });
+    assert_eq!(session.prompt_length().map(PromptLength::tokens), Some(3));
+    assert!(asked(&mut session).is_empty(), "it is known");
+    // While a picture is drawn, nothing is asked.
+    session.apply(Action::Generate);
+    session.take_effects();
+    session.draft_mut().prompt = "a blue fox".into();
+    assert!(asked(&mut session).is_empty());
+    assert_eq!(session.prompt_length(), None);
 }

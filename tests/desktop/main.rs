@@ -178,3 +178,26 @@ fn a_dropped_picture_with_an_awkward_name_opens() {
         (changed_pixels(&before, &desktop.screenshot(&window)) > 3_000).then_some(())
     });
 }
+
+/// Where the pointer is known, a picture that is dropped on the row of the source becomes the source.
+#[test]
+fn a_picture_dropped_on_the_source_s_row_is_no_document() {
+    let desktop = Desktop::start(1280, 800);
+    let (_program, window) = start(&desktop);
+    let file = desktop.home().join("source.png");
+    image::RgbImage::from_fn(160, 128, |x, y| image::Rgb([x as u8, y as u8, 200]))
+        .save(&file)
+        .expect("a file");
+    desktop.xdotool(&["mousemove", "--window", &window, "150", "519"]).expect("a pointer");
+    let before = at_rest(&desktop, &window);
+    drag_and_drop::drop_files(desktop.name(), window.parse().expect("a number"), &[&file]);
+    let part = |picture: &image::RgbImage, y: u32, width: u32, height: u32| {
+        image::imageops::crop_imm(picture, 0, y, width, height).to_image()
+    };
+    let after = wait_for("the source's thumbnail", || {
+        let now = desktop.screenshot(&window);
+        (changed_pixels(&part(&before, 500, 290, 60), &part(&now, 500, 290, 60)) > 1_500).then_some(now)
+    });
+    let sheet = changed_pixels(&part(&before, 700, 1280, 100), &part(&after, 700, 1280, 100));
+    assert_eq!(sheet, 0, "nothing lies on the contact sheet");
+}

@@ -202,6 +202,7 @@ pub(crate) fn name(event: &Event) -> String {
         Event::Failed { failure, .. } => format!("failed: {failure}"),
         Event::Cancelled { .. } => "cancelled".into(),
         Event::PreviewFitted { .. } => "fitted".into(),
+        Event::PromptMeasured { .. } => "measured".into(),
         Event::Restarted { .. } => "restarted".into(),
     }
 }

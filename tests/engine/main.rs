@@ -5,5 +5,6 @@
 mod failures;
 mod fake;
 mod made_up_family;
+mod measure;
 mod order;
 mod preview_fit;

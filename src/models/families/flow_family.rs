@@ -124,8 +124,8 @@ pub(super) trait FlowFamily: Send + Sync + Sized + 'static {
         cancel: &CancelToken,
     ) -> Result<<Self::Denoiser as TokenDenoiser>::Context, NetworkError>;
 
-    /// Remarks on parts of a prompt that have no effect, one sentence each.
-    fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String>;
+    /// The tokens of a prompt, and how many of them are used; 0 and 0 where no tokenizer counts them.
+    fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2];
 }
 
 /// All configurations of a model.

@@ -8,6 +8,7 @@ use candle_core::DType;
 
 use super::flow_family::{FlowConfigs, FlowFamily, ModelConfigs};
 use super::flow_profile::{VAE, image_tokens};
+use super::plain_prompt;
 use super::token_denoiser::{Conditioned, TRANSFORMER};
 use super::{ModelFamily, Progress};
 use crate::catalog::ModelProfile;
@@ -20,7 +21,7 @@ use crate::models::{
     Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, budget, memory,
 };
 use crate::networks::{NetworkError, Parameters, Runtime};
-use crate::request::{CancelToken, DecodeChoice, Picture};
+use crate::request::{CancelToken, DecodeChoice, Picture, PromptLength};
 use crate::store::{Checkpoint, ModelFiles};
 use crate::weights::{self, TensorMap, TensorSource};
 
@@ -170,13 +171,21 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
 
     fn remarks_on(&self, conditioning: &Conditioning) -> Vec<String> {
         let guidance = self.profile.guidance;
-        let max_tokens = conditioning.options.max_tokens;
-        let mut remarks = self.family.remarks_on(&conditioning.prompt, max_tokens);
+        let remarks_on = |prompt: &str| {
+            let [tokens, room] = self.family.count(prompt, conditioning.options.max_tokens);
+            plain_prompt::remarks_on(prompt, F::Configs::FAMILY, tokens, room)
+        };
+        let mut remarks = remarks_on(&conditioning.prompt);
         if conditioning.classifier_free_scale(guidance) > 1.0 {
-            remarks.extend(self.family.remarks_on(&conditioning.negative_prompt, max_tokens));
+            remarks.extend(remarks_on(&conditioning.negative_prompt));
         }
         remarks.extend(conditioning.unused(guidance));
         remarks
+    }
+
+    fn prompt_length(&self, prompt: &str) -> Option<PromptLength> {
+        let [tokens, room] = self.family.count(prompt, None);
+        (room > 0).then(|| PromptLength { chunks: vec![tokens], room })
     }
 
     fn check_memory(&self, latent: LatentShape, _: usize) -> Result<(), ModelError> {

@@ -1,7 +1,6 @@
 //! Qwen3's tokenization of prompts as in diffusers' pipelines: the only user message of a chat, in the chat template
 //! with a generation prompt.
 
-use super::plain_prompt;
 use crate::models::text_tokenizer::check_rows;
 use crate::models::{ModelError, TextTokenizer};
 use crate::store::ModelFiles;
@@ -95,13 +94,12 @@ impl Qwen3Reader {
         Ok((ids, pad, count))
     }
 
-    /// Remarks on parts of a prompt that have no effect, one sentence each.
-    pub(super) fn remarks_on(&self, prompt: &str, length: Option<usize>, family: &str) -> Vec<String> {
-        let length = length.unwrap_or(self.length);
-        // A prompt that cannot be tokenized is an error when it is encoded.
+    /// The tokens that a prompt has, and the most that are used. A prompt that cannot be tokenized counts as 0 here and
+    /// is an error when it is encoded.
+    pub(super) fn count(&self, prompt: &str, length: Option<usize>) -> [usize; 2] {
         let count = |text: &str| self.tokenizer.ids(text).map_or(0, |ids| ids.len());
         let template = count(&self.message(""));
         let tokens = count(&self.message(prompt)).saturating_sub(template);
-        plain_prompt::remarks_on(prompt, family, tokens, length.saturating_sub(template))
+        [tokens, length.unwrap_or(self.length).saturating_sub(template)]
     }
 }

@@ -1,4 +1,4 @@
-//! The easel: one large picture with nothing over it, seen in five ways through one lens.
+//! The easel: one large picture, in one of five views, with zoom and pan.
 
 mod probe;
 mod welcome;
@@ -16,7 +16,7 @@ use crate::request::Picture;
 use crate::session::{Action, Document, Lens, Session};
 
 const WHOLE: Rect = Rect { min: Pos2::ZERO, max: Pos2 { x: 1.0, y: 1.0 } };
-/// How long a picture takes to replace its preview, seconds.
+/// How long a picture fades in over its preview, seconds.
 const FIXING: f64 = 0.2;
 
 pub(super) fn easel_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
@@ -62,7 +62,7 @@ pub(super) fn easel_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions:
     response.context_menu(|ui| super::top::export_ui(ui, session, desk, actions));
 }
 
-/// The size at which a document is looked at, pixels; none before there is anything of it.
+/// The size of a document's picture, pixels; `None` before there is anything to show.
 pub(super) fn picture_size(document: &Document) -> Option<Vec2> {
     let size = |(width, height): (usize, usize)| Vec2::new(width as f32, height as f32);
     let of = |picture: &Picture| size((picture.width(), picture.height()));
@@ -72,7 +72,7 @@ pub(super) fn picture_size(document: &Document) -> Option<Vec2> {
     document.file().and_then(|file| file.original.as_ref().or(file.source.as_ref())).map(of)
 }
 
-/// Whether a document can be seen in this way.
+/// Whether a document has this view.
 pub(super) fn has_view(session: &Session, document: &Document, view: View) -> bool {
     match view {
         View::Picture => true,
@@ -83,7 +83,7 @@ pub(super) fn has_view(session: &Session, document: &Document, view: View) -> bo
     }
 }
 
-/// Something is on its way.
+/// An indicator in place of a document that has nothing to show yet.
 fn working_ui(ui: &mut Ui, desk: &Desk, easel: Rect) {
     let middle = Rect::from_center_size(easel.center(), Vec2::new(200.0, 60.0));
     let layout = egui::Layout::top_down(egui::Align::Center);
@@ -91,7 +91,7 @@ fn working_ui(ui: &mut Ui, desk: &Desk, easel: Rect) {
     waiting_ui(&mut ui, desk);
 }
 
-/// Follows the wheel and the hand; gives the lens as it is in this frame.
+/// Zooms and pans by wheel, pinch and drag; returns the lens of this frame.
 fn follow(
     ui: &Ui,
     desk: &Desk,
@@ -158,7 +158,7 @@ fn draw(
     }
 }
 
-/// The true decode, or what there is before it.
+/// Draws the true decode, or before there is one, the preview or the original.
 fn picture_ui(
     ui: &Ui,
     painter: &egui::Painter,
@@ -197,7 +197,7 @@ fn picture_ui(
     painter.image(texture, place, WHOLE, Color32::WHITE.gamma_multiply(shown));
 }
 
-/// How far a picture has replaced its preview. Where the processor draws, it does so at once.
+/// How far a picture has faded in over its preview, 0 to 1. With a software adapter it appears at once.
 fn fixed(ui: &Ui, desk: &mut Desk, picture: usize) -> f32 {
     let now = ui.input(|input| input.time);
     let is_fast = desk.latents.as_ref().is_some_and(|latents| !latents.is_software());
@@ -209,7 +209,7 @@ fn fixed(ui: &Ui, desk: &mut Desk, picture: usize) -> f32 {
             }
             share as f32
         }
-        // Only what was seen as a preview is fixed.
+        // Only a document that was seen as a preview fades in.
         None if is_fast => {
             desk.fixing = Some((picture, now));
             ui.ctx().request_repaint();
@@ -267,7 +267,7 @@ pub(super) fn channel_texture(
     desk.texture(&inspector.adjusted()?, &look)
 }
 
-/// What the picture is held against on the left of a line, the picture on its right.
+/// The original, or the compared document, left of the line, and the picture right of it.
 fn wipe_ui(
     ui: &Ui,
     painter: &egui::Painter,
@@ -312,7 +312,7 @@ fn wipe_ui(
     }
 }
 
-/// The line follows the hand.
+/// Moves the line of the wipe to the pointer while it is dragged.
 fn drag_wipe(ui: &Ui, desk: &mut Desk, response: &Response, place: Rect) {
     let space = ui.input(|input| input.key_down(Key::Space));
     let by_hand = response.dragged_by(egui::PointerButton::Primary) || response.clicked();

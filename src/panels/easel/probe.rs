@@ -11,7 +11,7 @@ use crate::projection::ColourMap;
 use crate::request::Picture;
 use crate::session::{Document, Session};
 
-/// A channel's value, points.
+/// Size of the field of a channel's value, points.
 const VALUE: Vec2 = Vec2 { x: 46.0, y: 20.0 };
 const COLUMNS: usize = 4;
 
@@ -21,7 +21,7 @@ fn at_latent_pixel(share: Vec2, shape: LatentShape) -> [usize; 2] {
     [place(share.x, shape.width), place(share.y, shape.height)]
 }
 
-/// The pixel of a picture at a share of it, and its place.
+/// The place and the colour of the pixel at a share of a picture's width and height.
 fn pixel_at(picture: &Picture, share: Vec2) -> Option<([usize; 2], [u8; 3])> {
     let (width, height) = (picture.width(), picture.height());
     let at = [(share.x * width as f32) as usize, (share.y * height as f32) as usize];

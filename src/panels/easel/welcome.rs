@@ -1,7 +1,8 @@
-//! Before there is anything: what this is, and a way to begin.
+//! Shown on the empty easel: what the program is for, and examples to begin with.
 
 use egui::{Rect, RichText, Ui, Vec2};
 
+use crate::panels::controls::tip;
 use crate::panels::desk::Desk;
 use crate::panels::theme;
 use crate::session::{Action, ModelState, Session, builtin_vocabulary};
@@ -34,7 +35,8 @@ pub(super) fn welcome_ui(
     }
     for example in builtin_vocabulary().examples.iter().take(4) {
         let button = egui::Button::new(example).min_size(Vec2::new(width, 34.0)).truncate();
-        if ui.add_enabled(session.takes_jobs(), button).clicked() {
+        let button = ui.add_enabled(session.takes_jobs(), button);
+        if tip(button, text.example_hint, "").clicked() {
             let mut draft = session.draft().clone();
             draft.prompt.clone_from(example);
             actions.push(Action::Edit(Box::new(draft)));

@@ -1,10 +1,10 @@
-//! A second latent mixed in: any other document's of the same shape.
+//! Mixing in a second latent: that of any other document of the same shape.
 
 use egui::Ui;
 
 use super::heading;
 use crate::latent::{Blend, BlendMode, Latent};
-use crate::panels::controls::{named, rails};
+use crate::panels::controls::{named, rails, tip};
 use crate::panels::desk::Desk;
 use crate::panels::words::title_words;
 use crate::session::{Action, Document, Session, Touch};
@@ -56,7 +56,8 @@ pub(super) fn blend_ui(
         })
         .inner
         .response
-        .on_disabled_hover_text(text.blend_hint);
+        .on_disabled_hover_text(text.blend_hint)
+        .on_hover_text(text.blend_choice_hint);
     named(&combo, text.blend);
     if let Some(blend) = &mut after {
         ui.horizontal(|ui| {
@@ -65,10 +66,14 @@ pub(super) fn blend_ui(
             let slider = ui.add(egui::Slider::new(&mut blend.amount, 0.0..=1.0).fixed_decimals(2));
             named(&slider, text.blend_amount);
             released |= slider.drag_stopped() || slider.lost_focus();
+            tip(slider, text.blend_amount, "");
         });
         ui.horizontal(|ui| {
-            for (mode, name) in [(BlendMode::Lerp, text.lerp), (BlendMode::Slerp, text.slerp)] {
-                released |= ui.radio_value(&mut blend.mode, mode, name).clicked();
+            for (mode, name, why) in [
+                (BlendMode::Lerp, text.lerp, text.lerp_hint),
+                (BlendMode::Slerp, text.slerp, text.slerp_hint),
+            ] {
+                released |= tip(ui.radio_value(&mut blend.mode, mode, name), why, "").clicked();
             }
         });
     }

@@ -1,11 +1,11 @@
-//! A row for each channel: seen, described, and touched. Rows keep their place whatever is done in them.
+//! A row for each channel: its picture, histogram and controls. Rows keep their place whatever is done in them.
 
 use std::fmt::Write as _;
 
 use egui::{Color32, Pos2, Rect, RichText, Sense, Ui, Vec2};
 
 use crate::latent::{Histogram, LatentFormat, LatentShape};
-use crate::panels::controls::{named, rails};
+use crate::panels::controls::{named, rails, tip};
 use crate::panels::desk::{Desk, View};
 use crate::panels::easel::{channel_texture, frame_probed};
 use crate::panels::theme;
@@ -16,7 +16,7 @@ use crate::session::{Action, Document, ExportKind, Session, Touch};
 const ROW: f32 = 60.0;
 const LINE: f32 = 18.0;
 
-/// Whether a change in this frame begins a gesture: a whole drag is one undo, a key press one each.
+/// Whether a change in this frame begins a new edit: a whole drag is one edit, and so is each key press.
 pub(super) fn gesture_begins(ui: &Ui) -> bool {
     ui.input(|input| input.pointer.any_pressed() || !input.pointer.any_down())
 }
@@ -100,10 +100,10 @@ fn tile_ui(
             actions.push(Action::Export(ExportKind::Channel(channel)));
         }
     });
-    response.on_hover_text(figures(document, desk, channel));
+    tip(response, &figures(document, desk, channel), "");
 }
 
-/// What is known of a channel.
+/// The figures of a channel for its tooltip.
 fn figures(document: &Document, desk: &Desk, channel: usize) -> String {
     let text = desk.text;
     let mut lines = format!("{} {channel}", text.channel);
@@ -159,20 +159,24 @@ fn row_ui(
         );
         let room = (ui.available_width() - 56.0).max(20.0);
         histogram_ui(ui, values, limits, Vec2::new(room, LINE));
-        for (on, name, full) in [(&mut after.muted, "M", text.mute), (&mut after.solo, "S", text.solo)] {
+        for (on, name, full, why) in [
+            (&mut after.muted, "M", text.mute, text.mute_hint),
+            (&mut after.solo, "S", text.solo, text.solo_hint),
+        ] {
             let button =
                 egui::Button::selectable(*on, name).min_size(Vec2::new(24.0, LINE)).frame_when_inactive(true);
             let response = ui.add(button);
             named(&response, format!("{full} {channel}"));
-            if response.on_hover_text(full).clicked() {
+            if tip(response, &format!("{full}: {why}"), "").clicked() {
                 *on = !*on;
                 released = true;
             }
         }
     });
-    for (name, value, range) in
-        [(text.gain, &mut after.gain, -2.0..=4.0), (text.offset, &mut after.offset, -3.0..=3.0)]
-    {
+    for (name, why, value, range) in [
+        (text.gain, text.gain_hint, &mut after.gain, -2.0..=4.0),
+        (text.offset, text.offset_hint, &mut after.offset, -3.0..=3.0),
+    ] {
         ui.horizontal(|ui| {
             ui.set_height(LINE);
             let words = RichText::new(name).small().color(theme::quiet(ui.visuals().dark_mode));
@@ -190,6 +194,7 @@ fn row_ui(
             let slider = ui.add(egui::Slider::new(value, range).fixed_decimals(2));
             named(&slider, format!("{name} {channel}"));
             released |= slider.drag_stopped() || slider.lost_focus();
+            tip(slider, why, "");
         });
     }
     if after != before {

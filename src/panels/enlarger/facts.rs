@@ -1,10 +1,10 @@
-//! What is known of a document: what was asked for, what it cost, what the VAE kept.
+//! Facts of a document: its settings, the time it took, and what the VAE kept of an opened picture.
 
 use egui::{RichText, Ui};
 
 use super::heading;
 use crate::catalog::ModelSource;
-use crate::panels::controls::quiet;
+use crate::panels::controls::{quiet, tip};
 use crate::panels::desk::Desk;
 use crate::panels::foot::duration;
 use crate::session::{Action, Document, Reuse};
@@ -24,7 +24,7 @@ pub(super) fn facts_ui(ui: &mut Ui, desk: &Desk, document: &Document, actions: &
         let sampler = facts.sampler.clone().unwrap_or_default();
         rows.extend(facts.steps.map(|steps| (text.steps, format!("{steps} · {sampler}"), "")));
         rows.extend(facts.guidance_scale.map(|scale| (text.guidance, format!("{scale:.1}"), "")));
-        // Ours has a name in each language.
+        // The built-in model has a name in each language.
         let own = document.request().is_some_and(|request| request.model == ModelSource::Builtin);
         let model = if own { Some(text.builtin_model.to_owned()) } else { facts.model.clone() };
         rows.extend(model.map(|model| (text.model, model, "")));
@@ -82,7 +82,7 @@ pub(super) fn facts_ui(ui: &mut Ui, desk: &Desk, document: &Document, actions: &
             for (name, what) in
                 [(text.use_seed, Reuse::Seed), (text.use_prompt, Reuse::Prompt), (text.use_all, Reuse::All)]
             {
-                if ui.button(name).clicked() {
+                if tip(ui.button(name), text.reuse_hint, "").clicked() {
                     actions.push(Action::Reuse(document.id(), what));
                 }
             }

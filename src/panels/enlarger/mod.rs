@@ -1,4 +1,4 @@
-//! The panel beside the picture: every channel of the latent, a blend, what is known of it, and what was done to it.
+//! The enlarger, the panel beside the picture: the latent's channels, a blend, the edit history, and facts.
 
 mod blend;
 mod channels;
@@ -6,11 +6,14 @@ mod facts;
 
 use egui::{RichText, Ui};
 
-use super::controls::{choices, quiet, trailing};
+use super::controls::{Icon, choices, icon_button, named, quiet, tip, trailing};
 use super::desk::Desk;
 use super::theme;
+use super::words::edit_words;
 use crate::request::{DecodeChoice, TileChoice};
-use crate::session::{Action, Document, Framing, InspectorOptions, Limits, ModelState, Session, Touch};
+use crate::session::{
+    Action, Document, Framing, Inspector, InspectorOptions, Limits, ModelState, Session, Touch,
+};
 
 pub(super) fn enlarger_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
@@ -22,7 +25,9 @@ pub(super) fn enlarger_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
             quiet(ui, latent.shape().to_string());
         }
         trailing(ui, "seen", |ui| {
-            ui.menu_button(format!("{} ▾", text.seen), |ui| options_ui(ui, session, desk, actions));
+            let menu =
+                ui.menu_button(format!("{} ▾", text.seen), |ui| options_ui(ui, session, desk, actions));
+            tip(menu.response, text.seen_hint, "");
         });
     });
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -49,7 +54,7 @@ fn heading(ui: &mut Ui, words: &str) {
     ui.label(RichText::new(words).family(theme::strong()));
 }
 
-/// How channels are seen.
+/// The menu for how channels are coloured.
 fn options_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     let mut options: InspectorOptions = session.options();
@@ -70,7 +75,7 @@ fn options_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Act
     }
 }
 
-/// Undo, redo, as it came; and decoding another way.
+/// Undo, redo, reset, the list of edits, and other ways to decode.
 fn history_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, actions: &mut Vec<Action>) {
     let text = desk.text;
     let inspector = document.inspector();
@@ -79,24 +84,58 @@ fn history_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, 
         ui.spacing_mut().item_spacing.x = 4.0;
         ui.spacing_mut().button_padding.x = 7.0;
         let [can_undo, can_redo] = inspector.can_undo_redo();
-        for (able, name, keys, touch) in [
-            (can_undo, text.undo, "Ctrl+Z", Touch::Undo),
-            (can_redo, text.redo, "Ctrl+Shift+Z", Touch::Redo),
-            (!inspector.adjustments.is_none(), text.reset, "", Touch::Reset),
+        for (able, icon, name, keys, touch) in [
+            (can_undo, Icon::Undo, text.undo, "Ctrl+Z", Touch::Undo),
+            (can_redo, Icon::Redo, text.redo, "Ctrl+Shift+Z", Touch::Redo),
         ] {
-            let response = ui.add_enabled(able, egui::Button::new(name));
-            let response = if keys.is_empty() { response } else { response.on_hover_text(keys) };
-            if response.clicked() {
+            let button = ui.add_enabled_ui(able, |ui| icon_button(ui, icon, None, 28.0, name, keys)).inner;
+            if button.clicked() {
                 actions.push(Action::Touch(touch));
             }
         }
+        ui.add_enabled_ui(can_undo || can_redo, |ui| {
+            let menu = ui.menu_button("▾", |ui| edits_ui(ui, desk, inspector, actions));
+            named(&menu.response, text.edits);
+            tip(menu.response, text.edits_hint, "");
+        });
+        let reset = ui.add_enabled(!inspector.adjustments.is_none(), egui::Button::new(text.reset));
+        if tip(reset, text.reset_hint, "").clicked() {
+            actions.push(Action::Touch(Touch::Reset));
+        }
         if !document.is_drawing() {
-            ui.menu_button(format!("{} ▾", text.decode), |ui| decode_ui(ui, session, desk, actions));
+            let menu =
+                ui.menu_button(format!("{} ▾", text.decode), |ui| decode_ui(ui, session, desk, actions));
+            tip(menu.response, text.decode_hint, "");
         }
     });
 }
 
-/// What the VAE makes of the latent, as usual or another way.
+/// All edits, oldest first. The marked one is the last in effect; a click on another goes there.
+fn edits_ui(ui: &mut Ui, desk: &Desk, inspector: &Inspector, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let (edits, in_effect) = inspector.edits();
+    let quiet = theme::quiet(ui.visuals().dark_mode);
+    ui.set_min_width(180.0);
+    egui::ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
+        let names = edits.iter().map(|edit| edit_words(*edit, text));
+        for (place, name) in std::iter::once(text.edits_start.to_owned()).chain(names).enumerate() {
+            let mut words = RichText::new(name);
+            if place > in_effect {
+                words = words.color(quiet);
+            }
+            let row = ui.add(egui::Button::selectable(place == in_effect, words));
+            if place == in_effect {
+                row.scroll_to_me(None);
+            }
+            if row.clicked() {
+                actions.push(Action::Touch(Touch::GoTo(place)));
+                ui.close();
+            }
+        }
+    });
+}
+
+/// The menu of ways to decode the latent.
 fn decode_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     let tiles = |tiles| DecodeChoice { tiles: Some(tiles), in_f32: false };
@@ -115,7 +154,7 @@ fn decode_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Acti
     }
 }
 
-/// How a file was opened.
+/// How an opened picture was fitted to latent pixels, and the colour behind transparency.
 fn file_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, actions: &mut Vec<Action>) {
     let text = desk.text;
     let Some(file) = document.file() else { return };
@@ -132,8 +171,8 @@ fn file_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, act
         let from = format!("{}×{}", source.width(), source.height());
         quiet(ui, format!("{from} → {}×{}", original.width(), original.height()));
         ui.horizontal(|ui| {
-            ui.radio_value(&mut options.framing, Framing::Crop, text.crop);
-            ui.radio_value(&mut options.framing, Framing::Pad, text.pad);
+            tip(ui.radio_value(&mut options.framing, Framing::Crop, text.crop), text.framing_crop_hint, "");
+            tip(ui.radio_value(&mut options.framing, Framing::Pad, text.pad), text.framing_pad_hint, "");
         });
     }
     if file.transparent {
@@ -141,7 +180,7 @@ fn file_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, act
         ui.horizontal(|ui| {
             for (colour, name) in [([255; 3], text.white), ([128; 3], text.middle_grey), ([0; 3], text.black)]
             {
-                ui.radio_value(&mut options.background, colour, name);
+                tip(ui.radio_value(&mut options.background, colour, name), text.background_hint, "");
             }
         });
     }

@@ -5,8 +5,7 @@ mod profile;
 use candle_core::Tensor;
 
 use self::profile::{Configs, MAX_TOKENS, TEXT, TOKENIZER};
-use super::flow_family::{FlowConfigs as _, FlowFamily};
-use super::plain_prompt;
+use super::flow_family::FlowFamily;
 use super::t5_reader::T5Reader;
 use super::token_denoiser::{Times, TokenDenoiser};
 use crate::models::{Conditioning, ModelError};
@@ -72,9 +71,8 @@ impl FlowFamily for Chroma {
         transformer.context(states)
     }
 
-    fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
-        let [tokens, room] = self.0.count(prompt, max_tokens);
-        plain_prompt::remarks_on(prompt, Configs::FAMILY, tokens, room)
+    fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2] {
+        self.0.count(prompt, max_tokens)
     }
 }
 

@@ -73,8 +73,8 @@ impl FlowFamily for Flux {
         transformer.context(states, pooled, conditioning.guidance_scale)
     }
 
-    fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
-        self.0.remarks_on(prompt, max_tokens)
+    fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2] {
+        self.0.count(prompt, max_tokens)
     }
 }
 

@@ -4,7 +4,6 @@ use candle_core::Tensor;
 
 use super::super::clip_reader::ClipReader;
 use super::super::flow_family::FlowConfigs as _;
-use super::super::plain_prompt;
 use super::super::t5_reader::T5Reader;
 use super::profile::{Configs, TEXT_PARTS, TOKENIZERS};
 use crate::models::ModelError;
@@ -32,9 +31,8 @@ impl TextEncoders {
         Ok(Self { clip, t5: T5Reader::open(files, TOKENIZERS[1], configs.prompt_tokens())? })
     }
 
-    /// Remarks on parts of a prompt that have no effect, one sentence each.
-    pub(super) fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
-        let [tokens, room] = self.t5.count(prompt, max_tokens);
-        plain_prompt::remarks_on(prompt, Configs::FAMILY, tokens, room)
+    /// The tokens of a prompt, and how many of them are used.
+    pub(super) fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2] {
+        self.t5.count(prompt, max_tokens)
     }
 }

@@ -5,7 +5,7 @@ mod profile;
 use candle_core::Tensor;
 
 use self::profile::{Configs, MAX_TOKENS, TEXT, TEXT_LAYERS, TOKENIZER, WINDOW};
-use super::flow_family::{FlowConfigs as _, FlowFamily};
+use super::flow_family::FlowFamily;
 use super::qwen3_reader::{MAY_THINK, Qwen3Reader};
 use super::token_denoiser::{Times, TokenDenoiser};
 use crate::models::{Conditioning, ModelError};
@@ -85,8 +85,8 @@ impl FlowFamily for Flux3 {
         transformer.context(states)
     }
 
-    fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
-        self.0.remarks_on(prompt, max_tokens, Configs::FAMILY)
+    fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2] {
+        self.0.count(prompt, max_tokens)
     }
 }
 

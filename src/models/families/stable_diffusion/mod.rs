@@ -22,7 +22,7 @@ use crate::models::{
 };
 use crate::networks::unet::UNet;
 use crate::networks::{Parameters, Runtime};
-use crate::request::{CancelToken, DecodeChoice, Picture};
+use crate::request::{CancelToken, DecodeChoice, Picture, PromptLength};
 use crate::store::Checkpoint;
 use crate::weights;
 
@@ -157,6 +157,10 @@ impl LatentDiffusionModel for StableDiffusion {
 
     fn scheduler_config(&self) -> &SchedulerConfig {
         &self.configs.scheduler
+    }
+
+    fn prompt_length(&self, prompt: &str) -> Option<PromptLength> {
+        self.text.prompt_length(prompt)
     }
 
     fn check_memory(&self, latent: LatentShape, batch: usize) -> Result<(), ModelError> {

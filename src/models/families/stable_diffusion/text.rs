@@ -9,12 +9,12 @@ use candle_core::{D, Tensor};
 use super::profile::{Configs, ENCODERS};
 use crate::models::added_tokens::AddedTokens;
 use crate::models::embeddings::{self, LearnedWord};
-use crate::models::prompt::{Chunk, chunks, empty_chunk, weighted};
+use crate::models::prompt::{Chunk, chunks, empty_chunk, prompt_length, weighted};
 use crate::models::tokenizer::guarded;
 use crate::models::{ModelError, PromptTokenizer};
 use crate::networks::clip::{ClipText, ClipTextConfig};
 use crate::networks::{Parameters, Runtime};
-use crate::request::CancelToken;
+use crate::request::{CancelToken, PromptLength};
 use crate::store::ModelFiles;
 use crate::weights::TensorSource;
 
@@ -73,6 +73,13 @@ impl TextEncoders {
         remarks.extend(embeddings::add(words, &mut each.collect::<Vec<_>>())?);
         let zeros_for_empty = configs.zeros_for_empty;
         Ok((Self { encoders, files: files.clone(), zeros_for_empty }, added, remarks))
+    }
+
+    /// How long a prompt is for the first encoder; the other one has the same vocabulary.
+    pub(super) fn prompt_length(&self, prompt: &str) -> Option<PromptLength> {
+        let Encoder { tokenizer, config, .. } = self.encoders.first()?;
+        let length = config.max_position_embeddings;
+        guarded(&self.files, || prompt_length(prompt, tokenizer, length)).ok()
     }
 
     /// Encodes a negative prompt and a prompt, in this order. `clip_skip`: [`PromptOptions::clip_skip`]; without it the

@@ -69,8 +69,8 @@ impl FlowFamily for StableDiffusion3 {
         transformer.context(states, pooled)
     }
 
-    fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
-        self.0.remarks_on(prompt, max_tokens)
+    fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2] {
+        self.0.count(prompt, max_tokens)
     }
 }
 

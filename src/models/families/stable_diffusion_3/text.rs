@@ -6,8 +6,6 @@
 use candle_core::{D, Tensor};
 
 use super::super::clip_reader::ClipReader;
-use super::super::flow_family::FlowConfigs as _;
-use super::super::plain_prompt;
 use super::super::t5_reader::T5Reader;
 use super::profile::{CLIP_PARTS, Configs, T5, T5_LENGTH, TOKENIZERS};
 use crate::models::ModelError;
@@ -73,9 +71,8 @@ impl TextEncoders {
         Ok(Embedded { states: Tensor::cat(&[clip_states, t5_states], 1)?, pooled })
     }
 
-    /// Remarks on parts of a prompt that have no effect, one sentence each.
-    pub(super) fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
-        let [tokens, room] = self.t5.as_ref().map_or([0, 0], |t5| t5.count(prompt, max_tokens));
-        plain_prompt::remarks_on(prompt, Configs::FAMILY, tokens, room)
+    /// The tokens of a prompt, and how many of them T5 uses; 0 and 0 without T5.
+    pub(super) fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2] {
+        self.t5.as_ref().map_or([0, 0], |t5| t5.count(prompt, max_tokens))
     }
 }

@@ -5,7 +5,7 @@ mod profile;
 use candle_core::Tensor;
 
 use self::profile::{Configs, MAX_TOKENS, TEXT, TOKENIZER};
-use super::flow_family::{FlowConfigs as _, FlowFamily};
+use super::flow_family::FlowFamily;
 use super::qwen3_reader::{MAY_THINK, Qwen3Reader};
 use super::token_denoiser::{Times, TokenDenoiser};
 use crate::models::{Conditioning, ModelError};
@@ -76,8 +76,8 @@ impl FlowFamily for ZImage {
         transformer.context(states, cancel)
     }
 
-    fn remarks_on(&self, prompt: &str, max_tokens: Option<usize>) -> Vec<String> {
-        self.reader.remarks_on(prompt, max_tokens, Configs::FAMILY)
+    fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2] {
+        self.reader.count(prompt, max_tokens)
     }
 }
 
