@@ -50,6 +50,8 @@ pub struct PromptFeatures {
     pub true_guidance: bool,
     /// Whether the network has size conditioning (Stable Diffusion XL).
     pub size_conditions: bool,
+    /// Layers that skip-layer guidance can skip; 0 in models without it.
+    pub skip_layers: usize,
 }
 
 /// A model's identity, capabilities and defaults, known once its configuration was read.

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use super::numbers;
 use crate::catalog::{ImageSize, ModelParts, ModelSource, PredictionType, SamplerKind, ScheduleKind};
 use crate::engine::EngineSettings;
-use crate::request::{DeviceChoice, DtypeChoice, NoiseLevels, PromptOptions, Seed, TileChoice};
+use crate::request::{DeviceChoice, DtypeChoice, LayerSet, NoiseLevels, PromptOptions, Seed, TileChoice};
 
 /// Safelight: watch a latent image develop. Without a command it opens its window.
 #[derive(Debug, Parser)]
@@ -220,6 +220,18 @@ pub(super) struct GenerateArguments {
     /// Stable Diffusion XL: the size of the imagined result [default: the picture's].
     #[arg(long, value_name = "WxH", allow_hyphen_values = true, value_parser = PromptOptions::size_of)]
     pub(super) target_size: Option<ImageSize>,
+    /// Stable Diffusion 3.5: lead away from a prediction without these layers, such as 7,8,9 (skip-layer guidance).
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = LayerSet::of_typed)]
+    pub(super) skip_layers: Option<LayerSet>,
+    /// Scale of skip-layer guidance.
+    #[arg(long, default_value_t = 2.8, value_name = "F", allow_hyphen_values = true, value_parser = numbers::guidance_scale, requires = "skip_layers")]
+    pub(super) skip_scale: f64,
+    /// Fraction of the run after which skip-layer guidance begins.
+    #[arg(long, default_value_t = 0.01, value_name = "F", allow_hyphen_values = true, value_parser = numbers::share, requires = "skip_layers")]
+    pub(super) skip_start: f64,
+    /// Fraction of the run after which skip-layer guidance ends.
+    #[arg(long, default_value_t = 0.2, value_name = "F", allow_hyphen_values = true, value_parser = numbers::share, requires = "skip_layers")]
+    pub(super) skip_end: f64,
     /// Fraction of the noise added again at each step, for samplers with this option [default: the sampler's].
     #[arg(long, value_name = "F", allow_hyphen_values = true, value_parser = numbers::share)]
     pub(super) eta: Option<f64>,

@@ -17,7 +17,9 @@ use crate::formats::latent_file::{LatentFacts, LatentQuantity, write_latent};
 use crate::formats::metadata::GenerationFacts;
 use crate::formats::picture::{ReadOptions, WriteOptions, read_picture};
 use crate::latent::Latent;
-use crate::request::{GenerationDraft, GenerationRequest, InitImage, PromptOptions, SamplingOptions};
+use crate::request::{
+    GenerationDraft, GenerationRequest, InitImage, PromptOptions, SamplingOptions, SkipLayers,
+};
 
 /// The files of a picture and its latent.
 struct Paths {
@@ -80,6 +82,12 @@ pub(super) fn run(arguments: &GenerateArguments, output: &mut Output) -> anyhow:
         original_size: arguments.original_size,
         crop: arguments.crop,
         target_size: arguments.target_size,
+        skip_layers: arguments.skip_layers.map(|layers| SkipLayers {
+            layers,
+            scale: arguments.skip_scale,
+            start: arguments.skip_start,
+            end: arguments.skip_end,
+        }),
     };
     draft.init_image = init_image;
 

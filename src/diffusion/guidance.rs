@@ -6,6 +6,7 @@ use super::combine::combine;
 use super::{Denoiser, DiffusionError, NoiseLevel, denoised_from_output};
 use crate::catalog::PredictionType;
 use crate::latent::Latent;
+use crate::request::SkipLayers;
 
 /// The prompts that a network call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,14 @@ pub struct Prediction {
 pub trait DenoisingNetwork {
     /// Is told the timestep that the next predictions' step leads to; networks that are flow maps take it.
     fn set_target(&mut self, _timestep: f64) {}
+
+    /// The output for the prompt without the layers of skip-layer guidance; with all of them in networks without it.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
+    fn predict_skipping(&mut self, noisy: &Latent, timestep: f64) -> Result<Latent, DiffusionError> {
+        Ok(self.predict(noisy, timestep, Branch::Conditional)?.conditional)
+    }
 
     /// The raw output for `noisy` (model space, as the sampler holds it) at a training timestep, which may
     /// be fractional.
@@ -60,6 +69,28 @@ pub struct GuidedDenoiser<'a> {
     pub guidance_scale: f64,
     /// How far the guided prediction is scaled back to the spread of the prompt's own, 0..=1; 0 is not at all.
     pub guidance_rescale: f64,
+    /// Skip-layer guidance, on top of the other.
+    pub skip_layers: Option<SkipLayers>,
+    /// Its scale at the current step; 0 is off.
+    skip_scale: f64,
+}
+
+impl<'a> GuidedDenoiser<'a> {
+    /// A network with classifier-free guidance of this scale.
+    pub fn new(
+        network: &'a mut dyn DenoisingNetwork,
+        prediction: PredictionType,
+        guidance_scale: f64,
+    ) -> Self {
+        Self {
+            network,
+            prediction,
+            guidance_scale,
+            guidance_rescale: 0.0,
+            skip_layers: None,
+            skip_scale: 0.0,
+        }
+    }
 }
 
 /// Scales a guided prediction towards the standard deviation of `conditional` (Lin et al. 2023,
@@ -86,8 +117,10 @@ fn is_guided(guidance_scale: f64) -> bool {
 }
 
 impl Denoiser for GuidedDenoiser<'_> {
-    fn set_target(&mut self, level: NoiseLevel) {
-        self.network.set_target(level.timestep);
+    fn begin_step(&mut self, index: usize, steps: usize, target: NoiseLevel) {
+        self.network.set_target(target.timestep);
+        let is_on = |skip: &SkipLayers| skip.is_on(index, steps);
+        self.skip_scale = self.skip_layers.filter(is_on).map_or(0.0, |skip| skip.scale);
     }
 
     fn denoise(&mut self, noisy: &Latent, level: NoiseLevel) -> Result<Latent, DiffusionError> {
@@ -96,7 +129,13 @@ impl Denoiser for GuidedDenoiser<'_> {
         let output = match negative {
             Some(negative) => {
                 let guided = classifier_free(&conditional, &negative, self.guidance_scale);
-                rescaled(guided, &conditional, self.guidance_rescale)
+                let mut guided = rescaled(guided, &conditional, self.guidance_rescale);
+                if self.skip_scale != 0.0 {
+                    let skipped = self.network.predict_skipping(noisy, level.timestep)?;
+                    let scale = self.skip_scale;
+                    guided = combine(&[(1.0, &guided), (scale, &conditional), (-scale, &skipped)]);
+                }
+                guided
             }
             None => conditional,
         };

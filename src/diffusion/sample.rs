@@ -75,7 +75,7 @@ pub fn sample(
             return Err(DiffusionError::Cancelled);
         }
         let clock = Instant::now();
-        denoiser.set_target(step.to);
+        denoiser.begin_step(index, steps.len(), step.to);
         let done = rule.step(denoiser, &noisy, *step, &mut noise)?;
         for (latent, stage) in
             [(&done.denoised, "the network's prediction"), (&done.noisy, "the sampler's step")]

@@ -55,9 +55,9 @@ pub(super) fn generate(
         let mut network = model
             .condition(&conditioning, cancel)
             .map_err(|error| JobError::from_model(Task::EncodePrompt, error))?;
-        let guidance_rescale = options.guidance_rescale;
-        let mut denoiser =
-            GuidedDenoiser { network: &mut *network, prediction, guidance_scale, guidance_rescale };
+        let mut denoiser = GuidedDenoiser::new(&mut *network, prediction, guidance_scale);
+        denoiser.guidance_rescale = options.guidance_rescale;
+        denoiser.skip_layers = request.prompt_options.skip_layers;
         stage(Stage::Sampling);
         let (schedule, seed) = (&schedule, request.seed);
         let mut reached = Trajectory::default();

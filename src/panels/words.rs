@@ -270,6 +270,14 @@ fn draft_words(error: &DraftError, language: Language) -> String {
         DraftError::TrueGuidance(scale) => {
             format!("실제 가이던스 {scale}: 0부터 {}까지 고르세요.", GenerationDraft::MAX_GUIDANCE_SCALE)
         }
+        DraftError::SkippedLayer { layer, max } => {
+            format!("건너뛸 수 없는 층 {layer}: 0부터 {max}까지 고르세요.")
+        }
+        DraftError::SkipScale(scale) => format!(
+            "층 건너뛰기 가이던스 {scale}: 0부터 {}까지 고르세요.",
+            GenerationDraft::MAX_GUIDANCE_SCALE
+        ),
+        DraftError::SkipRange(at) => format!("층 건너뛰기 구간 {at}: 0부터 1까지 고르세요."),
         DraftError::NoSuchOption(option) => format!("이 모델에는 없는 설정입니다({option}). 비우세요."),
         DraftError::Strength(strength) => format!("강도 {strength}: 0부터 1까지 고르세요."),
         DraftError::NothingToDo { strength, steps } => {

@@ -128,6 +128,23 @@ pub enum DraftError {
         max = GenerationDraft::MAX_GUIDANCE_SCALE
     )]
     TrueGuidance(f64),
+    /// A layer that the model does not have.
+    #[error("layer {layer} cannot be skipped: choose from 0 to {max}")]
+    SkippedLayer {
+        /// The layer of the draft.
+        layer: usize,
+        /// The last layer.
+        max: usize,
+    },
+    /// A scale of skip-layer guidance that is not a number or out of bounds.
+    #[error(
+        "a scale of skip-layer guidance of {0} is not possible: choose from 0 to {max}",
+        max = GenerationDraft::MAX_GUIDANCE_SCALE
+    )]
+    SkipScale(f64),
+    /// A beginning or an end of skip-layer guidance outside 0..=1.
+    #[error("skip-layer guidance cannot begin or end at {0}: choose from 0 to 1 of the run")]
+    SkipRange(f64),
     /// An option of prompt encoding or guidance that the model does not have.
     #[error("this model has no {0}: leave it out")]
     NoSuchOption(&'static str),
@@ -261,6 +278,20 @@ impl GenerationDraft {
                 return Err(DraftError::TrueGuidance(scale));
             }
         }
+        if let Some(skip) = options.skip_layers {
+            if has.skip_layers == 0 {
+                return Err(DraftError::NoSuchOption("skip-layer guidance"));
+            }
+            if let Some(layer) = skip.layers.iter().find(|layer| *layer >= has.skip_layers) {
+                return Err(DraftError::SkippedLayer { layer, max: has.skip_layers - 1 });
+            }
+            if !(0.0..=Self::MAX_GUIDANCE_SCALE).contains(&skip.scale) {
+                return Err(DraftError::SkipScale(skip.scale));
+            }
+            if let Some(fraction) = [skip.start, skip.end].into_iter().find(|at| !(0.0..=1.0).contains(at)) {
+                return Err(DraftError::SkipRange(fraction));
+            }
+        }
         if options.has_size_conditions() && !has.size_conditions {
             return Err(DraftError::NoSuchOption("size conditioning (original size, crop, target size)"));
         }
@@ -317,6 +348,7 @@ mod tests {
     use super::*;
     use crate::catalog::{GuidanceKind, ModelDefaults, PredictionType, PromptFeatures, StepLimits};
     use crate::latent::LatentFormat;
+    use crate::request::{LayerSet, SkipLayers};
 
     fn profile() -> ModelProfile {
         ModelProfile {
@@ -436,6 +468,7 @@ mod tests {
             max_tokens: Some(512),
             true_guidance: true,
             size_conditions: true,
+            skip_layers: 24,
         };
         let refused = |options: PromptOptions, prompt_features| {
             let profile = ModelProfile { prompt_features, ..profile() };
@@ -462,6 +495,16 @@ mod tests {
             let error = refused(options, PromptFeatures::default()).unwrap();
             assert!(error.starts_with("this model has no"), "{error}");
         }
+        let skipping = |typed| PromptOptions {
+            skip_layers: Some(SkipLayers::new(LayerSet::of_typed(typed).unwrap())),
+            ..none()
+        };
+        assert_eq!(refused(skipping("7,8,23"), has), None);
+        assert_eq!(
+            refused(skipping("7,24"), has).unwrap(),
+            "layer 24 cannot be skipped: choose from 0 to 23"
+        );
+        assert!(refused(skipping("1"), PromptFeatures::default()).unwrap().contains("no skip-layer"));
         let cropped = PromptOptions { crop: [0, 8], ..none() };
         assert_eq!(refused(cropped, has), None);
         assert!(refused(cropped, PromptFeatures::default()).unwrap().contains("size conditioning"));

@@ -12,6 +12,7 @@ mod prompt_length;
 mod prompt_options;
 mod sampling_options;
 mod seed;
+mod skip_layers;
 mod tile_choice;
 
 pub use cancel::CancelToken;
@@ -23,4 +24,5 @@ pub use prompt_length::PromptLength;
 pub use prompt_options::PromptOptions;
 pub use sampling_options::{NoiseLevels, SamplingOptions};
 pub use seed::{Seed, SeedError};
+pub use skip_layers::{LayerSet, SkipLayers};
 pub use tile_choice::TileChoice;

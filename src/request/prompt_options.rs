@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::SkipLayers;
 use crate::catalog::ImageSize;
 
 /// How a prompt is encoded and how it guides, where not as the model's authors suggest.
@@ -19,6 +20,8 @@ pub struct PromptOptions {
     pub crop: [usize; 2],
     /// The size of the imagined result.
     pub target_size: Option<ImageSize>,
+    /// Skip-layer guidance (Stable Diffusion 3.5).
+    pub skip_layers: Option<SkipLayers>,
 }
 
 impl PromptOptions {

@@ -66,7 +66,7 @@ fn the_noise_levels_of_a_schedule_can_be_named_one_by_one() {
 fn values_that_cannot_be_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.png");
-    let refusals: [(&[&str], &str); 12] = [
+    let refusals: [(&[&str], &str); 15] = [
         (&["--sigmas", "1,5"], "use falling numbers"),
         (&["--sigmas", "a"], "is not a number"),
         (&["--sigmas", "5,1", "--steps", "2"], "cannot be used with"),
@@ -79,6 +79,9 @@ fn values_that_cannot_be_are_refused() {
         (&["--true-guidance-scale", "3"], "this model has no true guidance scale"),
         (&["--original-size", "64"], "use a width and a height"),
         (&["--crop", "1,1"], "this model has no size conditioning"),
+        (&["--skip-layers", "7"], "this model has no skip-layer guidance"),
+        (&["--skip-layers", "x"], "‘x’ is not a layer"),
+        (&["--skip-scale", "2"], "--skip-layers"),
     ];
     for (options, sentence) in refusals {
         fails_with(&arguments(SMALL, &file, options), sentence);

@@ -57,12 +57,7 @@ impl Drawing<'_> {
         let asked = conditioning(self.prompt, self.negative_prompt, self.guidance_scale);
         let conditioning = Conditioning { options: self.options, ..asked };
         let mut network = model.condition(&conditioning, &cancel)?;
-        let mut denoiser = GuidedDenoiser {
-            network: &mut *network,
-            prediction,
-            guidance_scale: self.guidance_scale,
-            guidance_rescale: 0.0,
-        };
+        let mut denoiser = GuidedDenoiser::new(&mut *network, prediction, self.guidance_scale);
         let schedule = Schedule::new(&config, self.sampler, ScheduleKind::Model, self.steps).unwrap();
         let run = Run {
             denoiser: &mut denoiser,

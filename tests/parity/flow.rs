@@ -9,7 +9,9 @@ use safelight::models::{Conditioning, LatentDiffusionModel, ModelSettings, TextT
 use safelight::networks::qwen3::{Padding, Qwen3Config, Qwen3Encoder};
 use safelight::networks::t5::{T5Config, T5Encoder};
 use safelight::networks::{Parameters, Runtime};
-use safelight::request::{CancelToken, DecodeChoice, DeviceChoice, Picture, PromptOptions, Seed};
+use safelight::request::{
+    CancelToken, DecodeChoice, DeviceChoice, LayerSet, Picture, PromptOptions, Seed, SkipLayers,
+};
 use safelight::store::ModelFiles;
 
 use super::common::fixtures::{Tensors, fixture, tensors};
@@ -46,8 +48,8 @@ fn run(
     let cancel = CancelToken::new();
     let mut network = model.condition(conditioning, &cancel).unwrap();
     let guidance_scale = conditioning.classifier_free_scale(guidance);
-    let mut denoiser =
-        GuidedDenoiser { network: &mut *network, prediction, guidance_scale, guidance_rescale: 0.0 };
+    let mut denoiser = GuidedDenoiser::new(&mut *network, prediction, guidance_scale);
+    denoiser.skip_layers = conditioning.options.skip_layers;
     let schedule = Schedule::new(&config, SamplerKind::Euler, ScheduleKind::Model, steps).unwrap();
     let run = Run {
         denoiser: &mut denoiser,
@@ -311,6 +313,20 @@ fn stable_diffusion_3_5_agrees_with_diffusers() {
     let large = Latent::zeros(LatentShape::new(16, 26, 8));
     let error = network.predict(&large, 500.0, Branch::Conditional).unwrap_err().to_string();
     assert!(error.contains("choose a smaller picture"), "{error}");
+}
+
+#[test]
+fn skip_layer_guidance_agrees_with_diffusers() {
+    let folder = sd3();
+    let mut model = opened(folder.path());
+    let expected = &tensors(&fixture("prompt_options.safetensors"))["sd3_skipping_layer_1"];
+    let shape = latent(expected).shape();
+    let layers = LayerSet::of_typed("1").unwrap();
+    let skip = SkipLayers { scale: 1.7, end: 0.8, ..SkipLayers::new(layers) };
+    let options = PromptOptions { skip_layers: Some(skip), ..PromptOptions::default() };
+    let asked = Conditioning { options, ..guided("a red fox in the snow") };
+    let (_, last) = run(&mut *model, &asked, shape, 4, Start::Noise(shape));
+    close("sd3: skip-layer guidance", last.values(), &expected.1, RUN);
 }
 
 #[test]

@@ -58,8 +58,7 @@ fn guidance_asks_for_the_negative_prompt_only_above_one() {
     let mut network = Network(Vec::new());
     for (guidance_scale, expected) in [(0.0, 1.0), (0.5, 1.0), (1.0, 1.0), (2.0, -1.0)] {
         let prediction = PredictionType::Sample;
-        let mut denoiser =
-            GuidedDenoiser { network: &mut network, prediction, guidance_scale, guidance_rescale: 0.0 };
+        let mut denoiser = GuidedDenoiser::new(&mut network, prediction, guidance_scale);
         assert_eq!(denoiser.denoise(&noisy, level).unwrap().values(), [expected], "{guidance_scale}");
     }
     let [conditional, both] = [Branch::Conditional, Branch::Both];
@@ -81,8 +80,9 @@ fn guidance_is_scaled_back_to_the_spread_of_the_prompt_s_prediction() {
     let level = NoiseLevel { alpha: 0.0, sigma: 1.0, timestep: 999.0 };
     for (guidance_rescale, expected) in [(0.0, [9.0, 3.0]), (1.0, [3.0, 1.0]), (0.5, [6.0, 2.0])] {
         let prediction = PredictionType::Sample;
-        let mut denoiser =
-            GuidedDenoiser { network: &mut Network, prediction, guidance_scale: 3.0, guidance_rescale };
+        let mut network = Network;
+        let mut denoiser = GuidedDenoiser::new(&mut network, prediction, 3.0);
+        denoiser.guidance_rescale = guidance_rescale;
         let found = denoiser.denoise(&noisy, level).unwrap();
         assert_eq!(found.values(), expected, "{guidance_rescale}");
     }

@@ -6,8 +6,8 @@ use crate::latent::Latent;
 
 /// What a sampler calls. It takes care of prediction type and guidance.
 pub trait Denoiser {
-    /// Is told the noise level that a step leads to, before its calls; only flow maps use it.
-    fn set_target(&mut self, _level: NoiseLevel) {}
+    /// Is told, before the calls of a step, which of how many it is, counted from 0, and the noise level that it leads to.
+    fn begin_step(&mut self, _index: usize, _steps: usize, _target: NoiseLevel) {}
 
     /// x̂₀ for the latent `noisy` at this level.
     ///

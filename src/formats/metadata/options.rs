@@ -1,7 +1,7 @@
 //! Further settings of sampling as keys and values in a picture's file.
 
 use crate::catalog::ImageSize;
-use crate::request::{NoiseLevels, PromptOptions, SamplingOptions};
+use crate::request::{NoiseLevels, PromptOptions, SamplingOptions, SkipLayers};
 
 const ETA: &str = "Eta";
 const GUIDANCE_RESCALE: &str = "CFG rescale";
@@ -13,7 +13,8 @@ const MAX_TOKENS: &str = "Max tokens";
 const ORIGINAL_SIZE: &str = "Original size";
 const CROP: &str = "Crop";
 const TARGET_SIZE: &str = "Target size";
-const KEYS: [&str; 10] = [
+const SKIP_LAYERS: &str = "Skip layers";
+const KEYS: [&str; 11] = [
     ETA,
     GUIDANCE_RESCALE,
     SHIFT,
@@ -24,13 +25,16 @@ const KEYS: [&str; 10] = [
     ORIGINAL_SIZE,
     CROP,
     TARGET_SIZE,
+    SKIP_LAYERS,
 ];
 
 /// The keys and values of the options that are not left to the sampler and the model.
 pub(super) fn pairs_of(options: &SamplingOptions, prompt: &PromptOptions) -> Vec<(String, String)> {
     let SamplingOptions { eta, guidance_rescale, shift, levels } = options;
     let rescale = Some(*guidance_rescale).filter(|share| *share != 0.0);
-    let PromptOptions { true_guidance_scale, max_tokens, original_size, crop, target_size, .. } = prompt;
+    let PromptOptions {
+        true_guidance_scale, max_tokens, original_size, crop, target_size, skip_layers, ..
+    } = prompt;
     let numbers =
         [(ETA, *eta), (GUIDANCE_RESCALE, rescale), (SHIFT, *shift), (TRUE_GUIDANCE, *true_guidance_scale)];
     let mut pairs: Vec<(String, String)> = numbers
@@ -52,9 +56,16 @@ pub(super) fn pairs_of(options: &SamplingOptions, prompt: &PromptOptions) -> Vec
         (ORIGINAL_SIZE, original_size.map(size)),
         (CROP, (*crop != [0; 2]).then(|| format!("{} {}", crop[0], crop[1]))),
         (TARGET_SIZE, target_size.map(size)),
+        (SKIP_LAYERS, skip_layers.map(|skip| skipped(&skip))),
     ];
     pairs.extend(texts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     pairs
+}
+
+/// Layers, scale, start and end.
+fn skipped(skip: &SkipLayers) -> String {
+    let layers: Vec<String> = skip.layers.iter().map(|layer| layer.to_string()).collect();
+    format!("{} x {} {}-{}", layers.join(" "), skip.scale, skip.start, skip.end)
 }
 
 /// Whether a key is that of an option.

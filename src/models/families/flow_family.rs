@@ -63,6 +63,11 @@ pub(super) trait FlowConfigs: Send + Sync + Sized + 'static {
     /// The width of a token in the transformer.
     fn width(&self) -> usize;
 
+    /// Layers that skip-layer guidance can skip.
+    fn skippable_layers(&self) -> usize {
+        0
+    }
+
     /// The largest sequence length that may be chosen for a prompt; `None` where there is no choice.
     fn max_tokens(&self) -> Option<usize> {
         Some(MAX_TOKENS)
@@ -185,6 +190,7 @@ impl<C: FlowConfigs> ModelConfigs<C> {
             prompt_features: PromptFeatures {
                 max_tokens: networks.max_tokens(),
                 true_guidance: C::HAS_TRUE_GUIDANCE,
+                skip_layers: networks.skippable_layers(),
                 ..PromptFeatures::default()
             },
             step_limits: scheduler.step_limits(),

@@ -218,7 +218,8 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
         };
         let contexts = (context(&prompt)?, negative.as_ref().map(context).transpose()?);
         let train = self.scheduler.num_train_timesteps;
-        Ok(Box::new(Conditioned::new(&self.runtime, denoiser, contexts, train, cancel)))
+        let skipped = options.skip_layers.map(|skip| skip.layers).unwrap_or_default();
+        Ok(Box::new(Conditioned::new(&self.runtime, denoiser, contexts, train, skipped, cancel)))
     }
 
     fn decode(

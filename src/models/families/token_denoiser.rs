@@ -7,18 +7,20 @@ use crate::latent::{Latent, LatentShape};
 use crate::models::ModelError;
 use crate::networks::mmdit::{PatchOrder, latent_from_patches, patches};
 use crate::networks::{NetworkError, Runtime};
-use crate::request::CancelToken;
+use crate::request::{CancelToken, LayerSet};
 
 /// The transformer's name in diffusers' layout.
 pub(super) const TRANSFORMER: &str = "transformer";
 
-/// Times of a flow, 0..=1: the shares of noise.
+/// What a prediction depends on beside latent and prompt. Times are from 0 (data) to 1 (noise).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    /// Of the noisy latent.
-    pub(super) now: f64,
-    /// That the step leads to.
+pub(super) struct At {
+    /// The time of the noisy latent.
+    pub(super) time: f64,
+    /// The time that the step leads to.
     pub(super) target: f64,
+    /// Layers that are skipped.
+    pub(super) skipped: LayerSet,
 }
 
 /// A transformer that predicts the flow for the patches of a noisy latent.
@@ -33,11 +35,11 @@ pub(super) trait TokenDenoiser: Send + Sync {
     /// The position embeddings for an image of `grid` tokens, rows and columns.
     fn positions(&self, context: &Self::Context, grid: [usize; 2]) -> Result<Self::Positions, NetworkError>;
 
-    /// The flow, noise − data, for the image tokens `[1, L, 4·C]` at `time`, from 0 (data) to 1 (noise): `[1, L, 4·C]`.
+    /// The flow, noise − data, for the image tokens `[1, L, 4·C]`: `[1, L, 4·C]`.
     fn flow(
         &self,
         tokens: &Tensor,
-        times: Times,
+        at: At,
         context: &Self::Context,
         positions: &Self::Positions,
         cancel: &CancelToken,
@@ -62,6 +64,8 @@ pub(super) struct Conditioned<'a, D: TokenDenoiser> {
     train: f64,
     /// The timestep that the current step leads to.
     target: f64,
+    /// Layers that skip-layer guidance skips.
+    skipped: LayerSet,
     cancel: &'a CancelToken,
 }
 
@@ -71,7 +75,7 @@ impl<D: TokenDenoiser> Prompted<D> {
         runtime: &Runtime,
         denoiser: &D,
         noisy: &Latent,
-        times: Times,
+        at: At,
         cancel: &CancelToken,
     ) -> Result<Latent, ModelError> {
         let shape = noisy.shape();
@@ -92,7 +96,7 @@ impl<D: TokenDenoiser> Prompted<D> {
         let tokens = Tensor::from_vec(tokens, (1, grid[0] * grid[1], 4 * shape.channels), &Device::Cpu)?;
         let tokens = tokens.to_device(runtime.device())?.to_dtype(runtime.dtype())?;
         let context = &self.context;
-        let flow = runtime.run(|| denoiser.flow(&tokens, times, context, positions, cancel)).map_err(&of)?;
+        let flow = runtime.run(|| denoiser.flow(&tokens, at, context, positions, cancel)).map_err(&of)?;
         let flow: Vec<f32> = flow.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
         Ok(noisy.with_values(latent_from_patches(&flow, sizes, D::ORDERS[1])))
     }
@@ -105,15 +109,27 @@ impl<'a, D: TokenDenoiser> Conditioned<'a, D> {
         denoiser: &'a D,
         (prompt, negative): (D::Context, Option<D::Context>),
         train: usize,
+        skipped: LayerSet,
         cancel: &'a CancelToken,
     ) -> Self {
         let prompted = |context| Prompted { context, positions: None };
         let (prompt, negative) = (prompted(prompt), negative.map(prompted));
-        Self { runtime, denoiser, prompt, negative, train: train as f64, target: 0.0, cancel }
+        Self { runtime, denoiser, prompt, negative, train: train as f64, target: 0.0, skipped, cancel }
+    }
+}
+
+impl<D: TokenDenoiser> Conditioned<'_, D> {
+    fn at(&self, timestep: f64, skipped: LayerSet) -> At {
+        At { time: timestep / self.train, target: self.target / self.train, skipped }
     }
 }
 
 impl<D: TokenDenoiser> DenoisingNetwork for Conditioned<'_, D> {
+    fn predict_skipping(&mut self, noisy: &Latent, timestep: f64) -> Result<Latent, DiffusionError> {
+        let at = self.at(timestep, self.skipped);
+        Ok(self.prompt.flow(self.runtime, self.denoiser, noisy, at, self.cancel)?)
+    }
+
     fn set_target(&mut self, timestep: f64) {
         self.target = timestep;
     }
@@ -125,8 +141,8 @@ impl<D: TokenDenoiser> DenoisingNetwork for Conditioned<'_, D> {
         branch: Branch,
     ) -> Result<Prediction, DiffusionError> {
         let (runtime, denoiser, cancel) = (self.runtime, self.denoiser, self.cancel);
-        let times = Times { now: timestep / self.train, target: self.target / self.train };
-        let flow = |of: &mut Prompted<D>| of.flow(runtime, denoiser, noisy, times, cancel);
+        let at = self.at(timestep, LayerSet::default());
+        let flow = |of: &mut Prompted<D>| of.flow(runtime, denoiser, noisy, at, cancel);
         let conditional = flow(&mut self.prompt)?;
         let negative = match (branch, &mut self.negative) {
             (Branch::Both, Some(negative)) => Some(flow(negative)?),

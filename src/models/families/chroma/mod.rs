@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use self::profile::{Configs, MAX_TOKENS, TEXT, TOKENIZER};
 use super::flow_family::FlowFamily;
 use super::t5_reader::T5Reader;
-use super::token_denoiser::{Times, TokenDenoiser};
+use super::token_denoiser::{At, TokenDenoiser};
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::chroma::{ChromaContext, ChromaTransformer};
@@ -88,11 +88,11 @@ impl TokenDenoiser for ChromaTransformer {
     fn flow(
         &self,
         tokens: &Tensor,
-        times: Times,
+        at: At,
         context: &ChromaContext,
         positions: &RotaryEmbedding,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
-        self.forward(tokens, times.now, context, positions, cancel)
+        self.forward(tokens, at.time, context, positions, cancel)
     }
 }

@@ -8,7 +8,7 @@ use candle_core::Tensor;
 use self::profile::{Configs, TEXT_PARTS};
 use self::text::{Embedded, TextEncoders};
 use super::flow_family::FlowFamily;
-use super::token_denoiser::{Times, TokenDenoiser};
+use super::token_denoiser::{At, TokenDenoiser};
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::flux::{FluxContext, FluxTransformer};
@@ -90,11 +90,11 @@ impl TokenDenoiser for FluxTransformer {
     fn flow(
         &self,
         tokens: &Tensor,
-        times: Times,
+        at: At,
         context: &FluxContext,
         positions: &RotaryEmbedding,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
-        self.forward(tokens, times.now, context, positions, cancel)
+        self.forward(tokens, at.time, context, positions, cancel)
     }
 }

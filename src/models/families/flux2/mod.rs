@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use self::profile::{Configs, TEXT, TEXT_LAYERS, TOKENIZER, TOKENS};
 use super::flow_family::FlowFamily;
 use super::qwen3_reader::{DOES_NOT_THINK, Qwen3Reader};
-use super::token_denoiser::{Times, TokenDenoiser};
+use super::token_denoiser::{At, TokenDenoiser};
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::flux2::{Flux2Context, Flux2Transformer};
@@ -91,11 +91,11 @@ impl TokenDenoiser for Flux2Transformer {
     fn flow(
         &self,
         tokens: &Tensor,
-        times: Times,
+        at: At,
         context: &Flux2Context,
         positions: &RotaryEmbedding,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
-        self.forward(tokens, times.now, context, positions, cancel)
+        self.forward(tokens, at.time, context, positions, cancel)
     }
 }

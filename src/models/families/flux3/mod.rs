@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use self::profile::{Configs, MAX_TOKENS, TEXT, TEXT_LAYERS, TOKENIZER, WINDOW};
 use super::flow_family::FlowFamily;
 use super::qwen3_reader::{MAY_THINK, Qwen3Reader};
-use super::token_denoiser::{Times, TokenDenoiser};
+use super::token_denoiser::{At, TokenDenoiser};
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::flux3::{Flux3Context, Flux3Positions, Flux3Transformer};
@@ -102,11 +102,11 @@ impl TokenDenoiser for Flux3Transformer {
     fn flow(
         &self,
         tokens: &Tensor,
-        times: Times,
+        at: At,
         context: &Flux3Context,
         positions: &Flux3Positions,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
-        self.forward(tokens, [times.now, times.target], context, positions, cancel)
+        self.forward(tokens, [at.time, at.target], context, positions, cancel)
     }
 }

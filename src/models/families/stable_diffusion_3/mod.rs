@@ -8,7 +8,7 @@ use candle_core::Tensor;
 use self::profile::{Configs, T5};
 use self::text::{Embedded, TextEncoders};
 use super::flow_family::FlowFamily;
-use super::token_denoiser::{Times, TokenDenoiser};
+use super::token_denoiser::{At, TokenDenoiser};
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::sd3::{Sd3Context, Sd3Transformer};
@@ -86,11 +86,11 @@ impl TokenDenoiser for Sd3Transformer {
     fn flow(
         &self,
         tokens: &Tensor,
-        times: Times,
+        at: At,
         context: &Sd3Context,
         positions: &Tensor,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
-        self.forward(tokens, times.now, context, positions, cancel)
+        self.forward(tokens, at.time, at.skipped, context, positions, cancel)
     }
 }

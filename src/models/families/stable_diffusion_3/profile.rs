@@ -10,6 +10,7 @@ use crate::networks::autoencoder::AutoencoderConfig;
 use crate::networks::clip::ClipTextConfig;
 use crate::networks::mmdit::sd3::Sd3Config;
 use crate::networks::t5::T5Config;
+use crate::request::LayerSet;
 use crate::store::Checkpoint;
 
 /// The text encoders: two CLIP encoders, and T5.
@@ -105,6 +106,10 @@ impl FlowConfigs for Configs {
 
     fn prompt_tokens(&self) -> usize {
         T5_LENGTH + CLIP_LENGTH
+    }
+
+    fn skippable_layers(&self) -> usize {
+        self.transformer.num_layers.min(LayerSet::CAPACITY)
     }
 
     fn max_tokens(&self) -> Option<usize> {

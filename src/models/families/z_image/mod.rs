@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use self::profile::{Configs, MAX_TOKENS, TEXT, TOKENIZER};
 use super::flow_family::FlowFamily;
 use super::qwen3_reader::{MAY_THINK, Qwen3Reader};
-use super::token_denoiser::{Times, TokenDenoiser};
+use super::token_denoiser::{At, TokenDenoiser};
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::z_image::{ZImageContext, ZImagePositions, ZImageTransformer};
@@ -94,11 +94,11 @@ impl TokenDenoiser for ZImageTransformer {
     fn flow(
         &self,
         tokens: &Tensor,
-        times: Times,
+        at: At,
         context: &ZImageContext,
         positions: &ZImagePositions,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
-        Ok(self.forward(tokens, 1.0 - times.now, context, positions, cancel)?.neg()?)
+        Ok(self.forward(tokens, 1.0 - at.time, context, positions, cancel)?.neg()?)
     }
 }

@@ -12,7 +12,7 @@ use crate::networks::blocks::linear;
 use crate::networks::error::check_cancelled;
 use crate::networks::ops::{Linear, Modulation, silu};
 use crate::networks::{NetworkError, Parameters, Runtime};
-use crate::request::CancelToken;
+use crate::request::{CancelToken, LayerSet};
 
 pub use config::Sd3Config;
 
@@ -110,7 +110,7 @@ impl Sd3Transformer {
     }
 
     /// The flow, noise − data, for the image tokens `[1, L, 4·C]` at a time from 0 (data) to 1 (noise): `[1, L, 4·C]`.
-    /// The values of input patches are channels-first, those of output patches channels-last.
+    /// `skipped`: layers that are left out, for skip-layer guidance. The values of input patches are channels-first, those of output patches channels-last.
     ///
     /// # Errors
     /// [`NetworkError::Cancelled`] once the job is cancelled, which is checked between blocks. If the number of tokens
@@ -119,6 +119,7 @@ impl Sd3Transformer {
         &self,
         tokens: &Tensor,
         time: f64,
+        skipped: LayerSet,
         context: &Sd3Context,
         positions: &Tensor,
         cancel: &CancelToken,
@@ -127,7 +128,7 @@ impl Sd3Transformer {
         let vector = silu(&self.runtime, &vector)?;
         let mut text = context.tokens.clone();
         let mut image = self.image_in.forward_add(tokens, positions)?;
-        for block in &self.blocks {
+        for (_, block) in self.blocks.iter().enumerate().filter(|(layer, _)| !skipped.contains(*layer)) {
             check_cancelled(cancel)?;
             [text, image] = block.forward([&text, &image], &vector, None)?;
         }
