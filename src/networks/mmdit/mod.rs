@@ -5,6 +5,7 @@
 
 mod attention;
 pub mod chroma;
+mod config_checks;
 mod embedding;
 pub mod flux;
 pub mod flux2;

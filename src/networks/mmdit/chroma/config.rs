@@ -1,6 +1,7 @@
 //! The configuration of Chroma's transformer.
 
 use crate::networks::NetworkError;
+use crate::networks::mmdit::config_checks::{check_axes, check_class, check_sizes};
 
 /// The keys of `transformer/config.json` that this network uses. Missing keys have diffusers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -60,38 +61,23 @@ impl ChromaConfig {
     /// [`NetworkError::Unsupported`] with key and value.
     pub fn check(&self) -> Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
-        if let Some(class) = self.class_name.as_ref().filter(|class| *class != "ChromaTransformer2DModel") {
-            return refuse("_class_name", class.clone(), "ChromaTransformer2DModel");
-        }
+        check_class(self.class_name.as_ref(), "ChromaTransformer2DModel")?;
         if let Some(outputs) = self.out_channels.filter(|outputs| *outputs != self.in_channels) {
             return refuse("out_channels", outputs.to_string(), "as many as in_channels");
         }
-        for (key, value) in [
+        check_sizes(&[
             ("in_channels", self.in_channels),
             ("num_layers", self.num_layers),
             ("num_single_layers", self.num_single_layers),
             ("attention_head_dim", self.attention_head_dim),
             ("num_attention_heads", self.num_attention_heads),
             ("approximator_layers", self.approximator_layers),
-        ] {
-            if !(1..=1 << 14).contains(&value) {
-                return refuse(key, value.to_string(), "1 to 16384");
-            }
-        }
+        ])?;
         let channels = self.approximator_num_channels;
         if !(8..=1 << 14).contains(&channels) || !channels.is_multiple_of(8) {
             return refuse("approximator_num_channels", channels.to_string(), "a multiple of 8");
         }
-        let axes = self.axes_dims_rope;
-        let sum = axes.iter().try_fold(0_usize, |sum, width| sum.checked_add(*width));
-        if sum != Some(self.attention_head_dim) || axes.iter().any(|width| width % 2 != 0) {
-            return refuse(
-                "axes_dims_rope",
-                format!("{axes:?}"),
-                "even numbers that sum to attention_head_dim",
-            );
-        }
-        Ok(())
+        check_axes(&self.axes_dims_rope, self.attention_head_dim)
     }
 
     /// Width of a token.

@@ -1,6 +1,7 @@
 //! The configuration of FLUX.3's transformer.
 
 use crate::networks::NetworkError;
+use crate::networks::mmdit::config_checks::{check_axes, check_class, check_positive, check_sizes};
 
 /// The keys of `transformer/config.json` this network follows. Keys left out have diffusers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -59,41 +60,22 @@ impl Flux3Config {
     /// Refuses what this network cannot follow, naming key and value.
     pub fn check(&self) -> Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
-        if let Some(class) = self.class_name.as_ref().filter(|class| *class != "Flux3Transformer2DModel") {
-            return refuse("_class_name", class.clone(), "Flux3Transformer2DModel");
-        }
+        check_class(self.class_name.as_ref(), "Flux3Transformer2DModel")?;
         if self.timestep_channels != 256 {
             return refuse("timestep_channels", self.timestep_channels.to_string(), "256");
         }
-        for (key, value) in [
+        check_sizes(&[
             ("in_channels", self.in_channels),
             ("num_layers", self.num_layers),
             ("num_single_layers", self.num_single_layers),
             ("attention_head_dim", self.attention_head_dim),
             ("num_attention_heads", self.num_attention_heads),
-        ] {
-            if !(1..=1 << 14).contains(&value) {
-                return refuse(key, value.to_string(), "1 to 16384");
-            }
-        }
+        ])?;
         if !(self.mlp_ratio > 0.0 && self.mlp_ratio <= 64.0) {
             return refuse("mlp_ratio", self.mlp_ratio.to_string(), "a number above 0, 64 at most");
         }
-        for (key, value) in [("rope_theta", self.rope_theta), ("eps", self.eps)] {
-            if !(value.is_finite() && value > 0.0) {
-                return refuse(key, value.to_string(), "a number above 0");
-            }
-        }
-        let axes = self.axes_dims_rope;
-        let sum = axes.iter().try_fold(0_usize, |sum, width| sum.checked_add(*width));
-        if sum != Some(self.attention_head_dim) || axes.iter().any(|width| width % 2 != 0) {
-            return refuse(
-                "axes_dims_rope",
-                format!("{axes:?}"),
-                "even numbers that sum to attention_head_dim",
-            );
-        }
-        Ok(())
+        check_positive(&[("rope_theta", self.rope_theta), ("eps", self.eps)])?;
+        check_axes(&self.axes_dims_rope, self.attention_head_dim)
     }
 
     /// Width of a token.

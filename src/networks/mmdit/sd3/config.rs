@@ -1,6 +1,7 @@
 //! The configuration of Stable Diffusion 3's transformer.
 
 use crate::networks::NetworkError;
+use crate::networks::mmdit::config_checks::{check_class, check_sizes};
 
 /// The keys of `transformer/config.json` that this network uses. Missing keys have diffusers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -65,9 +66,7 @@ impl Sd3Config {
     /// [`NetworkError::Unsupported`] with key and value.
     pub fn check(&self) -> Result<(), NetworkError> {
         let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
-        if let Some(class) = self.class_name.as_ref().filter(|class| *class != "SD3Transformer2DModel") {
-            return refuse("_class_name", class.clone(), "SD3Transformer2DModel");
-        }
+        check_class(self.class_name.as_ref(), "SD3Transformer2DModel")?;
         if self.patch_size != 2 {
             return refuse("patch_size", self.patch_size.to_string(), "2");
         }
@@ -77,18 +76,14 @@ impl Sd3Config {
         if let Some(norm) = self.qk_norm.as_ref().filter(|norm| *norm != "rms_norm") {
             return refuse("qk_norm", norm.clone(), "null and rms_norm");
         }
-        for (key, value) in [
+        check_sizes(&[
             ("in_channels", self.in_channels),
             ("num_layers", self.num_layers),
             ("attention_head_dim", self.attention_head_dim),
             ("num_attention_heads", self.num_attention_heads),
             ("pos_embed_max_size", self.pos_embed_max_size),
             ("sample_size", self.sample_size),
-        ] {
-            if !(1..=1 << 14).contains(&value) {
-                return refuse(key, value.to_string(), "1 to 16384");
-            }
-        }
+        ])?;
         if self.caption_projection_dim != self.width() {
             let supported = "num_attention_heads times attention_head_dim";
             return refuse("caption_projection_dim", self.caption_projection_dim.to_string(), supported);
