@@ -40,8 +40,7 @@ fn load_from(path: PathBuf) -> (Settings, Option<SettingsFile>, Option<Message>)
         Ok(None) => (Settings::default(), None),
         Ok(Some(object)) => {
             let (settings, fields) = Settings::from_json(&object);
-            let why =
-                (!fields.is_empty()).then(|| format!("no such value is possible: {}", fields.join(", ")));
+            let why = (!fields.is_empty()).then(|| format!("invalid values: {}", fields.join(", ")));
             (settings, why)
         }
         Err(ReadError::Damaged(why)) => (Settings::default(), Some(why)),
@@ -108,15 +107,15 @@ fn back_up(path: &Path) -> anyhow::Result<PathBuf> {
                     .and_then(|_| copy.sync_all());
                 if let Err(error) = copied {
                     let _ = std::fs::remove_file(&aside);
-                    return Err(error).context("it could not be set aside");
+                    return Err(error).context("it could not be backed up");
                 }
                 return Ok(aside);
             }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).context("it could not be set aside"),
+            Err(error) => return Err(error).context("it could not be backed up"),
         }
     }
-    bail!("it could not be set aside: there are too many damaged settings already")
+    bail!("it could not be backed up: there are too many damaged settings already")
 }
 
 impl SettingsFile {

@@ -74,7 +74,7 @@ impl Panicked {
         let location = LOCATION.take().or_else(of_worker);
         let panicked = Self {
             message: message.chars().take(MAX_MESSAGE_CHARS).collect(),
-            location: location.unwrap_or_else(|| "an unknown place".to_owned()),
+            location: location.unwrap_or_else(|| "an unknown location".to_owned()),
         };
         log::info!("caught at {}: {message}", panicked.location);
         panicked

@@ -49,7 +49,7 @@ impl Conditioning {
         if !guidance.takes_scale() && self.guidance_scale > 1.0 {
             let scale = self.guidance_scale;
             unused.push(format!(
-                "This model was distilled and takes no guidance: the scale of {scale} does nothing."
+                "This model was distilled and takes no guidance: the scale of {scale} has no effect."
             ));
         }
         unused

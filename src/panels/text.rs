@@ -40,7 +40,7 @@ texts! {
     prompt_tip: "What is in the picture\nCtrl+↑ Ctrl+↓: weight of a word · Alt+↑ Alt+↓: earlier prompts", "그림에 담을 내용\nCtrl+↑ Ctrl+↓: 단어의 가중치 · Alt+↑ Alt+↓: 이전 프롬프트";
     tokens_hint: "Tokens of the prompt, and how many the model reads", "프롬프트의 토큰 수와 모델이 읽는 수";
     tokens_in_chunks: "Tokens of the prompt: the model reads it in {chunks} chunks of up to {room}", "프롬프트의 토큰 수. 모델은 최대 {room}개씩 {chunks}번에 나누어 읽습니다";
-    tokens_cut: "The model reads {room} tokens; what is beyond them is left out", "모델은 토큰 {room}개까지 읽고, 나머지는 쓰지 않습니다";
+    tokens_cut: "The model reads {room} tokens; the rest is cut off", "모델은 토큰 {room}개까지 읽고, 나머지는 쓰지 않습니다";
     sampler_hint: "How a step takes noise away", "한 단계에서 노이즈를 덜어 내는 방법";
     schedule_hint: "How the noise levels are spread over the steps", "노이즈 수준을 단계에 나누는 방법";
     more_hint: "Sampler and schedule", "샘플러와 스케줄";

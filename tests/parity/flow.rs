@@ -442,7 +442,7 @@ fn a_profile_says_what_each_kind_of_flux_takes() {
         |model: &dyn LatentDiffusionModel, prompt: &str| model.remarks_on(&conditioning(prompt, 1.0));
     assert_eq!(remarks(&*dev, "a red fox [a|b] AND (two moons)"), [""; 0]);
     let [weights, length] = &remarks(&*schnell, &"a (red:1.3) fox ".repeat(80))[..] else { panic!() };
-    assert!(weights.contains("weights in brackets are words"), "{weights}");
+    assert!(weights.contains("weights in brackets have no effect"), "{weights}");
     assert!(length.contains("this model reads 255"), "{length}");
     assert!(remarks(&*dev, &"a red fox ".repeat(80)).is_empty(), "dev reads 511");
 }

@@ -57,7 +57,7 @@ pub(super) fn read_scheduler(
         return Ok(scheduler);
     }
     Err(ModelError::Mismatch(format!(
-        "the transformer predicts a flow, and the scheduler {} is for other noise; {family}'s own is \
+        "the transformer predicts a flow, and the scheduler {} is not a flow-matching one; {family}'s own is \
          FlowMatchEulerDiscreteScheduler",
         scheduler.class_name
     )))

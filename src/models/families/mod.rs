@@ -114,7 +114,7 @@ mod tests {
         for (index, expected) in [
             (
                 r#"{"_class_name": "KandinskyV22Pipeline"}"#,
-                "KandinskyV22Pipeline models are not supported yet: it is of another family: …/model_index.json",
+                "KandinskyV22Pipeline models are not supported yet: its networks are of another kind: …/model_index.json",
             ),
             (
                 r#"{"_class_name": "AuraFlowPipeline"}"#,

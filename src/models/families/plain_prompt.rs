@@ -6,11 +6,11 @@ pub(super) fn remarks_on(prompt: &str, family: &str, tokens: usize, room: usize)
     let mut remarks = Vec::new();
     if has_weights(prompt) {
         remarks
-            .push(format!("{family} reads a prompt as it is written: weights in brackets are words to it."));
+            .push(format!("{family} reads a prompt as it is written: weights in brackets have no effect."));
     }
     if tokens > room {
         remarks.push(format!(
-            "The prompt has {tokens} tokens, and this model reads {room}: what is beyond them is left out."
+            "The prompt has {tokens} tokens, and this model reads {room}: the rest is cut off."
         ));
     }
     remarks

@@ -18,7 +18,7 @@ const UNSUPPORTED: [(&str, &str); 17] = [
     ("PaintByExample", "it is steered by a picture and not by a prompt"),
     ("AnimateDiff", "it makes videos"),
     ("Flux2Pipeline", "its text encoder is Mistral Small 3; FLUX.2 klein opens"),
-    ("Kandinsky", "it is of another family"),
+    ("Kandinsky", "its networks are of another kind"),
 ];
 
 /// Why models of this pipeline class are not supported; `None` for other classes.

@@ -219,7 +219,7 @@ impl UNet {
             return Ok(None);
         };
         let Some(pooled) = pooled else {
-            return Err(candle_core::Error::Msg("the UNet takes a pooled prompt and got none".to_owned()));
+            return Err(candle_core::Error::Msg("the UNet takes a pooled embedding and got none".to_owned()));
         };
         let row: Vec<f32> = sizes.iter().flat_map(|size| self.sinusoids(*size, each)).collect();
         let row =

@@ -66,7 +66,7 @@ impl FlowConfigs for Configs {
     fn special(&self, names: &str, _: &SchedulerConfig) -> Special {
         let has_guidance_embedding = self.transformer.guidance_embeds;
         let (steps, guidance_scale) = suggestions(names, has_guidance_embedding);
-        let kontext = "Pictures to be edited are not taken yet: FLUX.1 Kontext draws from the prompt alone.";
+        let kontext = "Input pictures are not supported yet: FLUX.1 Kontext uses the prompt alone.";
         Special {
             guidance: if has_guidance_embedding { GuidanceKind::Embedded } else { GuidanceKind::None },
             steps,

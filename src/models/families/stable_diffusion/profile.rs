@@ -114,7 +114,7 @@ impl Configs {
             && width != second.projection_dim + SIZES * each
         {
             return Err(ModelError::Mismatch(format!(
-                "the UNet takes a pooled prompt and sizes of width {width} together, but the second text encoder gives {} \
+                "the UNet takes a pooled embedding and size conditioning of width {width} together, but the second text encoder gives {} \
                  and {SIZES} sizes take {each} each",
                 second.projection_dim
             )));
