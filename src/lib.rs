@@ -7,7 +7,7 @@
 //! # Layers
 //!
 //! A module uses only modules of the rows above its own, and only those listed.
-//! `tests/layering.rs` holds the sources to this table. `unsafe` stands in [`kernels`] and in the call of the allocator's
+//! `tests/layering.rs` holds the sources to this table, and to this: no files use each other. `unsafe` stands in [`kernels`] and in the call of the allocator's
 //! options, and nowhere else.
 //!
 //! | row | module | knows | uses |

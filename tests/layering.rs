@@ -87,6 +87,129 @@ fn no_module_uses_one_it_may_not() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The paths of every `use` in a source, groups in braces resolved, up to the tests at its end.
+fn used_paths(source: &str) -> Vec<Vec<String>> {
+    let code: String = source
+        .lines()
+        .take_while(|line| *line != "#[cfg(test)]")
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| [line.trim(), " "])
+        .collect();
+    let mut paths = Vec::new();
+    for statement in code.split(';') {
+        let Some((_, tree)) = statement.rsplit_once("use ") else { continue };
+        // A re-export is the face of a folder and no dependence of its `mod.rs`.
+        if !statement.contains("pub use ") && !statement.contains(") use ") {
+            split_tree(tree.trim(), &[], &mut paths);
+        }
+    }
+    paths
+}
+
+/// Adds the paths of a tree such as `a::{b, c::d}` to `paths`.
+fn split_tree(tree: &str, before: &[String], paths: &mut Vec<Vec<String>>) {
+    let (head, group) = match tree.split_once('{') {
+        Some((head, group)) => (head, Some(group.trim_end().trim_end_matches('}'))),
+        None => (tree, None),
+    };
+    let head = head.split(" as ").next().unwrap_or_default();
+    let segments = head.split("::").map(str::trim).filter(|segment| !segment.is_empty());
+    let path: Vec<String> = before.iter().cloned().chain(segments.map(str::to_owned)).collect();
+    let Some(group) = group else {
+        paths.push(path);
+        return;
+    };
+    let (mut depth, mut start) = (0, 0);
+    for (at, letter) in group.char_indices().chain([(group.len(), ',')]) {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 || at == group.len() => {
+                let branch = group[start..at].trim();
+                if !branch.is_empty() {
+                    split_tree(branch, &path, paths);
+                }
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The module path of a source file: `session::model` of `src/session/model.rs`.
+fn module_path(file: &Path) -> Vec<String> {
+    let relative = file.strip_prefix(source_root()).unwrap().with_extension("");
+    let mut path: Vec<String> =
+        relative.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    path.pop_if(|last| last == "mod");
+    path
+}
+
+/// The file that a path in `from` leads to, if it is one of the crate's.
+fn file_of(from: &[String], path: &[String], files: &BTreeMap<Vec<String>, PathBuf>) -> Option<Vec<String>> {
+    let mut at = from.to_vec();
+    let mut rest = path;
+    match path.first()?.as_str() {
+        "crate" => (at, rest) = (Vec::new(), &path[1..]),
+        "self" => rest = &path[1..],
+        "super" => {
+            while rest.first().is_some_and(|segment| segment == "super") {
+                at.pop();
+                rest = &rest[1..];
+            }
+        }
+        _ => {}
+    }
+    at.extend(rest.iter().cloned());
+    while !at.is_empty() && !files.contains_key(&at) {
+        at.pop();
+    }
+    (!at.is_empty()).then_some(at)
+}
+
+/// Files that use each other cannot be read one after the other. What a folder's `mod.rs` holds, the files in the folder
+/// may use.
+#[test]
+fn no_files_use_each_other() {
+    let mut all = Vec::new();
+    sources(&source_root(), &mut all);
+    let files: BTreeMap<Vec<String>, PathBuf> =
+        all.into_iter().map(|file| (module_path(&file), file)).collect();
+    let mut uses: BTreeMap<&Vec<String>, BTreeSet<Vec<String>>> = BTreeMap::new();
+    for (module, file) in &files {
+        let source = std::fs::read_to_string(file).unwrap();
+        let found = used_paths(&source).into_iter().filter_map(|path| file_of(module, &path, &files));
+        // A parent is the folder's `mod.rs`.
+        uses.insert(module, found.filter(|used| !module.starts_with(used)).collect());
+    }
+    let mut circles = Vec::new();
+    for module in files.keys() {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![module.clone()]);
+        while let Some(next) = open.pop() {
+            for used in uses.get(&next).into_iter().flatten() {
+                if used == module {
+                    circles.push(format!(
+                        "{} comes back to itself by {}",
+                        module.join("::"),
+                        next.join("::")
+                    ));
+                }
+                if seen.insert(used.clone()) {
+                    open.push(used.clone());
+                }
+            }
+        }
+    }
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+#[test]
+fn the_paths_of_a_use_are_those_of_its_branches() {
+    let source = "use super::{a::B, c::{D, self}};\npub use e::F;\n// use g::H;\n#[cfg(test)]\nuse i::J;";
+    let found: Vec<String> = used_paths(source).into_iter().map(|path| path.join("::")).collect();
+    assert_eq!(found, ["super::a::B", "super::c::D", "super::c::self"]);
+}
+
 /// Outside crates that only certain modules may use, so that each remains replaceable.
 const FENCED_CRATES: [(&str, &[&str]); 9] = [
     ("rayon", &["kernels", "formats"]),
