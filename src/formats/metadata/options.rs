@@ -43,8 +43,7 @@ pub(super) fn pairs_of(options: &SamplingOptions, prompt: &PromptOptions) -> Vec
             NoiseLevels::Timesteps(_) => TIMESTEPS,
         };
         // Commas would part the settings of the text.
-        let values: Vec<String> = levels.values().iter().map(f64::to_string).collect();
-        pairs.push((key.to_owned(), values.join(" ")));
+        pairs.push((key.to_owned(), levels.joined(" ")));
     }
     let size = |size: ImageSize| format!("{}x{}", size.width, size.height);
     let texts = [
@@ -55,6 +54,30 @@ pub(super) fn pairs_of(options: &SamplingOptions, prompt: &PromptOptions) -> Vec
     ];
     pairs.extend(texts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     pairs
+}
+
+/// Sets the option of a key; `None` if its value cannot be read or the key is none of an option.
+pub(super) fn restore_option(
+    key: &str,
+    value: &str,
+    options: &mut SamplingOptions,
+    prompt: &mut PromptOptions,
+) -> Option<()> {
+    let number = || value.parse::<f64>().ok().filter(|number| number.is_finite());
+    match key {
+        ETA => options.eta = Some(number()?),
+        GUIDANCE_RESCALE => options.guidance_rescale = number()?,
+        SHIFT => options.shift = Some(number()?),
+        SIGMAS => options.levels = Some(NoiseLevels::of_sigmas(value).ok()?),
+        TIMESTEPS => options.levels = Some(NoiseLevels::of_timesteps(value).ok()?),
+        TRUE_GUIDANCE => prompt.true_guidance_scale = Some(number()?),
+        MAX_TOKENS => prompt.max_tokens = Some(value.parse().ok()?),
+        ORIGINAL_SIZE => prompt.original_size = Some(PromptOptions::size_of(value).ok()?),
+        CROP => prompt.crop = PromptOptions::crop_of(value).ok()?,
+        TARGET_SIZE => prompt.target_size = Some(PromptOptions::size_of(value).ok()?),
+        _ => return None,
+    }
+    Some(())
 }
 
 /// Whether a key is that of an option.
