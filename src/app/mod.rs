@@ -14,6 +14,7 @@ mod monitor;
 mod persistence;
 mod questions;
 mod recovery;
+mod saved_recipe;
 mod saving;
 mod settings;
 mod settings_file;

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::catalog::{ImageSize, ModelParts, ModelSource, SamplerKind, ScheduleKind};
+use super::saved_recipe::{recipe_from_json, recipe_to_json};
+use crate::catalog::{ModelParts, ModelSource};
 use crate::panels::{ENLARGER_WIDTH, Language, RECIPE_WIDTH, ThemeChoice};
-use crate::request::Seed;
-use crate::session::{Autosave, ModelSettings, SavedRecipe};
+use crate::session::{Autosave, SavedRecipe};
 
 /// The settings that are kept between starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -245,60 +245,12 @@ fn autosave_from_json(value: &Value) -> Option<Autosave> {
     })
 }
 
-fn recipe_to_json(recipe: &SavedRecipe) -> Value {
-    let settings = recipe.settings.as_ref().map(|settings| {
-        json!({
-            "width": settings.size.width,
-            "height": settings.size.height,
-            "steps": settings.steps,
-            "guidance_scale": settings.guidance_scale,
-            "sampler": settings.sampler.name(),
-            "schedule": settings.schedule.name(),
-        })
-    });
-    json!({
-        "prompt": recipe.prompt,
-        "negative_prompt": recipe.negative_prompt,
-        "seed": recipe.seed.0,
-        "seed_locked": recipe.seed_locked,
-        "batch": recipe.batch,
-        "settings": settings,
-    })
-}
-
-fn recipe_from_json(value: &Value) -> Option<SavedRecipe> {
-    let text = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
-    let settings = value.get("settings").filter(|settings| !settings.is_null());
-    Some(SavedRecipe {
-        prompt: text("prompt")?,
-        negative_prompt: text("negative_prompt")?,
-        seed: Seed(value.get("seed")?.as_u64()?),
-        seed_locked: value.get("seed_locked")?.as_bool()?,
-        batch: value.get("batch")?.as_u64()?,
-        settings: match settings {
-            Some(settings) => Some(model_settings_from_json(settings)?),
-            None => None,
-        },
-    })
-}
-
-fn model_settings_from_json(value: &Value) -> Option<ModelSettings> {
-    let number = |name: &str| usize::try_from(value.get(name)?.as_u64()?).ok();
-    let (sampler, schedule) = (value.get("sampler")?.as_str()?, value.get("schedule")?.as_str()?);
-    Some(ModelSettings {
-        size: ImageSize::new(number("width")?, number("height")?),
-        steps: number("steps")?,
-        guidance_scale: value.get("guidance_scale")?.as_f64()?,
-        sampler: SamplerKind::ALL.into_iter().find(|kind| kind.name() == sampler)?,
-        schedule: ScheduleKind::ALL.into_iter().find(|kind| kind.name() == schedule)?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::PredictionType;
-    use crate::session::AutosaveKind;
+    use crate::catalog::{ImageSize, PredictionType, SamplerKind, ScheduleKind};
+    use crate::request::{PromptOptions, SamplingOptions, Seed};
+    use crate::session::{AutosaveKind, ModelSettings};
 
     fn settings() -> Settings {
         Settings {
@@ -330,6 +282,8 @@ mod tests {
                     guidance_scale: 7.5,
                     sampler: SamplerKind::ALL[1],
                     schedule: ScheduleKind::ALL[0],
+                    options: SamplingOptions { eta: Some(0.3), ..SamplingOptions::default() },
+                    prompt_options: PromptOptions::default(),
                 }),
             }),
         }

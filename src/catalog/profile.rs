@@ -87,6 +87,13 @@ pub struct ModelProfile {
     pub vae_hash: String,
 }
 
+impl ModelProfile {
+    /// Whether classifier-free guidance is possible, by its guidance scale or beside it.
+    pub fn can_be_guided_classifier_free(&self) -> bool {
+        self.guidance.takes_negative_prompt() || self.prompt_features.true_guidance
+    }
+}
+
 #[cfg(test)]
 impl ModelProfile {
     /// A small model for tests.

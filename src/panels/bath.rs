@@ -5,7 +5,7 @@ use egui::{Align2, FontId, Key, Modifiers, Pos2, Rect, Sense, Stroke, Ui, Vec2};
 use super::controls::{choices, named, quiet, rails, segment, tip, trailing};
 use super::desk::{Desk, ErrorView, View};
 use super::easel::{has_view, picture_size};
-use super::foot::duration;
+use super::foot::{duration, progress_words};
 use super::theme;
 use super::words::title_words;
 use crate::latent::TrajectoryStep;
@@ -18,6 +18,8 @@ pub(super) const HEIGHT: f32 = 76.0;
 const NARROW: f32 = 620.0;
 /// Width of the text beside the timeline, points.
 const SAID: f32 = 206.0;
+/// More width for the button to stop and the progress, which stand there while the recipe is hidden, points.
+const PROGRESS: f32 = 220.0;
 
 pub(super) fn bath_ui(
     ui: &mut Ui,
@@ -30,7 +32,8 @@ pub(super) fn bath_ui(
     let document = session.on_easel();
     ui.horizontal(|ui| {
         ui.set_height(28.0);
-        let width = ui.available_width() - SAID;
+        let stands_in = session.running().is_some() && !desk.recipe;
+        let width = ui.available_width() - SAID - if stands_in { PROGRESS } else { 0.0 };
         timeline_ui(ui, desk, document, width.max(80.0), actions);
         state_ui(ui, session, desk, document, actions);
     });
@@ -193,11 +196,11 @@ fn state_ui(
     let text = desk.text;
     let Some(document) = document else { return };
     let is_live = session.follows() && document.is_drawing() && document.place().is_none();
-    if session.running().is_some()
-        && !desk.recipe
-        && tip(ui.button(text.stop), text.stop_hint, "Esc").clicked()
-    {
-        actions.push(Action::Stop);
+    if let Some(running) = session.running().filter(|_| !desk.recipe) {
+        if tip(ui.button(text.stop), text.stop_hint, "Esc").clicked() {
+            actions.push(Action::Stop);
+        }
+        quiet(ui, progress_words(session, running, text));
     }
     if session.running().is_some() && !is_live {
         let live = ui.button(format!("{} ▸", text.live)).on_hover_text(text.live_hint);

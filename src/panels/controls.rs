@@ -99,6 +99,7 @@ pub(super) enum Icon {
     Check,
     Undo,
     Redo,
+    Frames,
 }
 
 impl Icon {
@@ -153,6 +154,12 @@ impl Icon {
                 });
                 let line = std::iter::once(at(0.08, 0.36)).chain(bend).chain([at(0.4, 0.88)]);
                 painter.line(line.collect(), stroke);
+            }
+            Self::Frames => {
+                for (x, y) in [(0.05, 0.05), (0.57, 0.05), (0.05, 0.57), (0.57, 0.57)] {
+                    let frame = Rect::from_min_max(at(x, y), at(x + 0.38, y + 0.38));
+                    painter.rect_stroke(frame, 1.0, stroke, StrokeKind::Inside);
+                }
             }
             Self::Check => {
                 painter.line(vec![at(0.15, 0.55), at(0.4, 0.8), at(0.85, 0.2)], stroke);

@@ -12,6 +12,7 @@ use crate::projection::{PreviewFit, RgbProjection};
 use crate::request::Picture;
 use crate::session::{Autosave, DocumentId, Session, builtin_fit};
 
+use super::options::LevelsField;
 use super::text::{Language, Text};
 
 /// State that the panels keep from frame to frame, and the textures they draw with.
@@ -69,6 +70,8 @@ pub struct Desk {
     pub autosave: Autosave,
     /// The folder for that where none is chosen.
     pub pictures_folder: std::path::PathBuf,
+    /// The list of noise levels as it is typed.
+    pub(super) levels: LevelsField,
     /// The row of the source picture in the last frame, on which pictures can be dropped.
     pub(super) source_row: Option<Rect>,
     /// Whether a question is open, which takes the keys.
@@ -171,6 +174,7 @@ impl Desk {
             save_metadata: true,
             autosave: Autosave::default(),
             pictures_folder: std::path::PathBuf::new(),
+            levels: LevelsField::default(),
             source_row: None,
             keys_are_taken: false,
             focus_prompt: true,

@@ -84,7 +84,7 @@ fn generate_ui(
 }
 
 /// The progress in words, such as "2/4 · step 7/20 · 24 s · all 1:40".
-fn progress_words(session: &Session, running: &Running, text: &Text) -> String {
+pub(super) fn progress_words(session: &Session, running: &Running, text: &Text) -> String {
     let [at, of] = session.series();
     let stage = match &running.stage {
         // The engine has not begun it: it works for another document.

@@ -9,6 +9,7 @@ mod enlarger;
 mod foot;
 mod keys;
 mod messages;
+mod options;
 mod overlay;
 mod prompt;
 mod question;

@@ -77,7 +77,9 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
     if session.is_builtin() && response.has_focus() {
         completions_ui(ui, &mut draft.prompt, &shown, takes_word);
     }
-    let taken = session.profile().is_none_or(|profile| profile.guidance.takes_negative_prompt());
+    let taken = session.profile().is_none_or(|profile| draft.takes_negative_prompt(profile));
+    let can_be = session.profile().is_some_and(|profile| profile.can_be_guided_classifier_free());
+    let why_not = if can_be { text.negative_off_guided } else { text.negative_off };
     let label = ui.label(RichText::new(text.negative_prompt).family(theme::strong()));
     let negative = egui::Id::unique("negative prompt field");
     let (_, response) = field(ui, negative, 2, 0.0, |ui| {
@@ -90,7 +92,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions
             .margin(egui::Margin::symmetric(0, 4));
         ui.add_enabled(taken, edit)
     });
-    let response = response.labelled_by(label.id).on_disabled_hover_text(text.negative_off);
+    let response = response.labelled_by(label.id).on_disabled_hover_text(why_not);
     named(&response, text.negative_prompt);
     field_tip(&response, text.negative_hint);
     if draft != *session.draft() {

@@ -1,11 +1,11 @@
-//! Size, steps, guidance, seed, sampler, schedule, batch, source picture.
+//! Size, steps, guidance, seed, batch, source picture.
 
 use egui::{Align2, FontId, Rect, RichText, Slider, Stroke, StrokeKind, Ui};
 
 use super::controls::{Icon, icon_button, named, rails, tip};
 use super::desk::Desk;
-use super::{Text, theme};
-use crate::catalog::{ImageSize, SamplerKind, ScheduleKind, fit_into_multiples};
+use super::{Text, options, theme};
+use crate::catalog::{ImageSize, fit_into_multiples};
 use crate::request::{GenerationDraft, Seed};
 use crate::session::{Action, Session};
 
@@ -16,7 +16,7 @@ const ASPECTS: [(&str, f64); 5] =
 /// Width of the panel's content that the widths below fill, points; in a wider panel the sliders are longer.
 const CONTENT: f32 = 271.0;
 /// Widths of the labels, of a slider and of the seed's field (ten digits), points.
-const LABEL: f32 = 88.0;
+pub(super) const LABEL: f32 = 88.0;
 const SLIDER: f32 = 112.0;
 const SEED_WIDTH: f32 = 108.0;
 
@@ -37,10 +37,15 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
         ui.spacing_mut().slider_width = SLIDER + wider;
         ui.spacing_mut().interact_size.x = 48.0;
         row(ui, text.steps, |ui| {
-            let slider = Slider::new(&mut draft.steps, 1..=100)
+            // A list of noise levels has its own number of steps; the recipe's comes back without it.
+            let mut listed = draft.options.levels.as_ref().map(|levels| levels.values().len());
+            let is_listed = listed.is_some();
+            let slider = Slider::new(listed.as_mut().unwrap_or(&mut draft.steps), 1..=100)
                 .logarithmic(true)
                 .clamping(egui::SliderClamping::Never);
-            tip(ui.add(slider), text.steps_hint, "")
+            ui.add_enabled(!is_listed, slider)
+                .on_hover_text(text.steps_hint)
+                .on_disabled_hover_text(text.levels_steps)
         });
         let guided = session.profile().is_none_or(|profile| profile.guidance.takes_scale());
         row(ui, text.guidance, |ui| {
@@ -60,19 +65,7 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
         let row = Rect::from_x_y_ranges(ui.max_rect().x_range(), top..=bottom);
         drop_ui(ui, desk, row.expand(4.0));
     });
-    let more = egui::CollapsingHeader::new(text.more).show_unindented(ui, |ui| {
-        egui::Grid::new("more").num_columns(2).spacing([8.0, 8.0]).min_col_width(LABEL).show(ui, |ui| {
-            row(ui, text.sampler, |ui| {
-                let names = SamplerKind::ALL.map(|kind| (kind, kind.name()));
-                tip(choose(ui, "sampler", wider, &mut draft.sampler, &names), text.sampler_hint, "")
-            });
-            row(ui, text.schedule, |ui| {
-                let names = ScheduleKind::ALL.map(|kind| (kind, kind.name()));
-                tip(choose(ui, "schedule", wider, &mut draft.schedule, &names), text.schedule_hint, "")
-            });
-        });
-    });
-    tip(more.header_response, text.more_hint, "");
+    options::more_ui(ui, session, desk, &mut draft, wider);
     if draft != *session.draft() {
         actions.push(Action::Edit(Box::new(draft)));
     }
@@ -82,7 +75,7 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
 }
 
 /// A row of a label and the control that it names.
-fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response) {
+pub(super) fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response) {
     let label = ui.label(RichText::new(name).color(theme::quiet(ui.visuals().dark_mode)));
     let response = control(ui);
     let response = if name.is_empty() { response } else { response.labelled_by(label.id) };
@@ -90,27 +83,6 @@ fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response)
         named(&response, name);
     }
     ui.end_row();
-}
-
-fn choose<T: Copy + PartialEq>(
-    ui: &mut Ui,
-    id: &str,
-    wider: f32,
-    value: &mut T,
-    names: &[(T, &str)],
-) -> egui::Response {
-    let shown = names.iter().find(|(kind, _)| kind == value).map_or("", |(_, name)| name);
-    egui::ComboBox::from_id_salt(id)
-        .width(172.0 + wider)
-        .height(400.0)
-        .truncate()
-        .selected_text(shown)
-        .show_ui(ui, |ui| {
-            for (kind, name) in names {
-                ui.selectable_value(value, *kind, *name);
-            }
-        })
-        .response
 }
 
 fn size_ui(ui: &mut Ui, size: &mut ImageSize, multiple: usize, text: &Text) -> egui::Response {

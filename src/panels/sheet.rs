@@ -1,8 +1,10 @@
 //! The contact sheet: the running picture, then waiting ones, then all other documents, newest first.
 
-use egui::{Align2, FontId, Key, Modifiers, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2};
+use egui::{
+    Align2, FontId, Key, Modifiers, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, UiBuilder, Vec2,
+};
 
-use super::controls::{field_tip, quiet, tip};
+use super::controls::{Icon, field_tip, icon_button, quiet, tip};
 use super::desk::Desk;
 use super::theme;
 use super::words::title_words;
@@ -12,6 +14,8 @@ use crate::session::{Action, Document, ExportKind, Origin, Outcome, Queued, Reus
 /// Height of the contact sheet, points.
 pub(super) const HEIGHT: f32 = 104.0;
 const FRAME: f32 = 80.0;
+/// Edge of the button of the gallery, points.
+const BUTTON: f32 = 28.0;
 /// Edge of a frame in the gallery, points.
 const LARGE: f32 = 160.0;
 
@@ -20,6 +24,19 @@ pub(super) fn sheet_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions:
         ui.centered_and_justified(|ui| quiet(ui, desk.text.empty_sheet));
         return;
     }
+    let (room, button) = {
+        let all = ui.available_rect_before_wrap();
+        (all.with_max_x(all.right() - BUTTON - 12.0), all.with_min_x(all.right() - BUTTON))
+    };
+    frames_ui(&mut ui.new_child(UiBuilder::new().id_salt("frames").max_rect(room)), session, desk, actions);
+    let mut ui = ui.new_child(UiBuilder::new().id_salt("gallery").max_rect(button));
+    if icon_button(&mut ui, Icon::Frames, Some(desk.gallery), BUTTON, desk.text.gallery, "G").clicked() {
+        desk.gallery = !desk.gallery;
+    }
+}
+
+/// The row of frames, which scrolls.
+fn frames_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     egui::ScrollArea::horizontal().auto_shrink(false).show(ui, |ui| {
         // The wheel scrolls along the sheet.
         if ui.rect_contains_pointer(ui.clip_rect()) {

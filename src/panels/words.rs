@@ -4,7 +4,7 @@ use super::{Language, Text};
 use crate::catalog::ModelSource;
 use crate::engine::{Advice, Failure, Task};
 use crate::formats::metadata::Unrestored;
-use crate::request::{DraftError, GenerationDraft};
+use crate::request::{DraftError, GenerationDraft, LevelsError, NoiseLevels};
 use crate::session::{Edit, Message, Title};
 
 /// The title of a message and the text under it.
@@ -226,7 +226,7 @@ fn korean_advice(advice: Advice) -> &'static str {
     }
 }
 
-fn draft_words(error: &DraftError, language: Language) -> String {
+pub(super) fn draft_words(error: &DraftError, language: Language) -> String {
     if language == Language::English {
         return error.to_string();
     }
@@ -283,6 +283,22 @@ fn draft_words(error: &DraftError, language: Language) -> String {
         DraftError::NothingToDo { strength, steps } => {
             format!("강도 {strength}에서는 {steps}단계 중 남는 단계가 없습니다. 강도나 단계를 올리세요.")
         }
+    }
+}
+
+/// Why a typed list is not a list of noise levels.
+pub(super) fn levels_words(error: &LevelsError, language: Language) -> String {
+    if language == Language::English {
+        return error.to_string();
+    }
+    match error {
+        LevelsError::NotANumber(word) => format!("‘{word}’: 숫자가 아닙니다"),
+        LevelsError::Count => format!("숫자를 1개부터 {}개까지 쉼표로 구분해 적으세요", NoiseLevels::MOST),
+        LevelsError::NotFalling(larger, next) => {
+            format!("점점 작아지는 숫자를 적으세요: {larger} 다음에 {next}")
+        }
+        LevelsError::Sigma => "0보다 큰 시그마를 적으세요. 끝의 0은 적지 않아도 됩니다".to_owned(),
+        LevelsError::Timestep => "0 이상의 타임스텝을 적으세요".to_owned(),
     }
 }
 

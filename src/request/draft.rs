@@ -1,7 +1,7 @@
 //! From what a user typed to what the engine accepts.
 
 use super::{DraftError, NoiseLevels, Picture, PromptOptions, SamplingOptions, Seed};
-use crate::catalog::{ImageSize, ModelProfile, ModelSource, PredictionType, SamplerKind, ScheduleKind};
+use crate::catalog::{ImageSize, ModelProfile, ModelSource, SamplerKind, ScheduleKind};
 
 /// The picture an image-to-image run starts from.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,97 +123,6 @@ impl GenerationDraft {
             }
         }
         Ok(GenerationRequest(self))
-    }
-
-    /// Checks the options of prompt encoding and guidance.
-    fn check_prompt_options(&self, profile: &ModelProfile) -> Result<(), DraftError> {
-        let (options, has) = (&self.prompt_options, profile.prompt_features);
-        if let Some(skip) = options.clip_skip {
-            match has.clip_layers {
-                0 => return Err(DraftError::NoSuchOption("CLIP skip")),
-                layers if skip == 0 || skip > layers => return Err(DraftError::ClipSkip { skip, layers }),
-                _ => {}
-            }
-        }
-        if let Some(tokens) = options.max_tokens {
-            match has.max_tokens {
-                None => return Err(DraftError::NoSuchOption("limit of tokens")),
-                Some(max) if tokens == 0 || tokens > max => {
-                    return Err(DraftError::MaxTokens { tokens, max });
-                }
-                Some(_) => {}
-            }
-        }
-        if let Some(scale) = options.true_guidance_scale {
-            if !has.true_guidance {
-                return Err(DraftError::NoSuchOption("true guidance scale"));
-            }
-            if !(0.0..=Self::MAX_GUIDANCE_SCALE).contains(&scale) {
-                return Err(DraftError::TrueGuidance(scale));
-            }
-        }
-        if let Some(skip) = options.skip_layers {
-            if has.skip_layers == 0 {
-                return Err(DraftError::NoSuchOption("skip-layer guidance"));
-            }
-            if let Some(layer) = skip.layers.iter().find(|layer| *layer >= has.skip_layers) {
-                return Err(DraftError::SkippedLayer { layer, max: has.skip_layers - 1 });
-            }
-            if !(0.0..=Self::MAX_GUIDANCE_SCALE).contains(&skip.scale) {
-                return Err(DraftError::SkipScale(skip.scale));
-            }
-            if let Some(fraction) = [skip.start, skip.end].into_iter().find(|at| !(0.0..=1.0).contains(at)) {
-                return Err(DraftError::SkipRange(fraction));
-            }
-        }
-        if options.has_size_conditions() && !has.size_conditions {
-            return Err(DraftError::NoSuchOption("size conditioning (original size, crop, target size)"));
-        }
-        Ok(())
-    }
-
-    /// Checks the further settings of sampling.
-    fn check_options(&self, profile: &ModelProfile) -> Result<(), DraftError> {
-        let SamplingOptions { eta, guidance_rescale, shift, levels } = &self.options;
-        let is_flow = profile.prediction == PredictionType::Flow;
-        if is_flow && !self.schedule.fits_flows() {
-            return Err(DraftError::Schedule(self.schedule));
-        }
-        if let Some(eta) = *eta {
-            if !(0.0..=1.0).contains(&eta) {
-                return Err(DraftError::Eta(eta));
-            }
-            if !self.sampler.takes_eta() {
-                return Err(DraftError::NoEta(self.sampler));
-            }
-        }
-        if !(0.0..=1.0).contains(guidance_rescale) {
-            return Err(DraftError::GuidanceRescale(*guidance_rescale));
-        }
-        if let Some(shift) = *shift {
-            if !is_flow {
-                return Err(DraftError::NoShift);
-            }
-            if !(Self::MIN_SHIFT..=Self::MAX_SHIFT).contains(&shift) {
-                return Err(DraftError::Shift(shift));
-            }
-        }
-        let (quantity, min, max) = match levels {
-            None => return Ok(()),
-            Some(NoiseLevels::Sigmas(_)) => ("sigma", 1e-6, if is_flow { 1.0 } else { Self::MAX_SIGMA }),
-            Some(NoiseLevels::Timesteps(_)) if is_flow => {
-                ("timestep", 0.001, profile.step_limits.train as f64)
-            }
-            Some(NoiseLevels::Timesteps(_)) => ("timestep", 0.0, profile.step_limits.train as f64 - 1.0),
-        };
-        let values = levels.as_ref().map_or(&[][..], NoiseLevels::values);
-        if let Some(&value) = values.iter().find(|value| !(min..=max).contains(*value)) {
-            return Err(DraftError::Level { value, quantity, min, max });
-        }
-        if self.steps != values.len() {
-            return Err(DraftError::Steps { steps: self.steps, max: values.len() });
-        }
-        Ok(())
     }
 }
 

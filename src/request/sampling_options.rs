@@ -24,6 +24,26 @@ pub enum NoiseLevels {
     Timesteps(Vec<f64>),
 }
 
+/// Why a typed list is not a list of noise levels.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum LevelsError {
+    /// A word that is not a finite number.
+    #[error("‘{0}’ is not a number")]
+    NotANumber(String),
+    /// No numbers, or too many.
+    #[error("use 1 to {most} numbers between commas", most = NoiseLevels::MOST)]
+    Count,
+    /// A number and the next one, which is not smaller.
+    #[error("use falling numbers: {0} is followed by {1}")]
+    NotFalling(f64, f64),
+    /// A sigma that is not above 0.
+    #[error("use sigmas above 0; the 0 at the end may be left out")]
+    Sigma,
+    /// A timestep below 0.
+    #[error("use timesteps from 0 on")]
+    Timestep,
+}
+
 impl NoiseLevels {
     /// The largest number of levels.
     pub const MOST: usize = 1000;
@@ -35,46 +55,52 @@ impl NoiseLevels {
         }
     }
 
+    /// The numbers as text, with this between them.
+    pub fn joined(&self, between: &str) -> String {
+        let values: Vec<String> = self.values().iter().map(f64::to_string).collect();
+        values.join(between)
+    }
+
     /// Sigmas as they are typed: numbers between commas or spaces. A 0 at the end may be there or not.
     ///
     /// # Errors
-    /// A sentence for a text that is not a falling list of positive numbers.
-    pub fn of_sigmas(typed: &str) -> Result<Self, String> {
+    /// For a text that is not a falling list of positive numbers.
+    pub fn of_sigmas(typed: &str) -> Result<Self, LevelsError> {
         let mut sigmas = falling_numbers(typed)?;
         sigmas.pop_if(|last| *last == 0.0);
         match sigmas.last() {
             Some(last) if *last > 0.0 => Ok(Self::Sigmas(sigmas)),
-            _ => Err("use sigmas above 0; the 0 at the end may be left out".to_owned()),
+            _ => Err(LevelsError::Sigma),
         }
     }
 
     /// Timesteps as they are typed: numbers between commas or spaces.
     ///
     /// # Errors
-    /// A sentence for a text that is not a falling list of timesteps.
-    pub fn of_timesteps(typed: &str) -> Result<Self, String> {
+    /// For a text that is not a falling list of timesteps.
+    pub fn of_timesteps(typed: &str) -> Result<Self, LevelsError> {
         let timesteps = falling_numbers(typed)?;
         match timesteps.last() {
             Some(last) if *last >= 0.0 => Ok(Self::Timesteps(timesteps)),
-            _ => Err("use timesteps from 0 on".to_owned()),
+            _ => Err(LevelsError::Timestep),
         }
     }
 }
 
 /// At least one number, each smaller than the one before.
-fn falling_numbers(typed: &str) -> Result<Vec<f64>, String> {
+fn falling_numbers(typed: &str) -> Result<Vec<f64>, LevelsError> {
     let words = typed.split([',', ' ', ';']).map(str::trim).filter(|word| !word.is_empty());
     let numbers: Vec<f64> = words
         .map(|word| {
             let number = f64::from_str(word).ok().filter(|number| number.is_finite());
-            number.ok_or_else(|| format!("‘{word}’ is not a number"))
+            number.ok_or_else(|| LevelsError::NotANumber(word.to_owned()))
         })
         .collect::<Result<_, _>>()?;
     if numbers.is_empty() || numbers.len() > NoiseLevels::MOST {
-        return Err(format!("use 1 to {} numbers between commas", NoiseLevels::MOST));
+        return Err(LevelsError::Count);
     }
     if let Some([larger, next]) = numbers.array_windows().find(|[first, second]| first <= second) {
-        return Err(format!("use falling numbers: {larger} is followed by {next}"));
+        return Err(LevelsError::NotFalling(*larger, *next));
     }
     Ok(numbers)
 }
@@ -86,6 +112,7 @@ mod tests {
     #[test]
     fn lists_are_read_as_they_are_typed() {
         let sigmas = NoiseLevels::Sigmas(vec![14.6, 3.0, 0.5]);
+        assert_eq!(NoiseLevels::of_sigmas(&sigmas.joined(", ")), Ok(sigmas.clone()));
         for typed in ["14.6,3,0.5", " 14.6 3 0.5 0 ", "14.6, 3.0, 0.5, 0.0"] {
             assert_eq!(NoiseLevels::of_sigmas(typed), Ok(sigmas.clone()), "{typed}");
         }
@@ -101,7 +128,7 @@ mod tests {
             ("0", "above 0"),
             ("3,-1", "above 0"),
         ] {
-            let error = NoiseLevels::of_sigmas(wrong).unwrap_err();
+            let error = NoiseLevels::of_sigmas(wrong).unwrap_err().to_string();
             assert!(error.contains(says), "{wrong}: {error}");
         }
         assert!(NoiseLevels::of_timesteps("3,-1").is_err());

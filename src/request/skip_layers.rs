@@ -1,6 +1,9 @@
 //! Skip-layer guidance (Stability AI 2024, with Stable Diffusion 3.5): a prediction without some layers, from which the
 //! guided one is led away.
 
+use std::fmt;
+use std::str::FromStr;
+
 /// Indices of layers, from 0 to 63.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LayerSet(u64);
@@ -66,6 +69,32 @@ impl SkipLayers {
     }
 }
 
+impl fmt::Display for SkipLayers {
+    /// Layers, scale, beginning and end: `7 8 9 x 2.8 0.01-0.2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for layer in self.layers.iter() {
+            write!(f, "{layer} ")?;
+        }
+        write!(f, "x {} {}-{}", self.scale, self.start, self.end)
+    }
+}
+
+impl FromStr for SkipLayers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = || {
+            let (layers, rest) = text.split_once('x')?;
+            let (scale, range) = rest.trim().split_once(' ')?;
+            let (start, end) = range.split_once('-')?;
+            let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+            let layers = LayerSet::of_typed(layers).ok()?;
+            Some(Self { layers, scale: number(scale)?, start: number(start)?, end: number(end)? })
+        };
+        parsed().ok_or_else(|| format!("‘{text}’ is not like ‘7 8 9 x 2.8 0.01-0.2’"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +114,15 @@ mod tests {
         let skip = SkipLayers::new(LayerSet(1));
         let on: Vec<usize> = (0..28).filter(|index| skip.is_on(*index, 28)).collect();
         assert_eq!(on, [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn it_comes_back_from_its_text() {
+        let skip = SkipLayers { scale: 1.7, ..SkipLayers::new(LayerSet::of_typed("7,8,9").unwrap()) };
+        assert_eq!(skip.to_string(), "7 8 9 x 1.7 0.01-0.2");
+        assert_eq!(skip.to_string().parse(), Ok(skip));
+        for wrong in ["", "7", "7 x 2", "7 x nan 0-1", "x 1 0-1"] {
+            assert!(wrong.parse::<SkipLayers>().is_err(), "{wrong}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::catalog::{ImageSize, ModelSource};
 use crate::engine::{Command, JobId};
 use crate::formats::Comparison;
-use crate::formats::metadata::GenerationFacts;
+use crate::formats::metadata::{GenerationFacts, Unrestored};
 use crate::latent::{LatentFormat, LatentSpace};
 use crate::request::{DecodeChoice, GenerationDraft, InitImage, Picture, Seed};
 use crate::store::builtin_vocabulary;
@@ -278,7 +278,8 @@ impl Session {
     }
 
     fn restore(&mut self, facts: &GenerationFacts) {
-        let missing = facts.apply_to(&mut self.recipe.draft);
+        let mut missing = facts.apply_to(&mut self.recipe.draft);
+        missing.extend(self.take_unfit_options());
         if let Some(profile) = &self.model.profile {
             // The size may come from a model with another size multiple.
             let fit = |edge: usize| (edge / profile.size_multiple).max(1) * profile.size_multiple;
@@ -287,5 +288,12 @@ impl Session {
         }
         self.recipe.seed_locked = facts.seed.is_some();
         self.notify(Message::Restored(missing));
+    }
+
+    /// Removes the options of the draft that the loaded model does not have.
+    pub(super) fn take_unfit_options(&mut self) -> Vec<Unrestored> {
+        let Some(profile) = &self.model.profile else { return Vec::new() };
+        let (options, prompt) = self.recipe.draft.take_unfit_options(profile);
+        Unrestored::options(&options, &prompt)
     }
 }

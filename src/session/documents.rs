@@ -230,7 +230,14 @@ impl Session {
     pub(super) fn use_settings(&mut self, id: DocumentId, what: super::Reuse) {
         let Some(document) = self.documents.get(id) else { return };
         match (document.request().cloned(), document.facts()) {
-            (Some(request), _) => self.recipe.reuse(&request, what),
+            (Some(request), _) => {
+                self.recipe.reuse(&request, what);
+                // It may have been drawn with another model.
+                let missing = self.take_unfit_options();
+                if !missing.is_empty() {
+                    self.notify(super::Message::Restored(missing));
+                }
+            }
             (None, Some(facts)) if what == super::Reuse::All => {
                 self.apply(Action::RestoreFacts(Box::new(facts)))
             }

@@ -196,7 +196,7 @@ impl Session {
         };
         for index in 0..count {
             let draft = GenerationDraft { seed: draft.seed.nth(index), ..draft.clone() };
-            match draft.validate(&profile) {
+            match draft.for_run(&profile).validate(&profile) {
                 Ok(request) => {
                     let id = self.new_job();
                     self.queue.series_grows(1);

@@ -32,6 +32,10 @@ pub struct ModelSettings {
     pub sampler: SamplerKind,
     /// The noise schedule.
     pub schedule: ScheduleKind,
+    /// Further settings of sampling.
+    pub options: SamplingOptions,
+    /// Options of prompt encoding and guidance.
+    pub prompt_options: PromptOptions,
 }
 
 impl ModelSettings {
@@ -42,12 +46,15 @@ impl ModelSettings {
             guidance_scale: draft.guidance_scale,
             sampler: draft.sampler,
             schedule: draft.schedule,
+            options: draft.options.clone(),
+            prompt_options: draft.prompt_options,
         }
     }
 
     fn apply_to(&self, draft: &mut GenerationDraft) {
         (draft.size, draft.steps, draft.guidance_scale) = (self.size, self.steps, self.guidance_scale);
         (draft.sampler, draft.schedule) = (self.sampler, self.schedule);
+        (draft.options, draft.prompt_options) = (self.options.clone(), self.prompt_options);
     }
 }
 
@@ -174,7 +181,11 @@ impl Recipe {
             let mut remembered = adapted.clone();
             settings.apply_to(&mut remembered);
             // The folder may contain another model now, so the settings may be invalid.
-            if remembered.clone().validate(profile).is_ok() {
+            let is_valid = |draft: &GenerationDraft| draft.clone().for_run(profile).validate(profile).is_ok();
+            if !is_valid(&remembered) {
+                remembered.take_unfit_options(profile);
+            }
+            if is_valid(&remembered) {
                 adapted = remembered;
             }
         }
@@ -265,15 +276,36 @@ mod tests {
             ModelProfile { source: ModelSource::Folder("/models/b".into()), ..ModelProfile::made_up() };
         recipe.adapt_to(&first);
         recipe.draft.steps = 7;
+        recipe.draft.options.eta = Some(0.4);
         recipe.adapt_to(&second);
+        assert_eq!(recipe.draft.options, SamplingOptions::default());
         assert_eq!(recipe.draft.steps, second.defaults.steps);
         recipe.adapt_to(&first);
         assert_eq!(recipe.draft.steps, 7);
+        assert_eq!(recipe.draft.options.eta, Some(0.4));
 
         let saved = recipe.saved();
         let mut next = Recipe::new(first.source.clone());
         next.restore(saved.clone());
         next.adapt_to(&first);
         assert_eq!(next.saved(), saved);
+    }
+    #[test]
+    fn an_option_that_a_model_has_no_more_takes_no_other_setting_along() {
+        let model = ModelProfile::made_up();
+        let mut recipe = Recipe::new(model.source.clone());
+        recipe.adapt_to(&model);
+        recipe.draft.steps = 7;
+        recipe.draft.prompt_options.clip_skip = Some(3);
+        let mut next = Recipe::new(model.source.clone());
+        next.restore(recipe.saved());
+        next.adapt_to(&model);
+        assert_eq!(next.draft.steps, 7);
+        next.draft.options.shift = Some(200.0);
+        let mut last = Recipe::new(model.source.clone());
+        last.restore(next.saved());
+        let flow = ModelProfile { prediction: crate::catalog::PredictionType::Flow, ..model };
+        last.adapt_to(&flow);
+        assert_eq!((last.draft.steps, last.draft.options.shift), (7, None), "200 is out of bounds");
     }
 }

@@ -46,7 +46,8 @@ impl Recovered {
         }
         let mut draft = GenerationDraft { model: self.model, ..GenerationDraft::new(profile) };
         self.facts.apply_to(&mut draft);
-        let request = draft.validate(profile).ok()?;
+        draft.take_unfit_options(profile);
+        let request = draft.for_run(profile).validate(profile).ok()?;
         Some(ResultItem {
             job,
             request,

@@ -666,6 +666,29 @@ fn a_document_s_settings_are_used_again() {
 }
 
 #[test]
+fn options_are_restored_where_the_model_has_them_and_left_out_of_a_run_where_not() {
+    use crate::formats::metadata::{GenerationFacts, Unrestored};
+    let mut session = ready();
+    let mut asked = session.draft().clone();
+    asked.options.eta = Some(0.4);
+    asked.options.shift = Some(3.0);
+    asked.prompt_options.clip_skip = Some(2);
+    let facts = GenerationFacts::of_request(&asked, "elsewhere");
+    session.apply(Action::RestoreFacts(Box::new(facts)));
+    let missing = [Unrestored::Option("Shift 3".into()), Unrestored::ClipSkip(2)];
+    let said = &session.notices.list.last().unwrap().message;
+    assert!(matches!(said, Message::Restored(named) if *named == missing), "{said:?}");
+    let options = &session.draft().options;
+    assert_eq!((options.eta, options.shift), (Some(0.4), None));
+
+    // The recipe keeps it for a sampler that has it.
+    session.recipe.draft.sampler = crate::catalog::SamplerKind::Heun;
+    session.apply(Action::Generate);
+    assert_eq!(session.running().unwrap().request.options.eta, None);
+    assert_eq!(session.draft().options.eta, Some(0.4));
+}
+
+#[test]
 fn a_preview_is_fitted_after_the_first_picture_and_gives_way_to_the_next() {
     let mut session = ready();
     let other = ModelSource::Folder("/models/other".into());

@@ -1,7 +1,7 @@
 //! The settings a picture was generated with, and back in a draft.
 
 use super::names;
-use super::options::{is_option, pairs_of};
+use super::options::{is_option, pairs_of, restore_option};
 use crate::catalog::{ImageSize, SamplerKind, ScheduleKind};
 use crate::request::{GenerationDraft, PromptOptions, SamplingOptions, Seed};
 
@@ -43,14 +43,23 @@ pub enum Unrestored {
     Sampler(String),
     /// A schedule that is not supported.
     Schedule(String),
-    /// A further setting of sampling that the window has no control for, as key and value.
+    /// A further setting of sampling that the model does not have or that cannot be read, as key and value.
     Option(String),
-    /// Number of skipped layers of the text encoder plus one.
-    ClipSkip(u32),
+    /// The CLIP skip of a model that has another text encoder.
+    ClipSkip(usize),
     /// The source picture of an image-to-image run, which files do not contain.
     InitImage,
     /// The class of a ComfyUI node that changes a prompt in a way that its words do not show.
     PromptNode(String),
+}
+
+impl Unrestored {
+    /// Options that were removed because the model does not have them.
+    pub fn options(options: &SamplingOptions, prompt: &PromptOptions) -> Vec<Self> {
+        let pairs = pairs_of(options, prompt).into_iter();
+        let pairs = pairs.map(|(key, value)| Self::Option(format!("{key} {value}")));
+        pairs.chain(prompt.clip_skip.map(Self::ClipSkip)).collect()
+    }
 }
 
 /// The key in [`GenerationFacts::other`] for the nodes of [`Unrestored::PromptNode`].
@@ -119,7 +128,8 @@ impl GenerationFacts {
     }
 
     /// Restores the settings in a draft, which keeps its model and everything the facts do not contain. Returns what
-    /// could not be restored.
+    /// could not be restored. Options that the model does not have are in the draft too: see
+    /// [`GenerationDraft::take_unfit_options`].
     pub fn apply_to(&self, draft: &mut GenerationDraft) -> Vec<Unrestored> {
         let mut unrestored: Vec<_> = self.left_out_nodes().map(Unrestored::PromptNode).collect();
         // An empty prompt of another program was probably not found, so the typed one is kept.
@@ -154,12 +164,15 @@ impl GenerationFacts {
         }
         draft.options = SamplingOptions::default();
         draft.prompt_options = PromptOptions::default();
-        unrestored.extend(
-            self.other
-                .iter()
-                .filter(|(key, _)| self.is_ours() && is_option(key))
-                .map(|(key, value)| Unrestored::Option(format!("{key} {value}"))),
-        );
+        for (key, value) in self.other.iter().filter(|(key, _)| self.is_ours() && is_option(key)) {
+            if restore_option(key, value, &mut draft.options, &mut draft.prompt_options).is_none() {
+                unrestored.push(Unrestored::Option(format!("{key} {value}")));
+            }
+        }
+        // To other programs 1 means that nothing is asked for, even for a model that skips layers by itself.
+        let least = if self.is_ours() { 1 } else { 2 };
+        let clip_skip = self.clip_skip.filter(|skip| *skip >= least);
+        draft.prompt_options.clip_skip = clip_skip.and_then(|skip| skip.try_into().ok());
         match (self.sampler_kind(), &self.sampler) {
             (Some(kind), _) => {
                 draft.sampler = kind;
@@ -179,9 +192,6 @@ impl GenerationFacts {
                 Some(init) => init.strength = strength,
                 None => unrestored.push(Unrestored::InitImage),
             }
-        }
-        if let Some(clip_skip) = self.clip_skip.filter(|&skip| skip > 1) {
-            unrestored.push(Unrestored::ClipSkip(clip_skip));
         }
         unrestored
     }

@@ -66,7 +66,9 @@ fn settings(keyword: &str, text: &str) -> Option<GenerationFacts> {
 mod tests {
     use super::*;
     use crate::catalog::{ImageSize, ModelSource, SamplerKind, ScheduleKind};
-    use crate::request::{GenerationDraft, InitImage, Picture, PromptOptions, SamplingOptions, Seed};
+    use crate::request::{
+        GenerationDraft, InitImage, NoiseLevels, Picture, PromptOptions, SamplingOptions, Seed,
+    };
 
     fn draft() -> GenerationDraft {
         let picture = Picture::new(1, 1, vec![0; 3]).unwrap();
@@ -108,16 +110,53 @@ mod tests {
     }
 
     #[test]
-    fn options_of_sampling_are_in_the_text_and_named_where_they_are_not_restored() {
-        let asked = SamplingOptions { guidance_rescale: 0.7, ..SamplingOptions::default() };
-        let wanted = GenerationDraft { options: asked, ..draft() };
-        let text = a1111::write(&GenerationFacts::of_request(&wanted, "Built-in"));
+    fn every_option_comes_back_through_the_text_of_its_picture() {
+        let (none, plain) = (SamplingOptions::default, PromptOptions::default);
+        let size = Some(ImageSize::new(640, 480));
+        let sigmas = NoiseLevels::Sigmas(vec![14.6, 2.0, 0.029_167_5]);
+        let timesteps = NoiseLevels::Timesteps(vec![999.0, 12.5, 0.0]);
+        for (options, prompt_options) in [
+            (SamplingOptions { eta: Some(0.0), ..none() }, plain()),
+            (SamplingOptions { guidance_rescale: 0.7, ..none() }, plain()),
+            (SamplingOptions { shift: Some(3.1), ..none() }, plain()),
+            (SamplingOptions { levels: Some(sigmas), ..none() }, plain()),
+            (SamplingOptions { levels: Some(timesteps), ..none() }, plain()),
+            (none(), PromptOptions { clip_skip: Some(1), ..plain() }),
+            (none(), PromptOptions { clip_skip: Some(3), ..plain() }),
+            (none(), PromptOptions { max_tokens: Some(64), ..plain() }),
+            (none(), PromptOptions { true_guidance_scale: Some(2.5), ..plain() }),
+            (none(), PromptOptions { original_size: size, ..plain() }),
+            (none(), PromptOptions { crop: [8, 16], ..plain() }),
+            (none(), PromptOptions { target_size: size, ..plain() }),
+        ] {
+            let wanted = GenerationDraft { options, prompt_options, ..draft() };
+            let text = a1111::write(&GenerationFacts::of_request(&wanted, "Built-in"));
+            let mut restored = draft();
+            assert_eq!(a1111::parse(&text).apply_to(&mut restored), [], "{text}");
+            assert_eq!(restored, wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_option_that_cannot_be_read_is_named() {
+        let text = "x\nSteps: 3, Eta: much, Shift: nan, Crop: 1, Version: Safelight 0.1.0";
         let mut restored = draft();
         assert_eq!(
-            a1111::parse(&text).apply_to(&mut restored),
-            [Unrestored::Option("CFG rescale 0.7".into())]
+            a1111::parse(text).apply_to(&mut restored),
+            ["Eta much", "Shift nan", "Crop 1"].map(|option| Unrestored::Option(option.into()))
         );
-        assert_eq!(restored, draft());
+        assert_eq!((restored.options, restored.prompt_options), Default::default());
+    }
+
+    #[test]
+    fn the_clip_skip_of_other_programs_is_restored_where_it_skips() {
+        let restored = |skip: usize| {
+            let mut restored = draft();
+            let facts = a1111::parse(&format!("x\nSteps: 3, Sampler: Euler, Clip skip: {skip}"));
+            assert_eq!(facts.apply_to(&mut restored), []);
+            restored.prompt_options.clip_skip
+        };
+        assert_eq!([restored(1), restored(2)], [None, Some(2)]);
     }
 
     #[test]
@@ -130,8 +169,7 @@ mod tests {
             [
                 Unrestored::Sampler("DPM++ SDE".into()),
                 Unrestored::Schedule("Turbo".into()),
-                Unrestored::InitImage,
-                Unrestored::ClipSkip(2)
+                Unrestored::InitImage
             ]
         );
         assert_eq!((restored.sampler, restored.schedule), (SamplerKind::Heun, ScheduleKind::Exponential));

@@ -1,7 +1,7 @@
 //! Further settings of sampling as keys and values in a picture's file.
 
 use crate::catalog::ImageSize;
-use crate::request::{NoiseLevels, PromptOptions, SamplingOptions, SkipLayers};
+use crate::request::{NoiseLevels, PromptOptions, SamplingOptions};
 
 const ETA: &str = "Eta";
 const GUIDANCE_RESCALE: &str = "CFG rescale";
@@ -47,8 +47,7 @@ pub(super) fn pairs_of(options: &SamplingOptions, prompt: &PromptOptions) -> Vec
             NoiseLevels::Timesteps(_) => TIMESTEPS,
         };
         // Commas would part the settings of the text.
-        let values: Vec<String> = levels.values().iter().map(f64::to_string).collect();
-        pairs.push((key.to_owned(), values.join(" ")));
+        pairs.push((key.to_owned(), levels.joined(" ")));
     }
     let size = |size: ImageSize| format!("{}x{}", size.width, size.height);
     let texts = [
@@ -56,16 +55,35 @@ pub(super) fn pairs_of(options: &SamplingOptions, prompt: &PromptOptions) -> Vec
         (ORIGINAL_SIZE, original_size.map(size)),
         (CROP, (*crop != [0; 2]).then(|| format!("{} {}", crop[0], crop[1]))),
         (TARGET_SIZE, target_size.map(size)),
-        (SKIP_LAYERS, skip_layers.map(|skip| skipped(&skip))),
+        (SKIP_LAYERS, skip_layers.map(|skip| skip.to_string())),
     ];
     pairs.extend(texts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     pairs
 }
 
-/// Layers, scale, start and end.
-fn skipped(skip: &SkipLayers) -> String {
-    let layers: Vec<String> = skip.layers.iter().map(|layer| layer.to_string()).collect();
-    format!("{} x {} {}-{}", layers.join(" "), skip.scale, skip.start, skip.end)
+/// Sets the option of a key; `None` if its value cannot be read or the key is none of an option.
+pub(super) fn restore_option(
+    key: &str,
+    value: &str,
+    options: &mut SamplingOptions,
+    prompt: &mut PromptOptions,
+) -> Option<()> {
+    let number = || value.parse::<f64>().ok().filter(|number| number.is_finite());
+    match key {
+        ETA => options.eta = Some(number()?),
+        GUIDANCE_RESCALE => options.guidance_rescale = number()?,
+        SHIFT => options.shift = Some(number()?),
+        SIGMAS => options.levels = Some(NoiseLevels::of_sigmas(value).ok()?),
+        TIMESTEPS => options.levels = Some(NoiseLevels::of_timesteps(value).ok()?),
+        TRUE_GUIDANCE => prompt.true_guidance_scale = Some(number()?),
+        MAX_TOKENS => prompt.max_tokens = Some(value.parse().ok()?),
+        ORIGINAL_SIZE => prompt.original_size = Some(PromptOptions::size_of(value).ok()?),
+        CROP => prompt.crop = PromptOptions::crop_of(value).ok()?,
+        TARGET_SIZE => prompt.target_size = Some(PromptOptions::size_of(value).ok()?),
+        SKIP_LAYERS => prompt.skip_layers = Some(value.parse().ok()?),
+        _ => return None,
+    }
+    Some(())
 }
 
 /// Whether a key is that of an option.
