@@ -75,6 +75,13 @@ fn wait(harness: &mut Harness<'_, Window>, what: &str, done: impl Fn(&Window) ->
     }
 }
 
+/// Waits for the pictures on the empty easel.
+fn wait_for_examples(harness: &mut Harness<'_, Window>) {
+    let drawn = |window: &Window| window.session.examples().all(|(_, picture)| picture.is_some());
+    wait(harness, "the examples", drawn);
+    harness.run_ok();
+}
+
 fn type_prompt(harness: &mut Harness<'_, Window>, text: &str) {
     harness.get_by_role_and_label(Role::MultilineTextInput, "Prompt").focus();
     harness.run_ok();
@@ -107,6 +114,28 @@ fn a_typed_prompt_becomes_a_picture_with_a_timeline() {
         harness.get_by_label_contains("Picture…").accesskit_node().is_disabled(),
         "a step is not decoded"
     );
+}
+
+/// What the empty easel shows is what the model draws, and a key press draws one's own.
+#[test]
+fn an_example_on_the_empty_easel_is_drawn_by_the_model_and_starts_a_run() {
+    let mut harness = harness(|_| {});
+    wait_for_examples(&mut harness);
+    let (prompt, picture) = harness.state().session.examples().nth(1).unwrap();
+    let picture = picture.unwrap().clone();
+    let others =
+        harness.state().session.examples().filter(|(_, other)| other.unwrap().rgb() != picture.rgb());
+    assert_eq!(others.count(), 3);
+    assert_eq!(harness.state().session.documents().count(), 0);
+    harness.state_mut().session.draft_mut().seed = Seed(1);
+    harness.get_by_role_and_label(Role::Button, prompt).focus();
+    harness.run_ok();
+    harness.key_press(egui::Key::Enter);
+    harness.step();
+    wait(&mut harness, "a picture", is_drawn);
+    let item = results(harness.state())[0];
+    assert_eq!(item.request.prompt, prompt);
+    assert!(item.picture().unwrap().rgb() == picture.rgb(), "the same prompt and seed give the same picture");
 }
 
 #[test]
@@ -689,7 +718,9 @@ fn the_window_of_keys_is_called_as_a_window_is() {
     harness.get_by_label("Open a picture, a latent, or a model (a folder or a file)");
     let last = harness.get_by_label("These keys").rect();
     assert!(last.bottom() < 790.0, "the whole list is in sight: {last:?}");
-    harness.snapshot("keys");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("keys", &few_pixels);
 }
 
 /// Panels are dragged wider and narrower within limits, and keep their widths.
@@ -841,7 +872,9 @@ fn a_picture_is_dropped_on_the_source() {
     harness.input_mut().hovered_files = vec![egui::HoveredFile::default()];
     harness.hover_at(row.center());
     harness.run_ok();
-    harness.snapshot("drop_on_the_source");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("drop_on_the_source", &few_pixels);
     drop(&mut harness, &file);
     wait(&mut harness, "the source", |window| window.session.draft().init_image.is_some());
     let source = &harness.state().session.draft().init_image.as_ref().unwrap().picture;
@@ -879,7 +912,9 @@ fn the_tokens_of_the_prompt_are_counted() {
     wait(&mut harness, "the count", measured(100));
     harness.run_ok();
     harness.get_by_label("100 / 138");
-    harness.snapshot("chunks");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("chunks", &few_pixels);
     // Nothing is asked of an engine that draws.
     harness.state_mut().session.draft_mut().steps = 900;
     harness.state_mut().session.apply(Action::Generate);
@@ -951,7 +986,9 @@ fn a_large_and_a_fine_screen_look_as_designed() {
 fn the_first_start_looks_as_designed() {
     let mut harness = harness(|_| {});
     harness.run_ok();
-    harness.snapshot("first_start");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("first_start", &few_pixels);
 }
 
 #[test]
@@ -962,7 +999,9 @@ fn the_first_start_in_korean_and_light_looks_as_designed() {
     });
     harness.run_ok();
     harness.get_by_label("생성");
-    harness.snapshot("first_start_korean_light");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("first_start_korean_light", &few_pixels);
 }
 
 /// A picture with smooth and sharp parts, as a file.
@@ -1089,7 +1128,9 @@ fn a_failed_load_says_what_why_and_what_to_try_in_korean() {
     wait(&mut harness, "the failure", |window| !window.session.notices().is_empty());
     harness.run_ok();
     harness.get_by_label("모델을 불러오지 못했습니다");
-    harness.snapshot("failed_load_korean");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("failed_load_korean", &few_pixels);
 }
 
 /// A running job as the engine would report it, so that every start draws the same.
@@ -1127,7 +1168,9 @@ fn the_smallest_window_holds_everything() {
     let mut harness = harness(|_| {});
     harness.set_size(egui::vec2(840.0, 540.0));
     harness.run_ok();
-    harness.snapshot("smallest");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("smallest", &few_pixels);
 }
 
 /// Also remakes README's pictures where `SAFELIGHT_SCREENSHOTS` names a folder.
