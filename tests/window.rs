@@ -827,7 +827,9 @@ fn messages_that_have_left_are_read_again() {
     }
     let places = ["Not saved", "Saved"].map(|said| harness.get_by_label(said).rect().top());
     assert!(places[0] < places[1], "the newest comes first");
-    harness.snapshot("messages");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("messages", &few_pixels);
     harness.get_by_label("Copy all").click();
     harness.step();
     let copied = harness.output().platform_output.commands.iter().find_map(|command| match command {
@@ -948,6 +950,49 @@ fn two_documents_are_compared() {
     harness.run_ok();
     harness.drop_at(easel.center() + egui::vec2(-120.0, 0.0));
     harness.run_ok();
+}
+
+/// In a wide window, two documents stand beside each other and share zoom and pan.
+#[test]
+fn two_documents_stand_beside_each_other_in_a_wide_window() {
+    let mut harness = harness_of(egui::vec2(1920.0, 1080.0), 1.0, |_| {});
+    open_picture(&mut harness, 128, 128);
+    let other = shown(&harness).id();
+    harness.state_mut().session.draft_mut().prompt = "a pine forest at dawn, fog, the sun".into();
+    draw(&mut harness);
+    let counted = |window: &Window| window.session.prompt_length().is_some_and(|length| length.tokens() > 0);
+    wait(&mut harness, "the count", counted);
+    harness.state_mut().session.apply(Action::CompareWith(Some(other)));
+    harness.run_ok();
+    harness.get_by_label("Easel: a pine forest at dawn, fog, the sun · 4294967295 | hills.png");
+    // Scrolling over the second zooms both.
+    assert_eq!(shown(&harness).lens().zoom, None);
+    let easel = harness.get_by_role(Role::Image).rect();
+    harness.hover_at(easel.center() + egui::vec2(easel.width() / 4.0, 60.0));
+    harness.run_ok();
+    harness.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: egui::vec2(0.0, 160.0),
+        phase: egui::TouchPhase::Move,
+        modifiers: egui::Modifiers::NONE,
+    });
+    harness.run_ok();
+    harness.run_ok();
+    let fit = (easel.width() / 2.0 * 0.96).min((easel.height() - 32.0) * 0.96) / 128.0;
+    assert!(shown(&harness).lens().zoom.unwrap() > 1.2 * fit, "{:?}", shown(&harness).lens());
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(256_usize);
+    harness.snapshot_options("side_by_side", &few_pixels);
+    // A narrower window shows one of them.
+    let name = "Easel: a pine forest at dawn, fog, the sun · 4294967295";
+    harness.set_size(egui::vec2(1699.0, 1000.0));
+    harness.run_ok();
+    harness.get_by_label(name);
+    harness.set_size(egui::vec2(1700.0, 1000.0));
+    harness.run_ok();
+    harness.get_by_label("End the comparison").click();
+    harness.run_ok();
+    harness.get_by_label(name);
+    assert!(harness.state().session.compared().is_none());
 }
 
 #[test]

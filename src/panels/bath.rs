@@ -4,7 +4,7 @@ use egui::{Align2, FontId, Key, Modifiers, Pos2, Rect, Sense, Stroke, Ui, Vec2};
 
 use super::controls::{choices, named, quiet, rails, segment, tip, trailing};
 use super::desk::{Desk, ErrorView, View};
-use super::easel::{has_view, picture_size};
+use super::easel::{first_room, has_view, picture_size};
 use super::foot::duration;
 use super::theme;
 use super::words::title_words;
@@ -165,6 +165,7 @@ fn lens_ui(ui: &mut Ui, session: &Session, desk: &Desk, easel: Vec2, actions: &m
     let text = desk.text;
     let points = ui.ctx().pixels_per_point();
     let size = session.on_easel().and_then(picture_size);
+    let easel = first_room(ui.ctx(), session, desk, easel);
     let scale = session
         .on_easel()
         .zip(size)

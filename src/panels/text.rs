@@ -49,6 +49,7 @@ texts! {
     enlarger_width: "Width of the latent's panel", "잠재 패널 너비";
     recipe_tab_hint: "Prompt and settings of the next picture", "다음 그림의 프롬프트와 설정";
     picture_hint: "The decoded picture; until then, its preview", "디코딩한 그림. 그 전에는 미리보기";
+    end_comparison: "End the comparison", "비교 끝내기";
     wipe_line_hint: "Moves the line; the original is on its left", "선 옮기기. 왼쪽이 원본";
     stop_work_hint: "Stop this; the document stays", "이 작업을 중지. 문서는 남습니다";
     gallery_close_hint: "Back to the easel", "이젤로 돌아가기";
