@@ -939,6 +939,8 @@ fn two_documents_are_compared() {
     harness.state_mut().session.apply(Action::CompareWith(Some(first)));
     harness.run_ok();
     harness.get_by_label("Wipe").click();
+    harness.run_ok();
+    harness.get_by_label("hills.png | a pine forest at dawn, fog, the sun · 4294967295");
     let counted = |window: &Window| window.session.prompt_length().is_some_and(|length| length.tokens() > 0);
     wait(&mut harness, "the count", counted);
     harness.run_ok();
@@ -974,6 +976,7 @@ fn two_documents_stand_beside_each_other_in_a_wide_window() {
         unit: egui::MouseWheelUnit::Point,
         delta: egui::vec2(0.0, 160.0),
         phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Wheel,
         modifiers: egui::Modifiers::NONE,
     });
     harness.run_ok();
@@ -1087,6 +1090,7 @@ fn an_opened_picture_shows_what_the_vae_kept_and_can_be_padded() {
     assert!(comparison.jpeg.is_some());
     harness.get_by_label("Easel: hills.png");
     harness.get_by_label("130×130 → 128×128");
+    harness.get_by_label("Decoded");
     harness.get_by_label("Pad").click_accesskit();
     harness.run_ok();
     wait(&mut harness, "the padded picture", |window| {
