@@ -77,6 +77,13 @@ fn wait(harness: &mut Harness<'_, Window>, what: &str, done: impl Fn(&Window) ->
     }
 }
 
+/// Waits for the pictures on the empty easel.
+fn wait_for_examples(harness: &mut Harness<'_, Window>) {
+    let drawn = |window: &Window| window.session.examples().all(|(_, picture)| picture.is_some());
+    wait(harness, "the examples", drawn);
+    harness.run_ok();
+}
+
 fn type_prompt(harness: &mut Harness<'_, Window>, text: &str) {
     harness.get_by_role_and_label(Role::MultilineTextInput, "Prompt").focus();
     harness.run_ok();
@@ -109,6 +116,28 @@ fn a_typed_prompt_becomes_a_picture_with_a_timeline() {
         harness.get_by_label_contains("Picture…").accesskit_node().is_disabled(),
         "a step is not decoded"
     );
+}
+
+/// What the empty easel shows is what the model draws, and a key press draws one's own.
+#[test]
+fn an_example_on_the_empty_easel_is_drawn_by_the_model_and_starts_a_run() {
+    let mut harness = harness(|_| {});
+    wait_for_examples(&mut harness);
+    let (prompt, picture) = harness.state().session.examples().nth(1).unwrap();
+    let picture = picture.unwrap().clone();
+    let others =
+        harness.state().session.examples().filter(|(_, other)| other.unwrap().rgb() != picture.rgb());
+    assert_eq!(others.count(), 3);
+    assert_eq!(harness.state().session.documents().count(), 0);
+    harness.state_mut().session.draft_mut().seed = Seed(1);
+    harness.get_by_role_and_label(Role::Button, prompt).focus();
+    harness.run_ok();
+    harness.key_press(egui::Key::Enter);
+    harness.step();
+    wait(&mut harness, "a picture", is_drawn);
+    let item = results(harness.state())[0];
+    assert_eq!(item.request.prompt, prompt);
+    assert!(item.picture().unwrap().rgb() == picture.rgb(), "the same prompt and seed give the same picture");
 }
 
 #[test]
@@ -881,7 +910,9 @@ fn the_window_of_keys_is_called_as_a_window_is() {
     harness.get_by_label("Open a picture, a latent, or a model (a folder or a file)");
     let last = harness.get_by_label("These keys").rect();
     assert!(last.bottom() < 790.0, "the whole list is in sight: {last:?}");
-    harness.snapshot("keys");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("keys", &few_pixels);
 }
 
 /// Panels are dragged wider and narrower within limits, and keep their widths.
@@ -988,7 +1019,9 @@ fn messages_that_have_left_are_read_again() {
     }
     let places = ["Not saved", "Saved"].map(|said| harness.get_by_label(said).rect().top());
     assert!(places[0] < places[1], "the newest comes first");
-    harness.snapshot("messages");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("messages", &few_pixels);
     harness.get_by_label("Copy all").click();
     harness.step();
     let copied = harness.output().platform_output.commands.iter().find_map(|command| match command {
@@ -1033,7 +1066,9 @@ fn a_picture_is_dropped_on_the_source() {
     harness.input_mut().hovered_files = vec![egui::HoveredFile::default()];
     harness.hover_at(row.center());
     harness.run_ok();
-    harness.snapshot("drop_on_the_source");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("drop_on_the_source", &few_pixels);
     drop(&mut harness, &file);
     wait(&mut harness, "the source", |window| window.session.draft().init_image.is_some());
     let source = &harness.state().session.draft().init_image.as_ref().unwrap().picture;
@@ -1071,7 +1106,9 @@ fn the_tokens_of_the_prompt_are_counted() {
     wait(&mut harness, "the count", measured(100));
     harness.run_ok();
     harness.get_by_label("100 / 138");
-    harness.snapshot("chunks");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("chunks", &few_pixels);
     // Nothing is asked of an engine that draws.
     harness.state_mut().session.draft_mut().steps = 900;
     harness.state_mut().session.apply(Action::Generate);
@@ -1094,6 +1131,8 @@ fn two_documents_are_compared() {
     harness.state_mut().session.apply(Action::CompareWith(Some(first)));
     harness.run_ok();
     harness.get_by_label("Wipe").click();
+    harness.run_ok();
+    harness.get_by_label("hills.png | a pine forest at dawn, fog, the sun · 4294967295");
     let counted = |window: &Window| window.session.prompt_length().is_some_and(|length| length.tokens() > 0);
     wait(&mut harness, "the count", counted);
     harness.run_ok();
@@ -1105,6 +1144,50 @@ fn two_documents_are_compared() {
     harness.run_ok();
     harness.drop_at(easel.center() + egui::vec2(-120.0, 0.0));
     harness.run_ok();
+}
+
+/// In a wide window, two documents stand beside each other and share zoom and pan.
+#[test]
+fn two_documents_stand_beside_each_other_in_a_wide_window() {
+    let mut harness = harness_of(egui::vec2(1920.0, 1080.0), 1.0, |_| {});
+    open_picture(&mut harness, 128, 128);
+    let other = shown(&harness).id();
+    harness.state_mut().session.draft_mut().prompt = "a pine forest at dawn, fog, the sun".into();
+    draw(&mut harness);
+    let counted = |window: &Window| window.session.prompt_length().is_some_and(|length| length.tokens() > 0);
+    wait(&mut harness, "the count", counted);
+    harness.state_mut().session.apply(Action::CompareWith(Some(other)));
+    harness.run_ok();
+    harness.get_by_label("Easel: a pine forest at dawn, fog, the sun · 4294967295 | hills.png");
+    // Scrolling over the second zooms both.
+    assert_eq!(shown(&harness).lens().zoom, None);
+    let easel = harness.get_by_role(Role::Image).rect();
+    harness.hover_at(easel.center() + egui::vec2(easel.width() / 4.0, 60.0));
+    harness.run_ok();
+    harness.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: egui::vec2(0.0, 160.0),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Wheel,
+        modifiers: egui::Modifiers::NONE,
+    });
+    harness.run_ok();
+    harness.run_ok();
+    let fit = (easel.width() / 2.0 * 0.96).min((easel.height() - 32.0) * 0.96) / 128.0;
+    assert!(shown(&harness).lens().zoom.unwrap() > 1.2 * fit, "{:?}", shown(&harness).lens());
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(256_usize);
+    harness.snapshot_options("side_by_side", &few_pixels);
+    // A narrower window shows one of them.
+    let name = "Easel: a pine forest at dawn, fog, the sun · 4294967295";
+    harness.set_size(egui::vec2(1699.0, 1000.0));
+    harness.run_ok();
+    harness.get_by_label(name);
+    harness.set_size(egui::vec2(1700.0, 1000.0));
+    harness.run_ok();
+    harness.get_by_label("End the comparison").click();
+    harness.run_ok();
+    harness.get_by_label(name);
+    assert!(harness.state().session.compared().is_none());
 }
 
 #[test]
@@ -1143,7 +1226,9 @@ fn a_large_and_a_fine_screen_look_as_designed() {
 fn the_first_start_looks_as_designed() {
     let mut harness = harness(|_| {});
     harness.run_ok();
-    harness.snapshot("first_start");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("first_start", &few_pixels);
 }
 
 #[test]
@@ -1154,7 +1239,9 @@ fn the_first_start_in_korean_and_light_looks_as_designed() {
     });
     harness.run_ok();
     harness.get_by_label("생성");
-    harness.snapshot("first_start_korean_light");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("first_start_korean_light", &few_pixels);
 }
 
 /// A picture with smooth and sharp parts, as a file.
@@ -1195,6 +1282,7 @@ fn an_opened_picture_shows_what_the_vae_kept_and_can_be_padded() {
     assert!(comparison.jpeg.is_some());
     harness.get_by_label("Easel: hills.png");
     harness.get_by_label("130×130 → 128×128");
+    harness.get_by_label("Decoded");
     harness.get_by_label("Pad").click_accesskit();
     harness.run_ok();
     wait(&mut harness, "the padded picture", |window| {
@@ -1287,7 +1375,9 @@ fn a_failed_load_says_what_why_and_what_to_try_in_korean() {
     wait(&mut harness, "the failure", |window| !window.session.notices().is_empty());
     harness.run_ok();
     harness.get_by_label("모델을 불러오지 못했습니다");
-    harness.snapshot("failed_load_korean");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("failed_load_korean", &few_pixels);
 }
 
 /// A running job as the engine would report it, so that every start draws the same.
@@ -1351,7 +1441,9 @@ fn the_smallest_window_holds_everything() {
     let mut harness = harness(|_| {});
     harness.set_size(egui::vec2(840.0, 540.0));
     harness.run_ok();
-    harness.snapshot("smallest");
+    wait_for_examples(&mut harness);
+    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
+    harness.snapshot_options("smallest", &few_pixels);
 }
 
 /// Also remakes README's pictures where `SAFELIGHT_SCREENSHOTS` names a folder.

@@ -141,6 +141,7 @@ impl Window {
 
     pub(super) fn run_effects(&mut self, ctx: &egui::Context) {
         self.session.measure_prompt();
+        self.session.draw_example();
         for effect in self.session.take_effects() {
             match effect {
                 Effect::Send(command) => {

@@ -1,10 +1,10 @@
 //! Below the easel: the timeline, the choice of view, and the magnification.
 
-use egui::{Align2, FontId, Key, Modifiers, Pos2, Rect, Sense, Stroke, Ui, Vec2};
+use egui::{Align2, FontId, Key, Mesh, Modifiers, Pos2, Rect, Sense, Stroke, Ui, Vec2};
 
 use super::controls::{choices, named, quiet, rails, segment, tip, trailing};
 use super::desk::{Desk, ErrorView, View};
-use super::easel::{has_view, picture_size};
+use super::easel::{first_room, has_view, picture_size};
 use super::foot::{duration, progress_words};
 use super::theme;
 use super::words::title_words;
@@ -33,7 +33,8 @@ pub(super) fn bath_ui(
     ui.horizontal(|ui| {
         ui.set_height(28.0);
         let stands_in = session.running().is_some() && !desk.recipe;
-        let width = ui.available_width() - SAID - if stands_in { PROGRESS } else { 0.0 };
+        let said = if document.is_some() { SAID } else { 0.0 };
+        let width = ui.available_width() - said - if stands_in { PROGRESS } else { 0.0 };
         timeline_ui(ui, desk, document, width.max(80.0), actions);
         state_ui(ui, session, desk, document, actions);
     });
@@ -168,6 +169,7 @@ fn lens_ui(ui: &mut Ui, session: &Session, desk: &Desk, easel: Vec2, actions: &m
     let text = desk.text;
     let points = ui.ctx().pixels_per_point();
     let size = session.on_easel().and_then(picture_size);
+    let easel = first_room(ui.ctx(), session, desk, easel);
     let scale = session
         .on_easel()
         .zip(size)
@@ -236,13 +238,19 @@ pub(super) fn state_words(session: &Session, desk: &mut Desk, document: &Documen
     let text = desk.text;
     let view = if has_view(session, document, desk.view) { desk.view } else { View::Picture };
     match view {
-        View::Picture if document.picture().is_some() => return text.final_picture.to_owned(),
+        View::Picture if document.picture().is_some() => {
+            // An opened picture or a kept latent has no steps of which this could be the last.
+            let is_drawn = document.request().is_some();
+            return if is_drawn { text.final_picture } else { text.decoded }.to_owned();
+        }
         View::Wipe => {
-            let left = match session.compared() {
-                Some(other) => title_words(&other.title(), text),
-                None => text.original.to_owned(),
+            return match session.compared() {
+                Some(other) => {
+                    let [left, right] = [other, document].map(|side| title_words(&side.title(), text));
+                    format!("{left} | {right}")
+                }
+                None => format!("{} | {}", text.original, text.picture),
             };
-            return format!("{left} | {}", text.picture);
         }
         View::Error => return error_words(desk, document),
         View::Components if desk.channel.is_none() => {
@@ -315,7 +323,8 @@ fn timeline_ui(ui: &mut Ui, desk: &Desk, document: Option<&Document>, width: f32
     let middle = rect.center().y;
     let painter = ui.painter();
     if !able {
-        painter.hline(track.x_range(), middle, Stroke::new(2.0, theme::outline(dark)));
+        // Not a control now: as faint as a line between regions.
+        painter.hline(track.x_range(), middle, Stroke::new(2.0, theme::seam(dark)));
         tip(response, text.timeline, "← →");
         return;
     }
@@ -328,7 +337,19 @@ fn timeline_ui(ui: &mut Ui, desk: &Desk, document: Option<&Document>, width: f32
             Pos2::new(x_of(place_of(place)), rect.bottom() - 3.0 - height)
         })
         .collect();
-    painter.line(curve, Stroke::new(1.0, theme::seam(dark)));
+    // The noise that is left, as a ground of the steps.
+    let mut below = Mesh::default();
+    for point in &curve {
+        let index = below.vertices.len() as u32;
+        below.colored_vertex(*point, theme::raised(dark));
+        below.colored_vertex(Pos2::new(point.x, rect.bottom()), theme::raised(dark));
+        if index > 0 {
+            below.add_triangle(index - 2, index - 1, index);
+            below.add_triangle(index - 1, index, index + 1);
+        }
+    }
+    painter.add(below);
+    painter.line(curve, Stroke::new(1.0, theme::outline(dark)));
     painter.hline(track.x_range(), middle, Stroke::new(2.0, theme::outline(dark)));
     let newest = place_of(known - 1);
     for place in 0..=all {

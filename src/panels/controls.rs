@@ -210,3 +210,17 @@ pub(super) fn focus_ring(ctx: &egui::Context) {
         StrokeKind::Outside,
     );
 }
+
+/// Width of the labels of the recipe, points.
+pub(super) const LABEL: f32 = 88.0;
+
+/// A row of a label and the control that it names.
+pub(super) fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response) {
+    let label = ui.label(RichText::new(name).color(theme::quiet(ui.visuals().dark_mode)));
+    let response = control(ui);
+    let response = if name.is_empty() { response } else { response.labelled_by(label.id) };
+    if !name.is_empty() {
+        named(&response, name);
+    }
+    ui.end_row();
+}

@@ -12,7 +12,7 @@ use crate::projection::{PreviewFit, RgbProjection};
 use crate::request::Picture;
 use crate::session::{Autosave, DocumentId, Session, builtin_fit};
 
-use super::options::LevelsField;
+use super::levels_field::LevelsField;
 use super::text::{Language, Text};
 
 /// State that the panels keep from frame to frame, and the textures they draw with.

@@ -8,6 +8,7 @@ mod easel;
 mod enlarger;
 mod foot;
 mod keys;
+mod levels_field;
 mod messages;
 mod options;
 mod overlay;

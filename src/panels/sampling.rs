@@ -2,7 +2,7 @@
 
 use egui::{Align2, FontId, Rect, RichText, Slider, Stroke, StrokeKind, Ui};
 
-use super::controls::{Icon, icon_button, named, rails, tip};
+use super::controls::{Icon, LABEL, icon_button, named, rails, row, tip};
 use super::desk::Desk;
 use super::{Text, options, theme};
 use crate::catalog::{ImageSize, fit_into_multiples};
@@ -15,8 +15,7 @@ const ASPECTS: [(&str, f64); 5] =
 
 /// Width of the panel's content that the widths below fill, points; in a wider panel the sliders are longer.
 const CONTENT: f32 = 271.0;
-/// Widths of the labels, of a slider and of the seed's field (ten digits), points.
-pub(super) const LABEL: f32 = 88.0;
+/// Widths of a slider and of the seed's field (ten digits), points.
 const SLIDER: f32 = 112.0;
 const SEED_WIDTH: f32 = 108.0;
 
@@ -72,17 +71,6 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
     if (batch, locked) != (session.batch(), session.seed_is_locked()) {
         actions.push(Action::SetBatch(batch, locked));
     }
-}
-
-/// A row of a label and the control that it names.
-pub(super) fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response) {
-    let label = ui.label(RichText::new(name).color(theme::quiet(ui.visuals().dark_mode)));
-    let response = control(ui);
-    let response = if name.is_empty() { response } else { response.labelled_by(label.id) };
-    if !name.is_empty() {
-        named(&response, name);
-    }
-    ui.end_row();
 }
 
 fn size_ui(ui: &mut Ui, size: &mut ImageSize, multiple: usize, text: &Text) -> egui::Response {

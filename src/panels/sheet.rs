@@ -21,7 +21,7 @@ const LARGE: f32 = 160.0;
 
 pub(super) fn sheet_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     if session.documents().next().is_none() && session.waiting().is_empty() {
-        ui.centered_and_justified(|ui| quiet(ui, desk.text.empty_sheet));
+        empty_ui(ui, desk);
         return;
     }
     let (room, button) = {
@@ -58,6 +58,27 @@ fn frames_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<
                 frame_ui(ui, session, desk, document, FRAME, actions);
             }
         });
+    });
+}
+
+/// Places of pictures to come, as many as fit, and what will lie there.
+fn empty_ui(ui: &mut Ui, desk: &Desk) {
+    let room = ui.available_rect_before_wrap();
+    let pitch = FRAME + ui.spacing().item_spacing.x;
+    let line = Stroke::new(1.0, theme::seam(ui.visuals().dark_mode));
+    let places = ((room.width() + pitch - FRAME) / pitch).floor().max(0.0) as usize;
+    for place in 0..places {
+        let corner = room.min + Vec2::new(place as f32 * pitch, 0.0);
+        let frame = Rect::from_min_size(corner, Vec2::splat(FRAME));
+        ui.painter().rect_stroke(frame, 4.0, line, StrokeKind::Inside);
+    }
+    ui.centered_and_justified(|ui| {
+        let words = desk.text.empty_sheet;
+        let font = egui::TextStyle::Small.resolve(ui.style());
+        let size = ui.painter().layout_no_wrap(words.to_owned(), font, egui::Color32::WHITE).size();
+        let ground = Rect::from_center_size(room.center(), size + Vec2::new(24.0, 12.0));
+        ui.painter().rect_filled(ground, 0.0, ui.visuals().panel_fill);
+        quiet(ui, words)
     });
 }
 

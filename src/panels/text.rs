@@ -35,7 +35,7 @@ texts! {
     open_hint: "Open a picture, a latent or a model", "그림, 잠재, 모델 열기";
     export_hint: "Save or copy what is on the easel", "이젤에 있는 것을 저장하거나 복사";
     try_again_hint: "Load this model again", "이 모델을 다시 불러오기";
-    example_hint: "Draw this prompt", "이 프롬프트로 그리기";
+    example_hint: "Drawn by the built-in model; click to draw your own", "내장 모델이 그린 그림. 누르면 같은 프롬프트로 새로 그리기";
     generate_hint: "Draw what the recipe says", "레시피대로 그리기";
     prompt_tip: "What is in the picture\nCtrl+↑ Ctrl+↓: weight of a word · Alt+↑ Alt+↓: earlier prompts", "그림에 담을 내용\nCtrl+↑ Ctrl+↓: 단어의 가중치 · Alt+↑ Alt+↓: 이전 프롬프트";
     tokens_hint: "Tokens of the prompt, and how many the model reads", "프롬프트의 토큰 수와 모델이 읽는 수";
@@ -84,6 +84,7 @@ texts! {
     enlarger_width: "Width of the latent's panel", "잠재 패널 너비";
     recipe_tab_hint: "Prompt and settings of the next picture", "다음 그림의 프롬프트와 설정";
     picture_hint: "The decoded picture; until then, its preview", "디코딩한 그림. 그 전에는 미리보기";
+    end_comparison: "End the comparison", "비교 끝내기";
     wipe_line_hint: "Moves the line; the original is on its left", "선 옮기기. 왼쪽이 원본";
     stop_work_hint: "Stop this; the document stays", "이 작업을 중지. 문서는 남습니다";
     gallery_close_hint: "Back to the easel", "이젤로 돌아가기";

@@ -66,13 +66,15 @@ impl Documents {
         Some((at, self.list.remove(at)))
     }
 
-    /// Passes the displayed latent of the document on the easel to its inspector.
+    /// Passes the displayed latents of the document on the easel and of the compared one to their inspectors.
     pub(super) fn refresh(&mut self) {
         let noisy = self.show_noisy;
-        if let Some(document) = self.easel.and_then(|id| self.get_mut(id))
-            && let Some(latent) = document.present_latent(noisy)
-        {
-            document.inspector.lay(latent);
+        for id in [self.easel, self.compared].into_iter().flatten() {
+            if let Some(document) = self.get_mut(id)
+                && let Some(latent) = document.present_latent(noisy)
+            {
+                document.inspector.lay(latent);
+            }
         }
     }
 }
@@ -224,6 +226,7 @@ impl Session {
     pub(super) fn compare_with(&mut self, other: Option<DocumentId>) {
         self.documents.compared =
             other.filter(|id| self.documents.easel != Some(*id) && self.documents.get(*id).is_some());
+        self.documents.refresh();
     }
 
     /// Copies settings of a document into the draft.

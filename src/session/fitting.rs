@@ -40,6 +40,7 @@ impl Session {
             && self.queue.waiting.is_empty()
             && self.documents.list.iter().all(|document| document.work().is_none())
             && self.recovering.decoding.is_none()
+            && !self.examples.is_drawing()
             && !matches!(self.model.fitting, Fitting::Requested(..))
     }
 

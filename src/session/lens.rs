@@ -53,6 +53,13 @@ impl Lens {
         Self { zoom: Some(after), centre }
     }
 
+    /// The lens that shows the same part of another picture, of `other` pixels, on an easel of the same size.
+    #[must_use]
+    pub fn carried(&self, size: [f32; 2], other: [f32; 2], easel: [f32; 2]) -> Self {
+        let ratio = fit_scale(other, easel) / fit_scale(size, easel);
+        Self { zoom: self.zoom.map(|zoom| zoom * ratio), ..*self }
+    }
+
     /// Pans by a distance in points. A fitted picture does not move.
     #[must_use]
     pub fn moved(&self, by: [f32; 2], size: [f32; 2]) -> Self {
@@ -91,5 +98,13 @@ mod tests {
         assert_eq!(Lens::default().moved([50.0, 50.0], SIZE), Lens::default());
         assert_eq!(Lens::at_scale(2.0).zoomed(0.01, [0.0; 2], SIZE, EASEL), Lens::default());
         assert_eq!(Lens::at_scale(2.0).moved([-1e6, 0.0], SIZE).centre, [1.0, 0.5]);
+    }
+    #[test]
+    fn two_pictures_of_one_shape_show_the_same_part() {
+        let (small, large) = (Lens { zoom: Some(8.0), centre: [0.25, 0.5] }, [400.0, 200.0]);
+        let carried = small.carried(SIZE, large, EASEL);
+        assert_eq!(carried.corner(large, EASEL), small.corner(SIZE, EASEL));
+        assert!((carried.zoom.unwrap() - 2.0).abs() < 1e-5);
+        assert_eq!(Lens::default().carried(SIZE, large, EASEL), Lens::default());
     }
 }

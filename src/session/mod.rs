@@ -12,6 +12,7 @@ mod autosave;
 mod document;
 mod documents;
 mod events;
+mod examples;
 mod export;
 mod fitting;
 mod inspector;
@@ -36,6 +37,7 @@ use crate::projection::PreviewFit;
 use crate::request::CancelToken;
 
 use documents::Documents;
+use examples::Examples;
 use measuring::Measuring;
 use model::Model;
 use notice::Notices;
@@ -69,6 +71,8 @@ pub struct Session {
     measuring: Measuring,
     /// The queued jobs and the running one.
     queue: Queue,
+    /// Pictures of the example prompts.
+    examples: Examples,
     /// All documents.
     documents: Documents,
     /// Notices to the user.
@@ -111,6 +115,7 @@ impl Session {
             model: Model::with_recent(recent_models),
             measuring: Measuring::default(),
             queue: Queue::default(),
+            examples: Examples::default(),
             documents: Documents::default(),
             notices: Notices::default(),
             opening: Opening::default(),
@@ -129,8 +134,10 @@ impl Session {
         JobId(self.outbox.next_job - 1)
     }
 
-    /// Queues an engine job and returns its cancel token. Interrupts a running preview fit, unless the job is one.
+    /// Queues an engine job and returns its cancel token. Interrupts the drawing of an example and a running preview
+    /// fit, unless the job is one.
     fn send(&mut self, id: JobId, kind: JobKind) -> CancelToken {
+        self.examples.interrupt();
         if !matches!(kind, JobKind::FitPreview { .. }) {
             self.interrupt_fit();
         }

@@ -1,5 +1,6 @@
-//! The easel: one large picture, in one of five views, with zoom and pan.
+//! The easel: one large picture, in one of five views, with zoom and pan; in a wide window two that are compared.
 
+mod panes;
 mod probe;
 mod welcome;
 
@@ -13,7 +14,9 @@ use crate::latent::LatentShape;
 use crate::preview::Look;
 use crate::projection::ColourMap;
 use crate::request::Picture;
-use crate::session::{Action, Document, Lens, Session};
+use crate::session::{Action, Document, Session};
+
+pub(super) use panes::first_room;
 
 const WHOLE: Rect = Rect { min: Pos2::ZERO, max: Pos2 { x: 1.0, y: 1.0 } };
 /// How long a picture fades in over its preview, seconds.
@@ -30,35 +33,51 @@ pub(super) fn easel_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions:
         return;
     };
     let title = title_words(&document.title(), desk.text);
-    let name = format!("{}: {title}", desk.text.easel);
+    let mut panes = panes::panes(ui.ctx(), session, desk, document, easel);
+    let mut name = format!("{}: {title}", desk.text.easel);
+    for pane in panes.iter().skip(1) {
+        name = format!("{name} | {}", title_words(&pane.document.title(), desk.text));
+    }
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
-    let Some(size) = picture_size(document) else {
+    if panes.is_empty() {
         working_ui(ui, desk, easel);
         return;
-    };
-    let lens = follow(ui, desk, document, &response, size, actions);
-    let (corner, scale) = (
-        lens.corner([size.x, size.y], [easel.width(), easel.height()]),
-        lens.scale([size.x, size.y], [easel.width(), easel.height()]),
-    );
-    let place = Rect::from_min_size(easel.center() + Vec2::from(corner), size * scale);
-    let view = if has_view(session, document, desk.view) { desk.view } else { View::Picture };
-    draw(ui, session, desk, document, view, easel, place);
-    if view == View::Wipe {
-        drag_wipe(ui, desk, &response, place);
     }
-    if let Some(pointer) = response.hover_pos().filter(|pointer| place.contains(*pointer)) {
-        let share = (pointer - place.min) / place.size();
-        desk.probed = Some(share.clamp(Vec2::ZERO, Vec2::splat(0.9999)));
-        if desk.enlarger {
-            probe::probe_ui(ui, session, desk, document, easel, pointer);
+    panes::follow(ui, desk, &response, &mut panes, actions);
+    let pixels_per_point = ui.pixels_per_point();
+    let places: Vec<Rect> = panes.iter().map(|pane| pane.place(pixels_per_point)).collect();
+    for (index, (pane, place)) in panes.iter().zip(&places).enumerate() {
+        let view = if has_view(session, pane.document, desk.view) { desk.view } else { View::Picture };
+        let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(pane.rect));
+        ui.set_clip_rect(pane.rect);
+        draw(&ui, session, desk, pane.document, view, *place, index == 0);
+        if view == View::Wipe {
+            drag_wipe(&ui, desk, &response, *place);
         }
     }
-    if desk.enlarger
-        && let Some(latent) = &document.inspector().latent
-    {
-        frame_probed(ui, desk, place, WHOLE, latent.shape());
+    let pointer = response.hover_pos();
+    let pointed = panes.iter().zip(&places).find_map(|(pane, place)| {
+        let pointer = pointer.filter(|pointer| pane.rect.intersect(*place).contains(*pointer))?;
+        Some((pointer - place.min) / place.size())
+    });
+    if let Some(share) = pointed {
+        desk.probed = Some(share.clamp(Vec2::ZERO, Vec2::splat(0.9999)));
     }
+    for (pane, place) in panes.iter().zip(&places).filter(|_| desk.enlarger) {
+        if let Some(share) = pointed {
+            // The same place in both documents.
+            let at = place.min + share * place.size();
+            if pane.rect.contains(at) {
+                probe::probe_ui(ui, session, desk, pane.document, pane.rect, at);
+            }
+        }
+        if let Some(latent) = &pane.document.inspector().latent {
+            let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(pane.rect));
+            ui.set_clip_rect(pane.rect);
+            frame_probed(&ui, desk, *place, WHOLE, latent.shape());
+        }
+    }
+    panes::titles_ui(ui, desk, &panes, actions);
     response.context_menu(|ui| super::top::export_ui(ui, session, desk, actions));
 }
 
@@ -91,50 +110,17 @@ fn working_ui(ui: &mut Ui, desk: &Desk, easel: Rect) {
     waiting_ui(&mut ui, desk);
 }
 
-/// Zooms and pans by wheel, pinch and drag; returns the lens of this frame.
-fn follow(
-    ui: &Ui,
-    desk: &Desk,
-    document: &Document,
-    response: &Response,
-    size: Vec2,
-    actions: &mut Vec<Action>,
-) -> Lens {
-    let easel = response.rect;
-    let (before, size, room) = (document.lens(), [size.x, size.y], [easel.width(), easel.height()]);
-    let mut lens = before;
-    let space = ui.input(|input| input.key_down(Key::Space)) && !ui.ctx().text_edit_focused();
-    let moves = response.dragged_by(egui::PointerButton::Middle)
-        || (response.dragged_by(egui::PointerButton::Primary) && (space || desk.view != View::Wipe));
-    if moves {
-        lens = lens.moved(response.drag_delta().into(), size);
-    }
-    if response.double_clicked() {
-        lens = Lens::default();
-    }
-    if let Some(pointer) = response.hover_pos() {
-        let (scroll, pinch) = ui.input(|input| (input.smooth_scroll_delta().y, input.zoom_delta()));
-        let factor = (scroll / 240.0).exp() * pinch;
-        if (factor - 1.0).abs() > 1e-4 {
-            lens = lens.zoomed(factor, (pointer - easel.center()).into(), size, room);
-        }
-    }
-    if lens != before {
-        actions.push(Action::SetLens(lens));
-    }
-    lens
-}
-
+/// Draws a document. `fades`: whether its picture fades in over its preview.
 fn draw(
     ui: &Ui,
     session: &Session,
     desk: &mut Desk,
     document: &Document,
     view: View,
-    easel: Rect,
     place: Rect,
+    fades: bool,
 ) {
-    let painter = ui.painter().with_clip_rect(easel);
+    let painter = ui.painter();
     let holds = ui.input(|input| input.key_down(Key::V)) && !ui.ctx().text_edit_focused();
     if holds && let Some(original) = document.original() {
         painter.image(desk.picture(ui, original), place, WHOLE, Color32::WHITE);
@@ -142,11 +128,11 @@ fn draw(
     }
     let texture = match view {
         View::Picture => {
-            picture_ui(ui, &painter, session, desk, document, place);
+            picture_ui(ui, session, desk, document, place, fades);
             return;
         }
         View::Wipe => {
-            wipe_ui(ui, &painter, session, desk, document, place);
+            wipe_ui(ui, session, desk, document, place);
             return;
         }
         View::Preview => preview(session, desk, document),
@@ -159,14 +145,8 @@ fn draw(
 }
 
 /// Draws the true decode, or before there is one, the preview or the original.
-fn picture_ui(
-    ui: &Ui,
-    painter: &egui::Painter,
-    session: &Session,
-    desk: &mut Desk,
-    document: &Document,
-    place: Rect,
-) {
+fn picture_ui(ui: &Ui, session: &Session, desk: &mut Desk, document: &Document, place: Rect, fades: bool) {
+    let painter = ui.painter();
     let original = document.file().and_then(|file| file.original.as_ref().or(file.source.as_ref()));
     let before = if document.inspector().latent.is_some() {
         preview(session, desk, document)
@@ -174,7 +154,9 @@ fn picture_ui(
         original.map(|original| desk.picture(ui, original))
     };
     let Some(picture) = document.picture() else {
-        desk.fixing = None;
+        if fades {
+            desk.fixing = None;
+        }
         match before {
             Some(before) => {
                 painter.image(before, place, WHOLE, Color32::WHITE);
@@ -190,7 +172,7 @@ fn picture_ui(
     };
     let key = picture.rgb().as_ptr() as usize;
     let texture = desk.picture(ui, picture);
-    let shown = fixed(ui, desk, key);
+    let shown = if fades { fixed(ui, desk, key) } else { 1.0 };
     if let Some(before) = before.filter(|_| shown < 1.0) {
         painter.image(before, place, WHOLE, Color32::WHITE);
     }
@@ -268,14 +250,8 @@ pub(super) fn channel_texture(
 }
 
 /// The original, or the compared document, left of the line, and the picture right of it.
-fn wipe_ui(
-    ui: &Ui,
-    painter: &egui::Painter,
-    session: &Session,
-    desk: &mut Desk,
-    document: &Document,
-    place: Rect,
-) {
+fn wipe_ui(ui: &Ui, session: &Session, desk: &mut Desk, document: &Document, place: Rect) {
+    let painter = ui.painter();
     let right = match document.picture() {
         Some(picture) => Some(desk.picture(ui, picture)),
         None => preview(session, desk, document),

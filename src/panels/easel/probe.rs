@@ -28,6 +28,11 @@ fn pixel_at(picture: &Picture, share: Vec2) -> Option<([usize; 2], [u8; 3])> {
     (at[0] < width && at[1] < height).then(|| (at, picture.pixel(at[0], at[1])))
 }
 
+/// A value with its sign; the minus is as wide as the plus, so that columns of figures stand in line.
+fn signed(value: f32) -> String {
+    format!("{value:+.2}").replace('-', "\u{2212}")
+}
+
 pub(super) fn probe_ui(
     ui: &Ui,
     session: &Session,
@@ -85,6 +90,16 @@ pub(super) fn probe_ui(
         painter.rect_filled(rect, 3.0, theme::of_bytes(bytes));
         let font = FontId::proportional(12.0);
         let middle = egui::Align2::CENTER_CENTER;
-        painter.text(rect.center(), middle, format!("{value:+.2}"), font, theme::ink_on(bytes));
+        painter.text(rect.center(), middle, signed(*value), font, theme::ink_on(bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_value_has_a_minus_and_no_hyphen() {
+        assert_eq!([signed(-1.266), signed(0.94)], ["\u{2212}1.27", "+0.94"]);
     }
 }
