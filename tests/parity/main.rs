@@ -7,6 +7,7 @@ mod common;
 
 mod files;
 mod flow;
+mod qwen3;
 mod stable_diffusion;
 
 use safelight::catalog::SamplerKind;
