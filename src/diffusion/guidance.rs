@@ -28,7 +28,7 @@ pub struct Prediction {
 
 /// A network that is conditioned on a prompt.
 pub trait DenoisingNetwork {
-    /// Is told the timestep that the next predictions' step leads to; networks that are flow maps take it.
+    /// Sets the timestep at the end of the current step, an input of flow-map networks.
     fn set_target(&mut self, _timestep: f64) {}
 
     /// The output for the prompt without the layers of skip-layer guidance; with all of them in networks without it.

@@ -378,7 +378,7 @@ fn timeline_ui(ui: &mut Ui, desk: &Desk, document: Option<&Document>, width: f32
     {
         let share = ((pointer.x - track.left()) / track.width()).clamp(0.0, 1.0);
         let wanted = (share * all as f32).round() as usize;
-        // The nearest step that was seen, or the end.
+        // Steps whose previews were dropped cannot be selected: the nearest one that arrived is.
         chosen = (0..=last).min_by_key(|index| place_of(*index).abs_diff(wanted));
     }
     if response.has_focus() {

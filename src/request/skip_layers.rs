@@ -62,7 +62,7 @@ impl SkipLayers {
         Self { layers, scale: 2.8, start: 0.01, end: 0.2 }
     }
 
-    /// Whether it is on at step `index`, counted from 0, of so many.
+    /// Whether it applies at step `index`, counted from 0, of a run of `steps` steps.
     pub fn is_on(&self, index: usize, steps: usize) -> bool {
         let (index, steps) = (index as f64, steps as f64);
         index > steps * self.start && index < steps * self.end

@@ -94,7 +94,7 @@ mod tests {
     use crate::session::Action;
     use crate::session::tests::{finish, ready, sent_job};
 
-    /// The example that the engine is asked to draw now, and its token.
+    /// The example being generated, and its cancel token.
     fn asked(session: &mut Session) -> Option<(JobId, String, CancelToken)> {
         session.draw_example();
         session.take_effects().into_iter().find_map(|effect| match effect {

@@ -55,7 +55,7 @@ pub enum Touch {
     Redo,
     /// Removes all edits. Can be undone.
     Reset,
-    /// Back or forward to where so many edits are in effect.
+    /// Undoes or redoes edits until this many are in effect.
     GoTo(usize),
 }
 

@@ -8,7 +8,7 @@ use crate::request::{CancelToken, PromptLength};
 /// A prompt and the model that reads it.
 type Subject = (ModelSource, String);
 
-/// What is known of the prompt's length, and what is asked.
+/// The last known prompt length, and the pending request for the current one.
 #[derive(Default)]
 pub(super) struct Measuring {
     asked: Option<(JobId, Subject)>,

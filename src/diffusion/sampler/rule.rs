@@ -6,7 +6,7 @@ use crate::latent::Latent;
 
 /// What a sampler calls. It takes care of prediction type and guidance.
 pub trait Denoiser {
-    /// Is told, before the calls of a step, which of how many it is, counted from 0, and the noise level that it leads to.
+    /// Called before the denoiser calls of a step. `index` is counted from 0; `target` is the noise level at its end.
     fn begin_step(&mut self, _index: usize, _steps: usize, _target: NoiseLevel) {}
 
     /// x̂₀ for the latent `noisy` at this level.

@@ -68,7 +68,7 @@ pub(super) trait FlowConfigs: Send + Sync + Sized + 'static {
         0
     }
 
-    /// The largest sequence length that may be chosen for a prompt; `None` where there is no choice.
+    /// Upper limit of a user-set maximum sequence length; `None` if the family has a fixed length.
     fn max_tokens(&self) -> Option<usize> {
         Some(MAX_TOKENS)
     }

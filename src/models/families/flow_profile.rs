@@ -63,6 +63,19 @@ pub(super) fn read_scheduler(
     )))
 }
 
+/// Checks that the text encoder has the layers whose hidden states are used.
+///
+/// # Errors
+/// [`ModelError::Mismatch`].
+pub(super) fn check_text_layers(used: &[usize], layers: usize) -> Result<(), ModelError> {
+    match used.iter().find(|layer| **layer > layers) {
+        Some(layer) => Err(ModelError::Mismatch(format!(
+            "the hidden states after layer {layer} of the text encoder are used, but it has {layers} layers"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Image tokens of a latent: a token is a patch of 2×2 latent pixels.
 pub(super) fn image_tokens(latent: LatentShape) -> usize {
     (latent.height / 2) * (latent.width / 2)

@@ -12,7 +12,7 @@ use crate::request::{CancelToken, LayerSet};
 /// The transformer's name in diffusers' layout.
 pub(super) const TRANSFORMER: &str = "transformer";
 
-/// What a prediction depends on beside latent and prompt. Times are from 0 (data) to 1 (noise).
+/// Inputs of a prediction besides latent and prompt. Times are from 0 (data) to 1 (noise).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At {
     /// The time of the noisy latent.

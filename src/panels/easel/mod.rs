@@ -191,7 +191,7 @@ fn fixed(ui: &Ui, desk: &mut Desk, picture: usize) -> f32 {
             }
             share as f32
         }
-        // Only a document that was seen as a preview fades in.
+        // The cross-fade is from a preview to the decode; other documents appear at once.
         None if is_fast => {
             desk.fixing = Some((picture, now));
             ui.ctx().request_repaint();

@@ -1,6 +1,6 @@
 //! FLUX.2 klein: a transformer in Black Forest Labs' layout, Qwen3 and FLUX.2's VAE, in files of their own.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::StoreError;
 use super::super::names::{flux2_names, flux2_shape};
@@ -34,10 +34,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     })?;
     model.add("text_encoder", &source, qwen);
     model.add_gguf_tokenizer("tokenizer/tokenizer.json", &*source);
-    let (source, vae) = sources.part(Role::Vae, "VAE (flux2-vae.safetensors)", |source| {
-        vae(source).filter(|part| part.config["latent_channels"].as_u64().map(|c| 4 * c) == channels.as_u64())
-    })?;
-    model.add("vae", &source, vae);
+    add_vae(&mut model, sources, &channels)?;
     model.add_json(
         "scheduler/scheduler_config.json",
         &json!({
@@ -58,9 +55,20 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     Ok(model)
 }
 
-/// The autoencoder in a file: the one that normalises its latents itself.
-pub(super) fn vae(source: &dyn TensorSource) -> Option<Part> {
-    part::vae(source, 1.0, 0.0).filter(|part| part.config["_class_name"] == "AutoencoderKLFlux2")
+/// Adds FLUX.2's autoencoder, which normalises its latents itself, for a transformer with tokens of `channels`.
+pub(super) fn add_vae(
+    model: &mut Assembled,
+    sources: &PartSources,
+    channels: &Value,
+) -> Result<(), StoreError> {
+    let (source, vae) = sources.part(Role::Vae, "VAE (flux2-vae.safetensors)", |source| {
+        part::vae(source, 1.0, 0.0).filter(|Part { config, .. }| {
+            let token = config["latent_channels"].as_u64().map(|channels| 4 * channels);
+            config["_class_name"] == "AutoencoderKLFlux2" && token == channels.as_u64()
+        })
+    })?;
+    model.add("vae", &source, vae);
+    Ok(())
 }
 
 /// The transformer in a file.

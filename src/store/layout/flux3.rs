@@ -6,7 +6,7 @@ use serde_json::json;
 use super::super::StoreError;
 use super::super::names::{flux3_names, flux3_shape};
 use super::Assembled;
-use super::flux2::vae;
+use super::flux2::add_vae;
 use super::part::Part;
 use super::sources::{PartSources, Role};
 use super::z_image::qwen3;
@@ -36,10 +36,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     qwen.config = json!({ "model_type": "qwen3_vl", "text_config": qwen.config });
     model.add("text_encoder", &source, qwen);
     model.add_gguf_tokenizer("tokenizer/tokenizer.json", &*source);
-    let (source, vae) = sources.part(Role::Vae, "VAE (flux2-vae.safetensors)", |source| {
-        vae(source).filter(|part| part.config["latent_channels"].as_u64().map(|c| 4 * c) == channels.as_u64())
-    })?;
-    model.add("vae", &source, vae);
+    add_vae(&mut model, sources, &channels)?;
     let index = json!({
         "_class_name": if flow_map { "Flux3DistilledModularPipeline" } else { "Flux3ModularPipeline" },
         "text_encoder": ["transformers", "Qwen3VLForConditionalGeneration"],

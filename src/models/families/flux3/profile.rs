@@ -1,7 +1,7 @@
 //! The profile of a FLUX.3 Image Klein model from its configuration.
 
 use super::super::flow_family::FlowConfigs;
-use super::super::flow_profile::{LATENT_EDGE, Special, check_width, read_part};
+use super::super::flow_profile::{LATENT_EDGE, Special, check_text_layers, check_width, read_part};
 use super::super::token_denoiser::TRANSFORMER;
 use crate::catalog::GuidanceKind;
 use crate::diffusion::SchedulerConfig;
@@ -54,12 +54,7 @@ impl FlowConfigs for Configs {
         let states = TEXT_LAYERS.len() * text.hidden_size;
         check_width("states", transformer.joint_attention_dim, "the text encoder", states)?;
         check_width("patches", transformer.in_channels, "the VAE", 4 * vae.latent_channels)?;
-        let layers = text.num_hidden_layers;
-        if let Some(layer) = TEXT_LAYERS.into_iter().find(|layer| *layer > layers) {
-            return Err(ModelError::Mismatch(format!(
-                "the states after layer {layer} of the text encoder are read, but it has {layers}"
-            )));
-        }
+        check_text_layers(&TEXT_LAYERS, text.num_hidden_layers)?;
         Ok(Self { text, transformer })
     }
 
