@@ -209,8 +209,10 @@ fn completions_ui(ui: &Ui, prompt: &mut String, shown: &egui::text_edit::TextEdi
     if end - start < 2 {
         return;
     }
-    let words = builtin_vocabulary().completions(&prompt[start..end], 5);
-    if words.is_empty() || words == [&prompt[start..end]] {
+    let (vocabulary, typed) = (builtin_vocabulary(), &prompt[start..end]);
+    let words = vocabulary.completions(typed, 5);
+    // After a whole word the list would stay over the picture that is drawn from it.
+    if words.is_empty() || vocabulary.knows(typed) {
         return;
     }
     let mut chosen = takes_word.then(|| words[0]);
@@ -222,7 +224,9 @@ fn completions_ui(ui: &Ui, prompt: &mut String, shown: &egui::text_edit::TextEdi
             egui::Frame::popup(ui.style()).show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 2.0;
                 for (index, word) in words.iter().enumerate() {
-                    let mut button = egui::Button::new(*word).frame_when_inactive(false);
+                    let mut button = egui::Button::new(*word)
+                        .frame_when_inactive(false)
+                        .wrap_mode(egui::TextWrapMode::Extend);
                     if index == 0 {
                         button = button.right_text(RichText::new("Ctrl+Space").small().weak());
                     }

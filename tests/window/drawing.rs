@@ -164,6 +164,15 @@ fn suggested_words_move_nothing_and_end_the_word_at_the_cursor() {
     harness.run_ok();
     let prompt = &harness.state().session.draft().prompt;
     assert!(prompt.starts_with("green mou") && prompt.ends_with(' ') && prompt.len() > 10, "{prompt:?}");
+    // The first of "sk" is on one line beside its key; a whole word has no list, which would lie over the picture.
+    type_prompt(&mut harness, "stormy sk");
+    let suggested = harness
+        .query_all_by_role(Role::Button)
+        .filter(|button| button.accesskit_node().label().is_some_and(|label| label.starts_with("sky")));
+    let heights: Vec<f32> = suggested.map(|button| button.rect().height()).collect();
+    assert!(heights.len() > 1 && heights.iter().all(|height| *height == heights[0]), "{heights:?}");
+    type_prompt(&mut harness, "y");
+    assert!(harness.query_by_label_contains("skyline").is_none());
 }
 
 /// A drawn picture is written at once where that is wished, and nothing is asked at the end.
