@@ -56,8 +56,9 @@ impl ReturnedAtOnce {
         let mut loading = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
         *loading += 1;
         if *loading == 1 {
-            keep_for(Duration::ZERO);
+            // In this order: what is kept is returned only as long as a delay is set.
             return_freed_pages();
+            keep_for(Duration::ZERO);
         }
         Self(())
     }
