@@ -73,6 +73,7 @@ fn inspect(path: &Path) -> anyhow::Result<Value> {
 fn model(choice: &ModelSource) -> anyhow::Result<Value> {
     let profile = models::profile(choice)?;
     let (parts, bytes) = parts(choice)?;
+    let need = models::memory_need(choice)?;
     let size = profile.defaults.size;
     let shape = profile.format.latent_shape(size.width, size.height);
     let compression = profile.format.compression(shape);
@@ -83,6 +84,8 @@ fn model(choice: &ModelSource) -> anyhow::Result<Value> {
         "parameters": profile.parameters,
         "part": parts,
         "weights": size_text(bytes),
+        "memory needed": size_text(need.together),
+        "memory needed in turn": need.in_turn.map(size_text),
         "free memory": models::available_bytes().map(size_text),
         "prediction": profile.prediction,
         "size": size.to_string(),

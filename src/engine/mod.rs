@@ -10,7 +10,6 @@
 mod failure;
 mod host;
 mod job;
-mod memory;
 mod outbox;
 mod panics;
 mod preview_fit;

@@ -3,22 +3,24 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::failure::{Failure, JobError, Task};
 use super::host::ModelHost;
 use super::job;
-use super::memory;
 use super::outbox::Outbox;
 use super::panics::Panicked;
 use super::preview_fit::PreviewFitter;
 use super::protocol::{Command, EngineSettings, Event, Job, JobId, JobKind, Stage};
 use crate::catalog::ModelSource;
 use crate::latent::Latent;
-use crate::models::{LatentDiffusionModel, ModelSettings};
+use crate::models::{LatentDiffusionModel, ModelSettings, ReturnedAtOnce, return_freed_pages};
 use crate::request::{CancelToken, Picture};
+
+/// Idle time after which freed memory is returned to the system.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// A loaded model and what it was loaded with.
 struct Loaded {
@@ -31,14 +33,14 @@ struct Loaded {
 
 /// Waits for a command; `None` once the client has disconnected. An idle engine returns freed memory to the system.
 fn next_command(commands: &Receiver<Command>, loaded: Option<&Loaded>) -> Option<Command> {
-    match commands.recv_timeout(memory::IDLE) {
+    match commands.recv_timeout(IDLE) {
         Ok(command) => Some(command),
         Err(RecvTimeoutError::Disconnected) => None,
         Err(RecvTimeoutError::Timeout) => {
             if let Some(loaded) = loaded {
                 loaded.model.release_scratch();
             }
-            memory::return_pages();
+            return_freed_pages();
             commands.recv().ok()
         }
     }
@@ -60,7 +62,6 @@ impl Worker {
 
     /// Executes commands until the client disconnects.
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
-        memory::keep_pages();
         while let Some(command) = next_command(commands, self.loaded.as_ref()) {
             let job = match command {
                 Command::Run(job) => job,
@@ -204,6 +205,7 @@ impl Worker {
                 outbox.send(Event::StageChanged { job, stage });
             };
             let (host, settings) = (&mut self.host, self.settings);
+            let _returned = ReturnedAtOnce::begin();
             let load = || host.load(source, settings, &mut progress, cancel);
             let model = match catch_unwind(AssertUnwindSafe(load)) {
                 Ok(loaded) => loaded.map_err(|error| JobError::from_model(Task::LoadModel, error))?,

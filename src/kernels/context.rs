@@ -58,6 +58,11 @@ impl KernelContext {
         self.scratch.release();
     }
 
+    /// Does `work` once on each of the threads.
+    pub fn on_each_thread(&self, work: impl Fn() + Sync) {
+        self.threads.on_each(work);
+    }
+
     pub(super) fn threads(&self) -> &Threads {
         &self.threads
     }

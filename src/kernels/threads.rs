@@ -70,6 +70,16 @@ impl Threads {
         }
     }
 
+    /// Does `work` once on each of the threads.
+    pub(super) fn on_each(&self, work: impl Fn() + Sync) {
+        match &self.pool {
+            Some(pool) => {
+                pool.broadcast(|_| work());
+            }
+            None => work(),
+        }
+    }
+
     /// Does `work` with each piece, several at once if there are several threads and `share`.
     ///
     /// A thread takes the next piece when it is done with one, so that a late thread's pieces are done by the others.

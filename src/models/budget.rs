@@ -13,6 +13,15 @@ use crate::weights::{self, TensorSource};
 /// Bytes of an RGB pixel in f32.
 const PIXEL_BYTES: u64 = 3 * 4;
 
+/// Memory that a model needs on the processor, bytes: low estimates for a picture of its usual size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryNeed {
+    /// With all networks loaded.
+    pub together: u64,
+    /// With the large text encoder and the denoiser loaded one at a time; `None` for models that do not do so.
+    pub in_turn: Option<u64>,
+}
+
 /// Bytes of main memory that decoding or encoding a picture needs: the tensor `[3, H, W]` in f32, and a copy of it.
 pub(super) fn picture_bytes(width: usize, height: usize) -> u64 {
     2 * PIXEL_BYTES * width as u64 * height as u64

@@ -8,6 +8,7 @@ mod device;
 mod embeddings;
 mod error;
 mod families;
+mod freed_pages;
 mod in_turn;
 mod memory;
 mod prompt;
@@ -26,10 +27,12 @@ use crate::store::Checkpoint;
 
 pub use crate::networks::{Isa as Instructions, available_threads};
 pub use available_memory::available_bytes;
+pub use budget::MemoryNeed;
 pub use conditioning::Conditioning;
 pub use device::describe_devices;
 pub use error::ModelError;
 pub use families::{FAMILIES, ModelFamily, Progress, family_of};
+pub use freed_pages::{ReturnedAtOnce, return_freed_pages};
 pub use prompt_syntax::{ParsedPrompt, WeightedText, parse_prompt, parse_weights};
 pub use text_tokenizer::TextTokenizer;
 pub use tokenizer::PromptTokenizer;
@@ -143,6 +146,15 @@ pub fn load(
 ) -> Result<Box<dyn LatentDiffusionModel>, ModelError> {
     let checkpoint = Checkpoint::open(choice)?;
     family_of(FAMILIES, &checkpoint)?.load(&checkpoint, settings, progress, cancel)
+}
+
+/// The memory that a model needs, from its configuration and the headers of its weights.
+///
+/// # Errors
+/// As [`profile`].
+pub fn memory_need(choice: &ModelSource) -> Result<MemoryNeed, ModelError> {
+    let checkpoint = Checkpoint::open(choice)?;
+    family_of(FAMILIES, &checkpoint)?.memory_need(&checkpoint)
 }
 
 /// The profile of a model from its configuration and the headers of its weights; the VAE's hash is empty.

@@ -58,6 +58,11 @@ impl Runtime {
         self.kernels.release_scratch();
     }
 
+    /// Does `work` once on each of the kernels' threads.
+    pub fn on_each_thread(&self, work: impl Fn() + Sync) {
+        self.kernels.on_each_thread(work);
+    }
+
     pub(super) fn kernels(&self) -> &KernelContext {
         &self.kernels
     }

@@ -43,7 +43,9 @@ pub enum WeightsKind {
     Clip,
     /// A T5 encoder.
     T5,
-    /// A language model.
+    /// Qwen3, the text encoder of FLUX.2, FLUX.3 and Z-Image.
+    Qwen3,
+    /// Another language model.
     LanguageModel,
     /// Vectors for words.
     Embedding,
@@ -77,6 +79,7 @@ impl fmt::Display for WeightsKind {
             Self::TinyVae => "a small decoder of latents, one part of a model",
             Self::Clip => "a CLIP text encoder alone, one part of a model",
             Self::T5 => "a T5 text encoder alone, one part of a model",
+            Self::Qwen3 => "a Qwen3 language model alone, the text encoder of FLUX.2 klein, FLUX.3 Image and Z-Image",
             Self::LanguageModel => "a language model, which draws nothing",
             Self::Embedding => {
                 "vectors for words (textual inversion); put the file into the folder ‘embeddings’ of a model's folder"
@@ -173,6 +176,9 @@ impl WeightsKind {
         if any("encoder.layers.0.self_attn.q_proj") || any("resblocks.0.attn.in_proj_weight") {
             return Self::Clip;
         }
+        if any("layers.0.self_attn.q_norm") || is("blk.0.attn_q_norm.weight") {
+            return Self::Qwen3;
+        }
         if any("layers.0.self_attn.q_proj") || is("blk.0.attn_q.weight") {
             return Self::LanguageModel;
         }
@@ -234,6 +240,11 @@ mod tests {
             (&["text_model.encoder.layers.0.self_attn.q_proj.weight"], WeightsKind::Clip),
             (&["encoder.block.0.layer.0.SelfAttention.q.weight", "shared.weight"], WeightsKind::T5),
             (&["model.layers.0.self_attn.q_proj.weight"], WeightsKind::LanguageModel),
+            (&["blk.0.attn_q.weight", "blk.0.attn_q_norm.weight"], WeightsKind::Qwen3),
+            (
+                &["model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.q_norm.weight"],
+                WeightsKind::Qwen3,
+            ),
             (&["model.diffusion_model.blocks.0.self_attn.q.weight"], WeightsKind::Video),
             (&["emb_params"], WeightsKind::Embedding),
             (&["weight"], WeightsKind::Unknown),

@@ -92,6 +92,19 @@ fn inspect_says_what_a_file_of_weights_holds_and_lacks() {
     }
     let encoder = inspect("single/t5.gguf");
     assert!(encoder.contains("holds: a T5 text encoder alone") && !encoder.contains("missing"), "{encoder}");
+    assert!(inspect("single/qwen3.gguf").contains("holds: a Qwen3 language model alone"));
+}
+
+#[test]
+fn inspect_says_how_much_memory_a_model_needs() {
+    let inspect = |path: &str| -> serde_json::Value {
+        let output = safelight(&["inspect", "--json", path]);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let flow = inspect(text(&fixture("flux")));
+    assert!(flow["memory needed"].is_string() && flow["memory needed in turn"].is_string(), "{flow}");
+    let unet = inspect("builtin");
+    assert!(unet["memory needed"].is_string() && unet["memory needed in turn"].is_null(), "{unet}");
 }
 
 /// What the program says of a command that fails.

@@ -9,8 +9,8 @@ use safelight::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction,
 use safelight::engine::{Command, DiskHost, Engine, EngineSettings, Event, Job, JobId, JobKind};
 use safelight::latent::{Latent, LatentFormat, LatentShape};
 use safelight::models::{
-    Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelFamily, ModelSettings,
-    Progress, family_of,
+    Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, MemoryNeed, ModelError, ModelFamily,
+    ModelSettings, Progress, family_of,
 };
 use safelight::projection::RgbProjection;
 use safelight::request::{CancelToken, DecodeChoice, GenerationDraft, Picture};
@@ -60,6 +60,10 @@ impl ModelFamily for Grey {
             parameters: 1,
             vae_hash: "grey".into(),
         })
+    }
+
+    fn memory_need(&self, _: &Checkpoint) -> Result<MemoryNeed, ModelError> {
+        Ok(MemoryNeed { together: 4, in_turn: None })
     }
 
     fn load(

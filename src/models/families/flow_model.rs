@@ -18,7 +18,8 @@ use crate::models::device::{device_name, open_runtime_of_wide_range};
 use crate::models::in_turn::{InTurn, Loader};
 use crate::models::vae::Vae;
 use crate::models::{
-    Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, budget, memory,
+    Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, MemoryNeed, ModelError, ModelSettings,
+    ReturnedAtOnce, budget, freed_pages, memory,
 };
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::{CancelToken, DecodeChoice, Picture, PromptLength};
@@ -59,8 +60,50 @@ fn loader<C: Send + Sync + 'static, N: Send + 'static>(
 ) -> Loader<N> {
     let (parameters, configs) = (Parameters::new(source, runtime), Arc::clone(configs));
     Box::new(move |cancel| {
+        // What the other network left, if it has just been freed.
+        let _returned = ReturnedAtOnce::begin();
+        freed_pages::release(parameters.runtime());
         parameters.runtime().run(|| build(&configs, &parameters, cancel)).map_err(ModelError::in_part(part))
     })
+}
+
+/// The weights of a model's parts.
+struct Sources {
+    /// The large text encoder, if the model has one.
+    encoder: Option<Arc<dyn TensorSource>>,
+    denoiser: Arc<dyn TensorSource>,
+    vae: Arc<dyn TensorSource>,
+    /// The small text encoders, which stay in memory as the VAE does.
+    small: Vec<Arc<dyn TensorSource>>,
+}
+
+impl Sources {
+    fn open<F: FlowFamily>(files: &ModelFiles, configs: &F::Configs) -> Result<Self, ModelError> {
+        let (denoiser, vae) = (files.tensors(TRANSFORMER)?, files.tensors(VAE)?);
+        let (mut encoder, mut small) = (None, Vec::new());
+        for part in configs.parts() {
+            if part == F::ENCODER {
+                encoder = Some(files.tensors(part)?);
+            } else if part != TRANSFORMER {
+                small.push(files.tensors(part)?);
+            }
+        }
+        Ok(Self { encoder, denoiser, vae, small })
+    }
+
+    /// The memory that they need.
+    fn need(&self, configs: &impl FlowConfigs, profile: &ModelProfile, runtime: &Runtime) -> MemoryNeed {
+        let bytes = |source: &Arc<dyn TensorSource>| budget::weight_bytes(&**source, runtime);
+        let size = profile.defaults.size;
+        let latent = profile.format.latent_shape(size.width, size.height);
+        let always = bytes(&self.vae) + self.small.iter().map(bytes).sum::<u64>();
+        let at_work = bytes(&self.denoiser) + configs.work_bytes(latent, runtime.dtype());
+        let encoder = self.encoder.as_ref().map(bytes);
+        MemoryNeed {
+            together: always + at_work + encoder.unwrap_or_default(),
+            in_turn: encoder.map(|encoder| always + at_work.max(encoder)),
+        }
+    }
 }
 
 impl<F: FlowFamily> FlowModel<F> {
@@ -76,28 +119,17 @@ impl<F: FlowFamily> FlowModel<F> {
     ) -> Result<Self, ModelError> {
         let ModelConfigs { networks, vae, scheduler } = configs;
         let (configs, runtime) = (Arc::new(networks), open_runtime_of_wide_range(settings)?);
-        let parts = configs.parts();
-        let (large, small): (Vec<_>, Vec<_>) =
-            parts.iter().partition(|part| [F::ENCODER, TRANSFORMER].contains(*part));
-        let has_encoder = large.contains(&F::ENCODER);
-        let encoder: Arc<dyn TensorSource> =
-            if has_encoder { files.tensors(F::ENCODER)? } else { Arc::new(TensorMap::default()) };
-        let sources = [encoder, files.tensors(TRANSFORMER)?, files.tensors(VAE)?];
-        let [encoder_bytes, denoiser_bytes, mut always] =
-            sources.each_ref().map(|source| budget::weight_bytes(&**source, &runtime));
-        for part in &small {
-            always += budget::weight_bytes(&*files.tensors(part)?, &runtime);
-        }
-        let size = profile.defaults.size;
-        let latent = profile.format.latent_shape(size.width, size.height);
-        let at_work = denoiser_bytes + configs.work_bytes(latent, runtime.dtype());
-        let is_short = runtime.device().is_cpu()
-            && memory::check("the model", always + encoder_bytes + at_work).is_err();
+        let sources = Sources::open::<F>(files, &configs)?;
+        let need = sources.need(&*configs, &profile, &runtime);
+        let is_short = runtime.device().is_cpu() && memory::check("the model", need.together).is_err();
         if is_short {
-            memory::check("the model", always + encoder_bytes.max(at_work))?;
+            memory::check("the model", need.in_turn.unwrap_or(need.together))?;
             profile.remarks.push(TAKES_TURNS.to_owned());
         }
-        let names: Vec<&str> = small.into_iter().chain(large).chain([VAE]).collect();
+        let mut names = configs.parts();
+        // The small ones are loaded first.
+        names.sort_by_key(|part| [F::ENCODER, TRANSFORMER].contains(part));
+        names.push(VAE);
         let mut begin = |part: &str| {
             let done = names.iter().position(|name| *name == part).unwrap_or_default();
             progress(part, done, names.len());
@@ -105,7 +137,9 @@ impl<F: FlowFamily> FlowModel<F> {
         };
         begin(names[0])?;
         let family = F::load(files, &configs, &runtime)?;
-        let [encoder, denoiser, vae_source] = sources;
+        let Sources { encoder, denoiser, vae: vae_source, .. } = sources;
+        let has_encoder = encoder.is_some();
+        let encoder = encoder.unwrap_or_else(|| Arc::new(TensorMap::default()));
         let encoder = loader(F::ENCODER, encoder, &runtime, &configs, F::build_encoder);
         let denoiser = loader(TRANSFORMER, denoiser, &runtime, &configs, F::build_denoiser);
         let mut networks = InTurn::new(encoder, denoiser, is_short);
@@ -158,7 +192,7 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
     }
 
     fn release_scratch(&self) {
-        self.runtime.release_scratch();
+        freed_pages::release(&self.runtime);
     }
 
     fn scheduler_config(&self) -> &SchedulerConfig {
@@ -250,6 +284,12 @@ impl<F: FlowFamily> ModelFamily for FlowModels<F> {
 
     fn profile(&self, checkpoint: &Checkpoint) -> Result<ModelProfile, ModelError> {
         ModelConfigs::<F::Configs>::read(checkpoint)?.profile(checkpoint)
+    }
+
+    fn memory_need(&self, checkpoint: &Checkpoint) -> Result<MemoryNeed, ModelError> {
+        let configs = ModelConfigs::<F::Configs>::read(checkpoint)?;
+        let sources = Sources::open::<F>(checkpoint.files(), &configs.networks)?;
+        Ok(sources.need(&configs.networks, &configs.profile(checkpoint)?, &Runtime::processor(Some(1))))
     }
 
     fn load(

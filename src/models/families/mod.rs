@@ -20,7 +20,7 @@ mod unsupported;
 mod z_image;
 
 use self::flow_model::FlowModels;
-use super::{LatentDiffusionModel, ModelError, ModelSettings};
+use super::{LatentDiffusionModel, MemoryNeed, ModelError, ModelSettings};
 use crate::catalog::ModelProfile;
 use crate::request::CancelToken;
 use crate::store::{Checkpoint, StoreError};
@@ -34,6 +34,8 @@ pub trait ModelFamily: Sync {
     fn matches(&self, checkpoint: &Checkpoint) -> bool;
     /// The profile of a checkpoint of this family, from its configuration and the headers of its weights.
     fn profile(&self, checkpoint: &Checkpoint) -> Result<ModelProfile, ModelError>;
+    /// The memory that a checkpoint of this family needs.
+    fn memory_need(&self, checkpoint: &Checkpoint) -> Result<MemoryNeed, ModelError>;
     /// Loads a checkpoint of this family.
     fn load(
         &self,

@@ -177,7 +177,7 @@ fn open_siblings(origin: &Path) -> Siblings {
     let is_part = |source: &dyn TensorSource| {
         matches!(
             WeightsKind::of(source),
-            WeightsKind::Clip | WeightsKind::T5 | WeightsKind::LanguageModel | WeightsKind::Vae
+            WeightsKind::Clip | WeightsKind::T5 | WeightsKind::Qwen3 | WeightsKind::Vae
         )
     };
     let mut beside = Siblings::default();

@@ -5,6 +5,8 @@ mod pipelines;
 mod profile;
 mod text;
 
+use std::sync::Arc;
+
 use candle_core::DType;
 
 use self::denoiser::Conditioned;
@@ -18,13 +20,14 @@ use crate::models::device::{device_name, open_runtime};
 use crate::models::embeddings;
 use crate::models::vae::Vae;
 use crate::models::{
-    Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, budget, memory,
+    Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, MemoryNeed, ModelError, ModelSettings,
+    budget, freed_pages, memory,
 };
 use crate::networks::unet::UNet;
 use crate::networks::{Parameters, Runtime};
 use crate::request::{CancelToken, DecodeChoice, Picture, PromptLength};
-use crate::store::Checkpoint;
-use crate::weights;
+use crate::store::{Checkpoint, ModelFiles};
+use crate::weights::{self, TensorSource};
 
 #[cfg(test)]
 pub(in crate::models) use self::pipelines::remarks;
@@ -54,6 +57,13 @@ impl ModelFamily for StableDiffusionFamily {
         read_profile(checkpoint)
     }
 
+    fn memory_need(&self, checkpoint: &Checkpoint) -> Result<MemoryNeed, ModelError> {
+        let configs = Configs::read(checkpoint)?;
+        let sources = sources(checkpoint.files(), &configs)?;
+        let profile = profile_of(checkpoint, &configs, 0);
+        Ok(need(&sources, &configs, &profile, &Runtime::processor(Some(1))))
+    }
+
     fn load(
         &self,
         checkpoint: &Checkpoint,
@@ -68,6 +78,24 @@ impl ModelFamily for StableDiffusionFamily {
 /// The parts of a model, in loading order.
 fn parts(configs: &Configs) -> Vec<&'static str> {
     ENCODERS.iter().take(configs.text.len()).map(|(part, _)| *part).chain([UNET, VAE]).collect()
+}
+
+/// The weights of the parts.
+fn sources(files: &ModelFiles, configs: &Configs) -> Result<Vec<Arc<dyn TensorSource>>, ModelError> {
+    parts(configs).into_iter().map(|part| Ok(files.tensors(part)?)).collect()
+}
+
+/// The memory that the parts need together.
+fn need(
+    sources: &[Arc<dyn TensorSource>],
+    configs: &Configs,
+    profile: &ModelProfile,
+    runtime: &Runtime,
+) -> MemoryNeed {
+    let held: u64 = sources.iter().map(|source| budget::weight_bytes(&**source, runtime)).sum();
+    let ImageSize { width, height } = profile.defaults.size;
+    let work = configs.work_bytes(profile.format.latent_shape(width, height), runtime.dtype());
+    MemoryNeed { together: held + work, in_turn: None }
 }
 
 /// The profile of a model from its configuration files and the headers of its weights.
@@ -101,19 +129,13 @@ impl StableDiffusion {
         let runtime = open_runtime(settings)?;
         let parts = parts(&configs);
         // Opened once, so that the files checked here are the ones read below.
-        let mut sources = Vec::new();
-        for part in &parts {
-            sources.push(files.tensors(part)?);
-        }
+        let sources = sources(files, &configs)?;
         let parameters = sources.iter().map(|source| weights::parameters(&**source)).sum();
-        let held: u64 = sources.iter().map(|source| budget::weight_bytes(&**source, &runtime)).sum();
-        let mut sources = sources.into_iter();
         let mut profile = profile_of(checkpoint, &configs, parameters);
-        let ImageSize { width, height } = profile.defaults.size;
-        let work = configs.work_bytes(profile.format.latent_shape(width, height), runtime.dtype());
         if runtime.device().is_cpu() {
-            memory::check("the model", held + work)?;
+            memory::check("the model", need(&sources, &configs, &profile, &runtime).together)?;
         }
+        let mut sources = sources.into_iter();
         let mut done = 0;
         let mut begin = || {
             progress(parts[done], done, parts.len());
@@ -152,7 +174,7 @@ impl LatentDiffusionModel for StableDiffusion {
     }
 
     fn release_scratch(&self) {
-        self.runtime.release_scratch();
+        freed_pages::release(&self.runtime);
     }
 
     fn scheduler_config(&self) -> &SchedulerConfig {
