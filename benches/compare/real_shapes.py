@@ -36,6 +36,14 @@ def q8_0(std):
     return blocks
 
 
+def q4_0(std):
+    """Blocks of 32 values: a scale in f16, and values of four bits less 8."""
+    blocks = np.empty((PATTERN, 18), np.uint8)
+    blocks[:, :2] = np.full((PATTERN, 1), std / 4.64, np.float16).view(np.uint8)
+    blocks[:, 2:] = random.integers(0, 256, (PATTERN, 16), dtype=np.uint8)
+    return blocks
+
+
 def q4_k(std):
     """Blocks of 256 values: a scale and an offset in f16, eight scales and offsets of six bits, values of four bits.
     The scales are equal to the offsets, so that the mean is 0."""
@@ -56,7 +64,7 @@ def bf16(values):
 
 PATTERNS = {
     "F32": lambda std: normal * np.float32(std), "F16": lambda std: (normal * np.float32(std)).astype(np.float16),
-    "BF16": lambda std: bf16(normal * np.float32(std)), "Q8_0": q8_0, "Q4_K": q4_k,
+    "BF16": lambda std: bf16(normal * np.float32(std)), "Q8_0": q8_0, "Q4_0": q4_0, "Q4_K": q4_k,
 }
 
 
@@ -111,20 +119,20 @@ def layers(tensors, prefix, maps, biases=True):
             tensors[f"{prefix}{name}.bias"] = [outputs]
 
 
-def flux_transformer():
-    """Black Forest Labs' names and shapes of FLUX.1 dev."""
+def flux_transformer(double_blocks=19, single_blocks=38, guidance=True):
+    """Black Forest Labs' names and shapes of FLUX.1 dev, or without guidance of schnell."""
     width, head, text, pooled, found = 3072, 128, 4096, 768, {}
     layers(found, "", {"img_in": (width, 64), "txt_in": (width, text), "final_layer.linear": (64, width),
                        "final_layer.adaLN_modulation.1": (2 * width, width)})
-    for name, inputs in (("time", 256), ("vector", pooled), ("guidance", 256)):
+    for name, inputs in (("time", 256), ("vector", pooled), *([("guidance", 256)] * guidance)):
         layers(found, f"{name}_in.", {"in_layer": (width, inputs), "out_layer": (width, width)})
-    for block, stream in itertools.product(range(19), ("img", "txt")):
+    for block, stream in itertools.product(range(double_blocks), ("img", "txt")):
         layers(found, f"double_blocks.{block}.{stream}_", {
             "mod.lin": (6 * width, width), "attn.qkv": (3 * width, width), "attn.proj": (width, width),
             "mlp.0": (4 * width, width), "mlp.2": (width, 4 * width)})
         for kind in ("query", "key"):
             found[f"double_blocks.{block}.{stream}_attn.norm.{kind}_norm.scale"] = [head]
-    for block in range(38):
+    for block in range(single_blocks):
         layers(found, f"single_blocks.{block}.", {
             "modulation.lin": (3 * width, width), "linear1": (7 * width, width), "linear2": (width, 5 * width)})
         for kind in ("query", "key"):
@@ -152,11 +160,11 @@ def klein_transformer():
     return found
 
 
-def t5():
+def t5(blocks=24):
     """llama.cpp's names and shapes of T5-XXL's encoder."""
     width, hidden, found = 4096, 10240, {"token_embd.weight": [32128, 4096], "enc.output_norm.weight": [4096]}
     found["enc.blk.0.attn_rel_b.weight"] = [32, 64]
-    for block in range(24):
+    for block in range(blocks):
         maps = {f"attn_{part}": (width, width) for part in "qkvo"}
         maps |= {"ffn_gate": (hidden, width), "ffn_up": (hidden, width), "ffn_down": (width, hidden)}
         layers(found, f"enc.blk.{block}.", maps, biases=False)

@@ -44,6 +44,9 @@ pub(super) enum Command {
         /// Steps to time.
         #[arg(long, default_value_t = 10, allow_hyphen_values = true, value_parser = numbers::positive)]
         steps: usize,
+        /// Size of the picture in pixels [default: the model's, and 512x512 and 1024x1024 for the VAE alone].
+        #[arg(long, value_name = "WxH", allow_hyphen_values = true, value_parser = PromptOptions::size_of)]
+        size: Option<ImageSize>,
         /// Instruction set of the processor to use: baseline, avx2, avx512 or avx512-bf16 [default: the widest available].
         #[arg(long, value_name = "SET")]
         instructions: Option<String>,

@@ -8,16 +8,18 @@ use serde_json::json;
 use super::arguments::EngineArguments;
 use super::output::Output;
 use super::run;
+use crate::catalog::ImageSize;
 use crate::engine::{Engine, EngineSettings, Event, JobId, JobKind, Stage};
 use crate::models::{Instructions, available_threads};
 use crate::request::{DecodeChoice, GenerationDraft, Picture, Seed};
 
-/// Edges of the pictures for timing the VAE alone, pixels: a common size, and one that is tiled.
+/// Edges of the pictures for timing the VAE alone unless a size is given, pixels: a common size, and one that is tiled.
 const VAE_EDGES: [usize; 2] = [512, 1024];
 
 pub(super) fn run(
     arguments: &EngineArguments,
     steps: usize,
+    given_size: Option<ImageSize>,
     instructions: Option<&str>,
     as_json: bool,
     output: &mut Output,
@@ -27,22 +29,24 @@ pub(super) fn run(
     let engine = run::start_with(settings)?;
     let (profile, device, load_secs) = run::load(&engine, arguments)?;
     let mut draft = GenerationDraft::new(&profile);
-    draft.prompt = "snowy mountains over a lake at night".into();
     draft.seed = Seed(0);
     draft.steps = steps;
+    draft.size = given_size.unwrap_or(draft.size);
     let size = draft.size;
     // The first run is a warm-up, which includes the preparation of weights; the second is timed.
     let mut stages = Vec::new();
     let mut step_secs: Vec<f64> = Vec::new();
     let mut first_step = 0.0;
-    for round in 0..2 {
+    // Two prompts, because some models keep the embedding of the last.
+    for (round, prompt) in ["a lighthouse at dusk", "snowy mountains over a lake at night"].into_iter().enumerate() {
+        draft.prompt = prompt.into();
         // In the second round: the first step of the warm-up.
         first_step = step_secs.first().copied().unwrap_or_default();
         stages.clear();
         step_secs.clear();
         let request = Box::new(draft.clone().validate(&profile)?);
         let kind = JobKind::Generate { request };
-        let end = run::run_job(&engine, JobId(round), kind, |event| match event {
+        let end = run::run_job(&engine, JobId(round as u64), kind, |event| match event {
             Event::StageChanged { stage, .. } => stages.push((stage.clone(), Instant::now())),
             Event::StepFinished { step, .. } => step_secs.push(step.elapsed_secs),
             _ => {}
@@ -63,7 +67,9 @@ pub(super) fn run(
     let encode_secs = time_vae(&engine, arguments, [size.width, size.height])?.encode.secs;
     let threads = arguments.threads.unwrap_or_else(available_threads);
     let multiple = profile.format.downscale;
-    let vae = VAE_EDGES
+    // A given size is what is asked for.
+    let edges = if given_size.is_some() { &[][..] } else { &VAE_EDGES };
+    let vae = edges
         .iter()
         .map(|edge| time_vae(&engine, arguments, [edge / multiple * multiple; 2]))
         .collect::<anyhow::Result<Vec<_>>>()?;

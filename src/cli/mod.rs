@@ -61,8 +61,8 @@ impl Arguments {
             Some(Command::Decode(arguments)) => convert::decode(&arguments, &mut output),
             Some(Command::Channels(arguments)) => convert::channels(&arguments, &mut output),
             Some(Command::Inspect { paths, json }) => inspect::run(&paths, json, &mut output),
-            Some(Command::Bench { engine, steps, instructions, json }) => {
-                bench::run(&engine, steps, instructions.as_deref(), json, &mut output)
+            Some(Command::Bench { engine, steps, size, instructions, json }) => {
+                bench::run(&engine, steps, size, instructions.as_deref(), json, &mut output)
             }
         };
         output.exit_code(done)
