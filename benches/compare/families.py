@@ -7,9 +7,11 @@
 | sdxl | one UNet call with guidance (batch 2) of Stable Diffusion XL at 1024², f32 |
 | flux | one call of FLUX.1 dev's transformer, 2 double and 4 single blocks, 1024 image and 512 text tokens, bf16 |
 | flux-q8_0, flux-q4_k, flux-q4_0 | the same with quantised weights; beside our own bf16 |
+| schnell-q4_0 | one call of schnell's transformer, as above with 256 text tokens, beside stable-diffusion.cpp |
+| load | a FLUX.1 dev of 6.7 GB in Q4_K, warm, until its first step begins, without text encoders, beside stable-diffusion.cpp |
 | t5 | T5-XXL with 4 blocks and CLIP-L, 256 tokens, bf16 |
 
-Needs PyTorch and what `real_shapes.py` needs. A ratio below 1 means that Safelight is faster.
+Needs PyTorch, what `real_shapes.py` needs, and stable-diffusion-cpp-python. A ratio below 1 means that Safelight is faster.
 """
 import argparse
 import json
@@ -24,7 +26,9 @@ from real_shapes import clip, flux_transformer, t5, t5_tokenizer, vae, with_kind
 ROOT = Path(__file__).resolve().parents[2]
 T5_BLOCKS, DOUBLE_BLOCKS, SINGLE_BLOCKS = 4, 2, 4
 UNET_LAYERS = (1, 2, 4)
-WORKLOADS = ["sdxl", "flux", "flux-q8_0", "flux-q4_k", "flux-q4_0", "t5"]
+WORKLOADS = ["sdxl", "flux", "flux-q8_0", "flux-q4_k", "flux-q4_0", "schnell-q4_0", "load", "t5"]
+# What is beside Safelight, where it is not PyTorch.
+BESIDE = {name: "our bf16" for name in WORKLOADS if name.startswith("flux-")} | dict.fromkeys(["schnell-q4_0", "load"], "stable-diffusion.cpp")
 
 
 def make_sdxl(folder):
@@ -66,6 +70,9 @@ def make_flux(folder):
     for kind in ("BF16", "Q8_0", "Q4_K", "Q4_0"):
         write_gguf(folder / f"dev-{kind.lower()}.gguf", "flux", with_kinds(dev, kind))
     write_gguf(folder / "schnell.gguf", "flux", with_kinds(schnell, "BF16"))
+    whole = flux_transformer(DOUBLE_BLOCKS, SINGLE_BLOCKS, guidance=False)
+    write_gguf(folder / "schnell-q4_0.gguf", "flux", with_kinds(whole, "Q4_0"))
+    write_gguf(folder / "load.gguf", "flux", with_kinds(flux_transformer(), "Q4_K"))
     encoder = with_kinds(t5(T5_BLOCKS), "BF16", kept=["enc.blk.0.attn_rel_b.weight"])
     write_gguf(folder / "t5xxl.gguf", "t5encoder", encoder, t5_tokenizer)
     for name, shapes, kind in (("clip_l", clip(), "F16"), ("ae", vae(False), "F32")):
@@ -110,16 +117,36 @@ def pytorch(workload, threads):
     return least(lambda: network(**inputs))
 
 
+def stable_diffusion_cpp(work, workload, threads):
+    """Seconds in stable-diffusion.cpp, without text encoders: of loading, or of the second step."""
+    from stable_diffusion_cpp import StableDiffusion
+    flux, begun, ends = work / "flux", time.perf_counter(), []
+    model = StableDiffusion(diffusion_model_path=str(flux / f"{workload}.gguf"), vae_path=str(flux / "ae.safetensors"),
+                            n_threads=threads, verbose=False)
+    if workload == "load":
+        return time.perf_counter() - begun
+
+    def step_ended(step, *_):
+        ends.append(time.perf_counter())
+        if step == 2:
+            print(ends[-1] - ends[-2], flush=True)
+            os._exit(0)
+
+    model.generate_image(prompt="", width=512, height=512, cfg_scale=1.0, sample_steps=2, progress_callback=step_ended)
+
+
 def safelight(work, workload, threads):
     """Seconds of the stage in `safelight bench`."""
     flux = work / "flux"
     named = ["--text-encoder", flux / "clip_l.safetensors", "--text-encoder-2", flux / "t5xxl.gguf", "--vae", flux / "ae.safetensors"]
-    kind = workload.removeprefix("flux-") if "-" in workload else "bf16"
+    file = {"flux": "dev-bf16"}.get(workload, workload.replace("flux-", "dev-"))
     model, size, dtype, stage = {
         "sdxl": ([work / "sdxl"], "1024x1024", "f32", "step_secs"),
         "t5": ([flux / "schnell.gguf", *named], "64x64", "bf16", "prompt_secs"),
-    }.get(workload, ([flux / f"dev-{kind}.gguf", *named], "512x512", "bf16", "step_secs"))
-    command = [ROOT / "target/release/safelight", "bench", "--json", "--threads", threads, "--steps", 2, "--size", size,
+        "load": ([flux / "load.gguf", *named], "64x64", "bf16", "load_secs"),
+    }.get(workload, ([flux / f"{file}.gguf", *named], "512x512", "bf16", "step_secs"))
+    steps = 1 if workload == "load" else 2
+    command = [ROOT / "target/release/safelight", "bench", "--json", "--threads", threads, "--steps", steps, "--size", size,
                "--dtype", dtype, "--model", *model]
     answer = json.loads(subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True).stdout)
     return answer[stage]
@@ -131,31 +158,32 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cores", default="0", help="as for taskset; one thread for each")
     parser.add_argument("--only", action="append", choices=WORKLOADS)
-    parser.add_argument("--only-pytorch", help=argparse.SUPPRESS)
+    parser.add_argument("--other", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     cores = {int(core) for core in asked.cores.split(",")}
     os.sched_setaffinity(0, cores)
-    if asked.only_pytorch:
-        print(pytorch(asked.only_pytorch, len(cores)))
+    if asked.other:
+        other = stable_diffusion_cpp if BESIDE.get(asked.other) == "stable-diffusion.cpp" else lambda _, *rest: pytorch(*rest)
+        print(other(asked.work, asked.other, len(cores)))
         return
     chosen = asked.only or WORKLOADS
     if "sdxl" in chosen and not (asked.work / "sdxl/model_index.json").exists():
         make_sdxl(asked.work / "sdxl")
     if chosen != ["sdxl"] and not (asked.work / "flux/ae.safetensors").exists():
         make_flux(asked.work / "flux")
-    child = [sys.executable, __file__, asked.work, "--cores", asked.cores, "--only-pytorch"]
+    child = [sys.executable, __file__, asked.work, "--cores", asked.cores, "--other"]
     print(f"{len(cores)} thread(s), least of {asked.rounds} rounds\n")
     print("| workload | Safelight | beside it | ratio |\n|---|---|---|---|", flush=True)
     for workload in chosen:
         ours, theirs = [], []
         for _ in range(asked.rounds):
             ours.append(safelight(asked.work, workload, len(cores)))
-            if "-" in workload:
+            if BESIDE.get(workload) == "our bf16":
                 theirs.append(safelight(asked.work, "flux", len(cores)))
             else:
                 command = [str(word) for word in [*child, workload]]
                 theirs.append(float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]))
-        beside = "our bf16" if "-" in workload else "PyTorch"
+        beside = BESIDE.get(workload, "PyTorch")
         print(f"| {workload} | {min(ours):.2f} s | {beside} {min(theirs):.2f} s | {min(ours) / min(theirs):.2f} |", flush=True)
 
 
