@@ -5,6 +5,7 @@ mod background;
 mod dialogs;
 mod display;
 mod dropping;
+mod file_request;
 mod files;
 mod frame;
 mod graphics;
@@ -23,6 +24,8 @@ mod start;
 mod typing;
 mod waker;
 mod window;
+#[cfg(target_os = "linux")]
+mod zenity;
 
 use std::path::PathBuf;
 

@@ -321,14 +321,25 @@ impl Window {
 
     /// Opens a file dialog.
     fn ask(&mut self, purpose: Purpose, name: &str) {
-        self.dialogs.ask(purpose, self.settings.last_folder.as_deref(), name);
+        let folder = self.folder_of(&purpose);
+        self.dialogs.ask(purpose, folder, name, self.desk.text);
+    }
+
+    /// Where the dialog for a purpose opens: where files were last saved, or last opened.
+    fn folder_of(&self, purpose: &Purpose) -> Option<PathBuf> {
+        match purpose {
+            Purpose::AutosaveFolder => self.desk.autosave.folder.clone(),
+            _ => None,
+        }
+        .or_else(|| self.settings.folder(purpose.saves()).map(Path::to_owned))
+        .or_else(files::home)
     }
 
     fn answered(&mut self, answer: Answer) {
         if was_shown(&answer) {
             self.paths_chosen(answer.purpose, answer.paths, Chooser::Dialog);
         } else {
-            let folder = self.settings.last_folder.clone().or_else(files::home).unwrap_or_default();
+            let folder = self.folder_of(&answer.purpose).unwrap_or_default();
             let path = folder.join(answer.name).display().to_string();
             self.questions.typed_path = Some((answer.purpose, path));
         }
@@ -350,8 +361,8 @@ impl Window {
     fn carry_out_choice(&mut self, purpose: Purpose, paths: Vec<PathBuf>) {
         let Some(path) = paths.first().cloned() else { return };
         let is_folder = matches!(purpose, Purpose::SaveAll | Purpose::AutosaveFolder);
-        self.settings.last_folder =
-            if is_folder { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
+        let folder = if is_folder { Some(path.as_path()) } else { path.parent() };
+        self.settings.remember_folder(purpose.saves(), folder);
         match purpose {
             Purpose::Open => self.session.apply(Action::OpenPaths(paths)),
             Purpose::OpenSource => self.open_source(path),

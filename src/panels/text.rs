@@ -368,6 +368,17 @@ texts! {
     abandoned_restore: "Restore", "복원";
     abandoned_later: "Ask again later", "나중에 다시 묻기";
     abandoned_discard: "Discard", "버리기";
+    open_title: "Open pictures and latents", "그림과 잠재 열기";
+    source_title: "Choose the source picture", "원본 그림 선택";
+    model_title: "Choose a model's folder", "모델 폴더 선택";
+    save_all_title: "Choose a folder for all unsaved pictures", "저장하지 않은 그림을 모두 저장할 폴더 선택";
+    autosave_title: "Choose the folder of pictures saved as they are drawn", "그리는 대로 저장할 폴더 선택";
+    save_picture_title: "Save the picture", "그림 저장";
+    save_latent_title: "Save the latent", "잠재 저장";
+    save_sheet_title: "Save the sheet of channels", "채널 시트 저장";
+    save_channels_title: "Save every channel as a picture", "모든 채널을 그림으로 저장";
+    save_channel_title: "Save channel {}", "채널 {} 저장";
+    save_npy_title: "Save the latent for NumPy", "NumPy용 잠재 저장";
     path_title: "File", "파일";
     language: "한국어", "English";
     no_gpu: "No graphics adapter: previews are off", "그래픽 어댑터 없음: 미리보기 꺼짐";
