@@ -14,6 +14,7 @@ mod locks;
 mod monitor;
 mod persistence;
 mod questions;
+mod reasons;
 mod recovery;
 mod saved_recipe;
 mod saving;
