@@ -302,10 +302,15 @@ mod tests {
     fn controls_of(questions: Questions, language: Language) -> Vec<(String, String)> {
         let at_stake = AtStake { unsaved: 1, unfinished: 1 };
         let text = Text::of(language);
-        let ask = move |ui: &mut egui::Ui, questions: &mut Questions| {
-            questions.ask(ui.ctx(), text, at_stake);
+        let ask = move |ui: &mut egui::Ui, (has_fonts, questions): &mut (bool, Questions)| {
+            // Fonts are those of the next frame.
+            if std::mem::replace(has_fonts, true) {
+                questions.ask(ui.ctx(), text, at_stake);
+            } else {
+                crate::panels::theme::install(ui.ctx());
+            }
         };
-        let mut harness = egui_kittest::Harness::new_ui_state(ask, questions);
+        let mut harness = egui_kittest::Harness::new_ui_state(ask, (false, questions));
         harness.run_ok();
         let roles = [egui::accesskit::Role::Button, egui::accesskit::Role::TextInput];
         let nodes = harness.root().children_recursive().collect::<Vec<_>>();

@@ -202,6 +202,24 @@ pub(super) fn icon_button(
     tip(response, name, keys)
 }
 
+/// Scrolls to the control that has taken the keyboard focus where it is out of sight. Called at the end of the content
+/// of an area that scrolls.
+pub(super) fn scroll_to_focus(ui: &Ui) {
+    let Some(focused) = ui.memory(egui::Memory::focused) else { return };
+    let last = ui.scope_id().with("last focus");
+    let known: Option<egui::Id> = ui.data(|data| data.get_temp(last));
+    if known == Some(focused) {
+        return;
+    }
+    ui.data_mut(|data| data.insert_temp(last, focused));
+    let Some(response) = ui.ctx().read_response(focused) else { return };
+    let is_here = response.layer_id == ui.layer_id() && ui.min_rect().contains(response.rect.center());
+    if is_here && !response.interact_rect.contains_rect(response.rect) {
+        let animation = egui::style::ScrollAnimation::none();
+        ui.scroll_to_rect_animation(response.rect.expand(8.0), None, animation);
+    }
+}
+
 /// Draws a ring around the control that has the keyboard focus, above all layers so that nothing hides it.
 pub(super) fn focus_ring(ctx: &egui::Context) {
     // Text fields show a cursor and an outline themselves.

@@ -174,5 +174,6 @@ fn recipe_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, shares: bool, acti
         prompt::prompt_ui(ui, session, desk, actions);
         sampling::sampling_ui(ui, session, desk, actions);
         ui.add_space(8.0);
+        controls::scroll_to_focus(ui);
     });
 }

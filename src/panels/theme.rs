@@ -236,7 +236,6 @@ mod tests {
                 ("the lamp", accent(dark), panel),
                 ("the lamp on the easel", accent(dark), easel(dark)),
                 ("the focus", focus(dark), panel),
-                ("the focus on the lamp", focus(dark), panel),
                 ("a warning on a popup", warning(dark), popup),
             ] {
                 let ratio = contrast(line, ground);

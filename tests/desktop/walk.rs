@@ -63,8 +63,12 @@ fn again(desktop: &Desktop, window: &str, what: &str, wanted: &RgbImage) {
 fn click(desktop: &Desktop, window: &str, x: u32, y: u32) {
     let [x, y] = [x, y].map(|place| place.to_string());
     desktop.xdotool(&["mousemove", "--window", window, &x, &y, "click", "1"]).expect("a click");
-    // Away from what may say something where the pointer rests.
-    desktop.xdotool(&["mousemove", "--window", window, "640", "22"]).expect("a pointer");
+    away(desktop, window);
+}
+
+/// Moves the pointer to where nothing says anything about what is below it.
+fn away(desktop: &Desktop, window: &str) {
+    desktop.xdotool(&["mousemove", "--window", window, "150", "600"]).expect("a pointer");
 }
 
 /// Types a path into the dialog of this title, which is gone afterwards.
@@ -127,6 +131,7 @@ fn a_walk_through_everything() {
     let photo_file = desktop.home().join("photo.png");
     photo(&photo_file);
     settled(&desktop, &window);
+    away(&desktop, &window);
 
     desktop.type_text(PROMPT);
     draw_a_batch(&desktop, &mut program, &window);

@@ -6,7 +6,7 @@ mod facts;
 
 use egui::{RichText, Ui};
 
-use super::controls::{Icon, choices, icon_button, named, opens, quiet, tip, trailing};
+use super::controls::{Icon, choices, icon_button, named, opens, quiet, scroll_to_focus, tip, trailing};
 use super::desk::Desk;
 use super::theme;
 use super::words::edit_words;
@@ -45,6 +45,7 @@ pub(super) fn enlarger_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
         }
         file_ui(ui, session, desk, document, actions);
         facts::facts_ui(ui, desk, document, actions);
+        scroll_to_focus(ui);
     });
 }
 
