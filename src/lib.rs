@@ -13,21 +13,22 @@
 //! | row | module | knows | uses |
 //! |---|---|---|---|
 //! | 0 | [`latent`] | what a latent is: shape, format, trajectory, statistics | |
+//! | 0 | [`reason`] | why something failed, as a kind with details, which the window says in its own language | |
 //! | 0 | [`catalog`] | the choices: models and their profiles, samplers, schedules | `latent` |
 //! | 0 | [`request`] | what a user asks for: draft → validated request; the cancel token | `latent`, `catalog` |
 //! | 0 | [`kernels`] | fast arithmetic of a processor on plain slices: GEMM, convolution, attention, norms, decoding of quantised weights; instruction sets, threads, scratch memory | `weights` |
-//! | 0 | [`content`] | the kind of a foreign file by its content; JSON as Python writes it | |
-//! | 0 | [`weights`] | tensors as files hold them: number formats, sources of tensors, files of weights | `content` |
+//! | 0 | [`content`] | the kind of a foreign file by its content; JSON as Python writes it | `reason` |
+//! | 0 | [`weights`] | tensors as files hold them: number formats, sources of tensors, files of weights | `content`, `reason` |
 //! | 0 | [`projection`] | latent → RGB on a processor: linear and patch maths, their fit, the reference of the shaders | `latent` |
-//! | 1 | [`diffusion`] | the mathematics on plain latents: noise and its processes, schedules, prediction types, guidance, samplers, the one sampling loop | `latent`, `catalog`, `request` |
+//! | 1 | [`diffusion`] | the mathematics on plain latents: noise and its processes, schedules, prediction types, guidance, samplers, the one sampling loop | `latent`, `catalog`, `request`, `reason` |
 //! | 1 | [`networks`] | text encoders (CLIP, T5, Qwen3), UNet, diffusion transformers and VAE over neutral operations, which the kernels or candle compute | `latent`, `catalog`, `request`, `content`, `kernels`, `weights` |
-//! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `catalog`, `request`, `content`, `weights` |
-//! | 1 | [`store`] | the files of models, wherever they are, as diffusers' layout: the built-in one, folders, single files, files for each part; layouts and names | `latent`, `projection`, `catalog`, `request`, `content`, `weights` |
+//! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `catalog`, `request`, `content`, `weights`, `reason` |
+//! | 1 | [`store`] | the files of models, wherever they are, as diffusers' layout: the built-in one, folders, single files, files for each part; layouts and names | `latent`, `projection`, `catalog`, `request`, `content`, `weights`, `reason` |
 //! | 1 | [`preview`] | latents ↔ GPU: pipelines, uniforms, paint callbacks | `latent`, `projection` |
-//! | 2 | [`models`] | whole models: tokenizer, text to embedding, denoiser, VAE | `latent`, `catalog`, `request`, `content`, `weights`, `diffusion`, `networks`, `store` |
-//! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `catalog`, `request`, `weights`, `diffusion`, `models`, `formats`, `store` |
-//! | 4 | [`session`] | what the window knows; pure updates, no egui | `latent`, `projection`, `catalog`, `request`, `engine`, `formats`, `store` |
-//! | 5 | [`panels`] | how the window looks | `latent`, `projection`, `catalog`, `request`, `engine` (stages, failures), `formats` (facts), `session`, `preview` |
+//! | 2 | [`models`] | whole models: tokenizer, text to embedding, denoiser, VAE | `latent`, `catalog`, `request`, `content`, `weights`, `diffusion`, `networks`, `store`, `reason` |
+//! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `catalog`, `request`, `weights`, `diffusion`, `models`, `formats`, `store`, `reason` |
+//! | 4 | [`session`] | what the window knows; pure updates, no egui | `latent`, `projection`, `catalog`, `request`, `engine`, `formats`, `store`, `reason` |
+//! | 5 | [`panels`] | how the window looks | `latent`, `projection`, `catalog`, `request`, `engine` (stages, failures), `formats` (facts), `session`, `preview`, `reason` |
 //! | 6 | [`app`] | eframe glue, dialogs, dropped files, saving, settings | all but `kernels`, `diffusion`, `networks`, `models` |
 //! | 6 | [`cli`] | the same engine without a window | `latent`, `catalog`, `request`, `content`, `weights`, `models`, `engine`, `formats`, `store` |
 //!
@@ -97,6 +98,7 @@ pub mod networks;
 pub mod panels;
 pub mod preview;
 pub mod projection;
+pub mod reason;
 pub mod request;
 pub mod session;
 pub mod store;

@@ -92,7 +92,7 @@ fn errors_of_models_are_told_once() {
         let part = file.split('/').next().unwrap();
         assert!(text.contains(part), "{file}, {content}: {text}");
         // The window and the command line show it after the task.
-        let failure = Failure { task: Task::LoadModel, why: text.clone(), advice: None };
+        let failure = Failure { task: Task::LoadModel, why: text.as_str().into(), advice: None };
         assert_eq!(failure.to_string().matches(&text).count(), 1);
         if let Err(error) = profile(&source) {
             assert_told_once(&error);

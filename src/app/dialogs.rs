@@ -1,10 +1,14 @@
 //! Native file dialogs, each on its own thread so that the window is never blocked.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::file_request::{Choice, FileRequest};
 use super::waker::Waker;
+#[cfg(target_os = "linux")]
+use super::zenity;
+use crate::panels::Text;
 use crate::session::{Export, ExportKind};
 
 /// What a dialog was opened for.
@@ -22,6 +26,13 @@ pub(super) enum Purpose {
     OpenModel,
     /// The folder for autosaved pictures.
     AutosaveFolder,
+}
+
+impl Purpose {
+    /// Whether files are written where the dialog leads.
+    pub(super) fn saves(&self) -> bool {
+        matches!(self, Self::SaveAll | Self::Export(_) | Self::AutosaveFolder)
+    }
 }
 
 /// The outcome of a dialog. No paths: it was cancelled or could not be shown.
@@ -48,19 +59,16 @@ impl Dialogs {
         Self { answers, answered, open: 0, waker: waker.clone() }
     }
 
-    /// Opens a dialog. Ignored while another one is open.
-    pub(super) fn ask(&mut self, purpose: Purpose, folder: Option<&Path>, name: &str) {
+    /// Opens a dialog in `folder`. Ignored while another one is open.
+    pub(super) fn ask(&mut self, purpose: Purpose, folder: Option<PathBuf>, name: &str, text: &Text) {
         if self.open > 0 {
             return;
         }
-        let mut dialog = rfd::FileDialog::new().set_file_name(name);
-        if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
-            dialog = dialog.set_directory(folder);
-        }
+        let request = request(&purpose, folder, name, text);
         let (answered, waker, name) = (self.answered.clone(), self.waker.clone(), name.to_owned());
         let show = move || {
             let clock = std::time::Instant::now();
-            let paths = chosen(dialog, &purpose);
+            let paths = chosen(&request);
             let _ = answered.send(Answer { purpose, paths, name, shown_secs: clock.elapsed().as_secs_f64() });
             waker.wake();
         };
@@ -77,23 +85,104 @@ impl Dialogs {
     }
 }
 
-fn chosen(dialog: rfd::FileDialog, purpose: &Purpose) -> Vec<PathBuf> {
-    let pictures = |dialog: rfd::FileDialog| {
-        dialog.add_filter("PNG", &["png"]).add_filter("JPEG", &["jpg", "jpeg"]).add_filter("WebP", &["webp"])
-    };
-    let saved = match purpose {
-        Purpose::Open => return dialog.pick_files().unwrap_or_default(),
-        Purpose::OpenSource => dialog.pick_file(),
-        Purpose::OpenModel | Purpose::SaveAll | Purpose::AutosaveFolder => dialog.pick_folder(),
+fn chosen(request: &FileRequest) -> Vec<PathBuf> {
+    #[cfg(target_os = "linux")]
+    if !zenity::has_portal(|name| std::env::var_os(name))
+        && let Ok(paths) = zenity::show(request)
+    {
+        return paths;
+    }
+    request.show()
+}
+
+/// The dialog for a purpose.
+fn request(purpose: &Purpose, folder: Option<PathBuf>, name: &str, text: &Text) -> FileRequest {
+    type Filters = &'static [(&'static str, &'static [&'static str])];
+    const PNG: Filters = &[("PNG", &["png"])];
+    const NPY: Filters = &[("NumPy", &["npy"])];
+    const LATENT: Filters = &[("Latent", &["latent"])];
+    const CHANNEL: Filters = &[("PNG", &["png"]), ("NumPy", &["npy"])];
+    const PICTURE: Filters = &[("PNG", &["png"]), ("JPEG", &["jpg", "jpeg"]), ("WebP", &["webp"])];
+    let (choice, title, filters) = match purpose {
+        Purpose::Open => (Choice::Files, text.open_title, [].as_slice()),
+        Purpose::OpenSource => (Choice::File, text.source_title, [].as_slice()),
+        Purpose::OpenModel => (Choice::Folder, text.model_title, [].as_slice()),
+        Purpose::SaveAll => (Choice::Folder, text.save_all_title, [].as_slice()),
+        Purpose::AutosaveFolder => (Choice::Folder, text.autosave_title, [].as_slice()),
         Purpose::Export(export) => match export.kind {
-            ExportKind::Picture => pictures(dialog).save_file(),
-            ExportKind::Latent => dialog.add_filter("Latent", &["latent"]).save_file(),
-            ExportKind::Sheet | ExportKind::ChannelPngs => dialog.add_filter("PNG", &["png"]).save_file(),
-            ExportKind::Channel(_) => {
-                dialog.add_filter("PNG", &["png"]).add_filter("NumPy", &["npy"]).save_file()
-            }
-            ExportKind::Npy => dialog.add_filter("NumPy", &["npy"]).save_file(),
+            ExportKind::Picture => (Choice::Save, text.save_picture_title, PICTURE),
+            ExportKind::Latent => (Choice::Save, text.save_latent_title, LATENT),
+            ExportKind::Sheet => (Choice::Save, text.save_sheet_title, PNG),
+            ExportKind::ChannelPngs => (Choice::Save, text.save_channels_title, PNG),
+            ExportKind::Channel(_) => (Choice::Save, text.save_channel_title, CHANNEL),
+            ExportKind::Npy => (Choice::Save, text.save_npy_title, NPY),
         },
     };
-    saved.into_iter().collect()
+    let mut title = title.to_owned();
+    if let Purpose::Export(export) = purpose
+        && let ExportKind::Channel(index) = export.kind
+    {
+        title = title.replace("{}", &index.to_string());
+    }
+    FileRequest { choice, title, folder, name: name.to_owned(), filters }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::latent::LatentFormat;
+    use crate::panels::Language;
+    use crate::session::DocumentId;
+
+    #[test]
+    fn every_dialog_says_what_it_is_for_and_opens_in_its_folder() {
+        let export = |kind| {
+            let export = Export {
+                of: DocumentId(1),
+                kind,
+                stem: "a".to_owned(),
+                latent: None,
+                format: LatentFormat::STABLE_DIFFUSION,
+                picture: None,
+                facts: None,
+                profile: None,
+                saves: true,
+            };
+            Purpose::Export(Box::new(export))
+        };
+        let purposes = || {
+            let kinds = [
+                ExportKind::Picture,
+                ExportKind::Latent,
+                ExportKind::Sheet,
+                ExportKind::ChannelPngs,
+                ExportKind::Channel(3),
+                ExportKind::Npy,
+            ];
+            let rest = [
+                Purpose::Open,
+                Purpose::OpenSource,
+                Purpose::OpenModel,
+                Purpose::SaveAll,
+                Purpose::AutosaveFolder,
+            ];
+            kinds.map(export).into_iter().chain(rest)
+        };
+        let of = |purpose: Purpose, language| {
+            request(&purpose, Some("/pictures".into()), "a.png", Text::of(language))
+        };
+        let mut titles = std::collections::HashSet::new();
+        for language in [Language::English, Language::Korean] {
+            for purpose in purposes() {
+                let saves = matches!(purpose, Purpose::Export(_));
+                let request = of(purpose, language);
+                assert_eq!(request.folder.as_deref(), Some(std::path::Path::new("/pictures")));
+                assert_eq!((request.choice == Choice::Save, request.filters.is_empty()), (saves, !saves));
+                titles.insert(request.title);
+            }
+        }
+        assert_eq!(titles.len(), 22, "one for each purpose and language: {titles:?}");
+        assert_eq!(of(export(ExportKind::Channel(3)), Language::English).title, "Save channel 3");
+        assert_eq!(of(export(ExportKind::Channel(3)), Language::Korean).title, "채널 3 저장");
+    }
 }

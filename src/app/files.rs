@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
-
 use crate::catalog::ModelSource;
 use crate::content::Content;
 use crate::formats::latent_file::{
@@ -15,6 +13,7 @@ use crate::formats::picture::{
 };
 use crate::formats::{DestinationKind, FileKind, Input, Sources, channel_sheet, check_writable, read_input};
 use crate::latent::{Latent, LatentFormat, channel_statistics};
+use crate::reason::{Reason, ReasonKind};
 use crate::session::{DocumentId, Export, ExportKind, FileContent, ResultItem};
 use crate::store::latent_channels;
 
@@ -55,10 +54,11 @@ pub(super) fn open(path: &Path, background: [u8; 3]) -> anyhow::Result<Opened> {
         }
         FileKind::Folder | FileKind::Unknown => {
             let content = Content::of(&bytes);
-            bail!(
+            let why = format!(
                 "This is neither a picture, a latent nor a model's folder, but {content}: {}",
                 path.display()
-            )
+            );
+            Err(Reason::new(ReasonKind::NothingKnown, why).because(&content).at(path).into())
         }
     }
 }
@@ -66,7 +66,9 @@ pub(super) fn open(path: &Path, background: [u8; 3]) -> anyhow::Result<Opened> {
 /// Refuses pipes and devices: writing to a pipe blocks until its reader takes the data.
 fn refuse_stream(path: &Path) -> anyhow::Result<()> {
     if matches!(check_writable(path), Ok(DestinationKind::Stream)) {
-        bail!("This is a pipe or a device and not a file (choose a file name): {}", path.display());
+        let why =
+            format!("This is a pipe or a device and not a file (choose a file name): {}", path.display());
+        return Err(Reason::new(ReasonKind::IsStream, why).at(path).into());
     }
     Ok(())
 }
@@ -82,7 +84,9 @@ pub(super) fn save_all(
         let names = std::iter::once(export.stem.clone())
             .chain((2..).map(|number| format!("{}-{number}", export.stem)));
         let mut paths = names.map(|name| folder.join(format!("{name}.{extension}")));
-        let path = paths.find(|path| !path.exists()).context("no name is free")?;
+        let path = paths
+            .find(|path| !path.exists())
+            .ok_or_else(|| Reason::new(ReasonKind::NoNameFree, "no name is free"))?;
         write(&path, export, metadata)
     };
     exports.iter().map(|export| (export.of, save(export))).collect()
@@ -108,10 +112,10 @@ pub(super) fn write(path: &Path, export: &Export, metadata: bool) -> anyhow::Res
     refuse_stream(path)?;
     let format = &export.format;
     let plain = WriteOptions { metadata: false, ..WriteOptions::default() };
-    let latent = export.latent.as_ref().context("there is no latent yet")?;
+    let latent = export.latent.as_ref().ok_or_else(|| missing("there is no latent yet"))?;
     match export.kind {
         ExportKind::Picture => {
-            let picture = export.picture.as_ref().context("the picture is not decoded yet")?;
+            let picture = export.picture.as_ref().ok_or_else(|| missing("the picture is not decoded yet"))?;
             let options = WriteOptions { metadata, ..WriteOptions::default() };
             Ok(write_picture(path, picture, export.facts.as_ref(), &options)?)
         }
@@ -153,6 +157,11 @@ pub(super) fn write(path: &Path, export: &Export, metadata: bool) -> anyhow::Res
     }
 }
 
+/// That a document does not hold what should be written.
+fn missing(what: &str) -> Reason {
+    Reason::new(ReasonKind::NothingToWrite, what)
+}
+
 /// The path of one channel's file when each channel is exported to its own file.
 pub(super) fn channel_path(path: &Path, channel: impl std::fmt::Display) -> PathBuf {
     let mut name = path.file_stem().unwrap_or_default().to_owned();
@@ -162,7 +171,8 @@ pub(super) fn channel_path(path: &Path, channel: impl std::fmt::Display) -> Path
 
 /// Writes a channel as a 16-bit PNG, scaled to its own minimum and maximum, which are stored in the file.
 fn save_channel(path: &Path, latent: &Latent, index: usize) -> anyhow::Result<()> {
-    let figures = channel_statistics(latent).get(index).copied().context("there is no such channel")?;
+    let figures =
+        channel_statistics(latent).get(index).copied().ok_or_else(|| missing("there is no such channel"))?;
     Ok(write_channel_png16(path, latent, index, figures.min, figures.max)?)
 }
 

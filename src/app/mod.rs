@@ -5,6 +5,7 @@ mod background;
 mod dialogs;
 mod display;
 mod dropping;
+mod file_request;
 mod files;
 mod frame;
 mod graphics;
@@ -13,6 +14,7 @@ mod locks;
 mod monitor;
 mod persistence;
 mod questions;
+mod reasons;
 mod recovery;
 mod saved_recipe;
 mod saving;
@@ -23,6 +25,8 @@ mod start;
 mod typing;
 mod waker;
 mod window;
+#[cfg(target_os = "linux")]
+mod zenity;
 
 use std::path::PathBuf;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::background::{Background, Finished};
+use super::reasons::reason_of;
 use super::recovery::{self, Abandoned, Recovery};
 use super::settings::Settings;
 use super::settings_file::{self, SettingsFile};
@@ -54,7 +55,7 @@ pub(super) fn load() -> StartupState {
             Recovery::discard(without);
             abandoned = with_results;
         }
-        Some(Err(error)) => messages.push(Message::NothingKept(format!("{error:#}"))),
+        Some(Err(error)) => messages.push(Message::NothingKept(reason_of(&error))),
     }
     StartupState { persistence, settings, messages, abandoned }
 }

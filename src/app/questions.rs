@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::dialogs::Purpose;
 use super::recovery::Abandoned;
 use super::saving::{Chooser, Replacing};
-use crate::panels::Text;
+use crate::panels::{Text, field_tip, named, tip};
 
 /// The open questions.
 #[derive(Default)]
@@ -132,10 +132,11 @@ fn modal<T>(
     })
 }
 
-/// A row of buttons. The first, which loses nothing, has the focus by default. Returns the index of the clicked one.
-fn answer_buttons(ui: &mut egui::Ui, words: [&str; 3]) -> Option<usize> {
+/// A row of buttons: their names, tooltips and keys. The first, which loses nothing, has the focus by default. Returns
+/// the index of the clicked one.
+fn answer_buttons(ui: &mut egui::Ui, buttons: [(&str, &str, &str); 3]) -> Option<usize> {
     ui.horizontal(|ui| {
-        let buttons = words.map(|words| ui.button(words));
+        let buttons = buttons.map(|(words, what, keys)| tip(ui.button(words), what, keys));
         if ui.memory(|memory| memory.focused().is_none()) {
             buttons[0].request_focus();
         }
@@ -169,12 +170,15 @@ impl Questions {
             let label = ui.label(text.path_question);
             let field =
                 ui.add(egui::TextEdit::singleline(&mut path).desired_width(420.0)).labelled_by(label.id);
+            named(&field, text.path_title);
+            field_tip(&field, text.path_hint);
             let [enter, escape] =
                 [egui::Key::Enter, egui::Key::Escape].map(|key| ui.input(|input| input.key_pressed(key)));
             if !escape && !field.has_focus() && !field.lost_focus() {
                 field.request_focus();
             }
-            let confirmed = ui.button(text.confirm).clicked() || (field.lost_focus() && enter);
+            let confirm = tip(ui.button(text.confirm), text.path_confirm_hint, "Enter");
+            let confirmed = confirm.clicked() || (field.lost_focus() && enter);
             done = (confirmed && !path.trim().is_empty()) || escape;
             if escape {
                 path.clear();
@@ -200,7 +204,12 @@ impl Questions {
             }
             ui.label(text.exists_hint);
             ui.add_space(8.0);
-            answer_buttons(ui, [text.other_name, text.replace, text.cancel])
+            let buttons = [
+                (text.other_name, text.other_name_hint, "Enter"),
+                (text.replace, text.replace_hint, ""),
+                (text.cancel, text.cancel_hint, "Esc"),
+            ];
+            answer_buttons(ui, buttons)
         });
         let answer = question.inner.or(question.should_close().then_some(2))?;
         let Replacing { purpose, chosen, by, .. } = self.replacing.take()?;
@@ -224,7 +233,12 @@ impl Questions {
             ui.heading(format!("{} {count}", text.abandoned));
             ui.label(text.abandoned_hint);
             ui.add_space(8.0);
-            answer_buttons(ui, [text.abandoned_restore, text.abandoned_later, text.abandoned_discard])
+            let buttons = [
+                (text.abandoned_restore, text.restore_hint, "Enter"),
+                (text.abandoned_later, text.later_hint, "Esc"),
+                (text.abandoned_discard, text.discard_hint, ""),
+            ];
+            answer_buttons(ui, buttons)
         });
         let answer = question.inner.or(question.should_close().then_some(1))?;
         let abandoned = std::mem::take(&mut self.abandoned);
@@ -251,9 +265,10 @@ impl Questions {
             ui.label(text.unsaved_hint);
             ui.add_space(8.0);
             ui.horizontal(|ui| {
-                let save = (unsaved > 0).then(|| ui.button(text.save_all));
-                let discard = ui.button(text.close_unsaved).clicked();
-                let stay = ui.button(text.stay);
+                let save = (unsaved > 0).then(|| tip(ui.button(text.save_all), text.save_all_hint, "Enter"));
+                let discard = tip(ui.button(text.close_unsaved), text.close_unsaved_hint, "").clicked();
+                let stay_keys = if unsaved > 0 { "Esc" } else { "Enter  Esc" };
+                let stay = tip(ui.button(text.stay), text.stay_hint, stay_keys);
                 if ui.memory(|memory| memory.focused().is_none()) {
                     save.as_ref().unwrap_or(&stay).request_focus();
                 }
@@ -278,7 +293,68 @@ impl Questions {
 
 #[cfg(test)]
 mod tests {
+    use egui_kittest::kittest::NodeT as _;
+
     use super::*;
+    use crate::panels::Language;
+
+    /// Shows a question in a window of its own and gives its controls' names and tooltips.
+    fn controls_of(questions: Questions, language: Language) -> Vec<(String, String)> {
+        let at_stake = AtStake { unsaved: 1, unfinished: 1 };
+        let text = Text::of(language);
+        let ask = move |ui: &mut egui::Ui, (has_fonts, questions): &mut (bool, Questions)| {
+            // Fonts are those of the next frame.
+            if std::mem::replace(has_fonts, true) {
+                questions.ask(ui.ctx(), text, at_stake);
+            } else {
+                crate::panels::theme::install(ui.ctx());
+            }
+        };
+        let mut harness = egui_kittest::Harness::new_ui_state(ask, (false, questions));
+        harness.run_ok();
+        let roles = [egui::accesskit::Role::Button, egui::accesskit::Role::TextInput];
+        let nodes = harness.root().children_recursive().collect::<Vec<_>>();
+        let nodes = nodes.iter().map(|node| node.accesskit_node());
+        nodes
+            .filter(|node| roles.contains(&node.role()))
+            .map(|node| (node.label().unwrap_or_default(), node.description().unwrap_or_default()))
+            .collect()
+    }
+
+    /// The toolkit's own button of a window says in its name what it does.
+    const CLOSE: &str = "Close window";
+
+    #[test]
+    fn every_control_of_a_question_has_a_tooltip_and_those_that_enter_and_escape_choose_their_key() {
+        let export = || Purpose::Open;
+        for language in [Language::English, Language::Korean] {
+            let replacing = Replacing {
+                purpose: export(),
+                chosen: "/a.png".into(),
+                replaced: vec!["/a.png".into()],
+                by: Chooser::Typing,
+            };
+            for (name, questions, keys) in [
+                ("closing", Questions { closing: Closing::Asked, ..Questions::default() }, 2),
+                ("replacing", Questions { replacing: Some(replacing), ..Questions::default() }, 2),
+                (
+                    "path",
+                    Questions { typed_path: Some((export(), "/a".to_owned())), ..Questions::default() },
+                    1,
+                ),
+                ("abandoned", Questions { abandoned: vec![Abandoned::made_up()], ..Questions::default() }, 2),
+            ] {
+                let controls = controls_of(questions, language);
+                let controls: Vec<_> = controls.iter().filter(|(label, _)| label != CLOSE).collect();
+                assert!(controls.len() >= 2, "{name}: {controls:?}");
+                for (label, what) in &controls {
+                    assert!(!label.is_empty() && !what.is_empty(), "{name}: {label:?} {what:?}");
+                }
+                let said = |key: &str| controls.iter().filter(|(_, what)| what.contains(key)).count();
+                assert_eq!(said("·  Enter") + said("·  Esc"), keys, "{name}: {controls:?}");
+            }
+        }
+    }
 
     #[test]
     fn saving_all_closes_the_window_only_if_nothing_else_would_be_lost() {

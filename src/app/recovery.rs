@@ -68,6 +68,13 @@ impl Abandoned {
     pub(super) fn count(&self) -> usize {
         self.stems.len()
     }
+
+    /// One result of a window that never was.
+    #[cfg(test)]
+    pub(super) fn made_up() -> Self {
+        let lock = tempfile::tempfile().unwrap();
+        Self { folder: PathBuf::new(), lock, stems: vec!["a".into()], loading: None }
+    }
 }
 
 /// Creates this window's folder below `root`, and finds the folders of crashed windows, which stay locked while the

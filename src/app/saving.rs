@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::dialogs::{Answer, Purpose};
 use super::files::{self, with_extension};
 use crate::formats::picture::PictureFormat;
+use crate::reason::{Reason, ReasonKind};
 use crate::session::{Export, ExportKind};
 
 /// A dialog that returned sooner than this, seconds, was never shown.
@@ -42,18 +43,18 @@ pub(super) fn targets(purpose: &Purpose, path: &Path) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// A message if a target is a folder, pipe or device, which is never overwritten.
-pub(super) fn would_replace(targets: &[PathBuf], chosen: &Path, by: Chooser) -> Result<Vec<PathBuf>, String> {
+pub(super) fn would_replace(targets: &[PathBuf], chosen: &Path, by: Chooser) -> Result<Vec<PathBuf>, Reason> {
     let mut replaced = Vec::new();
     for target in targets {
         match std::fs::metadata(target) {
             Ok(metadata) if metadata.is_dir() => {
-                return Err(format!("a folder has this name: choose another name: {}", target.display()));
+                let why = format!("a folder has this name: choose another name: {}", target.display());
+                return Err(Reason::new(ReasonKind::NameIsFolder, why).at(target));
             }
             Ok(metadata) if !metadata.is_file() => {
                 let name = target.display();
-                return Err(format!(
-                    "this is a pipe or a device, which is not replaced: choose a file: {name}"
-                ));
+                let why = format!("this is a pipe or a device, which is not replaced: choose a file: {name}");
+                return Err(Reason::new(ReasonKind::IsStream, why).at(target));
             }
             // A dangling symbolic link would be overwritten, too.
             Ok(_) => replaced.push(target.clone()),

@@ -22,8 +22,10 @@ pub struct Settings {
     pub model_crashed: bool,
     /// Recently used model folders, newest first.
     pub recent_models: Vec<PathBuf>,
-    /// The folder last used in a file dialog.
+    /// The folder last used in a dialog that opens files.
     pub last_folder: Option<PathBuf>,
+    /// The folder last used in a dialog that saves files.
+    pub last_saved_folder: Option<PathBuf>,
     /// Whether generation settings are embedded in saved pictures.
     pub save_metadata: bool,
     /// Inner size of the window, points.
@@ -50,6 +52,7 @@ impl Default for Settings {
             model_crashed: false,
             recent_models: Vec::new(),
             last_folder: None,
+            last_saved_folder: None,
             save_metadata: true,
             window_size: [1280.0, 800.0],
             recipe_panel: true,
@@ -62,6 +65,18 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The folder where a dialog that saves or opens files begins. Until the first one of its kind, that of the other.
+    pub(super) fn folder(&self, saves: bool) -> Option<&Path> {
+        let (saved, opened) = (self.last_saved_folder.as_deref(), self.last_folder.as_deref());
+        if saves { saved.or(opened) } else { opened.or(saved) }
+    }
+
+    /// Remembers the folder that was chosen in such a dialog.
+    pub(super) fn remember_folder(&mut self, saves: bool, folder: Option<&Path>) {
+        let known = if saves { &mut self.last_saved_folder } else { &mut self.last_folder };
+        *known = folder.map(Path::to_owned);
+    }
+
     /// The JSON object, one entry per field.
     pub fn to_json(&self) -> Map<String, Value> {
         let fields = [
@@ -71,6 +86,7 @@ impl Settings {
             ("model_crashed", json!(self.model_crashed)),
             ("recent_models", self.recent_models.iter().map(|path| path_to_json(path)).collect()),
             ("last_folder", self.last_folder.as_deref().map_or(Value::Null, path_to_json)),
+            ("last_saved_folder", self.last_saved_folder.as_deref().map_or(Value::Null, path_to_json)),
             ("save_metadata", json!(self.save_metadata)),
             ("window_size", json!(self.window_size)),
             ("recipe_panel", json!(self.recipe_panel)),
@@ -104,9 +120,8 @@ impl Settings {
             .iter()
             .filter_map(path_from_json)
             .collect(),
-            last_folder: field(object, "last_folder", default.last_folder, &mut damaged, |v| {
-                if v.is_null() { Some(None) } else { path_from_json(v).map(Some) }
-            }),
+            last_folder: field(object, "last_folder", None, &mut damaged, no_path_or_one),
+            last_saved_folder: field(object, "last_saved_folder", None, &mut damaged, no_path_or_one),
             save_metadata: field(
                 object,
                 "save_metadata",
@@ -156,6 +171,11 @@ fn field<T>(
 
 fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
     serde_json::from_value(value.clone()).ok()
+}
+
+/// A path, or null for none.
+fn no_path_or_one(value: &Value) -> Option<Option<PathBuf>> {
+    if value.is_null() { Some(None) } else { path_from_json(value).map(Some) }
 }
 
 /// A path as a string, or as its bytes if it is not valid Unicode.
@@ -259,7 +279,8 @@ mod tests {
             model: ModelSource::Folder("/models/a".into()),
             model_crashed: true,
             recent_models: vec!["/models/a".into(), "/models/b".into()],
-            last_folder: Some("/pictures".into()),
+            last_folder: Some("/downloads".into()),
+            last_saved_folder: Some("/pictures".into()),
             save_metadata: false,
             window_size: [900.0, 700.0],
             recipe_panel: false,
@@ -287,6 +308,19 @@ mod tests {
                 }),
             }),
         }
+    }
+
+    #[test]
+    fn dialogs_that_save_begin_where_one_last_saved() {
+        let mut settings = Settings { last_folder: None, last_saved_folder: None, ..settings() };
+        assert_eq!(settings.folder(true), None);
+        settings.remember_folder(true, Some(Path::new("/saved")));
+        assert_eq!(settings.folder(false), Some(Path::new("/saved")), "better than nothing");
+        settings.remember_folder(false, Some(Path::new("/opened")));
+        assert_eq!(
+            [true, false].map(|saves| settings.folder(saves).unwrap()),
+            ["/saved", "/opened"].map(Path::new)
+        );
     }
 
     #[test]
@@ -331,6 +365,7 @@ mod tests {
             ("model_crashed", json!("yes")),
             ("recent_models", json!(["/models/a", 5, "/models/b"])),
             ("last_folder", json!([])),
+            ("last_saved_folder", json!(7)),
             ("save_metadata", json!(null)),
             ("window_size", json!([1])),
             ("recipe_panel", json!("no")),

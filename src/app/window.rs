@@ -11,6 +11,7 @@ use super::dropping::Dropping;
 use super::files::{self, Opened};
 use super::persistence::{Persistence, StartupState};
 use super::questions::{AtStake, Decision, Questions};
+use super::reasons::reason_of;
 use super::recovery::{self, Recovery};
 use super::saving::{Chooser, Replacing, proposed_name, targets, was_shown, would_replace};
 use super::settings::Settings;
@@ -20,8 +21,9 @@ use super::waker::Waker;
 use crate::catalog::ModelSource;
 use crate::engine::{Engine, EngineSettings, Event};
 use crate::formats::compare;
-use crate::panels::{Desk, Language, ThemeChoice, theme};
+use crate::panels::{Desk, ThemeChoice, theme};
 use crate::preview::LatentTextures;
+use crate::reason::{Reason, ReasonKind};
 use crate::session::{Action, DocumentId, Effect, FileContent, Message, Session};
 
 /// The program's window.
@@ -147,7 +149,7 @@ impl Window {
                 Effect::Send(command) => {
                     self.persistence.before_send(&command);
                     if let Err(error) = self.engine.send(command) {
-                        self.session.notify(Message::NotTaken(error.to_string()));
+                        self.session.notify(Message::NotTaken((&error).into()));
                     }
                 }
                 Effect::AskExport(export) => {
@@ -205,7 +207,7 @@ impl Window {
                         }
                         content
                     }
-                    Err(error) => FileContent::Unreadable(format!("{error:#}")),
+                    Err(error) => FileContent::Unreadable(reason_of(&error)),
                 };
                 self.session.apply(Action::FileRead(document, Box::new(content)));
             }
@@ -217,7 +219,7 @@ impl Window {
                 self.session.notify(Message::Saved(path));
             }
             Finished::Written { written: Err(error), .. } | Finished::Autosaved(_, Err(error)) => {
-                self.session.notify(Message::NotSaved(format!("{error:#}")));
+                self.session.notify(Message::NotSaved(reason_of(&error)));
             }
             Finished::AllWritten(written) => {
                 let all = written.iter().all(|(_, written)| written.is_ok());
@@ -234,7 +236,7 @@ impl Window {
             Finished::ModelsFound(models) => self.session.apply(Action::ModelsFound(models)),
             Finished::Recovered(recovered, failed) => {
                 for error in failed {
-                    self.session.notify(Message::NotOpened(format!("{error:#}")));
+                    self.session.notify(Message::NotOpened(reason_of(&error)));
                 }
                 self.session.apply(Action::Recover(recovered));
             }
@@ -262,14 +264,11 @@ impl Window {
                 self.session.apply(Action::UsePicture(picture));
             }
             Ok(_) => {
-                let why = match self.settings.language {
-                    Language::English => "it is no picture, and an image-to-image run starts from one",
-                    Language::Korean => "그림 파일이 아닙니다. 원본으로는 그림을 고르세요",
-                };
-                self.session.notify(Message::NotOpened(why.to_owned()));
+                let why = "it is no picture, and an image-to-image run starts from one";
+                self.session.notify(Message::NotOpened(Reason::new(ReasonKind::NotAPicture, why)));
             }
             Err(error) => {
-                self.session.notify(Message::NotOpened(format!("{error:#}")));
+                self.session.notify(Message::NotOpened(reason_of(&error)));
             }
         }
     }
@@ -321,14 +320,25 @@ impl Window {
 
     /// Opens a file dialog.
     fn ask(&mut self, purpose: Purpose, name: &str) {
-        self.dialogs.ask(purpose, self.settings.last_folder.as_deref(), name);
+        let folder = self.folder_of(&purpose);
+        self.dialogs.ask(purpose, folder, name, self.desk.text);
+    }
+
+    /// Where the dialog for a purpose opens: where files were last saved, or last opened.
+    fn folder_of(&self, purpose: &Purpose) -> Option<PathBuf> {
+        match purpose {
+            Purpose::AutosaveFolder => self.desk.autosave.folder.clone(),
+            _ => None,
+        }
+        .or_else(|| self.settings.folder(purpose.saves()).map(Path::to_owned))
+        .or_else(files::home)
     }
 
     fn answered(&mut self, answer: Answer) {
         if was_shown(&answer) {
             self.paths_chosen(answer.purpose, answer.paths, Chooser::Dialog);
         } else {
-            let folder = self.settings.last_folder.clone().or_else(files::home).unwrap_or_default();
+            let folder = self.folder_of(&answer.purpose).unwrap_or_default();
             let path = folder.join(answer.name).display().to_string();
             self.questions.typed_path = Some((answer.purpose, path));
         }
@@ -350,8 +360,8 @@ impl Window {
     fn carry_out_choice(&mut self, purpose: Purpose, paths: Vec<PathBuf>) {
         let Some(path) = paths.first().cloned() else { return };
         let is_folder = matches!(purpose, Purpose::SaveAll | Purpose::AutosaveFolder);
-        self.settings.last_folder =
-            if is_folder { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
+        let folder = if is_folder { Some(path.as_path()) } else { path.parent() };
+        self.settings.remember_folder(purpose.saves(), folder);
         match purpose {
             Purpose::Open => self.session.apply(Action::OpenPaths(paths)),
             Purpose::OpenSource => self.open_source(path),

@@ -7,6 +7,8 @@ use std::fmt;
 use std::io::Read;
 use std::path::Path;
 
+use crate::reason::{Reason, ReasonKind};
+
 /// Number of bytes at the start of a file that are enough to recognise it.
 pub const START_BYTES: usize = 1024;
 
@@ -283,6 +285,32 @@ fn of_text(text: &str) -> Content {
         None => line.to_owned(),
     };
     Content::Text(quoted)
+}
+
+impl From<&Content> for Reason {
+    fn from(content: &Content) -> Self {
+        use ReasonKind as Kind;
+        let new = |kind| Self::new(kind, content);
+        match content {
+            Content::Empty | Content::Zeros => new(Kind::ContentEmpty),
+            Content::LfsPointer => new(Kind::ContentPointer).with([&"git lfs pull" as _]),
+            Content::AnnexPointer => new(Kind::ContentPointer).with([&"git annex get" as _]),
+            Content::LinkText => new(Kind::ContentLink),
+            Content::WebPage | Content::Xml => new(Kind::ContentPage),
+            Content::Json => new(Kind::ContentText).with([&"JSON" as _]),
+            Content::Text(line) => new(Kind::ContentText).with([line as _]),
+            Content::Pickle => new(Kind::ContentPickle),
+            Content::ForeignPicture(format) => new(Kind::ContentForeignPicture).with([format as _]),
+            Content::Archive(format) => new(Kind::ContentArchive).with([format as _]),
+            Content::Npz => new(Kind::ContentNamed).with([&".npz" as _]),
+            Content::Hdf5 => new(Kind::ContentNamed).with([&"HDF5" as _]),
+            Content::Safetensors => new(Kind::ContentNamed).with([&"safetensors" as _]),
+            Content::Npy => new(Kind::ContentNamed).with([&".npy" as _]),
+            Content::Gguf => new(Kind::ContentNamed).with([&"GGUF" as _]),
+            Content::Picture(format) => new(Kind::ContentNamed).with([format as _]),
+            Content::Other(_) | Content::Unknown => new(Kind::ContentUnknown),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Errors of sampling.
 
+use crate::reason::{Reason, ReasonKind};
+
 /// Why a sampling run ended without a latent.
 #[derive(Debug, thiserror::Error)]
 pub enum DiffusionError {
@@ -27,4 +29,22 @@ pub enum DiffusionError {
     /// The network failed, for a reason its owner knows.
     #[error(transparent)]
     Network(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// An error of the network has the kind that its owner gives it; here it is an operation that failed.
+impl From<&DiffusionError> for Reason {
+    fn from(error: &DiffusionError) -> Self {
+        use ReasonKind as Kind;
+        match error {
+            DiffusionError::NonFinite { step, steps, .. } => {
+                Self::new(Kind::StepNonFinite, error).with([step as _, steps as _])
+            }
+            DiffusionError::Steps { steps, most } => {
+                Self::new(Kind::StepsImpossible, error).with([steps as _, most as _])
+            }
+            DiffusionError::Network(_) | DiffusionError::Cancelled => {
+                Self::new(Kind::ComputationFailed, error).with([error as _])
+            }
+        }
+    }
 }

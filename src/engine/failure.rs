@@ -4,6 +4,7 @@ use super::panics::Panicked;
 use crate::diffusion::DiffusionError;
 use crate::latent::NonFiniteError;
 use crate::models::ModelError;
+use crate::reason::{Reason, ReasonKind};
 use crate::store::StoreError;
 
 /// What failed. The messages are English, for the command line; the window translates the variants.
@@ -81,8 +82,8 @@ pub enum Advice {
 pub struct Failure {
     /// The task that failed.
     pub task: Task,
-    /// Why: the error with its causes.
-    pub why: String,
+    /// Why.
+    pub why: Reason,
     /// What to try.
     pub advice: Option<Advice>,
 }
@@ -93,9 +94,11 @@ impl Failure {
         if task == Task::LoadModel {
             let why =
                 format!("one of its files is damaged in an unexpected way (found at {})", panic.location);
+            let why = Reason::new(ReasonKind::ModelFileUnexpected, why).with([&panic.location as _]);
             return Self { task, why, advice: Some(Advice::DownloadAgain) };
         }
         let why = format!("{} (at {})", panic.message, panic.location);
+        let why = Reason::new(ReasonKind::Bug, &why).with([&why as _]);
         Self { task, why, advice: Some(Advice::Report) }
     }
 }
@@ -118,8 +121,8 @@ pub(super) enum JobError {
 }
 
 impl JobError {
-    fn failed(task: Task, why: impl std::fmt::Display, advice: Option<Advice>) -> Self {
-        Self::Failed(Failure { task, why: why.to_string(), advice })
+    fn failed(task: Task, why: impl Into<Reason>, advice: Option<Advice>) -> Self {
+        Self::Failed(Failure { task, why: why.into(), advice })
     }
 
     /// Maps a model's error to a failure of this task, or to a cancellation.
@@ -143,12 +146,14 @@ impl JobError {
             | ModelError::TokenWithoutRow { .. }
             | ModelError::Tensor(_) => None,
         };
-        Self::failed(task, error, advice)
+        Self::failed(task, &error, advice)
     }
 
     /// A latent that cannot be decoded.
     pub(super) fn from_latent(error: NonFiniteError) -> Self {
-        Self::failed(Task::Decode, error, None)
+        let bad: usize = error.counts.iter().map(|(_, count)| count).sum();
+        let why = Reason::new(ReasonKind::LatentNonFinite, &error).with([&bad as _, &error.len as _]);
+        Self::failed(Task::Decode, why, None)
     }
 
     /// Maps an error of the sampling loop to a failure, or to a cancellation.
@@ -165,10 +170,10 @@ impl JobError {
                 Ok(error) if !matches!(*error, ModelError::Tensor(_)) => {
                     Self::from_model(Task::Sample, *error)
                 }
-                Ok(error) => Self::failed(Task::Sample, error, Some(advice)),
-                Err(cause) => Self::failed(Task::Sample, cause, Some(advice)),
+                Ok(error) => Self::failed(Task::Sample, &*error, Some(advice)),
+                Err(cause) => Self::failed(Task::Sample, &DiffusionError::Network(cause), Some(advice)),
             },
-            error => Self::failed(Task::Sample, error, Some(advice)),
+            error => Self::failed(Task::Sample, &error, Some(advice)),
         }
     }
 }

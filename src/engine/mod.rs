@@ -22,6 +22,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use crate::reason::{Reason, ReasonKind};
 use crate::request::CancelToken;
 
 pub use failure::{Advice, Failure, Task};
@@ -138,5 +139,15 @@ impl Drop for Engine {
         {
             log::error!("the engine's thread panicked while it ended");
         }
+    }
+}
+
+impl From<&SendError> for Reason {
+    fn from(error: &SendError) -> Self {
+        let kind = match error {
+            SendError::Full => ReasonKind::EngineFull,
+            SendError::Gone => ReasonKind::EngineGone,
+        };
+        Self::new(kind, error)
     }
 }

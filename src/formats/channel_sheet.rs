@@ -4,6 +4,7 @@ use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 
 use crate::latent::{ChannelStatistics, Latent, LatentFormat, channel_statistics};
 use crate::projection::ColourMap;
+use crate::reason::{Reason, ReasonKind};
 use crate::request::Picture;
 
 /// The interface's font: file names may be Korean.
@@ -163,6 +164,17 @@ impl Sheet {
 
     fn into_picture(self) -> Picture {
         Picture::new(self.width, self.height, self.rgb).unwrap_or_else(|error| unreachable!("{error}"))
+    }
+}
+
+impl From<&SheetError> for Reason {
+    fn from(error: &SheetError) -> Self {
+        match error {
+            SheetError::Empty => Self::new(ReasonKind::SheetEmpty, error),
+            SheetError::TooLarge(width, height) => {
+                Self::new(ReasonKind::SheetTooLarge, error).with([width as _, height as _])
+            }
+        }
     }
 }
 

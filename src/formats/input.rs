@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{FileKind, kind_of_bytes};
 use crate::content::Content;
+use crate::reason::{Reason, ReasonKind};
 use crate::weights::{WeightError, WeightsKind, open_weights};
 
 /// The longest file that is read as a picture or a latent, bytes: a 16-channel latent of 8192² pixels takes
@@ -188,6 +189,23 @@ fn open(path: &Path, sources: Sources) -> std::io::Result<File> {
     #[cfg(not(target_os = "linux"))]
     let _ = sources;
     options.open(path)
+}
+
+impl From<&ReadFileError> for Reason {
+    fn from(error: &ReadFileError) -> Self {
+        use ReasonKind as Kind;
+        let new = |kind| Self::new(kind, error);
+        match error {
+            ReadFileError::Missing { path } => new(Kind::NoSuchFile).at(path),
+            ReadFileError::Folder { path } => new(Kind::IsFolder).at(path),
+            ReadFileError::NoFile { path, .. } => new(Kind::NotAFile).at(path),
+            ReadFileError::TooManyBytes { limit, path } => {
+                new(Kind::FileTooLong).with([&(limit >> 20) as _]).at(path)
+            }
+            ReadFileError::Weights(error) => error.into(),
+            ReadFileError::Read { cause, path } => new(Kind::FileUnread).with([cause as _]).at(path),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::diffusion::{DiffusionError, SchedulerConfigError};
 use crate::networks::NetworkError;
+use crate::reason::{Reason, ReasonKind};
 use crate::store::StoreError;
 use crate::weights::WeightError;
 
@@ -117,6 +118,39 @@ impl From<ModelError> for DiffusionError {
         match error {
             ModelError::Cancelled => Self::Cancelled,
             other => Self::Network(Box::new(other)),
+        }
+    }
+}
+
+impl From<&ModelError> for Reason {
+    fn from(error: &ModelError) -> Self {
+        use ReasonKind as Kind;
+        let new = |kind| Self::new(kind, error);
+        match error {
+            ModelError::Store(error) => error.into(),
+            ModelError::Weights(error) => error.into(),
+            ModelError::Part { part, cause } => new(Kind::NetworkFailed).with([part as _, cause as _]),
+            ModelError::Tokenizer { reason, path } => {
+                new(Kind::TokenizerDamaged).with([reason as _]).at(path)
+            }
+            ModelError::TooLittleMemory { needed, available, .. } => {
+                let [needed, available] = [needed, available].map(|bytes| format_bytes(*bytes));
+                new(Kind::TooLittleMemory).with([&needed as _, &available as _])
+            }
+            ModelError::Scheduler { cause, path } => {
+                new(Kind::SchedulerUnsupported).with([cause as _]).at(path)
+            }
+            ModelError::PromptTooLong { chunks, room, .. } => {
+                new(Kind::PromptTooLong).with([chunks as _, room as _])
+            }
+            ModelError::TokenWithoutRow { word, id, rows } => {
+                new(Kind::TokenWithoutRow).with([word as _, id as _, rows as _])
+            }
+            ModelError::Device(why) => new(Kind::DeviceUnusable).with([why as _]),
+            ModelError::Mismatch(why) => new(Kind::DoesNotFit).with([why as _]),
+            ModelError::NotANumber => new(Kind::DecodedNonFinite),
+            // A stop is no failure and is not shown.
+            ModelError::Tensor(_) | ModelError::Cancelled => new(Kind::ComputationFailed).with([error as _]),
         }
     }
 }

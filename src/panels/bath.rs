@@ -2,7 +2,7 @@
 
 use egui::{Align2, FontId, Key, Mesh, Modifiers, Pos2, Rect, Sense, Stroke, Ui, Vec2};
 
-use super::controls::{choices, named, quiet, rails, segment, tip, trailing};
+use super::controls::{choices, named, opens, quiet, rails, segment, tip, trailing};
 use super::desk::{Desk, ErrorView, View};
 use super::easel::{first_room, has_view, picture_size};
 use super::foot::{duration, progress_words};
@@ -100,6 +100,7 @@ fn error_menu(ui: &mut Ui, desk: &mut Desk, document: &Document) {
             }
         }
     });
+    opens(&menu);
     named(&menu.response, text.error_choice);
     tip(menu.response, text.error_choice, "");
 }
@@ -121,6 +122,7 @@ fn channel_menu(ui: &mut Ui, desk: &mut Desk, document: &Document) {
             }
         });
     });
+    opens(&menu);
     named(&menu.response, text.component_choice);
     tip(menu.response, text.component_choice, "");
 }
@@ -128,7 +130,7 @@ fn channel_menu(ui: &mut Ui, desk: &mut Desk, document: &Document) {
 /// The previewed quantity (x̂₀ or x_t), and a menu of projections with their agreement with the true decode.
 fn preview_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
-    for (noisy, name, why) in [(false, "x̂₀", text.denoised), (true, "x_t", text.noisy)] {
+    for (noisy, name, why) in [(false, "x̂₀", text.denoised), (true, "xₜ", text.noisy)] {
         if segment(ui, session.shows_noisy() == noisy, true, name).on_hover_text(why).clicked() {
             actions.push(Action::ShowNoisy(noisy));
         }
@@ -138,6 +140,7 @@ fn preview_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec
         format.is_some_and(|format| matches!(desk.preview_look(session, format), Look::Patch { .. }));
     let shown = if is_patch { text.patch } else { text.linear };
     let menu = ui.menu_button(format!("{shown} ▾"), |ui| method_ui(ui, session, desk));
+    opens(&menu);
     named(&menu.response, text.preview_menu);
     menu.response.on_hover_text(text.preview_menu);
 }
@@ -226,15 +229,17 @@ fn state_ui(
         quiet(ui, words);
         return;
     }
-    let words = state_words(session, desk, document);
+    // The progress beside it has said the step of the running picture.
+    let says_step = !(is_live && session.running().is_some() && !desk.recipe);
+    let words = state_words(session, desk, document, says_step);
     ui.add(
         egui::Label::new(egui::RichText::new(words).small().color(theme::quiet(ui.visuals().dark_mode)))
             .truncate(),
     );
 }
 
-/// The state in words, such as "patch x̂₀ · step 7/20 · σ 4.10".
-pub(super) fn state_words(session: &Session, desk: &mut Desk, document: &Document) -> String {
+/// The state in words, such as "patch x̂₀ · step 7/20 · σ 4.10", with or without the step.
+fn state_words(session: &Session, desk: &mut Desk, document: &Document, says_step: bool) -> String {
     let text = desk.text;
     let view = if has_view(session, document, desk.view) { desk.view } else { View::Picture };
     match view {
@@ -265,11 +270,12 @@ pub(super) fn state_words(session: &Session, desk: &mut Desk, document: &Documen
         .format()
         .is_some_and(|format| matches!(desk.preview_look(session, format), Look::Patch { .. }));
     let method = if is_patch { text.patch } else { text.linear };
-    let quantity = if session.shows_noisy() { "x_t" } else { "x̂₀" };
+    let quantity = if session.shows_noisy() { "xₜ" } else { "x̂₀" };
     match (document.step(), document.result().map(|item| &item.outcome)) {
         (Some(at), _) => {
             let TrajectoryStep { step, steps, sigma, .. } = &**at;
-            format!("{method} {quantity} · {} {step}/{steps} · σ {sigma:.2}", text.step)
+            let step = if says_step { format!("{} {step}/{steps} · ", text.step) } else { String::new() };
+            format!("{method} {quantity} · {step}σ {sigma:.2}")
         }
         (None, Some(Outcome::Failed(_))) => format!("{method} · {}", text.decode_failed),
         (None, Some(Outcome::Stopped)) => format!("{method} · {}", text.stopped),

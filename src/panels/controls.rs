@@ -5,9 +5,18 @@ use egui::{Button, Color32, CornerRadius, Rect, Response, RichText, Sense, Strok
 use super::theme;
 
 /// Gives a control its name for screen readers.
-pub(super) fn named(response: &Response, name: impl Into<String>) {
+pub(crate) fn named(response: &Response, name: impl Into<String>) {
     let name = name.into();
     response.ctx.accesskit_node_builder(response.id, |node| node.set_label(name));
+}
+
+/// Tells screen readers that a button opens a menu or a list, and whether that is open.
+pub(super) fn opens<R>(menu: &egui::InnerResponse<Option<R>>) {
+    let (response, is_open) = (&menu.response, menu.inner.is_some());
+    response.ctx.accesskit_node_builder(response.id, |node| {
+        node.set_has_popup(egui::accesskit::HasPopup::Menu);
+        node.set_expanded(is_open);
+    });
 }
 
 /// The text of a tooltip: what a control does, and the keys that do it.
@@ -17,13 +26,13 @@ pub(super) fn hint(name: &str, keys: &str) -> String {
 
 /// Adds a tooltip that says what a control does and its keys, shown for disabled controls too. It is also the
 /// description of the control for screen readers.
-pub(super) fn tip(response: Response, what: &str, keys: &str) -> Response {
+pub(crate) fn tip(response: Response, what: &str, keys: &str) -> Response {
     let words = hint(what, keys);
     response.on_disabled_hover_text(words.as_str()).on_hover_text(words)
 }
 
 /// A [`tip`] for a text field, not shown while it has the focus, so that it does not cover what is typed.
-pub(super) fn field_tip(response: &Response, what: &str) {
+pub(crate) fn field_tip(response: &Response, what: &str) {
     if response.has_focus() {
         response.ctx.accesskit_node_builder(response.id, |node| node.set_description(what));
     } else {
@@ -191,6 +200,24 @@ pub(super) fn icon_button(
     let edge = (size * 0.5).round();
     icon.paint(ui.painter(), Rect::from_center_size(rect.center(), Vec2::splat(edge)), colour);
     tip(response, name, keys)
+}
+
+/// Scrolls to the control that has taken the keyboard focus where it is out of sight. Called at the end of the content
+/// of an area that scrolls.
+pub(super) fn scroll_to_focus(ui: &Ui) {
+    let Some(focused) = ui.memory(egui::Memory::focused) else { return };
+    let last = ui.scope_id().with("last focus");
+    let known: Option<egui::Id> = ui.data(|data| data.get_temp(last));
+    if known == Some(focused) {
+        return;
+    }
+    ui.data_mut(|data| data.insert_temp(last, focused));
+    let Some(response) = ui.ctx().read_response(focused) else { return };
+    let is_here = response.layer_id == ui.layer_id() && ui.min_rect().contains(response.rect.center());
+    if is_here && !response.interact_rect.contains_rect(response.rect) {
+        let animation = egui::style::ScrollAnimation::none();
+        ui.scroll_to_rect_animation(response.rect.expand(8.0), None, animation);
+    }
 }
 
 /// Draws a ring around the control that has the keyboard focus, above all layers so that nothing hides it.

@@ -14,6 +14,7 @@ mod options;
 mod overlay;
 mod prompt;
 mod question;
+mod reasons;
 mod sampling;
 mod sheet;
 mod text;
@@ -28,6 +29,7 @@ use egui::{Margin, Ui, Vec2};
 
 use crate::session::{Action, Session};
 
+pub(crate) use controls::{field_tip, named, tip};
 pub use desk::{Desk, ThemeChoice, View};
 pub use text::{Language, Text};
 
@@ -56,23 +58,39 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
     desk.probed = None;
     desk.source_row = None;
     let width = ui.available_width();
-    let shares = width <= NARROW && desk.recipe && desk.enlarger;
-    let panel =
-        |ui: &Ui, x: i8, y: i8| egui::Frame::side_top_panel(ui.style()).inner_margin(Margin::symmetric(x, y));
     let frame = panel(ui, MARGIN, 0);
     egui::Panel::top("top").resizable(false).exact_size(TOP).frame(frame).show(ui, |ui| {
         top::top_ui(ui, session, desk, &mut actions);
     });
+    // The contact sheet is the last in the order of the focus, but its room is taken first.
+    let room = ui.available_rect_before_wrap();
+    let upper = room.with_max_y((room.bottom() - sheet::HEIGHT).max(room.top()));
+    let upper = egui::UiBuilder::new().id_salt("upper").max_rect(upper);
+    middle_ui(&mut ui.new_child(upper), session, desk, width, &mut actions);
     let frame = panel(ui, MARGIN, 10);
     egui::Panel::bottom("sheet").resizable(false).exact_size(sheet::HEIGHT).frame(frame).show(ui, |ui| {
         sheet::sheet_ui(ui, session, desk, &mut actions);
     });
+    question::question_ui(ui, session, desk, &mut actions);
+    overlay::overlay_ui(ui, session, desk, &mut actions);
+    controls::focus_ring(ui.ctx());
+    desk.probe = desk.probed;
+    actions
+}
+
+fn panel(ui: &Ui, x: i8, y: i8) -> egui::Frame {
+    egui::Frame::side_top_panel(ui.style()).inner_margin(Margin::symmetric(x, y))
+}
+
+/// What lies between the bar at the top and the contact sheet: the recipe, the enlarger and the easel over its bath.
+fn middle_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, width: f32, actions: &mut Vec<Action>) {
+    let shares = width <= NARROW && desk.recipe && desk.enlarger;
     let beside = desk.enlarger && !shares;
     if desk.recipe {
         let other = if beside { desk.enlarger_width.min(WIDEST) } else { 0.0 };
         let side = egui::Panel::left("recipe").default_size(desk.recipe_width);
         let side = side.size_range(widths(RECIPE_WIDTH, width - other)).frame(panel(ui, MARGIN, 0));
-        let shown = side.show(ui, |ui| held(ui, |ui| recipe_ui(ui, session, desk, shares, &mut actions)));
+        let shown = side.show(ui, |ui| held(ui, |ui| recipe_ui(ui, session, desk, shares, actions)));
         desk.recipe_width = shown.response.rect.width();
         name_handle(ui, "recipe", desk.text.recipe_width);
     }
@@ -80,7 +98,7 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
         let other = if desk.recipe { desk.recipe_width.min(WIDEST) } else { 0.0 };
         let side = egui::Panel::right("enlarger").default_size(desk.enlarger_width);
         let side = side.size_range(widths(ENLARGER_WIDTH, width - other)).frame(panel(ui, MARGIN, 6));
-        let shown = side.show(ui, |ui| held(ui, |ui| enlarger::enlarger_ui(ui, session, desk, &mut actions)));
+        let shown = side.show(ui, |ui| held(ui, |ui| enlarger::enlarger_ui(ui, session, desk, actions)));
         desk.enlarger_width = shown.response.rect.width();
         name_handle(ui, "enlarger", desk.text.enlarger_width);
     }
@@ -90,24 +108,19 @@ pub fn window_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) -> Vec<Action>
         let easel = Vec2::new(room.width(), room.height() - bath::HEIGHT);
         let frame = panel(ui, MARGIN, 7);
         egui::Panel::bottom("bath").resizable(false).exact_size(bath::HEIGHT).frame(frame).show(ui, |ui| {
-            bath::bath_ui(ui, session, desk, easel, &mut actions);
+            bath::bath_ui(ui, session, desk, easel, actions);
         });
         let easel = ui.available_rect_before_wrap();
         if desk.gallery {
-            sheet::gallery_ui(ui, session, desk, &mut actions);
+            sheet::gallery_ui(ui, session, desk, actions);
         } else {
-            easel::easel_ui(ui, session, desk, &mut actions);
+            easel::easel_ui(ui, session, desk, actions);
         }
         // Toasts do not cover the list of all messages.
         if desk.overlay != Some(Overlay::Messages) {
-            toasts::toasts_ui(ui, session, desk, easel, &mut actions);
+            toasts::toasts_ui(ui, session, desk, easel, actions);
         }
     });
-    question::question_ui(ui, session, desk, &mut actions);
-    overlay::overlay_ui(ui, session, desk, &mut actions);
-    controls::focus_ring(ui.ctx());
-    desk.probe = desk.probed;
-    actions
 }
 
 /// Draws the content of a panel within its present width. Without this, a resizable panel grows with content that
@@ -161,5 +174,6 @@ fn recipe_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, shares: bool, acti
         prompt::prompt_ui(ui, session, desk, actions);
         sampling::sampling_ui(ui, session, desk, actions);
         ui.add_space(8.0);
+        controls::scroll_to_focus(ui);
     });
 }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use egui::{Response, RichText, Ui};
 
-use super::controls::{Icon, LABEL, field_tip, icon_button, named, row, tip};
+use super::controls::{Icon, LABEL, field_tip, icon_button, named, opens, row, tip};
 use super::desk::Desk;
 use super::levels_field::LevelsKind;
 use super::{Text, theme};
@@ -274,7 +274,7 @@ fn choose<T: Copy + PartialEq>(
     names: &[(T, &str)],
 ) -> Response {
     let shown = names.iter().find(|(kind, _)| kind == value).map_or("", |(_, name)| name);
-    egui::ComboBox::from_id_salt(id)
+    let list = egui::ComboBox::from_id_salt(id)
         .width(CHOICE + wider)
         .height(400.0)
         .truncate()
@@ -283,8 +283,9 @@ fn choose<T: Copy + PartialEq>(
             for (kind, name) in names {
                 ui.selectable_value(value, *kind, *name);
             }
-        })
-        .response
+        });
+    opens(&list);
+    list.response
 }
 
 fn levels_ui(ui: &mut Ui, profile: &ModelProfile, desk: &mut Desk, draft: &mut GenerationDraft, wider: f32) {

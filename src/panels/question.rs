@@ -2,6 +2,7 @@
 
 use egui::{RichText, Ui};
 
+use super::controls::tip;
 use super::desk::Desk;
 use super::theme;
 use crate::latent::{LatentFormat, LatentSpace};
@@ -37,14 +38,15 @@ pub(super) fn question_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: 
                     let own = session.profile().map_or(0, |profile| profile.format.channels);
                     ui.label(format!("{} {} ≠ {own}", text.other_channels, latent.shape().channels));
                     for model in found.unwrap_or_default() {
-                        if ui.button(desk.model_name(model)).clicked() {
+                        let button = ui.button(desk.model_name(model));
+                        if tip(button, text.fitting_model_hint, "").clicked() {
                             actions.push(Action::AnswerModel(model.clone()));
                         }
                     }
                     if found.is_some_and(<[_]>::is_empty) {
                         ui.label(RichText::new(text.no_fitting_model).color(quiet));
                     }
-                    if ui.button(text.open_model).clicked() {
+                    if tip(ui.button(text.open_model), text.other_model_hint, "").clicked() {
                         actions.push(Action::DropQuestion);
                         actions.push(Action::OpenModel);
                     }
@@ -66,7 +68,12 @@ fn stop_ui(ui: &Ui, desk: &Desk, waiting: u64, actions: &mut Vec<Action>) {
         ui.label(text.stop_question_hint);
         ui.add_space(8.0);
         ui.horizontal(|ui| {
-            let buttons = [text.stop_this, text.stop_all, text.go_on].map(|words| ui.button(words));
+            let buttons = [
+                (text.stop_this, text.stop_this_hint, "Enter"),
+                (text.stop_all, text.stop_all_hint, ""),
+                (text.go_on, text.go_on_hint, "Esc"),
+            ]
+            .map(|(words, what, keys)| tip(ui.button(words), what, keys));
             if ui.memory(|memory| memory.focused().is_none()) {
                 buttons[0].request_focus();
             }
@@ -86,8 +93,8 @@ fn kind_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, channels: usize, act
     let text = desk.text;
     ui.label(text.space_question);
     let (space, family) = &mut desk.latent_kind;
-    ui.radio_value(space, LatentSpace::Vae, text.space_vae);
-    ui.radio_value(space, LatentSpace::Model, text.space_model);
+    tip(ui.radio_value(space, LatentSpace::Vae, text.space_vae), text.space_vae_hint, "");
+    tip(ui.radio_value(space, LatentSpace::Model, text.space_model), text.space_model_hint, "");
     let own = session.profile().map(|profile| (text.loaded_model, profile.format));
     let known = LatentFormat::KNOWN.into_iter().filter(|(_, format)| format.channels == channels);
     let formats: Vec<(&str, LatentFormat)> = own.into_iter().chain(known).collect();
@@ -95,11 +102,12 @@ fn kind_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, channels: usize, act
     ui.add_enabled_ui(*space == LatentSpace::Model, |ui| {
         ui.label(text.family_question);
         for (index, (name, format)) in formats.iter().enumerate() {
-            ui.radio_value(family, index, format!("{name} (× {})", format.scale));
+            let radio = ui.radio_value(family, index, format!("{name} (× {})", format.scale));
+            tip(radio, text.family_hint, "");
         }
     });
     ui.add_space(6.0);
-    if ui.button(text.open_this).clicked()
+    if tip(ui.button(text.open_this), text.open_this_hint, "").clicked()
         && let Some((_, format)) = formats.get(*family).or(formats.first())
     {
         actions.push(Action::AnswerKind(*space, *format));

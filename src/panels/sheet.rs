@@ -4,7 +4,7 @@ use egui::{
     Align2, FontId, Key, Modifiers, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, UiBuilder, Vec2,
 };
 
-use super::controls::{Icon, field_tip, icon_button, quiet, tip};
+use super::controls::{Icon, field_tip, icon_button, quiet, scroll_to_focus, tip};
 use super::desk::Desk;
 use super::theme;
 use super::words::title_words;
@@ -58,6 +58,7 @@ fn frames_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<
                 frame_ui(ui, session, desk, document, FRAME, actions);
             }
         });
+        scroll_to_focus(ui);
     });
 }
 
@@ -107,6 +108,7 @@ pub(super) fn gallery_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, action
                     }
                 }
             });
+            scroll_to_focus(ui);
         });
     });
 }

@@ -226,7 +226,9 @@ mod tests {
                 ("words on the lamp", on_accent(), lamp(dark)),
                 ("a tag", on_chip(), Color32::BLACK),
             ] {
-                assert!(contrast(words, ground) >= 4.5, "{name}, dark {dark}: {}", contrast(words, ground));
+                let ratio = contrast(words, ground);
+                eprintln!("{} {name}: {ratio:.2}", if dark { "dark" } else { "light" });
+                assert!(ratio >= 4.5, "{name}, dark {dark}: {ratio}");
             }
             for (name, line, ground) in [
                 ("an outline", outline(dark), panel),
@@ -234,10 +236,11 @@ mod tests {
                 ("the lamp", accent(dark), panel),
                 ("the lamp on the easel", accent(dark), easel(dark)),
                 ("the focus", focus(dark), panel),
-                ("the focus on the lamp", focus(dark), panel),
                 ("a warning on a popup", warning(dark), popup),
             ] {
-                assert!(contrast(line, ground) >= 3.0, "{name}, dark {dark}: {}", contrast(line, ground));
+                let ratio = contrast(line, ground);
+                eprintln!("{} {name}: {ratio:.2}", if dark { "dark" } else { "light" });
+                assert!(ratio >= 3.0, "{name}, dark {dark}: {ratio}");
             }
         }
     }

@@ -2,8 +2,9 @@
 
 use egui::{Align2, Button, FontId, Rect, RichText, Sense, Ui, Vec2};
 
-use super::controls::{choices, named, quiet, segment, tip, trailing};
+use super::controls::{choices, named, opens, quiet, segment, tip, trailing};
 use super::desk::{Desk, Overlay, ThemeChoice};
+use super::reasons::reason_words;
 use super::words::title_words;
 use super::{Language, Text, theme};
 use crate::catalog::ModelSource;
@@ -62,6 +63,7 @@ fn buttons_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec
     let has_any = session.on_easel().is_some_and(|document| document.inspector().latent.is_some());
     ui.add_enabled_ui(has_any, |ui| {
         let menu = ui.menu_button(format!("{} ▾", text.export), |ui| export_ui(ui, session, desk, actions));
+        opens(&menu);
         tip(menu.response, text.export_hint, "");
     });
     let on = segment(ui, desk.recipe, true, text.recipe);
@@ -73,6 +75,7 @@ fn buttons_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec
         desk.enlarger = !desk.enlarger;
     }
     let more = ui.menu_button("⋯", |ui| more_ui(ui, desk));
+    opens(&more);
     named(&more.response, text.window_menu);
     more.response.on_hover_text(text.window_menu);
 }
@@ -171,6 +174,7 @@ fn model_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Actio
     words.append(&format!("{detail} ▾"), 8.0, format(FontId::proportional(12.0), colour));
     words.wrap = egui::text::TextWrapping::truncate_at_width(WIDEST_MODEL);
     let button = ui.menu_button(words, |ui| models_ui(ui, session, desk, actions));
+    opens(&button);
     named(&button.response, format!("{} {name} {detail}", text.model));
     if let ModelState::Loading(_, done, total) = session.model_state() {
         let mut bar = button.response.rect.shrink2(Vec2::new(4.0, 0.0));
@@ -180,7 +184,8 @@ fn model_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Actio
     }
     let rect = button.response.rect;
     if let ModelState::Failed(why) = session.model_state() {
-        button.response.on_hover_text(why);
+        let why = why.as_ref().map(|why| reason_words(why, desk.language));
+        button.response.on_hover_text(why.unwrap_or_default());
         let again = tip(ui.button(text.try_again), text.try_again_hint, "");
         if again.clicked() {
             actions.push(Action::SetModel(session.draft().model.clone()));
@@ -202,7 +207,7 @@ fn models_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Acti
     egui::ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
         let mut choice = |ui: &mut Ui, model: ModelSource, recent: Option<&RecentModel>| {
             let chosen = model == session.draft().model;
-            let why = recent.and_then(|recent| recent.failed.as_deref());
+            let why = recent.and_then(|recent| recent.failed.as_ref());
             let place = recent.map(|recent| recent.folder.display().to_string()).unwrap_or_default();
             let mut words = RichText::new(desk.model_name(&model));
             if why.is_some() {
@@ -218,7 +223,7 @@ fn models_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Acti
                 ui.close();
             }
             let words = match why {
-                Some(why) => format!("{place}\n{why}"),
+                Some(why) => format!("{place}\n{}", reason_words(why, desk.language)),
                 None => place,
             };
             if !words.is_empty() {

@@ -1,5 +1,6 @@
 //! The words of messages, in both languages.
 
+use super::reasons::reason_words;
 use super::{Language, Text};
 use crate::catalog::ModelSource;
 use crate::engine::{Advice, Failure, Task};
@@ -15,10 +16,13 @@ pub(super) fn message_words(message: &Message, language: Language) -> [String; 2
     };
     match message {
         Message::Saved(path) => [pick("Saved", "저장했습니다"), path.display().to_string()],
-        Message::NotSaved(why) => [pick("Not saved", "저장하지 못했습니다"), why.clone()],
-        Message::NotOpened(why) => [pick("This could not be opened", "열지 못했습니다"), why.clone()],
+        Message::NotSaved(why) => [pick("Not saved", "저장하지 못했습니다"), reason_words(why, language)],
+        Message::NotOpened(why) => {
+            [pick("This could not be opened", "열지 못했습니다"), reason_words(why, language)]
+        }
         Message::NotTaken(why) => {
-            [pick("The engine did not take the job", "엔진이 작업을 받지 못했습니다"), why.clone()]
+            let why = reason_words(why, language);
+            [pick("The engine did not take the job", "엔진이 작업을 받지 못했습니다"), why]
         }
         Message::SettingsDamaged { why, kept_as } => [
             pick("The settings file was damaged", "설정 파일이 손상되었습니다"),
@@ -53,7 +57,7 @@ pub(super) fn message_words(message: &Message, language: Language) -> [String; 2
                 "Unsaved pictures cannot be kept if Safelight ends unexpectedly",
                 "예기치 않게 끝나면 저장하지 않은 그림을 지킬 수 없습니다",
             ),
-            why.clone(),
+            reason_words(why, language),
         ],
         Message::NotRecovered(latent) => [
             pick("A picture could not be restored", "그림을 복원하지 못했습니다"),
@@ -193,7 +197,8 @@ fn failure_words(failure: &Failure, language: Language) -> [String; 2] {
         Language::English => failure.task.to_string(),
         Language::Korean => korean_task(failure.task).to_owned(),
     };
-    [title, [failure.why.clone(), advice.unwrap_or_default()].join("\n").trim().to_owned()]
+    let why = reason_words(&failure.why, language);
+    [title, [why, advice.unwrap_or_default()].join("\n").trim().to_owned()]
 }
 
 fn korean_task(task: Task) -> &'static str {

@@ -4,6 +4,7 @@ use super::queue::Deferred;
 use super::{Document, DocumentId, Effect, Message, ModelState, Outcome, Session};
 use crate::catalog::ModelProfile;
 use crate::engine::{Event, JobId, Stage, Task};
+use crate::reason::{Reason, ReasonKind};
 
 impl Session {
     /// Applies an event. Events of unknown or finished jobs are ignored.
@@ -56,7 +57,7 @@ impl Session {
                 if self.model.take_load(job).is_some() {
                     self.load_failed(&failure.why);
                 } else if loads {
-                    self.model.state = ModelState::Failed(failure.why.clone());
+                    self.model.state = ModelState::Failed(Some(failure.why.clone()));
                     self.give_up_recovering(&self.recipe.draft.model.clone());
                 }
                 self.end_drawing(job);
@@ -99,7 +100,8 @@ impl Session {
                 if self.is_ready() {
                     self.load_model(self.recipe.draft.model.clone());
                 } else if self.model.load.is_none() {
-                    self.model.state = ModelState::Failed(reason);
+                    self.model.state =
+                        ModelState::Failed(Some(Reason::new(ReasonKind::Bug, &reason).with([&reason as _])));
                     self.give_up_recovering(&self.recipe.draft.model.clone());
                 }
             }

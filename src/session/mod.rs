@@ -104,7 +104,7 @@ impl Session {
     pub fn held_back(model: ModelSource, recent_models: Vec<PathBuf>) -> Self {
         let mut session = Self::without_model(model, recent_models);
         session.model.is_held_back = true;
-        session.model.state = ModelState::Failed(String::new());
+        session.model.state = ModelState::Failed(None);
         session.notify(Message::ModelHeldBack(session.recipe.draft.model.clone()));
         session
     }

@@ -7,6 +7,7 @@ use super::{Session, fitting::Fitting};
 use crate::catalog::{ModelProfile, ModelSource};
 use crate::engine::{JobId, JobKind};
 use crate::projection::PreviewFit;
+use crate::reason::Reason;
 use crate::request::CancelToken;
 
 /// Capacity of the list of recent models.
@@ -24,8 +25,8 @@ pub enum ModelState {
         /// Whether its networks compute in f16 or bf16.
         in_halves: bool,
     },
-    /// It could not be loaded: the reason.
-    Failed(String),
+    /// It could not be loaded: the reason; `None` if it was not tried.
+    Failed(Option<Reason>),
 }
 
 /// A model folder that was used or tried before.
@@ -34,7 +35,7 @@ pub struct RecentModel {
     /// The folder.
     pub folder: PathBuf,
     /// Why the last attempt to load it failed.
-    pub failed: Option<String>,
+    pub failed: Option<Reason>,
     /// Whether it was ever loaded. Only these are saved in the settings.
     pub has_worked: bool,
 }
@@ -103,12 +104,12 @@ impl Model {
     }
 
     /// Records in the list of recent models why a model could not be loaded.
-    fn failed(&mut self, model: &ModelSource, why: &str) {
+    fn failed(&mut self, model: &ModelSource, why: &Reason) {
         let ModelSource::Folder(folder) = model else { return };
         if let Some(known) = self.recent.iter_mut().find(|known| known.folder == *folder) {
-            known.failed = Some(why.to_owned());
+            known.failed = Some(why.clone());
         } else {
-            let failed = Some(why.to_owned());
+            let failed = Some(why.clone());
             self.recent.push(RecentModel { folder: folder.clone(), failed, has_worked: false });
         }
     }
@@ -128,7 +129,7 @@ impl Session {
     }
 
     /// Handles a failed load: switches back to the previous model, which the engine loads again when it is needed.
-    pub(super) fn load_failed(&mut self, why: &str) {
+    pub(super) fn load_failed(&mut self, why: &Reason) {
         let failed = self.recipe.draft.model.clone();
         self.model.failed(&failed, why);
         match (&self.model.profile, &self.model.ready) {
@@ -138,7 +139,7 @@ impl Session {
                 // Jobs requested for the failed model must not run with this one.
                 self.drop_all_waiting();
             }
-            _ => self.model.state = ModelState::Failed(why.to_owned()),
+            _ => self.model.state = ModelState::Failed(Some(why.clone())),
         }
         self.give_up_recovering(&failed);
     }

@@ -8,6 +8,7 @@ use super::{DocumentId, Session, Title};
 use crate::catalog::ModelSource;
 use crate::engine::Failure;
 use crate::formats::metadata::Unrestored;
+use crate::reason::Reason;
 use crate::request::DraftError;
 
 /// The severity of a message.
@@ -25,11 +26,11 @@ pub enum Message {
     /// A file was written.
     Saved(PathBuf),
     /// A file could not be written: the reason.
-    NotSaved(String),
+    NotSaved(Reason),
     /// A file could not be opened: the reason.
-    NotOpened(String),
+    NotOpened(Reason),
     /// The engine did not accept a job: the reason.
-    NotTaken(String),
+    NotTaken(Reason),
     /// The settings file was damaged.
     SettingsDamaged {
         /// What is wrong with it.
@@ -44,7 +45,7 @@ pub enum Message {
     /// The last model was not loaded, because loading it crashed the program before.
     ModelHeldBack(ModelSource),
     /// Crash recovery is not available: the reason.
-    NothingKept(String),
+    NothingKept(Reason),
     /// A result of an earlier session cannot be restored; its latent is still in this file.
     NotRecovered(PathBuf),
     /// A document was removed and can be restored.

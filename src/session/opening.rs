@@ -7,6 +7,7 @@ use crate::catalog::ModelSource;
 use crate::formats::metadata::GenerationFacts;
 use crate::formats::picture::{crop_to_multiple, pad_to_multiple};
 use crate::latent::{Latent, LatentFormat, LatentSpace};
+use crate::reason::Reason;
 use crate::request::{DecodeChoice, Picture};
 
 /// How a picture is fitted to whole latent pixels.
@@ -56,7 +57,7 @@ pub enum FileContent {
     /// A model's folder.
     Model(ModelSource),
     /// It could not be read: the reason.
-    Unreadable(String),
+    Unreadable(Reason),
 }
 
 /// A question to the user.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::engine::JobId;
 use crate::formats::metadata::GenerationFacts;
 use crate::latent::{Latent, LatentFormat, Trajectory};
+use crate::reason::Reason;
 use crate::request::{GenerationRequest, Picture};
 
 /// The state of a latent's decode.
@@ -15,7 +16,7 @@ pub enum Outcome {
     /// The picture.
     Decoded(Picture),
     /// The decode or the run failed: the reason.
-    Failed(String),
+    Failed(Reason),
     /// The user stopped the run or the decode; the latent is the last estimate.
     Stopped,
 }

@@ -214,7 +214,7 @@ fn a_failed_load_is_not_repeated_and_a_stopped_one_is() {
     let failure = Failure { task: Task::LoadModel, why: "it is damaged".into(), advice: None };
     session.apply_event(Event::Failed { job, failure });
     assert_eq!(loads(&mut session), 0);
-    assert_eq!(session.model.state, ModelState::Failed("it is damaged".into()));
+    assert_eq!(session.model.state, ModelState::Failed(Some("it is damaged".into())));
 
     let mut session = ready();
     session.apply(Action::Generate);
@@ -503,7 +503,7 @@ fn a_load_that_fails_leaves_the_working_model_and_says_why_in_the_list() {
     session.apply_event(Event::Failed { job, failure });
     assert!(session.is_ready() && session.is_builtin());
     let [recent] = session.recent_models() else { panic!() };
-    assert_eq!((&recent.folder, recent.failed.as_deref()), (&broken, Some("it is damaged")));
+    assert_eq!((&recent.folder, &recent.failed), (&broken, &Some("it is damaged".into())));
     assert!(!recent.has_worked, "it is not remembered");
     session.apply(Action::Generate);
     assert!(sent_job(&mut session).is_some());
@@ -745,7 +745,7 @@ fn the_last_fifty_messages_are_kept() {
     assert!(session.notices().is_empty());
     assert_eq!(session.past_messages().count(), 1);
     for number in 1..=50 {
-        session.notify(Message::NotSaved(number.to_string()));
+        session.notify(Message::NotSaved(number.to_string().into()));
     }
     let past: Vec<&Message> = session.past_messages().map(|past| &past.message).collect();
     assert_eq!(past.len(), 50);

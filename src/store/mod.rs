@@ -14,7 +14,8 @@ pub use model_files::ModelFiles;
 pub use vocabulary::{Vocabulary, builtin_previews, builtin_vocabulary};
 
 use crate::content::Content;
-use crate::weights::WeightError;
+use crate::reason::{Reason, ReasonKind};
+use crate::weights::{WeightError, WeightsKind};
 
 /// Why the files of a model cannot be used. Each message says what to try.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +63,7 @@ pub enum StoreError {
     #[error("no model can be opened: this is {kind}: {}", path.display())]
     NotAWholeModel {
         /// What it is, and what to do with it.
-        kind: String,
+        kind: WeightsKind,
         /// The file.
         path: PathBuf,
     },
@@ -103,4 +104,30 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl From<&StoreError> for Reason {
+    fn from(error: &StoreError) -> Self {
+        use ReasonKind as Kind;
+        let new = |kind| Self::new(kind, error);
+        match error {
+            StoreError::NoFolder(path) => new(Kind::NoSuchFile).at(path),
+            StoreError::NotAModel { looked_for, folder } => {
+                new(Kind::NoModelInFolder).with([looked_for as _]).at(folder)
+            }
+            StoreError::Pickled(path) => new(Kind::Pickled).at(path),
+            StoreError::MissingPart { what, option, path, .. } => {
+                new(Kind::MissingPart).with([what as _, option as _]).at(path)
+            }
+            StoreError::WrongPart { what, path, .. } => new(Kind::WrongPart).with([what as _]).at(path),
+            StoreError::NotAWholeModel { kind, path } => new(Kind::NotAWholeModel).because(*kind).at(path),
+            StoreError::NotAFolder { content, path } => new(Kind::NotAModelFile).because(content).at(path),
+            StoreError::UnsupportedFamily { class, path, .. } => {
+                new(Kind::UnsupportedFamily).with([class as _]).at(path)
+            }
+            StoreError::Read { reason, path } => new(Kind::FileUnread).with([reason as _]).at(path),
+            StoreError::Weights(error) => error.into(),
+            StoreError::Damaged { reason, path } => new(Kind::ModelFileDamaged).with([reason as _]).at(path),
+        }
+    }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::reason::{Reason, ReasonKind};
+
 /// Why weights cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightError {
@@ -61,4 +63,26 @@ pub(super) fn unreadable(error: &io::Error) -> String {
 /// That a file of `len` bytes is not all of one of `needed`.
 pub(super) fn too_short(len: u64, needed: u64) -> String {
     format!("the file ends too early: it has {len} bytes and should have {needed}; download or copy it again")
+}
+
+impl From<&WeightError> for Reason {
+    fn from(error: &WeightError) -> Self {
+        use ReasonKind as Kind;
+        match error {
+            WeightError::Damaged { reason, path } => {
+                Self::new(Kind::WeightsDamaged, error).with([reason as _]).at(path)
+            }
+            WeightError::Missing { name, shape, path } => {
+                let shape = format!("{shape:?}");
+                Self::new(Kind::TensorMissing, error).with([name as _, &shape as _]).at(path)
+            }
+            WeightError::Shape { name, expected, found, path } => {
+                let [expected, found] = [expected, found].map(|shape| format!("{shape:?}"));
+                Self::new(Kind::TensorShape, error).with([name as _, &expected as _, &found as _]).at(path)
+            }
+            WeightError::Tensor { name, reason, path } => {
+                Self::new(Kind::TensorUnusable, error).with([name as _, reason as _]).at(path)
+            }
+        }
+    }
 }

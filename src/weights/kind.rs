@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::TensorSource;
+use crate::reason::{Reason, ReasonKind};
 
 /// What a file of weights holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +200,35 @@ impl WeightsKind {
             Self::StableDiffusion
         } else {
             Self::Unet
+        }
+    }
+}
+
+impl From<WeightsKind> for Reason {
+    fn from(weights: WeightsKind) -> Self {
+        use ReasonKind as Kind;
+        let new = |kind| Self::new(kind, weights);
+        let denoiser = |family: &str| new(Kind::WeightsDenoiser).with([&family as _]);
+        match weights {
+            WeightsKind::Lora => new(Kind::WeightsLora),
+            WeightsKind::ControlNet => new(Kind::WeightsControlNet),
+            WeightsKind::Vae | WeightsKind::TinyVae => new(Kind::WeightsVae),
+            WeightsKind::Clip | WeightsKind::T5 => new(Kind::WeightsTextEncoder),
+            WeightsKind::LanguageModel => new(Kind::WeightsLanguageModel),
+            WeightsKind::Embedding => new(Kind::WeightsEmbedding),
+            WeightsKind::Upscaler => new(Kind::WeightsUpscaler),
+            WeightsKind::Video => new(Kind::WeightsVideo),
+            WeightsKind::Refiner => new(Kind::WeightsRefiner),
+            WeightsKind::StableDiffusion | WeightsKind::Unet => denoiser("Stable Diffusion"),
+            WeightsKind::Flux => denoiser("FLUX.1"),
+            WeightsKind::Flux2 => denoiser("FLUX.2"),
+            WeightsKind::Flux3 => denoiser("FLUX.3"),
+            WeightsKind::Chroma => denoiser("Chroma"),
+            WeightsKind::StableDiffusion3 => denoiser("Stable Diffusion 3"),
+            WeightsKind::ZImage => denoiser("Z-Image"),
+            WeightsKind::Lumina => denoiser("Lumina"),
+            WeightsKind::QwenImage => denoiser("Qwen-Image"),
+            WeightsKind::Unknown => new(Kind::WeightsUnknown),
         }
     }
 }

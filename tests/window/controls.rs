@@ -4,11 +4,12 @@ use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotOptions};
 use safelight::app::Window;
+use safelight::latent::{Latent, LatentShape};
 use safelight::panels::{Language, View};
 use safelight::request::{InitImage, Picture};
-use safelight::session::{Action, Message};
+use safelight::session::{Action, FileContent, Message};
 
-use super::{draw, harness, open_picture, shown, wait, wait_for_examples};
+use super::{draw, harness, open_latent, open_picture, shown, wait, wait_for_examples};
 
 /// B7: messages never left. B4: what is copied is said.
 #[test]
@@ -208,6 +209,45 @@ pub(crate) fn assert_controls_are_described(harness: &Harness<'_, Window>, state
     }
     assert!(missing.is_empty(), "{state}: no name or no tooltip: {missing:#?}");
     assert!(count > 10, "{state}: {count} controls");
+}
+
+/// A question before a queue is dropped, one about a latent, and one about a model that fits it.
+#[test]
+fn every_control_of_a_question_has_a_tooltip_with_its_key() {
+    for language in [Language::English, Language::Korean] {
+        let text = safelight::panels::Text::of(language);
+        let mut harness = harness(|settings| settings.language = language);
+        let tip = |harness: &Harness<'_, Window>, name: &str| {
+            harness.get_by_role_and_label(Role::Button, name).accesskit_node().description().unwrap()
+        };
+        let session = &mut harness.state_mut().session;
+        session.draft_mut().steps = 900;
+        session.apply(Action::SetBatch(3, false));
+        session.apply(Action::Generate);
+        session.apply(Action::Stop);
+        for _ in 0..4 {
+            harness.step();
+        }
+        assert_controls_are_described(&harness, &format!("{language:?}, stopping"));
+        assert!(tip(&harness, text.stop_this).ends_with("·  Enter"));
+        assert!(tip(&harness, text.go_on).ends_with("·  Esc"));
+        harness.state_mut().session.apply(Action::StopAll);
+        wait(&mut harness, "the stop", |window| window.session.running().is_none());
+
+        let latent = |channels| FileContent::Latent {
+            latent: Latent::zeros(LatentShape::new(channels, 16, 16)),
+            space: None,
+        };
+        open_latent(&mut harness, "a.npy", latent(4));
+        harness.run_ok();
+        harness.get_by_label(text.space_question);
+        assert_controls_are_described(&harness, &format!("{language:?}, a latent's kind"));
+        harness.state_mut().session.apply(Action::DropQuestion);
+        open_latent(&mut harness, "b.npy", latent(16));
+        harness.run_ok();
+        harness.get_by_label_contains("16 ≠ 4");
+        assert_controls_are_described(&harness, &format!("{language:?}, another model"));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Snapshots of every region and state.
 
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotOptions};
 use safelight::app::{ThemeChoice, Window};
 use safelight::catalog::ModelSource;
@@ -109,6 +109,13 @@ fn a_failed_load_says_what_why_and_what_to_try_in_korean() {
     wait_for_examples(&mut harness);
     let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
     harness.snapshot_options("failed_load_korean", &few_pixels);
+    // What it says is Korean, down to the path.
+    let said: Vec<_> = harness.query_all_by_label_contains("/nowhere/a model").collect();
+    assert!(!said.is_empty());
+    for label in said {
+        let label = label.accesskit_node().label().or(label.accesskit_node().value()).unwrap();
+        assert!(label.contains("파일이나 폴더가 없습니다: /nowhere/a model"), "{label}");
+    }
 }
 
 /// The time that is left is said without the recipe too.
@@ -117,6 +124,9 @@ fn sampling_without_the_recipe_looks_as_designed() {
     let mut harness = harness(|settings| settings.recipe_panel = false);
     tell_sampling(&mut harness);
     harness.get_by_label("1/3 · step 7/12 · 1 s · all 5 s");
+    // The step is said once.
+    assert_eq!(harness.query_all_by_label_contains("step 7/12").count(), 1);
+    harness.get_by_label("patch x̂₀ · σ 2.34");
     harness.snapshot("sampling_without_recipe");
     // Also while another document is looked at.
     open_latent(

@@ -10,6 +10,7 @@ use crate::content::Content;
 use crate::formats::input::{MAX_INPUT_BYTES, ReadFileError, Sources, read_bytes};
 use crate::formats::metadata::GenerationFacts;
 use crate::latent::{Latent, LatentShape, LatentSpace};
+use crate::reason::{Reason, ReasonKind};
 
 pub use comfy::{latent_from_safetensors, write_latent};
 pub use npy::{latent_from_npy, write_channel_npy, write_npy};
@@ -209,4 +210,21 @@ fn read_latents(
     }
     let others = latents.split_off(1);
     Some(ReadLatent { latent: latents.pop()?, others, space, facts, not_read })
+}
+
+impl From<&LatentFileError> for Reason {
+    fn from(error: &LatentFileError) -> Self {
+        use ReasonKind as Kind;
+        let new = |kind| Self::new(kind, error);
+        match error {
+            LatentFileError::File(error) => error.into(),
+            LatentFileError::NotALatent(content) => new(Kind::NotALatent).because(content),
+            LatentFileError::Damaged { format, reason } => {
+                new(Kind::LatentDamaged).with([format as _, reason as _])
+            }
+            LatentFileError::NoLatent { found } => new(Kind::NoLatentTensor).with([found as _]),
+            LatentFileError::Shape { shape } => new(Kind::LatentShape).with([&format!("{shape:?}") as _]),
+            LatentFileError::Dtype { found } => new(Kind::LatentDtype).with([found as _]),
+        }
+    }
 }

@@ -13,6 +13,7 @@ use crate::content::Content;
 use crate::formats::input::{MAX_INPUT_BYTES, ReadFileError, Sources, read_bytes};
 use crate::formats::metadata::{GenerationFacts, facts_from_bytes, lists_fit, webp_chunk};
 use crate::formats::png_chunks;
+use crate::reason::{Reason, ReasonKind};
 use crate::request::Picture;
 
 /// Options and limits for reading a picture.
@@ -289,4 +290,26 @@ fn over_background(mut rgba: Vec<u8>, background: [u8; 3]) -> Vec<u8> {
     }
     rgba.truncate(pixels * 3);
     rgba
+}
+
+impl From<&PictureError> for Reason {
+    fn from(error: &PictureError) -> Self {
+        use ReasonKind as Kind;
+        let new = |kind| Self::new(kind, error);
+        match error {
+            PictureError::File(error) => error.into(),
+            PictureError::Empty => new(Kind::PictureEmpty),
+            PictureError::UnknownFormat { found } => new(Kind::PictureUnknown).because(found),
+            PictureError::Truncated { format, .. } => new(Kind::PictureTruncated).with([format as _]),
+            PictureError::TooManyBytes { bytes, limit } => {
+                new(Kind::PictureTooManyBytes).with([bytes as _, limit as _])
+            }
+            PictureError::TooManyPixels { width, height, limit } => {
+                new(Kind::PictureTooManyPixels).with([width as _, height as _, limit as _])
+            }
+            PictureError::Damaged { format, reason } => {
+                new(Kind::PictureDamaged).with([format as _, reason as _])
+            }
+        }
+    }
 }

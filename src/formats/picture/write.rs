@@ -10,6 +10,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use super::embed::{CREATOR_TOOL, exif_with_user_comment, jpeg_with, webp_with, xmp_packet};
 use crate::formats::atomic::{WriteFileError, write_atomically};
 use crate::formats::metadata::{GenerationFacts, a1111, is_unambiguous_latin1};
+use crate::reason::{Reason, ReasonKind};
 use crate::request::Picture;
 
 /// A format for writing pictures.
@@ -189,4 +190,19 @@ fn encode_png(
     let mut writer = encoder.write_header()?;
     writer.write_image_data(picture.rgb())?;
     writer.finish()
+}
+
+impl From<&WritePictureError> for Reason {
+    fn from(error: &WritePictureError) -> Self {
+        use ReasonKind as Kind;
+        match error {
+            WritePictureError::UnknownExtension { extension, path } => {
+                Self::new(Kind::UnknownExtension, error).with([extension as _]).at(path)
+            }
+            WritePictureError::Encode { format, reason } => {
+                Self::new(Kind::EncodeFailed, error).with([format as _, reason as _])
+            }
+            WritePictureError::File(error) => error.into(),
+        }
+    }
 }

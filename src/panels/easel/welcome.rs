@@ -7,6 +7,7 @@ use egui::{FontId, Pos2, Rect, RichText, Sense, Stroke, StrokeKind, Ui, Vec2};
 use super::WHOLE;
 use crate::panels::controls::tip;
 use crate::panels::desk::Desk;
+use crate::panels::reasons::reason_words;
 use crate::panels::theme;
 use crate::request::Picture;
 use crate::session::{Action, ModelState, Session};
@@ -46,7 +47,9 @@ pub(super) fn welcome_ui(
     let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(column).layout(layout));
     ui.label(RichText::new(text.welcome).family(theme::strong()).size(24.0));
     if let ModelState::Failed(why) = session.model_state() {
-        ui.label(RichText::new(why).color(quiet));
+        if let Some(why) = why {
+            ui.label(RichText::new(reason_words(why, desk.language)).color(quiet));
+        }
         ui.label(RichText::new(text.welcome_failed).color(quiet));
         return;
     }

@@ -4,7 +4,7 @@ use egui::Ui;
 
 use super::heading;
 use crate::latent::{Blend, BlendMode, Latent};
-use crate::panels::controls::{named, rails, tip};
+use crate::panels::controls::{named, opens, rails, tip};
 use crate::panels::desk::Desk;
 use crate::panels::words::title_words;
 use crate::session::{Action, Document, Session, Touch};
@@ -54,10 +54,9 @@ pub(super) fn blend_ui(
                 }
             })
         })
-        .inner
-        .response
-        .on_disabled_hover_text(text.blend_hint)
-        .on_hover_text(text.blend_choice_hint);
+        .inner;
+    opens(&combo);
+    let combo = combo.response.on_disabled_hover_text(text.blend_hint).on_hover_text(text.blend_choice_hint);
     named(&combo, text.blend);
     if let Some(blend) = &mut after {
         ui.horizontal(|ui| {

@@ -6,7 +6,7 @@ mod facts;
 
 use egui::{RichText, Ui};
 
-use super::controls::{Icon, choices, icon_button, named, quiet, tip, trailing};
+use super::controls::{Icon, choices, icon_button, named, opens, quiet, scroll_to_focus, tip, trailing};
 use super::desk::Desk;
 use super::theme;
 use super::words::edit_words;
@@ -27,6 +27,7 @@ pub(super) fn enlarger_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
         trailing(ui, "seen", |ui| {
             let menu =
                 ui.menu_button(format!("{} ▾", text.seen), |ui| options_ui(ui, session, desk, actions));
+            opens(&menu);
             tip(menu.response, text.seen_hint, "");
         });
     });
@@ -44,6 +45,7 @@ pub(super) fn enlarger_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
         }
         file_ui(ui, session, desk, document, actions);
         facts::facts_ui(ui, desk, document, actions);
+        scroll_to_focus(ui);
     });
 }
 
@@ -95,6 +97,7 @@ fn history_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, 
         }
         ui.add_enabled_ui(can_undo || can_redo, |ui| {
             let menu = ui.menu_button("▾", |ui| edits_ui(ui, desk, inspector, actions));
+            opens(&menu);
             named(&menu.response, text.edits);
             tip(menu.response, text.edits_hint, "");
         });
@@ -105,6 +108,7 @@ fn history_ui(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, 
         if !document.is_drawing() {
             let menu =
                 ui.menu_button(format!("{} ▾", text.decode), |ui| decode_ui(ui, session, desk, actions));
+            opens(&menu);
             tip(menu.response, text.decode_hint, "");
         }
     });

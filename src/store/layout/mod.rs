@@ -116,7 +116,7 @@ pub(super) fn from_files(path: &Path, parts: &ModelParts) -> Result<Assembled, S
         WeightsKind::StableDiffusion3 => sd3::assemble,
         WeightsKind::ZImage => z_image::assemble,
         kind => {
-            return Err(StoreError::NotAWholeModel { kind: kind.to_string(), path: path.to_owned() });
+            return Err(StoreError::NotAWholeModel { kind, path: path.to_owned() });
         }
     };
     let sources = PartSources::open(path, source, parts)?;
