@@ -214,6 +214,7 @@ impl From<WeightsKind> for Reason {
             WeightsKind::ControlNet => new(Kind::WeightsControlNet),
             WeightsKind::Vae | WeightsKind::TinyVae => new(Kind::WeightsVae),
             WeightsKind::Clip | WeightsKind::T5 => new(Kind::WeightsTextEncoder),
+            WeightsKind::Qwen3 => new(Kind::WeightsQwen3),
             WeightsKind::LanguageModel => new(Kind::WeightsLanguageModel),
             WeightsKind::Embedding => new(Kind::WeightsEmbedding),
             WeightsKind::Upscaler => new(Kind::WeightsUpscaler),
