@@ -144,36 +144,44 @@ fn widths(least: f32, room: f32) -> egui::Rangef {
 }
 
 /// The recipe over a foot that never moves. A narrow window shows the recipe and the enlarger as two tabs of this
-/// panel.
+/// panel. The foot comes last, so that the focus goes through the panel from the top.
 fn recipe_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, shares: bool, actions: &mut Vec<Action>) {
-    let foot = egui::Frame::NONE.inner_margin(Margin { top: 6, bottom: 10, ..Margin::ZERO });
-    egui::Panel::bottom("foot").resizable(false).exact_size(foot::HEIGHT).frame(foot).show(ui, |ui| {
-        foot::foot_ui(ui, session, desk, actions);
-    });
-    ui.add_space(8.0);
-    if shares {
-        let text = desk.text;
-        ui.horizontal(|ui| {
-            for (tab, name, why) in [
-                (NarrowTab::Recipe, text.recipe, text.recipe_tab_hint),
-                (NarrowTab::Enlarger, text.enlarger, text.enlarger_hint),
-            ] {
-                let segment = controls::segment(ui, desk.narrow_tab == tab, true, name);
-                if controls::tip(segment, why, "").clicked() {
-                    desk.narrow_tab = tab;
-                }
-            }
-        });
-        if desk.narrow_tab == NarrowTab::Enlarger {
-            enlarger::enlarger_ui(ui, session, desk, actions);
-            return;
-        }
-    }
-    egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        prompt::prompt_ui(ui, session, desk, actions);
-        sampling::sampling_ui(ui, session, desk, actions);
+    let room = ui.available_rect_before_wrap();
+    let (above, below) = room.split_top_bottom_at_y(room.bottom() - foot::HEIGHT);
+    ui.scope_builder(egui::UiBuilder::new().max_rect(above), |ui| {
         ui.add_space(8.0);
-        controls::scroll_to_focus(ui);
+        if shares && tabs_ui(ui, desk) == NarrowTab::Enlarger {
+            return enlarger::enlarger_ui(ui, session, desk, actions);
+        }
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            prompt::prompt_ui(ui, session, desk, actions);
+            sampling::sampling_ui(ui, session, desk, actions);
+            ui.add_space(8.0);
+            controls::scroll_to_focus(ui);
+        });
     });
+    let foot = egui::Frame::NONE.inner_margin(Margin { top: 6, bottom: 10, ..Margin::ZERO });
+    ui.scope_builder(egui::UiBuilder::new().max_rect(below), |ui| {
+        egui::Panel::bottom("foot").resizable(false).exact_size(foot::HEIGHT).frame(foot).show(ui, |ui| {
+            foot::foot_ui(ui, session, desk, actions);
+        });
+    });
+}
+
+/// The two tabs of a narrow window's panel; the chosen one.
+fn tabs_ui(ui: &mut Ui, desk: &mut Desk) -> NarrowTab {
+    let text = desk.text;
+    ui.horizontal(|ui| {
+        for (tab, name, why) in [
+            (NarrowTab::Recipe, text.recipe, text.recipe_tab_hint),
+            (NarrowTab::Enlarger, text.enlarger, text.enlarger_hint),
+        ] {
+            let segment = controls::segment(ui, desk.narrow_tab == tab, true, name);
+            if controls::tip(segment, why, "").clicked() {
+                desk.narrow_tab = tab;
+            }
+        }
+    });
+    desk.narrow_tab
 }

@@ -135,9 +135,6 @@ fn korean(kind: ReasonKind) -> &'static str {
         Kind::WeightsControlNet => "다른 모델을 이끄는 ControlNet이며 혼자서는 그리지 못합니다",
         Kind::WeightsVae => "모델의 일부인 VAE뿐입니다",
         Kind::WeightsTextEncoder => "모델의 일부인 텍스트 인코더뿐입니다",
-        Kind::WeightsQwen3 => {
-            "모델의 한 부분인 Qwen3 언어 모델뿐입니다(FLUX.2 klein, FLUX.3 Image, Z-Image의 텍스트 인코더)"
-        }
         Kind::WeightsLanguageModel => "언어 모델이며 그림을 그리지 못합니다",
         Kind::WeightsEmbedding => "단어의 벡터입니다. 모델 폴더의 ‘embeddings’ 폴더에 넣으세요",
         Kind::WeightsUpscaler => "그림을 키우는 신경망이며 그림을 그리지 못합니다",

@@ -182,8 +182,6 @@ kinds! {
     WeightsVae,
     /// A text encoder alone.
     WeightsTextEncoder,
-    /// Qwen3, a text encoder alone.
-    WeightsQwen3,
     /// A language model.
     WeightsLanguageModel,
     /// Vectors for words.
