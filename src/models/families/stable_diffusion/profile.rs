@@ -83,7 +83,9 @@ impl Configs {
             config.check().map_err(ModelError::in_part(part))?;
         }
         configs.unet.check().map_err(ModelError::in_part("unet"))?;
-        configs.vae.check().map_err(ModelError::in_part("vae"))?;
+        let vae = &configs.vae;
+        let checked = if configs.scheduler.is_xl { vae.check() } else { vae.check_without_statistics() };
+        checked.map_err(ModelError::in_part("vae"))?;
         configs
             .scheduler
             .check()
