@@ -1,6 +1,7 @@
 //! Models from single files and from files for each part.
 
 use crate::common::fixtures::fixture;
+use crate::common::model_folders::copied_model;
 use crate::common::program::{safelight, text};
 
 /// The arguments of a small picture.
@@ -92,6 +93,30 @@ fn inspect_says_what_a_file_of_weights_holds_and_lacks() {
     }
     let encoder = inspect("single/t5.gguf");
     assert!(encoder.contains("holds: a T5 text encoder alone") && !encoder.contains("missing"), "{encoder}");
+}
+
+/// A folder of Stable Diffusion XL's refiner, which has the second text encoder alone.
+#[test]
+fn a_refiner_is_named() {
+    let model = copied_model("sdxl");
+    std::fs::remove_dir_all(model.path().join("text_encoder")).unwrap();
+    let index = model.path().join("model_index.json");
+    let mut entries: serde_json::Value = serde_json::from_slice(&std::fs::read(&index).unwrap()).unwrap();
+    for part in ["text_encoder", "tokenizer"] {
+        entries[part] = serde_json::json!([null, null]);
+    }
+    entries["requires_aesthetics_score"] = true.into();
+    std::fs::write(&index, entries.to_string()).unwrap();
+    let output = model.path().join("a.png");
+    for command in
+        [vec!["inspect", text(model.path())], generate(&["--model", text(model.path())], text(&output))]
+    {
+        let said = refusal(&command);
+        assert!(
+            said.contains("this is the refiner of Stable Diffusion XL, which goes over another"),
+            "{said}"
+        );
+    }
 }
 
 /// What the program says of a command that fails.
