@@ -12,6 +12,7 @@ mod kind;
 mod safetensors;
 mod source;
 mod stored;
+mod vae_models;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use kind::WeightsKind;
 pub use safetensors::{SafetensorsFiles, header_fault};
 pub use source::{TensorInfo, TensorMap, TensorSource, hash, parameters, stored_bytes, sum};
 pub use stored::{StoredTensor, WeightView};
+pub use vae_models::models_of_vae;
 
 /// Opens a file of weights of any format that is known by its content; only its header is read.
 ///

@@ -93,6 +93,12 @@ fn inspect_says_what_a_file_of_weights_holds_and_lacks() {
     }
     let encoder = inspect("single/t5.gguf");
     assert!(encoder.contains("holds: a T5 text encoder alone") && !encoder.contains("missing"), "{encoder}");
+    let vae = inspect("flux/vae/diffusion_pytorch_model.safetensors");
+    for part in
+        ["holds: a VAE alone", "FLUX.1, Chroma and Z-Image (scale 0.3611", "Stable Diffusion 3 (scale 1.5305"]
+    {
+        assert!(vae.contains(part), "‘{part}’ in {vae}");
+    }
 }
 
 /// A folder of Stable Diffusion XL's refiner, which has the second text encoder alone.
