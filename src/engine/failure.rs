@@ -3,7 +3,7 @@
 use super::panics::Panicked;
 use crate::diffusion::DiffusionError;
 use crate::latent::NonFiniteError;
-use crate::models::ModelError;
+use crate::models::{DamagedWeights, ModelError};
 use crate::store::StoreError;
 
 /// What failed. The messages are English, for the command line; the window translates the variants.
@@ -62,6 +62,9 @@ pub enum Advice {
     /// Sampling diverged.
     #[error("Try f32, a lower guidance scale, or another sampler.")]
     GentlerSampling,
+    /// A text encoder overflowed.
+    #[error("Choose f32: the values may be too large for another format.")]
+    WiderNumbers,
     /// The sampler and schedule do not allow this number of steps.
     #[error("Change the sampler, the schedule or the steps.")]
     ChangeSampling,
@@ -88,6 +91,15 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The failure with the damaged weights that are its cause. The latent of a decoder that has some is kept, and may
+    /// be decoded by another one.
+    pub(super) fn because_of(self, damage: &DamagedWeights) -> Self {
+        let advice = self.advice.filter(|advice| *advice == Advice::OtherVae && damage.part == "vae");
+        let what = self.why.split_once(':').map_or(&*self.why, |(what, _)| what);
+        let why = format!("{what}: {damage}");
+        Self { why, advice: Some(advice.unwrap_or(Advice::DownloadAgain)), ..self }
+    }
+
     /// The failure of a task that panicked: a bug in the program, or while loading, files that a library cannot handle.
     pub(super) fn of_panic(task: Task, panic: &Panicked) -> Self {
         if task == Task::LoadModel {
@@ -115,6 +127,8 @@ pub(super) enum JobError {
     Cancelled,
     /// It failed.
     Failed(Failure),
+    /// It failed because of values that are no numbers: the model's weights may hold some.
+    NonFinite(Failure),
 }
 
 impl JobError {
@@ -135,6 +149,7 @@ impl JobError {
             | ModelError::Tokenizer { .. } => Some(Advice::DownloadAgain),
             ModelError::Device(_) => Some(Advice::OtherDevice),
             ModelError::NotANumber => Some(Advice::OtherVae),
+            ModelError::NonFinite { .. } => Some(Advice::WiderNumbers),
             ModelError::Mismatch(_) => Some(Advice::ChooseFitting),
             ModelError::TooLittleMemory { .. } => Some(Advice::LessMemory),
             ModelError::Store(_)
@@ -143,7 +158,14 @@ impl JobError {
             | ModelError::TokenWithoutRow { .. }
             | ModelError::Tensor(_) => None,
         };
-        Self::failed(task, error, advice)
+        match error {
+            ModelError::NotANumber | ModelError::NonFinite { .. } => Self::non_finite(task, error, advice),
+            error => Self::failed(task, error, advice),
+        }
+    }
+
+    fn non_finite(task: Task, why: impl std::fmt::Display, advice: Option<Advice>) -> Self {
+        Self::NonFinite(Failure { task, why: why.to_string(), advice })
     }
 
     /// A latent that cannot be decoded.
@@ -168,6 +190,7 @@ impl JobError {
                 Ok(error) => Self::failed(Task::Sample, error, Some(advice)),
                 Err(cause) => Self::failed(Task::Sample, cause, Some(advice)),
             },
+            error @ DiffusionError::NonFinite { .. } => Self::non_finite(Task::Sample, error, Some(advice)),
             error => Self::failed(Task::Sample, error, Some(advice)),
         }
     }

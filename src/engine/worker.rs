@@ -17,7 +17,7 @@ use super::preview_fit::PreviewFitter;
 use super::protocol::{Command, EngineSettings, Event, Job, JobId, JobKind, Stage};
 use crate::catalog::ModelSource;
 use crate::latent::Latent;
-use crate::models::{LatentDiffusionModel, ModelSettings};
+use crate::models::{LatentDiffusionModel, ModelSettings, damaged_weights};
 use crate::request::{CancelToken, Picture};
 
 /// A loaded model and what it was loaded with.
@@ -74,10 +74,17 @@ impl Worker {
                 self.outbox.send(Event::Cancelled { job: id });
                 continue;
             }
+            let cancel = job.cancel.clone();
             match catch_unwind(AssertUnwindSafe(|| self.execute(job))) {
                 Ok(Ok(())) => {}
                 Ok(Err(JobError::Cancelled)) => self.outbox.send(Event::Cancelled { job: id }),
                 Ok(Err(JobError::Failed(failure))) => self.outbox.send(Event::Failed { job: id, failure }),
+                Ok(Err(JobError::NonFinite(failure))) => {
+                    let model = self.loaded.as_ref().map(|loaded| &loaded.source);
+                    let damage = model.and_then(|model| damaged_weights(model, &cancel));
+                    let failure = damage.map_or(failure.clone(), |damage| failure.because_of(&damage));
+                    self.outbox.send(Event::Failed { job: id, failure });
+                }
                 Err(panic) => self.recover(id, &Panicked::of(panic.as_ref())),
             }
         }

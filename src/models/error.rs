@@ -84,11 +84,17 @@ pub enum ModelError {
     /// A latent or picture that does not fit the model.
     #[error("{0}")]
     Mismatch(String),
-    /// The decoder's output is not finite, even in f32.
+    /// The autoencoder's output is not finite, even in f32.
     #[error(
-        "the decoder gave values that are not numbers, in f32 too: the latent or the VAE's weights are damaged"
+        "the VAE gave values that are not numbers, in f32 too: its weights are damaged, or what it was given"
     )]
     NotANumber,
+    /// A text encoder gave NaN or infinity.
+    #[error("the {part} gave values that are not numbers")]
+    NonFinite {
+        /// Its name in diffusers' layout.
+        part: &'static str,
+    },
     /// A tensor operation failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

@@ -219,6 +219,7 @@ fn korean_advice(advice: Advice) -> &'static str {
         Advice::OtherVae => "잠재는 남아 있습니다. 저장한 뒤 다른 VAE로 시도하세요.",
         Advice::ChooseFitting => "맞는 모델을 고르거나 크기를 바꾸세요.",
         Advice::GentlerSampling => "f32, 더 낮은 가이던스, 또는 다른 샘플러를 써 보세요.",
+        Advice::WiderNumbers => "f32를 고르세요. 값이 다른 형식으로는 나타낼 수 없을 만큼 클 수 있습니다.",
         Advice::ChangeSampling => "샘플러, 스케줄, 단계 수를 바꾸세요.",
         Advice::SmallerPicture => "더 작은 그림으로 시도하세요. 또 실패하면 모델이 손상되었을 수 있습니다.",
         Advice::LessMemory => "다른 프로그램을 닫거나, 더 작은 크기나 모델을 고르세요.",
