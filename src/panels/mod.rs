@@ -16,6 +16,7 @@ mod prompt;
 mod question;
 mod sampling;
 mod sheet;
+mod skip_field;
 mod text;
 pub mod theme;
 mod toasts;

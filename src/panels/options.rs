@@ -8,18 +8,19 @@ use egui::{Response, RichText, Ui};
 use super::controls::{Icon, LABEL, field_tip, icon_button, named, row, tip};
 use super::desk::Desk;
 use super::levels_field::LevelsKind;
+use super::skip_field::skip_ui;
 use super::{Text, theme};
 use crate::catalog::{ImageSize, ModelProfile, PredictionType, SamplerKind, ScheduleKind};
 use crate::request::{GenerationDraft, PromptOptions, SamplingOptions};
 use crate::session::Session;
 
 /// Width of a list of choices, points.
-const CHOICE: f32 = 172.0;
+pub(super) const CHOICE: f32 = 172.0;
 /// Widths of the field of a number, and of one of two in a row, points.
 const NUMBER: f32 = 108.0;
 const EDGE: f32 = 66.0;
 /// Height of the fields, points.
-const HEIGHT: f32 = 28.0;
+pub(super) const HEIGHT: f32 = 28.0;
 
 /// The options that the loaded model has; all others are hidden.
 struct Has {
@@ -29,6 +30,7 @@ struct Has {
     clip_layers: usize,
     max_tokens: Option<usize>,
     size_conditions: bool,
+    skips_layers: bool,
 }
 
 impl Has {
@@ -41,6 +43,7 @@ impl Has {
             clip_layers: features.clip_layers,
             max_tokens: features.max_tokens,
             size_conditions: features.size_conditions,
+            skips_layers: features.skip_layers > 0,
         }
     }
 }
@@ -79,6 +82,9 @@ pub(super) fn more_ui(
         let advanced = egui::CollapsingHeader::new(text.advanced).id_salt("advanced settings");
         let advanced = advanced.show_unindented(ui, |ui| {
             levels_ui(ui, profile, desk, draft, wider);
+            if Has::of(profile).skips_layers {
+                skip_ui(ui, profile, desk, draft, wider);
+            }
             if Has::of(profile).size_conditions {
                 grid(ui, "sizes", |ui| sizes_ui(ui, text, draft.size, &mut draft.prompt_options));
             }
@@ -88,7 +94,7 @@ pub(super) fn more_ui(
     tip(more.header_response, text.more_hint, "");
 }
 
-fn grid(ui: &mut Ui, name: &str, content: impl FnOnce(&mut Ui)) {
+pub(super) fn grid(ui: &mut Ui, name: &str, content: impl FnOnce(&mut Ui)) {
     egui::Grid::new(name).num_columns(2).spacing([8.0, 8.0]).min_col_width(LABEL).show(ui, content);
 }
 
@@ -108,6 +114,7 @@ fn options_set(draft: &GenerationDraft, profile: &ModelProfile) -> usize {
         prompt.original_size.is_some(),
         prompt.crop != [0; 2],
         prompt.target_size.is_some(),
+        prompt.skip_layers.is_some(),
     ]
     .into_iter()
     .filter(|is_set| *is_set)
@@ -179,18 +186,24 @@ fn sizes_ui(ui: &mut Ui, text: &Text, picture: ImageSize, prompt: &mut PromptOpt
 }
 
 /// A number that may be left to the model.
-struct Number<'a> {
+pub(super) struct Number<'a> {
     /// What is shown while it is not set.
-    unset: &'a str,
-    range: RangeInclusive<f64>,
+    pub(super) unset: &'a str,
+    pub(super) range: RangeInclusive<f64>,
     /// The value from which it is dragged when it is not set.
-    start: f64,
+    pub(super) start: f64,
     /// Change per point of a drag.
-    speed: f64,
+    pub(super) speed: f64,
 }
 
 /// A row of one number. `words`: its name and its tooltip.
-fn number_row(ui: &mut Ui, text: &Text, words: [&str; 2], number: &Number<'_>, value: &mut Option<f64>) {
+pub(super) fn number_row(
+    ui: &mut Ui,
+    text: &Text,
+    words: [&str; 2],
+    number: &Number<'_>,
+    value: &mut Option<f64>,
+) {
     let [name, hint] = words;
     row(ui, name, |ui| {
         ui.horizontal(|ui| {
@@ -205,7 +218,7 @@ fn number_row(ui: &mut Ui, text: &Text, words: [&str; 2], number: &Number<'_>, v
 }
 
 /// A row of two numbers, which are called `parts`.
-fn pair_row(
+pub(super) fn pair_row(
     ui: &mut Ui,
     text: &Text,
     [name, hint]: [&str; 2],

@@ -76,6 +76,14 @@ texts! {
     cut_off_hint: "Pixels cut off the imagined original at this edge, which the model is told", "모델에 알려 주는, 가상의 원본에서 이 가장자리가 잘린 픽셀 수";
     left_edge: "Left", "왼쪽";
     top_edge: "Top", "위쪽";
+    skip_layers: "Skip layers", "층 건너뛰기";
+    skip_layers_hint: "Leads away from what the network predicts without these layers (skip-layer guidance), which takes a third pass; it needs guidance above 1", "이 층들 없이 예측한 것에서 멀어지게 함(층 건너뛰기 가이던스). 계산이 한 번 늘고, 가이던스가 1보다 커야 합니다";
+    skip_scale: "Skip scale", "건너뛰기 세기";
+    skip_scale_hint: "How far away it leads", "얼마나 멀어지게 할지";
+    skip_range: "Skip range", "건너뛰기 구간";
+    skip_range_hint: "The part of the run in which layers are skipped, from 0 to 1", "층을 건너뛰는 진행 구간. 0부터 1까지";
+    skip_start: "Start", "시작";
+    skip_end: "End", "끝";
     target_size: "Target size", "목표 크기";
     target_size_hint: "The size of the imagined result, which the model is told", "모델에 알려 주는 가상의 결과 크기";
     gallery: "Gallery: the contact sheet in large frames", "갤러리: 밀착지 크게 보기";

@@ -287,6 +287,14 @@ pub(super) fn draft_words(error: &DraftError, language: Language) -> String {
     }
 }
 
+/// Why a typed list is not a list of layers.
+pub(super) fn layers_words(why: String, language: Language) -> String {
+    match language {
+        Language::English => why,
+        Language::Korean => "층의 번호를 7, 8, 9처럼 적으세요".to_owned(),
+    }
+}
+
 /// Why a typed list is not a list of noise levels.
 pub(super) fn levels_words(error: &LevelsError, language: Language) -> String {
     if language == Language::English {
