@@ -20,6 +20,8 @@ pub(super) enum Purpose {
     OpenSource,
     /// A model's folder.
     OpenModel,
+    /// A file with a part that a model lacks.
+    Part,
     /// The folder for autosaved pictures.
     AutosaveFolder,
 }
@@ -83,7 +85,7 @@ fn chosen(dialog: rfd::FileDialog, purpose: &Purpose) -> Vec<PathBuf> {
     };
     let saved = match purpose {
         Purpose::Open => return dialog.pick_files().unwrap_or_default(),
-        Purpose::OpenSource => dialog.pick_file(),
+        Purpose::OpenSource | Purpose::Part => dialog.pick_file(),
         Purpose::OpenModel | Purpose::SaveAll | Purpose::AutosaveFolder => dialog.pick_folder(),
         Purpose::Export(export) => match export.kind {
             ExportKind::Picture => pictures(dialog).save_file(),

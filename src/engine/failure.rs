@@ -1,6 +1,7 @@
 //! Why a job failed, for users: what failed, why, and what to try.
 
 use super::panics::Panicked;
+use crate::catalog::PartRole;
 use crate::diffusion::DiffusionError;
 use crate::latent::NonFiniteError;
 use crate::models::{DamagedWeights, ModelError};
@@ -44,6 +45,9 @@ pub enum Advice {
     /// The folder contains no model.
     #[error("Choose the folder that holds model_index.json, and check that its download is complete.")]
     ChooseModelFolder,
+    /// A part of the model is in none of the files.
+    #[error("Name a file that has it, or put one beside the model.")]
+    NamePart(PartRole),
     /// A file cannot be read.
     #[error("Check that the file exists and that you may read it.")]
     CheckFile,
@@ -142,6 +146,7 @@ impl JobError {
             ModelError::Cancelled => return Self::Cancelled,
             ModelError::Store(StoreError::NoFolder(_)) => Some(Advice::ChooseFolderAgain),
             ModelError::Store(StoreError::NotAModel { .. }) => Some(Advice::ChooseModelFolder),
+            ModelError::Store(StoreError::MissingPart { role, .. }) => Some(Advice::NamePart(*role)),
             ModelError::Store(StoreError::Read { .. }) => Some(Advice::CheckFile),
             ModelError::Store(StoreError::Damaged { .. } | StoreError::Weights(_))
             | ModelError::Weights(_)

@@ -12,7 +12,7 @@ use super::skip_field::skip_ui;
 use super::{Text, theme};
 use crate::catalog::{ImageSize, ModelProfile, PredictionType, SamplerKind, ScheduleKind};
 use crate::request::{GenerationDraft, PromptOptions, SamplingOptions};
-use crate::session::Session;
+use crate::session::{Action, Session};
 
 /// Width of a list of choices, points.
 pub(super) const CHOICE: f32 = 172.0;
@@ -55,6 +55,7 @@ pub(super) fn more_ui(
     desk: &mut Desk,
     draft: &mut GenerationDraft,
     wider: f32,
+    actions: &mut Vec<Action>,
 ) {
     let text = desk.text;
     // Options that are set are counted, so that none is forgotten in the closed part.
@@ -84,6 +85,9 @@ pub(super) fn more_ui(
             levels_ui(ui, profile, desk, draft, wider);
             if Has::of(profile).skips_layers {
                 skip_ui(ui, profile, desk, draft, wider);
+            }
+            if profile.prediction_is_open {
+                prediction_ui(ui, text, draft.model.prediction(), wider, actions);
             }
             if Has::of(profile).size_conditions {
                 grid(ui, "sizes", |ui| sizes_ui(ui, text, draft.size, &mut draft.prompt_options));
@@ -115,6 +119,7 @@ fn options_set(draft: &GenerationDraft, profile: &ModelProfile) -> usize {
         prompt.crop != [0; 2],
         prompt.target_size.is_some(),
         prompt.skip_layers.is_some(),
+        draft.model.prediction().is_some() && profile.prediction_is_open,
     ]
     .into_iter()
     .filter(|is_set| *is_set)
@@ -159,6 +164,32 @@ fn options_ui(ui: &mut Ui, text: &Text, has: &Has, draft: &mut GenerationDraft) 
     if let Some(most) = has.max_tokens {
         whole_row([text.max_tokens, text.max_tokens_hint], most, most, &mut prompt.max_tokens);
     }
+}
+
+/// What the network predicts, for a model whose files do not say.
+fn prediction_ui(
+    ui: &mut Ui,
+    text: &Text,
+    now: Option<PredictionType>,
+    wider: f32,
+    actions: &mut Vec<Action>,
+) {
+    grid(ui, "prediction", |ui| {
+        row(ui, text.prediction, |ui| {
+            let kinds = [
+                (None, text.automatic),
+                (Some(PredictionType::Epsilon), text.prediction_epsilon),
+                (Some(PredictionType::V), text.prediction_v),
+                (Some(PredictionType::Flow), text.prediction_flow),
+            ];
+            let mut chosen = now;
+            let response = choose(ui, "prediction", wider, &mut chosen, &kinds);
+            if chosen != now {
+                actions.push(Action::SetPrediction(chosen));
+            }
+            tip(response, text.prediction_hint, "")
+        });
+    });
 }
 
 /// The size conditioning of Stable Diffusion XL for a picture of this size.

@@ -84,6 +84,13 @@ texts! {
     skip_range_hint: "The part of the run in which layers are skipped, from 0 to 1", "층을 건너뛰는 진행 구간. 0부터 1까지";
     skip_start: "Start", "시작";
     skip_end: "End", "끝";
+    prediction: "Prediction", "예측 방식";
+    prediction_hint: "What the network predicts, which this file does not say: grey or burnt pictures ask for another one. The model is loaded again", "파일에 적혀 있지 않은 신경망의 예측 방식. 그림이 회색이거나 타 버리면 바꿔 보세요. 모델을 다시 불러옵니다";
+    prediction_epsilon: "Noise (epsilon)", "노이즈(epsilon)";
+    prediction_v: "Velocity (v)", "속도(v)";
+    prediction_flow: "Flow", "플로우";
+    choose_part: "Choose its file…", "파일 고르기…";
+    choose_part_hint: "A file that has this part; it is remembered for the model", "이 부분이 든 파일. 모델에 대해 기억해 둡니다";
     target_size: "Target size", "목표 크기";
     target_size_hint: "The size of the imagined result, which the model is told", "모델에 알려 주는 가상의 결과 크기";
     gallery: "Gallery: the contact sheet in large frames", "갤러리: 밀착지 크게 보기";

@@ -213,6 +213,7 @@ fn korean_advice(advice: Advice) -> &'static str {
     match advice {
         Advice::ChooseFolderAgain => "모델 폴더가 옮겨졌거나 지워졌습니다. 다시 고르세요.",
         Advice::ChooseModelFolder => "model_index.json이 든 폴더를 고르고, 내려받기가 끝났는지 확인하세요.",
+        Advice::NamePart(_) => "그 부분이 든 파일을 고르거나, 모델 옆에 두세요.",
         Advice::CheckFile => "파일이 있는지, 읽을 권한이 있는지 확인하세요.",
         Advice::DownloadAgain => "모델을 다시 내려받거나 다른 모델을 고르세요.",
         Advice::OtherDevice => "설정에서 다른 장치를 고르세요.",

@@ -13,6 +13,7 @@ pub use checkpoint::{Checkpoint, latent_channels};
 pub use model_files::ModelFiles;
 pub use vocabulary::{Vocabulary, builtin_previews, builtin_vocabulary};
 
+use crate::catalog::PartRole;
 use crate::content::Content;
 use crate::weights::WeightError;
 
@@ -37,12 +38,12 @@ pub enum StoreError {
     )]
     Pickled(PathBuf),
     /// No file with a required part was found.
-    #[error("the model has no {what}, and no file for it was named ({option} FILE){beside}: {}", path.display())]
+    #[error("the model has no {what}, and no file for it was named ({} FILE){beside}: {}", role.option(), path.display())]
     MissingPart {
         /// Which part.
         what: String,
-        /// The command-line option for its file.
-        option: &'static str,
+        /// Its role in the model.
+        role: PartRole,
         /// A clause about an unreadable file next to the model's, with its separator; may be empty.
         beside: String,
         /// The model's file.

@@ -178,6 +178,7 @@ impl<C: FlowConfigs> ModelConfigs<C> {
             name: checkpoint.files().name(),
             family: C::FAMILY,
             format,
+            prediction_is_open: false,
             prediction: scheduler.prediction_type,
             size_multiple,
             defaults: ModelDefaults {

@@ -6,7 +6,8 @@ use super::super::StoreError;
 use super::super::names::{UnetShape, unet_names, unet_shape};
 use super::Assembled;
 use super::part::{self, Part};
-use super::sources::{PartSources, Role};
+use super::sources::PartSources;
+use crate::catalog::PartRole;
 use crate::latent::LatentFormat;
 use crate::weights::{TensorSource, WeightDtype};
 
@@ -60,7 +61,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         Design::Xl => LatentFormat::SDXL,
         Design::Sd1 | Design::Sd2 => LatentFormat::STABLE_DIFFUSION,
     };
-    let (source, mut vae) = sources.part(Role::Vae, "VAE", |source| {
+    let (source, mut vae) = sources.part(PartRole::Vae, "VAE", |source| {
         part::vae(source, format.scale, format.shift)
             .filter(|part| part.config["latent_channels"] == format.channels)
     })?;
@@ -70,7 +71,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     }
     model.add("vae", &source, vae);
     let takes = |part: &Part| design == Design::Xl || part.config["hidden_size"] == shape.context;
-    let (source, mut first) = sources.part(Role::TextEncoder(0), "CLIP text encoder", |source| {
+    let (source, mut first) = sources.part(PartRole::TextEncoder(0), "CLIP text encoder", |source| {
         // Stable Diffusion 2 uses the hidden states before the last layer, followed by the final norm, so that layer is
         // dropped.
         let part = if design == Design::Sd2 { part::open_clip(source, 1) } else { part::clip(source) };
@@ -81,7 +82,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     add_tokenizer(&mut model, "tokenizer", design == Design::Sd2);
     if design == Design::Xl {
         let (source, second) = sources
-            .part(Role::TextEncoder(1), "OpenCLIP text encoder", |source| part::open_clip(source, 0))?;
+            .part(PartRole::TextEncoder(1), "OpenCLIP text encoder", |source| part::open_clip(source, 0))?;
         model.add("text_encoder_2", &source, second);
         add_tokenizer(&mut model, "tokenizer_2", true);
     }
@@ -191,12 +192,15 @@ fn scheduler_config(source: &dyn TensorSource, design: Design) -> Value {
         "beta_start": 0.00085,
         "beta_end": 0.012,
         "beta_schedule": "scaled_linear",
-        "prediction_type": if is_v { "v_prediction" } else { "epsilon" },
         "steps_offset": 1,
         "clip_sample": false,
         "set_alpha_to_one": false,
         "timestep_spacing": "leading",
     });
+    if is_v {
+        // Without a marker it is the noise, diffusers' default, and a person may know better.
+        config["prediction_type"] = "v_prediction".into();
+    }
     if marked("ztsnr") {
         config["rescale_betas_zero_snr"] = true.into();
         config["timestep_spacing"] = "trailing".into();
