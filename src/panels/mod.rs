@@ -10,6 +10,7 @@ mod foot;
 mod keys;
 mod levels_field;
 mod messages;
+mod option_rows;
 mod options;
 mod overlay;
 mod prompt;
