@@ -113,16 +113,12 @@ impl Session {
             ModelSource::Parts(parts) => (**parts).clone(),
             ModelSource::Builtin => return false,
         };
-        match self.model.answers.completed(&lacking, role) {
-            Some(whole) => {
-                self.load_model(ModelSource::Parts(Box::new(whole)));
-                true
-            }
-            None => {
-                self.model.lacking = Some((lacking, role));
-                false
-            }
+        if let Some(whole) = self.model.answers.completed(&lacking, role) {
+            self.load_model(ModelSource::Parts(Box::new(whole)));
+            return true;
         }
+        self.model.lacking = Some((lacking, role));
+        false
     }
 
     /// The part that the last model lacked which could not be opened.
