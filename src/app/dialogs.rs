@@ -24,6 +24,8 @@ pub(super) enum Purpose {
     OpenSource,
     /// A model's folder.
     OpenModel,
+    /// A file with a part that a model lacks.
+    Part,
     /// The folder for autosaved pictures.
     AutosaveFolder,
 }
@@ -106,6 +108,7 @@ fn request(purpose: &Purpose, folder: Option<PathBuf>, name: &str, text: &Text) 
     let (choice, title, filters) = match purpose {
         Purpose::Open => (Choice::Files, text.open_title, [].as_slice()),
         Purpose::OpenSource => (Choice::File, text.source_title, [].as_slice()),
+        Purpose::Part => (Choice::File, text.part_title, [].as_slice()),
         Purpose::OpenModel => (Choice::Folder, text.model_title, [].as_slice()),
         Purpose::SaveAll => (Choice::Folder, text.save_all_title, [].as_slice()),
         Purpose::AutosaveFolder => (Choice::Folder, text.autosave_title, [].as_slice()),
@@ -162,6 +165,7 @@ mod tests {
             let rest = [
                 Purpose::Open,
                 Purpose::OpenSource,
+                Purpose::Part,
                 Purpose::OpenModel,
                 Purpose::SaveAll,
                 Purpose::AutosaveFolder,
@@ -181,7 +185,7 @@ mod tests {
                 titles.insert(request.title);
             }
         }
-        assert_eq!(titles.len(), 22, "one for each purpose and language: {titles:?}");
+        assert_eq!(titles.len(), 24, "one for each purpose and language: {titles:?}");
         assert_eq!(of(export(ExportKind::Channel(3)), Language::English).title, "Save channel 3");
         assert_eq!(of(export(ExportKind::Channel(3)), Language::Korean).title, "채널 3 저장");
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::saved_recipe::{recipe_from_json, recipe_to_json};
 use crate::catalog::{ModelParts, ModelSource};
 use crate::panels::{ENLARGER_WIDTH, Language, RECIPE_WIDTH, ThemeChoice};
-use crate::session::{Autosave, SavedRecipe};
+use crate::session::{Answers, Autosave, SavedRecipe};
 
 /// The settings that are kept between starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Settings {
     pub model_crashed: bool,
     /// Recently used model folders, newest first.
     pub recent_models: Vec<PathBuf>,
+    /// The files that were named for parts of models, and what their networks were said to predict.
+    pub model_answers: Answers,
     /// The folder last used in a dialog that opens files.
     pub last_folder: Option<PathBuf>,
     /// The folder last used in a dialog that saves files.
@@ -51,6 +53,7 @@ impl Default for Settings {
             model: ModelSource::Builtin,
             model_crashed: false,
             recent_models: Vec::new(),
+            model_answers: Answers::default(),
             last_folder: None,
             last_saved_folder: None,
             save_metadata: true,
@@ -85,6 +88,7 @@ impl Settings {
             ("model", model_to_json(&self.model)),
             ("model_crashed", json!(self.model_crashed)),
             ("recent_models", self.recent_models.iter().map(|path| path_to_json(path)).collect()),
+            ("model_answers", self.model_answers.all().iter().map(parts_to_json).collect()),
             ("last_folder", self.last_folder.as_deref().map_or(Value::Null, path_to_json)),
             ("last_saved_folder", self.last_saved_folder.as_deref().map_or(Value::Null, path_to_json)),
             ("save_metadata", json!(self.save_metadata)),
@@ -120,6 +124,13 @@ impl Settings {
             .iter()
             .filter_map(path_from_json)
             .collect(),
+            model_answers: field(
+                object,
+                "model_answers",
+                default.model_answers,
+                &mut damaged,
+                answers_from_json,
+            ),
             last_folder: field(object, "last_folder", None, &mut damaged, no_path_or_one),
             last_saved_folder: field(object, "last_saved_folder", None, &mut damaged, no_path_or_one),
             save_metadata: field(
@@ -235,6 +246,10 @@ fn parts_from_json(value: &Value) -> Option<ModelParts> {
     })
 }
 
+fn answers_from_json(value: &Value) -> Option<Answers> {
+    value.as_array()?.iter().map(parts_from_json).collect::<Option<_>>().map(Answers::new)
+}
+
 pub(super) fn model_from_json(value: &Value) -> Option<ModelSource> {
     if value == "builtin" {
         return Some(ModelSource::Builtin);
@@ -279,6 +294,12 @@ mod tests {
             model: ModelSource::Folder("/models/a".into()),
             model_crashed: true,
             recent_models: vec!["/models/a".into(), "/models/b".into()],
+            model_answers: Answers::new(vec![ModelParts {
+                model: "/models/flux.gguf".into(),
+                vae: Some("/models/ae.safetensors".into()),
+                prediction: Some(PredictionType::V),
+                ..ModelParts::default()
+            }]),
             last_folder: Some("/downloads".into()),
             last_saved_folder: Some("/pictures".into()),
             save_metadata: false,
@@ -364,6 +385,7 @@ mod tests {
             ("model", json!({ "folder": 3 })),
             ("model_crashed", json!("yes")),
             ("recent_models", json!(["/models/a", 5, "/models/b"])),
+            ("model_answers", json!([{ "vae": "/a" }])),
             ("last_folder", json!([])),
             ("last_saved_folder", json!(7)),
             ("save_metadata", json!(null)),

@@ -87,6 +87,7 @@ impl Window {
         } else {
             Session::new(model, recent_models)
         };
+        session.restore_answers(settings.model_answers.clone());
         let mut desk = Desk::new(None, settings.language);
         desk.save_metadata = settings.save_metadata;
         desk.theme = settings.theme;
@@ -165,6 +166,7 @@ impl Window {
                 }
                 Effect::AskAutosaveFolder => self.ask(Purpose::AutosaveFolder, ""),
                 Effect::AskOpenModel => self.ask(Purpose::OpenModel, ""),
+                Effect::AskPart => self.ask(Purpose::Part, ""),
                 Effect::Copy(picture) => {
                     ctx.copy_image(egui::ColorImage::from_rgb(
                         [picture.width(), picture.height()],
@@ -366,6 +368,7 @@ impl Window {
             Purpose::Open => self.session.apply(Action::OpenPaths(paths)),
             Purpose::OpenSource => self.open_source(path),
             Purpose::AutosaveFolder => self.desk.autosave.folder = Some(path),
+            Purpose::Part => self.session.apply(Action::NamePart(path)),
             Purpose::OpenModel => self.session.apply(Action::SetModel(ModelSource::Folder(path))),
             Purpose::Export(export) => {
                 let metadata = self.desk.save_metadata;
@@ -392,6 +395,7 @@ impl Window {
             model_crashed: self.session.is_held_back(),
             save_metadata: self.desk.save_metadata,
             recent_models: worked.map(|known| known.folder.clone()).collect(),
+            model_answers: self.session.answers().clone(),
             recipe: Some(self.session.saved_recipe()),
             recipe_panel: self.desk.recipe,
             enlarger: self.desk.enlarger,

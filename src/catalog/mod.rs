@@ -16,4 +16,4 @@ pub use prediction::PredictionType;
 pub use profile::{ModelDefaults, ModelProfile, PromptFeatures, StepLimits};
 pub use sampler_kind::SamplerKind;
 pub use schedule_kind::{ScheduleKind, TimestepSpacing};
-pub use source::{ModelParts, ModelSource};
+pub use source::{ModelParts, ModelSource, PartRole};

@@ -67,6 +67,8 @@ pub struct ModelProfile {
     pub format: LatentFormat,
     /// What the denoiser predicts.
     pub prediction: PredictionType,
+    /// Whether its files leave open what that is, so that a person may have to say it.
+    pub prediction_is_open: bool,
     /// Both edges of a picture are multiples of this, pixels.
     pub size_multiple: usize,
     /// Suggested settings.
@@ -104,6 +106,7 @@ impl ModelProfile {
             family: "Stable Diffusion 1",
             format: LatentFormat::STABLE_DIFFUSION,
             prediction: PredictionType::V,
+            prediction_is_open: false,
             size_multiple: 32,
             defaults: ModelDefaults {
                 size: ImageSize::new(64, 64),

@@ -100,7 +100,7 @@ const ROWS: [Row; 22] = [
             "dpmpp-2m",
             "DPM++ 2M",
             &["dpm++2m", "dpmpp2m", "dpmsolvermultistep"],
-            &["DPMSolverMultistepScheduler"],
+            &["DPMSolverMultistepScheduler", "EDMDPMSolverMultistepScheduler"],
         )
     },
     Row::new(
@@ -108,7 +108,7 @@ const ROWS: [Row; 22] = [
         "euler",
         "Euler",
         &["euler"],
-        &["EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler"],
+        &["EulerDiscreteScheduler", "EDMEulerScheduler", "FlowMatchEulerDiscreteScheduler"],
     ),
     Row {
         is_stochastic: true,

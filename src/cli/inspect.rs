@@ -15,7 +15,7 @@ use crate::formats::{FileKind, Input, Sources, read_input};
 use crate::latent::channel_statistics;
 use crate::models;
 use crate::store::ModelFiles;
-use crate::weights::{self, TensorSource, WeightsKind, open_weights};
+use crate::weights::{self, TensorSource, WeightsKind, models_of_vae, open_weights};
 
 /// Reports every input. Errors are printed on standard error, and the next input follows.
 pub(super) fn run(paths: &[PathBuf], as_json: bool, output: &mut Output) -> anyhow::Result<()> {
@@ -152,6 +152,7 @@ fn weights_file(path: &Path, kind: WeightsKind) -> anyhow::Result<Value> {
     Ok(json!({
         "kind": "weights",
         "holds": kind.to_string(),
+        "may belong to": (kind == WeightsKind::Vae).then(|| models_of_vae(&*source)).flatten(),
         "tensors": source.names().len(),
         "parameters": weights::parameters(&*source),
         "formats": formats(&*source),

@@ -3,7 +3,7 @@
 //! Source: Ho & Salimans 2022, <https://arxiv.org/abs/2207.12598>, with guidance_scale = 1 + w.
 
 use super::combine::combine;
-use super::{Denoiser, DiffusionError, NoiseLevel, denoised_from_output};
+use super::{Denoiser, DiffusionError, NoiseLevel, Preconditioning};
 use crate::catalog::PredictionType;
 use crate::latent::Latent;
 use crate::request::SkipLayers;
@@ -39,8 +39,8 @@ pub trait DenoisingNetwork {
         Ok(self.predict(noisy, timestep, Branch::Conditional)?.conditional)
     }
 
-    /// The raw output for `noisy` (model space, as the sampler holds it) at a training timestep, which may
-    /// be fractional.
+    /// The raw output for `noisy` (model space, as the sampler holds it, or as [`Preconditioning`] scales it) at a training
+    /// timestep, which may be fractional.
     ///
     /// # Errors
     /// [`DiffusionError::Cancelled`] when the job was stopped inside the call, [`DiffusionError::Network`]
@@ -64,6 +64,8 @@ pub struct GuidedDenoiser<'a> {
     pub network: &'a mut dyn DenoisingNetwork,
     /// What its output means.
     pub prediction: PredictionType,
+    /// How it takes a latent.
+    pub preconditioning: Preconditioning,
     /// 1.0 or less is no guidance, as in diffusers: only the prompt is evaluated. Above, the negative prompt is
     /// evaluated too, which takes nearly twice as long.
     pub guidance_scale: f64,
@@ -85,6 +87,7 @@ impl<'a> GuidedDenoiser<'a> {
         Self {
             network,
             prediction,
+            preconditioning: Preconditioning::None,
             guidance_scale,
             guidance_rescale: 0.0,
             skip_layers: None,
@@ -125,13 +128,14 @@ impl Denoiser for GuidedDenoiser<'_> {
 
     fn denoise(&mut self, noisy: &Latent, level: NoiseLevel) -> Result<Latent, DiffusionError> {
         let branch = if is_guided(self.guidance_scale) { Branch::Both } else { Branch::Conditional };
-        let Prediction { conditional, negative } = self.network.predict(noisy, level.timestep, branch)?;
+        let (input, time) = (self.preconditioning.input(noisy, level), self.preconditioning.time(level));
+        let Prediction { conditional, negative } = self.network.predict(&input, time, branch)?;
         let output = match negative {
             Some(negative) => {
                 let guided = classifier_free(&conditional, &negative, self.guidance_scale);
                 let mut guided = rescaled(guided, &conditional, self.guidance_rescale);
                 if self.skip_scale != 0.0 {
-                    let skipped = self.network.predict_skipping(noisy, level.timestep)?;
+                    let skipped = self.network.predict_skipping(&input, time)?;
                     let scale = self.skip_scale;
                     guided = combine(&[(1.0, &guided), (scale, &conditional), (-scale, &skipped)]);
                 }
@@ -139,6 +143,6 @@ impl Denoiser for GuidedDenoiser<'_> {
             }
             None => conditional,
         };
-        Ok(denoised_from_output(self.prediction, noisy, &output, level))
+        Ok(self.preconditioning.denoised(self.prediction, noisy, &output, level))
     }
 }

@@ -9,7 +9,8 @@ use super::combine::combine;
 /// The noise of each training timestep.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NoiseProcess {
-    /// `alpha² + sigma² = 1` (Ho et al. 2020; Stable Diffusion 1, 2 and XL).
+    /// `alpha² + sigma² = 1` (Ho et al. 2020; Stable Diffusion 1, 2 and XL). EDM's process is the same in this scale,
+    /// with a table of its own sigmas.
     VariancePreserving {
         /// ᾱ, the square of alpha, of each training timestep.
         alphas_cumprod: Vec<f64>,

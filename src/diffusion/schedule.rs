@@ -302,9 +302,9 @@ impl ScheduleBuilder<'_> {
                 spread.into_iter().map(|s| NoiseLevel::from_k_sigma(s, timestep(s))).collect()
             }
         };
-        // diffusers starts k-diffusion's latent at the largest sigma; leading spacing at √(σ² + 1).
+        // diffusers starts k-diffusion's latent at the largest sigma; leading spacing and EDM at √(σ² + 1).
         let is_k_diffusion = matches!(self.spec.grid, Grid::KDiffusion | Grid::Midpoint);
-        let unit = self.spacing == TimestepSpacing::Leading || !is_k_diffusion;
+        let unit = self.spacing == TimestepSpacing::Leading || !is_k_diffusion || self.config.edm().is_some();
         let scale = if unit { 1.0 } else { levels[0].sigma };
         // DDIM and DDPM on spread sigmas end as k-diffusion's samplers do.
         let end = if is_k_diffusion { self.end(None) } else { NoiseLevel::CLEAN };

@@ -60,6 +60,9 @@ const KEYS: &[(&str, Treatment)] = &[
     ("max_image_seq_len", Supported),
     ("sigma_min", Supported),
     ("sigma_max", Supported),
+    ("sigma_data", Supported),
+    ("sigma_schedule", Supported),
+    ("rho", Supported),
     ("final_sigmas_type", Supported),
     ("lambda_min_clipped", Supported),
     (
@@ -149,8 +152,8 @@ impl SchedulerConfig {
 mod tests {
     use super::*;
 
-    /// Keys of the signatures of diffusers 0.42's `KarrasDiffusionSchedulers`, of LCM and TCD, and of the
-    /// flow-matching schedulers.
+    /// Keys of the signatures of diffusers 0.42's `KarrasDiffusionSchedulers`, of LCM and TCD, of the EDM
+    /// schedulers, and of the flow-matching ones.
     const OF_DIFFUSERS: &str = "num_train_timesteps beta_start beta_end beta_schedule trained_betas clip_sample \
         set_alpha_to_one steps_offset prediction_type thresholding dynamic_thresholding_ratio clip_sample_range \
         sample_max_value timestep_spacing rescale_betas_zero_snr variance_type solver_order algorithm_type solver_type \
@@ -158,7 +161,7 @@ mod tests {
         use_flow_sigmas flow_shift final_sigmas_type lambda_min_clipped use_dynamic_shifting time_shift_type \
         noise_sampler_seed interpolation_type sigma_min sigma_max timestep_type original_inference_steps \
         timestep_scaling skip_prk_steps predictor_order corrector_order tau_func predict_x0 disable_corrector solver_p \
-        shift_terminal shift base_shift max_shift base_image_seq_len max_image_seq_len invert_sigmas \
+        sigma_data sigma_schedule rho shift_terminal shift base_shift max_shift base_image_seq_len max_image_seq_len invert_sigmas \
         stochastic_sampling";
 
     #[test]

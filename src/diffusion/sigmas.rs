@@ -1,5 +1,6 @@
 //! The noise levels of training, and the ways to space those of a run.
 
+use super::scheduler_config::Edm;
 use super::{BetaSchedule, SchedulerConfig};
 use crate::catalog::TimestepSpacing;
 
@@ -22,6 +23,9 @@ pub(super) enum Spread {
 impl Spread {
     /// The first of these rules that a configuration uses.
     pub(super) fn used(config: &SchedulerConfig, of: &[Self]) -> Option<Self> {
+        if let Some(edm) = config.edm() {
+            return Some(if edm.is_exponential { Self::Exponential } else { Self::Karras });
+        }
         of.iter().copied().find(|spread| match spread {
             Self::Karras => config.use_karras_sigmas,
             Self::Lu => config.use_lu_lambdas,
@@ -32,9 +36,13 @@ impl Spread {
 
     /// `n` sigmas from `max` to `min`, or between the configuration's own bounds.
     pub(super) fn sigmas(self, config: &SchedulerConfig, max: f64, min: f64, n: usize) -> Vec<f64> {
-        let (own_max, own_min) = (config.sigma_max.unwrap_or(max), config.sigma_min.unwrap_or(min));
+        let edm = config.edm();
+        let (own_max, own_min) = match edm {
+            Some(edm) => (edm.sigma_max, edm.sigma_min),
+            None => (config.sigma_max.unwrap_or(max), config.sigma_min.unwrap_or(min)),
+        };
         match self {
-            Self::Karras => karras(own_max, own_min, n),
+            Self::Karras => karras(own_max, own_min, n, edm.map_or(RHO, |edm| edm.rho)),
             Self::Lu => exponential(max, min, n),
             Self::Exponential => exponential(own_max, own_min, n),
             Self::Beta => beta(own_max, own_min, n),
@@ -53,8 +61,13 @@ impl Spread {
     }
 }
 
-/// The cumulative products ᾱ of `1 − beta`, one for each training timestep.
+/// The cumulative products ᾱ of `1 − beta`, one for each training timestep; for EDM, those of sigmas that are even in
+/// their logarithm, since its training knows no timesteps.
 pub(super) fn alphas_cumprod(config: &SchedulerConfig) -> Vec<f64> {
+    if let Some(Edm { sigma_min, sigma_max, .. }) = config.edm() {
+        let sigmas = exponential(sigma_min, sigma_max, config.num_train_timesteps);
+        return sigmas.into_iter().map(|sigma| 1.0 / (1.0 + sigma * sigma)).collect();
+    }
     let mut betas = config.trained_betas.clone().unwrap_or_else(|| betas(config));
     if config.rescale_betas_zero_snr {
         betas = zero_terminal_snr(&betas);
@@ -186,9 +199,9 @@ pub(super) fn interpolate(sigmas: &[f64], timestep: f64) -> f64 {
 }
 
 /// Karras et al. 2022, equation 5: `n` sigmas from `max` to `min`.
-fn karras(max: f64, min: f64, n: usize) -> Vec<f64> {
-    let (high, low) = (max.powf(1.0 / RHO), min.powf(1.0 / RHO));
-    linspace(high, low, n).into_iter().map(|r| r.powf(RHO)).collect()
+fn karras(max: f64, min: f64, n: usize, rho: f64) -> Vec<f64> {
+    let (high, low) = (max.powf(1.0 / rho), min.powf(1.0 / rho));
+    linspace(high, low, n).into_iter().map(|r| r.powf(rho)).collect()
 }
 
 /// `n` sigmas from `max` to `min` in equal steps of their logarithm.

@@ -1,9 +1,10 @@
 //! Why a job failed, for users: what failed, why, and what to try.
 
 use super::panics::Panicked;
+use crate::catalog::PartRole;
 use crate::diffusion::DiffusionError;
 use crate::latent::NonFiniteError;
-use crate::models::ModelError;
+use crate::models::{DamagedWeights, ModelError};
 use crate::reason::{Reason, ReasonKind};
 use crate::store::StoreError;
 
@@ -45,6 +46,9 @@ pub enum Advice {
     /// The folder contains no model.
     #[error("Choose the folder that holds model_index.json, and check that its download is complete.")]
     ChooseModelFolder,
+    /// A part of the model is in none of the files.
+    #[error("Name a file that has it, or put one beside the model.")]
+    NamePart(PartRole),
     /// A file cannot be read.
     #[error("Check that the file exists and that you may read it.")]
     CheckFile,
@@ -63,6 +67,9 @@ pub enum Advice {
     /// Sampling diverged.
     #[error("Try f32, a lower guidance scale, or another sampler.")]
     GentlerSampling,
+    /// A text encoder overflowed.
+    #[error("Choose f32: the values may be too large for another format.")]
+    WiderNumbers,
     /// The sampler and schedule do not allow this number of steps.
     #[error("Change the sampler, the schedule or the steps.")]
     ChangeSampling,
@@ -89,6 +96,17 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The failure with the damaged weights that are its cause. The latent of a decoder that has some is kept, and may
+    /// be decoded by another one.
+    pub(super) fn because_of(self, damage: &DamagedWeights) -> Self {
+        let advice = self.advice.filter(|advice| *advice == Advice::OtherVae && damage.part == "vae");
+        let said = self.why.english();
+        let what = said.split_once(':').map_or(said, |(what, _)| what);
+        let said = format!("{what}: {damage}");
+        let why = self.why.because(damage).said(said);
+        Self { why, advice: Some(advice.unwrap_or(Advice::DownloadAgain)), ..self }
+    }
+
     /// The failure of a task that panicked: a bug in the program, or while loading, files that a library cannot handle.
     pub(super) fn of_panic(task: Task, panic: &Panicked) -> Self {
         if task == Task::LoadModel {
@@ -118,6 +136,8 @@ pub(super) enum JobError {
     Cancelled,
     /// It failed.
     Failed(Failure),
+    /// It failed because of values that are no numbers: the model's weights may hold some.
+    NonFinite(Failure),
 }
 
 impl JobError {
@@ -131,6 +151,7 @@ impl JobError {
             ModelError::Cancelled => return Self::Cancelled,
             ModelError::Store(StoreError::NoFolder(_)) => Some(Advice::ChooseFolderAgain),
             ModelError::Store(StoreError::NotAModel { .. }) => Some(Advice::ChooseModelFolder),
+            ModelError::Store(StoreError::MissingPart { role, .. }) => Some(Advice::NamePart(*role)),
             ModelError::Store(StoreError::Read { .. }) => Some(Advice::CheckFile),
             ModelError::Store(StoreError::Damaged { .. } | StoreError::Weights(_))
             | ModelError::Weights(_)
@@ -138,6 +159,7 @@ impl JobError {
             | ModelError::Tokenizer { .. } => Some(Advice::DownloadAgain),
             ModelError::Device(_) => Some(Advice::OtherDevice),
             ModelError::NotANumber => Some(Advice::OtherVae),
+            ModelError::NonFinite { .. } => Some(Advice::WiderNumbers),
             ModelError::Mismatch(_) => Some(Advice::ChooseFitting),
             ModelError::TooLittleMemory { .. } => Some(Advice::LessMemory),
             ModelError::Store(_)
@@ -146,7 +168,12 @@ impl JobError {
             | ModelError::TokenWithoutRow { .. }
             | ModelError::Tensor(_) => None,
         };
-        Self::failed(task, &error, advice)
+        match error {
+            ModelError::NotANumber | ModelError::NonFinite { .. } => {
+                Self::NonFinite(Failure { task, why: Reason::from(&error), advice })
+            }
+            error => Self::failed(task, &error, advice),
+        }
     }
 
     /// A latent that cannot be decoded.
@@ -173,6 +200,9 @@ impl JobError {
                 Ok(error) => Self::failed(Task::Sample, &*error, Some(advice)),
                 Err(cause) => Self::failed(Task::Sample, &DiffusionError::Network(cause), Some(advice)),
             },
+            error @ DiffusionError::NonFinite { .. } => {
+                Self::NonFinite(Failure { task: Task::Sample, why: Reason::from(&error), advice: Some(advice) })
+            }
             error => Self::failed(Task::Sample, &error, Some(advice)),
         }
     }

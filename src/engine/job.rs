@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::failure::{JobError, Task};
 use super::outbox::Outbox;
 use super::protocol::{Event, JobId, Stage};
-use crate::diffusion::{DiffusionError, GuidedDenoiser, Run, Schedule, Start, sample};
+use crate::diffusion::{DiffusionError, GuidedDenoiser, Preconditioning, Run, Schedule, Start, sample};
 use crate::formats::picture::cover;
 use crate::latent::{Latent, Trajectory, check_finite};
 use crate::models::{Conditioning, LatentDiffusionModel};
@@ -56,6 +56,7 @@ pub(super) fn generate(
             .condition(&conditioning, cancel)
             .map_err(|error| JobError::from_model(Task::EncodePrompt, error))?;
         let mut denoiser = GuidedDenoiser::new(&mut *network, prediction, guidance_scale);
+        denoiser.preconditioning = Preconditioning::of(&config);
         denoiser.guidance_rescale = options.guidance_rescale;
         denoiser.skip_layers = request.prompt_options.skip_layers;
         stage(Stage::Sampling);

@@ -16,7 +16,9 @@ use super::preview_fit::PreviewFitter;
 use super::protocol::{Command, EngineSettings, Event, Job, JobId, JobKind, Stage};
 use crate::catalog::ModelSource;
 use crate::latent::Latent;
-use crate::models::{LatentDiffusionModel, ModelSettings, ReturnedAtOnce, return_freed_pages};
+use crate::models::{
+    LatentDiffusionModel, ModelSettings, ReturnedAtOnce, damaged_weights, return_freed_pages,
+};
 use crate::request::{CancelToken, Picture};
 
 /// Idle time after which freed memory is returned to the system.
@@ -75,10 +77,17 @@ impl Worker {
                 self.outbox.send(Event::Cancelled { job: id });
                 continue;
             }
+            let cancel = job.cancel.clone();
             match catch_unwind(AssertUnwindSafe(|| self.execute(job))) {
                 Ok(Ok(())) => {}
                 Ok(Err(JobError::Cancelled)) => self.outbox.send(Event::Cancelled { job: id }),
                 Ok(Err(JobError::Failed(failure))) => self.outbox.send(Event::Failed { job: id, failure }),
+                Ok(Err(JobError::NonFinite(failure))) => {
+                    let model = self.loaded.as_ref().map(|loaded| &loaded.source);
+                    let damage = model.and_then(|model| damaged_weights(model, &cancel));
+                    let failure = damage.map_or(failure.clone(), |damage| failure.because_of(&damage));
+                    self.outbox.send(Event::Failed { job: id, failure });
+                }
                 Err(panic) => self.recover(id, &Panicked::of(panic.as_ref())),
             }
         }

@@ -32,6 +32,8 @@ impl LatentFormat {
     pub const STABLE_DIFFUSION: Self = Self { channels: 4, downscale: 8, scale: 0.18215, shift: 0.0 };
     /// SDXL: as SD, scale 0.13025.
     pub const SDXL: Self = Self { channels: 4, downscale: 8, scale: 0.13025, shift: 0.0 };
+    /// Playground v2.5: SDXL's VAE, whose channels have their own means and deviations, scale 0.5.
+    pub const PLAYGROUND: Self = Self { channels: 4, downscale: 8, scale: 0.5, shift: 0.0 };
     /// SD3: 16 channels, scale 1.5305, shift 0.0609.
     pub const SD3: Self = Self { channels: 16, downscale: 8, scale: 1.5305, shift: 0.0609 };
     /// FLUX.1: 16 channels, scale 0.3611, shift 0.1159.

@@ -85,11 +85,17 @@ pub enum ModelError {
     /// A latent or picture that does not fit the model.
     #[error("{0}")]
     Mismatch(String),
-    /// The decoder's output is not finite, even in f32.
+    /// The autoencoder's output is not finite, even in f32.
     #[error(
-        "the decoder gave values that are not numbers, in f32 too: the latent or the VAE's weights are damaged"
+        "the VAE gave values that are not numbers, in f32 too: its weights are damaged, or what it was given"
     )]
     NotANumber,
+    /// A text encoder gave NaN or infinity.
+    #[error("the {part} gave values that are not numbers")]
+    NonFinite {
+        /// Its name in diffusers' layout.
+        part: &'static str,
+    },
     /// A tensor operation failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
@@ -149,6 +155,7 @@ impl From<&ModelError> for Reason {
             ModelError::Device(why) => new(Kind::DeviceUnusable).with([why as _]),
             ModelError::Mismatch(why) => new(Kind::DoesNotFit).with([why as _]),
             ModelError::NotANumber => new(Kind::DecodedNonFinite),
+            ModelError::NonFinite { part } => new(Kind::PartNonFinite).with([part as _]),
             // A stop is no failure and is not shown.
             ModelError::Tensor(_) | ModelError::Cancelled => new(Kind::ComputationFailed).with([error as _]),
         }

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use super::budget::picture_bytes;
 use super::memory::{self, in_tiles_if_short, limits};
 use super::{DecodedPicture, Encoded, ModelError};
-use crate::latent::{Latent, LatentFormat, LatentShape};
+use crate::latent::{Latent, LatentFormat, LatentShape, first_non_finite};
 use crate::networks::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::networks::{Parameters, Runtime};
 use crate::request::{CancelToken, DecodeChoice, Picture, TileChoice};
@@ -72,9 +72,7 @@ impl Vae {
             }
         }
         if in_f32 {
-            let parameters = Parameters::new(self.weights.clone(), &self.runtime.in_f32());
-            let wide = Autoencoder::new(&parameters, &self.config).map_err(ModelError::in_part(PART))?;
-            (values, was_short) = self.decoded(&wide, &tensor, tiles, cancel)?;
+            (values, was_short) = self.decoded(&self.in_f32()?, &tensor, tiles, cancel)?;
         }
         if !is_finite(&values) {
             return Err(ModelError::NotANumber);
@@ -87,6 +85,12 @@ impl Vae {
         }
         let notice = (!notices.is_empty()).then(|| notices.join(" "));
         Ok(DecodedPicture { picture: picture_from_values(&values, width, height)?, notice })
+    }
+
+    /// The network in f32.
+    fn in_f32(&self) -> Result<Autoencoder, ModelError> {
+        let parameters = Parameters::new(self.weights.clone(), &self.runtime.in_f32());
+        Autoencoder::new(&parameters, &self.config).map_err(ModelError::in_part(PART))
     }
 
     /// Encodes a picture whose edges are multiples of the format's downscale factor.
@@ -103,13 +107,22 @@ impl Vae {
         let values: Vec<f32> = picture.rgb().iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect();
         let pixels = Tensor::from_vec(values, (1, height, width, 3), &Device::Cpu)?.permute((0, 3, 1, 2))?;
         let pixels = pixels.to_device(self.runtime.device())?.to_dtype(self.runtime.dtype())?;
-        let [mean, log_variance] = self.posterior(&pixels, cancel)?;
         let shape = format.latent_shape(width, height);
         let plain = |t: &Tensor| -> Result<Latent, ModelError> {
             let values: Vec<f32> = t.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
             Latent::new(shape, values).map_err(|error| ModelError::Mismatch(error.to_string()))
         };
-        Ok(Encoded { mean: format.model_from_vae(&plain(&mean)?), log_variance: plain(&log_variance)? })
+        let [mut mean, mut log_variance] = self.posterior(&self.network, &pixels, cancel)?;
+        let mut latent = plain(&mean)?;
+        if first_non_finite(&latent).is_some() && self.runtime.dtype() != DType::F32 {
+            // As in `Self::decode`.
+            [mean, log_variance] = self.posterior(&self.in_f32()?, &pixels.to_dtype(DType::F32)?, cancel)?;
+            latent = plain(&mean)?;
+        }
+        if first_non_finite(&latent).is_some() {
+            return Err(ModelError::NotANumber);
+        }
+        Ok(Encoded { mean: format.model_from_vae(&latent), log_variance: plain(&log_variance)? })
     }
 
     /// The mean in model space, `[1, C, H, W]`, of a uniformly grey picture: the masked-image latent of an inpainting
@@ -118,14 +131,19 @@ impl Vae {
         let (width, height) = self.format.image_size_px(shape);
         let (dtype, device) = (self.runtime.dtype(), self.runtime.device());
         let grey = Tensor::zeros((1, 3, height, width), dtype, device)?;
-        let [mean, _] = self.posterior(&grey, cancel)?;
+        let [mean, _] = self.posterior(&self.network, &grey, cancel)?;
         Ok(mean.affine(self.format.scale, -self.format.shift * self.format.scale)?)
     }
 
     /// Mean and log-variance in VAE space, `[1, C, H, W]`, of pixels of −1..=1, `[1, 3, H·P, W·P]`.
-    fn posterior(&self, pixels: &Tensor, cancel: &CancelToken) -> Result<[Tensor; 2], ModelError> {
+    fn posterior(
+        &self,
+        network: &Autoencoder,
+        pixels: &Tensor,
+        cancel: &CancelToken,
+    ) -> Result<[Tensor; 2], ModelError> {
         let (posterior, _) = in_tiles_if_short(limits(self.tiles, self.runtime.device()), |limits| {
-            self.runtime.run(|| self.network.encode(pixels, limits, cancel))
+            self.runtime.run(|| network.encode(pixels, limits, cancel))
         })
         .map_err(ModelError::in_part(PART))?;
         Ok(posterior)

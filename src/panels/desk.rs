@@ -13,6 +13,7 @@ use crate::request::Picture;
 use crate::session::{Autosave, DocumentId, Session, builtin_fit};
 
 use super::levels_field::LevelsField;
+use super::skip_field::SkipField;
 use super::text::{Language, Text};
 
 /// State that the panels keep from frame to frame, and the textures they draw with.
@@ -72,6 +73,8 @@ pub struct Desk {
     pub pictures_folder: std::path::PathBuf,
     /// The list of noise levels as it is typed.
     pub(super) levels: LevelsField,
+    /// The skipped layers as they are typed.
+    pub(super) skip: SkipField,
     /// The row of the source picture in the last frame, on which pictures can be dropped.
     pub(super) source_row: Option<Rect>,
     /// Whether a question is open, which takes the keys.
@@ -175,6 +178,7 @@ impl Desk {
             autosave: Autosave::default(),
             pictures_folder: std::path::PathBuf::new(),
             levels: LevelsField::default(),
+            skip: SkipField::default(),
             source_row: None,
             keys_are_taken: false,
             focus_prompt: true,

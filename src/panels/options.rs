@@ -1,25 +1,15 @@
 //! Further settings of the next picture: sampler, schedule, and the options that the model has.
 
-use std::cell::Cell;
-use std::ops::RangeInclusive;
+use egui::{RichText, Ui};
 
-use egui::{Response, RichText, Ui};
-
-use super::controls::{Icon, LABEL, field_tip, icon_button, named, opens, row, tip};
+use super::controls::{field_tip, row, tip};
 use super::desk::Desk;
 use super::levels_field::LevelsKind;
+use super::option_rows::{CHOICE, HEIGHT, Number, choose, grid, number_row, pair_row};
 use super::{Text, theme};
 use crate::catalog::{ImageSize, ModelProfile, PredictionType, SamplerKind, ScheduleKind};
-use crate::request::{GenerationDraft, PromptOptions, SamplingOptions};
-use crate::session::Session;
-
-/// Width of a list of choices, points.
-const CHOICE: f32 = 172.0;
-/// Widths of the field of a number, and of one of two in a row, points.
-const NUMBER: f32 = 108.0;
-const EDGE: f32 = 66.0;
-/// Height of the fields, points.
-const HEIGHT: f32 = 28.0;
+use crate::request::{GenerationDraft, PromptOptions, SamplingOptions, SkipLayers};
+use crate::session::{Action, Session};
 
 /// The options that the loaded model has; all others are hidden.
 struct Has {
@@ -29,6 +19,7 @@ struct Has {
     clip_layers: usize,
     max_tokens: Option<usize>,
     size_conditions: bool,
+    skips_layers: bool,
 }
 
 impl Has {
@@ -41,6 +32,7 @@ impl Has {
             clip_layers: features.clip_layers,
             max_tokens: features.max_tokens,
             size_conditions: features.size_conditions,
+            skips_layers: features.skip_layers > 0,
         }
     }
 }
@@ -52,6 +44,7 @@ pub(super) fn more_ui(
     desk: &mut Desk,
     draft: &mut GenerationDraft,
     wider: f32,
+    actions: &mut Vec<Action>,
 ) {
     let text = desk.text;
     // Options that are set are counted, so that none is forgotten in the closed part.
@@ -79,6 +72,12 @@ pub(super) fn more_ui(
         let advanced = egui::CollapsingHeader::new(text.advanced).id_salt("advanced settings");
         let advanced = advanced.show_unindented(ui, |ui| {
             levels_ui(ui, profile, desk, draft, wider);
+            if Has::of(profile).skips_layers {
+                skip_ui(ui, profile, desk, draft, wider);
+            }
+            if profile.prediction_is_open {
+                prediction_ui(ui, text, draft.model.prediction(), wider, actions);
+            }
             if Has::of(profile).size_conditions {
                 grid(ui, "sizes", |ui| sizes_ui(ui, text, draft.size, &mut draft.prompt_options));
             }
@@ -86,10 +85,6 @@ pub(super) fn more_ui(
         tip(advanced.header_response, text.advanced_hint, "");
     });
     tip(more.header_response, text.more_hint, "");
-}
-
-fn grid(ui: &mut Ui, name: &str, content: impl FnOnce(&mut Ui)) {
-    egui::Grid::new(name).num_columns(2).spacing([8.0, 8.0]).min_col_width(LABEL).show(ui, content);
 }
 
 /// How many options have an effect on a run of the model.
@@ -108,6 +103,8 @@ fn options_set(draft: &GenerationDraft, profile: &ModelProfile) -> usize {
         prompt.original_size.is_some(),
         prompt.crop != [0; 2],
         prompt.target_size.is_some(),
+        prompt.skip_layers.is_some(),
+        draft.model.prediction().is_some() && profile.prediction_is_open,
     ]
     .into_iter()
     .filter(|is_set| *is_set)
@@ -154,6 +151,32 @@ fn options_ui(ui: &mut Ui, text: &Text, has: &Has, draft: &mut GenerationDraft) 
     }
 }
 
+/// What the network predicts, for a model whose files do not say.
+fn prediction_ui(
+    ui: &mut Ui,
+    text: &Text,
+    now: Option<PredictionType>,
+    wider: f32,
+    actions: &mut Vec<Action>,
+) {
+    grid(ui, "prediction", |ui| {
+        row(ui, text.prediction, |ui| {
+            let kinds = [
+                (None, text.automatic),
+                (Some(PredictionType::Epsilon), text.prediction_epsilon),
+                (Some(PredictionType::V), text.prediction_v),
+                (Some(PredictionType::Flow), text.prediction_flow),
+            ];
+            let mut chosen = now;
+            let response = choose(ui, "prediction", wider, &mut chosen, &kinds);
+            if chosen != now {
+                actions.push(Action::SetPrediction(chosen));
+            }
+            tip(response, text.prediction_hint, "")
+        });
+    });
+}
+
 /// The size conditioning of Stable Diffusion XL for a picture of this size.
 fn sizes_ui(ui: &mut Ui, text: &Text, picture: ImageSize, prompt: &mut PromptOptions) {
     let most = PromptOptions::MAX_CONDITION_PX as f64;
@@ -176,116 +199,6 @@ fn sizes_ui(ui: &mut Ui, text: &Text, picture: ImageSize, prompt: &mut PromptOpt
     pair_row(ui, text, words, [text.left_edge, text.top_edge], &numbers, &mut edges);
     prompt.crop = edges.map(|edge| edge.unwrap_or_default().round() as usize);
     size_row(ui, [text.target_size, text.target_size_hint], &mut prompt.target_size);
-}
-
-/// A number that may be left to the model.
-struct Number<'a> {
-    /// What is shown while it is not set.
-    unset: &'a str,
-    range: RangeInclusive<f64>,
-    /// The value from which it is dragged when it is not set.
-    start: f64,
-    /// Change per point of a drag.
-    speed: f64,
-}
-
-/// A row of one number. `words`: its name and its tooltip.
-fn number_row(ui: &mut Ui, text: &Text, words: [&str; 2], number: &Number<'_>, value: &mut Option<f64>) {
-    let [name, hint] = words;
-    row(ui, name, |ui| {
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            named(&tip(number_field(ui, NUMBER, number, value), hint, ""), name);
-            if value.is_some() && back_button(ui, text, name) {
-                *value = None;
-            }
-        })
-        .response
-    });
-}
-
-/// A row of two numbers, which are called `parts`.
-fn pair_row(
-    ui: &mut Ui,
-    text: &Text,
-    [name, hint]: [&str; 2],
-    parts: [&str; 2],
-    numbers: &[Number<'_>; 2],
-    values: &mut [Option<f64>; 2],
-) {
-    row(ui, name, |ui| {
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            for ((part, number), value) in parts.iter().zip(numbers).zip(values.iter_mut()) {
-                let field = number_field(ui, EDGE, number, value);
-                named(&tip(field, hint, ""), format!("{name}: {part}"));
-            }
-            if *values != [None, None] && back_button(ui, text, name) {
-                *values = [None, None];
-            }
-        })
-        .response
-    });
-}
-
-/// A number to drag or to type; dimmed while it is not set.
-fn number_field(ui: &mut Ui, width: f32, number: &Number<'_>, value: &mut Option<f64>) -> Response {
-    let before = *value;
-    let shown = before.unwrap_or(number.start);
-    let mut dragged = shown;
-    let typed = Cell::new(false);
-    let response = ui.scope(|ui| {
-        if before.is_none() {
-            ui.visuals_mut().override_text_color = Some(theme::quiet(ui.visuals().dark_mode));
-        }
-        let field = egui::DragValue::new(&mut dragged)
-            .range(number.range.clone())
-            .speed(number.speed)
-            .update_while_editing(false)
-            .custom_formatter(|value, _| {
-                if before.is_none() && value == number.start {
-                    number.unset.to_owned()
-                } else {
-                    value.to_string()
-                }
-            })
-            .custom_parser(|words| {
-                let number = words.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-                typed.set(number.is_some());
-                number
-            });
-        ui.add_sized([width, HEIGHT], field)
-    });
-    if typed.get() || dragged != shown {
-        *value = Some(dragged);
-    }
-    response.inner
-}
-
-fn back_button(ui: &mut Ui, text: &Text, name: &str) -> bool {
-    icon_button(ui, Icon::Cross, None, HEIGHT, &format!("{name}: {}", text.back_to_own), "").clicked()
-}
-
-fn choose<T: Copy + PartialEq>(
-    ui: &mut Ui,
-    id: &str,
-    wider: f32,
-    value: &mut T,
-    names: &[(T, &str)],
-) -> Response {
-    let shown = names.iter().find(|(kind, _)| kind == value).map_or("", |(_, name)| name);
-    let list = egui::ComboBox::from_id_salt(id)
-        .width(CHOICE + wider)
-        .height(400.0)
-        .truncate()
-        .selected_text(shown)
-        .show_ui(ui, |ui| {
-            for (kind, name) in names {
-                ui.selectable_value(value, *kind, *name);
-            }
-        });
-    opens(&list);
-    list.response
 }
 
 fn levels_ui(ui: &mut Ui, profile: &ModelProfile, desk: &mut Desk, draft: &mut GenerationDraft, wider: f32) {
@@ -321,5 +234,52 @@ fn levels_ui(ui: &mut Ui, profile: &ModelProfile, desk: &mut Desk, draft: &mut G
             let words = text.levels_wrong.replace("{}", &why);
             ui.label(RichText::new(words).small().color(theme::warning(ui.visuals().dark_mode)));
         }
+    }
+}
+
+/// The rows of skip-layer guidance, for a model that has it.
+fn skip_ui(ui: &mut Ui, profile: &ModelProfile, desk: &mut Desk, draft: &mut GenerationDraft, wider: f32) {
+    let (text, language) = (desk.text, desk.language);
+    let (field, skip) = (&mut desk.skip, &mut draft.prompt_options.skip_layers);
+    field.follow(*skip, profile);
+    let mut wrong = None;
+    grid(ui, "skipped layers", |ui| {
+        row(ui, text.skip_layers, |ui| {
+            let edit = egui::TextEdit::singleline(&mut field.typed).hint_text("7, 8, 9");
+            let edit = ui.add_sized([CHOICE + wider, HEIGHT], edit);
+            field_tip(&edit, text.skip_layers_hint);
+            edit
+        });
+        match field.read(*skip, profile, language) {
+            Ok(read) => *skip = read,
+            Err(why) => {
+                *skip = None;
+                wrong = Some(why);
+            }
+        }
+        let Some(skip) = skip else { return };
+        let own = SkipLayers::new(skip.layers);
+        let most = GenerationDraft::MAX_GUIDANCE_SCALE;
+        let scale = Number { unset: text.automatic, range: 0.0..=most, start: own.scale, speed: 0.02 };
+        let mut set = Some(skip.scale).filter(|scale| *scale != own.scale);
+        number_row(ui, text, [text.skip_scale, text.skip_scale_hint], &scale, &mut set);
+        skip.scale = set.unwrap_or(own.scale);
+        let ends = [own.start, own.end].map(|start| Number {
+            unset: text.automatic,
+            range: 0.0..=1.0,
+            start,
+            speed: 0.005,
+        });
+        let mut set = [
+            Some(skip.start).filter(|start| *start != own.start),
+            Some(skip.end).filter(|end| *end != own.end),
+        ];
+        let words = [text.skip_range, text.skip_range_hint];
+        pair_row(ui, text, words, [text.skip_start, text.skip_end], &ends, &mut set);
+        [skip.start, skip.end] = [set[0].unwrap_or(own.start), set[1].unwrap_or(own.end)];
+    });
+    if let Some(why) = wrong {
+        let words = text.levels_wrong.replace("{}", &why);
+        ui.label(RichText::new(words).small().color(theme::warning(ui.visuals().dark_mode)));
     }
 }

@@ -71,6 +71,8 @@ fn korean(kind: ReasonKind) -> &'static str {
         Kind::DoesNotFit => "모델과 맞지 않습니다 (‘{0}’)",
         Kind::StepNonFinite => "{1}단계 중 {0}단계에서 숫자가 아닌 값이 나왔습니다",
         Kind::StepsImpossible => "{0}단계로는 그릴 수 없습니다. 1부터 {1}까지 고르세요",
+        Kind::PartNonFinite => "모델의 한 부분에서 숫자가 아닌 값이 나왔습니다 (‘{0}’)",
+        Kind::WeightsNonFinite => "가중치에 숫자가 아닌 값이 있습니다 (‘{0}’의 텐서 ‘{1}’)",
         Kind::DecodedNonFinite => {
             "디코더가 f32에서도 숫자가 아닌 값을 냈습니다. 잠재나 VAE의 가중치가 손상되었습니다"
         }

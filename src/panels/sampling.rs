@@ -64,7 +64,7 @@ pub(super) fn sampling_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
         let row = Rect::from_x_y_ranges(ui.max_rect().x_range(), top..=bottom);
         drop_ui(ui, desk, row.expand(4.0));
     });
-    options::more_ui(ui, session, desk, &mut draft, wider);
+    options::more_ui(ui, session, desk, &mut draft, wider, actions);
     if draft != *session.draft() {
         actions.push(Action::Edit(Box::new(draft)));
     }

@@ -6,6 +6,7 @@ use super::controls::{Icon, icon_button, tip};
 use super::desk::{Desk, Overlay};
 use super::theme;
 use super::words::message_words;
+use crate::engine::{Advice, Failure};
 use crate::session::{Action, Message, Notice, Reuse, Session, Severity};
 
 /// Most messages shown at once; older ones wait.
@@ -166,6 +167,11 @@ fn choice<'a>(
         }
         Message::Saved(path) => {
             Some((text.show_in_folder, path.display().to_string(), Action::ShowInFolder(path.clone())))
+        }
+        Message::Failed(Failure { advice: Some(Advice::NamePart(role)), .. })
+            if session.lacking_part() == Some(*role) =>
+        {
+            Some((text.choose_part, text.choose_part_hint.to_owned(), Action::ChoosePart))
         }
         _ => None,
     }

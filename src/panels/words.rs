@@ -218,12 +218,14 @@ fn korean_advice(advice: Advice) -> &'static str {
     match advice {
         Advice::ChooseFolderAgain => "모델 폴더가 옮겨졌거나 지워졌습니다. 다시 고르세요.",
         Advice::ChooseModelFolder => "model_index.json이 든 폴더를 고르고, 내려받기가 끝났는지 확인하세요.",
+        Advice::NamePart(_) => "그 부분이 든 파일을 고르거나, 모델 옆에 두세요.",
         Advice::CheckFile => "파일이 있는지, 읽을 권한이 있는지 확인하세요.",
         Advice::DownloadAgain => "모델을 다시 내려받거나 다른 모델을 고르세요.",
         Advice::OtherDevice => "설정에서 다른 장치를 고르세요.",
         Advice::OtherVae => "잠재는 남아 있습니다. 저장한 뒤 다른 VAE로 시도하세요.",
         Advice::ChooseFitting => "맞는 모델을 고르거나 크기를 바꾸세요.",
         Advice::GentlerSampling => "f32, 더 낮은 가이던스, 또는 다른 샘플러를 써 보세요.",
+        Advice::WiderNumbers => "f32를 고르세요. 값이 다른 형식으로는 나타낼 수 없을 만큼 클 수 있습니다.",
         Advice::ChangeSampling => "샘플러, 스케줄, 단계 수를 바꾸세요.",
         Advice::SmallerPicture => "더 작은 그림으로 시도하세요. 또 실패하면 모델이 손상되었을 수 있습니다.",
         Advice::LessMemory => "다른 프로그램을 닫거나, 더 작은 크기나 모델을 고르세요.",
@@ -288,6 +290,14 @@ pub(super) fn draft_words(error: &DraftError, language: Language) -> String {
         DraftError::NothingToDo { strength, steps } => {
             format!("강도 {strength}에서는 {steps}단계 중 남는 단계가 없습니다. 강도나 단계를 올리세요.")
         }
+    }
+}
+
+/// Why a typed list is not a list of layers.
+pub(super) fn layers_words(why: String, language: Language) -> String {
+    match language {
+        Language::English => why,
+        Language::Korean => "층의 번호를 7, 8, 9처럼 적으세요".to_owned(),
     }
 }
 

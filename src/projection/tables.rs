@@ -13,7 +13,7 @@ struct Table {
 }
 
 /// All projections. A format is recognised by its channels, scale and shift.
-const TABLES: [Table; 4] = [
+const TABLES: [Table; 5] = [
     Table {
         format: LatentFormat::STABLE_DIFFUSION,
         weight: &[
@@ -33,6 +33,17 @@ const TABLES: [Table; 4] = [
             [-0.211938, -0.149892, -0.080036],
         ],
         bias: [0.144381, -0.033313, 0.007061],
+    },
+    // Stable Diffusion XL's for the same VAE, through Playground v2.5's means, deviations and scale.
+    Table {
+        format: LatentFormat::PLAYGROUND,
+        weight: &[
+            [0.571456, 0.614236, 0.729409],
+            [-0.460797, 0.162126, 0.021824],
+            [0.086202, 0.317636, -0.244428],
+            [-0.288742, -0.204211, -0.10904],
+        ],
+        bias: [-0.063544, -0.149992, -0.061044],
     },
     Table {
         format: LatentFormat::SD3,

@@ -89,6 +89,10 @@ kinds! {
     StepsImpossible,
     /// The decoder gave NaN or infinity.
     DecodedNonFinite,
+    /// A text encoder gave NaN or infinity. 0: the part.
+    PartNonFinite,
+    /// Weights hold NaN or infinity. 0: the part; 1: the tensor.
+    WeightsNonFinite,
     /// A latent holds NaN or infinity. 0: how many values; 1: of how many.
     LatentNonFinite,
     /// An operation of the network failed. 0: why.

@@ -140,6 +140,7 @@ mod tests {
             family: "Stable Diffusion 1",
             format: LatentFormat::STABLE_DIFFUSION,
             prediction: PredictionType::Epsilon,
+            prediction_is_open: false,
             size_multiple: 32,
             defaults: ModelDefaults {
                 size: ImageSize::new(128, 128),

@@ -182,6 +182,16 @@ fn check_skip_layers(skip: Option<SkipLayers>, has: PromptFeatures) -> Result<()
     }
 }
 
+impl SkipLayers {
+    /// Checks the layers and the values against a model.
+    ///
+    /// # Errors
+    /// [`DraftError`] for a model without skip-layer guidance or these layers, and for values out of their bounds.
+    pub fn check(&self, profile: &ModelProfile) -> Result<(), DraftError> {
+        check_skip_layers(Some(*self), profile.prompt_features)
+    }
+}
+
 fn check_size_conditions(options: &PromptOptions, has: PromptFeatures) -> Result<(), DraftError> {
     if options.has_size_conditions() && !has.size_conditions {
         return Err(DraftError::NoSuchOption("size conditioning (original size, crop, target size)"));

@@ -6,7 +6,7 @@ use super::{
     Document, DocumentId, Export, ExportKind, FileContent, InspectorOptions, Lens, Message, OpenOptions,
     Recovered, Reuse, Session, Touch,
 };
-use crate::catalog::{ImageSize, ModelSource};
+use crate::catalog::{ImageSize, ModelSource, PredictionType};
 use crate::engine::{Command, JobId};
 use crate::formats::Comparison;
 use crate::formats::metadata::{GenerationFacts, Unrestored};
@@ -50,6 +50,12 @@ pub enum Action {
     },
     /// Loads a model.
     SetModel(ModelSource),
+    /// Loads the model again, whose network is said to predict this; `None` is what its files say.
+    SetPrediction(Option<PredictionType>),
+    /// Opens the file dialog for the part that a model lacked.
+    ChoosePart,
+    /// Loads that model with this file for the part.
+    NamePart(PathBuf),
     /// Shows a document on the easel.
     Show(DocumentId),
     /// Shows the document at this offset from the current one on the contact sheet.
@@ -154,6 +160,8 @@ pub enum Effect {
     FindModels(usize),
     /// Shows the folder dialog for a model.
     AskOpenModel,
+    /// Shows the open dialog for a part that a model lacks.
+    AskPart,
     /// Reads a document's file or folder.
     Read(DocumentId, PathBuf),
     /// Shows a file in the system's file manager.
@@ -204,7 +212,10 @@ impl Session {
             Action::PromoteQueued(id) => self.queue.promote(id),
             Action::MoveQueued(id, place) => self.queue.move_to(id, place),
             Action::TurnPrompt { earlier } => self.recipe.turn_prompt(earlier),
-            Action::SetModel(model) => self.load_model(model),
+            Action::SetModel(model) => self.open_model(model),
+            Action::SetPrediction(prediction) => self.set_prediction(prediction),
+            Action::ChoosePart => self.outbox.effects.push(Effect::AskPart),
+            Action::NamePart(file) => self.name_part(file),
             Action::Show(id) => self.show(id),
             Action::ShowNeighbour(by) => self.show_neighbour(by),
             Action::GoLive => {

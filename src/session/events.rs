@@ -55,7 +55,9 @@ impl Session {
                 // A generation job may have had to load its model first.
                 let loads = self.queue.runs(job) && failure.task == Task::LoadModel;
                 if self.model.take_load(job).is_some() {
-                    self.load_failed(&failure.why);
+                    if !self.load_failed(&failure) {
+                        return;
+                    }
                 } else if loads {
                     self.model.state = ModelState::Failed(Some(failure.why.clone()));
                     self.give_up_recovering(&self.recipe.draft.model.clone());

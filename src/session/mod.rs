@@ -8,6 +8,7 @@
 //! draws, blocks or accesses files.
 
 mod action;
+mod answers;
 mod autosave;
 mod document;
 mod documents;
@@ -48,6 +49,7 @@ use recovery::Recovering;
 
 pub use crate::store::builtin_vocabulary;
 pub use action::{Action, Effect};
+pub use answers::Answers;
 pub use autosave::{AUTOSAVE_PATTERN, Autosave, AutosaveKind, autosave_name};
 pub use document::{Document, DocumentId, Drawing, KeptLatent, OpenedFile, Origin, Title, Work, WorkKind};
 pub use export::{Export, ExportKind};

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Session, fitting::Fitting};
-use crate::catalog::{ModelProfile, ModelSource};
-use crate::engine::{JobId, JobKind};
+use super::{Answers, Session, fitting::Fitting};
+use crate::catalog::{ModelParts, ModelProfile, ModelSource, PartRole};
+use crate::engine::{Advice, Failure, JobId, JobKind};
 use crate::projection::PreviewFit;
 use crate::reason::Reason;
 use crate::request::CancelToken;
@@ -58,6 +58,10 @@ pub(super) struct Model {
     /// The cache folder for fits.
     pub(super) fits_folder: Option<PathBuf>,
     pub(super) fitting: Fitting,
+    /// What was answered about model files.
+    pub(super) answers: Answers,
+    /// The last model that lacked a part, and the part.
+    pub(super) lacking: Option<(ModelParts, PartRole)>,
 }
 
 /// A model being loaded.
@@ -82,6 +86,8 @@ impl Model {
             fit_progress: None,
             fits_folder: None,
             fitting: Fitting::Done,
+            answers: Answers::default(),
+            lacking: None,
         }
     }
 
@@ -92,12 +98,16 @@ impl Model {
 
     /// Records that a model was loaded.
     pub(super) fn loaded(&mut self, profile: Arc<ModelProfile>, ready: ModelState) {
-        if let ModelSource::Folder(folder) = &profile.source {
-            self.recent.retain(|known| known.folder != *folder);
-            let recent = RecentModel { folder: folder.clone(), failed: None, has_worked: true };
+        if let Some(folder) = profile.source.path() {
+            self.recent.retain(|known| known.folder != folder);
+            let recent = RecentModel { folder: folder.to_owned(), failed: None, has_worked: true };
             self.recent.insert(0, recent);
             self.recent.truncate(MAX_RECENT_MODELS);
         }
+        if let ModelSource::Parts(parts) = &profile.source {
+            self.answers.keep(parts);
+        }
+        self.lacking = None;
         self.profile = Some(profile);
         self.state = ready.clone();
         self.ready = Some(ready);
@@ -105,12 +115,12 @@ impl Model {
 
     /// Records in the list of recent models why a model could not be loaded.
     fn failed(&mut self, model: &ModelSource, why: &Reason) {
-        let ModelSource::Folder(folder) = model else { return };
-        if let Some(known) = self.recent.iter_mut().find(|known| known.folder == *folder) {
+        let Some(folder) = model.path() else { return };
+        if let Some(known) = self.recent.iter_mut().find(|known| known.folder == folder) {
             known.failed = Some(why.clone());
         } else {
             let failed = Some(why.clone());
-            self.recent.push(RecentModel { folder: folder.clone(), failed, has_worked: false });
+            self.recent.push(RecentModel { folder: folder.to_owned(), failed, has_worked: false });
         }
     }
 }
@@ -128,8 +138,15 @@ impl Session {
         self.model.load = Some(Load { job, cancel });
     }
 
-    /// Handles a failed load: switches back to the previous model, which the engine loads again when it is needed.
-    pub(super) fn load_failed(&mut self, why: &Reason) {
+    /// Handles a failed load: opens the model with a file that was named for a part before, or switches back to the
+    /// previous model, which the engine loads again when it is needed. Returns whether the failure is final.
+    pub(super) fn load_failed(&mut self, failure: &Failure) -> bool {
+        if let Some(Advice::NamePart(role)) = failure.advice
+            && self.complete(role)
+        {
+            return false;
+        }
+        let why = &failure.why;
         let failed = self.recipe.draft.model.clone();
         self.model.failed(&failed, why);
         match (&self.model.profile, &self.model.ready) {
@@ -142,5 +159,6 @@ impl Session {
             _ => self.model.state = ModelState::Failed(Some(why.clone())),
         }
         self.give_up_recovering(&failed);
+        true
     }
 }

@@ -150,7 +150,7 @@ impl Session {
             FileContent::Latent { latent, space } => self.open_latent(id, latent, space),
             FileContent::Model(model) => {
                 self.forget(id);
-                self.load_model(model);
+                self.open_model(model);
             }
             FileContent::Unreadable(why) => {
                 self.forget(id);
@@ -255,7 +255,7 @@ impl Session {
     pub(super) fn answer_model(&mut self, model: ModelSource) {
         if let Some(Question::OtherModel { document, latent, space, .. }) = self.opening.question.take() {
             self.opening.awaited = Some((document, latent, space));
-            self.load_model(model);
+            self.open_model(model);
         }
     }
 

@@ -155,6 +155,12 @@ impl Recipe {
         }
     }
 
+    /// Gives another source of the same model the settings of the draft.
+    pub(super) fn share_settings(&mut self, model: &ModelSource) {
+        self.remembered.retain(|(known, _)| known != model);
+        self.remembered.push((model.clone(), ModelSettings::of(&self.draft)));
+    }
+
     /// Adapts the draft to a loaded model: applies its remembered settings or its defaults. Prompts, seed and source
     /// picture are kept.
     pub(super) fn adapt_to(&mut self, profile: &ModelProfile) {

@@ -13,6 +13,7 @@ pub use checkpoint::{Checkpoint, latent_channels};
 pub use model_files::ModelFiles;
 pub use vocabulary::{Vocabulary, builtin_previews, builtin_vocabulary};
 
+use crate::catalog::PartRole;
 use crate::content::Content;
 use crate::reason::{Reason, ReasonKind};
 use crate::weights::{WeightError, WeightsKind};
@@ -38,12 +39,12 @@ pub enum StoreError {
     )]
     Pickled(PathBuf),
     /// No file with a required part was found.
-    #[error("the model has no {what}, and no file for it was named ({option} FILE){beside}: {}", path.display())]
+    #[error("the model has no {what}, and no file for it was named ({} FILE){beside}: {}", role.option(), path.display())]
     MissingPart {
         /// Which part.
         what: String,
-        /// The command-line option for its file.
-        option: &'static str,
+        /// Its role in the model.
+        role: PartRole,
         /// A clause about an unreadable file next to the model's, with its separator; may be empty.
         beside: String,
         /// The model's file.
@@ -116,8 +117,8 @@ impl From<&StoreError> for Reason {
                 new(Kind::NoModelInFolder).with([looked_for as _]).at(folder)
             }
             StoreError::Pickled(path) => new(Kind::Pickled).at(path),
-            StoreError::MissingPart { what, option, path, .. } => {
-                new(Kind::MissingPart).with([what as _, option as _]).at(path)
+            StoreError::MissingPart { what, role, path, .. } => {
+                new(Kind::MissingPart).with([what as _, &role.option() as _]).at(path)
             }
             StoreError::WrongPart { what, path, .. } => new(Kind::WrongPart).with([what as _]).at(path),
             StoreError::NotAWholeModel { kind, path } => new(Kind::NotAWholeModel).because(*kind).at(path),

@@ -62,7 +62,8 @@ impl fmt::Display for WeightsKind {
         f.write_str(match self {
             Self::StableDiffusion => "a Stable Diffusion model",
             Self::Refiner => {
-                "the refiner of Stable Diffusion XL, which only goes over another model's latents; open the base model"
+                "the refiner of Stable Diffusion XL, which goes over another model's latents and draws none from a prompt; \
+                 it is not supported: open the base model"
             }
             Self::Unet => "a UNet without text encoders and VAE",
             Self::Flux => "a FLUX.1 model",

@@ -9,9 +9,11 @@ mod error;
 mod file;
 mod gguf;
 mod kind;
+mod non_finite;
 mod safetensors;
 mod source;
 mod stored;
+mod vae_models;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,9 +26,11 @@ pub use error::WeightError;
 pub use file::WeightFile;
 pub use gguf::{GgufFile, GgufMetadata, GgufNumber, GgufNumbers, GgufTexts, GgufValue};
 pub use kind::WeightsKind;
+pub use non_finite::holds_non_finite;
 pub use safetensors::{SafetensorsFiles, header_fault};
 pub use source::{TensorInfo, TensorMap, TensorSource, hash, parameters, stored_bytes, sum};
 pub use stored::{StoredTensor, WeightView};
+pub use vae_models::models_of_vae;
 
 /// Opens a file of weights of any format that is known by its content; only its header is read.
 ///

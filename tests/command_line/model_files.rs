@@ -1,6 +1,11 @@
 //! Models from single files and from files for each part.
 
+use std::path::Path;
+
+use safelight::weights::{StoredTensor, WeightDtype, open_weights};
+
 use crate::common::fixtures::fixture;
+use crate::common::model_folders::copied_model;
 use crate::common::program::{safelight, text};
 
 /// The arguments of a small picture.
@@ -93,6 +98,97 @@ fn inspect_says_what_a_file_of_weights_holds_and_lacks() {
     let encoder = inspect("single/t5.gguf");
     assert!(encoder.contains("holds: a T5 text encoder alone") && !encoder.contains("missing"), "{encoder}");
     assert!(inspect("single/qwen3.gguf").contains("holds: a Qwen3 language model alone"));
+    let vae = inspect("flux/vae/diffusion_pytorch_model.safetensors");
+    for part in
+        ["holds: a VAE alone", "FLUX.1, Chroma and Z-Image (scale 0.3611", "Stable Diffusion 3 (scale 1.5305"]
+    {
+        assert!(vae.contains(part), "‘{part}’ in {vae}");
+    }
+}
+
+/// Rewrites a file of f32 weights with a NaN in one tensor.
+fn damage(file: &Path, tensor: &str) {
+    let source = open_weights(file).unwrap();
+    let read: Vec<(&str, StoredTensor)> =
+        source.names().into_iter().map(|name| (name, source.read(name).unwrap())).collect();
+    let mut bytes = Vec::new();
+    let views = read.iter().map(|(name, stored)| {
+        assert_eq!(stored.dtype(), WeightDtype::F32);
+        let mut values = stored.view().bytes.to_vec();
+        if *name == tensor {
+            values[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+        }
+        (name.to_string(), stored.shape().to_vec(), values)
+    });
+    let views: Vec<_> = views.collect();
+    assert!(views.iter().any(|(name, ..)| name == tensor), "{tensor}");
+    let views = views.iter().map(|(name, shape, values)| {
+        let view =
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), values).unwrap();
+        (name.clone(), view)
+    });
+    bytes.extend(safetensors::serialize(views, None).unwrap());
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_named_with_their_part() {
+    for (part, file, tensor, task, advice) in [
+        (
+            "text_encoder",
+            "text_encoder/model.safetensors",
+            "embeddings.position_embedding.weight",
+            "The prompt could not be encoded: the text_encoder gave values that are not numbers: ",
+            "Download the model again",
+        ),
+        (
+            "unet",
+            "unet/diffusion_pytorch_model.safetensors",
+            "conv_in.weight",
+            "Sampling failed: step 1 of 2 gave values that are not numbers (the network's prediction): ",
+            "Download the model again",
+        ),
+        (
+            "vae",
+            "vae/diffusion_pytorch_model.safetensors",
+            "decoder.conv_in.weight",
+            "The latent could not be decoded: the VAE gave values that are not numbers, in f32 too: ",
+            "can be decoded again",
+        ),
+    ] {
+        let model = copied_model("sdxl");
+        damage(&model.path().join(file), tensor);
+        let output = model.path().join("a.png");
+        let said = refusal(&generate(&["--model", text(model.path())], text(&output)));
+        let why = format!("the weights of the {part} hold values that are not numbers (the tensor ‘");
+        for says in [task, &why, tensor, file, advice] {
+            assert!(said.contains(says), "‘{says}’ in {said}");
+        }
+    }
+}
+
+/// A folder of Stable Diffusion XL's refiner, which has the second text encoder alone.
+#[test]
+fn a_refiner_is_named() {
+    let model = copied_model("sdxl");
+    std::fs::remove_dir_all(model.path().join("text_encoder")).unwrap();
+    let index = model.path().join("model_index.json");
+    let mut entries: serde_json::Value = serde_json::from_slice(&std::fs::read(&index).unwrap()).unwrap();
+    for part in ["text_encoder", "tokenizer"] {
+        entries[part] = serde_json::json!([null, null]);
+    }
+    entries["requires_aesthetics_score"] = true.into();
+    std::fs::write(&index, entries.to_string()).unwrap();
+    let output = model.path().join("a.png");
+    for command in
+        [vec!["inspect", text(model.path())], generate(&["--model", text(model.path())], text(&output))]
+    {
+        let said = refusal(&command);
+        assert!(
+            said.contains("this is the refiner of Stable Diffusion XL, which goes over another"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

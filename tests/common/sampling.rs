@@ -1,7 +1,7 @@
 //! Whole sampling runs of a loaded model, without the engine.
 
 use safelight::catalog::{ImageSize, SamplerKind, ScheduleKind};
-use safelight::diffusion::{GuidedDenoiser, Run, Schedule, Start, sample};
+use safelight::diffusion::{GuidedDenoiser, Preconditioning, Run, SampledRun, Schedule, Start, sample};
 use safelight::latent::{Latent, LatentShape};
 use safelight::models::{Conditioning, LatentDiffusionModel, ModelError};
 use safelight::request::{CancelToken, PromptOptions, Seed};
@@ -51,6 +51,17 @@ impl Drawing<'_> {
     /// # Errors
     /// The model's, for a prompt that it cannot encode.
     pub(crate) fn run(&self, model: &mut dyn LatentDiffusionModel) -> Result<Latent, ModelError> {
+        Ok(self.run_in_steps(model)?.latent)
+    }
+
+    /// The final latent and every step.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub(crate) fn run_in_steps(
+        &self,
+        model: &mut dyn LatentDiffusionModel,
+    ) -> Result<SampledRun, ModelError> {
         let config = model.scheduler_config().clone();
         let prediction = model.profile().prediction;
         let cancel = CancelToken::new();
@@ -58,6 +69,7 @@ impl Drawing<'_> {
         let conditioning = Conditioning { options: self.options, ..asked };
         let mut network = model.condition(&conditioning, &cancel)?;
         let mut denoiser = GuidedDenoiser::new(&mut *network, prediction, self.guidance_scale);
+        denoiser.preconditioning = Preconditioning::of(&config);
         let schedule = Schedule::new(&config, self.sampler, ScheduleKind::Model, self.steps).unwrap();
         let run = Run {
             denoiser: &mut denoiser,
@@ -67,6 +79,6 @@ impl Drawing<'_> {
             seed: Seed(self.seed),
             cancel: &cancel,
         };
-        Ok(sample(run, &mut |_| {}).unwrap().latent)
+        Ok(sample(run, &mut |_| {}).unwrap())
     }
 }

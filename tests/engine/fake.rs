@@ -24,6 +24,7 @@ pub(crate) fn profile() -> ModelProfile {
         family: "Stable Diffusion 1",
         format: LatentFormat::STABLE_DIFFUSION,
         prediction: PredictionType::V,
+        prediction_is_open: false,
         size_multiple: 8,
         defaults: ModelDefaults {
             size: ImageSize::new(64, 64),

@@ -45,6 +45,7 @@ impl ModelFamily for Grey {
             family: "Grey",
             format: FORMAT,
             prediction: PredictionType::Epsilon,
+            prediction_is_open: false,
             size_multiple: 1,
             defaults: ModelDefaults {
                 size: ImageSize::new(4, 3),

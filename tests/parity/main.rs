@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod edm;
 mod files;
 mod flow;
 mod qwen3;

@@ -8,7 +8,7 @@ use safelight::catalog::{
     GuidanceKind, ImageSize, ModelProfile, PredictionType, PromptFeatures, SamplerKind,
 };
 use safelight::panels::Language;
-use safelight::request::NoiseLevels;
+use safelight::request::{NoiseLevels, SkipLayers};
 use safelight::session::Action;
 
 use super::controls::assert_controls_are_described;
@@ -185,5 +185,55 @@ fn every_option_has_its_place_and_true_guidance_takes_a_negative_prompt() {
         harness.run_ok();
         harness.snapshot(name);
         all.extend(harness.take_snapshot_results());
+    }
+}
+
+/// As Stable Diffusion 3.5 in a file that does not say what the network predicts.
+fn with_skipped_layers(profile: &mut ModelProfile) {
+    profile.prediction_is_open = true;
+    profile.prompt_features = PromptFeatures { skip_layers: 24, ..PromptFeatures::default() };
+}
+
+#[test]
+fn layers_are_skipped_and_a_prediction_is_chosen_where_the_model_has_the_choice() {
+    let mut all = egui_kittest::SnapshotResults::new();
+    for (name, language) in [("skip_layers", Language::English), ("skip_layers_korean", Language::Korean)] {
+        let mut harness =
+            harness_of(egui::vec2(1280.0, 1100.0), 1.0, |settings| settings.language = language);
+        let text = safelight::panels::Text::of(language);
+        for heading in [text.more, text.advanced] {
+            harness.get_by_label(heading).click_accesskit();
+            harness.run_ok();
+        }
+        let has =
+            |harness: &Harness<'_, Window>, role, name| harness.query_by_role_and_label(role, name).is_some();
+        for hidden in [(Role::TextInput, text.skip_layers), (Role::ComboBox, text.prediction)] {
+            assert!(!has(&harness, hidden.0, hidden.1), "{}", hidden.1);
+        }
+        tell_loaded(&mut harness, with_skipped_layers);
+        harness.run_ok();
+        assert!(has(&harness, Role::ComboBox, text.prediction));
+        assert!(!has_option(&harness, text.skip_scale), "no layer is skipped");
+        type_into(&mut harness, Role::TextInput, text.skip_layers, "7, 8, 9");
+        let skip = |harness: &Harness<'_, Window>| harness.state().session.draft().prompt_options.skip_layers;
+        let own = SkipLayers::new(skip(&harness).unwrap().layers);
+        assert_eq!((skip(&harness), own.layers.iter().collect::<Vec<_>>()), (Some(own), vec![7, 8, 9]));
+        type_into(&mut harness, Role::SpinButton, text.skip_scale, "1.5");
+        let until = format!("{}: {}", text.skip_range, text.skip_end);
+        type_into(&mut harness, Role::SpinButton, &until, "0.4");
+        assert_eq!(skip(&harness), Some(SkipLayers { scale: 1.5, end: 0.4, ..own }));
+        assert_controls_are_described(&harness, name);
+        harness.event(egui::Event::PointerGone);
+        harness.run_ok();
+        harness.snapshot(name);
+        all.extend(harness.take_snapshot_results());
+
+        type_into(&mut harness, Role::TextInput, text.skip_layers, "7, 24");
+        assert_eq!(skip(&harness), None, "there are 24 layers");
+        let restored: SkipLayers = "3 x 2 0-0.5".parse().unwrap();
+        harness.state_mut().session.draft_mut().prompt_options.skip_layers = Some(restored);
+        harness.run_ok();
+        assert_eq!(harness.get_by_role_and_label(Role::TextInput, text.skip_layers).value().unwrap(), "3");
+        assert_eq!(skip(&harness), Some(restored));
     }
 }

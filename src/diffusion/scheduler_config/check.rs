@@ -15,6 +15,7 @@ impl SchedulerConfig {
         if !(2..=100_000).contains(&train) {
             return refuse("num_train_timesteps", train.to_string(), "a number from 2 to 100000");
         }
+        self.check_edm()?;
         let is_beta = |beta: f64| beta > 0.0 && beta < 1.0;
         if let Some(betas) = &self.trained_betas {
             if betas.len() != train {

@@ -1,6 +1,9 @@
 //! A model's `scheduler_config.json`.
 
 mod check;
+mod edm;
+
+pub(super) use edm::Edm;
 
 use crate::catalog::{PredictionType, SamplerKind, StepLimits, TimestepSpacing};
 
@@ -76,6 +79,12 @@ pub struct SchedulerConfig {
     pub sigma_min: Option<f64>,
     /// The largest sigma of a spread schedule, in place of the model's own.
     pub sigma_max: Option<f64>,
+    /// EDM: the standard deviation of the clean latents in training.
+    pub sigma_data: f64,
+    /// EDM: `karras` or `exponential` (`None` is `karras`).
+    pub sigma_schedule: Option<String>,
+    /// EDM: ρ of Karras' sigmas.
+    pub rho: f64,
     /// Euler, DPM-Solver++ and UniPC: where a run ends.
     pub final_sigmas_type: FinalSigma,
     /// Whether x̂₀ is clamped (pixel models only; `None` is the scheduler's default).
@@ -175,6 +184,9 @@ impl Default for SchedulerConfig {
             lambda_min_clipped: None,
             sigma_min: None,
             sigma_max: None,
+            sigma_data: 0.5,
+            sigma_schedule: None,
+            rho: 7.0,
             final_sigmas_type: FinalSigma::Zero,
             clip_sample: None,
             clip_sample_range: 1.0,

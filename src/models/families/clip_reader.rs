@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use crate::models::finite::finite;
 use crate::models::prompt::plain_chunk;
 use crate::models::text_tokenizer::check_rows;
 use crate::models::tokenizer::guarded;
@@ -12,6 +13,7 @@ use crate::store::ModelFiles;
 
 /// A CLIP text encoder with its tokenizer.
 pub(super) struct ClipReader {
+    part: &'static str,
     network: ClipText,
     tokenizer: PromptTokenizer,
     length: usize,
@@ -30,7 +32,7 @@ impl ClipReader {
         let network =
             runtime.run(|| ClipText::new(&parameters, config.clone())).map_err(ModelError::in_part(part))?;
         let tokenizer = guarded(files, || PromptTokenizer::open(files, folder))?;
-        Ok(Self { network, tokenizer, length: config.max_position_embeddings, files: files.clone() })
+        Ok(Self { part, network, tokenizer, length: config.max_position_embeddings, files: files.clone() })
     }
 
     /// A prompt's penultimate hidden states and last ones, and its pooled embedding `[1, P]`: the hidden state of the end token (transformers'
@@ -44,6 +46,7 @@ impl ClipReader {
             let pooled = self.network.pooled(&states.last, &[end])?;
             Ok::<_, candle_core::Error>((states, pooled))
         };
-        Ok(runtime.run(read)?)
+        let (states, pooled) = runtime.run(read)?;
+        Ok((states, finite(self.part)(pooled)?))
     }
 }

@@ -143,7 +143,7 @@ pub(super) struct ModelConfigs<C> {
 impl<C: FlowConfigs> ModelConfigs<C> {
     /// Reads and checks all configurations.
     pub(super) fn read(checkpoint: &Checkpoint) -> Result<Self, ModelError> {
-        let vae = read_part(checkpoint, VAE, AutoencoderConfig::check)?;
+        let vae = read_part(checkpoint, VAE, AutoencoderConfig::check_without_statistics)?;
         let networks = C::read(checkpoint, &vae)?;
         let used = |scheduler| C::scheduler_as_used(scheduler, checkpoint.class_name());
         Ok(Self {
@@ -178,6 +178,7 @@ impl<C: FlowConfigs> ModelConfigs<C> {
             name: checkpoint.files().name(),
             family: C::FAMILY,
             format,
+            prediction_is_open: false,
             prediction: scheduler.prediction_type,
             size_multiple,
             defaults: ModelDefaults {

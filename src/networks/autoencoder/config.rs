@@ -46,9 +46,9 @@ pub struct AutoencoderConfig {
     pub down_block_types: Vec<String>,
     /// Block type of each decoder level.
     pub up_block_types: Vec<String>,
-    /// Means of a latent's channels, instead of scale and shift; not supported.
+    /// Means of a latent's channels, subtracted in VAE space before scaling (Playground v2.5).
     pub latents_mean: Option<Vec<f64>>,
-    /// Standard deviations of a latent's channels; not supported.
+    /// Standard deviations of a latent's channels, by which it is divided before scaling.
     pub latents_std: Option<Vec<f64>>,
 }
 
@@ -131,11 +131,7 @@ impl AutoencoderConfig {
                 return refuse(key, kind.clone(), supported);
             }
         }
-        for (key, values) in [("latents_mean", &self.latents_mean), ("latents_std", &self.latents_std)] {
-            if let Some(values) = values {
-                return refuse(key, format!("{values:?}"), "null");
-            }
-        }
+        self.check_statistics()?;
         // Latents are multiplied and divided by it in f32.
         let scale = self.scaling_factor as f32;
         if !(scale.is_normal() && scale.recip().is_normal() && scale > 0.0) {
@@ -146,6 +142,54 @@ impl AutoencoderConfig {
             return refuse("shift_factor", shift.to_string(), "a number");
         }
         Ok(())
+    }
+
+    /// Checks the statistics of a latent's channels: both or none, a usable number for each channel.
+    fn check_statistics(&self) -> Result<(), NetworkError> {
+        let refuse = |key, value: String, supported| Err(NetworkError::Unsupported { key, value, supported });
+        let usable: fn(f64) -> bool = |value| (value as f32).is_finite();
+        let positive: fn(f64) -> bool = |value| value > 0.0 && (value as f32).is_normal();
+        for (key, values, other, is_usable, supported) in [
+            ("latents_mean", &self.latents_mean, &self.latents_std, usable, "a number for each channel"),
+            (
+                "latents_std",
+                &self.latents_std,
+                &self.latents_mean,
+                positive,
+                "a number above 0 for each channel",
+            ),
+        ] {
+            match values {
+                Some(values)
+                    if values.len() != self.latent_channels
+                        || !values.iter().all(|value| is_usable(*value)) =>
+                {
+                    return refuse(key, format!("{values:?}"), supported);
+                }
+                None if other.is_some() => return refuse(key, "null".to_owned(), supported),
+                _ => {}
+            }
+        }
+        if self.latents_mean.is_some() && self.normalises_patches() {
+            return refuse("latents_mean", format!("{:?}", self.latents_mean), "null beside a batch norm");
+        }
+        Ok(())
+    }
+
+    /// [`Self::check`] for a family whose pipeline in diffusers reads no statistics of a latent's channels.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`] with key and value.
+    pub fn check_without_statistics(&self) -> Result<(), NetworkError> {
+        self.check()?;
+        match &self.latents_mean {
+            Some(values) => Err(NetworkError::Unsupported {
+                key: "latents_mean",
+                value: format!("{values:?}"),
+                supported: "null except in Stable Diffusion XL",
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Whether a batch norm of 2×2 patches normalises the latents, in place of a scale and a shift.
@@ -189,6 +233,16 @@ mod tests {
             (r#"{"scaling_factor": 1e-320}"#, "‘scaling_factor’ is 1e-320"),
             (r#"{"scaling_factor": 1e300}"#, "‘scaling_factor’ is 1e300"),
             (r#"{"shift_factor": 1e300}"#, "‘shift_factor’ is"),
+            (r#"{"latents_mean": [0, 0, 0, 0]}"#, "‘latents_std’ is null"),
+            (r#"{"latents_std": [1, 1, 1, 1]}"#, "‘latents_mean’ is null"),
+            (
+                r#"{"latents_mean": [0, 0, 0], "latents_std": [1, 1, 1, 1]}"#,
+                "‘latents_mean’ is [0.0, 0.0, 0.0]",
+            ),
+            (
+                r#"{"latents_mean": [0, 0, 0, 0], "latents_std": [1, 1, 1, 0]}"#,
+                "‘latents_std’ is [1.0, 1.0, 1.0, 0.0]",
+            ),
         ] {
             let error = check(text).unwrap_err();
             assert!(error.starts_with(part), "{error}");
@@ -198,5 +252,10 @@ mod tests {
         {
             assert_eq!(check(text), Ok(()), "{text}");
         }
+        let playground = r#"{"latents_mean": [-1.7, 1.9, -1.4, 2.5], "latents_std": [8.5, 5.9, 6.5, 5.2]}"#;
+        assert_eq!(check(playground), Ok(()));
+        let config: AutoencoderConfig = json::from_slice(playground.as_bytes()).unwrap();
+        let error = config.check_without_statistics().unwrap_err().to_string();
+        assert!(error.starts_with("‘latents_mean’ is"), "{error}");
     }
 }

@@ -1,9 +1,9 @@
 //! Picture ↔ latent: diffusers' `AutoencoderKL` (Rombach et al. 2022) and `AutoencoderKLFlux2`.
 
 mod config;
+mod latent_norm;
 mod layers;
 mod mid_block;
-mod patch_norm;
 mod region;
 #[cfg(test)]
 mod tests;
@@ -16,9 +16,9 @@ use super::error::check_cancelled;
 use super::ops::{Conv2d, Epilogue, GroupNorm, NormSilu, Padding};
 use super::{NetworkError, Parameters};
 use crate::request::CancelToken;
+use latent_norm::LatentNorm;
 use layers::Layer;
 use mid_block::MidBlock;
-use patch_norm::PatchNorm;
 use tiles::Sample;
 
 pub use config::AutoencoderConfig;
@@ -48,8 +48,8 @@ struct Decoder {
 pub struct Autoencoder {
     encoder: Encoder,
     decoder: Decoder,
-    /// The batch norm of FLUX.2's latents.
-    patch_norm: Option<PatchNorm>,
+    /// The norm of FLUX.2's and of Playground's latents.
+    latent_norm: Option<LatentNorm>,
 }
 
 /// The ResNet blocks of one level, appended to `layers`.
@@ -137,8 +137,8 @@ impl Autoencoder {
     /// Builds the network from its weights.
     pub fn new(vb: &Parameters, config: &AutoencoderConfig) -> Result<Self, NetworkError> {
         config.check()?;
-        let patch_norm = config.normalises_patches().then(|| PatchNorm::new(vb, config)).transpose()?;
-        Ok(Self { encoder: Encoder::new(vb, config)?, decoder: Decoder::new(vb, config)?, patch_norm })
+        let latent_norm = LatentNorm::new(vb, config)?;
+        Ok(Self { encoder: Encoder::new(vb, config)?, decoder: Decoder::new(vb, config)?, latent_norm })
     }
 
     /// The posterior's mean and log-variance of a picture `[B, 3, H, W]` in −1..=1, each
@@ -162,7 +162,7 @@ impl Autoencoder {
         }
         let channels = x.dim(1)? / 2;
         let posterior = [x.narrow(1, 0, channels)?, x.narrow(1, channels, channels)?];
-        match &self.patch_norm {
+        match &self.latent_norm {
             Some(norm) => Ok(norm.normalise(posterior)?),
             None => Ok(posterior),
         }
@@ -176,7 +176,7 @@ impl Autoencoder {
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
         let Decoder { post_quant, conv_in, mid_block, layers } = &self.decoder;
-        let mut x = match &self.patch_norm {
+        let mut x = match &self.latent_norm {
             Some(norm) => norm.denormalise(latent)?,
             None => latent.clone(),
         };

@@ -7,8 +7,9 @@ use super::super::StoreError;
 use super::super::names::{FluxShape, Names, flux_names, flux_shape, t5_names};
 use super::Assembled;
 use super::part::{self, Part};
-use super::sources::{PartSources, Role};
+use super::sources::PartSources;
 use super::stable_diffusion::add_tokenizer;
+use crate::catalog::PartRole;
 use crate::latent::LatentFormat;
 use crate::weights::TensorSource;
 
@@ -27,7 +28,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     model.add("transformer", &sources.own, Part { names, config: transformer_config(&shape) });
     // Chroma takes no pooled embedding, so T5 is its only text encoder.
     let t5_index = if let Some(pooled) = shape.pooled {
-        let (source, mut clip) = sources.part(Role::TextEncoder(0), "CLIP-L text encoder", |source| {
+        let (source, mut clip) = sources.part(PartRole::TextEncoder(0), "CLIP-L text encoder", |source| {
             part::clip(source).filter(|part| part.config["hidden_size"] == pooled)
         })?;
         clip.names.remove("text_projection.weight");
@@ -37,15 +38,16 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     } else {
         0
     };
-    let (source, part) = sources.part(Role::TextEncoder(t5_index), "T5 text encoder (t5xxl)", |source| {
-        t5(source).filter(|part| part.config["d_model"] == shape.text)
-    })?;
+    let (source, part) =
+        sources.part(PartRole::TextEncoder(t5_index), "T5 text encoder (t5xxl)", |source| {
+            t5(source).filter(|part| part.config["d_model"] == shape.text)
+        })?;
     let (name, tokenizer) =
         [("text_encoder", "tokenizer/tokenizer.json"), ("text_encoder_2", "tokenizer_2/tokenizer.json")]
             [t5_index];
     model.add(name, &source, part);
     model.add_gguf_tokenizer(tokenizer, &*source);
-    let (source, vae) = sources.part(Role::Vae, "VAE (ae.safetensors)", flux_vae)?;
+    let (source, vae) = sources.part(PartRole::Vae, "VAE (ae.safetensors)", flux_vae)?;
     model.add("vae", &source, vae);
     model.add_json("scheduler/scheduler_config.json", &scheduler_config(&shape));
     model.add_json("model_index.json", &index(&shape));

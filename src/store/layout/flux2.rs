@@ -6,8 +6,9 @@ use super::super::StoreError;
 use super::super::names::{flux2_names, flux2_shape};
 use super::Assembled;
 use super::part::{self, Part};
-use super::sources::{PartSources, Role};
+use super::sources::PartSources;
 use super::z_image::qwen3;
+use crate::catalog::PartRole;
 use crate::weights::TensorSource;
 
 /// The parts of a model, and what their tensors say of their configurations.
@@ -27,7 +28,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         (transformer.config["joint_attention_dim"].clone(), transformer.config["in_channels"].clone());
     model.add("transformer", &sources.own, transformer);
     let what = "Qwen3 text encoder (qwen_3_4b or qwen_3_8b)";
-    let (source, qwen) = sources.part(Role::TextEncoder(0), what, |source| {
+    let (source, qwen) = sources.part(PartRole::TextEncoder(0), what, |source| {
         // The hidden states of three layers are read.
         qwen3(source)
             .filter(|part| part.config["hidden_size"].as_u64().map(|width| 3 * width) == text.as_u64())
@@ -61,7 +62,7 @@ pub(super) fn add_vae(
     sources: &PartSources,
     channels: &Value,
 ) -> Result<(), StoreError> {
-    let (source, vae) = sources.part(Role::Vae, "VAE (flux2-vae.safetensors)", |source| {
+    let (source, vae) = sources.part(PartRole::Vae, "VAE (flux2-vae.safetensors)", |source| {
         part::vae(source, 1.0, 0.0).filter(|Part { config, .. }| {
             let token = config["latent_channels"].as_u64().map(|channels| 4 * channels);
             config["_class_name"] == "AutoencoderKLFlux2" && token == channels.as_u64()

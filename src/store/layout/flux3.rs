@@ -8,8 +8,9 @@ use super::super::names::{flux3_names, flux3_shape};
 use super::Assembled;
 use super::flux2::add_vae;
 use super::part::Part;
-use super::sources::{PartSources, Role};
+use super::sources::PartSources;
 use super::z_image::qwen3;
+use crate::catalog::PartRole;
 use crate::weights::TensorSource;
 
 /// Layers of the text encoder whose hidden states are read.
@@ -28,7 +29,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     let flow_map = transformer.config["flow_map"] == true;
     model.add("transformer", &sources.own, transformer);
     let what = "Qwen3-VL text encoder (qwen3vl_4b)";
-    let (source, mut qwen) = sources.part(Role::TextEncoder(0), what, |source| {
+    let (source, mut qwen) = sources.part(PartRole::TextEncoder(0), what, |source| {
         let width = |part: &Part| part.config["hidden_size"].as_u64().map(|width| TEXT_LAYERS * width);
         qwen3(source).filter(|part| width(part) == text.as_u64())
     })?;

@@ -7,8 +7,9 @@ use super::super::names::{Sd3Shape, sd3_names, sd3_shape};
 use super::Assembled;
 use super::flux::t5;
 use super::part::{self, Part};
-use super::sources::{PartSources, Role};
+use super::sources::PartSources;
 use super::stable_diffusion::add_tokenizer;
+use crate::catalog::PartRole;
 use crate::latent::LatentFormat;
 use crate::weights::TensorSource;
 
@@ -28,13 +29,14 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     // The pooled embedding is the concatenation of both CLIP encoders' (CLIP-L, bigG), so the sizes tell them apart.
     let is_larger =
         |part: &Part| part.config["hidden_size"].as_u64().unwrap_or_default() as usize * 2 > shape.pooled;
-    let (source, clip) = sources.part(Role::TextEncoder(0), "CLIP-L text encoder", |source| {
+    let (source, clip) = sources.part(PartRole::TextEncoder(0), "CLIP-L text encoder", |source| {
         part::clip(source).filter(|part| !is_larger(part))
     })?;
     model.add("text_encoder", &source, clip);
-    let (source, clip) = sources.part(Role::TextEncoder(1), "OpenCLIP text encoder (clip_g)", |source| {
-        part::open_clip(source, 0).filter(is_larger)
-    })?;
+    let (source, clip) =
+        sources.part(PartRole::TextEncoder(1), "OpenCLIP text encoder (clip_g)", |source| {
+            part::open_clip(source, 0).filter(is_larger)
+        })?;
     model.add("text_encoder_2", &source, clip);
     add_tokenizer(&mut model, "tokenizer", false);
     add_tokenizer(&mut model, "tokenizer_2", true);
@@ -47,7 +49,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         "vae": ["diffusers", "AutoencoderKL"],
     });
     // T5 is optional.
-    let third = sources.part(Role::TextEncoder(2), "T5 text encoder", |source| {
+    let third = sources.part(PartRole::TextEncoder(2), "T5 text encoder", |source| {
         t5(source).filter(|part| part.config["d_model"] == shape.text)
     });
     match third {
@@ -60,7 +62,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         Err(error) => return Err(error),
     }
     let LatentFormat { scale, shift, channels, .. } = LatentFormat::SD3;
-    let (source, vae) = sources.part(Role::Vae, "VAE", |source| {
+    let (source, vae) = sources.part(PartRole::Vae, "VAE", |source| {
         part::vae(source, scale, shift).filter(|part| part.config["latent_channels"] == channels)
     })?;
     model.add("vae", &source, vae);

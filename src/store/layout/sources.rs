@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::super::StoreError;
 use super::part::Part;
 use super::wrong_part;
-use crate::catalog::ModelParts;
+use crate::catalog::{ModelParts, PartRole};
 use crate::weights::{TensorSource, WeightsKind, open_weights};
 
 // Folder names of other programs (ComfyUI, AUTOMATIC1111), which keep denoisers and other parts in sibling folders.
@@ -18,32 +18,11 @@ const PART_FOLDERS: [&str; 6] = ["text_encoders", "text_encoder", "clip", "vae",
 /// Number of directory entries that are searched at most.
 const MAX_ENTRIES: usize = 500;
 
-/// The role of a part.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// A text encoder, by its index.
-    TextEncoder(usize),
-    /// The autoencoder.
-    Vae,
-}
-
-impl Role {
-    /// Its name in messages.
-    fn name(self) -> &'static str {
-        match self {
-            Self::TextEncoder(_) => "text encoder",
-            Self::Vae => "VAE",
-        }
-    }
-
-    /// The command-line option for its file.
-    fn option(self) -> &'static str {
-        match self {
-            Self::TextEncoder(0) => "--text-encoder",
-            Self::TextEncoder(1) => "--text-encoder-2",
-            Self::TextEncoder(_) => "--text-encoder-3",
-            Self::Vae => "--vae",
-        }
+/// What a part is called in messages.
+fn role_name(role: PartRole) -> &'static str {
+    match role {
+        PartRole::TextEncoder(_) => "text encoder",
+        PartRole::Vae => "VAE",
     }
 }
 
@@ -102,38 +81,38 @@ impl PartSources {
     /// for it contains something else.
     pub(super) fn part(
         &self,
-        role: Role,
+        role: PartRole,
         what: &str,
         find: impl Fn(&dyn TensorSource) -> Option<Part>,
     ) -> Result<(Arc<dyn TensorSource>, Part), StoreError> {
         let found = |(_, source): &Opened| Some((source.clone(), find(&**source)?));
         let given: Vec<&Opened> = match role {
-            Role::TextEncoder(_) => self.text_encoders.iter().flatten().collect(),
-            Role::Vae => self.vae.iter().collect(),
+            PartRole::TextEncoder(_) => self.text_encoders.iter().flatten().collect(),
+            PartRole::Vae => self.vae.iter().collect(),
         };
         for opened in given {
             if let Some(part) = found(opened) {
-                self.used.borrow_mut().insert((role.name(), opened.0.clone()));
+                self.used.borrow_mut().insert((role_name(role), opened.0.clone()));
                 return Ok(part);
             }
         }
         let own = (self.origin.clone(), self.own.clone());
-        if let Some(part) = found(&own).filter(|_| role != Role::Vae || self.vae.is_none()) {
+        if let Some(part) = found(&own).filter(|_| role != PartRole::Vae || self.vae.is_none()) {
             return Ok(part);
         }
         // Text encoders may be given in any order, so a file counts as wrong only if no text encoder was found in it.
         let given_for_it = match role {
-            Role::TextEncoder(index) => self.text_encoders.get(index).and_then(Option::as_ref),
-            Role::Vae => self.vae.as_ref(),
+            PartRole::TextEncoder(index) => self.text_encoders.get(index).and_then(Option::as_ref),
+            PartRole::Vae => self.vae.as_ref(),
         };
-        let is_unused = |(path, _): &&Opened| !self.used.borrow().contains(&(role.name(), path.clone()));
+        let is_unused = |(path, _): &&Opened| !self.used.borrow().contains(&(role_name(role), path.clone()));
         if let Some((path, _)) = given_for_it.filter(is_unused) {
             return Err(wrong_part(what, path));
         }
         let beside = self.beside.get_or_init(|| open_siblings(&self.origin));
         beside.opened.iter().find_map(found).ok_or_else(|| StoreError::MissingPart {
             what: what.to_owned(),
-            option: role.option(),
+            role,
             beside: beside.unreadable.as_ref().map_or_else(String::new, |path| {
                 format!("; the file ‘{}’ beside it is damaged or cannot be read", path.display())
             }),
@@ -147,8 +126,8 @@ impl PartSources {
     /// [`StoreError::WrongPart`] for the first unused file.
     pub(super) fn check_all_used(&self) -> Result<(), StoreError> {
         let encoders =
-            self.text_encoders.iter().flatten().map(|opened| (Role::TextEncoder(0).name(), opened));
-        let mut given = encoders.chain(self.vae.iter().map(|opened| (Role::Vae.name(), opened)));
+            self.text_encoders.iter().flatten().map(|opened| (role_name(PartRole::TextEncoder(0)), opened));
+        let mut given = encoders.chain(self.vae.iter().map(|opened| (role_name(PartRole::Vae), opened)));
         match given.find(|(what, (path, _))| !self.used.borrow().contains(&(*what, path.clone()))) {
             Some((what, (path, _))) => Err(wrong_part(what, path)),
             None => Ok(()),

@@ -6,7 +6,8 @@ use super::super::StoreError;
 use super::super::names::{UnetShape, unet_names, unet_shape};
 use super::Assembled;
 use super::part::{self, Part};
-use super::sources::{PartSources, Role};
+use super::sources::PartSources;
+use crate::catalog::PartRole;
 use crate::latent::LatentFormat;
 use crate::weights::{TensorSource, WeightDtype};
 
@@ -54,14 +55,23 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     let mut model = Assembled::new(path.clone());
     let names = unet_names(&*sources.own, shape.layers);
     model.add("unet", &sources.own, Part { names, config: unet_config(&shape, design) });
-    let format = if design == Design::Xl { LatentFormat::SDXL } else { LatentFormat::STABLE_DIFFUSION };
-    let (source, vae) = sources.part(Role::Vae, "VAE", |source| {
+    let statistics = latent_statistics(&*sources.own).filter(|_| design == Design::Xl);
+    let format = match design {
+        Design::Xl if statistics.is_some() => LatentFormat::PLAYGROUND,
+        Design::Xl => LatentFormat::SDXL,
+        Design::Sd1 | Design::Sd2 => LatentFormat::STABLE_DIFFUSION,
+    };
+    let (source, mut vae) = sources.part(PartRole::Vae, "VAE", |source| {
         part::vae(source, format.scale, format.shift)
             .filter(|part| part.config["latent_channels"] == format.channels)
     })?;
+    if let Some([means, deviations]) = statistics {
+        vae.config["latents_mean"] = means.into();
+        vae.config["latents_std"] = deviations.into();
+    }
     model.add("vae", &source, vae);
     let takes = |part: &Part| design == Design::Xl || part.config["hidden_size"] == shape.context;
-    let (source, mut first) = sources.part(Role::TextEncoder(0), "CLIP text encoder", |source| {
+    let (source, mut first) = sources.part(PartRole::TextEncoder(0), "CLIP text encoder", |source| {
         // Stable Diffusion 2 uses the hidden states before the last layer, followed by the final norm, so that layer is
         // dropped.
         let part = if design == Design::Sd2 { part::open_clip(source, 1) } else { part::clip(source) };
@@ -72,7 +82,7 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     add_tokenizer(&mut model, "tokenizer", design == Design::Sd2);
     if design == Design::Xl {
         let (source, second) = sources
-            .part(Role::TextEncoder(1), "OpenCLIP text encoder", |source| part::open_clip(source, 0))?;
+            .part(PartRole::TextEncoder(1), "OpenCLIP text encoder", |source| part::open_clip(source, 0))?;
         model.add("text_encoder_2", &source, second);
         add_tokenizer(&mut model, "tokenizer_2", true);
     }
@@ -146,9 +156,31 @@ fn unet_config(shape: &UnetShape, design: Design) -> Value {
     config
 }
 
+/// Tensors that mark a model of EDM that predicts v, such as CosXL, and hold its largest and its smallest sigma.
+const EDM_SIGMAS: [&str; 2] = ["edm_vpred.sigma_max", "edm_vpred.sigma_min"];
+
+/// The means and deviations of the latent's channels in a file of Playground v2.5.
+fn latent_statistics(source: &dyn TensorSource) -> Option<[Vec<f64>; 2]> {
+    Some([numbers(source, "edm_mean")?, numbers(source, "edm_std")?])
+}
+
 /// The scheduler configuration of the released models, adjusted by markers in the file.
 fn scheduler_config(source: &dyn TensorSource, design: Design) -> Value {
     let marked = |name: &str| source.info(name).is_some();
+    if design == Design::Xl && latent_statistics(source).is_some() {
+        return json!({ "_class_name": "EDMDPMSolverMultistepScheduler", "prediction_type": "epsilon" });
+    }
+    if design == Design::Xl && marked(EDM_SIGMAS[0]) {
+        let [sigma_max, sigma_min] = EDM_SIGMAS.map(|name| numbers(source, name)?.first().copied());
+        return json!({
+            "_class_name": "EDMEulerScheduler",
+            "prediction_type": "v_prediction",
+            "sigma_schedule": "exponential",
+            "sigma_data": 1.0,
+            "sigma_max": sigma_max,
+            "sigma_min": sigma_min,
+        });
+    }
     let is_v = marked("v_pred") || (design == Design::Sd2 && predicts_v(source));
     let mut config = json!({
         "_class_name": match design {
@@ -160,12 +192,15 @@ fn scheduler_config(source: &dyn TensorSource, design: Design) -> Value {
         "beta_start": 0.00085,
         "beta_end": 0.012,
         "beta_schedule": "scaled_linear",
-        "prediction_type": if is_v { "v_prediction" } else { "epsilon" },
         "steps_offset": 1,
         "clip_sample": false,
         "set_alpha_to_one": false,
         "timestep_spacing": "leading",
     });
+    if is_v {
+        // Without a marker it is the noise, diffusers' default, and a person may know better.
+        config["prediction_type"] = "v_prediction".into();
+    }
     if marked("ztsnr") {
         config["rescale_betas_zero_snr"] = true.into();
         config["timestep_spacing"] = "trailing".into();
@@ -177,21 +212,27 @@ fn scheduler_config(source: &dyn TensorSource, design: Design) -> Value {
 /// the standard deviation of one norm's bias distinguishes them: above 0.09 for v.
 fn predicts_v(source: &dyn TensorSource) -> bool {
     const BIAS: &str = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias";
-    let Ok(bias) = source.read(BIAS) else { return false };
-    let view = bias.view();
-    let values: Vec<f64> = match view.dtype {
-        WeightDtype::F32 => {
-            bytemuck::cast_slice::<u8, f32>(view.bytes).iter().map(|v| f64::from(*v)).collect()
-        }
-        WeightDtype::F16 => {
-            let bits = bytemuck::cast_slice::<u8, u16>(view.bytes).iter();
-            bits.map(|bits| half::f16::from_bits(*bits).to_f64()).collect()
-        }
-        _ => return false,
-    };
+    let Some(values) = numbers(source, BIAS) else { return false };
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
     variance.sqrt() > 0.09
+}
+
+/// The values of a small tensor in f32 or f16; `None` if there is none, or none in these formats.
+fn numbers(source: &dyn TensorSource, name: &str) -> Option<Vec<f64>> {
+    source.info(name)?;
+    let tensor = source.read(name).ok()?;
+    let view = tensor.view();
+    match view.dtype {
+        WeightDtype::F32 => {
+            Some(bytemuck::cast_slice::<u8, f32>(view.bytes).iter().map(|v| f64::from(*v)).collect())
+        }
+        WeightDtype::F16 => {
+            let bits = bytemuck::cast_slice::<u8, u16>(view.bytes).iter();
+            Some(bits.map(|bits| half::f16::from_bits(*bits).to_f64()).collect())
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -201,10 +242,28 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::weights::{StoredTensor, TensorInfo, WeightError};
+    use crate::weights::{StoredTensor, TensorInfo, TensorMap, WeightError};
 
     /// Tensors with names and shapes but without values.
     struct Shapes(BTreeMap<String, Vec<usize>>);
+
+    /// The same with some small tensors that have values.
+    struct Marked(Arc<dyn TensorSource>, TensorMap);
+
+    impl TensorSource for Marked {
+        fn names(&self) -> Vec<&str> {
+            self.0.names().into_iter().chain(self.1.names()).collect()
+        }
+        fn info(&self, name: &str) -> Option<TensorInfo> {
+            self.1.info(name).or_else(|| self.0.info(name))
+        }
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path(name)
+        }
+        fn read(&self, name: &str) -> Result<StoredTensor, WeightError> {
+            self.1.read(name)
+        }
+    }
 
     impl TensorSource for Shapes {
         fn names(&self) -> Vec<&str> {
@@ -230,7 +289,10 @@ mod tests {
 
     /// A value of a configuration derived from a released model's file.
     fn config(name: &str, file: &str, key: &str) -> Value {
-        let source = released(name);
+        config_of(released(name), file, key)
+    }
+
+    fn config_of(source: Arc<dyn TensorSource>, file: &str, key: &str) -> Value {
         let sources = PartSources::of_one(source);
         let model = assemble(&sources).unwrap();
         let config: Value =
@@ -304,6 +366,37 @@ mod tests {
             ("sdxl", "scheduler/scheduler_config.json", "_class_name", json!("EulerDiscreteScheduler")),
         ] {
             assert_eq!(config(name, file, key), wanted, "{name} {file} {key}");
+        }
+    }
+
+    #[test]
+    fn edm_s_models_are_told_by_the_tensors_that_mark_them() {
+        let marked = |tensors: &[(&str, &[f32])]| -> Arc<dyn TensorSource> {
+            let mut marks = TensorMap::default();
+            for (name, values) in tensors {
+                marks.insert(*name, StoredTensor::from_f32(&[values.len()], values));
+            }
+            Arc::new(Marked(released("sdxl"), marks))
+        };
+        let [vae, scheduler] = ["vae/config.json", "scheduler/scheduler_config.json"];
+        let playground =
+            marked(&[("edm_mean", &[-1.5, 2.0, -1.0, 2.5]), ("edm_std", &[8.5, 6.0, 6.5, 5.25])]);
+        let cosxl = marked(&[("edm_vpred.sigma_max", &[120.0]), ("edm_vpred.sigma_min", &[0.25])]);
+        for (source, file, key, wanted) in [
+            (&playground, vae, "latents_mean", json!([-1.5, 2.0, -1.0, 2.5])),
+            (&playground, vae, "latents_std", json!([8.5, 6.0, 6.5, 5.25])),
+            (&playground, vae, "scaling_factor", json!(0.5)),
+            (&playground, scheduler, "_class_name", json!("EDMDPMSolverMultistepScheduler")),
+            (&playground, scheduler, "prediction_type", json!("epsilon")),
+            (&cosxl, vae, "scaling_factor", json!(0.13025)),
+            (&cosxl, vae, "latents_mean", Value::Null),
+            (&cosxl, scheduler, "_class_name", json!("EDMEulerScheduler")),
+            (&cosxl, scheduler, "prediction_type", json!("v_prediction")),
+            (&cosxl, scheduler, "sigma_schedule", json!("exponential")),
+            (&cosxl, scheduler, "sigma_max", json!(120.0)),
+            (&cosxl, scheduler, "sigma_min", json!(0.25)),
+        ] {
+            assert_eq!(config_of(source.clone(), file, key), wanted, "{file} {key}");
         }
     }
 

@@ -7,7 +7,8 @@ use super::super::names::{Names, count, qwen3_names, z_image_names, z_image_pref
 use super::Assembled;
 use super::flux::flux_vae;
 use super::part::Part;
-use super::sources::{PartSources, Role};
+use super::sources::PartSources;
+use crate::catalog::PartRole;
 use crate::weights::TensorSource;
 
 /// Channels of each axis of the rotary position embedding, for a head of 128: time, rows, columns.
@@ -22,12 +23,13 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     })?;
     let text = transformer.config["cap_feat_dim"].clone();
     model.add("transformer", &sources.own, transformer);
-    let (source, qwen) = sources.part(Role::TextEncoder(0), "Qwen3 text encoder (qwen_3_4b)", |source| {
-        qwen3(source).filter(|part| part.config["hidden_size"] == text)
-    })?;
+    let (source, qwen) =
+        sources.part(PartRole::TextEncoder(0), "Qwen3 text encoder (qwen_3_4b)", |source| {
+            qwen3(source).filter(|part| part.config["hidden_size"] == text)
+        })?;
     model.add("text_encoder", &source, qwen);
     model.add_gguf_tokenizer("tokenizer/tokenizer.json", &*source);
-    let (source, vae) = sources.part(Role::Vae, "VAE (ae.safetensors)", flux_vae)?;
+    let (source, vae) = sources.part(PartRole::Vae, "VAE (ae.safetensors)", flux_vae)?;
     model.add("vae", &source, vae);
     model.add_json(
         "scheduler/scheduler_config.json",

@@ -8,6 +8,7 @@ use self::profile::{Configs, MAX_TOKENS, TEXT, TOKENIZER};
 use super::flow_family::FlowFamily;
 use super::t5_reader::T5Reader;
 use super::token_denoiser::{At, TokenDenoiser};
+use crate::models::finite::finite;
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::chroma::{ChromaContext, ChromaTransformer};
@@ -58,7 +59,10 @@ impl FlowFamily for Chroma {
         cancel: &CancelToken,
     ) -> Result<Tensor, ModelError> {
         let (ids, masked) = self.0.ids_with_one_pad(prompt, t5.rows(), max_tokens)?;
-        runtime.run(|| t5.forward(&ids, masked, cancel)).map_err(ModelError::in_part(Self::ENCODER))
+        runtime
+            .run(|| t5.forward(&ids, masked, cancel))
+            .map_err(ModelError::in_part(Self::ENCODER))
+            .and_then(finite(Self::ENCODER))
     }
 
     fn context(

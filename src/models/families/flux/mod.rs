@@ -9,6 +9,7 @@ use self::profile::{Configs, TEXT_PARTS};
 use self::text::{Embedded, TextEncoders};
 use super::flow_family::FlowFamily;
 use super::token_denoiser::{At, TokenDenoiser};
+use crate::models::finite::finite;
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::flux::{FluxContext, FluxTransformer};
@@ -58,8 +59,10 @@ impl FlowFamily for Flux {
     ) -> Result<Embedded, ModelError> {
         let (_, pooled) = self.0.clip.read(prompt, runtime)?;
         let ids = self.0.t5.ids(prompt, t5.rows(), max_tokens)?;
-        let states =
-            runtime.run(|| t5.forward(&ids, 0, cancel)).map_err(ModelError::in_part(Self::ENCODER))?;
+        let states = runtime
+            .run(|| t5.forward(&ids, 0, cancel))
+            .map_err(ModelError::in_part(Self::ENCODER))
+            .and_then(finite(Self::ENCODER))?;
         Ok(Embedded { states, pooled })
     }
 

@@ -8,6 +8,7 @@ use self::profile::{Configs, TEXT, TEXT_LAYERS, TOKENIZER, TOKENS};
 use super::flow_family::FlowFamily;
 use super::qwen3_reader::{DOES_NOT_THINK, Qwen3Reader};
 use super::token_denoiser::{At, TokenDenoiser};
+use crate::models::finite::finite;
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::flux2::{Flux2Context, Flux2Transformer};
@@ -61,7 +62,7 @@ impl FlowFamily for Flux2 {
         let (ids, count) = self.0.padded_ids(prompt, encoder.rows(), max_tokens)?;
         let states =
             runtime.run(|| encoder.forward(&ids, Padding { count, position: None }, &TEXT_LAYERS, cancel));
-        states.map_err(ModelError::in_part(Self::ENCODER))
+        states.map_err(ModelError::in_part(Self::ENCODER)).and_then(finite(Self::ENCODER))
     }
 
     fn context(

@@ -8,6 +8,7 @@ use self::profile::{Configs, MAX_TOKENS, TEXT, TEXT_LAYERS, TOKENIZER, WINDOW};
 use super::flow_family::FlowFamily;
 use super::qwen3_reader::{MAY_THINK, Qwen3Reader};
 use super::token_denoiser::{At, TokenDenoiser};
+use crate::models::finite::finite;
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::flux3::{Flux3Context, Flux3Positions, Flux3Transformer};
@@ -67,7 +68,8 @@ impl FlowFamily for Flux3 {
         ids.extend(std::iter::repeat_n(pad, padding.count));
         let states = runtime
             .run(|| encoder.forward(&ids, padding, &TEXT_LAYERS, cancel))
-            .map_err(ModelError::in_part(Self::ENCODER))?;
+            .map_err(ModelError::in_part(Self::ENCODER))
+            .and_then(finite(Self::ENCODER))?;
         if count < 2 {
             return Ok(states);
         }

@@ -2,6 +2,7 @@
 
 use crate::models::ModelError;
 use crate::store::{Checkpoint, StoreError};
+use crate::weights::WeightsKind;
 
 /// Pipeline classes of diffusers that use Stable Diffusion's own networks and differ only in pre- and post-processing.
 /// [`TASKS`] in a class name are ignored.
@@ -76,17 +77,13 @@ pub(super) fn matches(checkpoint: &Checkpoint) -> bool {
 /// Refuses models with Stable Diffusion's networks that cannot generate a picture on their own.
 ///
 /// # Errors
-/// [`StoreError::UnsupportedFamily`] for Stable Diffusion XL's refiner.
+/// [`StoreError::NotAWholeModel`] for Stable Diffusion XL's refiner.
 pub(super) fn check(checkpoint: &Checkpoint) -> Result<(), ModelError> {
     let is_refiner = checkpoint.part_class("text_encoder").is_none()
         && checkpoint.part_class("text_encoder_2").is_some()
         && !checkpoint.files().contains("text_encoder/config.json");
     if is_refiner {
-        let class = checkpoint.class_name().to_owned();
-        let why = "this is the refiner of Stable Diffusion XL, which only goes over another model's latents; open the \
-                   base model"
-            .to_owned();
-        return Err(StoreError::UnsupportedFamily { class, why, path: checkpoint.index_path() }.into());
+        return Err(StoreError::NotAWholeModel { kind: WeightsKind::Refiner, path: checkpoint.index_path() }.into());
     }
     Ok(())
 }

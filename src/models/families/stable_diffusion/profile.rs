@@ -4,7 +4,8 @@ use candle_core::DType;
 
 use super::pipelines;
 use crate::catalog::{
-    GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, PromptFeatures, TimestepSpacing,
+    GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, PromptFeatures,
+    TimestepSpacing,
 };
 use crate::content::json::Json;
 use crate::diffusion::SchedulerConfig;
@@ -39,6 +40,8 @@ pub(super) struct Configs {
     pub(super) unet: UNetConfig,
     pub(super) vae: AutoencoderConfig,
     pub(super) scheduler: SchedulerConfig,
+    /// Whether the scheduler's file does not say what the UNet predicts.
+    pub(super) prediction_is_open: bool,
     /// Whether the embeddings of an empty negative prompt are replaced by zeros.
     pub(super) zeros_for_empty: bool,
 }
@@ -58,6 +61,8 @@ impl Configs {
         }
         if let Some(prediction) = checkpoint.source().prediction() {
             scheduler.prediction_type = prediction;
+            // A flow has the noise of one.
+            scheduler.use_flow_sigmas |= prediction == PredictionType::Flow;
         }
         let mut unet: UNetConfig = files.json(UNET_FILE)?;
         // The only key whose null is not its default: the network has no mid block.
@@ -77,13 +82,16 @@ impl Configs {
             text,
             unet,
             vae: files.json("vae/config.json")?,
+            prediction_is_open: files.document(SCHEDULER_FILE)?.get("prediction_type").is_none(),
             scheduler: scheduler.in_pipeline(checkpoint.class_name()),
         };
         for (config, (part, _)) in configs.text.iter().zip(ENCODERS) {
             config.check().map_err(ModelError::in_part(part))?;
         }
         configs.unet.check().map_err(ModelError::in_part("unet"))?;
-        configs.vae.check().map_err(ModelError::in_part("vae"))?;
+        let vae = &configs.vae;
+        let checked = if configs.scheduler.is_xl { vae.check() } else { vae.check_without_statistics() };
+        checked.map_err(ModelError::in_part("vae"))?;
         configs
             .scheduler
             .check()
@@ -255,6 +263,7 @@ pub(super) fn profile_of(checkpoint: &Checkpoint, configs: &Configs, parameters:
         },
         format,
         prediction: scheduler.prediction_type,
+        prediction_is_open: configs.prediction_is_open,
         size_multiple: downscale,
         defaults: ModelDefaults {
             size: default_size(unet, downscale),
@@ -291,6 +300,7 @@ mod tests {
             unet: UNetConfig::default(),
             vae: AutoencoderConfig::default(),
             scheduler,
+            prediction_is_open: false,
             zeros_for_empty: false,
         }
     }

@@ -9,6 +9,7 @@ use candle_core::{D, Tensor};
 use super::profile::{Configs, ENCODERS};
 use crate::models::added_tokens::AddedTokens;
 use crate::models::embeddings::{self, LearnedWord};
+use crate::models::finite::finite;
 use crate::models::prompt::{Chunk, chunks, empty_chunk, prompt_length, weighted};
 use crate::models::tokenizer::guarded;
 use crate::models::{ModelError, PromptTokenizer};
@@ -114,7 +115,7 @@ impl TextEncoders {
             }
             let is_last = index + 1 == self.encoders.len();
             let (context, of_prompts) = runtime.run(|| encoder.embed(&prompts, skipped, is_single))?;
-            states.push(context);
+            states.push(finite(ENCODERS[index].0)(context)?);
             pooled = Some(of_prompts).filter(|_| is_last && index > 0);
         }
         let mut context = Tensor::cat(&states, D::Minus1)?;

@@ -9,6 +9,7 @@ use super::super::clip_reader::ClipReader;
 use super::super::t5_reader::T5Reader;
 use super::profile::{CLIP_PARTS, Configs, T5, T5_LENGTH, TOKENIZERS};
 use crate::models::ModelError;
+use crate::models::finite::finite;
 use crate::networks::Runtime;
 use crate::networks::t5::T5Encoder;
 use crate::request::CancelToken;
@@ -59,7 +60,10 @@ impl TextEncoders {
         let t5_states = match (&self.t5, t5) {
             (Some(reader), Some(t5)) => {
                 let ids = reader.ids(prompt, t5.rows(), max_tokens)?;
-                runtime.run(|| t5.forward(&ids, 0, cancel)).map_err(ModelError::in_part(T5))?
+                runtime
+                    .run(|| t5.forward(&ids, 0, cancel))
+                    .map_err(ModelError::in_part(T5))
+                    .and_then(finite(T5))?
             }
             _ => Tensor::zeros(
                 (1, max_tokens.unwrap_or(T5_LENGTH), self.width),

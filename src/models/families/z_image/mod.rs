@@ -8,6 +8,7 @@ use self::profile::{Configs, MAX_TOKENS, TEXT, TOKENIZER};
 use super::flow_family::FlowFamily;
 use super::qwen3_reader::{MAY_THINK, Qwen3Reader};
 use super::token_denoiser::{At, TokenDenoiser};
+use crate::models::finite::finite;
 use crate::models::{Conditioning, ModelError};
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::z_image::{ZImageContext, ZImagePositions, ZImageTransformer};
@@ -64,6 +65,7 @@ impl FlowFamily for ZImage {
         runtime
             .run(|| encoder.forward(&ids, Padding::default(), &[self.layer], cancel))
             .map_err(ModelError::in_part(Self::ENCODER))
+            .and_then(finite(Self::ENCODER))
     }
 
     fn context(

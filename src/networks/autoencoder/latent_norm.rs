@@ -1,27 +1,44 @@
-//! The batch norm of FLUX.2's latents over 2×2 patches: each channel has a mean and a variance for each of the four
-//! positions in a patch.
+//! Means and deviations by which latents are normalised beside a scale: of each channel (Playground v2.5), or, in the
+//! batch norm of FLUX.2's latents over 2×2 patches, of each of the four positions in a patch.
 //!
-//! Source: diffusers' `AutoencoderKLFlux2` and `Flux2KleinPipeline`, where a patch's 4·C values are channels.
+//! Source: diffusers' `StableDiffusionXLPipeline`; `AutoencoderKLFlux2` and `Flux2KleinPipeline`, where a patch's 4·C
+//! values are channels.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use super::AutoencoderConfig;
 use crate::networks::Parameters;
 
-/// Running statistics, `[1, C, 2, 2]` each.
-pub(super) struct PatchNorm {
+/// Statistics, `[1, C, P, P]` each for patches of P×P.
+pub(super) struct LatentNorm {
     mean: Tensor,
     deviation: Tensor,
     /// The logarithm of the variance.
     log_variance: Tensor,
 }
 
-impl PatchNorm {
-    pub(super) fn new(vb: &Parameters, config: &AutoencoderConfig) -> Result<Self> {
+impl LatentNorm {
+    /// The norm of a configuration; `None` if it has none.
+    pub(super) fn new(vb: &Parameters, config: &AutoencoderConfig) -> Result<Option<Self>> {
+        if config.normalises_patches() {
+            return Self::of_patches(vb, config).map(Some);
+        }
+        let (Some(means), Some(deviations)) = (&config.latents_mean, &config.latents_std) else {
+            return Ok(None);
+        };
+        let statistics = |values: &[f64]| {
+            let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+            Tensor::from_vec(values, (1, config.latent_channels, 1, 1), vb.runtime().device())
+        };
+        let deviation = statistics(deviations)?;
+        Ok(Some(Self { mean: statistics(means)?, log_variance: deviation.sqr()?.log()?, deviation }))
+    }
+
+    fn of_patches(vb: &Parameters, config: &AutoencoderConfig) -> Result<Self> {
         let channels = config.latent_channels;
         let statistics = |name: &str| {
             let all = vb.pp("bn").get(4 * channels, name)?;
-            all.to_dtype(candle_core::DType::F32)?.reshape((1, channels, 2, 2))
+            all.to_dtype(DType::F32)?.reshape((1, channels, 2, 2))
         };
         let variance = (statistics("running_var")? + config.batch_norm_eps)?;
         Ok(Self {
@@ -34,7 +51,8 @@ impl PatchNorm {
     /// The statistics tiled over a latent of the size of `like` `[B, C, H, W]`: `[1, C, H, W]`.
     fn tiled(statistics: &Tensor, like: &Tensor) -> Result<Tensor> {
         let (_, _, height, width) = like.dims4()?;
-        let whole = statistics.repeat((1, 1, height.div_ceil(2), width.div_ceil(2)))?;
+        let (_, _, rows, columns) = statistics.dims4()?;
+        let whole = statistics.repeat((1, 1, height.div_ceil(rows), width.div_ceil(columns)))?;
         whole.narrow(2, 0, height)?.narrow(3, 0, width)?.to_dtype(like.dtype())
     }
 
@@ -57,7 +75,7 @@ impl PatchNorm {
 mod tests {
     use std::sync::Arc;
 
-    use candle_core::Device;
+    use candle_core::{DType, Device};
 
     use super::*;
     use crate::networks::Runtime;
@@ -71,8 +89,8 @@ mod tests {
         let parameters = Parameters::new(Arc::new(source), &Runtime::processor(Some(1)));
         let config =
             AutoencoderConfig { latent_channels: 1, batch_norm_eps: 0.0, ..AutoencoderConfig::default() };
-        let norm = PatchNorm::new(&parameters, &config).unwrap();
-        let zeros = Tensor::zeros((1, 1, 3, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let norm = LatentNorm::of_patches(&parameters, &config).unwrap();
+        let zeros = Tensor::zeros((1, 1, 3, 3), DType::F32, &Device::Cpu).unwrap();
         let values = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let [mean, log_variance] = norm.normalise([zeros.clone(), zeros.clone()]).unwrap();
         let [a, b, c, d] = [0.0, -0.5, -2.0 / 3.0, -0.75];
