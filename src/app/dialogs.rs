@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::waker::Waker;
-use crate::session::{Export, ExportKind};
+use crate::session::{Export, ExportKind, FolderFor};
 
 /// What a dialog was opened for.
 #[derive(Clone, Debug)]
@@ -20,8 +20,8 @@ pub(super) enum Purpose {
     OpenSource,
     /// A model's folder.
     OpenModel,
-    /// The folder for autosaved pictures.
-    AutosaveFolder,
+    /// A folder of the settings.
+    Folder(FolderFor),
 }
 
 /// The outcome of a dialog. No paths: it was cancelled or could not be shown.
@@ -84,7 +84,7 @@ fn chosen(dialog: rfd::FileDialog, purpose: &Purpose) -> Vec<PathBuf> {
     let saved = match purpose {
         Purpose::Open => return dialog.pick_files().unwrap_or_default(),
         Purpose::OpenSource => dialog.pick_file(),
-        Purpose::OpenModel | Purpose::SaveAll | Purpose::AutosaveFolder => dialog.pick_folder(),
+        Purpose::OpenModel | Purpose::SaveAll | Purpose::Folder(_) => dialog.pick_folder(),
         Purpose::Export(export) => match export.kind {
             ExportKind::Picture => pictures(dialog).save_file(),
             ExportKind::Latent => dialog.add_filter("Latent", &["latent"]).save_file(),

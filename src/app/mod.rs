@@ -2,6 +2,7 @@
 
 mod autosave;
 mod background;
+mod desktop_services;
 mod dialogs;
 mod display;
 mod dropping;
@@ -14,8 +15,11 @@ mod monitor;
 mod persistence;
 mod questions;
 mod recovery;
+mod saved_engine;
 mod saved_recipe;
 mod saving;
+#[cfg(target_os = "linux")]
+mod session_bus;
 mod settings;
 mod settings_file;
 mod signals;

@@ -6,23 +6,26 @@ use std::time::Duration;
 
 use super::autosave::{ReservedPaths, autosave};
 use super::background::{Background, Finished};
+use super::desktop_services::DesktopServices;
 use super::dialogs::{Answer, Dialogs, Purpose};
 use super::dropping::Dropping;
 use super::files::{self, Opened};
 use super::persistence::{Persistence, StartupState};
 use super::questions::{AtStake, Decision, Questions};
 use super::recovery::{self, Recovery};
+use super::saved_engine::on_own_device;
 use super::saving::{Chooser, Replacing, proposed_name, targets, was_shown, would_replace};
 use super::settings::Settings;
 use super::signals::Termination;
 use super::typing::Typing;
 use super::waker::Waker;
 use crate::catalog::ModelSource;
-use crate::engine::{Engine, EngineSettings, Event};
+use crate::engine::{Engine, Event};
 use crate::formats::compare;
-use crate::panels::{Desk, Language, ThemeChoice, theme};
+use crate::models;
+use crate::panels::{Desk, Language, Surroundings, ThemeChoice, announcement, theme};
 use crate::preview::LatentTextures;
-use crate::session::{Action, DocumentId, Effect, FileContent, Message, Session};
+use crate::session::{Action, DocumentId, Effect, EndedWork, FileContent, FolderFor, Message, Session};
 
 /// The program's window.
 pub struct Window {
@@ -41,6 +44,7 @@ pub struct Window {
     autosaved: ReservedPaths,
     pub(super) typing: Typing,
     pub(super) dropping: Dropping,
+    pub(super) services: DesktopServices,
     /// The current window title.
     pub(super) title: String,
     /// Whether the window's size was already limited to its monitor's.
@@ -78,19 +82,25 @@ impl Window {
     ) -> anyhow::Result<Self> {
         let waker = Waker::new(&context.egui_ctx);
         let wakes = waker.clone();
-        let engine = Engine::start(EngineSettings::default(), move || wakes.wake_after(REPAINT_DELAY))?;
+        let surroundings = surroundings();
+        let engine_settings = on_own_device(settings.engine, &surroundings.devices);
+        let engine = Engine::start(engine_settings, move || wakes.wake_after(REPAINT_DELAY))?;
         let (model, recent_models) = (settings.model.clone(), settings.recent_models.clone());
         let mut session = if settings.model_crashed {
             Session::held_back(model, recent_models)
         } else {
             Session::new(model, recent_models)
         };
+        session.engine_runs_with(engine_settings);
         let mut desk = Desk::new(None, settings.language);
         desk.save_metadata = settings.save_metadata;
         desk.theme = settings.theme;
         (desk.recipe, desk.enlarger) = (settings.recipe_panel, settings.enlarger);
         [desk.recipe_width, desk.enlarger_width] = settings.panel_widths;
         (desk.autosave, desk.pictures_folder) = (settings.autosave.clone(), files::pictures_folder());
+        (desk.use_patch, desk.reduced_motion) = (settings.patch_previews, settings.reduced_motion);
+        (desk.dialog_folder, desk.notify) = (settings.dialog_folder.clone(), settings.notify);
+        desk.surroundings = surroundings;
         if let Some(recipe) = settings.recipe.clone() {
             session.restore_recipe(recipe);
         }
@@ -109,6 +119,7 @@ impl Window {
             autosaved: ReservedPaths::default(),
             typing: Typing::default(),
             dropping: Dropping::default(),
+            services: DesktopServices::default(),
             title: TITLE.to_owned(),
             is_fitted: false,
         };
@@ -125,6 +136,7 @@ impl Window {
         }
         window.desk.focus_prompt = abandoned.is_empty();
         window.questions.abandoned = abandoned;
+        window.services = DesktopServices::started();
         window.termination.watch(window.waker.clone());
         Ok(window)
     }
@@ -134,6 +146,7 @@ impl Window {
         let ctx = &context.egui_ctx;
         self.waker.follow(ctx);
         theme::install(ctx);
+        theme::set_motion(ctx, self.desk.reduced_motion);
         ctx.set_theme(theme_preference(self.settings.theme));
         self.desk.paint_with(context.wgpu_render_state.as_ref().map(LatentTextures::new));
         self.run_effects(ctx);
@@ -161,7 +174,8 @@ impl Window {
                     let (reserved, background) = (&mut self.autosaved, &mut self.background);
                     autosave(document, &self.session, &self.desk, reserved, background);
                 }
-                Effect::AskAutosaveFolder => self.ask(Purpose::AutosaveFolder, ""),
+                Effect::AskFolder(purpose) => self.ask(Purpose::Folder(purpose), ""),
+                Effect::Announce(ended) => self.announce(ctx, &ended),
                 Effect::AskOpenModel => self.ask(Purpose::OpenModel, ""),
                 Effect::Copy(picture) => {
                     ctx.copy_image(egui::ColorImage::from_rgb(
@@ -187,6 +201,15 @@ impl Window {
                         .begin(move || Finished::ModelsFound(files::fitting_models(known, channels)));
                 }
             }
+        }
+    }
+
+    /// Notifies the user of long work that ended, unless the window has the focus.
+    fn announce(&mut self, ctx: &egui::Context, ended: &EndedWork) {
+        let is_seen = ctx.input(|input| input.viewport().focused.unwrap_or(true));
+        if self.desk.notify && !is_seen {
+            let [title, body] = announcement(ended, self.desk.language);
+            self.services.notify(ctx, title, body);
         }
     }
 
@@ -321,14 +344,16 @@ impl Window {
 
     /// Opens a file dialog.
     fn ask(&mut self, purpose: Purpose, name: &str) {
-        self.dialogs.ask(purpose, self.settings.last_folder.as_deref(), name);
+        let folder = self.desk.dialog_folder.as_ref().or(self.settings.last_folder.as_ref());
+        self.dialogs.ask(purpose, folder.map(PathBuf::as_path), name);
     }
 
     fn answered(&mut self, answer: Answer) {
         if was_shown(&answer) {
             self.paths_chosen(answer.purpose, answer.paths, Chooser::Dialog);
         } else {
-            let folder = self.settings.last_folder.clone().or_else(files::home).unwrap_or_default();
+            let folder = self.desk.dialog_folder.clone().or_else(|| self.settings.last_folder.clone());
+            let folder = folder.or_else(files::home).unwrap_or_default();
             let path = folder.join(answer.name).display().to_string();
             self.questions.typed_path = Some((answer.purpose, path));
         }
@@ -349,13 +374,14 @@ impl Window {
     /// Opens or writes the chosen paths.
     fn carry_out_choice(&mut self, purpose: Purpose, paths: Vec<PathBuf>) {
         let Some(path) = paths.first().cloned() else { return };
-        let is_folder = matches!(purpose, Purpose::SaveAll | Purpose::AutosaveFolder);
+        let is_folder = matches!(purpose, Purpose::SaveAll | Purpose::Folder(_));
         self.settings.last_folder =
             if is_folder { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
         match purpose {
             Purpose::Open => self.session.apply(Action::OpenPaths(paths)),
             Purpose::OpenSource => self.open_source(path),
-            Purpose::AutosaveFolder => self.desk.autosave.folder = Some(path),
+            Purpose::Folder(FolderFor::Autosave) => self.desk.autosave.folder = Some(path),
+            Purpose::Folder(FolderFor::Dialogs) => self.desk.dialog_folder = Some(path),
             Purpose::OpenModel => self.session.apply(Action::SetModel(ModelSource::Folder(path))),
             Purpose::Export(export) => {
                 let metadata = self.desk.save_metadata;
@@ -376,6 +402,9 @@ impl Window {
 
     /// The current settings.
     fn settings_now(&self) -> Settings {
+        let engine = self.session.engine_settings();
+        // A device that this build lacks stays the choice for the builds that have it.
+        let is_kept = on_own_device(self.settings.engine, &self.desk.surroundings.devices) == engine;
         let worked = self.session.recent_models().iter().filter(|known| known.has_worked);
         Settings {
             model: self.session.draft().model.clone(),
@@ -387,6 +416,11 @@ impl Window {
             enlarger: self.desk.enlarger,
             panel_widths: [self.desk.recipe_width, self.desk.enlarger_width],
             autosave: self.desk.autosave.clone(),
+            dialog_folder: self.desk.dialog_folder.clone(),
+            engine: if is_kept { self.settings.engine } else { engine },
+            patch_previews: self.desk.use_patch,
+            reduced_motion: self.desk.reduced_motion,
+            notify: self.desk.notify,
             ..self.settings.clone()
         }
     }
@@ -429,6 +463,18 @@ impl Window {
         self.background.finish_writing();
         let give_up = self.questions.closing_is_agreed() && !self.termination.is_wanted();
         self.persistence.end(&self.settings_now(), give_up);
+    }
+}
+
+/// The machine, and the places of the program's files.
+fn surroundings() -> Surroundings {
+    Surroundings {
+        devices: models::describe_devices(),
+        threads: models::available_threads(),
+        free_memory: models::available_bytes(),
+        settings_file: super::settings_file::path(),
+        unsaved: recovery::folder(),
+        fits: super::fits_folder(),
     }
 }
 

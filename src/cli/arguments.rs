@@ -166,6 +166,7 @@ impl EngineArguments {
             tiles: self.tiles,
             threads: self.threads,
             instructions: None,
+            memory: None,
         }
     }
 }

@@ -71,6 +71,9 @@ pub enum Advice {
     /// The available memory is too small.
     #[error("Close other programs, or choose a smaller picture or model.")]
     LessMemory,
+    /// The user's limit on memory is too small.
+    #[error("Raise the limit on memory in the settings, or choose a smaller picture or model.")]
+    MemoryLimit,
     /// A bug in the program.
     #[error("The next picture can be drawn all the same; this is a bug of the program, please report it.")]
     Report,
@@ -137,6 +140,7 @@ impl JobError {
             ModelError::NotANumber => Some(Advice::OtherVae),
             ModelError::Mismatch(_) => Some(Advice::ChooseFitting),
             ModelError::TooLittleMemory { .. } => Some(Advice::LessMemory),
+            ModelError::AboveMemoryLimit { .. } => Some(Advice::MemoryLimit),
             ModelError::Store(_)
             | ModelError::Scheduler { .. }
             | ModelError::PromptTooLong { .. }

@@ -48,6 +48,21 @@ pub enum ModelError {
         /// Bytes available.
         available: u64,
     },
+    /// The user allows less memory than this needs.
+    #[error(
+        "{what} needs about {} of memory, and {} are left of the {} that the program may use",
+        format_bytes(*needed), format_bytes(*left), format_bytes(*limit)
+    )]
+    AboveMemoryLimit {
+        /// The model or the picture, for the message.
+        what: String,
+        /// Bytes needed, an estimate.
+        needed: u64,
+        /// Bytes of the limit that the program does not hold yet.
+        left: u64,
+        /// The limit, bytes.
+        limit: u64,
+    },
     /// The scheduler's configuration is not supported.
     #[error("{cause}: {}", path.display())]
     Scheduler {

@@ -1,6 +1,7 @@
 //! The look of the window: one function for each region. A panel reads the session and returns [`Action`]s that change
 //! it; state that only drawing needs is in the [`Desk`].
 
+mod announcement;
 mod bath;
 mod controls;
 mod desk;
@@ -15,6 +16,7 @@ mod overlay;
 mod prompt;
 mod question;
 mod sampling;
+mod settings;
 mod sheet;
 mod text;
 pub mod theme;
@@ -28,7 +30,8 @@ use egui::{Margin, Ui, Vec2};
 
 use crate::session::{Action, Session};
 
-pub use desk::{Desk, ThemeChoice, View};
+pub use announcement::announcement;
+pub use desk::{Desk, Surroundings, ThemeChoice, View};
 pub use text::{Language, Text};
 
 use desk::{NarrowTab, Overlay};

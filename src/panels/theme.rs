@@ -122,6 +122,16 @@ pub fn install(ctx: &Context) {
     ctx.style_mut_of(Theme::Light, |style| paint(&mut style.visuals, false));
 }
 
+/// Sets whether menus fade and lists glide.
+pub fn set_motion(ctx: &Context, reduced: bool) {
+    let usual = egui::Style::default();
+    ctx.all_styles_mut(|style| {
+        style.animation_time = if reduced { 0.0 } else { usual.animation_time };
+        style.scroll_animation =
+            if reduced { egui::style::ScrollAnimation::none() } else { usual.scroll_animation };
+    });
+}
+
 /// The semi-bold font.
 pub fn strong() -> FontFamily {
     FontFamily::Name("strong".into())

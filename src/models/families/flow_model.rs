@@ -16,9 +16,10 @@ use crate::diffusion::{DenoisingNetwork, SchedulerConfig};
 use crate::latent::{Latent, LatentShape};
 use crate::models::device::{device_name, open_runtime_of_wide_range};
 use crate::models::in_turn::{InTurn, Loader};
+use crate::models::memory::MemoryBudget;
 use crate::models::vae::Vae;
 use crate::models::{
-    Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, budget, memory,
+    Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, budget,
 };
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::{CancelToken, DecodeChoice, Picture, PromptLength};
@@ -43,6 +44,7 @@ pub(super) struct FlowModel<F: FlowFamily> {
     family: F,
     networks: InTurn<F::Encoder, F::Denoiser>,
     vae: Vae,
+    memory: MemoryBudget,
     /// Cache of the last prompts' embeddings, so that another picture of the same prompts does not need the encoder.
     embedded: Vec<(PromptKey, F::Embedded)>,
 }
@@ -91,11 +93,16 @@ impl<F: FlowFamily> FlowModel<F> {
         let size = profile.defaults.size;
         let latent = profile.format.latent_shape(size.width, size.height);
         let at_work = denoiser_bytes + configs.work_bytes(latent, runtime.dtype());
-        let is_short = runtime.device().is_cpu()
-            && memory::check("the model", always + encoder_bytes + at_work).is_err();
+        let mut memory = MemoryBudget::new(settings.memory);
+        let is_short =
+            runtime.device().is_cpu() && memory.check("the model", always + encoder_bytes + at_work).is_err();
         if is_short {
-            memory::check("the model", always + encoder_bytes.max(at_work))?;
+            memory.check("the model", always + encoder_bytes.max(at_work))?;
             profile.remarks.push(TAKES_TURNS.to_owned());
+        }
+        if runtime.device().is_cpu() {
+            let encoder_bytes = if is_short { 0 } else { encoder_bytes };
+            memory = memory.holding(always + encoder_bytes + denoiser_bytes);
         }
         let names: Vec<&str> = small.into_iter().chain(large).chain([VAE]).collect();
         let mut begin = |part: &str| {
@@ -119,8 +126,8 @@ impl<F: FlowFamily> FlowModel<F> {
         }
         begin(VAE)?;
         profile.vae_hash = weights::hash(&*vae_source)?;
-        let vae = Vae::load(vae_source, vae, profile.format, &runtime, settings.tiles)?;
-        Ok(Self { profile, runtime, scheduler, configs, family, networks, vae, embedded: Vec::new() })
+        let vae = Vae::load(vae_source, vae, profile.format, &runtime, settings.tiles, memory)?;
+        Ok(Self { profile, runtime, scheduler, configs, family, networks, vae, memory, embedded: Vec::new() })
     }
 
     /// Encodes a prompt, unless its embeddings are in the cache.
@@ -191,10 +198,10 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
     fn check_memory(&self, latent: LatentShape, _: usize) -> Result<(), ModelError> {
         let (width, height) = self.profile.format.image_size_px(latent);
         let what = format!("a picture of {width}×{height} pixels");
-        memory::check(&what, budget::picture_bytes(width, height))?;
+        self.memory.check(&what, budget::picture_bytes(width, height))?;
         if self.runtime.device().is_cpu() {
             // Prompt and negative prompt are evaluated one after the other.
-            memory::check(&what, self.configs.work_bytes(latent, self.runtime.dtype()))?;
+            self.memory.check(&what, self.configs.work_bytes(latent, self.runtime.dtype()))?;
         }
         Ok(())
     }

@@ -16,9 +16,10 @@ use crate::diffusion::{DenoisingNetwork, SchedulerConfig};
 use crate::latent::{Latent, LatentShape};
 use crate::models::device::{device_name, open_runtime};
 use crate::models::embeddings;
+use crate::models::memory::MemoryBudget;
 use crate::models::vae::Vae;
 use crate::models::{
-    Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, budget, memory,
+    Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, budget,
 };
 use crate::networks::unet::UNet;
 use crate::networks::{Parameters, Runtime};
@@ -40,6 +41,7 @@ pub(super) struct StableDiffusion {
     text: TextEncoders,
     unet: UNet,
     vae: Vae,
+    memory: MemoryBudget,
 }
 
 /// Stable Diffusion 1.x, 2.x and XL.
@@ -111,8 +113,10 @@ impl StableDiffusion {
         let mut profile = profile_of(checkpoint, &configs, parameters);
         let ImageSize { width, height } = profile.defaults.size;
         let work = configs.work_bytes(profile.format.latent_shape(width, height), runtime.dtype());
+        let mut memory = MemoryBudget::new(settings.memory);
         if runtime.device().is_cpu() {
-            memory::check("the model", held + work)?;
+            memory.check("the model", held + work)?;
+            memory = memory.holding(held);
         }
         let mut done = 0;
         let mut begin = || {
@@ -133,8 +137,9 @@ impl StableDiffusion {
             .map_err(ModelError::in_part(UNET))?;
         begin()?;
         profile.vae_hash = weights::hash(&*vae_source)?;
-        let vae = Vae::load(vae_source, configs.vae.clone(), profile.format, &runtime, settings.tiles)?;
-        Ok(Self { profile, runtime, configs, text, unet, vae })
+        let vae =
+            Vae::load(vae_source, configs.vae.clone(), profile.format, &runtime, settings.tiles, memory)?;
+        Ok(Self { profile, runtime, configs, text, unet, vae, memory })
     }
 }
 
@@ -166,13 +171,11 @@ impl LatentDiffusionModel for StableDiffusion {
     fn check_memory(&self, latent: LatentShape, batch: usize) -> Result<(), ModelError> {
         let (width, height) = self.profile.format.image_size_px(latent);
         let what = format!("a picture of {width}×{height} pixels");
-        memory::check(&what, budget::picture_bytes(width, height))?;
+        self.memory.check(&what, budget::picture_bytes(width, height))?;
         if self.runtime.device().is_cpu() {
             // A GPU reports an error when it runs out of memory.
-            memory::check(
-                &what,
-                budget::skip_bytes(&self.configs.unet, latent, batch, self.runtime.dtype()),
-            )?;
+            self.memory
+                .check(&what, budget::skip_bytes(&self.configs.unet, latent, batch, self.runtime.dtype()))?;
         }
         Ok(())
     }
