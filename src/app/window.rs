@@ -401,7 +401,7 @@ impl Window {
     }
 
     /// The current settings.
-    fn settings_now(&self) -> Settings {
+    pub fn settings_now(&self) -> Settings {
         let engine = self.session.engine_settings();
         // A device that this build lacks stays the choice for the builds that have it.
         let is_kept = on_own_device(self.settings.engine, &self.desk.surroundings.devices) == engine;

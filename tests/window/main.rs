@@ -11,6 +11,7 @@ mod documents;
 mod drawing;
 mod looks;
 mod options;
+mod settings;
 
 use std::time::{Duration, Instant};
 
