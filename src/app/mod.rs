@@ -24,6 +24,7 @@ mod settings;
 mod settings_file;
 mod signals;
 mod start;
+mod surroundings;
 mod typing;
 mod waker;
 mod window;

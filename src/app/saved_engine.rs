@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use crate::engine::EngineSettings;
-use crate::request::DeviceChoice;
 
 /// Greatest number of threads that is taken for one.
 const MOST_THREADS: u64 = 4096;
@@ -35,16 +34,10 @@ pub(super) fn engine_from_json(value: &Value) -> Option<EngineSettings> {
     })
 }
 
-/// The same settings on a device that this build has: the file may come from another build.
-pub(super) fn on_own_device(engine: EngineSettings, devices: &[DeviceChoice]) -> EngineSettings {
-    let kind = |device: &DeviceChoice| std::mem::discriminant(device);
-    let is_there = devices.iter().any(|device| kind(device) == kind(&engine.device));
-    if is_there { engine } else { EngineSettings { device: DeviceChoice::Auto, ..engine } }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::DeviceChoice;
 
     #[test]
     fn engine_settings_come_back_and_invalid_ones_do_not() {
@@ -67,13 +60,5 @@ mod tests {
         ] {
             assert_eq!(engine_from_json(&wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_device_that_the_build_lacks_is_replaced() {
-        let on = |device| EngineSettings { device, threads: Some(2), ..EngineSettings::default() };
-        let devices = [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Cuda(0)];
-        assert_eq!(on_own_device(on(DeviceChoice::Cuda(1)), &devices), on(DeviceChoice::Cuda(1)));
-        assert_eq!(on_own_device(on(DeviceChoice::Metal), &devices), on(DeviceChoice::Auto));
     }
 }

@@ -13,17 +13,16 @@ use super::files::{self, Opened};
 use super::persistence::{Persistence, StartupState};
 use super::questions::{AtStake, Decision, Questions};
 use super::recovery::{self, Recovery};
-use super::saved_engine::on_own_device;
 use super::saving::{Chooser, Replacing, proposed_name, targets, was_shown, would_replace};
 use super::settings::Settings;
 use super::signals::Termination;
+use super::surroundings::{on_own_device, surroundings};
 use super::typing::Typing;
 use super::waker::Waker;
 use crate::catalog::ModelSource;
 use crate::engine::{Engine, Event};
 use crate::formats::compare;
-use crate::models;
-use crate::panels::{Desk, Language, Surroundings, ThemeChoice, announcement, theme};
+use crate::panels::{Desk, Language, ThemeChoice, announcement, theme};
 use crate::preview::LatentTextures;
 use crate::session::{Action, DocumentId, Effect, EndedWork, FileContent, FolderFor, Message, Session};
 
@@ -463,18 +462,6 @@ impl Window {
         self.background.finish_writing();
         let give_up = self.questions.closing_is_agreed() && !self.termination.is_wanted();
         self.persistence.end(&self.settings_now(), give_up);
-    }
-}
-
-/// The machine, and the places of the program's files.
-fn surroundings() -> Surroundings {
-    Surroundings {
-        devices: models::describe_devices(),
-        threads: models::available_threads(),
-        free_memory: models::available_bytes(),
-        settings_file: super::settings_file::path(),
-        unsaved: recovery::folder(),
-        fits: super::fits_folder(),
     }
 }
 

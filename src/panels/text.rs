@@ -177,7 +177,6 @@ texts! {
     autosave_off: "Off", "끄기";
     autosave_pictures: "Pictures", "그림";
     autosave_both: "Pictures and latents", "그림과 잠재";
-    folder_choose: "Folder…", "폴더…";
     pattern: "Names", "이름";
     pattern_example: "a red fox at dusk", "해 질 녘의 붉은 여우";
     metadata_title: "In saved pictures", "저장한 그림 안에";

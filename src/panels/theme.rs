@@ -217,6 +217,19 @@ mod tests {
     }
 
     #[test]
+    fn less_motion_is_none_in_either_theme_until_it_is_switched_off() {
+        let ctx = Context::default();
+        let times = |ctx: &Context| [Theme::Dark, Theme::Light].map(|t| ctx.style_of(t).animation_time);
+        let usual = times(&ctx);
+        assert!(usual[0] > 0.0);
+        set_motion(&ctx, true);
+        assert_eq!(times(&ctx), [0.0; 2]);
+        assert_eq!(ctx.style_of(Theme::Light).scroll_animation, egui::style::ScrollAnimation::none());
+        set_motion(&ctx, false);
+        assert_eq!(times(&ctx), usual);
+    }
+
+    #[test]
     fn words_and_outlines_stand_out_from_their_grounds_in_both_themes() {
         for dark in [true, false] {
             let mut visuals = egui::Visuals::dark();

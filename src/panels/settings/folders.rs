@@ -20,8 +20,8 @@ pub(super) fn folders_ui(ui: &mut Ui, desk: &mut Desk, actions: &mut Vec<Action>
         }
         if let Some(folder) = &desk.dialog_folder {
             ui.horizontal(|ui| {
-                let choose = ui.button(text.folder_choose);
-                named(&choose, format!("{}: {}", text.dialogs, text.folder_choose));
+                let choose = ui.button(text.source_choose);
+                named(&choose, format!("{}: {}", text.dialogs, text.source_choose));
                 if tip(choose, text.dialogs_hint, "").clicked() {
                     actions.push(Action::ChooseFolder(FolderFor::Dialogs));
                 }

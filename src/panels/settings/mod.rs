@@ -15,7 +15,7 @@ use super::{Text, theme};
 use crate::session::{Action, Session};
 
 /// Greatest width and height of the page, points.
-const SIZE: Vec2 = Vec2::new(720.0, 432.0);
+const SIZE: Vec2 = Vec2::new(720.0, 392.0);
 /// What the window around it takes, and the least distance to the edges of the program's window, points.
 const AROUND: Vec2 = Vec2::new(80.0, 120.0);
 /// Width of the list of sections, and its distance to the settings, points.
@@ -59,14 +59,14 @@ fn sections_ui(ui: &mut Ui, desk: &mut Desk) {
         let is_chosen = section == chosen;
         let response = section_ui(ui, is_chosen, name);
         // The keys begin at the chosen section.
-        if is_chosen && !desk.settings.is_open {
+        if is_chosen && !desk.settings.is_open && !ui.is_sizing_pass() {
             response.request_focus();
         }
         if tip(response, hint, "").clicked() {
             desk.settings.section = section;
         }
     }
-    desk.settings.is_open = true;
+    desk.settings.is_open = !ui.is_sizing_pass();
 }
 
 /// A section's name; the chosen one has a lighter ground and a line of the accent colour before it.

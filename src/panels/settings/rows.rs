@@ -4,7 +4,7 @@ use std::path::Path;
 
 use egui::{Align, Label, Layout, RichText, Ui, Vec2};
 
-use crate::panels::controls::{choices, named, tip};
+use crate::panels::controls::{named, tip};
 use crate::panels::{Text, theme};
 use crate::session::Action;
 
@@ -28,7 +28,6 @@ pub(super) fn row(ui: &mut Ui, name: &str, controls: impl FnOnce(&mut Ui)) {
         ui.vertical(|ui| {
             ui.set_width(ui.available_width());
             ui.spacing_mut().item_spacing.y = 4.0;
-            choices(ui);
             controls(ui);
         });
     });

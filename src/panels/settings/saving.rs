@@ -30,8 +30,8 @@ pub(super) fn saving_ui(ui: &mut Ui, desk: &mut Desk, actions: &mut Vec<Action>)
         row(ui, text.autosave_folder, |ui| {
             let folder = desk.autosave.folder.as_ref().unwrap_or(&desk.pictures_folder);
             ui.horizontal(|ui| {
-                let choose = ui.button(text.folder_choose);
-                named(&choose, format!("{}: {}", text.autosave_folder, text.folder_choose));
+                let choose = ui.button(text.source_choose);
+                named(&choose, format!("{}: {}", text.autosave_folder, text.source_choose));
                 if tip(choose, text.autosave_folder_hint, "").clicked() {
                     actions.push(Action::ChooseFolder(FolderFor::Autosave));
                 }
