@@ -181,7 +181,7 @@ fn the_keys_alone_set_everything() {
     harness.run_ok();
     let engine = |harness: &Harness<'_, Window>| harness.state().session.engine_settings();
     assert_eq!(engine(&harness).memory, Some(12 << 30), "what is free, until another figure is typed");
-    harness.key_press(egui::Key::Enter);
+    harness.key_press(egui::Key::Tab);
     harness.run_ok();
     assert_eq!((engine(&harness).memory, engine(&harness).threads), (Some(3 << 30), Some(16)));
     assert_eq!(engine(&harness).device, DeviceChoice::Cpu);
