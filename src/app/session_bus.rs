@@ -7,13 +7,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use zbus::connection::Builder;
 use zbus::zvariant::Value;
 use zbus::{Connection, block_on};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Requests that wait for a slow desktop: more than a queue of pictures makes before one of them times out.
+const MAX_REQUESTS: usize = 256;
 /// The desktop entry's name, as in `safelight.desktop`.
 const ENTRY: &str = "safelight";
 
@@ -36,17 +38,17 @@ pub(super) enum Request {
 pub(super) struct SessionBus(Option<Sender<Request>>);
 
 impl SessionBus {
-    /// Sends a request without waiting. It is dropped if there is no bus.
+    /// Sends a request without waiting. It is dropped if there is no bus, or if the desktop has stopped answering.
     pub(super) fn send(&mut self, request: Request) {
         let requests = self.0.get_or_insert_with(|| {
-            let (sender, requests) = unbounded();
+            let (sender, requests) = bounded(MAX_REQUESTS);
             let thread = std::thread::Builder::new().name("safelight-desktop".to_owned());
             if let Err(error) = thread.spawn(move || serve(&requests)) {
                 log::warn!("no thread for notifications could be started: {error}");
             }
             sender
         });
-        let _ = requests.send(request);
+        let _ = requests.try_send(request);
     }
 }
 

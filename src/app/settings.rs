@@ -126,8 +126,12 @@ impl Settings {
             .iter()
             .filter_map(path_from_json)
             .collect(),
-            last_folder: field(object, "last_folder", None, &mut damaged, optional_path_from_json),
-            dialog_folder: field(object, "dialog_folder", None, &mut damaged, optional_path_from_json),
+            last_folder: field(object, "last_folder", None, &mut damaged, |v| {
+                if v.is_null() { Some(None) } else { path_from_json(v).map(Some) }
+            }),
+            dialog_folder: field(object, "dialog_folder", None, &mut damaged, |v| {
+                if v.is_null() { Some(None) } else { path_from_json(v).map(Some) }
+            }),
             engine: field(object, "engine", default.engine, &mut damaged, engine_from_json),
             patch_previews: field(object, "patch_previews", true, &mut damaged, Value::as_bool),
             reduced_motion: field(object, "reduced_motion", false, &mut damaged, Value::as_bool),
@@ -204,10 +208,6 @@ pub(super) fn path_from_json(value: &Value) -> Option<PathBuf> {
     return Some(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes).into());
     #[cfg(not(unix))]
     return String::from_utf8(bytes).ok().map(PathBuf::from);
-}
-
-fn optional_path_from_json(value: &Value) -> Option<Option<PathBuf>> {
-    if value.is_null() { Some(None) } else { path_from_json(value).map(Some) }
 }
 
 pub(super) fn model_to_json(model: &ModelSource) -> Value {
