@@ -35,8 +35,8 @@ install_debian() {
 debian_run=(build-essential libvulkan1 mesa-vulkan-drivers libegl1 libgl1 libgl1-mesa-dri
     libx11-6 libx11-xcb1 libxcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon0 libxkbcommon-x11-0
     libwayland-client0 libfontconfig1 libdbus-1-3 zenity)
-# A display without a screen, and hands to drive it.
-debian_test=(xvfb xdotool imagemagick openbox xclip x11-utils python3)
+# A display without a screen, hands to drive it, and a session bus.
+debian_test=(xvfb xdotool imagemagick openbox xclip x11-utils dbus python3)
 
 need_rust() {
     command -v cargo >/dev/null || { say "Rust is missing: install it with rustup first"; exit 1; }

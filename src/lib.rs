@@ -28,7 +28,7 @@
 //! | 2 | [`models`] | whole models: tokenizer, text to embedding, denoiser, VAE | `latent`, `catalog`, `request`, `content`, `weights`, `diffusion`, `networks`, `store`, `reason` |
 //! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `catalog`, `request`, `weights`, `diffusion`, `models`, `formats`, `store`, `reason` |
 //! | 4 | [`session`] | what the window knows; pure updates, no egui | `latent`, `projection`, `catalog`, `request`, `engine`, `formats`, `store`, `reason` |
-//! | 5 | [`panels`] | how the window looks | `latent`, `projection`, `catalog`, `request`, `engine` (stages, failures), `formats` (facts), `session`, `preview`, `reason` |
+//! | 5 | [`panels`] | how the window looks | `latent`, `projection`, `catalog`, `request`, `engine` (stages, failures, settings), `formats` (facts), `session`, `preview`, `reason` |
 //! | 6 | [`app`] | eframe glue, dialogs, dropped files, saving, settings | all but `kernels`, `diffusion`, `networks`, `models` |
 //! | 6 | [`cli`] | the same engine without a window | `latent`, `catalog`, `request`, `content`, `weights`, `models`, `engine`, `formats`, `store` |
 //!

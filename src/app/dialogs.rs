@@ -9,7 +9,7 @@ use super::waker::Waker;
 #[cfg(target_os = "linux")]
 use super::zenity;
 use crate::panels::Text;
-use crate::session::{Export, ExportKind};
+use crate::session::{Export, ExportKind, FolderFor};
 
 /// What a dialog was opened for.
 #[derive(Clone, Debug)]
@@ -26,14 +26,14 @@ pub(super) enum Purpose {
     OpenModel,
     /// A file with a part that a model lacks.
     Part,
-    /// The folder for autosaved pictures.
-    AutosaveFolder,
+    /// A folder of the settings.
+    Folder(FolderFor),
 }
 
 impl Purpose {
     /// Whether files are written where the dialog leads.
     pub(super) fn saves(&self) -> bool {
-        matches!(self, Self::SaveAll | Self::Export(_) | Self::AutosaveFolder)
+        matches!(self, Self::SaveAll | Self::Export(_) | Self::Folder(FolderFor::Autosave))
     }
 }
 
@@ -111,7 +111,8 @@ fn request(purpose: &Purpose, folder: Option<PathBuf>, name: &str, text: &Text) 
         Purpose::Part => (Choice::File, text.part_title, [].as_slice()),
         Purpose::OpenModel => (Choice::Folder, text.model_title, [].as_slice()),
         Purpose::SaveAll => (Choice::Folder, text.save_all_title, [].as_slice()),
-        Purpose::AutosaveFolder => (Choice::Folder, text.autosave_title, [].as_slice()),
+        Purpose::Folder(FolderFor::Autosave) => (Choice::Folder, text.autosave_title, [].as_slice()),
+        Purpose::Folder(FolderFor::Dialogs) => (Choice::Folder, text.dialogs_title, [].as_slice()),
         Purpose::Export(export) => match export.kind {
             ExportKind::Picture => (Choice::Save, text.save_picture_title, PICTURE),
             ExportKind::Latent => (Choice::Save, text.save_latent_title, LATENT),
@@ -168,7 +169,8 @@ mod tests {
                 Purpose::Part,
                 Purpose::OpenModel,
                 Purpose::SaveAll,
-                Purpose::AutosaveFolder,
+                Purpose::Folder(FolderFor::Autosave),
+                Purpose::Folder(FolderFor::Dialogs),
             ];
             kinds.map(export).into_iter().chain(rest)
         };
@@ -185,7 +187,7 @@ mod tests {
                 titles.insert(request.title);
             }
         }
-        assert_eq!(titles.len(), 24, "one for each purpose and language: {titles:?}");
+        assert_eq!(titles.len(), 26, "one for each purpose and language: {titles:?}");
         assert_eq!(of(export(ExportKind::Channel(3)), Language::English).title, "Save channel 3");
         assert_eq!(of(export(ExportKind::Channel(3)), Language::Korean).title, "채널 3 저장");
     }

@@ -176,12 +176,22 @@ fn save_channel(path: &Path, latent: &Latent, index: usize) -> anyhow::Result<()
     Ok(write_channel_png16(path, latent, index, figures.min, figures.max)?)
 }
 
-/// Shows a file in the system's file manager; on platforms that cannot select a file, opens its folder.
+/// The folder to show for a path: itself, or the nearest one above it that exists.
+fn shown_folder(path: &Path) -> &Path {
+    path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path)
+}
+
+/// Shows a file or a folder in the system's file manager; on platforms that cannot select a file, opens its folder.
 pub(super) fn show_in_folder(path: &Path) {
-    let folder = path.parent().unwrap_or(path);
+    let folder = shown_folder(path);
     let mut command = if cfg!(target_os = "macos") {
         let mut command = std::process::Command::new("open");
-        command.arg("-R").arg(path);
+        // What does not exist cannot be selected.
+        if path.is_file() {
+            command.arg("-R").arg(path)
+        } else {
+            command.arg(folder)
+        };
         command
     } else if cfg!(windows) {
         let mut command = std::process::Command::new("explorer");
@@ -262,6 +272,15 @@ mod tests {
         assert_eq!(Some(read.latent), exports[2].latent);
         assert_eq!(read.facts.generation.unwrap().seed, Some(Seed(7)), "a latent carries its settings");
         assert!(save_all(Path::new("/nowhere"), &exports[..1], true)[0].1.is_err());
+    }
+
+    #[test]
+    fn the_nearest_folder_that_exists_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.png"), b"").unwrap();
+        for name in ["a.png", "none.png", "no/such/folder", ""] {
+            assert_eq!(shown_folder(&folder.path().join(name)), folder.path(), "{name}");
+        }
     }
 
     /// Regression test: opening a weights file must say what the file is, not only what it does not contain.

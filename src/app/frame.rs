@@ -2,7 +2,7 @@
 
 use super::monitor::fit_to_monitor;
 use super::window::{TITLE, Window, theme_preference};
-use crate::panels::window_ui;
+use crate::panels::{theme, window_ui};
 use crate::request::Picture;
 use crate::session::Action;
 
@@ -33,8 +33,8 @@ fn take_pasted(window: &mut Window, ctx: &egui::Context) {
     }
 }
 
-/// Shows the progress in the window's title, which stays visible in the task bar.
-fn show_progress_in_title(window: &mut Window, ctx: &egui::Context) {
+/// Shows the progress in the window's title, and of all pictures in the task bar.
+fn show_progress(window: &mut Window, ctx: &egui::Context) {
     let title = match window.session.running() {
         None => TITLE.to_owned(),
         Some(running) => {
@@ -43,15 +43,20 @@ fn show_progress_in_title(window: &mut Window, ctx: &egui::Context) {
             format!("{series}{:.0} % · {TITLE}", running.progress() * 100.0)
         }
     };
+    window.services.show_progress(window.session.progress_of_all());
     if title != window.title {
         ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
         window.title = title;
     }
 }
 
-/// Applies the language and theme that the panels have set.
+/// Applies the language, theme and motion that the panels have set.
 fn apply_choices(window: &mut Window, ctx: &egui::Context) {
     window.settings.language = window.desk.language;
+    if window.settings.reduced_motion != window.desk.reduced_motion {
+        window.settings.reduced_motion = window.desk.reduced_motion;
+        theme::set_motion(ctx, window.desk.reduced_motion);
+    }
     if window.settings.theme != window.desk.theme {
         window.settings.theme = window.desk.theme;
         ctx.set_theme(theme_preference(window.desk.theme));
@@ -65,6 +70,8 @@ impl eframe::App for Window {
         take_pasted(self, ctx);
         self.confirm_close(ctx);
         self.run_effects(ctx);
+        // Here and not in `ui`, which is not called for a window that is minimised.
+        show_progress(self, ctx);
         self.keep_settings();
     }
 
@@ -86,7 +93,6 @@ impl eframe::App for Window {
             self.session.apply(action);
         }
         apply_choices(self, &ctx);
-        show_progress_in_title(self, &ctx);
         self.run_effects(&ctx);
         self.is_fitted = self.is_fitted || fit_to_monitor(&ctx);
         if let Some(rect) = ctx.input(|input| input.viewport().inner_rect) {

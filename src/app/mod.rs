@@ -2,6 +2,7 @@
 
 mod autosave;
 mod background;
+mod desktop_services;
 mod dialogs;
 mod display;
 mod dropping;
@@ -16,12 +17,16 @@ mod persistence;
 mod questions;
 mod reasons;
 mod recovery;
+mod saved_engine;
 mod saved_recipe;
 mod saving;
+#[cfg(target_os = "linux")]
+mod session_bus;
 mod settings;
 mod settings_file;
 mod signals;
 mod start;
+mod surroundings;
 mod typing;
 mod waker;
 mod window;

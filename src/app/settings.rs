@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use super::saved_engine::{engine_from_json, engine_to_json};
 use super::saved_recipe::{recipe_from_json, recipe_to_json};
 use crate::catalog::{ModelParts, ModelSource};
+use crate::engine::EngineSettings;
 use crate::panels::{ENLARGER_WIDTH, Language, RECIPE_WIDTH, ThemeChoice};
 use crate::session::{Answers, Autosave, SavedRecipe};
 
@@ -42,6 +44,16 @@ pub struct Settings {
     pub recipe: Option<SavedRecipe>,
     /// Whether and where pictures are saved automatically.
     pub autosave: Autosave,
+    /// The folder in which file dialogs start; `None` for the one used last.
+    pub dialog_folder: Option<PathBuf>,
+    /// Device, threads and memory of the networks.
+    pub engine: EngineSettings,
+    /// Whether previews use the patch projection where there is one.
+    pub patch_previews: bool,
+    /// Whether the window moves less.
+    pub reduced_motion: bool,
+    /// Whether the user is notified when a long job ends.
+    pub notify: bool,
 }
 
 impl Default for Settings {
@@ -63,6 +75,11 @@ impl Default for Settings {
             panel_widths: [RECIPE_WIDTH, ENLARGER_WIDTH],
             recipe: None,
             autosave: Autosave::default(),
+            dialog_folder: None,
+            engine: EngineSettings::default(),
+            patch_previews: true,
+            reduced_motion: false,
+            notify: true,
         }
     }
 }
@@ -91,12 +108,17 @@ impl Settings {
             ("model_answers", self.model_answers.all().iter().map(parts_to_json).collect()),
             ("last_folder", self.last_folder.as_deref().map_or(Value::Null, path_to_json)),
             ("last_saved_folder", self.last_saved_folder.as_deref().map_or(Value::Null, path_to_json)),
+            ("dialog_folder", self.dialog_folder.as_deref().map_or(Value::Null, path_to_json)),
             ("save_metadata", json!(self.save_metadata)),
             ("window_size", json!(self.window_size)),
             ("recipe_panel", json!(self.recipe_panel)),
             ("enlarger", json!(self.enlarger)),
             ("panel_widths", json!(self.panel_widths)),
             ("autosave", autosave_to_json(&self.autosave)),
+            ("engine", engine_to_json(&self.engine)),
+            ("patch_previews", json!(self.patch_previews)),
+            ("reduced_motion", json!(self.reduced_motion)),
+            ("notify", json!(self.notify)),
             ("recipe", self.recipe.as_ref().map_or(Value::Null, recipe_to_json)),
         ];
         fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -133,6 +155,11 @@ impl Settings {
             ),
             last_folder: field(object, "last_folder", None, &mut damaged, no_path_or_one),
             last_saved_folder: field(object, "last_saved_folder", None, &mut damaged, no_path_or_one),
+            dialog_folder: field(object, "dialog_folder", None, &mut damaged, no_path_or_one),
+            engine: field(object, "engine", default.engine, &mut damaged, engine_from_json),
+            patch_previews: field(object, "patch_previews", true, &mut damaged, Value::as_bool),
+            reduced_motion: field(object, "reduced_motion", false, &mut damaged, Value::as_bool),
+            notify: field(object, "notify", true, &mut damaged, Value::as_bool),
             save_metadata: field(
                 object,
                 "save_metadata",
@@ -312,6 +339,11 @@ mod tests {
                 folder: Some("/pictures".into()),
                 pattern: "{seed}".into(),
             },
+            dialog_folder: Some("/drawn".into()),
+            engine: EngineSettings { threads: Some(3), memory: Some(1 << 33), ..EngineSettings::default() },
+            patch_previews: false,
+            reduced_motion: true,
+            notify: false,
             recipe: Some(SavedRecipe {
                 prompt: "a fox".into(),
                 negative_prompt: "blurry".into(),
@@ -388,6 +420,11 @@ mod tests {
             ("model_answers", json!([{ "vae": "/a" }])),
             ("last_folder", json!([])),
             ("last_saved_folder", json!(7)),
+            ("dialog_folder", json!(7)),
+            ("engine", json!({ "device": "cpu", "threads": 0 })),
+            ("patch_previews", json!(1)),
+            ("reduced_motion", json!("no")),
+            ("notify", json!([])),
             ("save_metadata", json!(null)),
             ("window_size", json!([1])),
             ("recipe_panel", json!("no")),

@@ -26,11 +26,16 @@ pub(super) struct SettingsFile {
     is_damaged: bool,
 }
 
+/// The path of the settings file.
+pub(super) fn path() -> Option<PathBuf> {
+    Some(ProjectDirs::from("", "", "safelight")?.config_dir().join("settings.json"))
+}
+
 /// Reads the settings. No `SettingsFile` is returned if they cannot be saved; the message says what could not be
 /// read.
 pub(super) fn load() -> (Settings, Option<SettingsFile>, Option<Message>) {
-    match ProjectDirs::from("", "", "safelight") {
-        Some(folders) => load_from(folders.config_dir().join("settings.json")),
+    match path() {
+        Some(path) => load_from(path),
         None => (Settings::default(), None, None),
     }
 }
@@ -172,12 +177,19 @@ fn merge(
             continue;
         }
         let value = match (name.as_str(), theirs.get(name)) {
-            ("recent_models", Some(others)) => union(value, others),
+            ("recent_models", Some(others)) => union(value, &added(before.get(name), others)),
             _ => value.clone(),
         };
         theirs.insert(name.clone(), value);
     }
     theirs
+}
+
+/// The entries of a list that were not in it before: those that are missing now were removed by us.
+fn added(before: Option<&Value>, theirs: &Value) -> Value {
+    let known = before.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let all = theirs.as_array().map_or(&[][..], Vec::as_slice);
+    all.iter().filter(|entry| !known.contains(entry)).cloned().collect()
 }
 
 /// The entries of both lists without duplicates, ours first.
@@ -256,6 +268,20 @@ mod tests {
         assert_eq!(both.recent_models, [PathBuf::from("/b"), "/a".into()]);
         assert_eq!((both.language, both.save_metadata), (Language::Korean, false));
         assert_eq!(both.model, ModelSource::Folder("/b".into()));
+    }
+
+    #[test]
+    fn forgotten_models_do_not_come_back_and_those_of_another_window_stay() {
+        let (_folder, path) = place();
+        let (settings, file, _) = load_from(path.clone());
+        let known = Settings { recent_models: vec!["/a".into(), "/b".into()], ..settings };
+        file.unwrap().write(&known).unwrap();
+        let (first, file_1, _) = load_from(path.clone());
+        let (second, file_2, _) = load_from(path.clone());
+        let second = Settings { recent_models: vec!["/c".into(), "/a".into(), "/b".into()], ..second };
+        file_2.unwrap().write(&second).unwrap();
+        file_1.unwrap().write(&Settings { recent_models: Vec::new(), ..first }).unwrap();
+        assert_eq!(load_from(path).0.recent_models, [PathBuf::from("/c")]);
     }
 
     #[test]

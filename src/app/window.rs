@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::autosave::{ReservedPaths, autosave};
 use super::background::{Background, Finished};
+use super::desktop_services::DesktopServices;
 use super::dialogs::{Answer, Dialogs, Purpose};
 use super::dropping::Dropping;
 use super::files::{self, Opened};
@@ -16,15 +17,16 @@ use super::recovery::{self, Recovery};
 use super::saving::{Chooser, Replacing, proposed_name, targets, was_shown, would_replace};
 use super::settings::Settings;
 use super::signals::Termination;
+use super::surroundings::{on_own_device, surroundings};
 use super::typing::Typing;
 use super::waker::Waker;
 use crate::catalog::ModelSource;
-use crate::engine::{Engine, EngineSettings, Event};
+use crate::engine::{Engine, Event};
 use crate::formats::compare;
-use crate::panels::{Desk, ThemeChoice, theme};
+use crate::panels::{Desk, ThemeChoice, announcement, theme};
 use crate::preview::LatentTextures;
 use crate::reason::{Reason, ReasonKind};
-use crate::session::{Action, DocumentId, Effect, FileContent, Message, Session};
+use crate::session::{Action, DocumentId, Effect, EndedWork, FileContent, FolderFor, Message, Session};
 
 /// The program's window.
 pub struct Window {
@@ -43,6 +45,7 @@ pub struct Window {
     autosaved: ReservedPaths,
     pub(super) typing: Typing,
     pub(super) dropping: Dropping,
+    pub(super) services: DesktopServices,
     /// The current window title.
     pub(super) title: String,
     /// Whether the window's size was already limited to its monitor's.
@@ -80,7 +83,9 @@ impl Window {
     ) -> anyhow::Result<Self> {
         let waker = Waker::new(&context.egui_ctx);
         let wakes = waker.clone();
-        let engine = Engine::start(EngineSettings::default(), move || wakes.wake_after(REPAINT_DELAY))?;
+        let surroundings = surroundings();
+        let engine_settings = on_own_device(settings.engine, &surroundings.devices);
+        let engine = Engine::start(engine_settings, move || wakes.wake_after(REPAINT_DELAY))?;
         let (model, recent_models) = (settings.model.clone(), settings.recent_models.clone());
         let mut session = if settings.model_crashed {
             Session::held_back(model, recent_models)
@@ -88,12 +93,16 @@ impl Window {
             Session::new(model, recent_models)
         };
         session.restore_answers(settings.model_answers.clone());
+        session.engine_runs_with(engine_settings);
         let mut desk = Desk::new(None, settings.language);
         desk.save_metadata = settings.save_metadata;
         desk.theme = settings.theme;
         (desk.recipe, desk.enlarger) = (settings.recipe_panel, settings.enlarger);
         [desk.recipe_width, desk.enlarger_width] = settings.panel_widths;
         (desk.autosave, desk.pictures_folder) = (settings.autosave.clone(), files::pictures_folder());
+        (desk.use_patch, desk.reduced_motion) = (settings.patch_previews, settings.reduced_motion);
+        (desk.dialog_folder, desk.notify) = (settings.dialog_folder.clone(), settings.notify);
+        desk.surroundings = surroundings;
         if let Some(recipe) = settings.recipe.clone() {
             session.restore_recipe(recipe);
         }
@@ -112,6 +121,7 @@ impl Window {
             autosaved: ReservedPaths::default(),
             typing: Typing::default(),
             dropping: Dropping::default(),
+            services: DesktopServices::default(),
             title: TITLE.to_owned(),
             is_fitted: false,
         };
@@ -128,6 +138,7 @@ impl Window {
         }
         window.desk.focus_prompt = abandoned.is_empty();
         window.questions.abandoned = abandoned;
+        window.services = DesktopServices::started();
         window.termination.watch(window.waker.clone());
         Ok(window)
     }
@@ -137,6 +148,7 @@ impl Window {
         let ctx = &context.egui_ctx;
         self.waker.follow(ctx);
         theme::install(ctx);
+        theme::set_motion(ctx, self.desk.reduced_motion);
         ctx.set_theme(theme_preference(self.settings.theme));
         self.desk.paint_with(context.wgpu_render_state.as_ref().map(LatentTextures::new));
         self.run_effects(ctx);
@@ -164,7 +176,8 @@ impl Window {
                     let (reserved, background) = (&mut self.autosaved, &mut self.background);
                     autosave(document, &self.session, &self.desk, reserved, background);
                 }
-                Effect::AskAutosaveFolder => self.ask(Purpose::AutosaveFolder, ""),
+                Effect::AskFolder(purpose) => self.ask(Purpose::Folder(purpose), ""),
+                Effect::Announce(ended) => self.announce(ctx, &ended),
                 Effect::AskOpenModel => self.ask(Purpose::OpenModel, ""),
                 Effect::AskPart => self.ask(Purpose::Part, ""),
                 Effect::Copy(picture) => {
@@ -191,6 +204,15 @@ impl Window {
                         .begin(move || Finished::ModelsFound(files::fitting_models(known, channels)));
                 }
             }
+        }
+    }
+
+    /// Notifies the user of long work that ended, unless the window has the focus.
+    fn announce(&mut self, ctx: &egui::Context, ended: &EndedWork) {
+        let is_seen = ctx.input(|input| input.viewport().focused.unwrap_or(true));
+        if self.desk.notify && !is_seen {
+            let [title, body] = announcement(ended, self.desk.language);
+            self.services.notify(ctx, title, body);
         }
     }
 
@@ -326,12 +348,13 @@ impl Window {
         self.dialogs.ask(purpose, folder, name, self.desk.text);
     }
 
-    /// Where the dialog for a purpose opens: where files were last saved, or last opened.
+    /// Where the dialog for a purpose opens: in the folder of the settings, or where files were last saved or opened.
     fn folder_of(&self, purpose: &Purpose) -> Option<PathBuf> {
         match purpose {
-            Purpose::AutosaveFolder => self.desk.autosave.folder.clone(),
+            Purpose::Folder(FolderFor::Autosave) => self.desk.autosave.folder.clone(),
             _ => None,
         }
+        .or_else(|| self.desk.dialog_folder.clone())
         .or_else(|| self.settings.folder(purpose.saves()).map(Path::to_owned))
         .or_else(files::home)
     }
@@ -361,13 +384,14 @@ impl Window {
     /// Opens or writes the chosen paths.
     fn carry_out_choice(&mut self, purpose: Purpose, paths: Vec<PathBuf>) {
         let Some(path) = paths.first().cloned() else { return };
-        let is_folder = matches!(purpose, Purpose::SaveAll | Purpose::AutosaveFolder);
+        let is_folder = matches!(purpose, Purpose::SaveAll | Purpose::Folder(_));
         let folder = if is_folder { Some(path.as_path()) } else { path.parent() };
         self.settings.remember_folder(purpose.saves(), folder);
         match purpose {
             Purpose::Open => self.session.apply(Action::OpenPaths(paths)),
             Purpose::OpenSource => self.open_source(path),
-            Purpose::AutosaveFolder => self.desk.autosave.folder = Some(path),
+            Purpose::Folder(FolderFor::Autosave) => self.desk.autosave.folder = Some(path),
+            Purpose::Folder(FolderFor::Dialogs) => self.desk.dialog_folder = Some(path),
             Purpose::Part => self.session.apply(Action::NamePart(path)),
             Purpose::OpenModel => self.session.apply(Action::SetModel(ModelSource::Folder(path))),
             Purpose::Export(export) => {
@@ -388,7 +412,10 @@ impl Window {
     }
 
     /// The current settings.
-    fn settings_now(&self) -> Settings {
+    pub fn settings_now(&self) -> Settings {
+        let engine = self.session.engine_settings();
+        // A device that this build lacks stays the choice for the builds that have it.
+        let is_kept = on_own_device(self.settings.engine, &self.desk.surroundings.devices) == engine;
         let worked = self.session.recent_models().iter().filter(|known| known.has_worked);
         Settings {
             model: self.session.draft().model.clone(),
@@ -401,6 +428,11 @@ impl Window {
             enlarger: self.desk.enlarger,
             panel_widths: [self.desk.recipe_width, self.desk.enlarger_width],
             autosave: self.desk.autosave.clone(),
+            dialog_folder: self.desk.dialog_folder.clone(),
+            engine: if is_kept { self.settings.engine } else { engine },
+            patch_previews: self.desk.use_patch,
+            reduced_motion: self.desk.reduced_motion,
+            notify: self.desk.notify,
             ..self.settings.clone()
         }
     }

@@ -169,6 +169,7 @@ impl EngineArguments {
             tiles: self.tiles,
             threads: self.threads,
             instructions: None,
+            memory: None,
         }
     }
 }

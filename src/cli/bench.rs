@@ -38,7 +38,9 @@ pub(super) fn run(
     let mut step_secs: Vec<f64> = Vec::new();
     let mut first_step = 0.0;
     // Two prompts, because some models keep the embedding of the last.
-    for (round, prompt) in ["a lighthouse at dusk", "snowy mountains over a lake at night"].into_iter().enumerate() {
+    for (round, prompt) in
+        ["a lighthouse at dusk", "snowy mountains over a lake at night"].into_iter().enumerate()
+    {
         draft.prompt = prompt.into();
         // In the second round: the first step of the warm-up.
         first_step = step_secs.first().copied().unwrap_or_default();

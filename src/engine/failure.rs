@@ -79,6 +79,9 @@ pub enum Advice {
     /// The available memory is too small.
     #[error("Close other programs, or choose a smaller picture or model.")]
     LessMemory,
+    /// The user's limit on memory is too small.
+    #[error("Raise the limit on memory in the settings, or choose a smaller picture or model.")]
+    MemoryLimit,
     /// A bug in the program.
     #[error("The next picture can be drawn all the same; this is a bug of the program, please report it.")]
     Report,
@@ -162,6 +165,7 @@ impl JobError {
             ModelError::NonFinite { .. } => Some(Advice::WiderNumbers),
             ModelError::Mismatch(_) => Some(Advice::ChooseFitting),
             ModelError::TooLittleMemory { .. } => Some(Advice::LessMemory),
+            ModelError::AboveMemoryLimit { .. } => Some(Advice::MemoryLimit),
             ModelError::Store(_)
             | ModelError::Scheduler { .. }
             | ModelError::PromptTooLong { .. }
@@ -200,9 +204,11 @@ impl JobError {
                 Ok(error) => Self::failed(Task::Sample, &*error, Some(advice)),
                 Err(cause) => Self::failed(Task::Sample, &DiffusionError::Network(cause), Some(advice)),
             },
-            error @ DiffusionError::NonFinite { .. } => {
-                Self::NonFinite(Failure { task: Task::Sample, why: Reason::from(&error), advice: Some(advice) })
-            }
+            error @ DiffusionError::NonFinite { .. } => Self::NonFinite(Failure {
+                task: Task::Sample,
+                why: Reason::from(&error),
+                advice: Some(advice),
+            }),
             error => Self::failed(Task::Sample, &error, Some(advice)),
         }
     }

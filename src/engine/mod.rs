@@ -25,6 +25,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use crate::reason::{Reason, ReasonKind};
 use crate::request::CancelToken;
 
+pub use crate::models::{available_bytes, available_threads, describe_devices};
 pub use failure::{Advice, Failure, Task};
 pub use host::{DiskHost, ModelHost};
 pub use protocol::{Command, EngineSettings, Event, Job, JobId, JobKind, Stage};

@@ -17,7 +17,7 @@ use crate::request::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
 
-/// Device and number format of the networks. A change reloads the model.
+/// Where and within which limits the networks run. A change reloads the model when it is used next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineSettings {
     /// The device.
@@ -30,6 +30,8 @@ pub struct EngineSettings {
     pub threads: Option<usize>,
     /// Instruction set of the CPU; `None` for the widest available.
     pub instructions: Option<Instructions>,
+    /// Main memory that the program may use, bytes; `None` for what the system has.
+    pub memory: Option<u64>,
 }
 
 /// A request of a client. The engine executes one command at a time.
@@ -37,7 +39,7 @@ pub struct EngineSettings {
 pub enum Command {
     /// Run a job.
     Run(Job),
-    /// Change device, number format or threads.
+    /// Change device, number format, threads or memory for the jobs that follow.
     Configure(EngineSettings),
 }
 

@@ -94,8 +94,8 @@ impl Worker {
     }
 
     fn configure(&mut self, settings: EngineSettings) {
-        let EngineSettings { device, dtype, tiles, threads, instructions } = settings;
-        self.settings = ModelSettings { device, dtype, tiles, threads, instructions };
+        let EngineSettings { device, dtype, tiles, threads, instructions, memory } = settings;
+        self.settings = ModelSettings { device, dtype, tiles, threads, instructions, memory };
     }
 
     /// Reports a job that panicked, and drops the model, whose state may be inconsistent.

@@ -49,6 +49,21 @@ pub enum ModelError {
         /// Bytes available.
         available: u64,
     },
+    /// The user allows less memory than this needs.
+    #[error(
+        "{what} needs about {} of memory, and {} are left of the {} that the program may use",
+        format_bytes(*needed), format_bytes(*left), format_bytes(*limit)
+    )]
+    AboveMemoryLimit {
+        /// The model or the picture, for the message.
+        what: String,
+        /// Bytes needed, an estimate.
+        needed: u64,
+        /// Bytes of the limit that the program does not hold yet.
+        left: u64,
+        /// The limit, bytes.
+        limit: u64,
+    },
     /// The scheduler's configuration is not supported.
     #[error("{cause}: {}", path.display())]
     Scheduler {
@@ -142,6 +157,10 @@ impl From<&ModelError> for Reason {
             ModelError::TooLittleMemory { needed, available, .. } => {
                 let [needed, available] = [needed, available].map(|bytes| format_bytes(*bytes));
                 new(Kind::TooLittleMemory).with([&needed as _, &available as _])
+            }
+            ModelError::AboveMemoryLimit { needed, left, limit, .. } => {
+                let [needed, left, limit] = [needed, left, limit].map(|bytes| format_bytes(*bytes));
+                new(Kind::AboveMemoryLimit).with([&needed as _, &left as _, &limit as _])
             }
             ModelError::Scheduler { cause, path } => {
                 new(Kind::SchedulerUnsupported).with([cause as _]).at(path)

@@ -8,30 +8,68 @@ use crate::networks::NetworkError;
 use crate::networks::autoencoder::MemoryLimits;
 use crate::request::TileChoice;
 
-/// The memory limits of the VAE's encoder and decoder.
-pub(super) fn limits(choice: TileChoice, device: &Device) -> MemoryLimits {
-    match choice {
-        TileChoice::Never => MemoryLimits::UNLIMITED,
-        TileChoice::Always => MemoryLimits::TILES,
-        // Running out of main memory ends the program, so it is checked beforehand; a GPU reports an error.
-        TileChoice::Auto if device.is_cpu() => {
-            available_bytes().map_or_else(MemoryLimits::default, MemoryLimits::within)
-        }
-        TileChoice::Auto => MemoryLimits::default(),
-    }
+/// The main memory that the program may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct MemoryBudget {
+    /// Bytes that the user allows, `None` for what the system has.
+    limit: Option<u64>,
+    /// Bytes of it that loaded networks hold.
+    held: u64,
 }
 
-/// Checks that main memory can hold `needed` bytes: a failed allocation would abort the program, and overcommitted
-/// memory would end with the kernel killing it. `what`: the subject of the message.
-///
-/// # Errors
-/// [`ModelError::TooLittleMemory`] if it cannot.
-pub(super) fn check(what: impl Into<String>, needed: u64) -> Result<(), ModelError> {
-    let available = available_bytes().unwrap_or(u64::MAX);
-    if needed > available || !can_be_reserved(needed) {
-        return Err(ModelError::TooLittleMemory { what: what.into(), needed, available });
+impl MemoryBudget {
+    pub(super) fn new(limit: Option<u64>) -> Self {
+        Self { limit, held: 0 }
     }
-    Ok(())
+
+    /// The budget once networks of this many bytes are loaded.
+    pub(super) fn holding(self, held: u64) -> Self {
+        Self { held, ..self }
+    }
+
+    /// Bytes that are left of the user's limit.
+    ///
+    /// The loaded networks are counted by their estimate and not by what the system says of the process: there the
+    /// freed pages that the allocator keeps for the next step would count against that step.
+    fn left_of_limit(self) -> Option<u64> {
+        Some(self.limit?.saturating_sub(self.held))
+    }
+
+    /// Bytes that can still be allocated, `None` where neither the user nor the system gives a limit.
+    fn available(self) -> Option<u64> {
+        self.left_of_limit().into_iter().chain(available_bytes()).min()
+    }
+
+    /// The memory limits of the VAE's encoder and decoder.
+    pub(super) fn limits(self, choice: TileChoice, device: &Device) -> MemoryLimits {
+        match choice {
+            TileChoice::Never => MemoryLimits::UNLIMITED,
+            TileChoice::Always => MemoryLimits::TILES,
+            // Running out of main memory ends the program, so it is checked beforehand; a GPU reports an error.
+            TileChoice::Auto if device.is_cpu() => {
+                self.available().map_or_else(MemoryLimits::default, MemoryLimits::within)
+            }
+            TileChoice::Auto => MemoryLimits::default(),
+        }
+    }
+
+    /// Checks that main memory can hold `needed` bytes more: a failed allocation would abort the program, and
+    /// overcommitted memory would end with the kernel killing it. `what`: the subject of the message.
+    ///
+    /// # Errors
+    /// [`ModelError::TooLittleMemory`] if it cannot, [`ModelError::AboveMemoryLimit`] if it may not.
+    pub(super) fn check(self, what: impl Into<String>, needed: u64) -> Result<(), ModelError> {
+        let available = available_bytes().unwrap_or(u64::MAX);
+        if needed > available || !can_be_reserved(needed) {
+            return Err(ModelError::TooLittleMemory { what: what.into(), needed, available });
+        }
+        match (self.limit, self.left_of_limit()) {
+            (Some(limit), Some(left)) if needed > left => {
+                Err(ModelError::AboveMemoryLimit { what: what.into(), needed, left, limit })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Whether the allocator grants this many bytes at once, which a limit on the process may forbid. They are never
@@ -74,11 +112,29 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_with_figures() {
-        assert!(check("the model", 1 << 20).is_ok());
+        let budget = MemoryBudget::default();
+        assert!(budget.check("the model", 1 << 20).is_ok());
         if cfg!(target_os = "linux") {
-            let error = check("the model", 1 << 60).unwrap_err().to_string();
+            let error = budget.check("the model", 1 << 60).unwrap_err().to_string();
             assert!(error.starts_with("the model needs about 1073741824.0 GiB of memory, and "), "{error}");
         }
+    }
+
+    #[test]
+    fn a_limit_counts_the_networks_that_are_loaded() {
+        const MIB: u64 = 1 << 20;
+        let budget = MemoryBudget::new(Some(65 * MIB));
+        assert!(budget.check("the model", 65 * MIB).is_ok());
+        assert!(budget.check("the model", 66 * MIB).is_err(), "more than the whole limit");
+        let loaded = budget.holding(64 * MIB);
+        assert!(loaded.check("a picture", MIB).is_ok());
+        let error = loaded.check("a picture", 2 * MIB).unwrap_err().to_string();
+        let said = "a picture needs about 2 MiB of memory, and 1 MiB are left of the 65 MiB that the program may use";
+        assert_eq!(error, said);
+        let limits = loaded.limits(TileChoice::Auto, &Device::Cpu);
+        assert_eq!((limits.whole, limits.tile), (MIB / 2, MIB / 4));
+        assert_eq!(MemoryBudget::new(None).holding(1 << 60).available(), available_bytes());
+        assert!(MemoryBudget::new(Some(MIB)).holding(2 * MIB).check("a picture", 1).is_err());
     }
 
     #[test]

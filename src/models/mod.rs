@@ -52,6 +52,8 @@ pub struct ModelSettings {
     pub threads: Option<usize>,
     /// Instruction set of the CPU kernels, `None` for the widest that the CPU has.
     pub instructions: Option<Instructions>,
+    /// Main memory that the program may use, bytes; `None` for what the system has.
+    pub memory: Option<u64>,
 }
 
 /// A decoded picture, with a notice for the user.
@@ -105,7 +107,7 @@ pub trait LatentDiffusionModel: Send {
     /// this shape, and for the decoded picture.
     ///
     /// # Errors
-    /// [`ModelError::TooLittleMemory`] with the bytes needed and available.
+    /// [`ModelError::TooLittleMemory`] and [`ModelError::AboveMemoryLimit`] with the bytes needed and available.
     fn check_memory(&self, latent: LatentShape, batch: usize) -> Result<(), ModelError>;
     /// Encodes the prompts and gives the denoising network conditioned on them.
     ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 
 use super::budget::picture_bytes;
-use super::memory::{self, in_tiles_if_short, limits};
+use super::memory::{MemoryBudget, in_tiles_if_short};
 use super::{DecodedPicture, Encoded, ModelError};
 use crate::latent::{Latent, LatentFormat, LatentShape, first_non_finite};
 use crate::networks::autoencoder::{Autoencoder, AutoencoderConfig};
@@ -23,6 +23,7 @@ pub(super) struct Vae {
     format: LatentFormat,
     runtime: Runtime,
     tiles: TileChoice,
+    memory: MemoryBudget,
     /// The weights, from which the network is built again in f32.
     weights: Arc<dyn TensorSource>,
 }
@@ -35,11 +36,12 @@ impl Vae {
         format: LatentFormat,
         runtime: &Runtime,
         tiles: TileChoice,
+        memory: MemoryBudget,
     ) -> Result<Self, ModelError> {
         let parameters = Parameters::new(weights.clone(), runtime);
         let network =
             runtime.run(|| Autoencoder::new(&parameters, &config)).map_err(ModelError::in_part(PART))?;
-        Ok(Self { network, config, format, runtime: runtime.clone(), tiles, weights })
+        Ok(Self { network, config, format, runtime: runtime.clone(), tiles, memory, weights })
     }
 
     /// Decodes a latent in model space to a picture.
@@ -53,7 +55,7 @@ impl Vae {
         cancel: &CancelToken,
     ) -> Result<DecodedPicture, ModelError> {
         let (width, height) = self.format.image_size_px(latent.shape());
-        memory::check(format!("a picture of {width}×{height} pixels"), picture_bytes(width, height))?;
+        self.memory.check(format!("a picture of {width}×{height} pixels"), picture_bytes(width, height))?;
         let tensor = self.latent_tensor(latent)?;
         let (dtype, tiles) = (self.runtime.dtype(), how.tiles.unwrap_or(self.tiles));
         let is_finite = |values: &[f32]| values.iter().all(|v| v.is_finite());
@@ -84,7 +86,7 @@ impl Vae {
             );
         }
         let notice = (!notices.is_empty()).then(|| notices.join(" "));
-        Ok(DecodedPicture { picture: picture_from_values(&values, width, height)?, notice })
+        Ok(DecodedPicture { picture: picture_from_values(&values, width, height, self.memory)?, notice })
     }
 
     /// The network in f32.
@@ -103,7 +105,7 @@ impl Vae {
                 format.downscale
             )));
         }
-        memory::check(format!("a picture of {width}×{height} pixels"), picture_bytes(width, height))?;
+        self.memory.check(format!("a picture of {width}×{height} pixels"), picture_bytes(width, height))?;
         let values: Vec<f32> = picture.rgb().iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect();
         let pixels = Tensor::from_vec(values, (1, height, width, 3), &Device::Cpu)?.permute((0, 3, 1, 2))?;
         let pixels = pixels.to_device(self.runtime.device())?.to_dtype(self.runtime.dtype())?;
@@ -142,10 +144,10 @@ impl Vae {
         pixels: &Tensor,
         cancel: &CancelToken,
     ) -> Result<[Tensor; 2], ModelError> {
-        let (posterior, _) = in_tiles_if_short(limits(self.tiles, self.runtime.device()), |limits| {
-            self.runtime.run(|| network.encode(pixels, limits, cancel))
-        })
-        .map_err(ModelError::in_part(PART))?;
+        let limits = self.memory.limits(self.tiles, self.runtime.device());
+        let (posterior, _) =
+            in_tiles_if_short(limits, |limits| self.runtime.run(|| network.encode(pixels, limits, cancel)))
+                .map_err(ModelError::in_part(PART))?;
         Ok(posterior)
     }
 
@@ -171,22 +173,28 @@ impl Vae {
         tiles: TileChoice,
         cancel: &CancelToken,
     ) -> Result<(Vec<f32>, bool), ModelError> {
-        let (decoded, was_short) = in_tiles_if_short(limits(tiles, self.runtime.device()), |limits| {
-            self.runtime.run(|| network.decode(latent, limits, cancel))
-        })
-        .map_err(ModelError::in_part(PART))?;
+        let (decoded, was_short) =
+            in_tiles_if_short(self.memory.limits(tiles, self.runtime.device()), |limits| {
+                self.runtime.run(|| network.decode(latent, limits, cancel))
+            })
+            .map_err(ModelError::in_part(PART))?;
         Ok((decoded.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?, was_short))
     }
 }
 
 /// `[3, H, W]` values of −1..=1 to rows of pixels, as diffusers: halved, shifted, clamped, rounded.
-fn picture_from_values(values: &[f32], width: usize, height: usize) -> Result<Picture, ModelError> {
+fn picture_from_values(
+    values: &[f32],
+    width: usize,
+    height: usize,
+    memory: MemoryBudget,
+) -> Result<Picture, ModelError> {
     let byte = |v: f32| ((v / 2.0 + 0.5).clamp(0.0, 1.0) * 255.0).round_ties_even() as u8;
     let (red, rest) = values.split_at(values.len() / 3);
     let (green, blue) = rest.split_at(rest.len() / 2);
     let mut bytes = Vec::new();
     if bytes.try_reserve_exact(values.len()).is_err() {
-        memory::check(format!("a picture of {width}×{height} pixels"), values.len() as u64)?;
+        memory.check(format!("a picture of {width}×{height} pixels"), values.len() as u64)?;
     }
     bytes.extend(red.iter().zip(green).zip(blue).flat_map(|((r, g), b)| [*r, *g, *b].map(byte)));
     Picture::new(width, height, bytes).map_err(|error| ModelError::Mismatch(error.to_string()))

@@ -1,15 +1,17 @@
 //! State that the panels keep from frame to frame, and the textures they draw with.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use egui::{Pos2, Rect, TextureHandle, TextureId, TextureOptions, Ui, Vec2};
 
 use crate::catalog::ModelSource;
+use crate::engine::EngineSettings;
 use crate::latent::{Latent, LatentFormat, LatentSpace};
 use crate::preview::{LatentTextures, Look};
 use crate::projection::{PreviewFit, RgbProjection};
-use crate::request::Picture;
+use crate::request::{DeviceChoice, Picture};
 use crate::session::{Autosave, DocumentId, Session, builtin_fit};
 
 use super::levels_field::LevelsField;
@@ -70,7 +72,17 @@ pub struct Desk {
     /// Which pictures are saved as they are drawn, where, and under which names.
     pub autosave: Autosave,
     /// The folder for that where none is chosen.
-    pub pictures_folder: std::path::PathBuf,
+    pub pictures_folder: PathBuf,
+    /// The folder in which file dialogs start; `None` for the one used last.
+    pub dialog_folder: Option<PathBuf>,
+    /// Whether pictures appear without fading in, and lists do not glide.
+    pub reduced_motion: bool,
+    /// Whether the user is notified when a long job ends.
+    pub notify: bool,
+    /// What the settings page says of the machine and of the program's files.
+    pub surroundings: Surroundings,
+    /// The state of the settings page.
+    pub(super) settings: SettingsPage,
     /// The list of noise levels as it is typed.
     pub(super) levels: LevelsField,
     /// The skipped layers as they are typed.
@@ -130,6 +142,44 @@ pub(super) enum Overlay {
     About,
 }
 
+/// A section of the settings page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum SettingsSection {
+    #[default]
+    General,
+    Saving,
+    Folders,
+    Drawing,
+    Privacy,
+}
+
+/// The state of the settings page.
+#[derive(Debug, Default)]
+pub(super) struct SettingsPage {
+    pub(super) section: SettingsSection,
+    /// Whether it was shown in the last frame.
+    pub(super) is_open: bool,
+    /// How the engine is to run, while a figure of it is being edited.
+    pub(super) engine: Option<EngineSettings>,
+}
+
+/// The machine that the program runs on, and the places of its files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The devices that this build can use.
+    pub devices: Vec<DeviceChoice>,
+    /// The number of processor threads.
+    pub threads: usize,
+    /// Bytes of free memory when the program started, where the system tells.
+    pub free_memory: Option<u64>,
+    /// The file of the settings.
+    pub settings_file: Option<PathBuf>,
+    /// The folder of the latents of pictures that are not saved yet.
+    pub unsaved: Option<PathBuf>,
+    /// The folder of fitted previews.
+    pub fits: Option<PathBuf>,
+}
+
 /// The choice of theme.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -176,7 +226,12 @@ impl Desk {
             use_patch: true,
             save_metadata: true,
             autosave: Autosave::default(),
-            pictures_folder: std::path::PathBuf::new(),
+            pictures_folder: PathBuf::new(),
+            dialog_folder: None,
+            reduced_motion: false,
+            notify: true,
+            surroundings: Surroundings::default(),
+            settings: SettingsPage::default(),
             levels: LevelsField::default(),
             skip: SkipField::default(),
             source_row: None,

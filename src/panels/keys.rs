@@ -21,6 +21,9 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
     let document = session.on_easel();
     ctx.input_mut(|input| {
         let command = Modifiers::COMMAND;
+        if input.consume_key(command, Key::Comma) {
+            desk.toggle(Overlay::Settings);
+        }
         // A slow frame may hold several presses.
         for _ in 0..input.count_and_consume_key(command, Key::Enter) {
             actions.push(Action::Generate);
@@ -92,7 +95,7 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
 }
 
 /// Every key and what it does, in English and Korean.
-const ALL: [(&str, &str, &str); 24] = [
+const ALL: [(&str, &str, &str); 25] = [
     ("Ctrl+Enter", "Generate; while a picture is drawn, one more", "생성 (그리는 중에는 한 장 더)"),
     ("Esc", "Close what is open, then stop", "열린 것을 닫고, 없으면 중지"),
     ("Alt+↑  Alt+↓", "Earlier and later prompts", "이전/다음 프롬프트"),
@@ -124,6 +127,7 @@ const ALL: [(&str, &str, &str); 24] = [
     ("L", "Show or hide the latent's channels", "잠재 채널 패널 보이기/숨기기"),
     ("M", "Past messages", "지난 메시지"),
     ("F", "Full screen", "전체 화면"),
+    ("Ctrl+,", "Settings", "설정"),
     ("?  F1", "These keys", "이 단축키 목록"),
 ];
 

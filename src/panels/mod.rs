@@ -1,6 +1,7 @@
 //! The look of the window: one function for each region. A panel reads the session and returns [`Action`]s that change
 //! it; state that only drawing needs is in the [`Desk`].
 
+mod announcement;
 mod bath;
 mod controls;
 mod desk;
@@ -17,6 +18,7 @@ mod prompt;
 mod question;
 mod reasons;
 mod sampling;
+mod settings;
 mod sheet;
 mod skip_field;
 mod text;
@@ -31,8 +33,9 @@ use egui::{Margin, Ui, Vec2};
 
 use crate::session::{Action, Session};
 
+pub use announcement::announcement;
 pub(crate) use controls::{field_tip, named, tip};
-pub use desk::{Desk, ThemeChoice, View};
+pub use desk::{Desk, Surroundings, ThemeChoice, View};
 pub use text::{Language, Text};
 
 use desk::{NarrowTab, Overlay};

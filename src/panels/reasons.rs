@@ -64,6 +64,7 @@ fn korean(kind: ReasonKind) -> &'static str {
         Kind::TensorShape => "텐서의 크기가 다릅니다 (‘{0}’: {1}이어야 하는데 {2})",
         Kind::TensorUnusable => "텐서를 쓸 수 없습니다 (‘{0}’: ‘{1}’)",
         Kind::TooLittleMemory => "메모리가 약 {0} 필요한데 남은 메모리는 {1}입니다",
+        Kind::AboveMemoryLimit => "메모리가 약 {0} 필요한데, 프로그램이 쓸 수 있는 {2} 중 {1}만 남았습니다",
         Kind::DeviceUnusable => "장치를 쓸 수 없습니다 (‘{0}’)",
 
         Kind::PromptTooLong => "프롬프트가 너무 깁니다. {1}토큰씩 {0}묶음까지 쓸 수 있습니다",

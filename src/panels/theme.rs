@@ -122,6 +122,16 @@ pub fn install(ctx: &Context) {
     ctx.style_mut_of(Theme::Light, |style| paint(&mut style.visuals, false));
 }
 
+/// Sets whether menus fade and lists glide.
+pub fn set_motion(ctx: &Context, reduced: bool) {
+    let usual = egui::Style::default();
+    ctx.all_styles_mut(|style| {
+        style.animation_time = if reduced { 0.0 } else { usual.animation_time };
+        style.scroll_animation =
+            if reduced { egui::style::ScrollAnimation::none() } else { usual.scroll_animation };
+    });
+}
+
 /// The semi-bold font.
 pub fn strong() -> FontFamily {
     FontFamily::Name("strong".into())
@@ -204,6 +214,19 @@ mod tests {
         };
         let (a, b) = (luminance(a), luminance(b));
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn less_motion_is_none_in_either_theme_until_it_is_switched_off() {
+        let ctx = Context::default();
+        let times = |ctx: &Context| [Theme::Dark, Theme::Light].map(|t| ctx.style_of(t).animation_time);
+        let usual = times(&ctx);
+        assert!(usual[0] > 0.0);
+        set_motion(&ctx, true);
+        assert_eq!(times(&ctx), [0.0; 2]);
+        assert_eq!(ctx.style_of(Theme::Light).scroll_animation, egui::style::ScrollAnimation::none());
+        set_motion(&ctx, false);
+        assert_eq!(times(&ctx), usual);
     }
 
     #[test]

@@ -131,7 +131,7 @@ fn more_ui(ui: &mut Ui, desk: &mut Desk) {
         ui.radio_value(&mut desk.theme, theme, name);
     }
     ui.separator();
-    if ui.button(text.settings).clicked() {
+    if ui.add(Button::new(text.settings).right_text(RichText::new("Ctrl+,").small().weak())).clicked() {
         desk.overlay = Some(Overlay::Settings);
     }
     if ui.add(Button::new(text.messages).right_text(RichText::new("M").small().weak())).clicked() {
@@ -238,6 +238,6 @@ fn models_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Acti
 }
 
 /// The engine's name of the device, translated.
-fn device_words(device: &str, text: &Text) -> String {
+pub(super) fn device_words(device: &str, text: &Text) -> String {
     device.replace("Processor", text.processor).replace("bf16 matrices", text.bf16_matrices)
 }

@@ -14,12 +14,13 @@ const FRAME: Duration = Duration::from_millis(100);
 /// Time of one turn, seconds.
 const TURN: f64 = 1.6;
 
-/// A dot that moves around a circle. With a software adapter it stands still: each frame would take time from the
-/// networks.
+/// A dot that moves around a circle. It stands still with less motion, and with a software adapter: there each frame
+/// would take time from the networks.
 pub(super) fn waiting_ui(ui: &mut Ui, desk: &Desk) {
     let colour = theme::accent(ui.visuals().dark_mode);
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(2.0 * RADIUS + 6.0), Sense::hover());
-    let turn = if desk.latents.as_ref().is_some_and(|latents| !latents.is_software()) {
+    let turn = if !desk.reduced_motion && desk.latents.as_ref().is_some_and(|latents| !latents.is_software())
+    {
         ui.ctx().request_repaint_after(FRAME);
         (ui.input(|input| input.time) / TURN).fract() as f32
     } else {

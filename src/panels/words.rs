@@ -86,6 +86,10 @@ pub(super) fn message_words(message: &Message, language: Language) -> [String; 2
             title_words(title, Text::of(language)),
         ],
         Message::Copied => [pick("Picture copied", "그림을 복사했습니다"), String::new()],
+        Message::ModelsForgotten => {
+            [pick("Recent models forgotten", "최근 모델 목록을 비웠습니다"), String::new()]
+        }
+        Message::PromptsForgotten => [pick("Prompts forgotten", "프롬프트를 비웠습니다"), String::new()],
         Message::HoldsSettings(_) => {
             [pick("This picture holds its settings", "이 그림에는 설정이 들어 있습니다"), String::new()]
         }
@@ -188,7 +192,8 @@ fn shortened(prompt: &str) -> String {
     }
 }
 
-fn failure_words(failure: &Failure, language: Language) -> [String; 2] {
+/// What failed; why, and what to try.
+pub(super) fn failure_words(failure: &Failure, language: Language) -> [String; 2] {
     let advice = failure.advice.map(|advice| match language {
         Language::English => advice.to_string(),
         Language::Korean => korean_advice(advice).to_owned(),
@@ -229,6 +234,7 @@ fn korean_advice(advice: Advice) -> &'static str {
         Advice::ChangeSampling => "샘플러, 스케줄, 단계 수를 바꾸세요.",
         Advice::SmallerPicture => "더 작은 그림으로 시도하세요. 또 실패하면 모델이 손상되었을 수 있습니다.",
         Advice::LessMemory => "다른 프로그램을 닫거나, 더 작은 크기나 모델을 고르세요.",
+        Advice::MemoryLimit => "설정에서 메모리 한도를 올리거나, 더 작은 크기나 모델을 고르세요.",
         Advice::Report => "다음 그림은 그대로 그릴 수 있습니다. 프로그램의 오류이니 알려 주세요.",
     }
 }

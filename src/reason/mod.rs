@@ -74,6 +74,8 @@ kinds! {
     TensorUnusable,
     /// Too little memory is free. 0: what is needed; 1: what is free.
     TooLittleMemory,
+    /// More memory than the user allows. 0: what is needed; 1: what is left; 2: the limit.
+    AboveMemoryLimit,
     /// The device cannot be used. 0: why.
     DeviceUnusable,
 

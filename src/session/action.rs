@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::{
-    Document, DocumentId, Export, ExportKind, FileContent, InspectorOptions, Lens, Message, OpenOptions,
-    Recovered, Reuse, Session, Touch,
+    Document, DocumentId, EndedWork, Export, ExportKind, FileContent, FolderFor, InspectorOptions, Lens,
+    Message, OpenOptions, Recovered, Reuse, Session, Touch,
 };
 use crate::catalog::{ImageSize, ModelSource, PredictionType};
-use crate::engine::{Command, JobId};
+use crate::engine::{Command, EngineSettings, JobId};
 use crate::formats::Comparison;
 use crate::formats::metadata::{GenerationFacts, Unrestored};
 use crate::latent::{LatentFormat, LatentSpace};
@@ -124,8 +124,14 @@ pub enum Action {
     ChooseSource,
     /// Opens the folder dialog for a model.
     OpenModel,
-    /// Opens the folder dialog for autosaved pictures.
-    ChooseAutosaveFolder,
+    /// Opens the dialog for a folder of the settings.
+    ChooseFolder(FolderFor),
+    /// Changes how the engine runs.
+    SetEngine(EngineSettings),
+    /// Empties the list of recent models, except for the one in use.
+    ForgetModels,
+    /// Empties the prompts and their history.
+    ForgetPrompts,
     /// Opens files or folders that were dropped or chosen.
     OpenPaths(Vec<PathBuf>),
 }
@@ -168,8 +174,10 @@ pub enum Effect {
     ShowInFolder(PathBuf),
     /// A picture was generated: autosaves it, if enabled.
     Drawn(DocumentId),
-    /// Shows the folder dialog for autosaved pictures.
-    AskAutosaveFolder,
+    /// Shows the dialog for a folder of the settings.
+    AskFolder(FolderFor),
+    /// Long work ended: notifies the user, if enabled.
+    Announce(Box<EndedWork>),
     /// Writes a result to the recovery folder.
     Keep(JobId),
     /// Registers a recovered result, whose files (path without extension) are in a recovery folder already.
@@ -276,7 +284,10 @@ impl Session {
             Action::Export(kind) => self.ask_export(kind),
             Action::Open => self.outbox.effects.push(Effect::AskOpen),
             Action::ChooseSource => self.outbox.effects.push(Effect::AskSource),
-            Action::ChooseAutosaveFolder => self.outbox.effects.push(Effect::AskAutosaveFolder),
+            Action::ChooseFolder(purpose) => self.outbox.effects.push(Effect::AskFolder(purpose)),
+            Action::SetEngine(settings) => self.set_engine(settings),
+            Action::ForgetModels => self.forget_models(),
+            Action::ForgetPrompts => self.forget_prompts(),
             Action::OpenModel => self.outbox.effects.push(Effect::AskOpenModel),
             Action::OpenPaths(paths) => self.open_paths(paths),
         }

@@ -7,9 +7,8 @@ use crate::engine::{Event, JobId, Stage, Task};
 use crate::reason::{Reason, ReasonKind};
 
 impl Session {
-    /// Applies an event. Events of unknown or finished jobs are ignored.
-    pub fn apply_event(&mut self, event: Event) {
-        let Some(event) = self.examples.take_event(event) else { return };
+    /// Updates the state. Events of unknown or finished jobs are ignored.
+    pub(super) fn take_event(&mut self, event: Event) {
         match event {
             Event::ModelLoaded { job, profile, device, in_halves, .. } => {
                 self.model_loaded(job, profile, ModelState::Ready { device, in_halves });

@@ -18,10 +18,12 @@ mod export;
 mod fitting;
 mod inspector;
 mod lens;
+mod long_work;
 mod measuring;
 mod model;
 mod notice;
 mod opening;
+mod preferences;
 mod queue;
 mod recipe;
 mod recovery;
@@ -33,12 +35,13 @@ mod work;
 use std::path::PathBuf;
 
 use crate::catalog::ModelSource;
-use crate::engine::{Command, Job, JobId, JobKind};
+use crate::engine::{Command, EngineSettings, Job, JobId, JobKind};
 use crate::projection::PreviewFit;
 use crate::request::CancelToken;
 
 use documents::Documents;
 use examples::Examples;
+use long_work::WorkSpan;
 use measuring::Measuring;
 use model::Model;
 use notice::Notices;
@@ -55,9 +58,11 @@ pub use document::{Document, DocumentId, Drawing, KeptLatent, OpenedFile, Origin
 pub use export::{Export, ExportKind};
 pub use inspector::{Edit, Inspector, InspectorOptions, Limits, Touch};
 pub use lens::Lens;
+pub use long_work::EndedWork;
 pub use model::{MAX_RECENT_MODELS, ModelState, RecentModel};
 pub use notice::{Message, Notice, PastMessage, Severity};
 pub use opening::{FileContent, Framing, OpenOptions, Question};
+pub use preferences::FolderFor;
 pub use queue::{Queued, Running};
 pub use recipe::{ModelSettings, Reuse, SavedRecipe};
 pub use recovery::Recovered;
@@ -83,6 +88,10 @@ pub struct Session {
     opening: Opening,
     /// Results of an earlier session that are being restored.
     recovering: Recovering,
+    /// How the engine runs.
+    engine: EngineSettings,
+    /// The work since the engine was last idle.
+    work_span: WorkSpan,
     /// Pending effects and the job counter.
     outbox: Outbox,
 }
@@ -122,6 +131,8 @@ impl Session {
             notices: Notices::default(),
             opening: Opening::default(),
             recovering: Recovering::default(),
+            engine: EngineSettings::default(),
+            work_span: WorkSpan::default(),
             outbox: Outbox { effects: Vec::new(), next_job: 1 },
         }
     }
@@ -140,6 +151,7 @@ impl Session {
     /// fit, unless the job is one.
     fn send(&mut self, id: JobId, kind: JobKind) -> CancelToken {
         self.examples.interrupt();
+        self.work_begins(&kind);
         if !matches!(kind, JobKind::FitPreview { .. }) {
             self.interrupt_fit();
         }

@@ -56,6 +56,10 @@ pub enum Message {
     Kept(Title),
     /// A picture was copied to the clipboard.
     Copied,
+    /// The list of recent models was emptied.
+    ModelsForgotten,
+    /// The prompts and their history were emptied.
+    PromptsForgotten,
     /// An opened picture contains its generation settings.
     HoldsSettings(DocumentId),
     /// The graphics device was lost and recreated.
@@ -92,6 +96,8 @@ impl Message {
             | Self::Dropped(_)
             | Self::Kept(_)
             | Self::Copied
+            | Self::ModelsForgotten
+            | Self::PromptsForgotten
             | Self::HoldsSettings(_)
             | Self::Repainted
             | Self::ModelRemarks(_)

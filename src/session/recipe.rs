@@ -232,6 +232,13 @@ impl Recipe {
         }
     }
 
+    /// Empties the prompts and their history.
+    pub(super) fn forget_prompts(&mut self) {
+        self.draft.prompt.clear();
+        self.draft.negative_prompt.clear();
+        self.prompts = Prompts::default();
+    }
+
     /// Steps through the prompt history.
     pub(super) fn turn_prompt(&mut self, earlier: bool) {
         let prompts = &mut self.prompts;

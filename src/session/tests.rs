@@ -517,10 +517,13 @@ fn a_series_reports_its_progress() {
     session.apply(Action::Generate);
     let job = sent_job(&mut session).unwrap();
     assert_eq!(session.series(), [1, 3]);
+    assert_eq!(session.progress_of_all(), Some(0.0));
     finish(&mut session, job);
     assert_eq!(session.series(), [2, 3]);
     let job = sent_job(&mut session).unwrap();
     session.apply_event(Event::StepFinished { job, step: step(2, latent()) });
+    // One of three pictures, and two of four steps of the second.
+    assert!((session.progress_of_all().unwrap() - 0.5).abs() < 1e-9);
     // Two steps of 0.1 s and one picture of 1 s, like the first one, are left.
     assert!((session.seconds_left_all().unwrap() - 1.2).abs() < 1e-9);
     session.apply(Action::RemoveQueued(session.waiting()[0].id));

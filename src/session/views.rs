@@ -113,6 +113,13 @@ impl Session {
         self.queue.series()
     }
 
+    /// The finished share of all requested pictures, 0..=1; `None` while none is drawn.
+    pub fn progress_of_all(&self) -> Option<f64> {
+        let [at, of] = self.queue.series();
+        let running = self.queue.running.as_ref()?;
+        Some(((at - 1) as f64 + f64::from(running.progress())) / of as f64)
+    }
+
     /// Estimated seconds until the queue is empty; `None` if there is no basis for an estimate.
     pub fn seconds_left_all(&self) -> Option<f64> {
         self.queue.seconds_left_all()

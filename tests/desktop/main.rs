@@ -5,6 +5,7 @@
 mod display;
 mod drag_and_drop;
 mod endings;
+mod session_bus;
 mod walk;
 
 use display::{Desktop, Program, wait_for};

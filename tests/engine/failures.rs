@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use safelight::catalog::{ImageSize, ModelSource};
-use safelight::engine::JobKind;
+use safelight::engine::{Advice, Command, Engine, EngineSettings, Event, JobKind};
 
 use crate::fake::{engine, generate, name, request, run, until_end};
 
@@ -89,4 +89,26 @@ fn dropping_a_busy_engine_does_not_wait_for_the_job() {
     let clock = Instant::now();
     drop(engine);
     assert!(clock.elapsed() < Duration::from_secs(1));
+}
+
+/// The limit on memory comes with the settings: what is above it is refused, and a higher one is enough.
+#[test]
+fn a_limit_on_memory_is_kept_and_can_be_raised() {
+    let settings = |memory| EngineSettings { memory, ..EngineSettings::default() };
+    let engine = Engine::start(settings(Some(1 << 20)), || {}).unwrap();
+    let ended = |id| {
+        run(&engine, id, JobKind::LoadModel { model: ModelSource::Builtin });
+        loop {
+            match engine.next_event().unwrap() {
+                Event::ModelLoaded { .. } => return Ok(()),
+                Event::Failed { failure, .. } => return Err(failure),
+                _ => {}
+            }
+        }
+    };
+    let failure = ended(1).unwrap_err();
+    assert_eq!(failure.advice, Some(Advice::MemoryLimit));
+    assert!(failure.why.english().contains("left of the 1 MiB that the program may use"), "{failure}");
+    engine.send(Command::Configure(settings(Some(8 << 30)))).unwrap();
+    ended(2).unwrap();
 }

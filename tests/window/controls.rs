@@ -107,6 +107,13 @@ fn korean_is_not_mixed_with_english() {
         harness.get_by_label_contains(overlay).click();
         harness.run_ok();
         look(&harness);
+        if overlay == "설정…" {
+            for section in ["저장", "폴더", "그리기", "개인정보"] {
+                harness.get_by_role_and_label(Role::Button, section).click();
+                harness.run_ok();
+                look(&harness);
+            }
+        }
         harness.key_press(egui::Key::Escape);
         harness.run_ok();
     }
@@ -158,6 +165,10 @@ fn korean_is_not_mixed_with_english() {
         "G",
         "PNG",
         "npy",
+        "GPU",
+        "CUDA",
+        "Metal",
+        "GiB",
         // The toolkit's own button of a window.
         "Close",
         "window",

@@ -12,6 +12,7 @@ mod documents;
 mod drawing;
 mod looks;
 mod options;
+mod settings;
 
 use std::time::{Duration, Instant};
 

@@ -16,10 +16,11 @@ use crate::diffusion::{DenoisingNetwork, SchedulerConfig};
 use crate::latent::{Latent, LatentShape};
 use crate::models::device::{device_name, open_runtime_of_wide_range};
 use crate::models::in_turn::{InTurn, Loader};
+use crate::models::memory::MemoryBudget;
 use crate::models::vae::Vae;
 use crate::models::{
     Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, MemoryNeed, ModelError, ModelSettings,
-    ReturnedAtOnce, budget, freed_pages, memory,
+    ReturnedAtOnce, budget, freed_pages,
 };
 use crate::networks::{NetworkError, Parameters, Runtime};
 use crate::request::{CancelToken, DecodeChoice, Picture, PromptLength};
@@ -44,6 +45,7 @@ pub(super) struct FlowModel<F: FlowFamily> {
     family: F,
     networks: InTurn<F::Encoder, F::Denoiser>,
     vae: Vae,
+    memory: MemoryBudget,
     /// Cache of the last prompts' embeddings, so that another picture of the same prompts does not need the encoder.
     embedded: Vec<(PromptKey, F::Embedded)>,
 }
@@ -91,6 +93,13 @@ impl Sources {
         Ok(Self { encoder, denoiser, vae, small })
     }
 
+    /// Bytes of the weights that are loaded while the denoiser is at work. `in_turn`: the encoder is not among them.
+    fn held(&self, in_turn: bool, runtime: &Runtime) -> u64 {
+        let encoder = self.encoder.iter().filter(|_| !in_turn);
+        let all = self.small.iter().chain([&self.denoiser, &self.vae]).chain(encoder);
+        all.map(|source| budget::weight_bytes(&**source, runtime)).sum()
+    }
+
     /// The memory that they need.
     fn need(&self, configs: &impl FlowConfigs, profile: &ModelProfile, runtime: &Runtime) -> MemoryNeed {
         let bytes = |source: &Arc<dyn TensorSource>| budget::weight_bytes(&**source, runtime);
@@ -121,10 +130,14 @@ impl<F: FlowFamily> FlowModel<F> {
         let (configs, runtime) = (Arc::new(networks), open_runtime_of_wide_range(settings)?);
         let sources = Sources::open::<F>(files, &configs)?;
         let need = sources.need(&*configs, &profile, &runtime);
-        let is_short = runtime.device().is_cpu() && memory::check("the model", need.together).is_err();
+        let mut memory = MemoryBudget::new(settings.memory);
+        let is_short = runtime.device().is_cpu() && memory.check("the model", need.together).is_err();
         if is_short {
-            memory::check("the model", need.in_turn.unwrap_or(need.together))?;
+            memory.check("the model", need.in_turn.unwrap_or(need.together))?;
             profile.remarks.push(TAKES_TURNS.to_owned());
+        }
+        if runtime.device().is_cpu() {
+            memory = memory.holding(sources.held(is_short, &runtime));
         }
         let mut names = configs.parts();
         // The small ones are loaded first.
@@ -153,8 +166,8 @@ impl<F: FlowFamily> FlowModel<F> {
         }
         begin(VAE)?;
         profile.vae_hash = weights::hash(&*vae_source)?;
-        let vae = Vae::load(vae_source, vae, profile.format, &runtime, settings.tiles)?;
-        Ok(Self { profile, runtime, scheduler, configs, family, networks, vae, embedded: Vec::new() })
+        let vae = Vae::load(vae_source, vae, profile.format, &runtime, settings.tiles, memory)?;
+        Ok(Self { profile, runtime, scheduler, configs, family, networks, vae, memory, embedded: Vec::new() })
     }
 
     /// Encodes a prompt, unless its embeddings are in the cache.
@@ -225,10 +238,10 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
     fn check_memory(&self, latent: LatentShape, _: usize) -> Result<(), ModelError> {
         let (width, height) = self.profile.format.image_size_px(latent);
         let what = format!("a picture of {width}×{height} pixels");
-        memory::check(&what, budget::picture_bytes(width, height))?;
+        self.memory.check(&what, budget::picture_bytes(width, height))?;
         if self.runtime.device().is_cpu() {
             // Prompt and negative prompt are evaluated one after the other.
-            memory::check(&what, self.configs.work_bytes(latent, self.runtime.dtype()))?;
+            self.memory.check(&what, self.configs.work_bytes(latent, self.runtime.dtype()))?;
         }
         Ok(())
     }

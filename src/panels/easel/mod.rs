@@ -179,10 +179,10 @@ fn picture_ui(ui: &Ui, session: &Session, desk: &mut Desk, document: &Document, 
     painter.image(texture, place, WHOLE, Color32::WHITE.gamma_multiply(shown));
 }
 
-/// How far a picture has faded in over its preview, 0 to 1. With a software adapter it appears at once.
+/// How far a picture has faded in over its preview, 0 to 1. With a software adapter or less motion it appears at once.
 fn fixed(ui: &Ui, desk: &mut Desk, picture: usize) -> f32 {
     let now = ui.input(|input| input.time);
-    let is_fast = desk.latents.as_ref().is_some_and(|latents| !latents.is_software());
+    let is_fast = !desk.reduced_motion && desk.latents.as_ref().is_some_and(|latents| !latents.is_software());
     match desk.fixing {
         Some((known, since)) if known == picture => {
             let share = ((now - since) / FIXING).clamp(0.0, 1.0);

@@ -18,10 +18,11 @@ use crate::diffusion::{DenoisingNetwork, SchedulerConfig};
 use crate::latent::{Latent, LatentShape};
 use crate::models::device::{device_name, open_runtime};
 use crate::models::embeddings;
+use crate::models::memory::MemoryBudget;
 use crate::models::vae::Vae;
 use crate::models::{
     Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, MemoryNeed, ModelError, ModelSettings,
-    budget, freed_pages, memory,
+    budget, freed_pages,
 };
 use crate::networks::unet::UNet;
 use crate::networks::{Parameters, Runtime};
@@ -43,6 +44,7 @@ pub(super) struct StableDiffusion {
     text: TextEncoders,
     unet: UNet,
     vae: Vae,
+    memory: MemoryBudget,
 }
 
 /// Stable Diffusion 1.x, 2.x and XL.
@@ -85,6 +87,11 @@ fn sources(files: &ModelFiles, configs: &Configs) -> Result<Vec<Arc<dyn TensorSo
     parts(configs).into_iter().map(|part| Ok(files.tensors(part)?)).collect()
 }
 
+/// Bytes of the parts' weights.
+fn held(sources: &[Arc<dyn TensorSource>], runtime: &Runtime) -> u64 {
+    sources.iter().map(|source| budget::weight_bytes(&**source, runtime)).sum()
+}
+
 /// The memory that the parts need together.
 fn need(
     sources: &[Arc<dyn TensorSource>],
@@ -92,10 +99,9 @@ fn need(
     profile: &ModelProfile,
     runtime: &Runtime,
 ) -> MemoryNeed {
-    let held: u64 = sources.iter().map(|source| budget::weight_bytes(&**source, runtime)).sum();
     let ImageSize { width, height } = profile.defaults.size;
     let work = configs.work_bytes(profile.format.latent_shape(width, height), runtime.dtype());
-    MemoryNeed { together: held + work, in_turn: None }
+    MemoryNeed { together: held(sources, runtime) + work, in_turn: None }
 }
 
 /// The profile of a model from its configuration files and the headers of its weights.
@@ -132,8 +138,10 @@ impl StableDiffusion {
         let sources = sources(files, &configs)?;
         let parameters = sources.iter().map(|source| weights::parameters(&**source)).sum();
         let mut profile = profile_of(checkpoint, &configs, parameters);
+        let mut memory = MemoryBudget::new(settings.memory);
         if runtime.device().is_cpu() {
-            memory::check("the model", need(&sources, &configs, &profile, &runtime).together)?;
+            memory.check("the model", need(&sources, &configs, &profile, &runtime).together)?;
+            memory = memory.holding(held(&sources, &runtime));
         }
         let mut sources = sources.into_iter();
         let mut done = 0;
@@ -155,8 +163,9 @@ impl StableDiffusion {
             .map_err(ModelError::in_part(UNET))?;
         begin()?;
         profile.vae_hash = weights::hash(&*vae_source)?;
-        let vae = Vae::load(vae_source, configs.vae.clone(), profile.format, &runtime, settings.tiles)?;
-        Ok(Self { profile, runtime, configs, text, unet, vae })
+        let vae =
+            Vae::load(vae_source, configs.vae.clone(), profile.format, &runtime, settings.tiles, memory)?;
+        Ok(Self { profile, runtime, configs, text, unet, vae, memory })
     }
 }
 
@@ -188,13 +197,11 @@ impl LatentDiffusionModel for StableDiffusion {
     fn check_memory(&self, latent: LatentShape, batch: usize) -> Result<(), ModelError> {
         let (width, height) = self.profile.format.image_size_px(latent);
         let what = format!("a picture of {width}×{height} pixels");
-        memory::check(&what, budget::picture_bytes(width, height))?;
+        self.memory.check(&what, budget::picture_bytes(width, height))?;
         if self.runtime.device().is_cpu() {
             // A GPU reports an error when it runs out of memory.
-            memory::check(
-                &what,
-                budget::skip_bytes(&self.configs.unet, latent, batch, self.runtime.dtype()),
-            )?;
+            self.memory
+                .check(&what, budget::skip_bytes(&self.configs.unet, latent, batch, self.runtime.dtype()))?;
         }
         Ok(())
     }

@@ -83,7 +83,9 @@ pub(super) fn check(checkpoint: &Checkpoint) -> Result<(), ModelError> {
         && checkpoint.part_class("text_encoder_2").is_some()
         && !checkpoint.files().contains("text_encoder/config.json");
     if is_refiner {
-        return Err(StoreError::NotAWholeModel { kind: WeightsKind::Refiner, path: checkpoint.index_path() }.into());
+        return Err(
+            StoreError::NotAWholeModel { kind: WeightsKind::Refiner, path: checkpoint.index_path() }.into()
+        );
     }
     Ok(())
 }

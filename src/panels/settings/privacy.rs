@@ -1,0 +1,31 @@
+//! What the program writes, and what it forgets on request.
+
+use egui::{Label, Ui};
+
+use super::rows::{heading, note, row};
+use crate::panels::Text;
+use crate::panels::controls::tip;
+use crate::session::Action;
+
+pub(super) fn privacy_ui(ui: &mut Ui, text: &Text, actions: &mut Vec<Action>) {
+    for (name, words) in [
+        (text.privacy_network, text.privacy_network_words),
+        (text.privacy_written, text.privacy_written_words),
+    ] {
+        heading(ui, name);
+        ui.add(Label::new(words).wrap());
+        ui.add_space(8.0);
+    }
+    heading(ui, text.privacy_forget);
+    for (name, button, hint, action) in [
+        (text.forget_models_name, text.forget_models, text.forget_models_hint, Action::ForgetModels),
+        (text.forget_prompts_name, text.forget_prompts, text.forget_prompts_hint, Action::ForgetPrompts),
+    ] {
+        row(ui, name, |ui| {
+            if tip(ui.button(button), hint, "").clicked() {
+                actions.push(action);
+            }
+            note(ui, hint);
+        });
+    }
+}
