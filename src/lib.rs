@@ -22,7 +22,7 @@
 //! | 1 | [`diffusion`] | the mathematics on plain latents: noise and its processes, schedules, prediction types, guidance, samplers, the one sampling loop | `latent`, `catalog`, `request` |
 //! | 1 | [`networks`] | text encoders (CLIP, T5, Qwen3), UNet, diffusion transformers and VAE over neutral operations, which the kernels or candle compute | `latent`, `catalog`, `request`, `content`, `kernels`, `weights` |
 //! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `catalog`, `request`, `content`, `weights` |
-//! | 1 | [`store`] | the files of models, wherever they are, as diffusers' layout: the built-in one, folders, single files, files for each part; layouts and names | `latent`, `projection`, `catalog`, `request`, `content`, `weights` |
+//! | 1 | [`store`] | the files of models, wherever they are, as diffusers' layout: the built-in one, folders, single files, files for each part; layouts and names; the library of what is on the machine | `latent`, `projection`, `catalog`, `request`, `content`, `weights`, `formats` |
 //! | 1 | [`preview`] | latents ↔ GPU: pipelines, uniforms, paint callbacks | `latent`, `projection` |
 //! | 2 | [`models`] | whole models: tokenizer, text to embedding, denoiser, VAE | `latent`, `catalog`, `request`, `content`, `weights`, `diffusion`, `networks`, `store` |
 //! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `catalog`, `request`, `weights`, `diffusion`, `models`, `formats`, `store` |

@@ -9,7 +9,6 @@ mod files;
 mod frame;
 mod graphics;
 mod guard;
-mod locks;
 mod monitor;
 mod persistence;
 mod questions;
