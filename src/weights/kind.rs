@@ -155,7 +155,9 @@ impl WeightsKind {
         let has = |name: &str| is(name) || is(&format!("{PREFIX}{name}"));
         let any = |part: &str| names.iter().any(|name| name.contains(part));
         let starts = |start: &str| names.iter().any(|name| name.starts_with(start));
-        if ADAPTER.iter().any(|part| any(part)) || names.iter().any(|name| name.ends_with(".diff")) {
+        if ADAPTER.iter().any(|part| any(part))
+            || names.iter().any(|name| name.rsplit('.').next() == Some("diff"))
+        {
             return Self::Lora;
         }
         // Those of transformers have blocks of the model that they steer.

@@ -83,7 +83,8 @@ impl Cache {
 
     /// Keeps what was read, unless reading failed: the reason may be gone the next time, with the file unchanged.
     pub(super) fn put(&mut self, path: &Path, fingerprint: Fingerprint, facts: &Facts) {
-        let was_read = !facts.precision.is_empty() || facts.format == FileFormat::Pickle;
+        let was_read =
+            facts.problem.is_none() || !facts.precision.is_empty() || facts.format == FileFormat::Pickle;
         if let (Some(path), true) = (path.to_str(), was_read) {
             let cached = Cached { fingerprint, facts: facts.clone(), sha256: None };
             self.entries.insert(path.to_owned(), cached);

@@ -1,6 +1,6 @@
 //! What is known of one model, or of one file that belongs to models.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -216,11 +216,6 @@ impl Entry {
         self.facts.kind.is_model()
             && self.facts.problem.is_none()
             && self.missing.iter().all(|part| !part.is_wanting())
-    }
-
-    /// Whether its place is in this folder.
-    pub fn is_in(&self, folder: &Path) -> bool {
-        self.path.starts_with(folder)
     }
 }
 

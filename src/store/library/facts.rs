@@ -237,7 +237,7 @@ mod tests {
             ("single/sd1.safetensors", EntryKind::Checkpoint, Family::StableDiffusion1, "f32"),
             ("single/sdxl.safetensors", EntryKind::Checkpoint, Family::StableDiffusionXl, "f32"),
             ("single/flux_transformer.gguf", EntryKind::DiffusionModel, Family::Flux1, "bf16"),
-            ("single/flux2_transformer.safetensors", EntryKind::DiffusionModel, Family::Flux2, "f32"),
+            ("single/flux2_transformer.safetensors", EntryKind::DiffusionModel, Family::Flux2, "bf16"),
             ("single/sd3_whole.safetensors", EntryKind::Checkpoint, Family::StableDiffusion3, "f32"),
         ] {
             let facts = Facts::of_file(&fixture(file));

@@ -23,6 +23,7 @@ mod scan;
 mod tests;
 mod walk;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use config::LibraryConfig;
@@ -160,7 +161,7 @@ impl Library {
         for folder in self.folders.clone() {
             searched.extend(self.scan_into(&folder, &mut walk, &mut cache, cancel, progress));
         }
-        self.finish(cache, &config, searched, cancel);
+        self.finish(cache, &config, &searched, cancel);
     }
 
     /// Searches one of the folders again, as after a change in it; the others stay as they are.
@@ -179,7 +180,7 @@ impl Library {
         let mut walk = Walk::without(elsewhere);
         self.headers_read = 0;
         let searched = self.scan_into(&folder, &mut walk, &mut cache, cancel, progress);
-        self.finish(cache, &config, searched, cancel);
+        self.finish(cache, &config, &searched, cancel);
     }
 
     /// Searches a folder; gives the folders in it that could be searched.
@@ -211,18 +212,18 @@ impl Library {
         &mut self,
         mut cache: Cache,
         config: &LibraryConfig,
-        searched: Vec<PathBuf>,
+        searched: &[PathBuf],
         cancel: &CancelToken,
     ) {
         self.is_complete = !cancel.is_stopped();
         if self.is_complete {
-            let paths: std::collections::BTreeSet<&Path> = self
+            let paths: BTreeSet<&Path> = self
                 .found
                 .iter()
                 .flat_map(|(_, found)| found)
                 .map(|found| found.item.path.as_path())
                 .collect();
-            cache.keep(&searched, &|path| paths.contains(path));
+            cache.keep(searched, &|path| paths.contains(path));
         }
         if let Err(error) = cache.save(&self.paths.cache) {
             log::warn!("the library's cache: {error}");
@@ -237,6 +238,13 @@ impl Library {
         let removed = resolve::entries(all().filter(|(found, _)| is_removed(found)));
         self.entries = resolve::entries(all().filter(|(found, _)| !is_removed(found)));
         self.removed = removed;
+    }
+
+    /// The listed entries that were found in one of the folders.
+    pub fn entries_in(&self, folder: &Path) -> Vec<&Entry> {
+        let found = self.found.iter().filter(|(path, _)| path == folder).flat_map(|(_, found)| found);
+        let paths: BTreeSet<&Path> = found.map(|found| found.item.path.as_path()).collect();
+        self.entries.iter().filter(|entry| paths.contains(entry.path.as_path())).collect()
     }
 
     /// The sha256 of an entry's file, hexadecimal: from the cache if the file has not changed, or computed, which takes a

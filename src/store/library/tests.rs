@@ -166,7 +166,7 @@ fn the_folders_of_all_programs_are_read() {
     }
     std::fs::create_dir_all(machine.path(&format!("{hub}/models--stabilityai--sd-turbo/refs"))).unwrap();
     std::fs::write(machine.path(&format!("{hub}/models--stabilityai--sd-turbo/refs/main")), "a1").unwrap();
-    let files = machine.path(&format!("{hub}/models--madebyollin--sdxl-vae/snapshots/c3"));
+    let files = machine.path(&format!("{hub}/models--someone--flux2-vae/snapshots/c3"));
     copy(
         "flux2/vae/diffusion_pytorch_model.safetensors",
         &files.join("vae/diffusion_pytorch_model.safetensors"),
@@ -191,9 +191,11 @@ fn the_folders_of_all_programs_are_read() {
     }
     let library = machine.scanned();
     assert_eq!(library.offered(), []);
+    let of_invoke = id.replace('7', "8");
     assert_eq!(
         listed(&library),
         [
+            (of_invoke.as_str(), "folder", "z-image"),
             ("a_t5", "text-encoder", ""),
             ("ae", "vae", "sd3"),
             ("bad-hands", "embedding", "sd1"),
@@ -204,20 +206,14 @@ fn the_folders_of_all_programs_are_read() {
             ("dream", "checkpoint", "sd1"),
             ("esrgan", "upscaler", ""),
             ("flux1-small", "diffusion-model", "flux1"),
+            ("flux2-vae/vae", "vae", "flux2"),
             ("old", "unknown", ""),
             ("qwen", "unknown", ""),
             ("sd-turbo", "folder", "sd1"),
-            ("sdxl-vae/vae", "vae", ""),
             ("t5xxl", "text-encoder", ""),
             ("taesd_decoder", "tiny-decoder", "sd1"),
             ("xl", "checkpoint", "sdxl"),
-            (&id.replace('7', "8"), "folder", "z-image"),
         ]
-        .map(|row| row)
-        .into_iter()
-        .collect::<std::collections::BTreeSet<_>>()
-        .into_iter()
-        .collect::<Vec<_>>()
     );
     let entry = |name: &str| library.find(name).unwrap();
     assert_eq!(entry("sd-turbo").repository.as_deref(), Some("stabilityai/sd-turbo"));
@@ -553,14 +549,19 @@ fn a_folder_is_searched_to_its_depth() {
     assert_eq!(listed(&machine.scanned()), [("deep", "tiny-decoder", "sd1")]);
 }
 
-/// The header of a released Stable Diffusion 1, of more than a thousand tensors.
+/// A header like that of a released Stable Diffusion 1 with its 1131 tensors: the fixture has a third of them.
 fn released_header() -> (Vec<u8>, u64) {
     let shapes = std::fs::read(fixture("single/shapes.json")).unwrap();
     let mut all: BTreeMap<String, BTreeMap<String, Vec<usize>>> = serde_json::from_slice(&shapes).unwrap();
-    let tensors = all.remove("sd1").unwrap();
+    let third = all.remove("sd1").unwrap();
+    let starts = ["", "model_ema.", "model_ema.more."];
+    let tensors: Vec<(String, &[usize])> = starts
+        .iter()
+        .flat_map(|start| third.iter().map(move |(name, shape)| (format!("{start}{name}"), &shape[..])))
+        .collect();
     let borrowed: Vec<(&str, &[usize])> =
-        tensors.iter().map(|(name, shape)| (name.as_str(), &shape[..])).collect();
-    assert!(borrowed.len() > 500);
+        tensors.iter().map(|(name, shape)| (name.as_str(), *shape)).collect();
+    assert!(borrowed.len() > 1100);
     header(&borrowed)
 }
 
@@ -593,7 +594,7 @@ fn thousands_of_headers_are_read_in_seconds_and_the_cache_answers_at_once() {
     let (library, second) = timed(&machine);
     assert_eq!((library.headers_read, library.entries.len()), (0, 2000));
     println!("2000 headers of {} KiB: {first:.2?}; from the cache: {second:.2?}", header.len() >> 10);
-    assert!(first < Duration::from_secs(120) && second < Duration::from_secs(30), "{first:?}, {second:?}");
+    assert!(first < Duration::from_mins(2) && second < Duration::from_secs(30), "{first:?}, {second:?}");
 }
 
 #[test]

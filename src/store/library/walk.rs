@@ -165,9 +165,9 @@ impl Walk {
                     self.files += 1;
                     files.push(Listed { name, path, data });
                 }
-                Ok(_) => {}
-                Err(error) if may_be_weights || may_be_folder => self.note_file(&path, &error),
-                Err(_) => {}
+                // A broken link to something else, such as a text, does not matter.
+                Err(error) if may_be_weights || path.extension().is_none() => self.note_file(&path, &error),
+                Ok(_) | Err(_) => {}
             }
             if self.files >= MAX_FILES {
                 self.is_full = true;
