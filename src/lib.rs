@@ -75,6 +75,7 @@
 //! | VAE, posterior | the autoencoder between pictures and latents; the Gaussian that its encoder gives |
 //! | profile | what is known of a model: family, latent format, prediction, defaults |
 //! | checkpoint | the files of a model, wherever they are |
+//! | library, entry | the models on the machine, found where they lie, and what the headers of one say |
 //! | layout, part | how a model lies in files (a folder of diffusers, CompVis' one file, a file for each part), and one of its networks |
 //! | projection | a linear map from latents to colours: the preview |
 //! | fit | a projection computed by regression from a VAE's own decodes |

@@ -139,7 +139,7 @@ fn entries_are_listed_filtered_and_described() {
         names(&entries).into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(listed(&["--kind", "text-encoder"]), ["clip_l", "t5xxl"]);
-    assert_eq!(listed(&["--family", "flux1"]), ["flux1-small"]);
+    assert_eq!(listed(&["--family", "flux1"]), ["ae", "flux1-small"]);
     assert_eq!(listed(&["CHECKPOINTS", "dre"]), ["dream"]);
     assert_eq!(listed(&["dream", "--kind", "vae"]), [""; 0]);
     let mistyped = home.safelight(&["models", "list", "--kind", "model"]);

