@@ -23,7 +23,7 @@
 //! | 1 | [`diffusion`] | the mathematics on plain latents: noise and its processes, schedules, prediction types, guidance, samplers, the one sampling loop | `latent`, `catalog`, `request`, `reason` |
 //! | 1 | [`networks`] | text encoders (CLIP, T5, Qwen3), UNet, diffusion transformers and VAE over neutral operations, which the kernels or candle compute | `latent`, `catalog`, `request`, `content`, `kernels`, `weights` |
 //! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `catalog`, `request`, `content`, `weights`, `reason` |
-//! | 1 | [`store`] | the files of models, wherever they are, as diffusers' layout: the built-in one, folders, single files, files for each part; layouts and names | `latent`, `projection`, `catalog`, `request`, `content`, `weights`, `reason` |
+//! | 1 | [`store`] | the files of models, wherever they are, as diffusers' layout: the built-in one, folders, single files, files for each part; layouts and names; the library of what is on the machine | `latent`, `projection`, `catalog`, `request`, `content`, `weights`, `formats`, `reason` |
 //! | 1 | [`preview`] | latents ↔ GPU: pipelines, uniforms, paint callbacks | `latent`, `projection` |
 //! | 2 | [`models`] | whole models: tokenizer, text to embedding, denoiser, VAE | `latent`, `catalog`, `request`, `content`, `weights`, `diffusion`, `networks`, `store`, `reason` |
 //! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `catalog`, `request`, `weights`, `diffusion`, `models`, `formats`, `store`, `reason` |
@@ -76,6 +76,7 @@
 //! | VAE, posterior | the autoencoder between pictures and latents; the Gaussian that its encoder gives |
 //! | profile | what is known of a model: family, latent format, prediction, defaults |
 //! | checkpoint | the files of a model, wherever they are |
+//! | library, entry | the models on the machine, found where they lie, and what the headers of one say |
 //! | layout, part | how a model lies in files (a folder of diffusers, CompVis' one file, a file for each part), and one of its networks |
 //! | projection | a linear map from latents to colours: the preview |
 //! | fit | a projection computed by regression from a VAE's own decodes |

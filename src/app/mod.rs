@@ -11,7 +11,6 @@ mod files;
 mod frame;
 mod graphics;
 mod guard;
-mod locks;
 mod monitor;
 mod persistence;
 mod questions;

@@ -16,12 +16,12 @@ use directories::ProjectDirs;
 use serde_json::{Value, json};
 
 use super::files::result_latent_facts;
-use super::locks::{LockAttempt, lock, lock_with_timeout};
 use super::settings::{model_from_json, model_to_json};
 use crate::catalog::ModelSource;
 use crate::engine::JobId;
 use crate::formats::atomic::write_atomically;
 use crate::formats::latent_file::{read_latent, write_latent};
+use crate::formats::locks::{LockAttempt, lock, lock_with_timeout};
 use crate::formats::metadata::GenerationFacts;
 use crate::session::{Recovered, ResultItem};
 

@@ -9,9 +9,9 @@ use anyhow::{Context as _, bail};
 use directories::ProjectDirs;
 use serde_json::{Map, Value};
 
-use super::locks::lock_with_timeout;
 use super::settings::{Settings, path_from_json};
 use crate::formats::atomic::write_atomically;
+use crate::formats::locks::lock_with_timeout;
 use crate::session::{MAX_RECENT_MODELS, Message};
 
 /// Upper limit of the file's size, bytes; real settings are a few kilobytes.

@@ -36,7 +36,7 @@ pub struct ModelParts {
 }
 
 /// A part of a model for which a file can be named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum PartRole {
     /// A text encoder, by its index from 0 to 2.
     TextEncoder(usize),
@@ -45,6 +45,14 @@ pub enum PartRole {
 }
 
 impl PartRole {
+    /// Its name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TextEncoder(_) => "text encoder",
+            Self::Vae => "VAE",
+        }
+    }
+
     /// The command-line option for its file.
     pub fn option(self) -> &'static str {
         match self {

@@ -1,11 +1,13 @@
 //! The command line's arguments.
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
 
-use super::numbers;
+use super::models::ModelsCommand;
+use super::{library, numbers};
 use crate::catalog::{ImageSize, ModelParts, ModelSource, PredictionType, SamplerKind, ScheduleKind};
 use crate::engine::EngineSettings;
 use crate::request::{DeviceChoice, DtypeChoice, LayerSet, NoiseLevels, PromptOptions, Seed, TileChoice};
@@ -30,12 +32,17 @@ pub(super) enum Command {
     Channels(ConvertArguments),
     /// Show what model folders, pictures and latent files contain.
     Inspect {
-        /// Folders and files.
+        /// Folders, files, and names in the library.
         #[arg(required = true)]
         paths: Vec<PathBuf>,
         /// Print JSON on standard output.
         #[arg(long)]
         json: bool,
+    },
+    /// Find the models on this machine, and choose the folders that are searched.
+    Models {
+        #[command(subcommand)]
+        command: ModelsCommand,
     },
     /// Time every stage of a picture.
     Bench {
@@ -59,9 +66,12 @@ pub(super) enum Command {
 /// The model, and how it is computed.
 #[derive(Clone, Debug, Args)]
 pub(super) struct EngineArguments {
-    /// The model: `builtin`, a folder in diffusers' layout or a file of weights.
-    #[arg(long, default_value = "builtin", value_name = "builtin|PATH")]
+    /// The model: `builtin`, a folder in diffusers' layout, a file of weights, or a name in the library (`safelight models list`).
+    #[arg(long, default_value = "builtin", value_name = "builtin|PATH|NAME")]
     pub(super) model: String,
+    /// The model that `model` names, once it was found: the library is searched once.
+    #[arg(skip)]
+    named: OnceCell<ModelSource>,
     /// Use the UNet or transformer of this file instead of the model's.
     #[arg(long, value_name = "FILE")]
     pub(super) diffusion_model: Option<PathBuf>,
@@ -111,55 +121,58 @@ fn prediction(text: &str) -> Result<PredictionType, String> {
 }
 
 impl EngineArguments {
+    /// The model that `--model` names.
+    fn named(&self) -> anyhow::Result<ModelSource> {
+        if let Some(named) = self.named.get() {
+            return Ok(named.clone());
+        }
+        let named = library::model(&self.model)?;
+        Ok(self.named.get_or_init(|| named).clone())
+    }
+
     /// The chosen model.
     ///
     /// # Errors
-    /// If files for parts are given without a model they belong to.
+    /// If files for parts are given without a model they belong to, or the library does not have the model.
     pub(super) fn source(&self) -> anyhow::Result<ModelSource> {
-        let Self { text_encoder, text_encoder_2, text_encoder_3, vae, config, prediction, .. } = self.clone();
-        let parts = ModelParts {
-            model: self.model.clone().into(),
+        let given = ModelParts {
+            model: PathBuf::new(),
             diffusion_model: self.diffusion_model.clone(),
-            text_encoders: [text_encoder, text_encoder_2, text_encoder_3],
-            vae,
-            configuration: config,
-            prediction,
+            text_encoders: [&self.text_encoder, &self.text_encoder_2, &self.text_encoder_3].map(Clone::clone),
+            vae: self.vae.clone(),
+            configuration: self.config.clone(),
+            prediction: self.prediction,
         };
-        let named = ModelSource::from_argument(&self.model);
-        match (named, parts) {
-            (named, parts) if parts.has_no_others() => Ok(named),
-            (
-                ModelSource::Builtin,
-                ModelParts {
-                    diffusion_model: Some(model),
-                    text_encoders,
-                    vae,
-                    configuration,
-                    prediction,
-                    ..
-                },
-            ) => {
+        let parts = match self.named()? {
+            named if given.has_no_others() => return Ok(named),
+            ModelSource::Builtin => {
                 // `--diffusion-model` without `--model`: the other files complete it.
-                let parts = ModelParts {
-                    model,
-                    diffusion_model: None,
-                    text_encoders,
-                    vae,
-                    configuration,
-                    prediction,
+                let Some(model) = given.diffusion_model else {
+                    bail!(
+                        "the built-in model takes no parts from other files and no other prediction; name the model that they belong to with \
+                         --model or --diffusion-model"
+                    );
                 };
-                Ok(if parts.has_no_others() {
-                    ModelSource::Folder(parts.model)
-                } else {
-                    ModelSource::Parts(Box::new(parts))
-                })
+                ModelParts { model, diffusion_model: None, ..given }
             }
-            (ModelSource::Builtin, _) => bail!(
-                "the built-in model takes no parts from other files and no other prediction; name the model that they belong to with --model or \
-                 --diffusion-model"
-            ),
-            (_, parts) => Ok(ModelSource::Parts(Box::new(parts))),
-        }
+            ModelSource::Folder(model) => ModelParts { model, ..given },
+            // Given files count before those of the library.
+            ModelSource::Parts(of_library) => {
+                let ModelParts { model, text_encoders: [first, second, third], vae, .. } = *of_library;
+                let [given_first, given_second, given_third] = given.text_encoders;
+                ModelParts {
+                    model,
+                    text_encoders: [given_first.or(first), given_second.or(second), given_third.or(third)],
+                    vae: given.vae.or(vae),
+                    ..given
+                }
+            }
+        };
+        Ok(if parts.has_no_others() {
+            ModelSource::Folder(parts.model)
+        } else {
+            ModelSource::Parts(Box::new(parts))
+        })
     }
 
     pub(super) fn settings(&self) -> EngineSettings {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use serde_json::{Value, json};
 
+use super::library::{self, Named};
 use super::output::{self, Output};
 use crate::catalog::ModelSource;
 use crate::content::Content;
@@ -58,6 +59,11 @@ fn print(path: &Path, facts: &Value, output: &mut Output) {
 fn inspect(path: &Path) -> anyhow::Result<Value> {
     if path.as_os_str() == "builtin" {
         return model(&ModelSource::Builtin);
+    }
+    match library::named(path)? {
+        Some(Named::Model(source)) => return model(&source),
+        Some(Named::File(entry)) => return inspect(&entry.path),
+        None => {}
     }
     match read_input(path, Sources::Any)? {
         Input::Folder => model(&ModelSource::Folder(path.to_owned())),
@@ -112,7 +118,7 @@ fn formats(source: &dyn TensorSource) -> String {
 }
 
 /// A size in KiB, MiB or GiB.
-fn size_text(bytes: u64) -> String {
+pub(super) fn size_text(bytes: u64) -> String {
     match bytes {
         0..0x10_0000 => format!("{} KiB", bytes.div_ceil(1 << 10)),
         0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),

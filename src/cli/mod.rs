@@ -9,6 +9,8 @@ mod bench;
 mod convert;
 mod generate;
 mod inspect;
+mod library;
+mod models;
 mod numbers;
 mod output;
 mod outputs;
@@ -61,6 +63,7 @@ impl Arguments {
             Some(Command::Decode(arguments)) => convert::decode(&arguments, &mut output),
             Some(Command::Channels(arguments)) => convert::channels(&arguments, &mut output),
             Some(Command::Inspect { paths, json }) => inspect::run(&paths, json, &mut output),
+            Some(Command::Models { command }) => models::run(&command, &mut output),
             Some(Command::Bench { engine, steps, size, instructions, json }) => {
                 bench::run(&engine, steps, size, instructions.as_deref(), json, &mut output)
             }

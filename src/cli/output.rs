@@ -129,6 +129,18 @@ pub(super) fn remarks(remarks: &[PictureRemark]) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join("; "))
 }
 
+/// Rows with their columns below each other.
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
 /// A progress bar, which is hidden unless standard error is a terminal.
 pub(super) fn progress() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
@@ -152,6 +164,12 @@ mod tests {
         let mut printed = Vec::new();
         print(&mut printed, "a\x1b[2J\u{9b}m 여우\n\tb").unwrap();
         assert_eq!(String::from_utf8(printed).unwrap(), "a\u{fffd}[2J\u{fffd}m 여우\n\tb\n");
+    }
+
+    #[test]
+    fn columns_are_aligned_by_characters() {
+        let rows = [["a", "여우", "x"], ["longer", "b", ""]].map(|row| row.map(str::to_owned));
+        assert_eq!(aligned(&rows), ["a       여우  x", "longer  b"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod atomic;
 pub mod latent_file;
+pub mod locks;
 pub mod metadata;
 pub mod metrics;
 pub mod picture;

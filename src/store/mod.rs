@@ -2,14 +2,17 @@
 
 mod checkpoint;
 mod layout;
+pub mod library;
 mod model_files;
 mod names;
 pub mod preview_cache;
+mod program_folders;
 mod vocabulary;
 
 use std::path::PathBuf;
 
 pub use checkpoint::{Checkpoint, latent_channels};
+pub use layout::{PartKind, PartNeed, PartOffer};
 pub use model_files::ModelFiles;
 pub use vocabulary::{Vocabulary, builtin_previews, builtin_vocabulary};
 

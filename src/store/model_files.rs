@@ -170,12 +170,12 @@ const INDEX: &str = "model_index.json";
 const MODULAR_INDEX: &str = "modular_model_index.json";
 
 /// Whether a folder is in diffusers' layout.
-fn has_index(folder: &Path) -> bool {
+pub(super) fn has_index(folder: &Path) -> bool {
     [INDEX, MODULAR_INDEX].iter().any(|index| folder.join(index).exists())
 }
 
 /// The snapshot of a repository's folder in the Hugging Face cache: that of its main branch, or else the newest.
-fn snapshot_in(folder: &Path) -> Option<PathBuf> {
+pub(super) fn snapshot_in(folder: &Path) -> Option<PathBuf> {
     let snapshots = folder.join("snapshots");
     if has_index(folder) || !snapshots.is_dir() {
         return None;

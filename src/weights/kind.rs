@@ -95,6 +95,46 @@ impl fmt::Display for WeightsKind {
 /// The prefix of the denoising network in a whole checkpoint; files of one part have it or not.
 const PREFIX: &str = "model.diffusion_model.";
 
+/// Parts of the names of low-rank and other small changes of weights: kohya's and PEFT's LoRA, LyCORIS' LoHa, LoKr,
+/// (IA)³ and OFT, DoRA.
+const ADAPTER: [&str; 10] = [
+    ".lora_",
+    "lora_A.",
+    ".lora.",
+    ".hada_w",
+    ".lokr_w",
+    ".oft_blocks",
+    ".oft_diag",
+    ".on_input",
+    ".dora_scale",
+    ".glora_",
+];
+
+/// The beginnings of names in ControlNets and T2I-Adapters.
+const CONTROL: [&str; 6] = [
+    "control_model.",
+    "controlnet_blocks.",
+    "controlnet_x_embedder.",
+    "lllite_",
+    "control_layers.",
+    "adapter.body.",
+];
+
+/// The first convolution and the first block of a tiny decoder, or of a tiny encoder alone: in diffusers' layout, in the
+/// original one, and in the original one under a prefix.
+const TINY: [[&str; 2]; 5] = [
+    ["decoder.layers.1.weight", "decoder.layers.3.conv.0.weight"],
+    ["decoder.1.weight", "decoder.3.conv.0.weight"],
+    ["1.weight", "3.conv.0.weight"],
+    ["encoder.layers.0.weight", "encoder.layers.1.conv.0.weight"],
+    ["0.weight", "1.conv.0.weight"],
+];
+
+/// Real-ESRGAN's compact network: convolutions and slopes of PReLU in turn.
+fn is_compact_upscaler(is: &impl Fn(&str) -> bool) -> bool {
+    ["body.0.weight", "body.0.bias", "body.1.weight", "body.2.bias"].into_iter().all(is) && !is("body.1.bias")
+}
+
 impl WeightsKind {
     /// Whether it is a network that denoises, with or without the other parts of a model.
     pub fn is_denoiser(self) -> bool {
@@ -120,13 +160,19 @@ impl WeightsKind {
         let has = |name: &str| is(name) || is(&format!("{PREFIX}{name}"));
         let any = |part: &str| names.iter().any(|name| name.contains(part));
         let starts = |start: &str| names.iter().any(|name| name.starts_with(start));
-        if any(".lora_") || any("lora_A.") || any(".lora.") || any(".hada_w") || any(".lokr_w") {
+        if ADAPTER.iter().any(|part| any(part))
+            || names.iter().any(|name| name.rsplit('.').next() == Some("diff"))
+        {
             return Self::Lora;
         }
-        if starts("control_model.") || any("controlnet_cond_embedding") || any("zero_convs.") {
+        // Those of transformers have blocks of the model that they steer.
+        if CONTROL.iter().any(|start| starts(start)) || any("controlnet_cond_embedding") || any("zero_convs.")
+        {
             return Self::ControlNet;
         }
-        if has("early_stream_modulations.image.lin.weight") {
+        if has("early_stream_modulations.image.lin.weight")
+            || is("early_stream_modulations.image.linear.weight")
+        {
             return Self::Flux3;
         }
         if has("double_stream_modulation_img.lin.weight")
@@ -166,7 +212,7 @@ impl WeightsKind {
         if has("input_blocks.0.0.weight") || is("down_blocks.0.resnets.0.conv1.weight") {
             return Self::of_unet(&is, &starts);
         }
-        if is("decoder.layers.1.weight") || is("1.weight") && is("3.conv.0.weight") {
+        if TINY.iter().any(|[first, block]| is(first) && is(block)) {
             return Self::TinyVae;
         }
         if is("decoder.conv_in.weight") || starts("first_stage_model.decoder.") {
@@ -184,7 +230,7 @@ impl WeightsKind {
         if any("layers.0.self_attn.q_proj") || is("blk.0.attn_q.weight") {
             return Self::LanguageModel;
         }
-        if any("rdb1.conv1") || any("RDB1.conv1") || any("conv_first.weight") {
+        if any("rdb1.conv1") || any("RDB1.conv1") || any("conv_first.weight") || is_compact_upscaler(&is) {
             return Self::Upscaler;
         }
         if is("emb_params") || is("clip_g") || (names.len() == 1 && any("<")) {
@@ -260,6 +306,30 @@ mod tests {
             (&["control_model.input_blocks.0.0.weight"], WeightsKind::ControlNet),
             (&["lora_unet_down_blocks_0.lora_down.weight"], WeightsKind::Lora),
             (&["transformer.single_blocks.0.lora_A.weight"], WeightsKind::Lora),
+            (&["lora_unet_mid_block_attentions_0_proj_in.hada_w1_a"], WeightsKind::Lora),
+            (&["lora_te_text_model_encoder_layers_0_mlp_fc1.oft_blocks"], WeightsKind::Lora),
+            (&["diffusion_model.input_blocks.0.0.diff"], WeightsKind::Lora),
+            (
+                &["controlnet_blocks.0.weight", "transformer_blocks.0.norm1_context.linear.weight"],
+                WeightsKind::ControlNet,
+            ),
+            (
+                &["controlnet_x_embedder.weight", "single_transformer_blocks.0.norm.linear.weight"],
+                WeightsKind::ControlNet,
+            ),
+            (&["lllite_unet_input_blocks_4_1.conditioning1.0.weight"], WeightsKind::ControlNet),
+            (&["adapter.body.0.resnets.0.block1.weight"], WeightsKind::ControlNet),
+            (&["early_stream_modulations.image.linear.weight"], WeightsKind::Flux3),
+            (&["decoder.layers.1.weight", "decoder.layers.3.conv.0.weight"], WeightsKind::TinyVae),
+            (&["decoder.1.weight", "decoder.3.conv.0.weight"], WeightsKind::TinyVae),
+            (&["1.weight", "3.conv.0.weight"], WeightsKind::TinyVae),
+            (&["0.weight", "1.conv.0.weight"], WeightsKind::TinyVae),
+            (&["model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"], WeightsKind::Upscaler),
+            (&["conv_first.weight", "body.0.rdb1.conv1.weight"], WeightsKind::Upscaler),
+            (
+                &["body.0.weight", "body.0.bias", "body.1.weight", "body.2.weight", "body.2.bias"],
+                WeightsKind::Upscaler,
+            ),
             (
                 &["double_blocks.0.img_attn.norm.key_norm.scale", "distilled_guidance_layer.in_proj.weight"],
                 WeightsKind::Chroma,

@@ -1,5 +1,6 @@
 //! Where tensors come from.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,11 @@ pub trait TensorSource: Send + Sync {
 
     /// What is known of a tensor, `None` if there is none of this name.
     fn info(&self, name: &str) -> Option<TensorInfo>;
+
+    /// The name of the number format of a tensor, also of one that is not read.
+    fn format_name(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.info(name).map(|info| info.dtype.name().into())
+    }
 
     /// The file that holds a tensor, or where one of this name was searched; for messages.
     fn path(&self, name: &str) -> PathBuf;

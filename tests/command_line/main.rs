@@ -7,6 +7,7 @@ mod common;
 mod endings;
 mod failures;
 mod model_files;
+mod models;
 mod refusals;
 mod results;
 mod sampling_options;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::super::StoreError;
 use super::super::names::{FluxShape, Names, flux_names, flux_shape, t5_names};
 use super::Assembled;
+use super::need::{PartKind, PartNeed};
 use super::part::{self, Part};
 use super::sources::PartSources;
 use super::stable_diffusion::add_tokenizer;
@@ -27,10 +28,9 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     let names = flux_names(&*sources.own, &shape);
     model.add("transformer", &sources.own, Part { names, config: transformer_config(&shape) });
     // Chroma takes no pooled embedding, so T5 is its only text encoder.
-    let t5_index = if let Some(pooled) = shape.pooled {
-        let (source, mut clip) = sources.part(PartRole::TextEncoder(0), "CLIP-L text encoder", |source| {
-            part::clip(source).filter(|part| part.config["hidden_size"] == pooled)
-        })?;
+    let (clip_need, t5_need, vae_need) = needs_of(&shape);
+    let t5_index = if let Some(need) = clip_need {
+        let (source, mut clip) = sources.part(&need, part::clip)?;
         clip.names.remove("text_projection.weight");
         model.add("text_encoder", &source, clip);
         add_tokenizer(&mut model, "tokenizer", false);
@@ -38,20 +38,37 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     } else {
         0
     };
-    let (source, part) =
-        sources.part(PartRole::TextEncoder(t5_index), "T5 text encoder (t5xxl)", |source| {
-            t5(source).filter(|part| part.config["d_model"] == shape.text)
-        })?;
+    let (source, part) = sources.part(&t5_need, t5)?;
     let (name, tokenizer) =
         [("text_encoder", "tokenizer/tokenizer.json"), ("text_encoder_2", "tokenizer_2/tokenizer.json")]
             [t5_index];
     model.add(name, &source, part);
     model.add_gguf_tokenizer(tokenizer, &*source);
-    let (source, vae) = sources.part(PartRole::Vae, "VAE (ae.safetensors)", flux_vae)?;
+    let (source, vae) = sources.part(&vae_need, flux_vae)?;
     model.add("vae", &source, vae);
     model.add_json("scheduler/scheduler_config.json", &scheduler_config(&shape));
     model.add_json("model_index.json", &index(&shape));
     Ok(model)
+}
+
+/// The parts that a transformer needs: CLIP-L (FLUX.1 only), T5 and a VAE.
+fn needs_of(shape: &FluxShape) -> (Option<PartNeed>, PartNeed, PartNeed) {
+    let clip = shape.pooled.map(|pooled| {
+        PartNeed::of_size(PartRole::TextEncoder(0), "CLIP-L text encoder", PartKind::Clip, pooled)
+    });
+    let role = PartRole::TextEncoder(usize::from(clip.is_some()));
+    (clip, PartNeed::of_size(role, "T5 text encoder (t5xxl)", PartKind::T5, shape.text), flux_vae_need())
+}
+
+/// What the transformer of a file needs; `None` if it is not one that this program knows.
+pub(super) fn needs(source: &dyn TensorSource) -> Option<Vec<PartNeed>> {
+    let (clip, t5, vae) = needs_of(&flux_shape(source)?);
+    Some(clip.into_iter().chain([t5, vae]).collect())
+}
+
+/// FLUX.1's VAE, which other families need, too.
+pub(super) fn flux_vae_need() -> PartNeed {
+    PartNeed::of_size(PartRole::Vae, "VAE (ae.safetensors)", PartKind::Vae, LATENT_CHANNELS)
 }
 
 fn index(shape: &FluxShape) -> Value {
@@ -107,7 +124,7 @@ pub(super) fn t5(source: &dyn TensorSource) -> Option<Part> {
 /// FLUX's VAE, which other families use, too.
 pub(super) fn flux_vae(source: &dyn TensorSource) -> Option<Part> {
     let LatentFormat { scale, shift, .. } = LatentFormat::FLUX;
-    part::vae(source, scale, shift).filter(|part| part.config["latent_channels"] == LATENT_CHANNELS)
+    part::vae(source, scale, shift)
 }
 
 fn transformer_config(shape: &FluxShape) -> Value {

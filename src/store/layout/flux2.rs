@@ -5,11 +5,15 @@ use serde_json::{Value, json};
 use super::super::StoreError;
 use super::super::names::{flux2_names, flux2_shape};
 use super::Assembled;
-use super::part::{self, Part};
+use super::need::{PartKind, PartNeed};
+use super::part::{self, PATCH_VAE, Part};
 use super::sources::PartSources;
 use super::z_image::qwen3;
 use crate::catalog::PartRole;
 use crate::weights::TensorSource;
+
+/// Layers of the text encoder whose hidden states are read.
+const TEXT_LAYERS: usize = 3;
 
 /// The parts of a model, and what their tensors say of their configurations.
 pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
@@ -24,18 +28,12 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
             "it is FLUX.2 dev, whose text encoder (Mistral Small 3) is not supported; FLUX.2 klein is";
         return Err(damaged(reason));
     }
-    let (text, channels) =
-        (transformer.config["joint_attention_dim"].clone(), transformer.config["in_channels"].clone());
+    let [qwen_need, vae_need] = needs_of(&transformer);
     model.add("transformer", &sources.own, transformer);
-    let what = "Qwen3 text encoder (qwen_3_4b or qwen_3_8b)";
-    let (source, qwen) = sources.part(PartRole::TextEncoder(0), what, |source| {
-        // The hidden states of three layers are read.
-        qwen3(source)
-            .filter(|part| part.config["hidden_size"].as_u64().map(|width| 3 * width) == text.as_u64())
-    })?;
+    let (source, qwen) = sources.part(&qwen_need, qwen3)?;
     model.add("text_encoder", &source, qwen);
     model.add_gguf_tokenizer("tokenizer/tokenizer.json", &*source);
-    add_vae(&mut model, sources, &channels)?;
+    add_vae(&mut model, sources, &vae_need)?;
     model.add_json(
         "scheduler/scheduler_config.json",
         &json!({
@@ -50,24 +48,44 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         "_class_name": "Flux2KleinPipeline",
         "text_encoder": ["transformers", "Qwen3ForCausalLM"],
         "transformer": ["diffusers", "Flux2Transformer2DModel"],
-        "vae": ["diffusers", "AutoencoderKLFlux2"],
+        "vae": ["diffusers", PATCH_VAE],
     });
     model.add_json("model_index.json", &index);
     Ok(model)
 }
 
-/// Adds FLUX.2's autoencoder, which normalises its latents itself, for a transformer with tokens of `channels`.
+/// The parts that a transformer needs: Qwen3 and a VAE.
+fn needs_of(transformer: &Part) -> [PartNeed; 2] {
+    let what = "Qwen3 text encoder (qwen_3_4b or qwen_3_8b)";
+    let size = number(&transformer.config["joint_attention_dim"]) / TEXT_LAYERS;
+    let qwen = PartNeed::of_size(PartRole::TextEncoder(0), what, PartKind::Qwen3, size);
+    [qwen, vae_need(&transformer.config)]
+}
+
+/// What the transformer of a file needs; `None` if it is not one that this program knows, or FLUX.2 dev's.
+pub(super) fn needs(source: &dyn TensorSource) -> Option<Vec<PartNeed>> {
+    let transformer = transformer(source).filter(|part| part.config["guidance_embeds"] != true)?;
+    Some(needs_of(&transformer).into())
+}
+
+/// FLUX.2's autoencoder for a transformer of this configuration, whose tokens are 2×2 patches of the latent.
+pub(super) fn vae_need(transformer: &Value) -> PartNeed {
+    let channels = number(&transformer["in_channels"]) / 4;
+    PartNeed::of_size(PartRole::Vae, "VAE (flux2-vae.safetensors)", PartKind::PatchVae, channels)
+}
+
+/// A number of a configuration; 0 if it has none.
+pub(super) fn number(value: &Value) -> usize {
+    value.as_u64().unwrap_or_default() as usize
+}
+
+/// Adds FLUX.2's autoencoder, which normalises its latents itself.
 pub(super) fn add_vae(
     model: &mut Assembled,
     sources: &PartSources,
-    channels: &Value,
+    need: &PartNeed,
 ) -> Result<(), StoreError> {
-    let (source, vae) = sources.part(PartRole::Vae, "VAE (flux2-vae.safetensors)", |source| {
-        part::vae(source, 1.0, 0.0).filter(|Part { config, .. }| {
-            let token = config["latent_channels"].as_u64().map(|channels| 4 * channels);
-            config["_class_name"] == "AutoencoderKLFlux2" && token == channels.as_u64()
-        })
-    })?;
+    let (source, vae) = sources.part(need, |source| part::vae(source, 1.0, 0.0))?;
     model.add("vae", &source, vae);
     Ok(())
 }

@@ -6,15 +6,16 @@ use serde_json::json;
 use super::super::StoreError;
 use super::super::names::{flux3_names, flux3_shape};
 use super::Assembled;
-use super::flux2::add_vae;
-use super::part::Part;
+use super::flux2::{add_vae, number, vae_need};
+use super::need::{PartKind, PartNeed};
+use super::part::{PATCH_VAE, Part};
 use super::sources::PartSources;
 use super::z_image::qwen3;
 use crate::catalog::PartRole;
 use crate::weights::TensorSource;
 
 /// Layers of the text encoder whose hidden states are read.
-const TEXT_LAYERS: u64 = 8;
+const TEXT_LAYERS: usize = 8;
 
 /// The parts of a model, and what their tensors say of their configurations.
 pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
@@ -24,28 +25,36 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
             .to_owned(),
         path: sources.origin.clone(),
     })?;
-    let (text, channels) =
-        (transformer.config["joint_attention_dim"].clone(), transformer.config["in_channels"].clone());
+    let [qwen_need, vae_need] = needs_of(&transformer);
     let flow_map = transformer.config["flow_map"] == true;
     model.add("transformer", &sources.own, transformer);
-    let what = "Qwen3-VL text encoder (qwen3vl_4b)";
-    let (source, mut qwen) = sources.part(PartRole::TextEncoder(0), what, |source| {
-        let width = |part: &Part| part.config["hidden_size"].as_u64().map(|width| TEXT_LAYERS * width);
-        qwen3(source).filter(|part| width(part) == text.as_u64())
-    })?;
+    let (source, mut qwen) = sources.part(&qwen_need, qwen3)?;
     qwen.config["rope_theta"] = 5e6.into();
     qwen.config = json!({ "model_type": "qwen3_vl", "text_config": qwen.config });
     model.add("text_encoder", &source, qwen);
     model.add_gguf_tokenizer("tokenizer/tokenizer.json", &*source);
-    add_vae(&mut model, sources, &channels)?;
+    add_vae(&mut model, sources, &vae_need)?;
     let index = json!({
         "_class_name": if flow_map { "Flux3DistilledModularPipeline" } else { "Flux3ModularPipeline" },
         "text_encoder": ["transformers", "Qwen3VLForConditionalGeneration"],
         "transformer": ["diffusers", "Flux3Transformer2DModel"],
-        "vae": ["diffusers", "AutoencoderKLFlux2"],
+        "vae": ["diffusers", PATCH_VAE],
     });
     model.add_json("model_index.json", &index);
     Ok(model)
+}
+
+/// The parts that a transformer needs: Qwen3-VL's text half and a VAE.
+fn needs_of(transformer: &Part) -> [PartNeed; 2] {
+    let size = number(&transformer.config["joint_attention_dim"]) / TEXT_LAYERS;
+    let what = "Qwen3-VL text encoder (qwen3vl_4b)";
+    let qwen = PartNeed::of_size(PartRole::TextEncoder(0), what, PartKind::Qwen3Vl, size);
+    [qwen, vae_need(&transformer.config)]
+}
+
+/// What the transformer of a file needs; `None` if it is not one that this program knows.
+pub(super) fn needs(source: &dyn TensorSource) -> Option<Vec<PartNeed>> {
+    transformer(source).map(|transformer| needs_of(&transformer).into())
 }
 
 /// The transformer in a file.

@@ -8,10 +8,12 @@ mod flux2;
 mod flux3;
 mod gguf_tokenizer;
 mod location;
+mod need;
 mod part;
 mod sd3;
 mod sources;
 mod stable_diffusion;
+mod survey;
 mod z_image;
 
 use std::borrow::Cow;
@@ -29,6 +31,9 @@ use crate::catalog::ModelParts;
 use crate::weights::{TensorSource, WeightsKind, kind_of_weights, open_weights};
 
 pub(super) use location::{Location, repository_name};
+pub use need::{PartKind, PartNeed, PartOffer};
+pub(super) use stable_diffusion::{Design, design_of};
+pub(super) use survey::{missing_parts, offers};
 
 /// A virtual folder in diffusers' layout: parts and configuration files by name.
 pub(super) struct Assembled {

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::super::names::{Names, count, open_clip_layers, open_clip_names, under_prefix, vae_names};
 use crate::weights::TensorSource;
 
+/// The class of FLUX.2's autoencoder, which normalises its latents in patches.
+pub(super) const PATCH_VAE: &str = "AutoencoderKLFlux2";
 /// Channels of an attention head in CLIP text encoders.
 const HEAD: usize = 64;
 
@@ -110,7 +112,7 @@ pub(super) fn vae(source: &dyn TensorSource, scale: f64, shift: f64) -> Option<P
         |inside: &str, name: &str| shape(name).or_else(|| shape(&format!("{inside}.{name}"))).is_some();
     let normalises_patches = shape("bn.running_mean").is_some();
     let config = json!({
-        "_class_name": if normalises_patches { "AutoencoderKLFlux2" } else { "AutoencoderKL" },
+        "_class_name": if normalises_patches { PATCH_VAE } else { "AutoencoderKL" },
         "latent_channels": shape("decoder.conv_in.weight")?.get(1)?,
         "block_out_channels": channels,
         "decoder_block_out_channels": decoder_channels,

@@ -6,6 +6,7 @@ use super::super::StoreError;
 use super::super::names::{Sd3Shape, sd3_names, sd3_shape};
 use super::Assembled;
 use super::flux::t5;
+use super::need::{PartKind, PartNeed};
 use super::part::{self, Part};
 use super::sources::PartSources;
 use super::stable_diffusion::add_tokenizer;
@@ -26,17 +27,10 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     })?;
     let names = sd3_names(&*sources.own, &shape);
     model.add("transformer", &sources.own, Part { names, config: transformer_config(&shape) });
-    // The pooled embedding is the concatenation of both CLIP encoders' (CLIP-L, bigG), so the sizes tell them apart.
-    let is_larger =
-        |part: &Part| part.config["hidden_size"].as_u64().unwrap_or_default() as usize * 2 > shape.pooled;
-    let (source, clip) = sources.part(PartRole::TextEncoder(0), "CLIP-L text encoder", |source| {
-        part::clip(source).filter(|part| !is_larger(part))
-    })?;
+    let [clip_need, open_clip_need, t5_need, vae_need] = needs_of(&shape);
+    let (source, clip) = sources.part(&clip_need, part::clip)?;
     model.add("text_encoder", &source, clip);
-    let (source, clip) =
-        sources.part(PartRole::TextEncoder(1), "OpenCLIP text encoder (clip_g)", |source| {
-            part::open_clip(source, 0).filter(is_larger)
-        })?;
+    let (source, clip) = sources.part(&open_clip_need, |source| part::open_clip(source, 0))?;
     model.add("text_encoder_2", &source, clip);
     add_tokenizer(&mut model, "tokenizer", false);
     add_tokenizer(&mut model, "tokenizer_2", true);
@@ -48,23 +42,17 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         "transformer": ["diffusers", "SD3Transformer2DModel"],
         "vae": ["diffusers", "AutoencoderKL"],
     });
-    // T5 is optional.
-    let third = sources.part(PartRole::TextEncoder(2), "T5 text encoder", |source| {
-        t5(source).filter(|part| part.config["d_model"] == shape.text)
-    });
-    match third {
+    match sources.part(&t5_need, t5) {
         Ok((source, part)) => {
             model.add("text_encoder_3", &source, part);
             index["text_encoder_3"] = json!(["transformers", "T5EncoderModel"]);
             model.add_gguf_tokenizer("tokenizer_3/tokenizer.json", &*source);
         }
-        Err(StoreError::MissingPart { .. }) => {}
+        Err(StoreError::MissingPart { .. }) if t5_need.is_optional => {}
         Err(error) => return Err(error),
     }
-    let LatentFormat { scale, shift, channels, .. } = LatentFormat::SD3;
-    let (source, vae) = sources.part(PartRole::Vae, "VAE", |source| {
-        part::vae(source, scale, shift).filter(|part| part.config["latent_channels"] == channels)
-    })?;
+    let LatentFormat { scale, shift, .. } = LatentFormat::SD3;
+    let (source, vae) = sources.part(&vae_need, |source| part::vae(source, scale, shift))?;
     model.add("vae", &source, vae);
     let scheduler = json!({
         "_class_name": "FlowMatchEulerDiscreteScheduler",
@@ -74,6 +62,24 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     model.add_json("scheduler/scheduler_config.json", &scheduler);
     model.add_json("model_index.json", &index);
     Ok(model)
+}
+
+/// The parts that a transformer needs: CLIP-L, OpenCLIP bigG, T5, which is optional, and a VAE.
+fn needs_of(shape: &Sd3Shape) -> [PartNeed; 4] {
+    // The pooled embedding is the concatenation of both CLIP encoders', so the sizes tell them apart.
+    let half = shape.pooled / 2;
+    let text = |index, what, kind, sizes| PartNeed::of_sizes(PartRole::TextEncoder(index), what, kind, sizes);
+    [
+        text(0, "CLIP-L text encoder", PartKind::Clip, [0, half]),
+        text(1, "OpenCLIP text encoder (clip_g)", PartKind::OpenClip, [half + 1, usize::MAX]),
+        text(2, "T5 text encoder", PartKind::T5, [shape.text; 2]).optional(),
+        PartNeed::of_size(PartRole::Vae, "VAE", PartKind::Vae, LatentFormat::SD3.channels),
+    ]
+}
+
+/// What the transformer of a file needs; `None` if it is not one that this program knows.
+pub(super) fn needs(source: &dyn TensorSource) -> Option<Vec<PartNeed>> {
+    sd3_shape(source).map(|shape| needs_of(&shape).into())
 }
 
 /// The transformer in a file; `None` if there is none.

@@ -6,25 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::StoreError;
+use super::super::program_folders::{Holds, names_of};
+use super::need::PartNeed;
 use super::part::Part;
 use super::wrong_part;
 use crate::catalog::{ModelParts, PartRole};
 use crate::weights::{TensorSource, WeightsKind, open_weights};
 
-// Folder names of other programs (ComfyUI, AUTOMATIC1111), which keep denoisers and other parts in sibling folders.
-const DENOISER_FOLDERS: [&str; 5] =
-    ["diffusion_models", "unet", "checkpoints", "Stable-diffusion", "transformer"];
-const PART_FOLDERS: [&str; 6] = ["text_encoders", "text_encoder", "clip", "vae", "VAE", "text_encoder_2"];
 /// Number of directory entries that are searched at most.
 const MAX_ENTRIES: usize = 500;
-
-/// What a part is called in messages.
-fn role_name(role: PartRole) -> &'static str {
-    match role {
-        PartRole::TextEncoder(_) => "text encoder",
-        PartRole::Vae => "VAE",
-    }
-}
 
 /// A source of tensors with its path.
 pub(super) type Opened = (PathBuf, Arc<dyn TensorSource>);
@@ -74,25 +64,27 @@ impl PartSources {
     }
 
     /// Searches for a part with `find`: in the files given for its role, in the model's own file, then in files next to
-    /// it.
+    /// it. What `find` gives counts if `need` accepts it.
     ///
     /// # Errors
-    /// [`StoreError::MissingPart`] if the part, called `what`, is not found; [`StoreError::WrongPart`] if a file given
-    /// for it contains something else.
+    /// [`StoreError::MissingPart`] if the part is not found; [`StoreError::WrongPart`] if a file given for it contains
+    /// something else.
     pub(super) fn part(
         &self,
-        role: PartRole,
-        what: &str,
+        need: &PartNeed,
         find: impl Fn(&dyn TensorSource) -> Option<Part>,
     ) -> Result<(Arc<dyn TensorSource>, Part), StoreError> {
-        let found = |(_, source): &Opened| Some((source.clone(), find(&**source)?));
+        let PartNeed { role, what, .. } = need;
+        let (role, what) = (*role, what.as_str());
+        let found =
+            |(_, source): &Opened| Some((source.clone(), find(&**source).filter(|part| need.accepts(part))?));
         let given: Vec<&Opened> = match role {
             PartRole::TextEncoder(_) => self.text_encoders.iter().flatten().collect(),
             PartRole::Vae => self.vae.iter().collect(),
         };
         for opened in given {
             if let Some(part) = found(opened) {
-                self.used.borrow_mut().insert((role_name(role), opened.0.clone()));
+                self.used.borrow_mut().insert((role.name(), opened.0.clone()));
                 return Ok(part);
             }
         }
@@ -105,7 +97,7 @@ impl PartSources {
             PartRole::TextEncoder(index) => self.text_encoders.get(index).and_then(Option::as_ref),
             PartRole::Vae => self.vae.as_ref(),
         };
-        let is_unused = |(path, _): &&Opened| !self.used.borrow().contains(&(role_name(role), path.clone()));
+        let is_unused = |(path, _): &&Opened| !self.used.borrow().contains(&(role.name(), path.clone()));
         if let Some((path, _)) = given_for_it.filter(is_unused) {
             return Err(wrong_part(what, path));
         }
@@ -126,8 +118,8 @@ impl PartSources {
     /// [`StoreError::WrongPart`] for the first unused file.
     pub(super) fn check_all_used(&self) -> Result<(), StoreError> {
         let encoders =
-            self.text_encoders.iter().flatten().map(|opened| (role_name(PartRole::TextEncoder(0)), opened));
-        let mut given = encoders.chain(self.vae.iter().map(|opened| (role_name(PartRole::Vae), opened)));
+            self.text_encoders.iter().flatten().map(|opened| (PartRole::TextEncoder(0).name(), opened));
+        let mut given = encoders.chain(self.vae.iter().map(|opened| (PartRole::Vae.name(), opened)));
         match given.find(|(what, (path, _))| !self.used.borrow().contains(&(*what, path.clone()))) {
             Some((what, (path, _))) => Err(wrong_part(what, path)),
             None => Ok(()),
@@ -143,12 +135,14 @@ fn open_siblings(origin: &Path) -> Siblings {
         return Siblings::default();
     };
     let mut folders = vec![folder.clone()];
-    // The file is in a folder of denoisers or in a subfolder of one.
+    // Other programs keep denoisers and other parts in sibling folders. The file is in a folder of denoisers or in a
+    // subfolder of one.
+    let (denoisers, parts) = (names_of(Holds::Denoisers), names_of(Holds::Parts));
     for ancestor in folder.ancestors().take(2) {
         let is_of_denoisers =
-            ancestor.file_name().is_some_and(|name| DENOISER_FOLDERS.iter().any(|known| name == *known));
+            ancestor.file_name().is_some_and(|name| denoisers.iter().any(|known| name == *known));
         if let (true, Some(parent)) = (is_of_denoisers, ancestor.parent()) {
-            folders.extend(PART_FOLDERS.iter().map(|part| parent.join(part)));
+            folders.extend(parts.iter().map(|part| parent.join(part)));
         }
     }
     let mut files: Vec<PathBuf> = folders.iter().flat_map(|folder| weights_in(folder)).collect();

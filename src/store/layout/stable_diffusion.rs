@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::StoreError;
 use super::super::names::{UnetShape, unet_names, unet_shape};
 use super::Assembled;
+use super::need::{PartKind, PartNeed};
 use super::part::{self, Part};
 use super::sources::PartSources;
 use crate::catalog::PartRole;
@@ -22,8 +23,8 @@ const HEAD: usize = 64;
 const SD1_HEADS: usize = 8;
 
 /// The three architectures.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Design {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Design {
     Sd1,
     Sd2,
     Xl,
@@ -40,6 +41,20 @@ impl Design {
         } else {
             Self::Sd1
         }
+    }
+}
+
+/// The architecture that the tensors of a UNet, or of a ControlNet for one, have, in the original layout or in diffusers'.
+pub(in super::super) fn design_of(source: &dyn TensorSource) -> Design {
+    let has = |part: &str| source.names().iter().any(|name| name.contains(part));
+    let keys = source.names().into_iter().find(|name| name.ends_with("attn2.to_k.weight"));
+    let context = keys.and_then(|name| source.info(name)?.shape.get(1).copied());
+    if has("label_emb.0.0.weight") || has("add_embedding.linear_1.weight") {
+        Design::Xl
+    } else if context == Some(SD2_CONTEXT) || has("cond_stage_model.model.ln_final.weight") {
+        Design::Sd2
+    } else {
+        Design::Sd1
     }
 }
 
@@ -61,34 +76,53 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         Design::Xl => LatentFormat::SDXL,
         Design::Sd1 | Design::Sd2 => LatentFormat::STABLE_DIFFUSION,
     };
-    let (source, mut vae) = sources.part(PartRole::Vae, "VAE", |source| {
-        part::vae(source, format.scale, format.shift)
-            .filter(|part| part.config["latent_channels"] == format.channels)
-    })?;
+    let (vae_need, first_need, second_need) = needs_of(&shape, design);
+    let (source, mut vae) =
+        sources.part(&vae_need, |source| part::vae(source, format.scale, format.shift))?;
     if let Some([means, deviations]) = statistics {
         vae.config["latents_mean"] = means.into();
         vae.config["latents_std"] = deviations.into();
     }
     model.add("vae", &source, vae);
-    let takes = |part: &Part| design == Design::Xl || part.config["hidden_size"] == shape.context;
-    let (source, mut first) = sources.part(PartRole::TextEncoder(0), "CLIP text encoder", |source| {
+    let (source, mut first) = sources.part(&first_need, |source| {
         // Stable Diffusion 2 uses the hidden states before the last layer, followed by the final norm, so that layer is
         // dropped.
-        let part = if design == Design::Sd2 { part::open_clip(source, 1) } else { part::clip(source) };
-        part.filter(takes)
+        if design == Design::Sd2 { part::open_clip(source, 1) } else { part::clip(source) }
     })?;
     first.names.remove("text_projection.weight");
     model.add("text_encoder", &source, first);
     add_tokenizer(&mut model, "tokenizer", design == Design::Sd2);
-    if design == Design::Xl {
-        let (source, second) = sources
-            .part(PartRole::TextEncoder(1), "OpenCLIP text encoder", |source| part::open_clip(source, 0))?;
+    if let Some(need) = second_need {
+        let (source, second) = sources.part(&need, |source| part::open_clip(source, 0))?;
         model.add("text_encoder_2", &source, second);
         add_tokenizer(&mut model, "tokenizer_2", true);
     }
     model.add_json("scheduler/scheduler_config.json", &scheduler_config(&*sources.own, design));
     model.add_json("model_index.json", &index(design));
     Ok(model)
+}
+
+/// The parts that a UNet needs: a VAE, and one text encoder or two.
+fn needs_of(shape: &UnetShape, design: Design) -> (PartNeed, PartNeed, Option<PartNeed>) {
+    let format = if design == Design::Xl { LatentFormat::SDXL } else { LatentFormat::STABLE_DIFFUSION };
+    let text = |index, what, kind, sizes| PartNeed::of_sizes(PartRole::TextEncoder(index), what, kind, sizes);
+    let kind = if design == Design::Sd2 { PartKind::OpenClip } else { PartKind::Clip };
+    // The UNet of Stable Diffusion XL reads the states of CLIP-L and of the larger bigG side by side.
+    let half = shape.context / 2;
+    let sizes = if design == Design::Xl { [0, half] } else { [shape.context; 2] };
+    (
+        PartNeed::of_size(PartRole::Vae, "VAE", PartKind::Vae, format.channels),
+        text(0, "CLIP text encoder", kind, sizes),
+        (design == Design::Xl)
+            .then(|| text(1, "OpenCLIP text encoder", PartKind::OpenClip, [half, usize::MAX])),
+    )
+}
+
+/// What the UNet of a file needs; `None` if it is not one that this program knows.
+pub(super) fn needs(source: &dyn TensorSource) -> Option<Vec<PartNeed>> {
+    let shape = unet_shape(source)?;
+    let (vae, first, second) = needs_of(&shape, Design::of(&shape, source));
+    Some([vae, first].into_iter().chain(second).collect())
 }
 
 /// The UNet in a file; `None` if there is none.

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::super::StoreError;
 use super::super::names::{Names, count, qwen3_names, z_image_names, z_image_prefix};
 use super::Assembled;
-use super::flux::flux_vae;
+use super::flux::{flux_vae, flux_vae_need};
+use super::need::{PartKind, PartNeed};
 use super::part::Part;
 use super::sources::PartSources;
 use crate::catalog::PartRole;
@@ -21,15 +22,12 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
         reason: "it is a Z-Image model, and its transformer is not one that this program knows".to_owned(),
         path: sources.origin.clone(),
     })?;
-    let text = transformer.config["cap_feat_dim"].clone();
+    let [qwen_need, vae_need] = needs_of(&transformer);
     model.add("transformer", &sources.own, transformer);
-    let (source, qwen) =
-        sources.part(PartRole::TextEncoder(0), "Qwen3 text encoder (qwen_3_4b)", |source| {
-            qwen3(source).filter(|part| part.config["hidden_size"] == text)
-        })?;
+    let (source, qwen) = sources.part(&qwen_need, qwen3)?;
     model.add("text_encoder", &source, qwen);
     model.add_gguf_tokenizer("tokenizer/tokenizer.json", &*source);
-    let (source, vae) = sources.part(PartRole::Vae, "VAE (ae.safetensors)", flux_vae)?;
+    let (source, vae) = sources.part(&vae_need, flux_vae)?;
     model.add("vae", &source, vae);
     model.add_json(
         "scheduler/scheduler_config.json",
@@ -48,6 +46,18 @@ pub(super) fn assemble(sources: &PartSources) -> Result<Assembled, StoreError> {
     });
     model.add_json("model_index.json", &index);
     Ok(model)
+}
+
+/// The parts that a transformer needs: Qwen3 and FLUX.1's VAE.
+fn needs_of(transformer: &Part) -> [PartNeed; 2] {
+    let size = transformer.config["cap_feat_dim"].as_u64().unwrap_or_default() as usize;
+    let what = "Qwen3 text encoder (qwen_3_4b)";
+    [PartNeed::of_size(PartRole::TextEncoder(0), what, PartKind::Qwen3, size), flux_vae_need()]
+}
+
+/// What the transformer of a file needs; `None` if it is not one that this program knows.
+pub(super) fn needs(source: &dyn TensorSource) -> Option<Vec<PartNeed>> {
+    transformer(source).map(|transformer| needs_of(&transformer).into())
 }
 
 /// The transformer in a file; `None` if there is none.

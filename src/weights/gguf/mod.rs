@@ -8,6 +8,7 @@ mod metadata;
 mod tests;
 mod types;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -94,6 +95,14 @@ impl TensorSource for GgufFile {
         // What a format that is not read would take does not matter: reading it is an error.
         let dtype = *entry.dtype.as_ref().unwrap_or(&WeightDtype::F32);
         Some(TensorInfo { dtype, shape: entry.shape.clone() })
+    }
+
+    fn format_name(&self, name: &str) -> Option<Cow<'_, str>> {
+        let entry = self.entries.get(name)?;
+        Some(match &entry.dtype {
+            Ok(dtype) => dtype.name().into(),
+            Err(not_read) => not_read.into(),
+        })
     }
 
     fn path(&self, _: &str) -> PathBuf {

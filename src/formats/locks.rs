@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The result of an attempt to lock a file.
-pub(super) enum LockAttempt {
+pub enum LockAttempt {
     /// This process holds the lock until the file is dropped.
     Acquired(File),
     /// Another running process holds the lock.
@@ -15,7 +15,7 @@ pub(super) enum LockAttempt {
 }
 
 /// Tries to lock a file without waiting. The file is created if it does not exist.
-pub(super) fn lock(path: &Path) -> LockAttempt {
+pub fn lock(path: &Path) -> LockAttempt {
     let opened = File::options().create(true).truncate(false).write(true).open(path);
     let Ok(file) = opened else { return LockAttempt::Failed };
     match file.try_lock() {
@@ -27,7 +27,7 @@ pub(super) fn lock(path: &Path) -> LockAttempt {
 
 /// Locks a file that other processes hold only briefly. `None` after about one second, or if locking does not work
 /// here.
-pub(super) fn lock_with_timeout(path: &Path) -> Option<File> {
+pub fn lock_with_timeout(path: &Path) -> Option<File> {
     for _ in 0..100 {
         match lock(path) {
             LockAttempt::Acquired(file) => return Some(file),
