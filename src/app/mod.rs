@@ -11,6 +11,7 @@ mod files;
 mod frame;
 mod graphics;
 mod guard;
+mod input_order;
 mod monitor;
 mod persistence;
 mod questions;
@@ -26,7 +27,6 @@ mod settings_file;
 mod signals;
 mod start;
 mod surroundings;
-mod typing;
 mod waker;
 mod window;
 #[cfg(target_os = "linux")]

@@ -10,6 +10,7 @@ use super::desktop_services::DesktopServices;
 use super::dialogs::{Answer, Dialogs, Purpose};
 use super::dropping::Dropping;
 use super::files::{self, Opened};
+use super::input_order::InputOrder;
 use super::persistence::{Persistence, StartupState};
 use super::questions::{AtStake, Decision, Questions};
 use super::reasons::reason_of;
@@ -18,7 +19,6 @@ use super::saving::{Chooser, Replacing, proposed_name, targets, was_shown, would
 use super::settings::Settings;
 use super::signals::Termination;
 use super::surroundings::{on_own_device, surroundings};
-use super::typing::Typing;
 use super::waker::Waker;
 use crate::catalog::ModelSource;
 use crate::engine::{Engine, Event};
@@ -43,7 +43,7 @@ pub struct Window {
     engine: Engine,
     waker: Waker,
     autosaved: ReservedPaths,
-    pub(super) typing: Typing,
+    pub(super) input_order: InputOrder,
     pub(super) dropping: Dropping,
     pub(super) services: DesktopServices,
     /// The current window title.
@@ -119,7 +119,7 @@ impl Window {
             engine,
             waker,
             autosaved: ReservedPaths::default(),
-            typing: Typing::default(),
+            input_order: InputOrder::default(),
             dropping: Dropping::default(),
             services: DesktopServices::default(),
             title: TITLE.to_owned(),

@@ -20,6 +20,9 @@ const LAST_STEP: [u32; 2] = [775, 641];
 const PICTURE: [u32; 2] = [337, 674];
 const WIPE: [u32; 2] = [461, 674];
 
+/// Steps of a picture.
+const STEPS: u32 = 200;
+
 /// What the easel shows.
 fn easel(desktop: &Desktop, window: &str) -> RgbImage {
     let [x, y, width, height] = EASEL;
@@ -107,6 +110,19 @@ fn draw_a_batch(desktop: &Desktop, program: &mut Program, window: &str) {
     wait_for("the batch to end", || (title(desktop, window) == "Safelight").then_some(()));
 }
 
+/// Settings with so many steps that a picture is drawn for seconds.
+fn slow_recipe(desktop: &Desktop) {
+    let settings = serde_json::json!({ "recipe": {
+        "prompt": "", "negative_prompt": "", "seed": 1, "seed_locked": false, "batch": 1,
+        "settings": {
+            "width": 128, "height": 128, "steps": STEPS, "guidance_scale": 3.0, "sampler": "DDIM", "schedule": "Automatic",
+        },
+    } });
+    let folder = desktop.home().join(".config/safelight");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("settings.json"), settings.to_string()).expect("a file");
+}
+
 fn photo(path: &Path) {
     RgbImage::from_fn(128, 128, |x, y| {
         let far = (x as f32 - 40.0).hypot(y as f32 - 40.0);
@@ -125,6 +141,7 @@ fn a_walk_through_everything() {
     const PROMPT: &str = "green hills at noon";
     // Larger than the window, so that it has its 1280×800 points beside its frame.
     let desktop = Desktop::start(1400, 900);
+    slow_recipe(&desktop);
     let (mut program, window) = start(&desktop);
     let out = desktop.home().join("out");
     std::fs::create_dir(&out).expect("a folder");
@@ -193,6 +210,7 @@ fn a_walk_through_everything() {
         let x = if left { 0 } else { width / 2 + 40 };
         image::imageops::crop_imm(picture, x, 0, width / 2 - 40, height).to_image()
     };
+    desktop.keep_picture(&shown[1], "walk_first");
     assert!(is_same(&half(&compared, true), &half(&shown[1], true)), "the result is on the left");
     assert!(is_same(&half(&compared, false), &half(&opened, false)), "the photo is on the right");
     let [x, y] = PICTURE;
