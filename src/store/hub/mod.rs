@@ -1,0 +1,36 @@
+//! Getting models: from the Hugging Face hub, a mirror of it, or an https address.
+//!
+//! Nothing here opens a connection by itself: only a call of [`Client`] or of what is given one does. The hub's own
+//! crate, hf-hub 1.0, needs tokio, reqwest and the Xet protocol's crates, and does not resume a download; everything
+//! in this program is threads and a download of many gigabytes must survive its end, so this is written on ureq, the
+//! blocking client with the fewest crates.
+//!
+//! | file | knows |
+//! |---|---|
+//! | `web_address`, `address` | addresses, names of repositories, what a person may paste |
+//! | `environment`, `token` | the variables of Hugging Face's programs, the token |
+//! | `listing`, `choices`, `hash` | the files of a repository, and what belongs together |
+//! | `client`, `retry` | requests, redirects, waiting |
+//! | `cache`, `lock`, `part`, `transfer` | one file: where it lies, whose turn it is, the part that came, the whole way |
+//! | `queue`, `queue_file`, `speed` | several files |
+//! | `catalogue` | models that run well here |
+
+mod address;
+mod choices;
+mod environment;
+mod error;
+mod hash;
+mod listing;
+mod sizes;
+mod token;
+mod web_address;
+
+pub use address::{MAIN, RepositoryId, RepositoryPath, Wanted, is_revision};
+pub use choices::{Choice, ChoiceKind, choices, default_choice, matching};
+pub use environment::HubEnvironment;
+pub use error::HubError;
+pub use hash::ContentHash;
+pub use listing::{Licence, Listing, RemoteFile};
+pub use sizes::in_words;
+pub use token::{Token, TokenPlace, TokenStore};
+pub use web_address::{Scheme, WebAddress};
