@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
 
+use super::get::GetArguments;
 use super::numbers;
 use crate::catalog::{ImageSize, ModelParts, ModelSource, PredictionType, SamplerKind, ScheduleKind};
 use crate::engine::EngineSettings;
@@ -28,6 +29,8 @@ pub(super) enum Command {
     Decode(ConvertArguments),
     /// Draw every channel of a latent file, or of a picture's latent, as one labelled picture.
     Channels(ConvertArguments),
+    /// Fetch a model from the Hugging Face hub or an https address, or show the catalogue.
+    Get(GetArguments),
     /// Show what model folders, pictures and latent files contain.
     Inspect {
         /// Folders and files.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::HubError;
 use super::token::{Token, TokenStore};
-use super::web_address::{Scheme, WebAddress};
+use super::web_address::WebAddress;
 
 /// The public hub.
 pub(super) const PUBLIC_HUB: &str = "https://huggingface.co";
@@ -83,11 +83,6 @@ impl HubEnvironment {
             },
         })
     }
-
-    /// Whether the endpoint is without encryption, which only a person's own choice can make it.
-    pub(super) fn is_plain(&self) -> bool {
-        self.endpoint.scheme() == Scheme::Http
-    }
 }
 
 /// A path whose `~` is the home folder.
@@ -100,6 +95,7 @@ fn from_home(path: PathBuf, home: Option<&Path>) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::super::web_address::Scheme;
     use super::*;
 
     fn environment(variables: &[(&str, &str)]) -> Result<HubEnvironment, HubError> {
@@ -140,7 +136,7 @@ mod tests {
     fn an_endpoint_may_be_a_mirror_and_must_be_an_address() {
         let mirror = environment(&[("HF_ENDPOINT", "http://mirror.example:8080/hub/")]).unwrap();
         assert_eq!(mirror.endpoint.whole(), "http://mirror.example:8080/hub");
-        assert!(mirror.is_plain());
+        assert_eq!(mirror.endpoint.scheme(), Scheme::Http);
         let error = environment(&[("HF_ENDPOINT", "mirror.example")]).unwrap_err().to_string();
         assert!(error.contains("HF_ENDPOINT") && error.contains("https://"), "{error}");
     }

@@ -138,7 +138,7 @@ pub enum HubError {
         address: String,
     },
     /// The file has another length than the hub lists.
-    #[error("the server sends {} where {} are listed, so nothing was kept; try again later, or without a mirror (HF_ENDPOINT): {file}", in_words(*sent), in_words(*listed))]
+    #[error("the server sends {} where {} are listed, so it is not taken; try again later, or without a mirror (HF_ENDPOINT): {file}", in_words(*sent), in_words(*listed))]
     WrongLength {
         /// What the server sends, bytes.
         sent: u64,

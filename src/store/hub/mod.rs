@@ -16,21 +16,44 @@
 //! | `catalogue` | models that run well here |
 
 mod address;
+mod cache;
+mod catalogue;
 mod choices;
+mod client;
+mod disk;
 mod environment;
 mod error;
 mod hash;
 mod listing;
+mod lock;
+mod part;
+mod queue;
+mod queue_file;
+mod retry;
 mod sizes;
+mod speed;
 mod token;
+mod transfer;
 mod web_address;
 
 pub use address::{MAIN, RepositoryId, RepositoryPath, Wanted, is_revision};
+pub use cache::HubCache;
+pub use catalogue::{
+    Catalogue, CatalogueDefaults, CatalogueEntry, CatalogueFile, CatalogueLicence, CatalogueModel, FileUse,
+    PartKind, Sentences, TinyDecoder,
+};
 pub use choices::{Choice, ChoiceKind, choices, default_choice, matching};
+pub use client::{Client, ClientSettings};
+pub use disk::{Disk, SystemDisk};
 pub use environment::HubEnvironment;
 pub use error::HubError;
 pub use hash::ContentHash;
 pub use listing::{Licence, Listing, RemoteFile};
+pub use queue::{Download, DownloadId, DownloadSet, DownloadState, Queue, QueueEvent};
+pub use queue_file::Revision;
+pub use retry::RetrySettings;
 pub use sizes::in_words;
+pub use speed::time_left;
 pub use token::{Token, TokenPlace, TokenStore};
+pub use transfer::{Destination, Fetched, Source, Step, Transfer};
 pub use web_address::{Scheme, WebAddress};

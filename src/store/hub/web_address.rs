@@ -28,7 +28,8 @@ impl Scheme {
 }
 
 /// An `http` or `https` address. [`Display`](fmt::Display) leaves the query out, where signatures and keys stand.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct WebAddress {
     scheme: Scheme,
     /// In lower case; an IPv6 address keeps its brackets.
@@ -128,6 +129,20 @@ impl WebAddress {
         } else {
             format!("{}:{}", self.host, self.port)
         }
+    }
+}
+
+impl TryFrom<String> for WebAddress {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        Self::parse(&text)
+    }
+}
+
+impl From<WebAddress> for String {
+    fn from(address: WebAddress) -> Self {
+        address.whole()
     }
 }
 

@@ -1,0 +1,13 @@
+//! Getting models, against a server on this machine that can do every bad thing.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod bad_days;
+mod hub;
+mod layout;
+mod promise;
+mod queue;
+mod redirects;
+mod server;
+mod several_programs;
+mod speed;
