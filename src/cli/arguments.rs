@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
 
-use super::get::GetArguments;
+use super::models::ModelsCommand;
 use super::numbers;
 use crate::catalog::{ImageSize, ModelParts, ModelSource, PredictionType, SamplerKind, ScheduleKind};
 use crate::engine::EngineSettings;
@@ -29,8 +29,6 @@ pub(super) enum Command {
     Decode(ConvertArguments),
     /// Draw every channel of a latent file, or of a picture's latent, as one labelled picture.
     Channels(ConvertArguments),
-    /// Fetch a model from the Hugging Face hub or an https address, or show the catalogue.
-    Get(GetArguments),
     /// Show what model folders, pictures and latent files contain.
     Inspect {
         /// Folders and files.
@@ -39,6 +37,11 @@ pub(super) enum Command {
         /// Print JSON on standard output.
         #[arg(long)]
         json: bool,
+    },
+    /// Fetch models.
+    Models {
+        #[command(subcommand)]
+        command: ModelsCommand,
     },
     /// Time every stage of a picture.
     Bench {

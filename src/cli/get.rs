@@ -1,4 +1,4 @@
-//! `safelight get`: fetches a model from the hub, a mirror of it, or an https address.
+//! `safelight models get`: fetches a model from the hub, a mirror of it, or an https address.
 //!
 //! Files, sizes and licence are shown before anything is fetched. An interrupted download goes on with the same command.
 
@@ -18,11 +18,13 @@ use crate::store::hub::{
     Catalogue, Choice, ChoiceKind, Client, ClientSettings, Destination, Download, DownloadSet, DownloadState,
     HubCache, HubEnvironment, Licence, Listing, MAIN, Queue, RemoteFile, RepositoryId, RepositoryPath,
     Revision, Source, SystemDisk, Wanted, choices, default_choice, in_words, is_revision, matching,
-    time_left,
+    require_space, time_left,
 };
 
 /// Choices that an error names.
 const NAMED_CHOICES: usize = 8;
+/// What is said of a gated repository.
+const GATED: &str = "its terms must be accepted on its page, with the account of the token";
 /// Between two looks at the downloads.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -55,6 +57,8 @@ pub(super) struct GetArguments {
 struct Plan {
     title: String,
     licence: Licence,
+    /// Whether its terms must be accepted first.
+    is_gated: bool,
     sets: Vec<DownloadSet>,
 }
 
@@ -73,15 +77,22 @@ pub(super) fn run(arguments: &GetArguments, output: &mut Output) -> anyhow::Resu
     let plan = plan(what, arguments, &client, folders.as_ref())?;
     let files: Vec<(&Source, &Destination)> =
         plan.sets.iter().flat_map(|set| set.files.iter().map(|file| (file, &set.destination))).collect();
-    let missing: u64 =
-        files.iter().filter_map(|(file, to)| Some(file.size()? - here(&cache, file, to))).sum();
-    if files.iter().any(|(file, to)| file.size().is_none_or(|size| here(&cache, file, to) < size)) {
+    let missing: Option<u64> =
+        files.iter().map(|(file, to)| Some(file.size()? - here(&cache, file, to))).sum();
+    if missing != Some(0) {
         show(&plan, &cache, missing);
+        let folder = plan.sets.first().map_or(cache.root(), |set| place(&cache, &set.destination));
+        require_space(&SystemDisk, folder, missing.unwrap_or(0))?;
         if !arguments.yes && !is_confirmed(missing)? {
             bail!("nothing was fetched");
         }
     }
     fetch(client, plan, arguments.json, output)
+}
+
+/// The folder of a destination.
+fn place<'a>(cache: &'a HubCache, destination: &'a Destination) -> &'a Path {
+    if let Destination::Folder(folder) = destination { folder } else { cache.root() }
 }
 
 /// Bytes of a file that are here already.
@@ -124,13 +135,14 @@ fn plan(
         }
         let licence =
             Licence { name: Some(entry.licence.name.clone()), link: Some(entry.licence.link.clone()) };
+        let is_gated = sets.iter().any(|(listing, _)| listing.is_gated);
         let sets =
             sets.iter().map(|(listing, files)| set_of(entry.name, listing, files, &destination)).collect();
-        return Ok(Plan { title: entry.name.to_owned(), licence, sets });
+        return Ok(Plan { title: entry.name.to_owned(), licence, is_gated, sets });
     }
     let wanted = match Wanted::parse(what, &client.environment().endpoint) {
         Err(error) if !what.contains('/') => {
-            return Err(anyhow!("{error}; `safelight get` shows the models of the catalogue"));
+            return Err(anyhow!("{error}; `safelight models get` shows the models of the catalogue"));
         }
         wanted => wanted?,
     };
@@ -148,7 +160,12 @@ fn plan(
                 destination: Destination::Folder(folder),
                 files: vec![Source::Direct { address, file_name: file_name.clone() }],
             };
-            return Ok(Plan { title: file_name.to_string(), licence: Licence::default(), sets: vec![set] });
+            return Ok(Plan {
+                title: file_name.to_string(),
+                licence: Licence::default(),
+                is_gated: false,
+                sets: vec![set],
+            });
         }
         Wanted::File { repository, revision, path } => (repository, revision, Chosen::File(path)),
         Wanted::Repository { repository, revision, folder } => (repository, revision, Chosen::Folder(folder)),
@@ -156,7 +173,8 @@ fn plan(
     let listing = listing(client, &repository, &revision(arguments, named)?)?;
     let files = chosen.files(&listing, &arguments.files)?;
     let sets = vec![set_of(&repository.to_string(), &listing, &files, &destination)];
-    Ok(Plan { title: repository.to_string(), licence: listing.licence, sets })
+    let is_gated = listing.is_gated;
+    Ok(Plan { title: repository.to_string(), licence: listing.licence, is_gated, sets })
 }
 
 /// What of a repository is wanted.
@@ -307,7 +325,7 @@ fn list(what: &str, arguments: &GetArguments, client: &Client, output: &mut Outp
         output.line(&licence);
     }
     if listing.is_gated {
-        output.line("its terms must be accepted on its page, with the account of the token");
+        output.line(GATED);
     }
     Ok(())
 }
@@ -337,7 +355,7 @@ fn licence_line(licence: &Licence) -> Option<String> {
 }
 
 /// Shows what will be fetched.
-fn show(plan: &Plan, cache: &HubCache, missing: u64) {
+fn show(plan: &Plan, cache: &HubCache, missing: Option<u64>) {
     output::remark(&plan.title);
     for set in &plan.sets {
         for file in &set.files {
@@ -350,20 +368,20 @@ fn show(plan: &Plan, cache: &HubCache, missing: u64) {
             output::remark(&format!("{size:>12}  {}{state}", file.name()));
         }
     }
-    let place = match plan.sets.first().map(|set| &set.destination) {
-        Some(Destination::Folder(folder)) => output::text(folder),
-        _ => output::text(cache.root()),
-    };
-    if missing > 0 {
-        output::remark(&format!("{:>12}  to fetch, into {place}", in_words(missing)));
-    }
+    let size = missing.map_or_else(|| "unknown".to_owned(), in_words);
+    let folder = plan.sets.first().map_or(cache.root(), |set| place(cache, &set.destination));
+    output::remark(&format!("{size:>12}  to fetch, into {}", output::text(folder)));
     output::remark(&licence_line(&plan.licence).unwrap_or_else(|| "licence: not stated".to_owned()));
+    if plan.is_gated {
+        output::remark(GATED);
+    }
 }
 
-/// Asks whether to fetch.
-fn is_confirmed(missing: u64) -> anyhow::Result<bool> {
+/// Asks whether to fetch. `missing`: bytes, if their number is known.
+fn is_confirmed(missing: Option<u64>) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        bail!("nobody can be asked whether to fetch {}; confirm with --yes", in_words(missing));
+        let what = missing.map_or_else(|| "a file of unknown size".to_owned(), in_words);
+        bail!("nobody can be asked whether to fetch {what}; confirm with --yes");
     }
     let mut answer = String::new();
     let asked = write!(std::io::stderr(), "Fetch? [y/N] ")
@@ -481,7 +499,7 @@ fn show_catalogue(as_json: bool, output: &mut Output) {
         }
     }
     if !as_json {
-        output.line("Sizes are approximate. `safelight get NAME` shows files, sizes and licence, and asks before it fetches.");
+        output.line("Sizes are approximate. `safelight models get NAME` shows files, sizes and licence, and asks before it fetches.");
     }
 }
 

@@ -10,6 +10,7 @@ mod convert;
 mod generate;
 mod get;
 mod inspect;
+mod models;
 mod numbers;
 mod output;
 mod outputs;
@@ -61,8 +62,8 @@ impl Arguments {
             Some(Command::Encode(arguments)) => convert::encode(&arguments, &mut output),
             Some(Command::Decode(arguments)) => convert::decode(&arguments, &mut output),
             Some(Command::Channels(arguments)) => convert::channels(&arguments, &mut output),
-            Some(Command::Get(arguments)) => get::run(&arguments, &mut output),
             Some(Command::Inspect { paths, json }) => inspect::run(&paths, json, &mut output),
+            Some(Command::Models { command }) => models::run(&command, &mut output),
             Some(Command::Bench { engine, steps, instructions, json }) => {
                 bench::run(&engine, steps, instructions.as_deref(), json, &mut output)
             }

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bad_days;
+mod catalogue;
 mod hub;
 mod layout;
 mod promise;
 mod queue;
 mod redirects;
+mod secure;
 mod server;
 mod several_programs;
 mod speed;

@@ -76,7 +76,7 @@ fn without_a_wish_no_connection_is_opened() {
     assert!(looks > 10, "it was watched while it ran");
     watch(&trap, home.path(), &["inspect", picture]);
     // The catalogue is shown from the program.
-    watch(&trap, home.path(), &["get"]);
+    watch(&trap, home.path(), &["models", "get"]);
 }
 
 #[test]

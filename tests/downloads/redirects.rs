@@ -114,6 +114,14 @@ fn a_gate_says_which_page_to_accept_and_how_to_give_a_token() {
 }
 
 #[test]
+fn a_token_that_the_hub_refuses_is_told() {
+    let server = Server::start(|_| Reply::new(401, "").header("x-error-message", "Invalid credentials"));
+    let error = Desk::new(&server).with_token().listing().unwrap_err();
+    assert!(matches!(error, HubError::BadToken), "{error}");
+    assert!(matches!(Desk::new(&server).listing(), Err(HubError::Hidden { .. })));
+}
+
+#[test]
 fn what_does_not_exist_or_is_hidden_is_told_apart_from_a_gate() {
     let server = Server::start(|_| Reply::new(401, "").header("x-error-code", "RepoNotFound"));
     let error = Desk::new(&server).listing().unwrap_err();

@@ -9,10 +9,10 @@ use crate::hub::{
 };
 use crate::server::{Reply, Sending, Server};
 
-/// `safelight get` with an environment of its own.
-fn command(server: &Server, folder: &Path) -> Command {
+/// `safelight models get` with an environment of its own.
+pub(crate) fn command(server: &Server, folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_safelight"));
-    command.arg("get").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["models", "get"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for name in [
         "HF_TOKEN",
         "HF_TOKEN_PATH",
@@ -33,7 +33,7 @@ fn run(server: &Server, folder: &Path, arguments: &[&str]) -> Output {
     command(server, folder).args(arguments).output().unwrap()
 }
 
-fn errors(output: &Output) -> String {
+pub(crate) fn errors(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
@@ -48,20 +48,20 @@ fn slow_hub() -> Server {
     })
 }
 
-#[test]
-fn a_killed_program_goes_on_where_it_was() {
+/// Ends the program with a signal while it fetches, and starts it again.
+#[cfg(unix)]
+fn end_and_go_on(signal: &str) {
     let server = slow_hub();
     let desk = Desk::new(&server);
     let mut child = start_fetching(&server, &desk);
     let length = || std::fs::metadata(desk.part()).map_or(0, |data| data.len());
     let begun = Instant::now();
     while length() < 100_000 {
-        assert!(begun.elapsed() < Duration::from_secs(30) && child.try_wait().unwrap().is_none());
+        assert!(begun.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(2));
     }
-    // SIGKILL on Unix.
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success() && !child.wait().unwrap().success());
     let kept = length() as usize;
     assert!((100_000..300_000).contains(&kept));
     let output = start_fetching(&server, &desk).wait_with_output().unwrap();
@@ -70,11 +70,20 @@ fn a_killed_program_goes_on_where_it_was() {
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[1].range_start(), Some(kept));
     assert!(desk.blob_names().contains(&sha256(&weights())) && !desk.part().exists());
-    let file = desk
-        .environment
-        .cache
-        .join(format!("models--someone--small-model/snapshots/{}/{WEIGHTS}", crate::hub::COMMIT));
-    assert_eq!(std::fs::read(file).unwrap(), weights());
+    let snapshot = format!("models--someone--small-model/snapshots/{}/{WEIGHTS}", crate::hub::COMMIT);
+    assert_eq!(std::fs::read(desk.environment.cache.join(snapshot)).unwrap(), weights());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_program_goes_on_where_it_was() {
+    end_and_go_on("-KILL");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_a_part_that_resumes() {
+    end_and_go_on("-INT");
 }
 
 #[test]
@@ -173,7 +182,7 @@ fn mistakes_get_one_sentence_and_no_request() {
     let server = start();
     let desk = Desk::new(&server);
     for (arguments, expected) in [
-        (&["nonsense"][..], "`safelight get` shows the models of the catalogue"),
+        (&["nonsense"][..], "`safelight models get` shows the models of the catalogue"),
         (&["https://huggingface.co/datasets/a/b"], "not one of a model"),
         (&["a/b@v1", "--revision", "v2"], "leave one out"),
         (&["sd15", "--file", "x"], "a model of the catalogue"),

@@ -226,6 +226,8 @@ impl Client {
                 // The hub names its reason in a header of its own.
                 return Err(match answer.header("x-error-code") {
                     Some("RepoNotFound") => HubError::Hidden { repository, page, sent_token },
+                    // A wrong token is refused even where none is needed.
+                    None if status == 401 && sent_token => HubError::BadToken,
                     None if status == 401 => HubError::Hidden { repository, page, sent_token },
                     _ => HubError::Gated { repository, page, sent_token },
                 });

@@ -37,7 +37,16 @@ impl Disk for SystemDisk {
 /// Space that is left free: a system with a full disk works badly.
 const KEPT_FREE: u64 = 64 << 20;
 
-/// Checks that `needed` bytes fit into the folder.
+/// Checks that `needed` bytes fit into a folder that need not exist yet.
+///
+/// # Errors
+/// [`HubError::Space`] if they do not. A system that does not tell is no error.
+pub fn require_space(disk: &dyn Disk, folder: &Path, needed: u64) -> Result<(), HubError> {
+    let existing = folder.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(folder);
+    check_space(disk, existing, needed)
+}
+
+/// Checks that `needed` bytes fit into an existing folder.
 ///
 /// # Errors
 /// [`HubError::Space`] if they do not. A system that does not tell is no error.

@@ -110,6 +110,11 @@ pub enum HubError {
         /// Whether a token was sent.
         sent_token: bool,
     },
+    /// The hub refuses the token itself.
+    #[error(
+        "the hub does not accept the token that was sent; make a new one at https://huggingface.co/settings/tokens, or take it away (HF_TOKEN, or the file that HF_TOKEN_PATH names) if the model needs none"
+    )]
+    BadToken,
     /// Redirects that lead nowhere.
     #[error("the server redirects in circles: {}", .0.join(" to "))]
     RedirectCircle(Vec<String>),

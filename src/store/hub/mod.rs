@@ -44,7 +44,7 @@ pub use catalogue::{
 };
 pub use choices::{Choice, ChoiceKind, choices, default_choice, matching};
 pub use client::{Client, ClientSettings};
-pub use disk::{Disk, SystemDisk};
+pub use disk::{Disk, SystemDisk, require_space};
 pub use environment::HubEnvironment;
 pub use error::HubError;
 pub use hash::ContentHash;
