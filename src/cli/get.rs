@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use super::output::{self, Output};
 use crate::request::CancelToken;
 use crate::store::hub::{
-    Catalogue, Choice, ChoiceKind, Client, ClientSettings, Destination, Download, DownloadSet, DownloadState,
-    HubCache, HubEnvironment, Licence, Listing, MAIN, Queue, RemoteFile, RepositoryId, RepositoryPath,
-    Revision, Source, SystemDisk, Wanted, choices, default_choice, in_words, is_revision, matching,
-    require_space, time_left,
+    Catalogue, Choice, ChoiceKind, Client, ClientSettings, ContentHash, Destination, Download, DownloadSet,
+    DownloadState, HubCache, HubEnvironment, Licence, Listing, MAIN, Queue, RemoteFile, RepositoryId,
+    RepositoryPath, Revision, Source, SystemDisk, Wanted, choices, default_choice, in_words, is_revision,
+    matching, require_space, time_left,
 };
 
 /// Choices that an error names.
@@ -87,7 +87,8 @@ pub(super) fn run(arguments: &GetArguments, output: &mut Output) -> anyhow::Resu
             bail!("nothing was fetched");
         }
     }
-    fetch(client, plan, arguments.json, output)
+    fetch(client, plan, arguments.json, output);
+    Ok(())
 }
 
 /// The folder of a destination.
@@ -391,8 +392,8 @@ fn is_confirmed(missing: Option<u64>) -> anyhow::Result<bool> {
 }
 
 /// Fetches the files with a progress bar.
-fn fetch(client: Client, plan: Plan, as_json: bool, output: &mut Output) -> anyhow::Result<()> {
-    let (events, received) = crossbeam_channel::unbounded();
+fn fetch(client: Client, plan: Plan, as_json: bool, output: &mut Output) {
+    let (events, received) = crossbeam_channel::bounded(1);
     let queue = Queue::open(client, Box::new(SystemDisk), None, events);
     let bar = progress();
     for set in plan.sets {
@@ -413,7 +414,7 @@ fn fetch(client: Client, plan: Plan, as_json: bool, output: &mut Output) -> anyh
                     "name": download.source.name(),
                     "path": output::text(&fetched.path),
                     "size": download.size,
-                    "hash": fetched.hash.as_ref().map(|hash| hash.name()),
+                    "hash": fetched.hash.as_ref().map(ContentHash::name),
                 }));
             }
             DownloadState::Failed(why) => output.failure(&anyhow!("{}: {why}", download.source.name())),
@@ -423,7 +424,6 @@ fn fetch(client: Client, plan: Plan, as_json: bool, output: &mut Output) -> anyh
     if as_json {
         output.json(&json!({ "model": plan.title, "files": files }));
     }
-    Ok(())
 }
 
 /// A bar for bytes, hidden unless standard error is a terminal.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::{Receiver, bounded};
 use safelight::store::hub::{
     Destination, Download, DownloadId, DownloadSet, DownloadState, Queue, QueueEvent, Revision, Source,
     SystemDisk,
@@ -18,7 +18,7 @@ use crate::server::{Reply, Sending, Server};
 const VAE: &str = "vae/diffusion_pytorch_model.fp16.safetensors";
 
 fn open(desk: &Desk, file: Option<PathBuf>) -> (Queue, Receiver<QueueEvent>) {
-    let (events, received) = unbounded();
+    let (events, received) = bounded(64);
     (Queue::open(desk.client(), Box::new(SystemDisk), file, events), received)
 }
 
@@ -61,8 +61,9 @@ fn all_files_come_and_the_branch_is_noted_last() {
         assert_eq!((Some(download.received), download.bytes_per_sec), (download.size, 0.0));
     }
     wait("the threads end", || queue.threads() == 0);
-    let events: Vec<QueueEvent> = events.try_iter().collect();
-    assert_eq!(events.last(), Some(&QueueEvent::SetDone("a model".to_owned())));
+    let told: Vec<QueueEvent> = events.try_iter().collect();
+    assert!(ids.iter().all(|id| told.contains(&QueueEvent::Changed(*id))), "{told:?}");
+    assert_eq!((queue.take_done(), queue.take_done()), (vec!["a model".to_owned()], Vec::new()));
     let note = desk.environment.cache.join("models--someone--small-model/refs/main");
     assert_eq!(std::fs::read_to_string(note).unwrap(), COMMIT);
     queue.clear_done();

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use safelight::store::hub::{HubError, WebAddress};
 
 use crate::hub::{Desk, WEIGHTS, file_reply, start, weights};
-use crate::server::{Reply, Server};
+use crate::server::{Reply, Server, thread};
 use crate::several_programs::{command, errors};
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -22,7 +22,7 @@ fn fixture(name: &str) -> Vec<u8> {
 fn join(client: TcpStream, server: TcpStream) {
     let (mut from_client, mut from_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     let (mut client, mut server) = (client, server);
-    std::thread::spawn(move || {
+    thread("server", move || {
         let _ = std::io::copy(&mut from_client, &mut server);
         let _ = server.shutdown(std::net::Shutdown::Write);
     });
@@ -43,7 +43,7 @@ fn secure_server() -> String {
         .with_single_cert(vec![CertificateDer::from(fixture("server.der"))], key)
         .unwrap();
     let config = Arc::new(config);
-    std::thread::spawn(move || {
+    thread("server", move || {
         for stream in listener.incoming() {
             let connection = rustls::ServerConnection::new(config.clone()).unwrap();
             let mut stream = rustls::StreamOwned::new(connection, stream.unwrap());
@@ -88,9 +88,18 @@ fn a_company_s_certificate_in_the_system_s_store_is_trusted_and_others_are_not()
 
 #[test]
 fn a_server_without_tls_is_no_secure_one() {
-    let server = start();
-    let mut desk = Desk::new(&server);
-    desk.environment.endpoint = WebAddress::parse(&server.address.replace("http://", "https://")).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    thread("server", move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 400 This is not HTTPS\r\nconnection: close\r\n\r\n");
+            // Until the client is gone, so that its greeting is read.
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+    });
+    let mut desk = Desk::new(&start());
+    desk.environment.endpoint = WebAddress::parse(&address).unwrap();
     let error = desk.fetch_weights().unwrap_err();
     assert!(matches!(error, HubError::Insecure { .. }), "{error}");
 }
@@ -101,10 +110,10 @@ fn proxy(target: &Server) -> (String, Arc<Mutex<Vec<String>>>) {
     let address = format!("http://{}", listener.local_addr().unwrap());
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
     let (log, target) = (asked.clone(), target.address.trim_start_matches("http://").to_owned());
-    std::thread::spawn(move || {
+    thread("server", move || {
         for stream in listener.incoming() {
             let (stream, target, log) = (stream.unwrap(), target.clone(), log.clone());
-            std::thread::spawn(move || {
+            thread("server", move || {
                 let mut reader = BufReader::new(stream);
                 let mut first = String::new();
                 reader.read_line(&mut first).unwrap();

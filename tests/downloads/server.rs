@@ -1,11 +1,17 @@
 //! A small HTTP server whose answers a test decides.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// Starts a thread that ends with the test.
+pub(crate) fn thread(name: &str, run: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).unwrap();
+}
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -99,13 +105,13 @@ impl Server {
         let is_over: Arc<AtomicBool> = Arc::default();
         let answer: Arc<Answering> = Arc::new(answer);
         let (log, over) = (requests.clone(), is_over.clone());
-        std::thread::spawn(move || {
+        thread("server", move || {
             for stream in listener.incoming() {
                 if over.load(Ordering::Relaxed) {
                     return;
                 }
                 let (log, over, answer) = (log.clone(), over.clone(), answer.clone());
-                std::thread::spawn(move || drop(serve(stream.unwrap(), &log, &over, &*answer)));
+                thread("connection", move || drop(serve(stream.unwrap(), &log, &over, &*answer)));
             }
         });
         Self { address, requests, is_over }
@@ -163,9 +169,9 @@ fn serve(
     let content = &reply.content[reply.from.min(reply.content.len())..];
     let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", reply.status);
     for (name, value) in &reply.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        write!(head, "{name}: {value}\r\n").unwrap();
     }
-    head.push_str(&format!("content-length: {}\r\n\r\n", reply.length.unwrap_or(content.len())));
+    write!(head, "content-length: {}\r\n\r\n", reply.length.unwrap_or(content.len())).unwrap();
     stream.write_all(head.as_bytes())?;
     if seen.method == "HEAD" {
         return Ok(());

@@ -57,7 +57,7 @@ fn end_and_go_on(signal: &str) {
     let length = || std::fs::metadata(desk.part()).map_or(0, |data| data.len());
     let begun = Instant::now();
     while length() < 100_000 {
-        assert!(begun.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none());
+        assert!(begun.elapsed() < Duration::from_mins(1) && child.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(2));
     }
     let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();

@@ -7,13 +7,13 @@ use std::time::Instant;
 use safelight::store::hub::{ContentHash, Destination, RepositoryId, Source};
 
 use crate::hub::{COMMIT, Desk, noise, sha256};
-use crate::server::{Reply, Server};
+use crate::server::{Reply, Server, thread};
 
 /// Serves one file of any number of repeated pieces.
 fn serve(piece: Vec<u8>, times: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
+    thread("server", move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let mut head = [0; 4096];

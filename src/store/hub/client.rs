@@ -285,14 +285,10 @@ impl Answer {
 
     fn broken(&self, error: io::Error) -> HubError {
         let host = self.address.host();
-        if error.get_ref().is_some_and(|inner| inner.is::<ureq::Error>()) {
-            let inner = error.into_inner().and_then(|inner| inner.downcast::<ureq::Error>().ok());
-            return inner.map_or_else(
-                || HubError::Broken { host: host.to_owned(), reason: "it ended".to_owned() },
-                |inner| failure(*inner, host, self.stall),
-            );
+        match error.downcast::<ureq::Error>() {
+            Ok(inner) => failure(inner, host, self.stall),
+            Err(error) => failure(ureq::Error::Io(error), host, self.stall),
         }
-        failure(ureq::Error::Io(error), host, self.stall)
     }
 
     /// The whole content of a small answer.

@@ -23,8 +23,6 @@ use crate::request::CancelToken;
 const AT_A_TIME: usize = 2;
 /// Between two events of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
-/// Events that a slow client may leave unread before progress is dropped; other events never are.
-const UNREAD_EVENTS: usize = 64;
 
 /// The number of a download in its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -86,15 +84,14 @@ impl Download {
     }
 }
 
-/// What happens in a queue.
+/// What happens in a queue: a reason to look at it again. A client that does not read them loses none that matter, since
+/// those that are still unread tell it to look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueEvent {
     /// Bytes came; [`Queue::downloads`] tells how many.
     Progress(DownloadId),
     /// The state of a download changed.
     Changed(DownloadId),
-    /// All files of a set are here.
-    SetDone(String),
 }
 
 struct Item {
@@ -120,6 +117,8 @@ struct Set {
 struct State {
     items: Vec<Item>,
     sets: BTreeMap<u64, Set>,
+    /// Names of sets whose files are all here, of which the client does not know yet.
+    done: Vec<String>,
     next: u64,
     running: usize,
 }
@@ -312,6 +311,11 @@ impl Queue {
         self.0.state().items.iter().any(is_active)
     }
 
+    /// The names of the sets that were completed since the last call.
+    pub fn take_done(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.state().done)
+    }
+
     /// Threads that fetch.
     pub fn threads(&self) -> usize {
         self.0.state().running
@@ -384,12 +388,9 @@ impl Shared {
         Transfer { client: &self.client, cache: &self.cache, disk: &*self.disk }
     }
 
-    /// Sends an event; progress is dropped if the client does not read.
+    /// Sends an event, unless the channel is full or the client gone.
     fn tell(&self, event: QueueEvent) {
-        if !matches!(event, QueueEvent::Progress(_)) || self.events.len() < UNREAD_EVENTS {
-            // A client that is gone needs no events.
-            let _ = self.events.send(event);
-        }
+        let _ = self.events.try_send(event);
     }
 
     /// Fetches what waits, one after the other, and ends.
@@ -502,10 +503,10 @@ impl Shared {
         {
             log::warn!("{error}");
         }
-        self.tell(QueueEvent::Changed(id));
         if let Some((name, _)) = done {
-            self.tell(QueueEvent::SetDone(name));
+            self.state().done.push(name);
         }
+        self.tell(QueueEvent::Changed(id));
     }
 
     /// Writes the queue's file, so that a later run of the program can go on.

@@ -21,7 +21,7 @@ pub struct RetrySettings {
 
 impl Default for RetrySettings {
     fn default() -> Self {
-        Self { attempts: 6, first_pause: Duration::from_secs(1), longest_pause: Duration::from_secs(120) }
+        Self { attempts: 6, first_pause: Duration::from_secs(1), longest_pause: Duration::from_mins(2) }
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) fn retry_after(value: &str) -> Option<Duration> {
     let value = value.trim();
     match value.parse::<u64>() {
         Ok(secs) => Some(Duration::from_secs(secs)),
-        Err(_) if value.ends_with("GMT") => Some(Duration::from_secs(60)),
+        Err(_) if value.ends_with("GMT") => Some(Duration::from_mins(1)),
         Err(_) => None,
     }
 }
@@ -106,11 +106,11 @@ mod tests {
 
     #[test]
     fn a_server_is_given_the_time_that_it_asks_for_unless_it_is_too_long() {
-        assert_eq!(failed(1).pause(&busy(Some(60))), Some(Duration::from_secs(60)));
+        assert_eq!(failed(1).pause(&busy(Some(60))), Some(Duration::from_mins(1)));
         assert_eq!(failed(1).pause(&busy(Some(0))), Some(Duration::ZERO));
         assert_eq!(failed(1).pause(&busy(Some(3600))), None);
         assert_eq!(retry_after(" 5 "), Some(Duration::from_secs(5)));
-        assert_eq!(retry_after("Mon, 30 Nov 2026 12:00:00 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(retry_after("Mon, 30 Nov 2026 12:00:00 GMT"), Some(Duration::from_mins(1)));
         assert_eq!(retry_after("soon"), None);
     }
 

@@ -157,7 +157,7 @@ impl Transfer<'_> {
                 let mut is_new = false;
                 if !blob.is_file() && !file.is_file() {
                     is_new = true;
-                    if self.into_file(source, &places, &blob, cancel, watch)?.is_none() {
+                    if self.fetch_file(source, &places, &blob, cancel, watch)?.is_none() {
                         return Ok(None);
                     }
                 }
@@ -168,7 +168,7 @@ impl Transfer<'_> {
                 typed: source.name().to_owned(),
                 reason: "a file from elsewhere does not go into the hub's cache; name a folder".to_owned(),
             }),
-            (source, Destination::Folder(folder)) => self.into_folder(source, folder, cancel, watch),
+            (source, Destination::Folder(folder)) => self.fetch_to_folder(source, folder, cancel, watch),
         }
     }
 
@@ -194,7 +194,7 @@ impl Transfer<'_> {
         }
     }
 
-    fn into_folder(
+    fn fetch_to_folder(
         &self,
         source: &Source,
         folder: &Path,
@@ -216,7 +216,7 @@ impl Transfer<'_> {
                 None => Ok(None),
             }
         } else {
-            let hash = self.into_file(source, &places, &target, cancel, watch);
+            let hash = self.fetch_file(source, &places, &target, cancel, watch);
             hash.map(|hash| hash.map(|hash| Fetched { path: target, hash: Some(hash) }))
         };
         // In a person's own folder nothing is left behind but a part.
@@ -226,7 +226,7 @@ impl Transfer<'_> {
     }
 
     /// Fetches into `target`, whose folder exists. Once more from the beginning if the part of an earlier run was bad.
-    fn into_file(
+    fn fetch_file(
         &self,
         source: &Source,
         places: &Places,
