@@ -1,12 +1,14 @@
 //! Several downloads: order, pause, resumption in a later run.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 use safelight::store::hub::{
     Destination, Download, DownloadId, DownloadSet, DownloadState, Queue, QueueEvent, Revision, Source,
-    SystemDisk,
+    SystemDisk, WebAddress,
 };
 
 use crate::hub::{
@@ -72,29 +74,42 @@ fn all_files_come_and_the_branch_is_noted_last() {
 
 #[test]
 fn two_run_at_a_time_in_their_order_which_can_be_changed() {
-    let server = Server::start(|seen| {
-        file_reply(seen, WEIGHTS, &weights()).sent(Sending::Slowly(30_000, Duration::from_millis(20)))
+    // Nothing is answered before the gate opens.
+    let gate: Arc<AtomicBool> = Arc::default();
+    let is_open = gate.clone();
+    let server = Server::start(move |seen| {
+        while !is_open.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Reply::new(200, seen.path.as_bytes())
     });
-    let desk = Desk::new(&server);
+    let mut desk = Desk::new(&server);
+    desk.settings.stall = Duration::from_secs(20);
     let (queue, _events) = open(&desk, None);
-    let folder = |name: &str| Destination::Folder(desk.folder.path().join(name));
-    let add = |name: &str| {
-        queue.add(DownloadSet {
-            name: name.to_owned(),
-            revision: None,
-            files: vec![source_of(WEIGHTS)],
-            destination: folder(name),
-        })[0]
+    let source = |name: &str| Source::Direct {
+        address: WebAddress::parse(&format!("{}/{name}", server.address)).unwrap(),
+        file_name: name.to_owned().try_into().unwrap(),
     };
-    let ids: Vec<DownloadId> = ["a", "b", "c", "d"].into_iter().map(add).collect();
+    let names = ["a.gguf", "b.gguf", "c.gguf", "d.gguf"];
+    let ids = queue.add(DownloadSet {
+        name: "four".to_owned(),
+        revision: None,
+        files: names.into_iter().map(source).collect(),
+        destination: Destination::Folder(desk.folder.path().join("models")),
+    });
+    wait("two run", || server.requests().len() == 2);
     queue.move_to(ids[3], 2);
     let order: Vec<DownloadId> = queue.downloads().iter().map(|download| download.id).collect();
     assert_eq!(order, [ids[0], ids[1], ids[3], ids[2]]);
-    let state = |id| download(&queue, id).state;
-    wait("d runs", || state(ids[3]) == DownloadState::Running);
-    assert_eq!(state(ids[2]), DownloadState::Waiting);
-    assert!(queue.threads() <= 2);
-    wait("all done", || !queue.is_active());
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!((server.requests().len(), queue.threads()), (2, 2));
+    queue.pause(ids[2]);
+    gate.store(true, Ordering::Relaxed);
+    wait("three are done", || !queue.is_active());
+    queue.resume(ids[2]);
+    wait("all are done", || !queue.is_active());
+    let asked: Vec<String> = server.requests().into_iter().map(|seen| seen.path).collect();
+    assert_eq!(asked[2..], ["/d.gguf", "/c.gguf"]);
 }
 
 #[test]
@@ -175,13 +190,12 @@ fn a_later_run_knows_the_downloads_and_asks_nobody_before_it_is_told_to() {
     wait("some came", || download(&queue, ids[0]).received >= 50_000);
     drop(queue);
     let length = || std::fs::metadata(desk.part()).map_or(0, |data| data.len());
-    let mut before = 0;
-    wait("it ends", || {
+    wait("the thread of the queue ends", || {
+        let before = length();
         std::thread::sleep(Duration::from_millis(100));
-        let now = length();
-        now > 0 && now == std::fs::metadata(desk.part()).map_or(0, |data| data.len())
+        before == length()
     });
-    before += server.requests().len();
+    let before = server.requests().len();
     let (queue, _events) = open(&desk, Some(file.clone()));
     let downloads = queue.downloads();
     assert_eq!(downloads.len(), 1);

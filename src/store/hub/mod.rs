@@ -11,8 +11,9 @@
 //! | `environment`, `token` | the variables of Hugging Face's programs, the token |
 //! | `listing`, `choices`, `hash` | the files of a repository, and what belongs together |
 //! | `client`, `retry` | requests, redirects, waiting |
-//! | `cache`, `lock`, `part`, `transfer` | one file: where it lies, whose turn it is, the part that came, the whole way |
-//! | `queue`, `queue_file`, `speed` | several files |
+//! | `source` | a file to fetch and where it goes |
+//! | `cache`, `lock`, `part`, `receive`, `transfer` | one file: where it lies, whose turn it is, the part that came, the requests, the whole way |
+//! | `queue`, `queue_file`, `download`, `speed` | several files |
 //! | `catalogue` | models that run well here |
 
 mod address;
@@ -21,6 +22,7 @@ mod catalogue;
 mod choices;
 mod client;
 mod disk;
+mod download;
 mod environment;
 mod error;
 mod hash;
@@ -29,8 +31,10 @@ mod lock;
 mod part;
 mod queue;
 mod queue_file;
+mod receive;
 mod retry;
 mod sizes;
+mod source;
 mod speed;
 mod token;
 mod transfer;
@@ -45,15 +49,17 @@ pub use catalogue::{
 pub use choices::{Choice, ChoiceKind, choices, default_choice, matching};
 pub use client::{Client, ClientSettings};
 pub use disk::{Disk, SystemDisk, require_space};
+pub use download::{Download, DownloadId, DownloadSet, DownloadState, QueueEvent};
 pub use environment::HubEnvironment;
 pub use error::HubError;
 pub use hash::ContentHash;
 pub use listing::{Licence, Listing, RemoteFile};
-pub use queue::{Download, DownloadId, DownloadSet, DownloadState, Queue, QueueEvent};
+pub use queue::Queue;
 pub use queue_file::Revision;
 pub use retry::RetrySettings;
 pub use sizes::in_words;
+pub use source::{Destination, Fetched, Source, Step};
 pub use speed::time_left;
 pub use token::{Token, TokenPlace, TokenStore};
-pub use transfer::{Destination, Fetched, Source, Step, Transfer};
+pub use transfer::Transfer;
 pub use web_address::{Scheme, WebAddress};

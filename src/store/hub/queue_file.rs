@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::address::RepositoryId;
-use super::transfer::{Destination, Source};
+use super::source::{Destination, Source};
 
 /// The version of the file.
 const VERSION: u32 = 1;

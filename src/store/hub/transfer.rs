@@ -6,90 +6,16 @@
 use std::path::{Path, PathBuf};
 
 use super::HubError;
-use super::address::{RepositoryId, RepositoryPath};
 use super::cache::HubCache;
-use super::client::{Answer, Client, Rest};
+use super::client::Client;
 use super::disk::{Disk, check_space};
 use super::hash::{ContentHash, Hasher};
 use super::lock;
 use super::part::{PIECE, Part};
+use super::receive::{End, MAX_CHANGES, Note, Request, read_note};
+use super::source::{Destination, Fetched, Source, Step};
 use super::web_address::WebAddress;
 use crate::request::CancelToken;
-
-/// How often a file may change on the server while it is fetched.
-const MAX_CHANGES: u32 = 3;
-
-/// A file to fetch.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// A file of a repository, as the hub lists it.
-    Hub {
-        /// The repository.
-        repository: RepositoryId,
-        /// The commit.
-        commit: String,
-        /// The file's path.
-        path: RepositoryPath,
-        /// Its size, bytes.
-        size: u64,
-        /// Its hash.
-        hash: ContentHash,
-    },
-    /// A file elsewhere, of which nothing is known.
-    Direct {
-        /// Its address.
-        address: WebAddress,
-        /// The name under which it is kept.
-        file_name: RepositoryPath,
-    },
-}
-
-impl Source {
-    /// The name shown for it.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Hub { path, .. } => path.as_str(),
-            Self::Direct { file_name, .. } => file_name.as_str(),
-        }
-    }
-
-    /// Its size if it is known, bytes.
-    pub fn size(&self) -> Option<u64> {
-        match self {
-            Self::Hub { size, .. } => Some(*size),
-            Self::Direct { .. } => None,
-        }
-    }
-}
-
-/// Where a file goes.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Destination {
-    /// The cache that programs share; only for files of a repository.
-    Cache,
-    /// A folder, under the file's own path.
-    Folder(PathBuf),
-}
-
-/// What happens to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Another program is fetching it.
-    Waiting,
-    /// This much is here, of this much if it is known, bytes.
-    Received(u64, Option<u64>),
-}
-
-/// A file that is here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fetched {
-    /// Its path.
-    pub path: PathBuf,
-    /// The hash of its content; `None` if it was here before.
-    pub hash: Option<ContentHash>,
-}
 
 /// What fetching needs.
 #[derive(Clone, Copy)]
@@ -108,22 +34,6 @@ struct Places {
     lock: PathBuf,
     /// What is remembered of a file without a hash.
     note: Option<PathBuf>,
-}
-
-/// What is remembered of a file of which the server told no hash, so that a later run knows whether it is the same.
-#[derive(Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-struct Note {
-    address: String,
-    validator: Option<String>,
-    size: Option<u64>,
-}
-
-/// The end of one request.
-enum End {
-    Complete,
-    Stopped,
-    /// The server has another file than before.
-    Changed,
 }
 
 impl Transfer<'_> {
@@ -258,10 +168,11 @@ impl Transfer<'_> {
             }
             watch(Step::Received(earlier, source.size().or(note.size)));
             let request = Request {
-                transfer: self,
+                client: self.client,
+                disk: self.disk,
                 address: &address,
                 repository,
-                places,
+                note: places.note.as_deref(),
                 folder,
                 name: source.name(),
                 cancel,
@@ -308,167 +219,6 @@ impl Transfer<'_> {
     }
 }
 
-/// A file that is being received.
-struct Request<'a> {
-    transfer: &'a Transfer<'a>,
-    address: &'a WebAddress,
-    repository: Option<&'a RepositoryId>,
-    places: &'a Places,
-    folder: &'a Path,
-    name: &'a str,
-    cancel: &'a CancelToken,
-    /// The size that the hub lists, bytes.
-    listed: Option<u64>,
-    has_hash: bool,
-}
-
-impl Request<'_> {
-    /// Receives until the part is complete, trying again after broken connections.
-    fn receive(
-        &self,
-        part: &mut Part<'_>,
-        note: &mut Note,
-        watch: &mut dyn FnMut(Step),
-    ) -> Result<End, HubError> {
-        let mut retries = self.transfer.client.retries();
-        let mut furthest = part.received();
-        let mut changes = 0;
-        loop {
-            if self.cancel.is_stopped() {
-                return Ok(End::Stopped);
-            }
-            if self.listed == Some(part.received()) {
-                return Ok(End::Complete);
-            }
-            match self.attempt(part, note, watch) {
-                Ok(End::Changed) => {
-                    changes += 1;
-                    if changes >= MAX_CHANGES {
-                        return Ok(End::Changed);
-                    }
-                    part.restart()?;
-                    note.validator = None;
-                }
-                Ok(end) => return Ok(end),
-                Err(error) => {
-                    // A server that refuses ranges and breaks always at the same byte makes no progress.
-                    if part.received() > furthest {
-                        furthest = part.received();
-                        retries.progressed();
-                    }
-                    if !retries.wait_after(error, self.cancel)? {
-                        return Ok(End::Stopped);
-                    }
-                }
-            }
-        }
-    }
-
-    /// One request.
-    fn attempt(
-        &self,
-        part: &mut Part<'_>,
-        note: &mut Note,
-        watch: &mut dyn FnMut(Step),
-    ) -> Result<End, HubError> {
-        if part.received() > 0 && !self.has_hash && note.validator.is_none() {
-            part.restart()?;
-        }
-        let from = part.received();
-        let rest = (from > 0).then(|| Rest { from, validator: note.validator.clone() });
-        let mut answer = match self.transfer.client.get(self.address, rest.as_ref(), self.repository) {
-            // The server's file ends before the part does.
-            Err(HubError::Status { status: 416, .. }) if from > 0 => return Ok(End::Changed),
-            answer => answer?,
-        };
-        let differs = note.validator.is_some() && answer.validator() != note.validator;
-        let whole = if answer.status == 206 {
-            let (start, whole) =
-                answer.content_range().ok_or_else(|| self.bad("it does not say which part it is"))?;
-            if start != from {
-                return Err(self.bad("it is another part than was asked for"));
-            }
-            if differs {
-                return Ok(End::Changed);
-            }
-            whole
-        } else {
-            if from > 0 {
-                if differs {
-                    return Ok(End::Changed);
-                }
-                // The server refuses ranges.
-                part.restart()?;
-            }
-            answer.content_length()
-        };
-        if let (Some(listed), Some(sent)) = (self.listed, whole)
-            && listed != sent
-        {
-            return Err(HubError::WrongLength { sent, listed, file: self.name.to_owned() });
-        }
-        let size = self.listed.or(whole);
-        self.note(note, &answer, size);
-        if self.listed.is_none()
-            && let Some(size) = size
-        {
-            check_space(self.transfer.disk, self.folder, size.saturating_sub(part.received()))?;
-        }
-        self.read(part, &mut answer, size, watch)
-    }
-
-    fn read(
-        &self,
-        part: &mut Part<'_>,
-        answer: &mut Answer,
-        size: Option<u64>,
-        watch: &mut dyn FnMut(Step),
-    ) -> Result<End, HubError> {
-        let mut buffer = vec![0; PIECE];
-        loop {
-            if self.cancel.is_stopped() {
-                return Ok(End::Stopped);
-            }
-            let count = answer.read(&mut buffer)?;
-            if count == 0 {
-                break;
-            }
-            let received = part.received() + count as u64;
-            if let Some(listed) = size.filter(|size| received > *size) {
-                part.restart()?;
-                return Err(HubError::WrongLength { sent: received, listed, file: self.name.to_owned() });
-            }
-            part.write(&buffer[..count])?;
-            watch(Step::Received(received, size));
-        }
-        match size {
-            Some(size) if part.received() < size => Err(HubError::Broken {
-                host: answer.address.host().to_owned(),
-                reason: format!(
-                    "it ended after {} of {}",
-                    super::in_words(part.received()),
-                    super::in_words(size)
-                ),
-            }),
-            _ => Ok(End::Complete),
-        }
-    }
-
-    /// Remembers what identifies the file.
-    fn note(&self, note: &mut Note, answer: &Answer, size: Option<u64>) {
-        note.validator = answer.validator();
-        note.size = size;
-        if let Some(path) = &self.places.note {
-            // Without it a later run begins anew, which is no failure.
-            let _ = serde_json::to_vec(note).map(|bytes| std::fs::write(path, bytes));
-        }
-    }
-
-    fn bad(&self, reason: &str) -> HubError {
-        HubError::BadAnswer { reason: reason.to_owned(), address: self.address.to_string() }
-    }
-}
-
 fn target_in(folder: &Path, source: &Source) -> PathBuf {
     match source {
         Source::Hub { path, .. } => path.below(folder.to_owned()),
@@ -483,10 +233,6 @@ fn places_in(target: &Path) -> Places {
         target.with_file_name(name)
     };
     Places { part: with(".part"), lock: with(".part.lock"), note: Some(with(".part.json")) }
-}
-
-fn read_note(path: &Path) -> Note {
-    std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
 /// Whether a file has the content of the source, which is known only of the hub's. `None` if it was stopped.
