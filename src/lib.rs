@@ -23,7 +23,7 @@
 //! | 1 | [`diffusion`] | the mathematics on plain latents: noise and its processes, schedules, prediction types, guidance, samplers, the one sampling loop | `latent`, `catalog`, `request`, `reason` |
 //! | 1 | [`networks`] | text encoders (CLIP, T5, Qwen3), UNet, diffusion transformers and VAE over neutral operations, which the kernels or candle compute | `latent`, `catalog`, `request`, `content`, `kernels`, `weights` |
 //! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `catalog`, `request`, `content`, `weights`, `reason` |
-//! | 1 | [`store`] | the files of models, wherever they are, as diffusers' layout: the built-in one, folders, single files, files for each part; layouts and names; the library of what is on the machine | `latent`, `projection`, `catalog`, `request`, `content`, `weights`, `formats`, `reason` |
+//! | 1 | [`store`] | the files of models, wherever they are, as diffusers' layout: the built-in one, folders, single files, files for each part; layouts and names; the library of what is on the machine; fetching from the hub and its cache | `latent`, `projection`, `catalog`, `request`, `content`, `weights`, `formats`, `reason` |
 //! | 1 | [`preview`] | latents ↔ GPU: pipelines, uniforms, paint callbacks | `latent`, `projection` |
 //! | 2 | [`models`] | whole models: tokenizer, text to embedding, denoiser, VAE | `latent`, `catalog`, `request`, `content`, `weights`, `diffusion`, `networks`, `store`, `reason` |
 //! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `catalog`, `request`, `weights`, `diffusion`, `models`, `formats`, `store`, `reason` |
@@ -55,6 +55,7 @@
 //! | file layout | a file in `store/layout` and one in `store/names`, a kind in [`weights::WeightsKind`], a fixture |
 //! | file of weights | a [`weights::TensorSource`]; a number format is a variant of [`weights::BlockFormat`] and a decode routine in [`kernels::dequantise`] |
 //! | adapter (LoRA) | a [`weights::TensorSource`] around the model's, and a field of [`models::Conditioning`] |
+//! | model to fetch | its files and its row in `assets/models.json` |
 //! | sampler | its file in `diffusion/sampler` with its row of `SAMPLERS`, its names in [`catalog::SamplerKind`], a fixture row |
 //! | file of a foreign kind | [`content::Content`], and a reader in [`formats`] |
 //! | preview method | a variant, a shader, its processor reference in [`projection`], a row in the shader test |

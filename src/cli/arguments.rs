@@ -39,7 +39,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Find the models on this machine, and choose the folders that are searched.
+    /// Find the models on this machine, choose the folders that are searched, and fetch models.
     Models {
         #[command(subcommand)]
         command: ModelsCommand,

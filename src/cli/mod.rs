@@ -8,6 +8,7 @@ mod arguments;
 mod bench;
 mod convert;
 mod generate;
+mod get;
 mod inspect;
 mod library;
 mod models;

@@ -1,6 +1,7 @@
 //! The files of models, presented in diffusers' layout: the built-in model, folders, single files, and files per part.
 
 mod checkpoint;
+pub mod hub;
 mod layout;
 pub mod library;
 mod model_files;

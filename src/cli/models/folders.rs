@@ -87,6 +87,25 @@ pub(super) fn add(typed: &Path, output: &mut Output) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Adds a folder into which a model was fetched, unless it is searched already. Returns whether it is new.
+pub(in crate::cli) fn search_also(folder: &Path) -> anyhow::Result<bool> {
+    let (library, folder) = (unscanned()?, plain(folder));
+    // A folder inside one that is searched is searched, too.
+    let is_inside = |known: &LibraryFolder| folder.starts_with(&known.path) || same(&known.path, &folder);
+    if library.folders.iter().any(is_inside) {
+        return Ok(false);
+    }
+    let mut is_new = false;
+    LibraryConfig::edit(&library.paths().config, |config| {
+        is_new = !config.folders.contains(&folder);
+        if is_new {
+            config.folders.push(folder);
+        }
+        is_new
+    })?;
+    Ok(is_new)
+}
+
 /// Drops a folder that was added.
 pub(super) fn drop(typed: &Path, output: &mut Output) -> anyhow::Result<()> {
     let library = unscanned()?;

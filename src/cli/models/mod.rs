@@ -10,6 +10,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use self::entries::Filter;
+pub(super) use self::folders::search_also;
+use super::get::{self, GetArguments};
 use super::library::scanned;
 use super::output::{self, Output};
 use crate::store::library::{Entry, EntryKind, Family, Library, LibraryConfig};
@@ -48,6 +50,8 @@ pub(super) enum ModelsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Fetch a model from the Hugging Face hub or an https address, or show the catalogue.
+    Get(GetArguments),
     /// Search the folders again, and read the headers of all files anew.
     Scan {
         /// Print JSON on standard output.
@@ -89,6 +93,7 @@ pub(super) fn run(command: &ModelsCommand, output: &mut Output) -> anyhow::Resul
         }
         ModelsCommand::Info { name, hash, json } => entries::info(name, *hash, *json, output),
         ModelsCommand::Where { json } => folders::show(*json, output),
+        ModelsCommand::Get(arguments) => get::run(arguments, output),
         ModelsCommand::Scan { json } => scan(*json, output),
         ModelsCommand::Remove { name } => remove(name, output),
         ModelsCommand::Restore { name } => restore(name, output),
