@@ -293,7 +293,7 @@ impl Questions {
 
 #[cfg(test)]
 mod tests {
-    use egui_kittest::kittest::NodeT as _;
+    use egui_kittest::kittest::NodeT;
 
     use super::*;
     use crate::panels::Language;
@@ -314,7 +314,7 @@ mod tests {
         harness.run_ok();
         let roles = [egui::accesskit::Role::Button, egui::accesskit::Role::TextInput];
         let nodes = harness.root().children_recursive().collect::<Vec<_>>();
-        let nodes = nodes.iter().map(|node| node.accesskit_node());
+        let nodes = nodes.iter().map(NodeT::accesskit_node);
         nodes
             .filter(|node| roles.contains(&node.role()))
             .map(|node| (node.label().unwrap_or_default(), node.description().unwrap_or_default()))

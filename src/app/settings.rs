@@ -153,9 +153,9 @@ impl Settings {
                 &mut damaged,
                 answers_from_json,
             ),
-            last_folder: field(object, "last_folder", None, &mut damaged, no_path_or_one),
-            last_saved_folder: field(object, "last_saved_folder", None, &mut damaged, no_path_or_one),
-            dialog_folder: field(object, "dialog_folder", None, &mut damaged, no_path_or_one),
+            last_folder: optional(object, "last_folder", &mut damaged, path_from_json),
+            last_saved_folder: optional(object, "last_saved_folder", &mut damaged, path_from_json),
+            dialog_folder: optional(object, "dialog_folder", &mut damaged, path_from_json),
             engine: field(object, "engine", default.engine, &mut damaged, engine_from_json),
             patch_previews: field(object, "patch_previews", true, &mut damaged, Value::as_bool),
             reduced_motion: field(object, "reduced_motion", false, &mut damaged, Value::as_bool),
@@ -180,9 +180,7 @@ impl Settings {
                 typed(value).filter(|widths: &[f32; 2]| widths.iter().all(|width| width.is_finite()))
             }),
             autosave: field(object, "autosave", default.autosave, &mut damaged, autosave_from_json),
-            recipe: field(object, "recipe", None, &mut damaged, |v| {
-                if v.is_null() { Some(None) } else { recipe_from_json(v).map(Some) }
-            }),
+            recipe: optional(object, "recipe", &mut damaged, recipe_from_json),
         };
         let entries = object.get("recent_models").and_then(Value::as_array).map_or(0, Vec::len);
         if read.recent_models.len() < entries {
@@ -207,13 +205,23 @@ fn field<T>(
     })
 }
 
-fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
-    serde_json::from_value(value.clone()).ok()
+/// A field of an object that may be missing or null. An invalid field is added to `damaged`.
+fn optional<T>(
+    object: &Map<String, Value>,
+    name: &'static str,
+    damaged: &mut Vec<&'static str>,
+    read: impl FnOnce(&Value) -> Option<T>,
+) -> Option<T> {
+    let value = object.get(name).filter(|value| !value.is_null())?;
+    let read = read(value);
+    if read.is_none() {
+        damaged.push(name);
+    }
+    read
 }
 
-/// A path, or null for none.
-fn no_path_or_one(value: &Value) -> Option<Option<PathBuf>> {
-    if value.is_null() { Some(None) } else { path_from_json(value).map(Some) }
+fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
+    serde_json::from_value(value.clone()).ok()
 }
 
 /// A path as a string, or as its bytes if it is not valid Unicode.

@@ -181,9 +181,9 @@ impl JobError {
     }
 
     /// A latent that cannot be decoded.
-    pub(super) fn from_latent(error: NonFiniteError) -> Self {
+    pub(super) fn from_latent(error: &NonFiniteError) -> Self {
         let bad: usize = error.counts.iter().map(|(_, count)| count).sum();
-        let why = Reason::new(ReasonKind::LatentNonFinite, &error).with([&bad as _, &error.len as _]);
+        let why = Reason::new(ReasonKind::LatentNonFinite, error).with([&bad as _, &error.len as _]);
         Self::failed(Task::Decode, why, None)
     }
 

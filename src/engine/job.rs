@@ -105,7 +105,7 @@ pub(super) fn decode(
     clock: Instant,
 ) -> Result<Picture, JobError> {
     outbox.send(Event::StageChanged { job, stage: Stage::Decoding });
-    check_finite(latent).map_err(JobError::from_latent)?;
+    check_finite(latent).map_err(|error| JobError::from_latent(&error))?;
     let decoded =
         model.decode(latent, how, cancel).map_err(|error| JobError::from_model(Task::Decode, error))?;
     outbox.send(Event::Decoded {

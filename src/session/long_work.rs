@@ -145,7 +145,9 @@ mod tests {
                 span.begin(start);
                 span.begin(after(9.0));
             }
-            ended.into_iter().for_each(|ended| span.add(ended));
+            if let Some(ended) = ended {
+                span.add(ended);
+            }
             span
         };
         assert_eq!(span(true, Some(Ended::Drawn)).end(after(9.9)), None, "it was short");

@@ -42,6 +42,7 @@ struct Service(Sender<Notification>);
 #[zbus::interface(name = "org.freedesktop.Notifications")]
 impl Service {
     #[expect(clippy::too_many_arguments, reason = "they are the specification's")]
+    #[expect(clippy::needless_pass_by_value, reason = "the bus gives owned values")]
     fn notify(
         &self,
         name: String,
