@@ -8,7 +8,7 @@
 | flux | one call of FLUX.1 dev's transformer, 2 double and 4 single blocks, 1024 image and 512 text tokens, bf16 |
 | flux-q8_0, flux-q4_k, flux-q4_0 | the same with quantised weights; beside our own bf16 |
 | schnell-q4_0 | one call of schnell's transformer, as above with 256 text tokens, beside stable-diffusion.cpp |
-| load | a FLUX.1 dev of 6.7 GB in Q4_K, warm, until its first step begins, without text encoders, beside stable-diffusion.cpp |
+| load | a FLUX.1 dev of 6.7 GB in Q4_K with T5-XXL of 5 GB in Q8_0, warm, beside stable-diffusion.cpp |
 | t5 | T5-XXL with 4 blocks and CLIP-L, 256 tokens, bf16 |
 
 Needs PyTorch, what `real_shapes.py` needs, and stable-diffusion-cpp-python. A ratio below 1 means that Safelight is faster.
@@ -75,6 +75,8 @@ def make_flux(folder):
     write_gguf(folder / "load.gguf", "flux", with_kinds(flux_transformer(), "Q4_K"))
     encoder = with_kinds(t5(T5_BLOCKS), "BF16", kept=["enc.blk.0.attn_rel_b.weight"])
     write_gguf(folder / "t5xxl.gguf", "t5encoder", encoder, t5_tokenizer)
+    # stable-diffusion.cpp takes T5 with all its blocks only.
+    write_gguf(folder / "t5xxl-q8_0.gguf", "t5encoder", with_kinds(t5(), "Q8_0", kept=["enc.blk.0.attn_rel_b.weight"]), t5_tokenizer)
     for name, shapes, kind in (("clip_l", clip(), "F16"), ("ae", vae(False), "F32")):
         write_safetensors(folder / f"{name}.safetensors", {part: (kind, shape) for part, shape in shapes.items()})
 
@@ -118,10 +120,11 @@ def pytorch(workload, threads):
 
 
 def stable_diffusion_cpp(work, workload, threads):
-    """Seconds in stable-diffusion.cpp, without text encoders: of loading, or of the second step."""
+    """Seconds in stable-diffusion.cpp: of loading, or of the second step."""
     from stable_diffusion_cpp import StableDiffusion
     flux, begun, ends = work / "flux", time.perf_counter(), []
     model = StableDiffusion(diffusion_model_path=str(flux / f"{workload}.gguf"), vae_path=str(flux / "ae.safetensors"),
+                            clip_l_path=str(flux / "clip_l.safetensors"), t5xxl_path=str(flux / "t5xxl-q8_0.gguf"),
                             n_threads=threads, verbose=False)
     if workload == "load":
         return time.perf_counter() - begun
@@ -138,7 +141,8 @@ def stable_diffusion_cpp(work, workload, threads):
 def safelight(work, workload, threads):
     """Seconds of the stage in `safelight bench`."""
     flux = work / "flux"
-    named = ["--text-encoder", flux / "clip_l.safetensors", "--text-encoder-2", flux / "t5xxl.gguf", "--vae", flux / "ae.safetensors"]
+    encoder = flux / ("t5xxl-q8_0.gguf" if workload == "load" else "t5xxl.gguf")
+    named = ["--text-encoder", flux / "clip_l.safetensors", "--text-encoder-2", encoder, "--vae", flux / "ae.safetensors"]
     file = {"flux": "dev-bf16"}.get(workload, workload.replace("flux-", "dev-"))
     model, size, dtype, stage = {
         "sdxl": ([work / "sdxl"], "1024x1024", "f32", "step_secs"),
