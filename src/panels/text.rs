@@ -177,7 +177,7 @@ texts! {
     previews_linear: "Linear", "선형";
     previews_hint: "How a latent is shown before it is decoded; fine is used where it agrees better with the decode", "디코딩하기 전에 잠재를 보여 주는 방법. 정밀은 디코딩과 더 잘 맞을 때 쓰입니다";
     privacy_network: "Connections", "연결";
-    privacy_network_words: "The window opens no network connection; ‘safelight models get’ does, when it is called. Notifications and progress go to this computer's own desktop, without prompts.", "이 창은 네트워크에 연결하지 않습니다. 명령 ‘safelight models get’을 부를 때만 연결합니다. 알림과 진행률은 이 컴퓨터의 데스크톱에만, 프롬프트 없이 전달됩니다.";
+    privacy_network_words: "The window opens no network connection; only fetching a model on the command line does. Notifications and progress go to this computer's own desktop, without prompts.", "이 창은 네트워크에 연결하지 않습니다. 명령줄에서 모델을 받을 때만 연결합니다. 알림과 진행률은 이 컴퓨터의 데스크톱에만, 프롬프트 없이 전달됩니다.";
     privacy_written: "Files", "파일";
     privacy_written_words: "It writes its settings, with the prompt and the places of recent models; latents of pictures that are not saved yet, with their prompts, until they are saved or given up; fitted previews; and what you save. Saved pictures contain their prompts unless that is switched off under Saving.", "설정(프롬프트와 최근 모델의 위치 포함), 저장하지 않은 그림의 잠재와 프롬프트(저장하거나 버릴 때까지), 맞춘 미리보기, 그리고 직접 저장한 것을 파일로 씁니다. 저장한 그림에는 ‘저장’에서 끄지 않는 한 프롬프트가 들어갑니다.";
     privacy_forget: "Forget", "지우기";

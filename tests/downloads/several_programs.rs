@@ -44,7 +44,7 @@ fn start_fetching(server: &Server, desk: &Desk) -> Child {
 
 fn slow_hub() -> Server {
     start_with(|seen, content| {
-        file_reply(seen, WEIGHTS, content).sent(Sending::Slowly(5_000, Duration::from_millis(10)))
+        file_reply(seen, WEIGHTS, content).sent(Sending::Slowly(5_000, Duration::from_millis(30)))
     })
 }
 
