@@ -11,6 +11,7 @@ mod files;
 mod frame;
 mod graphics;
 mod guard;
+mod library;
 mod monitor;
 mod persistence;
 mod questions;
