@@ -113,6 +113,7 @@ fn request(purpose: &Purpose, folder: Option<PathBuf>, name: &str, text: &Text) 
         Purpose::SaveAll => (Choice::Folder, text.save_all_title, [].as_slice()),
         Purpose::Folder(FolderFor::Autosave) => (Choice::Folder, text.autosave_title, [].as_slice()),
         Purpose::Folder(FolderFor::Dialogs) => (Choice::Folder, text.dialogs_title, [].as_slice()),
+        Purpose::Folder(FolderFor::Library) => (Choice::Folder, text.library_title, [].as_slice()),
         Purpose::Export(export) => match export.kind {
             ExportKind::Picture => (Choice::Save, text.save_picture_title, PICTURE),
             ExportKind::Latent => (Choice::Save, text.save_latent_title, LATENT),
@@ -171,6 +172,7 @@ mod tests {
                 Purpose::SaveAll,
                 Purpose::Folder(FolderFor::Autosave),
                 Purpose::Folder(FolderFor::Dialogs),
+                Purpose::Folder(FolderFor::Library),
             ];
             kinds.map(export).into_iter().chain(rest)
         };
@@ -187,7 +189,7 @@ mod tests {
                 titles.insert(request.title);
             }
         }
-        assert_eq!(titles.len(), 26, "one for each purpose and language: {titles:?}");
+        assert_eq!(titles.len(), 28, "one for each purpose and language: {titles:?}");
         assert_eq!(of(export(ExportKind::Channel(3)), Language::English).title, "Save channel 3");
         assert_eq!(of(export(ExportKind::Channel(3)), Language::Korean).title, "채널 3 저장");
     }

@@ -12,6 +12,7 @@ mod frame;
 mod graphics;
 mod guard;
 mod input_order;
+mod library;
 mod monitor;
 mod persistence;
 mod questions;

@@ -26,6 +26,8 @@ pub struct Settings {
     pub recent_models: Vec<PathBuf>,
     /// The files that were named for parts of models, and what their networks were said to predict.
     pub model_answers: Answers,
+    /// The paths of the library's models with stars.
+    pub starred_models: Vec<PathBuf>,
     /// The folder last used in a dialog that opens files.
     pub last_folder: Option<PathBuf>,
     /// The folder last used in a dialog that saves files.
@@ -66,6 +68,7 @@ impl Default for Settings {
             model_crashed: false,
             recent_models: Vec::new(),
             model_answers: Answers::default(),
+            starred_models: Vec::new(),
             last_folder: None,
             last_saved_folder: None,
             save_metadata: true,
@@ -106,6 +109,7 @@ impl Settings {
             ("model_crashed", json!(self.model_crashed)),
             ("recent_models", self.recent_models.iter().map(|path| path_to_json(path)).collect()),
             ("model_answers", self.model_answers.all().iter().map(parts_to_json).collect()),
+            ("starred_models", self.starred_models.iter().map(|path| path_to_json(path)).collect()),
             ("last_folder", self.last_folder.as_deref().map_or(Value::Null, path_to_json)),
             ("last_saved_folder", self.last_saved_folder.as_deref().map_or(Value::Null, path_to_json)),
             ("dialog_folder", self.dialog_folder.as_deref().map_or(Value::Null, path_to_json)),
@@ -153,6 +157,9 @@ impl Settings {
                 &mut damaged,
                 answers_from_json,
             ),
+            starred_models: field(object, "starred_models", Vec::new(), &mut damaged, |value| {
+                value.as_array()?.iter().map(path_from_json).collect()
+            }),
             last_folder: optional(object, "last_folder", &mut damaged, path_from_json),
             last_saved_folder: optional(object, "last_saved_folder", &mut damaged, path_from_json),
             dialog_folder: optional(object, "dialog_folder", &mut damaged, path_from_json),
@@ -335,6 +342,7 @@ mod tests {
                 prediction: Some(PredictionType::V),
                 ..ModelParts::default()
             }]),
+            starred_models: vec!["/models/b".into()],
             last_folder: Some("/downloads".into()),
             last_saved_folder: Some("/pictures".into()),
             save_metadata: false,
@@ -426,6 +434,7 @@ mod tests {
             ("model_crashed", json!("yes")),
             ("recent_models", json!(["/models/a", 5, "/models/b"])),
             ("model_answers", json!([{ "vae": "/a" }])),
+            ("starred_models", json!(["/models/a", 5])),
             ("last_folder", json!([])),
             ("last_saved_folder", json!(7)),
             ("dialog_folder", json!(7)),

@@ -11,6 +11,7 @@ use super::dialogs::{Answer, Dialogs, Purpose};
 use super::dropping::Dropping;
 use super::files::{self, Opened};
 use super::input_order::InputOrder;
+use super::library::{LibraryPlace, LibraryThread};
 use super::persistence::{Persistence, StartupState};
 use super::questions::{AtStake, Decision, Questions};
 use super::reasons::reason_of;
@@ -26,7 +27,9 @@ use crate::formats::compare;
 use crate::panels::{Desk, ThemeChoice, announcement, theme};
 use crate::preview::LatentTextures;
 use crate::reason::{Reason, ReasonKind};
+use crate::session::library::LibraryAction;
 use crate::session::{Action, DocumentId, Effect, EndedWork, FileContent, FolderFor, Message, Session};
+use crate::store::library::{Environment, LibraryPaths};
 
 /// The program's window.
 pub struct Window {
@@ -36,6 +39,7 @@ pub struct Window {
     pub desk: Desk,
     pub(super) questions: Questions,
     background: Background,
+    library: LibraryThread,
     pub(super) settings: Settings,
     persistence: Persistence,
     termination: Termination,
@@ -93,6 +97,7 @@ impl Window {
             Session::new(model, recent_models)
         };
         session.restore_answers(settings.model_answers.clone());
+        session.restore_stars(settings.starred_models.clone());
         session.engine_runs_with(engine_settings);
         let mut desk = Desk::new(None, settings.language);
         desk.save_metadata = settings.save_metadata;
@@ -112,6 +117,7 @@ impl Window {
             desk,
             questions: Questions::default(),
             background: Background::new(&waker),
+            library: LibraryThread::new(&waker),
             settings,
             persistence,
             termination: Termination::default(),
@@ -129,6 +135,16 @@ impl Window {
         Ok(window)
     }
 
+    /// Uses this library of models in place of none. `to_trash` deletes files.
+    pub fn use_library(
+        &mut self,
+        paths: LibraryPaths,
+        environment: Environment,
+        to_trash: fn(&Path) -> Result<(), String>,
+    ) {
+        self.library.of(Some(LibraryPlace { paths, environment, to_trash }));
+    }
+
     /// Builds the window with the state found on disk, and installs the signal handlers.
     pub(super) fn start(context: &eframe::CreationContext<'_>, found: StartupState) -> anyhow::Result<Self> {
         let StartupState { persistence, settings, messages, abandoned } = found;
@@ -139,6 +155,7 @@ impl Window {
         window.desk.focus_prompt = abandoned.is_empty();
         window.questions.abandoned = abandoned;
         window.services = DesktopServices::started();
+        window.library.of(LibraryPlace::of_system());
         window.termination.watch(window.waker.clone());
         Ok(window)
     }
@@ -179,6 +196,7 @@ impl Window {
                 Effect::AskFolder(purpose) => self.ask(Purpose::Folder(purpose), ""),
                 Effect::Announce(ended) => self.announce(ctx, &ended),
                 Effect::AskOpenModel => self.ask(Purpose::OpenModel, ""),
+                Effect::Library(command) => self.library.send(command),
                 Effect::AskPart => self.ask(Purpose::Part, ""),
                 Effect::Copy(picture) => {
                     ctx.copy_image(egui::ColorImage::from_rgb(
@@ -392,6 +410,9 @@ impl Window {
             Purpose::OpenSource => self.open_source(path),
             Purpose::Folder(FolderFor::Autosave) => self.desk.autosave.folder = Some(path),
             Purpose::Folder(FolderFor::Dialogs) => self.desk.dialog_folder = Some(path),
+            Purpose::Folder(FolderFor::Library) => {
+                self.session.apply(Action::Library(LibraryAction::AddFolder(path)));
+            }
             Purpose::Part => self.session.apply(Action::NamePart(path)),
             Purpose::OpenModel => self.session.apply(Action::SetModel(ModelSource::Folder(path))),
             Purpose::Export(export) => {
@@ -423,6 +444,7 @@ impl Window {
             save_metadata: self.desk.save_metadata,
             recent_models: worked.map(|known| known.folder.clone()).collect(),
             model_answers: self.session.answers().clone(),
+            starred_models: self.session.library().stars().to_vec(),
             recipe: Some(self.session.saved_recipe()),
             recipe_panel: self.desk.recipe,
             enlarger: self.desk.enlarger,
@@ -455,6 +477,9 @@ impl Window {
         }
         while let Some(answer) = self.dialogs.answer() {
             self.answered(answer);
+        }
+        while let Some(report) = self.library.next() {
+            self.session.apply(Action::LibrarySays(report));
         }
         while let Some(finished) = self.background.next() {
             self.finished(finished);

@@ -83,6 +83,8 @@ pub struct Desk {
     pub surroundings: Surroundings,
     /// The state of the settings page.
     pub(super) settings: SettingsPage,
+    /// The state of the page of models.
+    pub(super) models: ModelsPage,
     /// The list of noise levels as it is typed.
     pub(super) levels: LevelsField,
     /// The skipped layers as they are typed.
@@ -137,6 +139,7 @@ pub(super) enum NarrowTab {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overlay {
     Settings,
+    Models,
     Messages,
     Shortcuts,
     About,
@@ -161,6 +164,19 @@ pub(super) struct SettingsPage {
     pub(super) is_open: bool,
     /// How the engine is to run, while a figure of it is being edited.
     pub(super) engine: Option<EngineSettings>,
+}
+
+/// The state of the page of models.
+#[derive(Debug, Default)]
+pub(super) struct ModelsPage {
+    /// Whether it was shown in the last frame.
+    pub(super) is_open: bool,
+    /// Whether its right half shows the folders in place of the selected model.
+    pub(super) shows_folders: bool,
+    /// The field of the words that are searched.
+    pub(super) search_field: Option<egui::Id>,
+    /// The place of the list that is to be scrolled into view.
+    pub(super) scroll_to: Option<usize>,
 }
 
 /// The machine that the program runs on, and the places of its files.
@@ -232,6 +248,7 @@ impl Desk {
             notify: true,
             surroundings: Surroundings::default(),
             settings: SettingsPage::default(),
+            models: ModelsPage::default(),
             levels: LevelsField::default(),
             skip: SkipField::default(),
             source_row: None,

@@ -24,6 +24,9 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
         if input.consume_key(command, Key::Comma) {
             desk.toggle(Overlay::Settings);
         }
+        if input.consume_key(command, Key::M) {
+            desk.toggle(Overlay::Models);
+        }
         // A slow frame may hold several presses.
         for _ in 0..input.count_and_consume_key(command, Key::Enter) {
             actions.push(Action::Generate);
@@ -39,10 +42,12 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
         let open = desk.overlay.is_some() || desk.gallery;
         if session.unfinished() > 0 && !popup && !editing && !open && !asked {
             press(Modifiers::NONE, Key::Escape, Action::Stop);
-        } else if open && !popup && input.consume_key(Modifiers::NONE, Key::Escape) {
+        } else if open && !popup && !asked && input.consume_key(Modifiers::NONE, Key::Escape) {
             desk.gallery &= desk.overlay.take().is_some();
         }
-        if typing || popup || asked {
+        // On the page of models, what is typed is searched.
+        let searches = desk.overlay == Some(Overlay::Models);
+        if typing || popup || asked || searches {
             return;
         }
         let mut press = |modifiers, key, action: Action| {
@@ -88,14 +93,20 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
             actions.push(Action::Copy);
         }
     });
-    if !typing && !popup && !asked && ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::F)) {
+    let searches = desk.overlay == Some(Overlay::Models);
+    if !typing
+        && !popup
+        && !asked
+        && !searches
+        && ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::F))
+    {
         let full = ctx.input(|input| input.viewport().fullscreen.unwrap_or_default());
         ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(!full));
     }
 }
 
 /// Every key and what it does, in English and Korean.
-const ALL: [(&str, &str, &str); 25] = [
+const ALL: [(&str, &str, &str); 26] = [
     ("Ctrl+Enter", "Generate; while a picture is drawn, one more", "생성 (그리는 중에는 한 장 더)"),
     ("Esc", "Close what is open, then stop", "열린 것을 닫고, 없으면 중지"),
     ("Alt+↑  Alt+↓", "Earlier and later prompts", "이전/다음 프롬프트"),
@@ -106,6 +117,7 @@ const ALL: [(&str, &str, &str); 25] = [
         "Open a picture, a latent, or a model (a folder or a file)",
         "그림, 잠재, 모델(폴더 또는 파일) 열기",
     ),
+    ("Ctrl+M", "All models on this computer", "이 컴퓨터의 모든 모델"),
     ("Ctrl+V", "Paste a picture", "그림 붙여넣기"),
     ("Ctrl+S", "Save the picture", "그림 저장"),
     ("Ctrl+Shift+S", "Save the latent", "잠재 저장"),

@@ -1,19 +1,23 @@
-//! Windows within the window: the settings, past messages, the list of keys, and about the program.
+//! Windows within the window: the settings, the models, past messages, the list of keys, and about the program.
 
 use egui::{RichText, Ui};
 
 use super::desk::{Desk, Overlay};
-use super::{keys, messages, settings, theme};
+use super::{keys, library, messages, settings, theme};
 use crate::session::{Action, Session};
 
 pub(super) fn overlay_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     if desk.overlay != Some(Overlay::Settings) {
         settings::close(desk, actions);
     }
+    if desk.overlay != Some(Overlay::Models) {
+        library::close(desk);
+    }
     let Some(overlay) = desk.overlay else { return };
     let text = desk.text;
     let title = match overlay {
         Overlay::Settings => text.settings,
+        Overlay::Models => text.models,
         Overlay::Messages => text.messages,
         Overlay::Shortcuts => text.shortcuts,
         Overlay::About => text.about,
@@ -27,6 +31,7 @@ pub(super) fn overlay_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: &
         .open(&mut open)
         .show(ui.ctx(), |ui| match overlay {
             Overlay::Settings => settings::settings_ui(ui, session, desk, actions),
+            Overlay::Models => library::library_ui(ui, session, desk, actions),
             Overlay::Messages => messages::messages_ui(ui, session, desk),
             Overlay::Shortcuts => shortcuts_ui(ui, desk),
             Overlay::About => {

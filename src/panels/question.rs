@@ -1,11 +1,15 @@
 //! Questions that only the user can answer, in windows within the window.
 
+use std::path::Path;
+
 use egui::{RichText, Ui};
 
 use super::controls::tip;
 use super::desk::Desk;
+use super::library::size_words;
 use super::theme;
 use crate::latent::{LatentFormat, LatentSpace};
+use crate::session::library::LibraryAction;
 use crate::session::{Action, Question, Session};
 
 pub(super) fn question_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
@@ -16,6 +20,10 @@ pub(super) fn question_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: 
     let (latent, name) = match question {
         Question::LatentKind { latent, name, .. } | Question::OtherModel { latent, name, .. } => {
             (latent, name)
+        }
+        Question::DeleteModel { path, name, bytes } => {
+            delete_ui(ui, desk, path, &format!("{name} · {}", size_words(*bytes)), actions);
+            return;
         }
         Question::StopAll { waiting } => {
             stop_ui(ui, desk, *waiting, actions);
@@ -32,7 +40,7 @@ pub(super) fn question_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: 
             ui.label(RichText::new(format!("{name} · {}", latent.shape())).color(quiet));
             match question {
                 Question::LatentKind { .. } => kind_ui(ui, session, desk, latent.shape().channels, actions),
-                Question::StopAll { .. } => {}
+                Question::StopAll { .. } | Question::DeleteModel { .. } => {}
                 Question::OtherModel { fitting, .. } => {
                     let found = fitting.as_deref();
                     let own = session.profile().map_or(0, |profile| profile.format.channels);
@@ -85,6 +93,39 @@ fn stop_ui(ui: &Ui, desk: &Desk, waiting: u64, actions: &mut Vec<Action>) {
         Some(0) => actions.push(Action::StopRunning),
         Some(1) => actions.push(Action::StopAll),
         Some(_) => actions.push(Action::DropQuestion),
+        None => {}
+    }
+}
+
+/// Whether the files of a model go to the trash.
+fn delete_ui(ui: &Ui, desk: &Desk, path: &Path, name: &str, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let frame = egui::Frame::popup(ui.style()).inner_margin(egui::Margin::same(16));
+    let answer = egui::Modal::new(egui::Id::unique("delete model")).frame(frame).show(ui.ctx(), |ui| {
+        ui.set_max_width(400.0);
+        ui.heading(text.delete_question);
+        ui.label(name);
+        ui.label(
+            RichText::new(path.display().to_string()).small().color(theme::quiet(ui.visuals().dark_mode)),
+        );
+        ui.add_space(8.0);
+        ui.horizontal(|ui| {
+            let buttons = [
+                (text.delete_not, text.delete_not_hint, "Esc"),
+                (text.delete_to_trash, text.delete_to_trash_hint, ""),
+            ]
+            .map(|(words, what, keys)| tip(ui.button(words), what, keys));
+            // The one that loses nothing has the focus.
+            if buttons.iter().all(|button| !button.has_focus()) {
+                buttons[0].request_focus();
+            }
+            buttons.iter().position(egui::Response::clicked)
+        })
+        .inner
+    });
+    match answer.inner.or(answer.should_close().then_some(0)) {
+        Some(0) => actions.push(Action::DropQuestion),
+        Some(_) => actions.push(Action::Library(LibraryAction::Delete(path.to_owned()))),
         None => {}
     }
 }

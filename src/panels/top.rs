@@ -146,7 +146,7 @@ fn more_ui(ui: &mut Ui, desk: &mut Desk) {
 }
 
 /// The button of the model with its name, family and precision, which opens the list of models.
-fn model_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) -> Rect {
+fn model_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) -> Rect {
     let (text, dark) = (desk.text, ui.visuals().dark_mode);
     let name = desk.model_name(&session.draft().model);
     let detail = match session.model_state() {
@@ -197,9 +197,13 @@ fn model_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Actio
 }
 
 /// The list of models. The entry for another folder is above the part that scrolls.
-fn models_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
+fn models_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     ui.set_min_width(280.0);
+    let all = Button::new(text.all_models).right_text(RichText::new("Ctrl+M").small().weak());
+    if tip(ui.add(all), text.all_models_hint, "Ctrl+M").clicked() {
+        desk.overlay = Some(Overlay::Models);
+    }
     if ui.button(text.open_model).clicked() {
         actions.push(Action::OpenModel);
     }

@@ -90,6 +90,14 @@ pub(super) fn message_words(message: &Message, language: Language) -> [String; 2
             [pick("Recent models forgotten", "최근 모델 목록을 비웠습니다"), String::new()]
         }
         Message::PromptsForgotten => [pick("Prompts forgotten", "프롬프트를 비웠습니다"), String::new()],
+        Message::EntryRemoved(name) => [
+            pick("Taken off the list; its files stay", "목록에서 뺐습니다. 파일은 남아 있습니다"),
+            name.clone(),
+        ],
+        Message::EntryDeleted(name) => [pick("Moved to the trash", "휴지통으로 옮겼습니다"), name.clone()],
+        Message::LibraryFailed(why) => {
+            [pick("This did not work", "하지 못했습니다"), reason_words(why, language)]
+        }
         Message::HoldsSettings(_) => {
             [pick("This picture holds its settings", "이 그림에는 설정이 들어 있습니다"), String::new()]
         }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::library::{LibraryAction, LibraryCommand, LibraryReport};
 use super::{
     Document, DocumentId, EndedWork, Export, ExportKind, FileContent, FolderFor, InspectorOptions, Lens,
     Message, OpenOptions, Recovered, Reuse, Session, Touch,
@@ -132,6 +133,10 @@ pub enum Action {
     ForgetModels,
     /// Empties the prompts and their history.
     ForgetPrompts,
+    /// Uses the library of models.
+    Library(LibraryAction),
+    /// The library's thread says something.
+    LibrarySays(LibraryReport),
     /// Opens files or folders that were dropped or chosen.
     OpenPaths(Vec<PathBuf>),
 }
@@ -178,6 +183,8 @@ pub enum Effect {
     AskFolder(FolderFor),
     /// Long work ended: notifies the user, if enabled.
     Announce(Box<EndedWork>),
+    /// Tells the library's thread what to do.
+    Library(LibraryCommand),
     /// Writes a result to the recovery folder.
     Keep(JobId),
     /// Registers a recovered result, whose files (path without extension) are in a recovery folder already.
@@ -289,6 +296,8 @@ impl Session {
             Action::ForgetModels => self.forget_models(),
             Action::ForgetPrompts => self.forget_prompts(),
             Action::OpenModel => self.outbox.effects.push(Effect::AskOpenModel),
+            Action::Library(action) => self.use_library(action),
+            Action::LibrarySays(report) => self.library_says(report),
             Action::OpenPaths(paths) => self.open_paths(paths),
         }
     }

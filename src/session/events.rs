@@ -147,6 +147,7 @@ impl Session {
             draft.model = profile.source.clone();
         }
         self.model.loaded(profile, ready);
+        self.list_models();
         if is_new {
             self.begin_fitting();
         }

@@ -18,6 +18,7 @@ mod export;
 mod fitting;
 mod inspector;
 mod lens;
+pub mod library;
 mod long_work;
 mod measuring;
 mod model;
@@ -41,6 +42,7 @@ use crate::request::CancelToken;
 
 use documents::Documents;
 use examples::Examples;
+use library::ModelLibrary;
 use long_work::WorkSpan;
 use measuring::Measuring;
 use model::Model;
@@ -86,6 +88,8 @@ pub struct Session {
     notices: Notices,
     /// Options and open questions about files being opened.
     opening: Opening,
+    /// The library of models.
+    library: ModelLibrary,
     /// Results of an earlier session that are being restored.
     recovering: Recovering,
     /// How the engine runs.
@@ -130,6 +134,7 @@ impl Session {
             documents: Documents::default(),
             notices: Notices::default(),
             opening: Opening::default(),
+            library: ModelLibrary::default(),
             recovering: Recovering::default(),
             engine: EngineSettings::default(),
             work_span: WorkSpan::default(),

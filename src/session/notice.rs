@@ -60,6 +60,12 @@ pub enum Message {
     ModelsForgotten,
     /// The prompts and their history were emptied.
     PromptsForgotten,
+    /// The entry of this name was taken off the list of models and can be put back.
+    EntryRemoved(String),
+    /// The files of the model of this name were moved to the trash.
+    EntryDeleted(String),
+    /// Something about the library of models could not be done: the reason.
+    LibraryFailed(Reason),
     /// An opened picture contains its generation settings.
     HoldsSettings(DocumentId),
     /// The graphics device was lost and recreated.
@@ -98,6 +104,8 @@ impl Message {
             | Self::Copied
             | Self::ModelsForgotten
             | Self::PromptsForgotten
+            | Self::EntryRemoved(_)
+            | Self::EntryDeleted(_)
             | Self::HoldsSettings(_)
             | Self::Repainted
             | Self::ModelRemarks(_)

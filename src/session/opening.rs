@@ -85,6 +85,15 @@ pub enum Question {
         /// Known models that fit; `None` until the search has finished.
         fitting: Option<Vec<ModelSource>>,
     },
+    /// Whether the files of a model of the library go to the trash.
+    DeleteModel {
+        /// The path of its entry.
+        path: PathBuf,
+        /// Its name.
+        name: String,
+        /// Bytes on the disk.
+        bytes: u64,
+    },
     /// Whether to stop the running job only, or to clear the queue as well.
     StopAll {
         /// Number of queued pictures.
@@ -265,7 +274,7 @@ impl Session {
             Some(Question::LatentKind { document, .. } | Question::OtherModel { document, .. }) => {
                 self.forget(document);
             }
-            Some(Question::StopAll { .. }) | None => {}
+            Some(Question::StopAll { .. } | Question::DeleteModel { .. }) | None => {}
         }
     }
 

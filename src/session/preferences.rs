@@ -11,6 +11,8 @@ pub enum FolderFor {
     Autosave,
     /// File dialogs, which start there.
     Dialogs,
+    /// The library of models, which searches it.
+    Library,
 }
 
 impl Session {

@@ -12,12 +12,14 @@ impl Session {
     pub fn can_take_back(&self, notice: u64) -> bool {
         self.documents.removed.iter().any(|(id, ..)| *id == notice)
             || self.queue.dropped.iter().any(|dropped| dropped.notice == notice)
+            || self.removed_entries().any(|id| id == notice)
     }
 
     /// The id of the notice of the last removal that can be undone.
     pub fn last_taken_away(&self) -> Option<u64> {
         let documents = self.documents.removed.iter().map(|(id, ..)| *id);
-        documents.chain(self.queue.dropped.iter().map(|dropped| dropped.notice)).max()
+        let queued = self.queue.dropped.iter().map(|dropped| dropped.notice);
+        documents.chain(queued).chain(self.removed_entries()).max()
     }
 
     /// Removes a document; a notice offers to restore it. A picture that is being generated is not removed.
@@ -79,6 +81,8 @@ impl Session {
         } else if let Some(at) = self.documents.removed.iter().position(|(id, ..)| *id == notice) {
             let (_, at, document) = self.documents.removed.remove(at);
             self.put_back(at, document);
+        } else {
+            self.restore_entry(notice);
         }
         self.dismiss(notice);
     }
@@ -106,5 +110,6 @@ impl Session {
         self.notices.list.retain(|known| known.id != notice);
         self.documents.removed.retain(|(id, ..)| *id != notice);
         self.queue.dropped.retain(|dropped| dropped.notice != notice);
+        self.forget_removed_entry(notice);
     }
 }

@@ -10,6 +10,7 @@ mod closing;
 mod controls;
 mod documents;
 mod drawing;
+mod library;
 mod looks;
 mod options;
 mod settings;

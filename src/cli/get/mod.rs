@@ -18,7 +18,7 @@ use serde_json::json;
 
 use self::list::{list, show_catalogue};
 use self::plan::{Plan, licence_line, plan};
-use super::models::search_also;
+use super::library::unscanned;
 use super::output::{self, Output};
 use crate::store::hub::{
     Client, ClientSettings, ContentHash, Destination, Download, DownloadState, HubCache, HubEnvironment,
@@ -84,7 +84,10 @@ pub(super) fn run(arguments: &GetArguments, output: &mut Output) -> anyhow::Resu
         plan.sets.iter().map(|set| place(&cache, &set.destination).to_owned()).collect();
     if fetch(client, plan, arguments.json, output) {
         for place in places {
-            if search_also(&place)? {
+            let library = unscanned()?;
+            // A folder inside one that is searched is searched, too.
+            let is_searched = library.folders.iter().any(|known| place.starts_with(&known.path));
+            if !is_searched && library.add_folder(&place)?.is_some() {
                 output::remark(&format!("‘safelight models list’ shows what is in {}", output::text(&place)));
             }
         }

@@ -1,6 +1,6 @@
 //! The folders of the library: shown, added and dropped.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::bail;
 use serde_json::json;
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::library::{scanned, unscanned};
 use super::super::output::{self, Output, aligned};
 use super::notices;
-use crate::store::library::{FolderOwner, LibraryConfig, LibraryFolder};
+use crate::store::library::{FolderOwner, LibraryFolder};
 
 /// Prints the folders in use, each with whether it exists, and those that are offered.
 pub(super) fn show(as_json: bool, output: &mut Output) -> anyhow::Result<()> {
@@ -62,20 +62,12 @@ pub(super) fn add(typed: &Path, output: &mut Output) -> anyhow::Result<()> {
             output::text(typed)
         );
     }
-    let folder = plain(typed);
     let library = unscanned()?;
-    if library.folders.iter().any(|known| same(&known.path, &folder)) {
-        output.line(&format!("it is searched already: {}", output::text(&folder)));
+    let Some(folder) = library.add_folder(typed)? else {
+        let known = library.folder(typed).map_or(typed, |known| &known.path);
+        output.line(&format!("it is searched already: {}", output::text(known)));
         return Ok(());
-    }
-    let mut is_new = false;
-    LibraryConfig::edit(&library.paths().config, |config| {
-        is_new = !config.folders.contains(&folder);
-        if is_new {
-            config.folders.push(folder.clone());
-        }
-        is_new
-    })?;
+    };
     let library = scanned(false)?;
     notices(&library, output);
     let found = library.entries_in(&folder).len();
@@ -87,31 +79,10 @@ pub(super) fn add(typed: &Path, output: &mut Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Adds a folder into which a model was fetched, unless it is searched already. Returns whether it is new.
-pub(in crate::cli) fn search_also(folder: &Path) -> anyhow::Result<bool> {
-    let (library, folder) = (unscanned()?, plain(folder));
-    // A folder inside one that is searched is searched, too.
-    let is_inside = |known: &LibraryFolder| folder.starts_with(&known.path) || same(&known.path, &folder);
-    if library.folders.iter().any(is_inside) {
-        return Ok(false);
-    }
-    let mut is_new = false;
-    LibraryConfig::edit(&library.paths().config, |config| {
-        is_new = !config.folders.contains(&folder);
-        if is_new {
-            config.folders.push(folder);
-        }
-        is_new
-    })?;
-    Ok(is_new)
-}
-
 /// Drops a folder that was added.
 pub(super) fn drop(typed: &Path, output: &mut Output) -> anyhow::Result<()> {
     let library = unscanned()?;
-    let folder = plain(typed);
-    let Some(known) = library.folders.iter().find(|known| known.path == *typed || same(&known.path, &folder))
-    else {
+    let Some(known) = library.folder(typed) else {
         bail!(
             "it is not searched; ‘safelight models where’ shows the folders that are: {}",
             output::text(typed)
@@ -123,21 +94,7 @@ pub(super) fn drop(typed: &Path, output: &mut Output) -> anyhow::Result<()> {
             output::text(&known.path)
         );
     }
-    LibraryConfig::edit(&library.paths().config, |config| {
-        let before = config.folders.len();
-        config.folders.retain(|path| *path != known.path);
-        config.folders.len() != before
-    })?;
+    library.drop_folder(known)?;
     output.line(&format!("it is searched no longer, and its files stay: {}", output::text(&known.path)));
     Ok(())
-}
-
-/// A path that does not depend on the current folder, without a separator at its end.
-fn plain(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).components().collect()
-}
-
-/// Whether two paths lead to one folder.
-fn same(a: &Path, b: &Path) -> bool {
-    a == b || matches!((std::fs::canonicalize(a), std::fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }

@@ -10,11 +10,10 @@ use clap::Subcommand;
 use serde_json::json;
 
 use self::entries::Filter;
-pub(super) use self::folders::search_also;
 use super::get::{self, GetArguments};
 use super::library::scanned;
 use super::output::{self, Output};
-use crate::store::library::{Entry, EntryKind, Family, Library, LibraryConfig};
+use crate::store::library::{Entry, EntryKind, Family, Library};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelsCommand {
@@ -151,13 +150,7 @@ fn scan(as_json: bool, output: &mut Output) -> anyhow::Result<()> {
 fn remove(name: &str, output: &mut Output) -> anyhow::Result<()> {
     let library = scanned(false)?;
     let entry = library.find(name)?;
-    LibraryConfig::edit(&library.paths().config, |config| {
-        let is_new = !config.removed.contains(&entry.path);
-        if is_new {
-            config.removed.push(entry.path.clone());
-        }
-        is_new
-    })?;
+    library.remove(&entry.path)?;
     output.line(&format!(
         "‘{}’ is off the list; its files stay where they are, and ‘safelight models restore’ brings it back: {}",
         entry.name,
@@ -183,10 +176,7 @@ fn restore(name: &str, output: &mut Output) -> anyhow::Result<()> {
             )
         }
     };
-    LibraryConfig::edit(&library.paths().config, |config| {
-        config.removed.retain(|path| *path != entry.path);
-        true
-    })?;
+    library.restore(&entry.path)?;
     output.line(&format!("‘{}’ is on the list again: {}", entry.name, output::text(&entry.path)));
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use egui::{DragValue, Ui};
 
-use super::rows::{note, radios, row};
 use crate::panels::controls::{named, tip};
 use crate::panels::desk::Desk;
+use crate::panels::page_rows::{note, radios, row};
 use crate::panels::{Text, top};
 use crate::request::DeviceChoice;
 use crate::session::{Action, ModelState, Session};

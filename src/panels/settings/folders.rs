@@ -2,9 +2,9 @@
 
 use egui::Ui;
 
-use super::rows::{heading, note, path_label, place, radios, row};
 use crate::panels::controls::{named, tip};
 use crate::panels::desk::Desk;
+use crate::panels::page_rows::{heading, note, path_label, place, radios, row};
 use crate::session::{Action, FolderFor};
 
 pub(super) fn folders_ui(ui: &mut Ui, desk: &mut Desk, actions: &mut Vec<Action>) {

@@ -2,9 +2,9 @@
 
 use egui::Ui;
 
-use super::rows::{note, radios, row};
 use crate::panels::controls::tip;
 use crate::panels::desk::{Desk, ThemeChoice};
+use crate::panels::page_rows::{note, radios, row};
 use crate::panels::text::Language;
 
 pub(super) fn general_ui(ui: &mut Ui, desk: &mut Desk) {

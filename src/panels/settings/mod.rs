@@ -4,7 +4,6 @@ mod drawing;
 mod folders;
 mod general;
 mod privacy;
-mod rows;
 mod saving;
 
 use egui::{Align, Button, Layout, Rect, Ui, UiBuilder, Vec2};

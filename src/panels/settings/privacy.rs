@@ -2,9 +2,9 @@
 
 use egui::{Label, Ui};
 
-use super::rows::{heading, note, row};
 use crate::panels::Text;
 use crate::panels::controls::tip;
+use crate::panels::page_rows::{heading, note, row};
 use crate::session::Action;
 
 pub(super) fn privacy_ui(ui: &mut Ui, text: &Text, actions: &mut Vec<Action>) {

@@ -2,10 +2,10 @@
 
 use egui::{Label, Ui};
 
-use super::rows::{heading, note, path_label, radios, row};
 use crate::formats::metadata::GenerationFacts;
 use crate::panels::controls::{field_tip, named, tip};
 use crate::panels::desk::Desk;
+use crate::panels::page_rows::{heading, note, path_label, radios, row};
 use crate::request::Seed;
 use crate::session::{AUTOSAVE_PATTERN, Action, AutosaveKind, FolderFor, autosave_name};
 

@@ -6,6 +6,7 @@
 //! which models (`resolve`). What is wrong with a file is said in its entry, what is wrong with a folder in a [`Note`].
 
 mod cache;
+mod choices;
 mod comfy_paths;
 mod config;
 mod entry;
@@ -141,6 +142,15 @@ impl Library {
         let mut offered = offered(&self.environment);
         offered.retain(|folder| !used.contains(&real(&folder.path)));
         offered
+    }
+
+    /// The trees of files that a scan goes through, each after the folder of the library that it belongs to.
+    pub fn trees(&self) -> Vec<(PathBuf, PathBuf)> {
+        let of = |folder: &LibraryFolder| {
+            let (trees, _) = folder.trees(&self.environment);
+            trees.into_iter().map(|tree| (folder.path.clone(), tree.path)).collect::<Vec<_>>()
+        };
+        self.folders.iter().flat_map(of).collect()
     }
 
     /// Searches all folders. With `anew`, headers are read also of files that have not changed.

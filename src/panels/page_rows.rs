@@ -1,4 +1,4 @@
-//! The rows of the settings page.
+//! The rows of pages over the easel: of the settings, and of a model's card.
 
 use std::path::Path;
 
