@@ -2,12 +2,13 @@
 //!
 //! egui moves the focus before it passes a frame's text to a field: "500", Tab, "700" within one frame would all go to
 //! the second field. And it finds what is clicked by the frame's last position of the pointer: a click after which the
-//! pointer moves on within the frame would be lost. Here each Tab gets its own frame, and a move that follows a button
-//! begins another one.
+//! pointer moves on within the frame would be lost. Its modifier keys are those at the frame's end: a click with a key
+//! that is released within the frame would be a plain one. Here each Tab gets its own frame, a move that follows a button
+//! begins another one, and a frame with a click has the click's modifier keys.
 
 use std::collections::VecDeque;
 
-use egui::{Event, Key};
+use egui::{Event, Key, RawInput};
 
 /// Queue of events that are deferred to later frames.
 #[derive(Default)]
@@ -17,7 +18,8 @@ pub(super) struct InputOrder {
 
 impl InputOrder {
     /// Defers the events that would reach the wrong widget in this frame. Returns whether another frame is needed.
-    pub(super) fn keep(&mut self, events: &mut Vec<Event>) -> bool {
+    pub(super) fn keep(&mut self, input: &mut RawInput) -> bool {
+        let RawInput { events, modifiers, .. } = input;
         self.held.extend(events.drain(..));
         let (mut has_tab, mut has_button) = (false, false);
         while let Some(event) = self.held.front() {
@@ -28,7 +30,10 @@ impl InputOrder {
                 break;
             }
             has_tab |= is_tab;
-            has_button |= matches!(event, Event::PointerButton { .. });
+            if let Event::PointerButton { modifiers: held, .. } = event {
+                has_button = true;
+                *modifiers = *held;
+            }
             events.extend(self.held.pop_front());
         }
         !self.held.is_empty()
@@ -58,10 +63,10 @@ mod tests {
     /// The frames that these events of one frame become.
     fn frames(events: Vec<Event>) -> Vec<Vec<Event>> {
         let (mut order, mut frames) = (InputOrder::default(), Vec::new());
-        let mut frame = events;
+        let mut frame = RawInput { events, ..RawInput::default() };
         loop {
             let more = order.keep(&mut frame);
-            frames.push(std::mem::take(&mut frame));
+            frames.push(std::mem::take(&mut frame.events));
             if !more {
                 return frames;
             }
@@ -78,13 +83,21 @@ mod tests {
     }
 
     #[test]
-    fn a_click_is_not_carried_away_by_the_next_move() {
+    fn a_click_is_not_changed_by_what_follows_it() {
         let (here, there) = (pos2(10.0, 10.0), pos2(90.0, 40.0));
         let to = |pos| Event::PointerMoved(pos);
         let click = vec![to(here), button(here, true), button(here, false)];
         let next = vec![to(there), button(there, true), button(there, false), Event::PointerGone];
         let [first, second] = [click.clone(), next[..3].to_vec()];
         assert_eq!(frames([click, next].concat()), [first, second, vec![Event::PointerGone]]);
+        let mut input = RawInput::default();
+        let pos = here;
+        for pressed in [true, false] {
+            let (button, modifiers) = (PointerButton::Primary, Modifiers::CTRL);
+            input.events.push(Event::PointerButton { pos, button, pressed, modifiers });
+        }
+        assert!(!InputOrder::default().keep(&mut input));
+        assert_eq!(input.modifiers, Modifiers::CTRL, "the key was released within the frame");
         let drag = vec![button(here, true), to(pos2(20.0, 10.0)), to(there), button(there, false)];
         assert_eq!(frames(drag.clone()), [drag[..1].to_vec(), drag[1..].to_vec()]);
     }
