@@ -76,7 +76,7 @@ impl eframe::App for Window {
     }
 
     fn raw_input_hook(&mut self, ctx: &egui::Context, input: &mut egui::RawInput) {
-        if self.input_order.keep(input) {
+        if self.input_order.keep(&mut input.events) {
             ctx.request_repaint();
         }
     }

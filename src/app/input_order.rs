@@ -3,12 +3,12 @@
 //! egui moves the focus before it passes a frame's text to a field: "500", Tab, "700" within one frame would all go to
 //! the second field. And it finds what is clicked by the frame's last position of the pointer: a click after which the
 //! pointer moves on within the frame would be lost. Its modifier keys are those at the frame's end: a click with a key
-//! that is released within the frame would be a plain one. Here each Tab gets its own frame, a move that follows a button
-//! begins another one, and a frame with a click has the click's modifier keys.
+//! that is released within the frame would be a plain one. Here each Tab gets its own frame, and a move or a change
+//! of the modifier keys that follows a button begins another one.
 
 use std::collections::VecDeque;
 
-use egui::{Event, Key, RawInput};
+use egui::{Event, Key};
 
 /// Queue of events that are deferred to later frames.
 #[derive(Default)]
@@ -18,22 +18,19 @@ pub(super) struct InputOrder {
 
 impl InputOrder {
     /// Defers the events that would reach the wrong widget in this frame. Returns whether another frame is needed.
-    pub(super) fn keep(&mut self, input: &mut RawInput) -> bool {
-        let RawInput { events, modifiers, .. } = input;
+    pub(super) fn keep(&mut self, events: &mut Vec<Event>) -> bool {
         self.held.extend(events.drain(..));
         let (mut has_tab, mut has_button) = (false, false);
         while let Some(event) = self.held.front() {
             let is_tab = matches!(event, Event::Key { key: Key::Tab, pressed: true, .. });
             let is_late_text = (is_tab && events.iter().any(is_text)) || (has_tab && is_text(event));
-            let leaves = matches!(event, Event::PointerMoved(_) | Event::PointerGone);
+            let leaves =
+                matches!(event, Event::PointerMoved(_) | Event::PointerGone | Event::ModifiersChanged(_));
             if is_late_text || (has_button && leaves) {
                 break;
             }
             has_tab |= is_tab;
-            if let Event::PointerButton { modifiers: held, .. } = event {
-                has_button = true;
-                *modifiers = *held;
-            }
+            has_button |= matches!(event, Event::PointerButton { .. });
             events.extend(self.held.pop_front());
         }
         !self.held.is_empty()
@@ -63,10 +60,10 @@ mod tests {
     /// The frames that these events of one frame become.
     fn frames(events: Vec<Event>) -> Vec<Vec<Event>> {
         let (mut order, mut frames) = (InputOrder::default(), Vec::new());
-        let mut frame = RawInput { events, ..RawInput::default() };
+        let mut frame = events;
         loop {
             let more = order.keep(&mut frame);
-            frames.push(std::mem::take(&mut frame.events));
+            frames.push(std::mem::take(&mut frame));
             if !more {
                 return frames;
             }
@@ -90,14 +87,10 @@ mod tests {
         let next = vec![to(there), button(there, true), button(there, false), Event::PointerGone];
         let [first, second] = [click.clone(), next[..3].to_vec()];
         assert_eq!(frames([click, next].concat()), [first, second, vec![Event::PointerGone]]);
-        let mut input = RawInput::default();
-        let pos = here;
-        for pressed in [true, false] {
-            let (button, modifiers) = (PointerButton::Primary, Modifiers::CTRL);
-            input.events.push(Event::PointerButton { pos, button, pressed, modifiers });
-        }
-        assert!(!InputOrder::default().keep(&mut input));
-        assert_eq!(input.modifiers, Modifiers::CTRL, "the key was released within the frame");
+        let ctrl = |modifiers| Event::ModifiersChanged(modifiers);
+        let with_key =
+            [ctrl(Modifiers::CTRL), button(here, true), button(here, false), ctrl(Modifiers::NONE)];
+        assert_eq!(frames(with_key.to_vec()), [with_key[..3].to_vec(), with_key[3..].to_vec()]);
         let drag = vec![button(here, true), to(pos2(20.0, 10.0)), to(there), button(there, false)];
         assert_eq!(frames(drag.clone()), [drag[..1].to_vec(), drag[1..].to_vec()]);
     }
