@@ -16,8 +16,14 @@ pub(super) fn heading(ui: &mut Ui, name: &str) {
     ui.label(RichText::new(name).family(theme::strong()));
 }
 
-/// A row: a label, and the controls that it is about, one below the other.
+/// A [`tight_row`] with some room below it.
 pub(super) fn row(ui: &mut Ui, name: &str, controls: impl FnOnce(&mut Ui)) {
+    tight_row(ui, name, controls);
+    ui.add_space(8.0);
+}
+
+/// A row: a label, and the controls that it is about, one below the other.
+pub(super) fn tight_row(ui: &mut Ui, name: &str, controls: impl FnOnce(&mut Ui)) {
     ui.horizontal_top(|ui| {
         let height = ui.spacing().interact_size.y;
         let layout = Layout::left_to_right(Align::Center);
@@ -31,7 +37,6 @@ pub(super) fn row(ui: &mut Ui, name: &str, controls: impl FnOnce(&mut Ui)) {
             controls(ui);
         });
     });
-    ui.add_space(8.0);
 }
 
 /// What a setting means, in small letters.

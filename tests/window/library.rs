@@ -8,11 +8,11 @@ use egui_kittest::{Harness, SnapshotResults};
 use safelight::app::{ThemeChoice, Window};
 use safelight::catalog::PartRole;
 use safelight::panels::{Language, Text};
+use safelight::session::Action;
 use safelight::session::library::{
     Entry, EntryKind, Facts, Family, FileFormat, FolderOwner, LibraryAction, LibraryFolder, LibraryReport,
     LibrarySnapshot, LibraryWork, MissingPart,
 };
-use safelight::session::{Action, ModelState};
 use safelight::store::library::{Environment, LibraryPaths};
 
 use super::{harness, wait, wait_for_examples};
@@ -238,4 +238,128 @@ fn the_page_shows_all_of_it() {
         harness.get_by_role_and_label(Role::Button, text.models_card).click();
         harness.run_ok();
     }
+}
+
+/// The arrow keys move, what is typed is searched wherever the focus is, Enter opens and Escape closes.
+#[test]
+fn the_keys_alone_find_and_open_a_model() {
+    let mut harness = with_library(snapshot());
+    assert!(is_open(&harness));
+    assert_eq!(selected(&harness), "an old model with a name that is much too long for its line v1.4-ema");
+    press(&mut harness, egui::Key::Enter);
+    assert!(is_open(&harness), "it cannot be opened");
+    for (key, wanted) in [
+        (egui::Key::ArrowDown, "dreamshaper_8"),
+        (egui::Key::PageDown, "z_image_turbo_bf16"),
+        (egui::Key::ArrowUp, "sd-turbo"),
+    ] {
+        press(&mut harness, key);
+        assert_eq!(selected(&harness), wanted);
+    }
+    write(&mut harness, "xl");
+    assert_eq!(selected(&harness), "sd_xl_base_1.0");
+    press(&mut harness, egui::Key::Tab);
+    write(&mut harness, "_base");
+    assert_eq!(harness.state().session.library().filter().words, "xl_base");
+    write(&mut harness, "_1");
+    assert_eq!(harness.state().session.library().filter().words, "xl_base_1", "the cursor is at the end");
+    assert!(harness.state().desk.recipe && harness.state().desk.enlarger, "letters are no keys here");
+    press(&mut harness, egui::Key::Escape);
+    assert!(!is_open(&harness));
+    press_m(&mut harness);
+    press(&mut harness, egui::Key::Enter);
+    assert!(!is_open(&harness));
+    // The file does not exist: it was tried.
+    wait(&mut harness, "the failure", |window| !window.session.notices().is_empty());
+    let tried = harness
+        .state()
+        .session
+        .recent_models()
+        .iter()
+        .any(|known| known.folder.ends_with("sd_xl_base_1.0.safetensors"));
+    assert!(tried);
+}
+
+/// The pointer filters by kind and family, takes an entry off the list and asks before it deletes one.
+#[test]
+fn the_pointer_filters_removes_and_deletes() {
+    let mut harness = with_library(snapshot());
+    let click = |harness: &mut Harness<'_, Window>, name: &str| {
+        harness.get_by_role_and_label(Role::Button, name).click();
+        harness.run_ok();
+    };
+    let listed = |harness: &Harness<'_, Window>| harness.state().session.library().len();
+    click(&mut harness, "Family: Stable Diffusion XL");
+    assert_eq!((listed(&harness), selected(&harness).as_str()), (1, "sd_xl_base_1.0"));
+    click(&mut harness, "All 10");
+    assert_eq!(listed(&harness), 10);
+    click(&mut harness, "Models 6");
+    click(&mut harness, "Family: Stable Diffusion 1");
+    assert_eq!(selected(&harness), "dreamshaper_8");
+    click(&mut harness, "Star");
+    assert_eq!(harness.state().settings_now().starred_models.len(), 1);
+    click(&mut harness, "Delete…");
+    harness.get_by_label("Move this to the trash?");
+    press(&mut harness, egui::Key::Escape);
+    assert!(harness.query_by_label("Move this to the trash?").is_none() && is_open(&harness));
+    click(&mut harness, "Remove from list");
+    harness.get_by_label("Taken off the list; its files stay");
+    harness.get_by_label("Undo").click();
+    harness.run_ok();
+    assert_eq!(harness.state().session.last_taken_away(), None);
+}
+
+/// 2,000 entries are a list of few rows.
+#[test]
+fn long_lists_draw_the_rows_that_are_seen() {
+    let mut long = snapshot();
+    let all = (0..2000)
+        .map(|i| entry(&format!("model {i:04}"), EntryKind::Checkpoint, &[Family::Flux1], "f16", 2.0));
+    long.entries = all.collect();
+    let mut harness = with_library(long);
+    let rows = |harness: &Harness<'_, Window>| harness.query_all_by_role(Role::ListBoxOption).count();
+    assert!((5..30).contains(&rows(&harness)), "{}", rows(&harness));
+    for _ in 0..20 {
+        press(&mut harness, egui::Key::PageDown);
+    }
+    assert_eq!(selected(&harness), "model 0160");
+    let row = harness.get_by_label_contains("model 0160,");
+    let page = harness.get_by_role_and_label(Role::Window, "Models").rect();
+    assert!(page.contains_rect(row.rect()), "it is scrolled into view: {:?}", row.rect());
+}
+
+#[test]
+fn a_search_says_how_far_it_is_and_the_page_is_described() {
+    let mut harness = with_library(snapshot());
+    say(&mut harness, LibraryReport::Working(Some(LibraryWork::Searching { read: 40, total: 200 })));
+    harness.get_by_label("Reading headers 40/200");
+    say(&mut harness, LibraryReport::Working(None));
+    for language in [Language::English, Language::Korean] {
+        harness.state_mut().desk.speak(language);
+        harness.run_ok();
+        super::controls::assert_controls_are_described(&harness, &format!("{language:?}, a model"));
+        harness.get_by_role_and_label(Role::Button, Text::of(language).models_folders).click();
+        harness.run_ok();
+        super::controls::assert_controls_are_described(&harness, &format!("{language:?}, folders"));
+        harness.get_by_role_and_label(Role::Button, Text::of(language).models_card).click();
+        harness.run_ok();
+    }
+}
+
+/// A folder on the disk, searched by the window's own thread.
+#[test]
+fn the_window_finds_what_is_in_its_folder() {
+    let root = tempfile::tempdir().unwrap();
+    let place = |name: &str| root.path().join(name);
+    std::fs::create_dir(place("models")).unwrap();
+    std::fs::write(place("models/old.ckpt"), b"PK\x03\x04 a pickle").unwrap();
+    let paths =
+        LibraryPaths { models: place("models"), config: place("config.json"), cache: place("cache.json") };
+    let mut harness = harness(|_| {});
+    let environment = Environment { home: Some(place("home")), ..Environment::default() };
+    harness.state_mut().use_library(paths, environment, |_| Ok(()));
+    press_m(&mut harness);
+    wait(&mut harness, "the search", |window| window.session.library().snapshot().is_complete);
+    harness.run_ok();
+    assert_eq!(harness.state().session.library().snapshot().entries[0].name, "old");
 }

@@ -2,6 +2,8 @@
 //!
 //! It is started by the first command, so that it costs nothing before the library is looked at.
 
+#[cfg(test)]
+mod tests;
 mod watch;
 mod worker;
 
@@ -10,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::waker::Waker;
 use crate::request::CancelToken;
@@ -101,8 +103,7 @@ pub(super) struct LibraryThread {
 impl LibraryThread {
     /// No thread yet, and no library: nothing is searched until [`of`](Self::of) names one.
     pub(super) fn new(waker: &Waker) -> Self {
-        // Its length is bounded by the few commands of a user; progress is left out where it is not read.
-        let (sender, reports) = unbounded();
+        let (sender, reports) = bounded(64);
         let reporter = Reporter { reports: sender, waker: waker.clone() };
         Self { place: None, commands: None, reports, reporter, stops: Stops::default() }
     }

@@ -5,7 +5,7 @@ use egui::{Label, RichText, Ui, Vec2};
 use super::words::{State, count_words, kind_words, part_words, size_words};
 use super::{Desk, open};
 use crate::panels::controls::{named, quiet, scroll_to_focus, tip};
-use crate::panels::page_rows::{note, row};
+use crate::panels::page_rows::{note, row, tight_row};
 use crate::panels::{Text, theme};
 use crate::session::library::{Deletion, Entry, LibraryAction, MissingPart};
 use crate::session::{Action, Session};
@@ -52,7 +52,8 @@ fn facts_ui(ui: &mut Ui, session: &Session, desk: &Desk, entry: &Entry, actions:
         State::Usable if !facts.kind.is_model() => note(ui, text.no_model_itself),
         State::Usable => {}
     }
-    ui.add_space(8.0);
+    ui.add_space(4.0);
+    ui.spacing_mut().interact_size.y = 24.0;
     let families: Vec<&str> = facts.families.iter().map(|family| family.name()).collect();
     let format = [facts.format.name(), &facts.precision];
     let format = format.iter().filter(|word| !word.is_empty()).copied().collect::<Vec<_>>().join(" · ");
@@ -66,16 +67,14 @@ fn facts_ui(ui: &mut Ui, session: &Session, desk: &Desk, entry: &Entry, actions:
         (text.repository, entry.repository.clone().unwrap_or_default()),
     ] {
         if !value.is_empty() {
-            row(ui, name, |ui| {
-                ui.add(Label::new(value).wrap());
-            });
+            fact_ui(ui, name, RichText::new(value));
         }
     }
     if facts.kind.is_model() && facts.weight_bytes > 0 {
-        row(ui, text.memory, |ui| memory_ui(ui, desk, entry));
+        fact_ui(ui, text.memory, memory_words(ui, desk, entry));
     }
     for part in &entry.missing {
-        row(ui, &part_words(part, text), |ui| part_ui(ui, session, desk, entry, part, actions));
+        tight_row(ui, &part_words(part, text), |ui| part_ui(ui, session, desk, entry, part, actions));
     }
     if entry.files.len() == 1 {
         row(ui, "sha256", |ui| hash_ui(ui, session, text, entry, actions));
@@ -93,19 +92,25 @@ fn facts_ui(ui: &mut Ui, session: &Session, desk: &Desk, entry: &Entry, actions:
     }
 }
 
+/// A row with a value in one line, or in more where it is long.
+fn fact_ui(ui: &mut Ui, name: &str, value: RichText) {
+    tight_row(ui, name, |ui| {
+        // As high as the label beside it, so that both stand on one line.
+        ui.horizontal(|ui| {
+            ui.add(Label::new(value).wrap());
+        });
+    });
+}
+
 /// The memory that the weights need, beside what was free when the program started.
-fn memory_ui(ui: &mut Ui, desk: &Desk, entry: &Entry) {
+fn memory_words(ui: &Ui, desk: &Desk, entry: &Entry) -> RichText {
     let (text, needed) = (desk.text, size_words(entry.bytes_with_parts));
-    let words = match desk.surroundings.free_memory {
-        Some(free) => text.memory_needed.replacen("{}", &needed, 1).replacen("{}", &size_words(free), 1),
-        None => text.memory_needed_alone.replace("{}", &needed),
+    let Some(free) = desk.surroundings.free_memory else {
+        return RichText::new(text.memory_needed_alone.replace("{}", &needed));
     };
-    let is_too_much = desk.surroundings.free_memory.is_some_and(|free| entry.bytes_with_parts > free);
-    let mut words = RichText::new(words);
-    if is_too_much {
-        words = words.color(theme::warning(ui.visuals().dark_mode));
-    }
-    ui.add(Label::new(words).wrap());
+    let words = text.memory_needed.replacen("{}", &needed, 1).replacen("{}", &size_words(free), 1);
+    let words = RichText::new(words);
+    if entry.bytes_with_parts > free { words.color(theme::warning(ui.visuals().dark_mode)) } else { words }
 }
 
 /// A part that the file does not have: the file that completes it, or a button that asks for one.
@@ -124,7 +129,9 @@ fn part_ui(
         let others = part.completed_by.len().saturating_sub(1);
         let more = text.part_from_others.replace("{}", &others.to_string());
         let words = if others > 0 { format!("{name} ({more})") } else { name };
-        ui.add(Label::new(words).truncate()).on_hover_text(file.display().to_string());
+        ui.horizontal(|ui| {
+            ui.add(Label::new(words).truncate()).on_hover_text(file.display().to_string());
+        });
         if part.lacks_tokenizer {
             note(ui, text.part_no_tokenizer);
         }
@@ -182,7 +189,7 @@ fn buttons_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, entry: &Entry, ac
         opens = tip(button, text.open_entry_hint, "Enter").clicked();
         let has_star = session.library().has_star(entry);
         let sign = if has_star { "★" } else { "☆" };
-        let star = ui.add(egui::Button::selectable(has_star, format!("{sign} {}", text.star)));
+        let star = ui.add(egui::Button::new(format!("{sign} {}", text.star)).selected(has_star));
         named(&star, text.star);
         if tip(star, text.star_hint, "").clicked() {
             act(LibraryAction::Star);

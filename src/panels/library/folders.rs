@@ -67,6 +67,7 @@ fn folder_ui(
     let owner = match folder.owner {
         FolderOwner::Own => text.folder_own,
         FolderOwner::Plain => text.folder_plain,
+        FolderOwner::Automatic1111 => "AUTOMATIC1111 · Forge",
         owner => owner.name(),
     };
     ui.horizontal(|ui| {
