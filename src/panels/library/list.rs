@@ -192,28 +192,25 @@ fn status_ui(ui: &mut Ui, library: &ModelLibrary, text: &Text, actions: &mut Vec
     ui.horizontal_centered(|ui| {
         let all = library.snapshot().entries.len();
         quiet(ui, fill(text.library_count, [library.len(), all]));
-        match library.work() {
-            Some(work) => {
-                let words = match work {
-                    LibraryWork::Searching { total: 0, .. } => text.searching.to_owned(),
-                    LibraryWork::Searching { read, total } => fill(text.searching_files, [*read, *total]),
-                    LibraryWork::Hashing { .. } => text.computing_hash.to_owned(),
-                };
-                ui.add(egui::Spinner::new().size(14.0));
-                quiet(ui, words);
-                let stop = ui.button(text.stop);
-                if tip(stop, text.stop_search_hint, "").clicked() {
-                    actions.push(Action::Library(LibraryAction::Stop));
-                }
+        if let Some(work) = library.work() {
+            let words = match work {
+                LibraryWork::Searching { total: 0, .. } => text.searching.to_owned(),
+                LibraryWork::Searching { read, total } => fill(text.searching_files, [*read, *total]),
+                LibraryWork::Hashing { .. } => text.computing_hash.to_owned(),
+            };
+            ui.add(egui::Spinner::new().size(14.0));
+            quiet(ui, words);
+            let stop = ui.button(text.stop);
+            if tip(stop, text.stop_search_hint, "").clicked() {
+                actions.push(Action::Library(LibraryAction::Stop));
             }
-            None => {
-                let button = ui.button(text.search_again);
-                if tip(button, text.search_again_hint, "").clicked() {
-                    actions.push(Action::Library(LibraryAction::Search { anew: true }));
-                }
-                if !library.snapshot().is_complete && all > 0 {
-                    quiet(ui, text.search_ended_early);
-                }
+        } else {
+            let button = ui.button(text.search_again);
+            if tip(button, text.search_again_hint, "").clicked() {
+                actions.push(Action::Library(LibraryAction::Search { anew: true }));
+            }
+            if !library.snapshot().is_complete && all > 0 {
+                quiet(ui, text.search_ended_early);
             }
         }
     });

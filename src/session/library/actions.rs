@@ -70,12 +70,11 @@ impl Session {
             }
             LibraryAction::Open(path) => {
                 let Some(entry) = self.library.entry(&path) else { return };
-                match self.model_of(entry) {
-                    Some(model) => self.open_model(model),
-                    None => {
-                        let why = source_of(entry).err().map(|error| error.to_string()).unwrap_or_default();
-                        self.notify(Message::NotOpened(why.into()));
-                    }
+                if let Some(model) = self.model_of(entry) {
+                    self.open_model(model);
+                } else {
+                    let why = source_of(entry).err().map(|error| error.to_string()).unwrap_or_default();
+                    self.notify(Message::NotOpened(why.into()));
                 }
             }
             LibraryAction::FindPart(path, role) => {
