@@ -1,7 +1,7 @@
 //! The library: the models on this machine, found where they lie. Nothing is moved or copied, and a scan reads headers
 //! only.
 //!
-//! A scan goes through the folders ([`folders`]) and lists what may be an entry (`walk`), takes from the cache what it
+//! A scan goes through the folders (`folders`) and lists what may be an entry (`walk`), takes from the cache what it
 //! knows of files that have not changed, reads the headers of the others (`scan`, `facts`), and says which files complete
 //! which models (`resolve`). What is wrong with a file is said in its entry, what is wrong with a folder in a [`Note`].
 
