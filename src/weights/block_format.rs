@@ -56,6 +56,18 @@ impl BlockFormat {
         Self::Iq4Xs,
     ];
 
+    /// Where in a block its f16 scales and offsets are, bytes (ggml's `ggml-common.h`).
+    pub fn f16_scales(self) -> &'static [usize] {
+        match self {
+            Self::F8E4m3 | Self::F8E5m2 => &[],
+            Self::Q4_0 | Self::Q5_0 | Self::Q8_0 | Self::Iq4Nl | Self::Iq4Xs => &[0],
+            Self::Q4_1 | Self::Q5_1 | Self::Q4K | Self::Q5K => &[0, 2],
+            Self::Q2K => &[80, 82],
+            Self::Q3K => &[108],
+            Self::Q6K => &[208],
+        }
+    }
+
     /// As people write it.
     pub fn name(self) -> &'static str {
         match self {

@@ -16,7 +16,7 @@ pub fn holds_non_finite(view: WeightView<'_>) -> bool {
         WeightDtype::Block(BlockFormat::F8E4m3) => bytes.iter().any(|byte| byte & 0x7f == 0x7f),
         WeightDtype::Block(BlockFormat::F8E5m2) => bytes.iter().any(|byte| byte & 0x7c == 0x7c),
         WeightDtype::Block(format) => {
-            let scales = scales_in_block(format);
+            let scales = format.f16_scales();
             bytes.chunks_exact(format.bytes()).any(|block| {
                 let exponent = |place: &usize| u16::from_le_bytes([block[*place], block[place + 1]]) & 0x7c00;
                 scales.iter().any(|place| exponent(place) == 0x7c00)
@@ -24,22 +24,6 @@ pub fn holds_non_finite(view: WeightView<'_>) -> bool {
         }
     };
     found || view.scales.iter().any(|scale| !scale.is_finite())
-}
-
-/// Where in a block its f16 scales are, bytes.
-fn scales_in_block(format: BlockFormat) -> &'static [usize] {
-    match format {
-        BlockFormat::F8E4m3 | BlockFormat::F8E5m2 => &[],
-        BlockFormat::Q4_0
-        | BlockFormat::Q5_0
-        | BlockFormat::Q8_0
-        | BlockFormat::Iq4Nl
-        | BlockFormat::Iq4Xs => &[0],
-        BlockFormat::Q4_1 | BlockFormat::Q5_1 | BlockFormat::Q4K | BlockFormat::Q5K => &[0, 2],
-        BlockFormat::Q2K => &[80, 82],
-        BlockFormat::Q3K => &[108],
-        BlockFormat::Q6K => &[208],
-    }
 }
 
 #[cfg(test)]
@@ -63,10 +47,10 @@ mod tests {
             assert!(!holds(dtype, 1, &whole) && holds(dtype, 1, &broken), "{}", dtype.name());
         }
         for format in BlockFormat::ALL {
-            for place in scales_in_block(format) {
+            for place in format.f16_scales() {
                 // All ones but for the scales: what is no scale says nothing.
                 let mut bytes = vec![0xff; format.bytes()];
-                for place in scales_in_block(format) {
+                for place in format.f16_scales() {
                     bytes[*place..place + 2].copy_from_slice(&[0xff, 0x7b]);
                 }
                 let dtype = WeightDtype::Block(format);

@@ -110,7 +110,7 @@ fn draw_a_batch(desktop: &Desktop, program: &mut Program, window: &str) {
     wait_for("the batch to end", || (title(desktop, window) == "Safelight").then_some(()));
 }
 
-/// Settings with so many steps that a picture is drawn for seconds.
+/// Writes settings with many steps, so that sampling takes seconds.
 fn slow_recipe(desktop: &Desktop) {
     let settings = serde_json::json!({ "recipe": {
         "prompt": "", "negative_prompt": "", "seed": 1, "seed_locked": false, "batch": 1,

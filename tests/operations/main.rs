@@ -86,19 +86,7 @@ fn made_up_blocks(format: BlockFormat, shape: [usize; 2], salt: u32) -> StoredTe
         (state >> 24) as u8
     };
     let mut blocks: Vec<u8> = (0..bytes).map(|_| next()).collect();
-    // Where a block's f16 scales are.
-    let scales: &[usize] = match format {
-        BlockFormat::Q4_0
-        | BlockFormat::Q5_0
-        | BlockFormat::Q8_0
-        | BlockFormat::Iq4Nl
-        | BlockFormat::Iq4Xs => &[0],
-        BlockFormat::Q4_1 | BlockFormat::Q5_1 | BlockFormat::Q4K | BlockFormat::Q5K => &[0, 2],
-        BlockFormat::Q2K => &[80, 82],
-        BlockFormat::Q3K => &[108],
-        BlockFormat::Q6K => &[208],
-        BlockFormat::F8E4m3 | BlockFormat::F8E5m2 => &[],
-    };
+    let scales = format.f16_scales();
     for block in blocks.chunks_exact_mut(format.bytes()) {
         for at in scales {
             let scale = half::f16::from_f32((f32::from(block[*at]) - 127.0) / 4096.0);

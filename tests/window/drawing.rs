@@ -9,7 +9,9 @@ use safelight::panels::Language;
 use safelight::request::Seed;
 use safelight::session::{Action, Autosave, AutosaveKind};
 
-use super::{common, draw, harness, is_drawn, results, shown, type_prompt, wait, wait_for_examples};
+use super::{
+    common, draw, harness, is_drawn, results, shown, type_into, type_prompt, wait, wait_for_examples,
+};
 
 #[test]
 fn a_typed_prompt_becomes_a_picture_with_a_timeline() {
@@ -87,14 +89,7 @@ fn a_seed_of_minus_one_is_random_and_a_long_one_stays_as_it_is() {
     harness.get_by_value("18446744073709551615");
 
     let mut type_seed = |text: &str| {
-        harness.get_by_role_and_label(Role::SpinButton, "Seed").focus();
-        harness.run_ok();
-        harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
-        harness.run_ok();
-        harness.event(egui::Event::Text(text.to_owned()));
-        harness.run_ok();
-        harness.key_press(egui::Key::Enter);
-        harness.run_ok();
+        type_into(&mut harness, Role::SpinButton, "Seed", text);
         harness.state().session.draft().seed
     };
     assert_eq!(type_seed("1234567890123456789"), Seed(1_234_567_890_123_456_789));

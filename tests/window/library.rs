@@ -15,7 +15,7 @@ use safelight::session::library::{
 };
 use safelight::store::library::{Environment, LibraryPaths};
 
-use super::{harness, wait, wait_for_examples};
+use super::{harness, keep_page, wait, wait_for_examples};
 
 fn entry(name: &str, kind: EntryKind, families: &[Family], precision: &str, gib: f64) -> Entry {
     let bytes = (gib * f64::from(1 << 30)) as u64;
@@ -213,20 +213,7 @@ fn the_page_shows_all_of_it() {
                     node.label()
                 );
             }
-            let file = format!("models_{name}_{language:?}_{theme:?}").to_lowercase();
-            let picture = harness.render().unwrap();
-            let part = |low: f32, high: f32| (low.floor() as u32, (high - low).ceil() as u32);
-            let ((x, width), (y, height)) =
-                (part(rect.left(), rect.right()), part(rect.top(), rect.bottom()));
-            let cut = image::imageops::crop_imm(&picture, x, y, width, height).to_image();
-            if [(Language::English, ThemeChoice::Dark), (Language::Korean, ThemeChoice::Light)]
-                .contains(&(language, theme))
-            {
-                all.add(egui_kittest::try_image_snapshot(&cut, &file));
-            }
-            if let Some(folder) = std::env::var_os("SAFELIGHT_SCREENSHOTS") {
-                picture.save(Path::new(&folder).join(file).with_extension("png")).unwrap();
-            }
+            keep_page(&mut harness, rect, &format!("models_{name}"), (language, theme), &mut all);
             if name == "empty" {
                 harness
                     .state_mut()

@@ -18,8 +18,8 @@ mod settings;
 use std::time::{Duration, Instant};
 
 use egui::accesskit::Role;
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use egui_kittest::{Harness, SnapshotResults};
 use safelight::app::{Settings, ThemeChoice, Window};
 use safelight::catalog::{ModelProfile, ModelSource};
 use safelight::engine::{Command, Event, Job, Stage};
@@ -193,4 +193,41 @@ pub(crate) fn tell_sampling(harness: &mut Harness<'_, Window>) {
     let step = TrajectoryStep { step: 7, steps: 12, sigma: 2.34, noisy, denoised, elapsed_secs: 0.1 };
     session.apply_event(Event::StepFinished { job, step: step.into() });
     harness.run_ok();
+}
+
+/// Types into a field, which is left with Enter.
+fn type_into(harness: &mut Harness<'_, Window>, role: Role, name: &str, text: &str) {
+    harness.get_by_role_and_label(role, name).focus();
+    harness.run_ok();
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
+    harness.run_ok();
+    harness.event(egui::Event::Text(text.to_owned()));
+    harness.run_ok();
+    harness.key_press(egui::Key::Enter);
+    harness.run_ok();
+}
+
+/// A picture of a page, compared with its snapshot in one theme of each language, and kept whole for looking at.
+fn keep_page(
+    harness: &mut Harness<'_, Window>,
+    page: egui::Rect,
+    name: &str,
+    (language, theme): (Language, ThemeChoice),
+    all: &mut SnapshotResults,
+) {
+    let file = format!("{name}_{language:?}_{theme:?}").to_lowercase();
+    let picture = harness.render().unwrap();
+    if let Some(folder) = std::env::var_os("SAFELIGHT_SCREENSHOTS") {
+        picture.save(std::path::Path::new(&folder).join(&file).with_extension("png")).unwrap();
+    }
+    let is_compared = matches!(
+        (language, theme),
+        (Language::English, ThemeChoice::Dark) | (Language::Korean, ThemeChoice::Light)
+    );
+    let [x, y] = [page.left(), page.top()].map(|edge| edge.floor() as u32);
+    let [width, height] = [page.width(), page.height()].map(|length| length.ceil() as u32);
+    let cut = image::imageops::crop_imm(&picture, x, y, width, height).to_image();
+    if is_compared {
+        all.add(egui_kittest::try_image_snapshot(&cut, &file));
+    }
 }

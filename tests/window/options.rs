@@ -12,19 +12,7 @@ use safelight::request::{NoiseLevels, SkipLayers};
 use safelight::session::Action;
 
 use super::controls::assert_controls_are_described;
-use super::{draw, harness_of, is_drawn, results, tell_loaded, wait};
-
-/// Types into a field, which is left with Enter.
-fn type_into(harness: &mut Harness<'_, Window>, role: Role, name: &str, text: &str) {
-    harness.get_by_role_and_label(role, name).focus();
-    harness.run_ok();
-    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
-    harness.run_ok();
-    harness.event(egui::Event::Text(text.to_owned()));
-    harness.run_ok();
-    harness.key_press(egui::Key::Enter);
-    harness.run_ok();
-}
+use super::{draw, harness_of, is_drawn, results, tell_loaded, type_into, wait};
 
 /// The fields of numbers below the usual settings.
 fn has_option(harness: &Harness<'_, Window>, name: &str) -> bool {

@@ -10,7 +10,7 @@ use safelight::panels::{Language, Surroundings, Text};
 use safelight::request::DeviceChoice;
 use safelight::session::AutosaveKind;
 
-use super::{harness, wait, wait_for_examples};
+use super::{harness, keep_page, wait, wait_for_examples};
 
 /// A window on a machine that is the same in every test.
 fn on_a_known_machine<'a>() -> Harness<'a, Window> {
@@ -83,20 +83,7 @@ fn every_section_shows_all_of_it() {
                 );
                 assert!(rect.expand(0.5).contains_rect(place), "{name}: {place:?} {:?}", node.label());
             }
-            let name = format!("settings_{name}_{language:?}_{theme:?}").to_lowercase();
-            let picture = harness.render().unwrap();
-            let part = |low: f32, high: f32| (low.floor() as u32, (high - low).ceil() as u32);
-            let ((x, width), (y, height)) =
-                (part(rect.left(), rect.right()), part(rect.top(), rect.bottom()));
-            let cut = image::imageops::crop_imm(&picture, x, y, width, height).to_image();
-            if [(Language::English, ThemeChoice::Dark), (Language::Korean, ThemeChoice::Light)]
-                .contains(&(language, theme))
-            {
-                all.add(egui_kittest::try_image_snapshot(&cut, &name));
-            }
-            if let Some(folder) = std::env::var_os("SAFELIGHT_SCREENSHOTS") {
-                picture.save(std::path::Path::new(&folder).join(name).with_extension("png")).unwrap();
-            }
+            keep_page(&mut harness, rect, &format!("settings_{name}"), (language, theme), &mut all);
         }
     }
 }

@@ -23,7 +23,7 @@ pub enum Source {
         /// Its hash.
         hash: ContentHash,
     },
-    /// A file elsewhere, of which nothing is known.
+    /// A file at another address; its size and hash are unknown.
     Direct {
         /// Its address.
         address: WebAddress,

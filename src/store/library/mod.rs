@@ -92,7 +92,7 @@ pub struct Library {
 }
 
 impl Library {
-    /// A library of which nothing is known yet but its folders.
+    /// A library with its folders, before the first scan.
     ///
     /// A damaged file of a person's choices is a note: the program's own folder is searched without it.
     pub fn new(paths: LibraryPaths, environment: Environment) -> Self {
