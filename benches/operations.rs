@@ -13,14 +13,15 @@ mod numbers;
 use std::hint::black_box;
 use std::sync::LazyLock;
 
-use candle_core::{D, DType, Device, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
+use safelight::networks::backend::{D, DType, Device, Tensor};
 use safelight::networks::ops::{
     Conv2d, GroupNorm, LayerNorm, Linear, Mask, NormSilu, Padding, attention, geglu,
 };
 use safelight::networks::{Isa, KernelContext, Precision, Runtime};
 use safelight::weights::{BlockFormat, StoredTensor, WeightDtype};
 
+#[cfg(not(target_vendor = "apple"))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -40,21 +41,21 @@ fn made_up(shape: &[usize], salt: u32) -> Tensor {
 
 /// A tensor as a file would hold it.
 fn stored(x: &Tensor) -> StoredTensor {
-    StoredTensor::from_f32(x.dims(), &x.flatten_all().unwrap().to_vec1::<f32>().unwrap())
+    StoredTensor::from_f32(x.dims(), &x.to_values::<f32>().unwrap())
 }
 
 /// A channels-last feature map, the layout between our operations.
 fn feature_map(shape: [usize; 4]) -> Tensor {
     let [b, c, h, w] = shape;
-    made_up(&[b, h, w, c], 3).permute((0, 3, 1, 2)).unwrap()
+    made_up(&[b, h, w, c], 3).permute([0, 3, 1, 2]).unwrap()
 }
 
 /// Measures our operation, in its thread pool, and candle's.
 fn both(
     criterion: &mut Criterion,
     name: &str,
-    ours: impl Fn() -> candle_core::Result<Tensor> + Sync,
-    candles: impl Fn() -> candle_core::Result<Tensor>,
+    ours: impl Fn() -> safelight::networks::backend::Result<Tensor> + Sync,
+    candles: impl Fn() -> safelight::networks::backend::Result<Tensor>,
 ) {
     let mut group = criterion.benchmark_group(name);
     group.sample_size(10);
@@ -105,7 +106,7 @@ fn convolutions(criterion: &mut Criterion) {
             criterion,
             &name,
             || fast.forward(&x),
-            || contiguous.conv2d(&weight, kernel / 2, stride, 1, 1)?.broadcast_add(&bias),
+            || contiguous.conv2d(&weight, kernel / 2, stride)?.broadcast_add(&bias),
         );
     }
 }
@@ -127,7 +128,7 @@ fn linear_maps(criterion: &mut Criterion) {
             (made_up(&[outputs, inputs], 1), made_up(&[outputs], 2), made_up(&[rows, inputs], 3));
         let fast = Linear::new(&RUNTIME, &stored(&weight), Some(&stored(&bias))).unwrap();
         let name = format!("linear {rows}x{inputs} to {outputs}");
-        let plain = || x.matmul(&weight.t()?)?.broadcast_add(&bias);
+        let plain = || x.matmul(&weight.transpose(0, 1)?)?.broadcast_add(&bias);
         both(criterion, &name, || fast.forward(&x), plain);
     }
 }
@@ -187,8 +188,9 @@ fn attentions(criterion: &mut Criterion) {
             &name,
             || attention(&RUNTIME, [&q, &k, &v], heads, Mask::None),
             || {
-                let scores = (split(&q)?.matmul(&split(&k)?.t()?)? * (head_width as f64).sqrt().recip())?;
-                let weights = candle_nn::ops::softmax(&scores, D::Minus1)?;
+                let scores =
+                    (split(&q)?.matmul(&split(&k)?.transpose(2, 3)?)? * (head_width as f64).sqrt().recip())?;
+                let weights = Tensor::from(candle_nn::ops::softmax_last_dim(scores.candle())?);
                 weights.matmul(&split(&v)?)?.transpose(1, 2)?.reshape((batch, queries, width))
             },
         );
@@ -199,18 +201,24 @@ fn norms_and_activations(criterion: &mut Criterion) {
     for (batch, channels, edge) in [(1, 320, 64), (1, 128, 512), (2, 64, 16)] {
         let (weight, bias) = (made_up(&[channels], 1), made_up(&[channels], 2));
         let fast = GroupNorm::new(&RUNTIME, &weight, &bias, 32, 1e-5).unwrap();
-        let plain = candle_nn::GroupNorm::new(weight, bias, channels, 32, 1e-5).unwrap();
+        let plain =
+            candle_nn::GroupNorm::new(weight.candle().clone(), bias.candle().clone(), channels, 32, 1e-5)
+                .unwrap();
         let x = feature_map([batch, channels, edge, edge]);
         let contiguous = x.contiguous().unwrap();
         let name = format!("group norm and SiLU {batch}x{channels}x{edge}x{edge}");
-        let candles = || candle_nn::Module::forward(&plain, &contiguous)?.silu();
+        let candles =
+            || Ok(candle_nn::Module::forward(&plain, contiguous.candle())?.silu().map(Tensor::from)?);
         both(criterion, &name, || NormSilu::new(&fast, None).forward(&x), candles);
     }
     for (tokens, channels) in [(4096, 320), (128, 128)] {
         let (weight, bias) = (made_up(&[channels], 1), made_up(&[channels], 2));
         let x = made_up(&[1, tokens, channels], 3);
         let fast = LayerNorm::new(&RUNTIME, &weight, &bias, 1e-5).unwrap();
-        let candles = || candle_nn::ops::layer_norm(&x, &weight, &bias, 1e-5);
+        let candles = || {
+            let [x, weight, bias] = [&x, &weight, &bias].map(Tensor::candle);
+            Ok(candle_nn::ops::layer_norm(x, weight, bias, 1e-5)?.into())
+        };
         both(criterion, &format!("layer norm {tokens}x{channels}"), || fast.forward(&x), candles);
         let x = made_up(&[1, tokens, 8 * channels], 3);
         let half = 4 * channels;

@@ -9,6 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use egui_kittest::Harness;
 use egui_kittest::wgpu::{create_render_state, default_wgpu_setup};
 use safelight::app::{Settings, Window};
+use safelight::catalog::ImageSize;
 use safelight::latent::{ChannelAdjustment, Latent, LatentShape};
 use safelight::preview::{Decoder, Look};
 use safelight::session::{Action, Document, Touch, builtin_fit};
@@ -63,6 +64,39 @@ fn a_gain_is_dragged(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The whole window on a picture of 512 pixels and 50 steps: at rest, and while another step is chosen in each frame.
+fn steps_are_scrubbed(criterion: &mut Criterion) {
+    let mut harness = Harness::builder()
+        .with_size([1280.0, 800.0])
+        .wgpu()
+        .build_eframe(|context| Window::new(context, Settings::default(), None).unwrap());
+    wait(&mut harness, |window| window.session.is_ready());
+    let draft = harness.state_mut().session.draft_mut();
+    (draft.size, draft.steps) = (ImageSize::new(512, 512), STEPS);
+    harness.state_mut().session.apply(Action::Generate);
+    wait(&mut harness, |window| window.session.on_easel().is_some_and(|shown| shown.picture().is_some()));
+    let mut group = criterion.benchmark_group("film strip");
+    group.sample_size(10);
+    group.bench_function("a frame at rest", |bencher| {
+        bencher.iter(|| {
+            harness.step();
+            harness.render().unwrap()
+        });
+    });
+    let mut step = 0;
+    group.bench_function("a frame while steps are scrubbed", |bencher| {
+        bencher.iter(|| {
+            step = (step + 1) % STEPS;
+            harness.state_mut().session.apply(Action::Scrub(Some(step)));
+            harness.step();
+            harness.render().unwrap()
+        });
+    });
+    group.finish();
+}
+
+const STEPS: usize = 50;
+
 /// The work of the adapter for a sampling step of a 512² picture: the shader decodes its latent.
 fn a_step_is_decoded(criterion: &mut Criterion) {
     let state = create_render_state(default_wgpu_setup(), egui_wgpu::RendererOptions::default());
@@ -72,7 +106,10 @@ fn a_step_is_decoded(criterion: &mut Criterion) {
     let latent = Latent::new(shape, values).unwrap();
     let fit = builtin_fit().unwrap();
     let looks = [
-        ("linear", Look::Linear { projection: Arc::clone(&fit.linear), smooth: true }),
+        (
+            "linear",
+            Look::Linear { projection: Arc::clone(&fit.linear), smooth: true, scale: Look::FULL_SCALE },
+        ),
         ("patch", Look::Patch { projection: Arc::clone(&fit.patch) }),
     ];
     for (name, look) in looks {
@@ -86,5 +123,5 @@ fn a_step_is_decoded(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, a_gain_is_dragged, a_step_is_decoded);
+criterion_group!(benches, a_gain_is_dragged, steps_are_scrubbed, a_step_is_decoded);
 criterion_main!(benches);

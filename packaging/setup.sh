@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs what Safelight needs beside Rust: `setup.sh run` for the program, `setup.sh test` for its tests.
+# Installs what Safelight needs beside Rust: `setup.sh run` for the program, `setup.sh test` for its tests, `setup.sh dist`
+# for packages of it.
 # Says what it installs; installs nothing that is there already.
 set -euo pipefail
 
-purpose=${1:?usage: setup.sh run|test}
+purpose=${1:?usage: setup.sh run|test|dist}
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -38,6 +39,16 @@ debian_run=(build-essential libvulkan1 mesa-vulkan-drivers libegl1 libgl1 libgl1
 # A display without a screen, hands to drive it, and a session bus.
 debian_test=(xvfb xdotool imagemagick openbox xclip x11-utils dbus python3)
 
+# A C compiler, what finds a program's dependencies, and git for the time of the commit.
+debian_dist=(build-essential dpkg-dev git)
+
+# Packagers of this version or of one that is there already: NAME VERSION [OPTION...].
+need_packager() {
+    cargo "${1#cargo-}" --version >/dev/null 2>&1 && return
+    say "installing $1 $2"
+    cargo install --locked "$1@$2" "${@:3}"
+}
+
 need_rust() {
     command -v cargo >/dev/null || { say "Rust is missing: install it with rustup first"; exit 1; }
     local component
@@ -53,8 +64,12 @@ need_rust
 case "$(uname -s)" in
 Linux)
     if command -v apt-get >/dev/null; then
-        packages=("${debian_run[@]}")
-        [ "$purpose" = test ] && packages+=("${debian_test[@]}")
+        case "$purpose" in
+        run) packages=("${debian_run[@]}") ;;
+        test) packages=("${debian_run[@]}" "${debian_test[@]}") ;;
+        dist) packages=("${debian_dist[@]}") ;;
+        *) say "unknown purpose: $purpose"; exit 1 ;;
+        esac
         install_debian "${packages[@]}"
     else
         say "no apt-get here: install a C compiler, Vulkan (or OpenGL) drivers and zenity yourself"
@@ -70,3 +85,11 @@ Darwin)
     ;;
 *) say "nothing to install on $(uname -s)" ;;
 esac
+
+if [ "$purpose" = dist ]; then
+    need_packager cargo-about 0.9.3 --features cli
+    case "$(uname -s)" in
+    Linux) need_packager cargo-deb 3.8.0 ;;
+    *) need_packager cargo-packager 0.11.8 ;;
+    esac
+fi

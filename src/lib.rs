@@ -21,16 +21,17 @@
 //! | 0 | [`weights`] | tensors as files hold them: number formats, sources of tensors, files of weights | `content`, `reason` |
 //! | 0 | [`projection`] | latent → RGB on a processor: linear and patch maths, their fit, the reference of the shaders | `latent` |
 //! | 1 | [`diffusion`] | the mathematics on plain latents: noise and its processes, schedules, prediction types, guidance, samplers, the one sampling loop | `latent`, `catalog`, `request`, `reason` |
-//! | 1 | [`networks`] | text encoders (CLIP, T5, Qwen3), UNet, diffusion transformers and VAE over neutral operations, which the kernels or candle compute | `latent`, `catalog`, `request`, `content`, `kernels`, `weights` |
+//! | 1 | [`networks`] | text encoders (CLIP, T5, Qwen3), UNet, diffusion transformers and VAE over neutral operations, which the kernels or a library such as candle compute; checks of every operation on a device | `latent`, `catalog`, `request`, `content`, `kernels`, `weights` |
 //! | 1 | [`formats`] | files ↔ values: pictures, embedded metadata, latents | `latent`, `projection`, `catalog`, `request`, `content`, `weights`, `reason` |
-//! | 1 | [`store`] | the files of models, wherever they are, as diffusers' layout: the built-in one, folders, single files, files for each part; layouts and names; the library of what is on the machine; fetching from the hub and its cache | `latent`, `projection`, `catalog`, `request`, `content`, `weights`, `formats`, `reason` |
+//! | 1 | [`store`] | the files of models, wherever they are, as diffusers' layout: the built-in one, folders, single files, files for each part; layouts and names; the library of what is on the machine; fetching from the hub and its cache; the history of all runs | `latent`, `projection`, `catalog`, `request`, `content`, `weights`, `formats`, `reason` |
 //! | 1 | [`preview`] | latents ↔ GPU: pipelines, uniforms, paint callbacks | `latent`, `projection` |
-//! | 2 | [`models`] | whole models: tokenizer, text to embedding, denoiser, VAE | `latent`, `catalog`, `request`, `content`, `weights`, `diffusion`, `networks`, `store`, `reason` |
-//! | 3 | [`engine`] | one thread: commands in, events out | `latent`, `projection`, `catalog`, `request`, `weights`, `diffusion`, `models`, `formats`, `store`, `reason` |
-//! | 4 | [`session`] | what the window knows; pure updates, no egui | `latent`, `projection`, `catalog`, `request`, `engine`, `formats`, `store`, `reason` |
-//! | 5 | [`panels`] | how the window looks | `latent`, `projection`, `catalog`, `request`, `engine` (stages, failures, settings), `formats` (facts), `session`, `preview`, `reason` |
+//! | 2 | [`reel`] | the development of a run taken along: when which step is shown, the frames, the sheet of all steps | `latent`, `projection`, `request`, `formats`, `reason` |
+//! | 2 | [`models`] | whole models: tokenizer, text to embedding, denoiser, VAE; the devices they run on, and their checks | `latent`, `catalog`, `request`, `content`, `weights`, `diffusion`, `networks`, `store`, `reason` |
+//! | 3 | [`engine`] | one thread: commands in, events out; the device that `auto` means | `latent`, `projection`, `catalog`, `request`, `weights`, `diffusion`, `models`, `formats`, `store`, `reason` |
+//! | 4 | [`session`] | what the window knows; pure updates, no egui | `latent`, `projection`, `catalog`, `request`, `reel`, `engine`, `formats`, `store`, `reason` |
+//! | 5 | [`panels`] | how the window looks | `latent`, `projection`, `catalog`, `request`, `reel`, `engine` (stages, failures, settings), `formats` (facts), `session`, `preview`, `reason` |
 //! | 6 | [`app`] | eframe glue, dialogs, dropped files, saving, settings | all but `kernels`, `diffusion`, `networks`, `models` |
-//! | 6 | [`cli`] | the same engine without a window | `latent`, `catalog`, `request`, `content`, `weights`, `models`, `engine`, `formats`, `store` |
+//! | 6 | [`cli`] | the same engine without a window | `latent`, `catalog`, `request`, `reel`, `content`, `weights`, `models`, `engine`, `formats`, `store` |
 //!
 //! # Message flow
 //!
@@ -58,8 +59,10 @@
 //! | model to fetch | its files and its row in `assets/models.json` |
 //! | sampler | its file in `diffusion/sampler` with its row of `SAMPLERS`, its names in [`catalog::SamplerKind`], a fixture row |
 //! | file of a foreign kind | [`content::Content`], and a reader in [`formats`] |
+//! | view of the inside of a step | [`diffusion::Insight`] and [`request::Watched`] if the network takes part, a variant of [`session::InsideView`] |
 //! | preview method | a variant, a shader, its processor reference in [`projection`], a row in the shader test |
-//! | device | [`networks`]: what a `Runtime` holds |
+//! | device | [`models::DeviceSource`] opens it; `tests/device_parity.rs` checks it |
+//! | library that computes on devices | a variant of [`networks::backend::Tensor`] and of [`networks::backend::Device`], and what the compiler then asks for in that folder |
 //! | panel | its file, a snapshot |
 //! | language | one table of words; a missing word does not compile |
 //!
@@ -80,9 +83,16 @@
 //! | library, entry | the models on the machine, found where they lie, and what the headers of one say |
 //! | layout, part | how a model lies in files (a folder of diffusers, CompVis' one file, a file for each part), and one of its networks |
 //! | projection | a linear map from latents to colours: the preview |
+//! | tiny decoder | a small network that decodes the latents of one VAE, such as TAESD: a preview method where a shader draws it quickly enough, and quick decodes on the processor |
 //! | fit | a projection computed by regression from a VAE's own decodes |
 //! | draft, request | the settings as a user typed them, which may be invalid, and once validated |
 //! | job, step, trajectory | one task of the engine, one step of its sampling, all steps of a run |
+//! | run, part, fork | one sampling from its beginning to its picture, as the history keeps it; a stretch of it with one set of settings; a run that goes on from a step of another |
+//! | reel, sheet | the steps of a run one after another as a moving picture; all of them on one picture |
+//! | moment, family | what a run shows at one step or at its end; all runs that come from one by forks |
+//! | grid, axis, cell | pictures that differ in one to three settings, as columns, rows and pages; a setting with its values; one of the pictures |
+//! | pair, side | two results, files or steps that are compared; one of them |
+//! | insight | what is seen inside a step: how strongly guidance pulls, where the tokens of the prompt act |
 //! | facts | the settings that a picture's file holds |
 //! | LHS, RHS, panel, epilogue, prologue | see [`kernels`] |
 
@@ -101,6 +111,7 @@ pub mod panels;
 pub mod preview;
 pub mod projection;
 pub mod reason;
+pub mod reel;
 pub mod request;
 pub mod session;
 pub mod store;

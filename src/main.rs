@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use safelight::cli::Arguments;
 
 // The networks allocate every activation: the system's allocator would map and unmap each.
+#[cfg(not(target_vendor = "apple"))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -17,10 +18,10 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    if !arguments.wants_window() {
+    let Some(files) = arguments.window_files() else {
         return arguments.run();
-    }
-    match safelight::app::run() {
+    };
+    match safelight::app::run(files) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{error:#}");

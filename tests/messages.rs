@@ -11,6 +11,7 @@ use std::path::Path;
 use safelight::catalog::ModelSource;
 use safelight::content::json;
 use safelight::engine::{Failure, Task};
+use safelight::formats::animation::AnimationFormat;
 use safelight::formats::atomic::write_atomically;
 use safelight::formats::latent_file::{latent_from_bytes, read_latent, write_latent};
 use safelight::formats::picture::{
@@ -122,6 +123,10 @@ fn errors_of_files_are_told_once() {
         failed(write_picture(&folder.path().join("a.xyz"), &picture, None, &WriteOptions::default())),
         failed(write_atomically(&nowhere, |_| Ok(()))),
         failed(PictureFormat::of_path(Path::new("a.xyz"))),
+        failed(AnimationFormat::of_path(Path::new("a.mov"))),
+        failed(AnimationFormat::Gif.check(&nowhere)),
+        failed(AnimationFormat::Frames.check(folder.path().parent().unwrap())),
+        failed(AnimationFormat::Frames.check(&nowhere)),
         failed(json::from_slice::<Vec<usize>>(b"{\"a\": 1}")),
         failed(json::from_slice::<Vec<usize>>(b"[1, -1]")),
     ] {

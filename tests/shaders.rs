@@ -8,10 +8,13 @@ mod common;
 use std::sync::Arc;
 
 use safelight::latent::{Latent, LatentShape};
+use safelight::models::{ModelSettings, TinyDecoder};
 use safelight::preview::{Decoder, Look, shader_sources};
 use safelight::projection::{
-    ColourMap, PatchProjection, RgbProjection, render_channel_reference, render_linear_reference,
+    ColourMap, PatchProjection, RgbProjection, TinyConvolution, TinyNetwork, render_channel_reference,
+    render_linear_reference,
 };
+use safelight::request::CancelToken;
 
 use common::numbers;
 
@@ -115,8 +118,11 @@ fn the_linear_preview_is_its_reference() {
             (0..channels).map(|c| [0.1 + c as f32 * 0.01, -0.2, 0.3 - c as f32 * 0.02]).collect();
         let projection = Arc::new(RgbProjection { weight, bias: [0.1, -0.1, 0.2] });
         for smooth in [true, false] {
-            let (_, found) =
-                draw(&gpu, &latent, &Look::Linear { projection: Arc::clone(&projection), smooth });
+            let (_, found) = draw(
+                &gpu,
+                &latent,
+                &Look::Linear { projection: Arc::clone(&projection), smooth, scale: Look::FULL_SCALE },
+            );
             close("linear", &found, &render_linear_reference(&latent, &projection, 8, smooth));
         }
     }
@@ -140,6 +146,52 @@ fn the_patch_preview_is_its_reference() {
             .collect();
         close("patch", &found, &expected);
     }
+}
+
+/// The network on the processor, by the kernels that draw quick decodes.
+fn tiny(name: &str) -> (Arc<TinyNetwork>, TinyDecoder) {
+    let path = common::fixtures::fixture(&format!("tiny/{name}.safetensors"));
+    let decoder = TinyDecoder::open(&path, ModelSettings::default()).unwrap();
+    let convolutions = decoder.convolutions().unwrap().unwrap().into_iter().map(|own| TinyConvolution {
+        inputs: own.inputs,
+        outputs: own.outputs,
+        weight: own.weight,
+        bias: own.bias,
+    });
+    (Arc::new(TinyNetwork::new(convolutions.collect()).unwrap()), decoder)
+}
+
+/// Feature maps and weights are 16-bit floats, whose rounding adds up over 35 convolutions; the processor has 32 bits.
+#[test]
+fn the_tiny_decoder_is_the_processors() {
+    let gpu = gpu();
+    // One pixel, odd edges, several bands of rows.
+    for (name, channels, sizes) in
+        [("taesd", 4, &[(1, 1), (13, 7), (5, 35)][..]), ("taef1", 16, &[(3, 5), (9, 17)])]
+    {
+        let (network, decoder) = tiny(name);
+        for &(width, height) in sizes {
+            let latent = made_up(LatentShape::new(channels, height, width), 7);
+            let (found_width, found) = draw(&gpu, &latent, &Look::Tiny { network: Arc::clone(&network) });
+            assert_eq!(found_width, 8 * width);
+            let picture = decoder.decode(&latent, &CancelToken::new()).unwrap();
+            let bytes = found.iter().flatten().map(|value| (value * 255.0).round() as u8);
+            let errors: Vec<u8> = bytes.zip(picture.rgb()).map(|(a, b)| a.abs_diff(*b)).collect();
+            let worst = errors.iter().copied().max().unwrap();
+            let mean = errors.iter().map(|error| f64::from(*error)).sum::<f64>() / errors.len() as f64;
+            println!("{name} {width}×{height}: worst {worst}, mean {mean:.3} of 255");
+            assert!(worst <= 2 && mean <= 0.5, "{name} {width}×{height}: worst {worst}, mean {mean}");
+        }
+    }
+    // Another VAE's latent, and values that are no numbers.
+    let (network, _) = tiny("taesd");
+    let look = Look::Tiny { network };
+    assert!(gpu.decoder.decode(&made_up(LatentShape::new(16, 2, 2), 1), &look).is_none());
+    let mut values = vec![0.5; 16];
+    values[5] = f32::NAN;
+    let (_, found) = draw(&gpu, &Latent::new(LatentShape::new(4, 2, 2), values).unwrap(), &look);
+    assert_eq!(found[8], [1.0, 0.0, 1.0]);
+    assert_ne!(found[0], [1.0, 0.0, 1.0]);
 }
 
 #[test]
@@ -175,7 +227,11 @@ fn a_look_that_does_not_fit_gives_nothing() {
     let gpu = gpu();
     let latent = made_up(LatentShape::new(4, 2, 2), 5);
     let three = Arc::new(RgbProjection { weight: vec![[0.0; 3]; 3], bias: [0.0; 3] });
-    assert!(gpu.decoder.decode(&latent, &Look::Linear { projection: three, smooth: true }).is_none());
+    assert!(
+        gpu.decoder
+            .decode(&latent, &Look::Linear { projection: three, smooth: true, scale: Look::FULL_SCALE })
+            .is_none()
+    );
     let channel = Look::Channel { index: 4, map: ColourMap::Grey, low: 0.0, high: 1.0, smooth: true };
     assert!(gpu.decoder.decode(&latent, &channel).is_none());
 }

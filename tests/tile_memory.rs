@@ -7,8 +7,8 @@ mod common;
 #[path = "common/peak_memory.rs"]
 mod peak_memory;
 
-use candle_core::{Device, Tensor};
 use safelight::networks::autoencoder::MemoryLimits;
+use safelight::networks::backend::{Device, Tensor};
 use safelight::request::CancelToken;
 
 use common::model_folders::builtin_autoencoder;
@@ -32,7 +32,7 @@ fn memory_is_what_was_estimated_and_bounded_in_tiles() {
         let values: Vec<f32> = (0..4 * height * width).map(|i| (i as f32 * 0.37).sin()).collect();
         Tensor::from_vec(values, (1, 4, height, width), &Device::Cpu).unwrap()
     };
-    let picture = Tensor::full(0.25_f32, (1, 3, 320, 320), &Device::Cpu).unwrap();
+    let picture = Tensor::from_vec(vec![0.25_f32; 3 * 320 * 320], (1, 3, 320, 320), &Device::Cpu).unwrap();
     let decode = |z: &Tensor, limits| peak(|| vae.decode(z, limits, &cancel).unwrap());
     let encode = |limits| peak(|| vae.encode(&picture, limits, &cancel).unwrap());
     // The first pass allocates the packed weights and the buffers of the kernels.

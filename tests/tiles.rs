@@ -5,9 +5,9 @@
 #[path = "common/mod.rs"]
 mod common;
 
-use candle_core::{Device, Tensor};
 use safelight::formats::picture::{ReadOptions, read_picture};
 use safelight::networks::autoencoder::MemoryLimits;
+use safelight::networks::backend::{Device, Tensor};
 use safelight::request::CancelToken;
 
 use common::fixtures::root;
@@ -22,11 +22,11 @@ fn picture(height: usize, width: usize) -> Tensor {
     let sheet = read_picture(&path, &ReadOptions::default()).unwrap().picture;
     let values: Vec<f32> = sheet.rgb().iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect();
     let sheet = Tensor::from_vec(values, (1, sheet.height(), sheet.width(), 3), &Device::Cpu).unwrap();
-    sheet.permute((0, 3, 1, 2)).unwrap().narrow(2, 0, height).unwrap().narrow(3, 0, width).unwrap()
+    sheet.permute([0, 3, 1, 2]).unwrap().narrow(2, 0, height).unwrap().narrow(3, 0, width).unwrap()
 }
 
 fn values(x: &Tensor) -> Vec<f32> {
-    x.contiguous().unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    x.contiguous().unwrap().to_values().unwrap()
 }
 
 /// The error's root mean square in units of the expected values' deviation.

@@ -8,7 +8,7 @@
 | flux | one call of FLUX.1 dev's transformer, 2 double and 4 single blocks, 1024 image and 512 text tokens, bf16 |
 | flux-q8_0, flux-q4_k, flux-q4_0 | the same with quantised weights; beside our own bf16 |
 | schnell-q4_0 | one call of schnell's transformer, as above with 256 text tokens, beside stable-diffusion.cpp |
-| load | a FLUX.1 dev of 6.7 GB in Q4_K with T5-XXL of 5 GB in Q8_0, warm, beside stable-diffusion.cpp |
+| load | a FLUX.1 dev of 6.7 GB in Q4_K, warm, with T5-XXL of 4 blocks; beside stable-diffusion.cpp without T5 |
 | t5 | T5-XXL with 4 blocks and CLIP-L, 256 tokens, bf16 |
 
 Needs PyTorch, what `real_shapes.py` needs, and stable-diffusion-cpp-python. A ratio below 1 means that Safelight is faster.
@@ -124,8 +124,8 @@ def stable_diffusion_cpp(work, workload, threads):
     from stable_diffusion_cpp import StableDiffusion
     flux, begun, ends = work / "flux", time.perf_counter(), []
     model = StableDiffusion(diffusion_model_path=str(flux / f"{workload}.gguf"), vae_path=str(flux / "ae.safetensors"),
-                            clip_l_path=str(flux / "clip_l.safetensors"), t5xxl_path=str(flux / "t5xxl-q8_0.gguf"),
-                            n_threads=threads, verbose=False)
+                            clip_l_path=str(flux / "clip_l.safetensors"), t5xxl_path="" if workload == "load" else str(flux / "t5xxl-q8_0.gguf"),
+                            n_threads=threads, verbose=True)  # Without it nothing can be printed from the callback.
     if workload == "load":
         return time.perf_counter() - begun
 
@@ -141,8 +141,7 @@ def stable_diffusion_cpp(work, workload, threads):
 def safelight(work, workload, threads):
     """Seconds of the stage in `safelight bench`."""
     flux = work / "flux"
-    encoder = flux / ("t5xxl-q8_0.gguf" if workload == "load" else "t5xxl.gguf")
-    named = ["--text-encoder", flux / "clip_l.safetensors", "--text-encoder-2", encoder, "--vae", flux / "ae.safetensors"]
+    named = ["--text-encoder", flux / "clip_l.safetensors", "--text-encoder-2", flux / "t5xxl.gguf", "--vae", flux / "ae.safetensors"]
     file = {"flux": "dev-bf16"}.get(workload, workload.replace("flux-", "dev-"))
     model, size, dtype, stage = {
         "sdxl": ([work / "sdxl"], "1024x1024", "f32", "step_secs"),

@@ -10,7 +10,8 @@ use super::waker::Waker;
 use crate::catalog::ModelSource;
 use crate::engine::JobId;
 use crate::formats::Comparison;
-use crate::session::{DocumentId, Recovered};
+use crate::reason::Reason;
+use crate::session::{DocumentId, PairContent, PairFigures, Recovered};
 
 /// The result of a background task.
 pub(super) enum Finished {
@@ -27,8 +28,12 @@ pub(super) enum Finished {
     AllWritten(Vec<(DocumentId, anyhow::Result<PathBuf>)>),
     /// An autosave finished.
     Autosaved(DocumentId, anyhow::Result<()>),
+    /// An animation of a run's development was made.
+    ReelMade(Result<PathBuf, Reason>),
     /// A decode was compared with its original.
     Compared(JobId, Option<Box<Comparison>>),
+    /// The figures of two that are compared.
+    PairMeasured(Box<PairContent>, Box<PairFigures>),
     /// The known models whose VAE has the wanted number of channels.
     ModelsFound(Vec<ModelSource>),
     /// Results recovered from an earlier session, and the errors of those that could not be read.

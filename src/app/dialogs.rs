@@ -9,7 +9,8 @@ use super::waker::Waker;
 #[cfg(target_os = "linux")]
 use super::zenity;
 use crate::panels::Text;
-use crate::session::{Export, ExportKind, FolderFor};
+use crate::reel::ReelKind;
+use crate::session::{Export, ExportKind, FolderFor, GridExport, ReelWork};
 
 /// What a dialog was opened for.
 #[derive(Clone, Debug)]
@@ -18,6 +19,10 @@ pub(super) enum Purpose {
     SaveAll,
     /// An export of one document.
     Export(Box<Export>),
+    /// An animation of a run's development.
+    Reel(Box<ReelWork>),
+    /// A grid.
+    Grid(Box<GridExport>),
     /// Files to open as documents.
     Open,
     /// The source picture of an image-to-image run.
@@ -33,7 +38,14 @@ pub(super) enum Purpose {
 impl Purpose {
     /// Whether files are written where the dialog leads.
     pub(super) fn saves(&self) -> bool {
-        matches!(self, Self::SaveAll | Self::Export(_) | Self::Folder(FolderFor::Autosave))
+        matches!(
+            self,
+            Self::SaveAll
+                | Self::Export(_)
+                | Self::Reel(_)
+                | Self::Grid(_)
+                | Self::Folder(FolderFor::Autosave)
+        )
     }
 }
 
@@ -103,6 +115,10 @@ fn request(purpose: &Purpose, folder: Option<PathBuf>, name: &str, text: &Text) 
     const PNG: Filters = &[("PNG", &["png"])];
     const NPY: Filters = &[("NumPy", &["npy"])];
     const LATENT: Filters = &[("Latent", &["latent"])];
+    const WEBP: Filters = &[("WebP", &["webp"])];
+    const GIF: Filters = &[("GIF", &["gif"])];
+    const APNG: Filters = &[("PNG", &["png", "apng"])];
+    const MP4: Filters = &[("MP4", &["mp4"])];
     const CHANNEL: Filters = &[("PNG", &["png"]), ("NumPy", &["npy"])];
     const PICTURE: Filters = &[("PNG", &["png"]), ("JPEG", &["jpg", "jpeg"]), ("WebP", &["webp"])];
     let (choice, title, filters) = match purpose {
@@ -114,6 +130,16 @@ fn request(purpose: &Purpose, folder: Option<PathBuf>, name: &str, text: &Text) 
         Purpose::Folder(FolderFor::Autosave) => (Choice::Folder, text.autosave_title, [].as_slice()),
         Purpose::Folder(FolderFor::Dialogs) => (Choice::Folder, text.dialogs_title, [].as_slice()),
         Purpose::Folder(FolderFor::Library) => (Choice::Folder, text.library_title, [].as_slice()),
+        Purpose::Grid(export) if export.as_folder => (Choice::Save, text.save_cells_title, [].as_slice()),
+        Purpose::Grid(_) => (Choice::Save, text.save_grid_title, PICTURE),
+        Purpose::Reel(work) => match work.options.kind {
+            ReelKind::Webp => (Choice::Save, text.save_reel_title, WEBP),
+            ReelKind::Gif => (Choice::Save, text.save_reel_title, GIF),
+            ReelKind::Apng => (Choice::Save, text.save_reel_title, APNG),
+            ReelKind::Mp4 => (Choice::Save, text.save_reel_title, MP4),
+            ReelKind::Frames => (Choice::Save, text.save_frames_title, [].as_slice()),
+            ReelKind::Sheet => (Choice::Save, text.save_steps_title, PNG),
+        },
         Purpose::Export(export) => match export.kind {
             ExportKind::Picture => (Choice::Save, text.save_picture_title, PICTURE),
             ExportKind::Latent => (Choice::Save, text.save_latent_title, LATENT),

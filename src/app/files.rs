@@ -184,7 +184,7 @@ fn shown_folder(path: &Path) -> &Path {
 /// Shows a file or a folder in the system's file manager; on platforms that cannot select a file, opens its folder.
 pub(super) fn show_in_folder(path: &Path) {
     let folder = shown_folder(path);
-    let mut command = if cfg!(target_os = "macos") {
+    let command = if cfg!(target_os = "macos") {
         let mut command = std::process::Command::new("open");
         // What does not exist cannot be selected.
         if path.is_file() {
@@ -202,13 +202,36 @@ pub(super) fn show_in_folder(path: &Path) {
         command.arg(folder);
         command
     };
+    spawn(command);
+}
+
+/// Opens a page in the system's browser.
+pub(super) fn open_page(address: &str) {
+    // Nothing else is opened: what a hub names as a page may be anything.
+    if !address.starts_with("https://") && !address.starts_with("http://") {
+        return log::warn!("this is no address of a page: {address}");
+    }
+    let program = if cfg!(target_os = "macos") {
+        "open"
+    } else if cfg!(windows) {
+        "explorer"
+    } else {
+        "xdg-open"
+    };
+    let mut command = std::process::Command::new(program);
+    command.arg(address);
+    spawn(command);
+}
+
+/// Starts a program of the desktop.
+fn spawn(mut command: std::process::Command) {
     match command.spawn() {
         // The child has to be reaped, or it stays a zombie process.
         Ok(mut shown) => {
             let thread = std::thread::Builder::new().name("safelight-folder".to_owned());
             drop(thread.spawn(move || shown.wait()));
         }
-        Err(error) => log::warn!("the folder could not be shown: {error}"),
+        Err(error) => log::warn!("the desktop's program could not be started: {error}"),
     }
 }
 

@@ -52,6 +52,7 @@ fn show_progress(window: &mut Window, ctx: &egui::Context) {
 
 /// Applies the language, theme and motion that the panels have set.
 fn apply_choices(window: &mut Window, ctx: &egui::Context) {
+    window.keep_runs_as_chosen();
     window.settings.language = window.desk.language;
     if window.settings.reduced_motion != window.desk.reduced_motion {
         window.settings.reduced_motion = window.desk.reduced_motion;
@@ -82,6 +83,10 @@ impl eframe::App for Window {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        // For checks of a package, and to time the start.
+        if ui.ctx().cumulative_frame_nr() == 1 && ui.ctx().current_pass_index() == 0 {
+            log::info!("the window has shown its first frame");
+        }
         self.desk.keys_are_taken = self.questions.captures_keys();
         let actions = window_ui(ui, &self.session, &mut self.desk);
         let ctx = ui.ctx().clone();

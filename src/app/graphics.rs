@@ -56,15 +56,20 @@ impl DeviceWatch {
     }
 }
 
+/// The window's icon, PNG.
+const ICON: &[u8] = include_bytes!("../../assets/icon/safelight-256.png");
+
 /// The native options of a window. `size`: its inner size, points; `backends`: `None` for wgpu's default.
 pub(super) fn native_options(
     size: [f32; 2],
     backends: Option<wgpu::Backends>,
     watch: &DeviceWatch,
 ) -> eframe::NativeOptions {
+    let icon = eframe::icon_data::from_png_bytes(ICON);
     let viewport = egui::ViewportBuilder::default()
         .with_title("Safelight")
-        .with_app_id("safelight")
+        .with_app_id(super::desktop_entry())
+        .with_icon(icon.unwrap_or_default())
         .with_inner_size(size)
         .with_min_inner_size([840.0, 540.0])
         .with_drag_and_drop(true);
@@ -157,6 +162,13 @@ impl DeviceLosses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_window_has_an_icon() {
+        let options = native_options([840.0, 540.0], None, &DeviceWatch::default());
+        let icon = options.viewport.icon.unwrap();
+        assert_eq!((icon.width, icon.height, icon.rgba.len()), (256, 256, 256 * 256 * 4));
+    }
 
     #[test]
     fn repeated_losses_fall_back_to_opengl_and_then_give_up() {

@@ -5,12 +5,15 @@ mod background;
 mod desktop_services;
 mod dialogs;
 mod display;
+mod downloads;
 mod dropping;
 mod file_request;
 mod files;
 mod frame;
 mod graphics;
+mod grid_files;
 mod guard;
+mod history;
 mod input_order;
 mod library;
 mod monitor;
@@ -33,14 +36,15 @@ mod window;
 #[cfg(target_os = "linux")]
 mod zenity;
 
-use std::path::PathBuf;
-
 pub use crate::panels::ThemeChoice;
 pub use settings::Settings;
 pub use start::run;
 pub use window::Window;
 
-/// The cache folder for preview fits.
-fn fits_folder() -> Option<PathBuf> {
-    Some(directories::ProjectDirs::from("", "", "safelight")?.cache_dir().join("previews"))
+use crate::store::preview_cache::folder_of_system as fits_folder;
+
+/// The name of the program's desktop entry, which desktops know its windows and notifications by. In a Flatpak it is the
+/// name of the application.
+fn desktop_entry() -> String {
+    std::env::var("FLATPAK_ID").unwrap_or_else(|_| "safelight".to_owned())
 }

@@ -37,6 +37,8 @@ pub(super) struct StartupState {
     pub(super) messages: Vec<Message>,
     /// Unsaved results of windows that crashed or were killed.
     pub(super) abandoned: Vec<Abandoned>,
+    /// What the program was asked to open, as absolute paths.
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// Reads the settings and looks for results that crashed windows left.
@@ -57,7 +59,7 @@ pub(super) fn load() -> StartupState {
         }
         Some(Err(error)) => messages.push(Message::NothingKept(reason_of(&error))),
     }
-    StartupState { persistence, settings, messages, abandoned }
+    StartupState { persistence, settings, messages, abandoned, files: Vec::new() }
 }
 
 impl Persistence {

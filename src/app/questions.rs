@@ -47,6 +47,8 @@ pub(super) struct AtStake {
     pub(super) unsaved: usize,
     /// Number of pictures that are still queued or running.
     pub(super) unfinished: u64,
+    /// Whether a model is being downloaded: it pauses, and nothing is lost.
+    pub(super) downloads: bool,
 }
 
 impl AtStake {
@@ -254,7 +256,7 @@ impl Questions {
         &mut self,
         ctx: &egui::Context,
         text: &Text,
-        AtStake { unsaved, unfinished }: AtStake,
+        AtStake { unsaved, unfinished, downloads }: AtStake,
     ) -> Option<Decision> {
         let answer = modal(ctx, "closing", |ui| {
             for (words, count) in [(text.unsaved, unsaved as u64), (text.unfinished, unfinished)] {
@@ -263,6 +265,9 @@ impl Questions {
                 }
             }
             ui.label(text.unsaved_hint);
+            if downloads {
+                ui.label(text.downloads_pause_hint);
+            }
             ui.add_space(8.0);
             ui.horizontal(|ui| {
                 let save = (unsaved > 0).then(|| tip(ui.button(text.save_all), text.save_all_hint, "Enter"));
@@ -300,7 +305,7 @@ mod tests {
 
     /// Shows a question in a window of its own and gives its controls' names and tooltips.
     fn controls_of(questions: Questions, language: Language) -> Vec<(String, String)> {
-        let at_stake = AtStake { unsaved: 1, unfinished: 1 };
+        let at_stake = AtStake { unsaved: 1, unfinished: 1, downloads: true };
         let text = Text::of(language);
         let ask = move |ui: &mut egui::Ui, (has_fonts, questions): &mut (bool, Questions)| {
             // Fonts are those of the next frame.

@@ -16,7 +16,6 @@ use directories::ProjectDirs;
 use serde_json::{Value, json};
 
 use super::files::result_latent_facts;
-use super::settings::{model_from_json, model_to_json};
 use crate::catalog::ModelSource;
 use crate::engine::JobId;
 use crate::formats::atomic::write_atomically;
@@ -24,6 +23,7 @@ use crate::formats::latent_file::{read_latent, write_latent};
 use crate::formats::locks::{LockAttempt, lock, lock_with_timeout};
 use crate::formats::metadata::GenerationFacts;
 use crate::session::{Recovered, ResultItem};
+use crate::store::model_json::{model_from_json, model_to_json};
 
 /// Capacity of the writer's queue. When it is full, because the disk does not respond, results are dropped: the window
 /// must not block.
@@ -297,7 +297,7 @@ mod tests {
     use crate::catalog::ModelProfile;
     use crate::latent::{Latent, LatentShape};
     use crate::request::{GenerationDraft, Seed};
-    use crate::session::Outcome;
+    use crate::session::{Lineage, Outcome};
 
     fn item(job: u64) -> ResultItem {
         let profile = ModelProfile::made_up();
@@ -308,6 +308,7 @@ mod tests {
         let values: Vec<f32> = (0..shape.len()).map(|i| i as f32 * 0.125 - 3.0).collect();
         ResultItem {
             job: JobId(job),
+            lineage: Lineage::default(),
             request: draft.validate(&profile).unwrap(),
             model_name: profile.name.clone(),
             format: profile.format,

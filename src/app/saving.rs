@@ -6,7 +6,8 @@ use super::dialogs::{Answer, Purpose};
 use super::files::{self, with_extension};
 use crate::formats::picture::PictureFormat;
 use crate::reason::{Reason, ReasonKind};
-use crate::session::{Export, ExportKind};
+use crate::reel::{AnimationFormat, ReelKind};
+use crate::session::{Export, ExportKind, GridExport};
 
 /// A dialog that returned sooner than this, seconds, was never shown.
 const MIN_SHOWN_SECS: f64 = 0.25;
@@ -23,12 +24,17 @@ pub(super) enum Chooser {
 /// The files that will be written when `path` is chosen, extensions included. Empty for purposes that only read, and
 /// for folders in which unused names are picked.
 pub(super) fn targets(purpose: &Purpose, path: &Path) -> Vec<PathBuf> {
-    let Purpose::Export(export) = purpose else { return Vec::new() };
+    let export = match purpose {
+        Purpose::Export(export) => export,
+        // A folder for numbered pictures is new.
+        Purpose::Reel(work) if work.options.kind == ReelKind::Frames => return Vec::new(),
+        Purpose::Reel(work) => return vec![reel_path(path, work.options.kind)],
+        Purpose::Grid(export) if export.as_folder => return Vec::new(),
+        Purpose::Grid(_) => return vec![picture_path(path)],
+        _ => return Vec::new(),
+    };
     match export.kind {
-        ExportKind::Picture | ExportKind::Sheet => {
-            // An unknown extension is refused by the writer, with a message.
-            vec![PictureFormat::of_path(path).map_or_else(|_| path.to_owned(), |(_, path)| path)]
-        }
+        ExportKind::Picture | ExportKind::Sheet => vec![picture_path(path)],
         ExportKind::Latent => vec![with_extension(path, "latent")],
         ExportKind::Npy => vec![with_extension(path, "npy")],
         ExportKind::Channel(_) => vec![with_extension(path, "png")],
@@ -37,6 +43,11 @@ pub(super) fn targets(purpose: &Purpose, path: &Path) -> Vec<PathBuf> {
             (0..channels).map(|channel| files::channel_path(path, channel)).collect()
         }
     }
+}
+
+/// The path of a picture, with the extension that is added. An unknown one is refused by the writer, with a message.
+fn picture_path(path: &Path) -> PathBuf {
+    PictureFormat::of_path(path).map_or_else(|_| path.to_owned(), |(_, path)| path)
 }
 
 /// The existing files among `targets` that the user has to confirm before they are overwritten.
@@ -80,6 +91,33 @@ pub(super) fn proposed_name(export: &Export) -> String {
         ExportKind::Channel(index) => format!("{stem}-channel-{index}.png"),
         ExportKind::Npy => format!("{stem}.npy"),
     }
+}
+
+/// The proposed file name of a grid, or name of its folder.
+pub(super) fn proposed_grid_name(export: &GridExport) -> String {
+    if export.as_folder { export.stem.clone() } else { format!("{}.png", export.stem) }
+}
+
+/// The proposed file name of an animation or of a sheet of steps.
+pub(super) fn proposed_reel_name(stem: &str, kind: ReelKind) -> String {
+    match kind {
+        ReelKind::Sheet => format!("{stem}-steps.png"),
+        ReelKind::Frames => format!("{stem}-steps"),
+        _ => reel_path(Path::new(&format!("{stem}-steps")), kind).display().to_string(),
+    }
+}
+
+/// The path of an animation or of a sheet, with the extension of its kind.
+pub(super) fn reel_path(path: &Path, kind: ReelKind) -> PathBuf {
+    let extensions = kind.animation().map_or(&["png"][..], AnimationFormat::extensions);
+    let Some(usual) = extensions.first() else { return path.to_owned() };
+    let own = path.extension().map(|own| own.to_string_lossy().to_lowercase());
+    if own.is_some_and(|own| extensions.contains(&own.as_str())) {
+        return path.to_owned();
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{usual}"));
+    name.into()
 }
 
 /// A chosen path whose write would overwrite files without confirmation.

@@ -12,12 +12,12 @@ use zbus::connection::Builder;
 use zbus::zvariant::Value;
 use zbus::{Connection, block_on};
 
+use super::desktop_entry;
+
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Requests that wait for a slow desktop: more than a queue of pictures makes before one of them times out.
 const MAX_REQUESTS: usize = 256;
-/// The desktop entry's name, as in `safelight.desktop`.
-const ENTRY: &str = "safelight";
 
 /// A request to the desktop.
 #[derive(Debug)]
@@ -84,9 +84,10 @@ impl Services {
 
     fn notify(&mut self, title: &str, body: &str) -> zbus::Result<()> {
         const NAME: &str = "org.freedesktop.Notifications";
-        let hints = HashMap::from([("desktop-entry", Value::from(ENTRY))]);
+        let entry = desktop_entry();
+        let hints = HashMap::from([("desktop-entry", Value::from(entry.as_str()))]);
         let (actions, timeout) = (Vec::<&str>::new(), -1_i32);
-        let call = ("Safelight", self.notification, ENTRY, title, body, actions, hints, timeout);
+        let call = ("Safelight", self.notification, entry.as_str(), title, body, actions, hints, timeout);
         let path = "/org/freedesktop/Notifications";
         let answer = block_on(self.connection.call_method(Some(NAME), path, Some(NAME), "Notify", &call))?;
         self.notification = answer.body().deserialize()?;
@@ -98,7 +99,7 @@ impl Services {
             ("progress", Value::from(f64::from(percent.unwrap_or(0)) / 100.0)),
             ("progress-visible", Value::from(percent.is_some())),
         ]);
-        let update = (format!("application://{ENTRY}.desktop"), properties);
+        let update = (format!("application://{}.desktop", desktop_entry()), properties);
         let path = "/com/canonical/unity/launcherentry/safelight";
         let interface = "com.canonical.Unity.LauncherEntry";
         block_on(self.connection.emit_signal(None::<&str>, path, interface, "Update", &update))

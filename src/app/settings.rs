@@ -2,14 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::saved_engine::{engine_from_json, engine_to_json};
 use super::saved_recipe::{recipe_from_json, recipe_to_json};
-use crate::catalog::{ModelParts, ModelSource};
+use crate::catalog::ModelSource;
 use crate::engine::EngineSettings;
-use crate::panels::{ENLARGER_WIDTH, Language, RECIPE_WIDTH, ThemeChoice};
+use crate::panels::{ENLARGER_WIDTH, Language, PreviewMethod, RECIPE_WIDTH, ThemeChoice};
+use crate::reel::ReelOptions;
 use crate::session::{Answers, Autosave, SavedRecipe};
+use crate::store::model_json::{
+    model_from_json, model_to_json, parts_from_json, parts_to_json, path_from_json, path_to_json,
+};
 
 /// The settings that are kept between starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +33,8 @@ pub struct Settings {
     pub model_answers: Answers,
     /// The paths of the library's models with stars.
     pub starred_models: Vec<PathBuf>,
+    /// Whether models are offered on the empty easel no more.
+    pub offers_hidden: bool,
     /// The folder last used in a dialog that opens files.
     pub last_folder: Option<PathBuf>,
     /// The folder last used in a dialog that saves files.
@@ -48,10 +55,18 @@ pub struct Settings {
     pub autosave: Autosave,
     /// The folder in which file dialogs start; `None` for the one used last.
     pub dialog_folder: Option<PathBuf>,
+    /// Whether every run is kept.
+    pub keep_runs: bool,
+    /// Whether the pictures of kept runs are compared in idle time, so that they are found by their meaning.
+    pub place_runs: bool,
+    /// The most that kept runs take on the disk, GiB; above it the steps of old runs are removed. `None` for no limit.
+    pub runs_limit_gib: Option<u64>,
+    /// How the development of a run is saved.
+    pub reel: ReelOptions,
     /// Device, threads and memory of the networks.
     pub engine: EngineSettings,
-    /// Whether previews use the patch projection where there is one.
-    pub patch_previews: bool,
+    /// The finest method of previews that is used where it is possible.
+    pub previews: PreviewMethod,
     /// Whether the window moves less.
     pub reduced_motion: bool,
     /// Whether the user is notified when a long job ends.
@@ -69,6 +84,7 @@ impl Default for Settings {
             recent_models: Vec::new(),
             model_answers: Answers::default(),
             starred_models: Vec::new(),
+            offers_hidden: false,
             last_folder: None,
             last_saved_folder: None,
             save_metadata: true,
@@ -79,8 +95,12 @@ impl Default for Settings {
             recipe: None,
             autosave: Autosave::default(),
             dialog_folder: None,
+            keep_runs: true,
+            place_runs: true,
+            runs_limit_gib: Some(20),
+            reel: ReelOptions::default(),
             engine: EngineSettings::default(),
-            patch_previews: true,
+            previews: PreviewMethod::default(),
             reduced_motion: false,
             notify: true,
         }
@@ -110,6 +130,7 @@ impl Settings {
             ("recent_models", self.recent_models.iter().map(|path| path_to_json(path)).collect()),
             ("model_answers", self.model_answers.all().iter().map(parts_to_json).collect()),
             ("starred_models", self.starred_models.iter().map(|path| path_to_json(path)).collect()),
+            ("offers_hidden", json!(self.offers_hidden)),
             ("last_folder", self.last_folder.as_deref().map_or(Value::Null, path_to_json)),
             ("last_saved_folder", self.last_saved_folder.as_deref().map_or(Value::Null, path_to_json)),
             ("dialog_folder", self.dialog_folder.as_deref().map_or(Value::Null, path_to_json)),
@@ -119,8 +140,12 @@ impl Settings {
             ("enlarger", json!(self.enlarger)),
             ("panel_widths", json!(self.panel_widths)),
             ("autosave", autosave_to_json(&self.autosave)),
+            ("keep_runs", json!(self.keep_runs)),
+            ("place_runs", json!(self.place_runs)),
+            ("runs_limit_gib", json!(self.runs_limit_gib)),
+            ("reel", json!(self.reel)),
             ("engine", engine_to_json(&self.engine)),
-            ("patch_previews", json!(self.patch_previews)),
+            ("previews", json!(self.previews)),
             ("reduced_motion", json!(self.reduced_motion)),
             ("notify", json!(self.notify)),
             ("recipe", self.recipe.as_ref().map_or(Value::Null, recipe_to_json)),
@@ -160,11 +185,22 @@ impl Settings {
             starred_models: field(object, "starred_models", Vec::new(), &mut damaged, |value| {
                 value.as_array()?.iter().map(path_from_json).collect()
             }),
+            offers_hidden: field(object, "offers_hidden", false, &mut damaged, Value::as_bool),
             last_folder: optional(object, "last_folder", &mut damaged, path_from_json),
             last_saved_folder: optional(object, "last_saved_folder", &mut damaged, path_from_json),
             dialog_folder: optional(object, "dialog_folder", &mut damaged, path_from_json),
+            keep_runs: field(object, "keep_runs", default.keep_runs, &mut damaged, Value::as_bool),
+            place_runs: field(object, "place_runs", default.place_runs, &mut damaged, Value::as_bool),
+            runs_limit_gib: field(object, "runs_limit_gib", default.runs_limit_gib, &mut damaged, |value| {
+                if value.is_null() { Some(None) } else { value.as_u64().map(Some) }
+            }),
+            reel: field(object, "reel", default.reel, &mut damaged, |value| {
+                typed(value).map(ReelOptions::within_bounds)
+            }),
             engine: field(object, "engine", default.engine, &mut damaged, engine_from_json),
-            patch_previews: field(object, "patch_previews", true, &mut damaged, Value::as_bool),
+            previews: field(object, "previews", previews_before(object), &mut damaged, |value| {
+                PreviewMethod::deserialize(value).ok()
+            }),
             reduced_motion: field(object, "reduced_motion", false, &mut damaged, Value::as_bool),
             notify: field(object, "notify", true, &mut damaged, Value::as_bool),
             save_metadata: field(
@@ -212,6 +248,14 @@ fn field<T>(
     })
 }
 
+/// The method of previews that settings of versions without [`Settings::previews`] hold.
+fn previews_before(object: &Map<String, Value>) -> PreviewMethod {
+    match object.get("patch_previews").and_then(Value::as_bool) {
+        Some(false) => PreviewMethod::Linear,
+        _ => PreviewMethod::default(),
+    }
+}
+
 /// A field of an object that may be missing or null. An invalid field is added to `damaged`.
 fn optional<T>(
     object: &Map<String, Value>,
@@ -231,75 +275,8 @@ fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
     serde_json::from_value(value.clone()).ok()
 }
 
-/// A path as a string, or as its bytes if it is not valid Unicode.
-pub(super) fn path_to_json(path: &Path) -> Value {
-    if let Some(text) = path.to_str() {
-        return Value::from(text);
-    }
-    #[cfg(unix)]
-    let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
-    #[cfg(not(unix))]
-    let bytes = path.as_os_str().as_encoded_bytes();
-    json!({ "bytes": bytes })
-}
-
-pub(super) fn path_from_json(value: &Value) -> Option<PathBuf> {
-    if let Some(text) = value.as_str() {
-        return Some(PathBuf::from(text));
-    }
-    let bytes: Vec<u8> = typed(value.get("bytes")?)?;
-    #[cfg(unix)]
-    return Some(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes).into());
-    #[cfg(not(unix))]
-    return String::from_utf8(bytes).ok().map(PathBuf::from);
-}
-
-pub(super) fn model_to_json(model: &ModelSource) -> Value {
-    match model {
-        ModelSource::Builtin => json!("builtin"),
-        ModelSource::Folder(folder) => json!({ "folder": path_to_json(folder) }),
-        ModelSource::Parts(parts) => json!({ "parts": parts_to_json(parts) }),
-    }
-}
-
-fn parts_to_json(parts: &ModelParts) -> Value {
-    let ModelParts { model, diffusion_model, text_encoders, vae, configuration, prediction } = parts;
-    let path = |path: &Option<PathBuf>| path.as_deref().map_or(Value::Null, path_to_json);
-    json!({
-        "model": path_to_json(model),
-        "diffusion_model": path(diffusion_model),
-        "text_encoders": text_encoders.each_ref().map(path),
-        "vae": path(vae),
-        "configuration": path(configuration),
-        "prediction": prediction,
-    })
-}
-
-fn parts_from_json(value: &Value) -> Option<ModelParts> {
-    let path = |value: Option<&Value>| value.and_then(path_from_json);
-    let encoder = |index: usize| path(value.get("text_encoders").and_then(|all| all.get(index)));
-    Some(ModelParts {
-        model: path(value.get("model"))?,
-        diffusion_model: path(value.get("diffusion_model")),
-        text_encoders: [encoder(0), encoder(1), encoder(2)],
-        vae: path(value.get("vae")),
-        configuration: path(value.get("configuration")),
-        prediction: value.get("prediction").and_then(typed),
-    })
-}
-
 fn answers_from_json(value: &Value) -> Option<Answers> {
     value.as_array()?.iter().map(parts_from_json).collect::<Option<_>>().map(Answers::new)
-}
-
-pub(super) fn model_from_json(value: &Value) -> Option<ModelSource> {
-    if value == "builtin" {
-        return Some(ModelSource::Builtin);
-    }
-    if let Some(parts) = value.get("parts") {
-        return parts_from_json(parts).map(Box::new).map(ModelSource::Parts);
-    }
-    path_from_json(value.get("folder")?).map(ModelSource::Folder)
 }
 
 fn autosave_to_json(autosave: &Autosave) -> Value {
@@ -325,7 +302,8 @@ fn autosave_from_json(value: &Value) -> Option<Autosave> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{ImageSize, PredictionType, SamplerKind, ScheduleKind};
+    use crate::catalog::{ImageSize, ModelParts, PredictionType, SamplerKind, ScheduleKind};
+    use crate::reel::{ReelKind, ReelSize, Shown};
     use crate::request::{PromptOptions, SamplingOptions, Seed};
     use crate::session::{AutosaveKind, ModelSettings};
 
@@ -342,6 +320,7 @@ mod tests {
                 prediction: Some(PredictionType::V),
                 ..ModelParts::default()
             }]),
+            offers_hidden: true,
             starred_models: vec!["/models/b".into()],
             last_folder: Some("/downloads".into()),
             last_saved_folder: Some("/pictures".into()),
@@ -356,8 +335,18 @@ mod tests {
                 pattern: "{seed}".into(),
             },
             dialog_folder: Some("/drawn".into()),
+            keep_runs: false,
+            place_runs: false,
+            runs_limit_gib: None,
+            reel: ReelOptions {
+                kind: ReelKind::Gif,
+                shown: Shown::Noisy,
+                size: ReelSize::Edge(256),
+                seconds: 2.5,
+                ..ReelOptions::default()
+            },
             engine: EngineSettings { threads: Some(3), memory: Some(1 << 33), ..EngineSettings::default() },
-            patch_previews: false,
+            previews: PreviewMethod::Linear,
             reduced_motion: true,
             notify: false,
             recipe: Some(SavedRecipe {
@@ -439,7 +428,7 @@ mod tests {
             ("last_saved_folder", json!(7)),
             ("dialog_folder", json!(7)),
             ("engine", json!({ "device": "cpu", "threads": 0 })),
-            ("patch_previews", json!(1)),
+            ("previews", json!("finest")),
             ("reduced_motion", json!("no")),
             ("notify", json!([])),
             ("save_metadata", json!(null)),

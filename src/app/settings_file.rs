@@ -9,10 +9,11 @@ use anyhow::{Context as _, bail};
 use directories::ProjectDirs;
 use serde_json::{Map, Value};
 
-use super::settings::{Settings, path_from_json};
+use super::settings::Settings;
 use crate::formats::atomic::write_atomically;
 use crate::formats::locks::lock_with_timeout;
 use crate::session::{MAX_RECENT_MODELS, Message};
+use crate::store::model_json::path_from_json;
 
 /// Upper limit of the file's size, bytes; real settings are a few kilobytes.
 const MAX_BYTES: u64 = 4 << 20;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::IsTerminal as _;
 use std::panic::resume_unwind;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,12 +22,12 @@ use crate::session::Message;
 /// How long exit waits for the engine's thread, which may be blocked in a long read, before the process is ended.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Opens the window and returns when it is closed.
+/// Opens the window, on these files and folders, and returns when it is closed.
 ///
 /// # Errors
 /// If no window can be opened. Without a terminal the error is also shown in a dialog.
-pub fn run() -> anyhow::Result<()> {
-    let found = persistence::load();
+pub fn run(files: Vec<PathBuf>) -> anyhow::Result<()> {
+    let found = StartupState { files, ..persistence::load() };
     let language = found.settings.language;
     let slot = Rc::new(RefCell::new(WindowSlot::Start(Box::new(found))));
     let ended = display::choose().and_then(|window_system| run_until_closed(&slot, window_system));

@@ -1,9 +1,11 @@
 //! The machine that the program runs on, and the places of its files.
 
 use super::{fits_folder, recovery, settings_file};
-use crate::engine::{EngineSettings, available_bytes, available_threads, describe_devices};
+use crate::engine::{EngineSettings, available_bytes, available_threads, describe_devices, total_bytes};
 use crate::panels::Surroundings;
+use crate::reel::has_ffmpeg;
 use crate::request::DeviceChoice;
+use crate::store::history::History;
 
 /// What the settings page says of them.
 pub(super) fn surroundings() -> Surroundings {
@@ -11,9 +13,12 @@ pub(super) fn surroundings() -> Surroundings {
         devices: describe_devices(),
         threads: available_threads(),
         free_memory: available_bytes(),
+        total_memory: total_bytes(),
         settings_file: settings_file::path(),
         unsaved: recovery::folder(),
+        runs: History::folder_of_system(),
         fits: fits_folder(),
+        has_ffmpeg: has_ffmpeg(),
     }
 }
 

@@ -135,6 +135,26 @@ impl ModelSource {
         }
     }
 
+    /// The same model, by paths that are the same from every working folder.
+    #[must_use]
+    pub fn absolute(&self) -> Self {
+        // Only an empty path has no absolute one.
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let each = |path: &Option<PathBuf>| path.as_ref().map(absolute);
+        match self {
+            Self::Builtin => Self::Builtin,
+            Self::Folder(path) => Self::Folder(absolute(path)),
+            Self::Parts(parts) => Self::Parts(Box::new(ModelParts {
+                model: absolute(&parts.model),
+                diffusion_model: each(&parts.diffusion_model),
+                text_encoders: parts.text_encoders.each_ref().map(each),
+                vae: each(&parts.vae),
+                configuration: each(&parts.configuration),
+                prediction: parts.prediction,
+            })),
+        }
+    }
+
     /// The same model, whose network is said to predict this; `None` is what its files say.
     #[must_use]
     pub fn with_prediction(&self, prediction: Option<PredictionType>) -> Self {

@@ -5,11 +5,11 @@ use std::time::Instant;
 use anyhow::bail;
 use serde_json::json;
 
-use super::arguments::EngineArguments;
+use super::engine_arguments::EngineArguments;
 use super::output::Output;
 use super::run;
 use crate::catalog::ImageSize;
-use crate::engine::{Engine, EngineSettings, Event, JobId, JobKind, Stage};
+use crate::engine::{Engine, EngineSettings, Event, JobId, JobKind, KeepRun, Stage};
 use crate::models::{Instructions, available_threads};
 use crate::request::{DecodeChoice, GenerationDraft, Picture, Seed};
 
@@ -47,7 +47,7 @@ pub(super) fn run(
         stages.clear();
         step_secs.clear();
         let request = Box::new(draft.clone().validate(&profile)?);
-        let kind = JobKind::Generate { request };
+        let kind = JobKind::Generate { request, continues: None, keep: KeepRun::No };
         let end = run::run_job(&engine, JobId(round as u64), kind, |event| match event {
             Event::StageChanged { stage, .. } => stages.push((stage.clone(), Instant::now())),
             Event::StepFinished { step, .. } => step_secs.push(step.elapsed_secs),
@@ -67,7 +67,7 @@ pub(super) fn run(
     let step = step_secs.get(step_secs.len() / 2).copied().unwrap_or_default();
     let peak_mib = peak_memory_mib();
     let encode_secs = time_vae(&engine, arguments, [size.width, size.height])?.encode.secs;
-    let threads = arguments.threads.unwrap_or_else(available_threads);
+    let threads = arguments.compute.threads.unwrap_or_else(available_threads);
     let multiple = profile.format.downscale;
     // A given size is what is asked for.
     let edges = if given_size.is_some() { &[][..] } else { &VAE_EDGES };

@@ -3,7 +3,8 @@
 use anyhow::{Context as _, bail};
 use serde_json::json;
 
-use super::arguments::ConvertArguments;
+use super::arguments::{ConvertArguments, DecodeArguments};
+use super::library;
 use super::output::{self, Output};
 use super::outputs::{Files, PictureFile};
 use super::run;
@@ -120,19 +121,33 @@ fn report_ignored_tensors(read: &ReadLatent, arguments: &ConvertArguments, outpu
 }
 
 /// Decodes every latent of a file. If one fails, the others are still decoded.
-pub(super) fn decode(arguments: &ConvertArguments, output: &mut Output) -> anyhow::Result<()> {
+pub(super) fn decode(arguments: &DecodeArguments, output: &mut Output) -> anyhow::Result<()> {
+    let DecodeArguments { convert: arguments, tiny } = arguments;
     // One name is checked before a large file is read, all names once the number of latents is known.
     picture_files(arguments, 1)?;
     let read = read_latent(&arguments.input).map_err(|error| output::named(&arguments.input, error))?;
     report_ignored_tensors(&read, arguments, output);
     let count = read.count();
     let paths = picture_files(arguments, count)?;
-    let engine = run::start(&arguments.engine)?;
-    let (profile, ..) = run::load(&engine, &arguments.engine)?;
+    let source = arguments.engine.source()?;
+    // A tiny decoder needs no more of the model than the format of its latents.
+    let (engine, profile, decoder) = if let Some(named) = tiny {
+        let profile = models::profile(&source)?;
+        let decoder = library::tiny_decoder(named, &profile)?;
+        (run::start(&arguments.engine)?, profile, Some(decoder))
+    } else {
+        let engine = run::start(&arguments.engine)?;
+        let (profile, ..) = run::load(&engine, &arguments.engine)?;
+        (engine, profile, None)
+    };
     let mut failed = 0;
     for (index, (latent, path)) in read.latents().zip(&paths).enumerate() {
         let latent = in_model_space(latent, read.space, &profile.format);
-        if let Err(error) = decode_one(arguments, &engine, latent, &read, path, index, count, output) {
+        let kind = match &decoder {
+            Some(decoder) => JobKind::DecodeQuickly { decoder: decoder.clone(), latent },
+            None => JobKind::Decode { model: source.clone(), latent, how: DecodeChoice::default() },
+        };
+        if let Err(error) = decode_one(arguments, &engine, kind, &read, path, index, count, output) {
             failed += 1;
             let error =
                 if count > 1 { error.context(format!("latent {} of {count}", index + 1)) } else { error };
@@ -148,16 +163,14 @@ pub(super) fn decode(arguments: &ConvertArguments, output: &mut Output) -> anyho
 fn decode_one(
     arguments: &ConvertArguments,
     engine: &Engine,
-    latent: Latent,
+    kind: JobKind,
     read: &ReadLatent,
     path: &PictureFile,
     index: usize,
     count: usize,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let (model, how) = (arguments.engine.source()?, DecodeChoice::default());
-    let job = JobId(index as u64 + 1);
-    let end = run::run_job(engine, job, JobKind::Decode { model, latent, how }, |_| {})?;
+    let end = run::run_job(engine, JobId(index as u64 + 1), kind, |_| {})?;
     let Event::Decoded { picture, notice, elapsed_secs, .. } = end else {
         bail!("the engine answered unexpectedly: {end:?}");
     };

@@ -16,7 +16,9 @@ use crate::formats::{FileKind, Input, Sources, read_input};
 use crate::latent::channel_statistics;
 use crate::models;
 use crate::store::ModelFiles;
-use crate::weights::{self, TensorSource, WeightsKind, models_of_vae, open_weights};
+use crate::weights::{
+    self, TensorSource, WeightsKind, kind_of_weights, models_of_tiny_decoder, models_of_vae, open_weights,
+};
 
 /// Reports every input. Errors are printed on standard error, and the next input follows.
 pub(super) fn run(paths: &[PathBuf], as_json: bool, output: &mut Output) -> anyhow::Result<()> {
@@ -66,7 +68,10 @@ fn inspect(path: &Path) -> anyhow::Result<Value> {
         None => {}
     }
     match read_input(path, Sources::Any)? {
-        Input::Folder => model(&ModelSource::Folder(path.to_owned())),
+        Input::Folder => match of_pictures(path) {
+            Some((file, kind)) => weights_file(&file, kind),
+            None => model(&ModelSource::Folder(path.to_owned())),
+        },
         Input::Weights(kind) => weights_file(path, kind),
         Input::File { kind: FileKind::Picture, bytes } => picture(&bytes),
         Input::File { kind: FileKind::Latent, bytes } => latent(&bytes),
@@ -74,6 +79,20 @@ fn inspect(path: &Path) -> anyhow::Result<Value> {
             bail!("this is neither a model folder nor a picture nor a latent but {}", Content::of(&bytes))
         }
     }
+}
+
+/// The weights in a folder of transformers that find or describe pictures.
+fn of_pictures(folder: &Path) -> Option<(PathBuf, WeightsKind)> {
+    let file = folder.join("model.safetensors");
+    let kind = kind_of_weights(&file)?;
+    let is_one = matches!(
+        kind,
+        WeightsKind::PictureSearch
+            | WeightsKind::SigLip
+            | WeightsKind::SigLipOther
+            | WeightsKind::PictureDescription
+    );
+    is_one.then_some((file, kind))
 }
 
 fn model(choice: &ModelSource) -> anyhow::Result<Value> {
@@ -158,7 +177,11 @@ fn weights_file(path: &Path, kind: WeightsKind) -> anyhow::Result<Value> {
     Ok(json!({
         "kind": "weights",
         "holds": kind.to_string(),
-        "may belong to": (kind == WeightsKind::Vae).then(|| models_of_vae(&*source)).flatten(),
+        "may belong to": match kind {
+            WeightsKind::Vae => models_of_vae(&*source),
+            WeightsKind::TinyVae => models_of_tiny_decoder(&*source),
+            _ => None,
+        },
         "tensors": source.names().len(),
         "parameters": weights::parameters(&*source),
         "formats": formats(&*source),

@@ -1,11 +1,16 @@
 //! The library of models, and `--model` by a name in it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
 
 use super::output;
-use crate::catalog::ModelSource;
+use crate::catalog::{ModelProfile, ModelSource};
+use crate::models::TinyDecoder;
 use crate::request::CancelToken;
-use crate::store::library::{Entry, Environment, Library, LibraryError, LibraryPaths, source_of};
+use crate::store::library::{
+    Entry, Environment, Library, LibraryError, LibraryPaths, source_of, tiny_decoder_of, tiny_decoders,
+};
 
 /// The library, not searched yet.
 pub(super) fn unscanned() -> Result<Library, LibraryError> {
@@ -48,6 +53,55 @@ pub(super) fn model(argument: &str) -> anyhow::Result<ModelSource> {
             Ok(named)
         }
         found => Ok(found?),
+    }
+}
+
+/// The file of the tiny decoder that `--tiny` names: a path, a name in the library, or if it is empty, the library's
+/// decoder for the latents of this model.
+///
+/// # Errors
+/// If there is none.
+pub(super) fn tiny_decoder(named: &str, profile: &ModelProfile) -> anyhow::Result<PathBuf> {
+    let downscale = profile.format.downscale;
+    if downscale != TinyDecoder::DOWNSCALE {
+        bail!(
+            "a latent pixel of this model is {downscale}×{downscale} pixels, and of a tiny decoder's {0}×{0}: decode with \
+             the VAE, without --tiny",
+            TinyDecoder::DOWNSCALE
+        );
+    }
+    let path = PathBuf::from(named);
+    if !named.is_empty() && (std::fs::symlink_metadata(&path).is_ok() || !may_be_name(named)) {
+        return Ok(path);
+    }
+    if named.is_empty() && profile.source == ModelSource::Builtin {
+        bail!(
+            "no tiny decoder is of the built-in model's VAE: decode without --tiny, name the model that the latent is of \
+             with --model, or a file with --tiny=FILE"
+        );
+    }
+    let library = scanned(false)?;
+    if !named.is_empty() {
+        return Ok(library.find(named)?.path.clone());
+    }
+    let found = tiny_decoders(&library.entries, profile.format);
+    if let Some(candidate) = found.iter().find(|candidate| candidate.is_named) {
+        return Ok(candidate.entry.path.clone());
+    }
+    match (tiny_decoder_of(profile.format), found.first()) {
+        (Some(name), Some(other)) => bail!(
+            "no tiny decoder in the library says that it is {name}, which this model's latents need; if {} is one, name \
+             it with --tiny=FILE",
+            output::text(&other.entry.path)
+        ),
+        (Some(name), None) => bail!(
+            "the library has no tiny decoder for this model's latents: fetch one with ‘safelight models get {name}’, or \
+             name a file with --tiny=FILE"
+        ),
+        (None, _) => bail!(
+            "no tiny decoder is known for this model's latents: decode them with the VAE, without --tiny, or name a \
+             file with --tiny=FILE"
+        ),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::reel::ReelOptions;
 use crate::request::GenerationDraft;
 
 /// Upper limit of `--threads`.
@@ -57,6 +58,32 @@ pub(super) fn guidance_scale(typed: &str) -> Result<f64, String> {
 /// A fraction, 0..=1.
 pub(super) fn share(typed: &str) -> Result<f64, String> {
     number(typed, 0.0..=1.0)
+}
+
+/// Seconds that an animation takes.
+pub(super) fn reel_seconds(typed: &str) -> Result<f64, String> {
+    number(typed, ReelOptions::SECONDS)
+}
+
+/// Seconds for which the last picture of an animation stands.
+pub(super) fn reel_hold(typed: &str) -> Result<f64, String> {
+    number(typed, ReelOptions::HOLD)
+}
+
+/// Frames of a second of an animation.
+pub(super) fn frames_per_second(typed: &str) -> Result<u32, String> {
+    let (first, last) = (*ReelOptions::FRAMES_PER_SECOND.start(), *ReelOptions::FRAMES_PER_SECOND.end());
+    whole(typed, first as usize..=last as usize).map(|number| number as u32)
+}
+
+/// The longest edge of an animation, pixels.
+pub(super) fn reel_edge(typed: &str) -> Result<usize, String> {
+    whole(typed, ReelOptions::EDGE)
+}
+
+/// The size of an animation as a factor of the picture's.
+pub(super) fn reel_scale(typed: &str) -> Result<f64, String> {
+    number(typed, ReelOptions::SCALE)
 }
 
 /// The timestep shift of a flow model.

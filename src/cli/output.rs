@@ -111,6 +111,11 @@ pub(super) fn sentence(error: &anyhow::Error) -> String {
     sentence
 }
 
+/// Prints a message on standard error.
+pub(super) fn warning(text: &str) {
+    eprint_line(&format!("safelight: {text}"));
+}
+
 /// Prints a message if standard error is a terminal.
 pub(super) fn remark(text: &str) {
     if std::io::stderr().is_terminal() {
@@ -121,6 +126,11 @@ pub(super) fn remark(text: &str) {
 /// A path as text; bytes that are not UTF-8 are replaced.
 pub(super) fn text(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// A text in one line.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Remarks about a picture, joined; `None` if there are none.

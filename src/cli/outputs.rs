@@ -28,7 +28,7 @@ const MAX_LINKS: usize = 40;
 /// A picture to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PictureFile {
-    format: PictureFormat,
+    pub(super) format: PictureFormat,
     /// The path: as typed, with `.png` added if it has no extension.
     pub(super) path: PathBuf,
 }
@@ -115,6 +115,16 @@ impl Files {
         let path = numbered(typed, index, count);
         self.outputs.push(path.clone());
         Ok(path)
+    }
+
+    /// Adds a file of another kind to write.
+    ///
+    /// # Errors
+    /// If the path is not a file name.
+    pub(super) fn other(&mut self, typed: &Path) -> anyhow::Result<()> {
+        check_file_name(typed)?;
+        self.outputs.push(typed.to_owned());
+        Ok(())
     }
 
     /// Checks that every output can be written, and that none overwrites an input, another output or the model.
@@ -239,9 +249,9 @@ fn check_file_name(typed: &Path) -> anyhow::Result<()> {
         bail!("‘-’ is not a file name, and files are not written to standard output: give a file name");
     }
     let name = typed.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let only_extension = name
-        .strip_prefix('.')
-        .is_some_and(|rest| NOT_A_LATENT.contains(&rest) || ["latent", "safetensors"].contains(&rest));
+    let only_extension = name.strip_prefix('.').is_some_and(|rest| {
+        NOT_A_LATENT.contains(&rest) || ["latent", "safetensors", "apng", "mp4"].contains(&rest)
+    });
     if only_extension {
         bail!("there is no name before the extension: {}", text(typed));
     }

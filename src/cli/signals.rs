@@ -5,8 +5,42 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::request::CancelToken;
+
 /// Held while a file is being written.
 static WRITING: Mutex<()> = Mutex::new(());
+
+/// What a signal stops before it waits for the file that is being written.
+static STOPPABLE: Mutex<Option<CancelToken>> = Mutex::new(None);
+
+/// Held while work is done that a signal ends early and that has something to write then.
+static FINISHING: Mutex<()> = Mutex::new(());
+
+/// Runs `write`, which takes long: a signal stops it by `cancel`, so that nothing is left of what it wrote.
+pub(super) fn stoppable<T>(cancel: &CancelToken, write: impl FnOnce() -> T) -> T {
+    stopped_by(cancel, || uninterrupted(write))
+}
+
+/// Runs `work`, which a signal ends early by `cancel`: it writes what it has until then, and the program ends after that.
+pub(super) fn finished_early<T>(cancel: &CancelToken, work: impl FnOnce() -> T) -> T {
+    stopped_by(cancel, || {
+        let _finishing = FINISHING.lock().unwrap_or_else(PoisonError::into_inner);
+        work()
+    })
+}
+
+/// Runs `work`, which a signal stops by `cancel`.
+fn stopped_by<T>(cancel: &CancelToken, work: impl FnOnce() -> T) -> T {
+    let stoppable = || STOPPABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    *stoppable() = Some(cancel.clone());
+    let done = work();
+    // The thread of the signals ends the program now, with its own exit code.
+    while cancel.is_stopped() {
+        std::thread::park();
+    }
+    *stoppable() = None;
+    done
+}
 
 /// Runs `write` without being interrupted by a signal.
 pub(super) fn uninterrupted<T>(write: impl FnOnce() -> T) -> T {
@@ -26,19 +60,21 @@ pub(super) fn watch() {}
 
 #[cfg(unix)]
 mod unix {
-    use std::sync::{MutexGuard, PoisonError, TryLockError};
+    use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
     use std::time::{Duration, Instant};
 
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::exit;
 
-    use super::WRITING;
+    use super::{FINISHING, STOPPABLE, WRITING};
     use crate::cli::output;
 
     const WATCHED: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
     /// Limit of the wait for a file being written: a pipe without a reader would block forever.
     const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+    /// Limit of the wait for work that ends early: a network is asked between its blocks, which may take seconds.
+    const FINISH_TIMEOUT: Duration = Duration::from_mins(1);
     /// Polling interval.
     const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -57,23 +93,31 @@ mod unix {
 
     fn end_on_signal(mut signals: Signals) {
         let Some(signal) = signals.forever().next() else { return };
-        // Held until exit, so that no other write starts.
-        let _writing = wait_for_writes(&mut signals);
+        if let Some(cancel) = &*STOPPABLE.lock().unwrap_or_else(PoisonError::into_inner) {
+            cancel.stop();
+        }
+        // Both are held until exit, so that no other write starts.
+        let _finishing = wait_for(&FINISHING, FINISH_TIMEOUT, &mut signals);
+        let _writing = wait_for(&WRITING, WRITE_TIMEOUT, &mut signals);
         output::remark("stopped; what was finished is written");
         exit(128 + signal);
     }
 
-    /// Waits until no file is being written, and returns the guard that blocks further writes. `None` after a timeout
-    /// or a second signal.
-    fn wait_for_writes(signals: &mut Signals) -> Option<MutexGuard<'static, ()>> {
+    /// Waits until nothing holds `lock`, and returns the guard that blocks further work. `None` after the timeout or a
+    /// second signal.
+    fn wait_for(
+        lock: &'static Mutex<()>,
+        timeout: Duration,
+        signals: &mut Signals,
+    ) -> Option<MutexGuard<'static, ()>> {
         let since = Instant::now();
         loop {
-            match WRITING.try_lock() {
+            match lock.try_lock() {
                 Ok(guard) => return Some(guard),
                 Err(TryLockError::Poisoned(error)) => return Some(PoisonError::into_inner(error)),
                 Err(TryLockError::WouldBlock) => {}
             }
-            if since.elapsed() > WRITE_TIMEOUT || signals.pending().next().is_some() {
+            if since.elapsed() > timeout || signals.pending().next().is_some() {
                 return None;
             }
             std::thread::sleep(POLL_INTERVAL);

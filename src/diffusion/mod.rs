@@ -13,6 +13,7 @@
 mod combine;
 mod error;
 mod guidance;
+mod insight;
 mod listed_sigmas;
 mod noise;
 mod noise_level;
@@ -28,12 +29,13 @@ mod sigmas;
 
 pub use error::DiffusionError;
 pub use guidance::{Branch, DenoisingNetwork, GuidedDenoiser, Prediction, classifier_free};
+pub use insight::{Insight, TokenActivity, Watcher};
 pub use noise::NoiseSource;
 pub use noise_level::{NoiseLevel, ScheduleStep};
 pub use noise_process::{Coordinates, NoiseProcess};
 pub use preconditioning::Preconditioning;
 pub use prediction::denoised_from_output;
-pub use sample::{Run, SampledRun, Start, sample};
+pub use sample::{Run, RunPart, SampledRun, Start, sample};
 pub use sampler::{Denoiser, Plan, SAMPLERS, Sampler, SamplerSpec, SamplerStep};
 pub use schedule::Schedule;
 pub use scheduler_config::{BetaSchedule, FinalSigma, SchedulerConfig, SchedulerConfigError};

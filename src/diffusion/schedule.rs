@@ -152,6 +152,20 @@ impl Schedule {
         Self { eta, ..self }
     }
 
+    /// The steps from a level that another schedule reached: to the first level of this one below it, and on from there.
+    pub fn below(&self, reached: NoiseLevel) -> Vec<ScheduleStep> {
+        let steps = self.plain.as_ref().unwrap_or(&self.steps);
+        let is_below = |step: &&ScheduleStep| step.from.k_sigma() < reached.k_sigma() * (1.0 - SAME_LEVEL);
+        let rest: Vec<ScheduleStep> = steps.iter().skip_while(|step| !is_below(step)).copied().collect();
+        let first = rest.first().map(|step| step.from).or_else(|| steps.last().map(|step| step.to));
+        let joined: Vec<ScheduleStep> =
+            first.map(|to| ScheduleStep { from: reached, to }).into_iter().chain(rest).collect();
+        match &self.plain {
+            Some(_) => with_repeated_step(&joined, 0),
+            None => joined,
+        }
+    }
+
     /// The steps of an image-to-image run: the last `strength` share (diffusers' `get_timesteps`).
     pub fn for_strength(&self, strength: f64) -> Cow<'_, [ScheduleStep]> {
         let planned = self.plain.as_ref().unwrap_or(&self.steps).len();
@@ -185,6 +199,9 @@ fn with_repeated_step(plain: &[ScheduleStep], skipped: usize) -> Vec<ScheduleSte
     }
     steps
 }
+
+/// The relative difference of two sigmas below which they are one level.
+const SAME_LEVEL: f64 = 1e-6;
 
 /// Steps that Runge and Kutta's rule takes at the beginning.
 const RUNGE_KUTTA_STEPS: usize = 3;

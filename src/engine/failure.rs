@@ -29,9 +29,18 @@ pub enum Task {
     /// Decoding a latent.
     #[error("The latent could not be decoded")]
     Decode,
+    /// Opening a tiny decoder.
+    #[error("The tiny decoder could not be used")]
+    OpenTinyDecoder,
     /// Fitting previews.
     #[error("The preview could not be fitted")]
     FitPreview,
+    /// Finding kept runs by the meaning of their pictures.
+    #[error("The pictures could not be searched")]
+    FindRuns,
+    /// Describing a picture.
+    #[error("The picture could not be described")]
+    Describe,
     /// The engine itself.
     #[error("The engine stopped unexpectedly")]
     Run,
@@ -82,6 +91,15 @@ pub enum Advice {
     /// The user's limit on memory is too small.
     #[error("Raise the limit on memory in the settings, or choose a smaller picture or model.")]
     MemoryLimit,
+    /// The device's memory is too small.
+    #[error(
+        "What was drawn so far is kept. Close other programs that use the GPU or choose a smaller picture, or choose \
+         the processor in the settings and go on with it there."
+    )]
+    LessDeviceMemory,
+    /// The device failed.
+    #[error("What was drawn so far is kept. Go on with it on the processor, which the settings can choose.")]
+    GoOnOnProcessor,
     /// A bug in the program.
     #[error("The next picture can be drawn all the same; this is a bug of the program, please report it.")]
     Report,
@@ -144,7 +162,7 @@ pub(super) enum JobError {
 }
 
 impl JobError {
-    fn failed(task: Task, why: impl Into<Reason>, advice: Option<Advice>) -> Self {
+    pub(super) fn failed(task: Task, why: impl Into<Reason>, advice: Option<Advice>) -> Self {
         Self::Failed(Failure { task, why: why.into(), advice })
     }
 
@@ -161,6 +179,8 @@ impl JobError {
             | ModelError::Part { .. }
             | ModelError::Tokenizer { .. } => Some(Advice::DownloadAgain),
             ModelError::Device(_) => Some(Advice::OtherDevice),
+            ModelError::DeviceOutOfMemory { .. } => Some(Advice::LessDeviceMemory),
+            ModelError::DeviceLost { .. } => Some(Advice::GoOnOnProcessor),
             ModelError::NotANumber => Some(Advice::OtherVae),
             ModelError::NonFinite { .. } => Some(Advice::WiderNumbers),
             ModelError::Mismatch(_) => Some(Advice::ChooseFitting),

@@ -7,13 +7,19 @@
 //! A job that panics fails alone. A refused allocation, however, is not a panic but ends the program: `models` and
 //! `formats` therefore compare large allocations with the available memory first.
 
+mod auto_device;
 mod failure;
 mod host;
 mod job;
+mod keeping;
+mod meanings;
 mod outbox;
 mod panics;
 mod preview_fit;
 mod protocol;
+mod run_job;
+mod run_search;
+mod tiny;
 mod worker;
 
 use std::collections::VecDeque;
@@ -23,12 +29,18 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::reason::{Reason, ReasonKind};
-use crate::request::CancelToken;
+use crate::request::{CancelToken, Watch, Watched};
 
-pub use crate::models::{available_bytes, available_threads, describe_devices};
+pub use crate::diffusion::{Insight, TokenActivity};
+pub use crate::models::{
+    MemoryNeed, available_bytes, available_threads, describe_devices, memory_need, total_bytes,
+};
+pub use auto_device::{keep_verdict, refusal, verdicts_folder};
 pub use failure::{Advice, Failure, Task};
 pub use host::{DiskHost, ModelHost};
-pub use protocol::{Command, EngineSettings, Event, Job, JobId, JobKind, Stage};
+pub use preview_fit::cached_fit;
+pub use protocol::{Command, EngineSettings, Event, Job, JobId, JobKind, KeepRun, Stage};
+pub use run_search::{FoundRuns, Like, RunSearch, RunSearchError};
 
 /// Capacity of the command channel. A client sends a few commands and keeps its own queue.
 const MAX_COMMANDS: usize = 64;
@@ -53,6 +65,7 @@ pub struct Engine {
     commands: Option<Sender<Command>>,
     events: Option<Receiver<Event>>,
     tokens: Mutex<VecDeque<CancelToken>>,
+    watch: Watch,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -83,13 +96,16 @@ impl Engine {
         let (commands, received) = bounded(MAX_COMMANDS);
         let (sent, events) = bounded(MAX_EVENTS);
         let outbox = outbox::Outbox::new(sent, Arc::new(waker));
-        let thread = std::thread::Builder::new()
-            .name(panics::ENGINE_THREAD.to_owned())
-            .spawn(move || worker::Worker::new(host, settings, outbox).run(&received))?;
+        let watch = Watch::default();
+        let thread = std::thread::Builder::new().name(panics::ENGINE_THREAD.to_owned()).spawn({
+            let watch = watch.clone();
+            move || worker::Worker::new(host, settings, watch, outbox).run(&received)
+        })?;
         Ok(Self {
             commands: Some(commands),
             events: Some(events),
             tokens: Mutex::new(VecDeque::new()),
+            watch,
             thread: Some(thread),
         })
     }
@@ -101,7 +117,7 @@ impl Engine {
     pub fn send(&self, command: Command) -> Result<(), SendError> {
         let token = match &command {
             Command::Run(job) => Some(job.cancel.clone()),
-            Command::Configure(_) => None,
+            Command::Configure(_) | Command::KeepRuns(_) | Command::PlaceRuns(_) => None,
         };
         let commands = self.commands.as_ref().ok_or(SendError::Gone)?;
         commands.try_send(command).map_err(|error| match error {
@@ -114,6 +130,11 @@ impl Engine {
             tokens.pop_front();
         }
         Ok(())
+    }
+
+    /// Changes what the client is shown of the inside of runs, from the next step of the running one on.
+    pub fn watch(&self, watched: Watched) {
+        self.watch.set(watched);
     }
 
     /// The next event, without waiting.

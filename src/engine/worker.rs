@@ -10,16 +10,22 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::failure::{Failure, JobError, Task};
 use super::host::ModelHost;
 use super::job;
+use super::keeping::Keeping;
+use super::meanings::{self, Meanings};
 use super::outbox::Outbox;
 use super::panics::Panicked;
 use super::preview_fit::PreviewFitter;
-use super::protocol::{Command, EngineSettings, Event, Job, JobId, JobKind, Stage};
+use super::protocol::{Command, EngineSettings, Event, Job, JobId, JobKind, KeepRun, Stage};
+use super::run_job::RunJob;
+use super::tiny::TinyDecoders;
 use crate::catalog::ModelSource;
 use crate::latent::Latent;
 use crate::models::{
-    LatentDiffusionModel, ModelSettings, ReturnedAtOnce, damaged_weights, return_freed_pages,
+    Devices, LatentDiffusionModel, ModelSettings, ReturnedAtOnce, damaged_weights, return_freed_pages,
 };
-use crate::request::{CancelToken, Picture};
+use crate::reason::ReasonKind;
+use crate::request::{CancelToken, Picture, PromptOptions, Watch};
+use crate::store::history::History;
 
 /// Idle time after which freed memory is returned to the system.
 const IDLE: Duration = Duration::from_secs(5);
@@ -33,46 +39,87 @@ struct Loaded {
     preview: Option<PreviewFitter>,
 }
 
-/// Waits for a command; `None` once the client has disconnected. An idle engine returns freed memory to the system.
-fn next_command(commands: &Receiver<Command>, loaded: Option<&Loaded>) -> Option<Command> {
-    match commands.recv_timeout(IDLE) {
-        Ok(command) => Some(command),
-        Err(RecvTimeoutError::Disconnected) => None,
-        Err(RecvTimeoutError::Timeout) => {
-            if let Some(loaded) = loaded {
-                loaded.model.release_scratch();
-            }
-            return_freed_pages();
-            commands.recv().ok()
-        }
-    }
-}
-
 pub(super) struct Worker {
     host: Box<dyn ModelHost>,
     settings: ModelSettings,
     loaded: Option<Loaded>,
+    /// The tiny decoder used last.
+    tiny: TinyDecoders,
+    history: Option<History>,
+    meanings: Meanings,
+    /// What the client watches of the runs.
+    watch: Watch,
     outbox: Outbox,
 }
 
 impl Worker {
-    pub(super) fn new(host: Box<dyn ModelHost>, settings: EngineSettings, outbox: Outbox) -> Self {
-        let mut worker = Self { host, settings: ModelSettings::default(), loaded: None, outbox };
+    pub(super) fn new(
+        host: Box<dyn ModelHost>,
+        settings: EngineSettings,
+        watch: Watch,
+        outbox: Outbox,
+    ) -> Self {
+        let mut worker = Self {
+            host,
+            settings: ModelSettings::default(),
+            loaded: None,
+            tiny: TinyDecoders::default(),
+            history: None,
+            meanings: Meanings::default(),
+            watch,
+            outbox,
+        };
         worker.configure(settings);
         worker
     }
 
+    /// Waits for a command; `None` once the client has disconnected. An idle engine places pictures of kept runs, one
+    /// after another, and then returns freed memory to the system.
+    fn next_command(&mut self, commands: &Receiver<Command>) -> Option<Command> {
+        let mut wait = if self.meanings.may_work() { meanings::BEFORE } else { IDLE };
+        loop {
+            match commands.recv_timeout(wait) {
+                Ok(command) => return Some(command),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) if self.meanings.may_work() => {
+                    self.meanings.work(self.history.as_ref(), self.settings.threads);
+                    wait = if self.meanings.may_work() { meanings::BETWEEN } else { IDLE };
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.meanings.release();
+                    if let Some(loaded) = &self.loaded {
+                        loaded.model.release_scratch();
+                    }
+                    return_freed_pages();
+                    return commands.recv().ok();
+                }
+            }
+        }
+    }
+
     /// Executes commands until the client disconnects.
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
-        while let Some(command) = next_command(commands, self.loaded.as_ref()) {
+        while let Some(command) = self.next_command(commands) {
             let job = match command {
                 Command::Run(job) => job,
                 Command::Configure(settings) => {
                     self.configure(settings);
                     continue;
                 }
+                Command::KeepRuns(history) => {
+                    self.history = history;
+                    self.meanings.look_again();
+                    continue;
+                }
+                Command::PlaceRuns(weights) => {
+                    self.meanings.place_with(weights);
+                    continue;
+                }
             };
             let id = job.id;
+            if matches!(job.kind, JobKind::Generate { .. }) {
+                self.meanings.look_again();
+            }
             if job.cancel.is_stopped() {
                 self.outbox.send(Event::Cancelled { job: id });
                 continue;
@@ -81,7 +128,12 @@ impl Worker {
             match catch_unwind(AssertUnwindSafe(|| self.execute(job))) {
                 Ok(Ok(())) => {}
                 Ok(Err(JobError::Cancelled)) => self.outbox.send(Event::Cancelled { job: id }),
-                Ok(Err(JobError::Failed(failure))) => self.outbox.send(Event::Failed { job: id, failure }),
+                Ok(Err(JobError::Failed(failure))) => {
+                    if failure.why.kind() == ReasonKind::DeviceLost {
+                        self.forget_device();
+                    }
+                    self.outbox.send(Event::Failed { job: id, failure });
+                }
                 Ok(Err(JobError::NonFinite(failure))) => {
                     let model = self.loaded.as_ref().map(|loaded| &loaded.source);
                     let damage = model.and_then(|model| damaged_weights(model, &cancel));
@@ -91,11 +143,22 @@ impl Worker {
                 Err(panic) => self.recover(id, &Panicked::of(panic.as_ref())),
             }
         }
+        // What is kept is on the disk before the program ends.
+        if let Some(history) = &self.history {
+            history.finish();
+        }
     }
 
     fn configure(&mut self, settings: EngineSettings) {
         let EngineSettings { device, dtype, tiles, threads, instructions, memory } = settings;
-        self.settings = ModelSettings { device, dtype, tiles, threads, instructions, memory };
+        let devices = Devices::default();
+        self.settings = ModelSettings { devices, device, dtype, tiles, threads, instructions, memory };
+    }
+
+    /// Drops the model, which is on a device that has failed; `auto` does not choose it again.
+    fn forget_device(&mut self) {
+        self.loaded = None;
+        self.host.device_lost();
     }
 
     /// Reports a job that panicked, and drops the model, whose state may be inconsistent.
@@ -116,12 +179,36 @@ impl Worker {
                 }
                 Ok(())
             }
-            JobKind::Generate { request } => {
+            JobKind::Generate { request, continues, keep } => {
                 self.model(job, &request.model, &cancel)?;
                 let Some(loaded) = &mut self.loaded else { return Ok(()) };
-                let (latent, picture) =
-                    job::generate(&mut *loaded.model, job, &request, &cancel, &self.outbox)?;
+                let (latent, picture) = {
+                    let run = RunJob {
+                        id: job,
+                        request: &request,
+                        continues: continues.as_deref(),
+                        cancel: &cancel,
+                    };
+                    let mut keeping = Keeping::new(
+                        self.history.as_ref().filter(|_| keep != KeepRun::No),
+                        keep,
+                        job,
+                        &self.outbox,
+                    );
+                    let done =
+                        job::generate(&mut *loaded.model, &run, &mut keeping, &self.watch, &self.outbox);
+                    keeping.ended(&done);
+                    done?
+                };
                 self.improve_preview(job, &latent, &picture);
+                Ok(())
+            }
+            JobKind::LookInside { request, continues, watched } => {
+                self.model(job, &request.model, &cancel)?;
+                let Some(loaded) = &mut self.loaded else { return Ok(()) };
+                let run = RunJob { id: job, request: &request, continues: Some(&continues), cancel: &cancel };
+                job::look_inside(&mut *loaded.model, &run, watched, &self.outbox)?;
+                self.outbox.send(Event::LookedInside { job });
                 Ok(())
             }
             JobKind::Decode { model, latent, how } => {
@@ -130,10 +217,38 @@ impl Worker {
                 self.improve_preview(job, &latent, &picture);
                 Ok(())
             }
+            JobKind::DecodeQuickly { decoder, latent } => {
+                self.tiny.decode(&decoder, self.settings, job, &latent, &cancel, &self.outbox)
+            }
+            JobKind::OpenTinyDecoder { model, decoder } => {
+                let Some(loaded) = self.loaded.as_ref().filter(|loaded| loaded.source == model) else {
+                    return Err(JobError::Cancelled);
+                };
+                let (profile, fitter) = (loaded.model.profile(), loaded.preview.as_ref());
+                self.tiny.open(&decoder, self.settings, job, profile, &self.outbox)?;
+                let quality = self.tiny.quality(fitter, &cancel)?;
+                self.outbox.send(Event::TinyDecoderMeasured { job, quality });
+                Ok(())
+            }
             JobKind::MeasurePrompt { model, prompt } => {
                 let loaded = self.loaded.as_ref().filter(|loaded| loaded.source == model);
                 let length = loaded.and_then(|loaded| loaded.model.prompt_length(&prompt));
-                self.outbox.send(Event::PromptMeasured { job, length });
+                let tokens =
+                    loaded.and_then(|loaded| loaded.model.prompt_tokens(&prompt, &PromptOptions::default()));
+                self.outbox.send(Event::PromptMeasured { job, length, tokens: tokens.map(Arc::new) });
+                Ok(())
+            }
+            JobKind::FindRuns { weights, like } => {
+                self.loading(job, "picture search");
+                let (history, threads) = (self.history.as_ref(), self.settings.threads);
+                let found = self.meanings.find(history, &weights, &like, threads, &cancel)?;
+                self.outbox.send(Event::RunsFound { job, found });
+                Ok(())
+            }
+            JobKind::Describe { weights, picture } => {
+                self.loading(job, "picture description");
+                let words = self.meanings.describe(&weights, &picture, self.settings.threads, &cancel)?;
+                self.outbox.send(Event::Described { job, words });
                 Ok(())
             }
             JobKind::FitPreview { model, folder, may_compute } => {
@@ -154,6 +269,12 @@ impl Worker {
                 Ok(())
             }
         }
+    }
+
+    /// Says that a model is being loaded which is none that draws.
+    fn loading(&self, job: JobId, part: &str) {
+        let stage = Stage::Loading { part: part.to_owned(), done: 0, total: 1 };
+        self.outbox.send(Event::StageChanged { job, stage });
     }
 
     /// Sends the preview fit of the loaded model, from the cache or newly computed.
@@ -207,6 +328,7 @@ impl Worker {
         if !self.is_loaded(source) {
             // The old model is freed first, because both may not fit in memory.
             self.loaded = None;
+            self.meanings.release();
             let clock = Instant::now();
             let outbox = &self.outbox;
             let mut progress = |part: &str, done: usize, total: usize| {
@@ -215,7 +337,13 @@ impl Worker {
             };
             let (host, settings) = (&mut self.host, self.settings);
             let _returned = ReturnedAtOnce::begin();
-            let load = || host.load(source, settings, &mut progress, cancel);
+            let load = || {
+                let (settings, refused) = host.settle_device(settings, cancel);
+                for why in refused {
+                    outbox.send(Event::DeviceRefused { job, why });
+                }
+                host.load(source, settings, &mut progress, cancel)
+            };
             let model = match catch_unwind(AssertUnwindSafe(load)) {
                 Ok(loaded) => loaded.map_err(|error| JobError::from_model(Task::LoadModel, error))?,
                 Err(panic) => {

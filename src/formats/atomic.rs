@@ -4,6 +4,8 @@ use std::fs::{File, Metadata};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use tempfile::NamedTempFile;
+
 use super::destination::{Destination, destination, folder_of, open_stream, without_temporary_name};
 use super::strays;
 pub use super::write_error::WriteFileError;
@@ -25,7 +27,14 @@ pub fn write_atomically(
     content: impl FnOnce(&mut BufWriter<&File>) -> std::io::Result<()>,
 ) -> Result<(), WriteFileError> {
     let write = || match destination(path)? {
-        Destination::File { path, replaced } => replace(&path, replaced.as_ref(), content),
+        Destination::File { path, replaced } => replace(&path, replaced.as_ref(), |temporary| {
+            // Locked while it is written, so that no other process takes it for a stray. Not every file system has
+            // locks.
+            let _ = temporary.as_file().try_lock();
+            let mut writer = BufWriter::new(temporary.as_file());
+            content(&mut writer)?;
+            writer.flush()
+        }),
         Destination::Stream => {
             let (stream, _kept_open) = open_stream(path)?;
             let mut writer = BufWriter::new(&stream);
@@ -36,10 +45,29 @@ pub fn write_atomically(
     write().map_err(|cause| WriteFileError { cause, path: path.to_owned() })
 }
 
+/// As [`write_atomically`], for what another program writes: `content` gets the path of the temporary file, which exists
+/// and is empty. Pipes and devices are refused.
+///
+/// # Errors
+/// [`WriteFileError`] with the operating system's reason and the path as it was given.
+pub fn write_atomically_by_path(
+    path: &Path,
+    content: impl FnOnce(&Path) -> std::io::Result<()>,
+) -> Result<(), WriteFileError> {
+    let write = || match destination(path)? {
+        // Not locked: on some systems the other program could not write it.
+        Destination::File { path, replaced } => {
+            replace(&path, replaced.as_ref(), |temporary| content(temporary.path()))
+        }
+        Destination::Stream => Err(std::io::ErrorKind::InvalidInput.into()),
+    };
+    write().map_err(|cause| WriteFileError { cause, path: path.to_owned() })
+}
+
 fn replace(
     target: &Path,
     replaced: Option<&Metadata>,
-    content: impl FnOnce(&mut BufWriter<&File>) -> std::io::Result<()>,
+    content: impl FnOnce(&NamedTempFile) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
     let folder = folder_of(target);
     strays::sweep_once(folder);
@@ -50,15 +78,10 @@ fn replace(
     let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     // The temporary file is removed if it is dropped before it is persisted.
     let temporary = builder.tempfile_in(folder).map_err(|e| without_temporary_name(&e))?;
-    // Locked while it is written, so that no other process takes it for a stray. Not every file system has locks.
-    let _ = temporary.as_file().try_lock();
     if let Some(replaced) = replaced {
         keep_ownership(temporary.as_file(), replaced);
     }
-    let mut writer = BufWriter::new(temporary.as_file());
-    content(&mut writer)?;
-    writer.flush()?;
-    drop(writer);
+    content(&temporary)?;
     temporary.as_file().sync_all()?;
     temporary.persist(target).map_err(|e| without_temporary_name(&e.error))?;
     // Makes the rename durable. A file system that cannot sync a folder is not a failure.

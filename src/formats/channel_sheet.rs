@@ -1,17 +1,11 @@
 //! All channels of a latent as one labelled picture.
 
-use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
-
+use super::canvas::{Canvas, INK, MAX_EDGE, QUIET, line_height};
 use crate::latent::{ChannelStatistics, Latent, LatentFormat, channel_statistics};
 use crate::projection::ColourMap;
 use crate::reason::{Reason, ReasonKind};
 use crate::request::Picture;
 
-/// The interface's font: file names may be Korean.
-const FONT: &[u8] = include_bytes!("../../assets/fonts/Pretendard-Regular.otf");
-const GROUND: [u8; 3] = [0x19, 0x15, 0x15];
-const INK: [u8; 3] = [0xe6, 0xdc, 0xd7];
-const QUIET: [u8; 3] = [0x9a, 0x90, 0x8c];
 /// Approximate width of a channel, pixels; a latent pixel is a whole number of pixels.
 const TILE: usize = 256;
 const MARGIN: usize = 24;
@@ -19,8 +13,6 @@ const TITLE_PX: f32 = 26.0;
 const TEXT_PX: f32 = 16.0;
 /// Height of the scale's bar, pixels.
 const BAR: usize = 12;
-/// Longest edge of a sheet, pixels.
-const MAX_EDGE: usize = 16_384;
 
 /// Why a sheet could not be drawn.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -60,7 +52,7 @@ pub fn channel_sheet(latent: &Latent, format: &LatentFormat, title: &str) -> Res
     if width > MAX_EDGE || height > MAX_EDGE {
         return Err(SheetError::TooLarge(width, height));
     }
-    let mut sheet = Sheet::new(width, height);
+    let mut sheet = Canvas::new(width, height);
     sheet.text(title, TITLE_PX, [MARGIN, MARGIN], INK);
     let compression = format.compression(shape);
     let line = format!(
@@ -78,7 +70,7 @@ pub fn channel_sheet(latent: &Latent, format: &LatentFormat, title: &str) -> Res
             let at = [left + (i % shape.width) * scale, top + (i / shape.width) * scale];
             sheet.fill(at, [scale, scale], colour);
         }
-        sheet.label(channel, figures, [left, top + tile_height + 6]);
+        label(&mut sheet, channel, figures, [left, top + tile_height + 6]);
     }
     let bottom = height - MARGIN - BAR;
     let bar_width = TILE.min(width - 2 * MARGIN);
@@ -91,80 +83,18 @@ pub fn channel_sheet(latent: &Latent, format: &LatentFormat, title: &str) -> Res
     Ok(sheet.into_picture())
 }
 
-fn line_height(size: f32) -> usize {
-    (size * 1.35).ceil() as usize
-}
-
-/// The picture being drawn.
-struct Sheet {
-    width: usize,
-    height: usize,
-    rgb: Vec<u8>,
-    font: Option<FontRef<'static>>,
-}
-
-impl Sheet {
-    fn new(width: usize, height: usize) -> Self {
-        let font = FontRef::try_from_slice(FONT).ok();
-        Self { width, height, rgb: GROUND.repeat(width * height), font }
-    }
-
-    fn fill(&mut self, [left, top]: [usize; 2], [width, height]: [usize; 2], colour: [u8; 3]) {
-        for y in top..(top + height).min(self.height) {
-            for x in left..(left + width).min(self.width) {
-                self.rgb[(y * self.width + x) * 3..][..3].copy_from_slice(&colour);
-            }
-        }
-    }
-
-    fn label(&mut self, channel: usize, figures: &ChannelStatistics, [left, top]: [usize; 2]) {
-        let line = line_height(TEXT_PX);
-        self.text(&format!("Channel {channel}"), TEXT_PX, [left, top], INK);
-        let spread = format!("mean {:+.2} · σ {:.2}", figures.mean, figures.std);
-        self.text(&spread, TEXT_PX, [left, top + line], QUIET);
-        let share = figures.beyond_3_sigma * 100.0;
-        let range = match figures.non_finite {
-            0 => format!("{:+.1} … {:+.1} · {share:.1} % > 3σ", figures.min, figures.max),
-            bad => format!("{:+.1} … {:+.1} · {bad} NaN or ∞", figures.min, figures.max),
-        };
-        self.text(&range, TEXT_PX, [left, top + 2 * line], QUIET);
-    }
-
-    /// Draws a line of text with its upper left corner at this position, cut off at the edge of the sheet.
-    fn text(&mut self, text: &str, size: f32, [left, top]: [usize; 2], colour: [u8; 3]) {
-        let Some(font) = self.font.take() else { return };
-        let scaled = font.as_scaled(PxScale::from(size));
-        let baseline = top as f32 + scaled.ascent();
-        let mut x = left as f32;
-        let mut before = None;
-        for letter in text.chars() {
-            let id = scaled.glyph_id(letter);
-            x += before.map_or(0.0, |before| scaled.kern(before, id));
-            before = Some(id);
-            let glyph = id.with_scale_and_position(PxScale::from(size), point(x, baseline));
-            x += scaled.h_advance(id);
-            let Some(outline) = font.outline_glyph(glyph) else { continue };
-            let corner = outline.px_bounds().min;
-            outline.draw(|dx, dy, coverage| {
-                let (px, py) = (corner.x as i64 + i64::from(dx), corner.y as i64 + i64::from(dy));
-                self.mix(px, py, colour, coverage.clamp(0.0, 1.0));
-            });
-        }
-        self.font = Some(font);
-    }
-
-    fn mix(&mut self, x: i64, y: i64, colour: [u8; 3], share: f32) {
-        if (0..self.width as i64).contains(&x) && (0..self.height as i64).contains(&y) {
-            let at = (y as usize * self.width + x as usize) * 3;
-            for (own, new) in self.rgb[at..][..3].iter_mut().zip(colour) {
-                *own = (f32::from(*own) * (1.0 - share) + f32::from(new) * share).round() as u8;
-            }
-        }
-    }
-
-    fn into_picture(self) -> Picture {
-        Picture::new(self.width, self.height, self.rgb).unwrap_or_else(|error| unreachable!("{error}"))
-    }
+/// Draws the figures of a channel with the upper left corner at this position.
+fn label(sheet: &mut Canvas, channel: usize, figures: &ChannelStatistics, [left, top]: [usize; 2]) {
+    let line = line_height(TEXT_PX);
+    sheet.text(&format!("Channel {channel}"), TEXT_PX, [left, top], INK);
+    let spread = format!("mean {:+.2} · σ {:.2}", figures.mean, figures.std);
+    sheet.text(&spread, TEXT_PX, [left, top + line], QUIET);
+    let share = figures.beyond_3_sigma * 100.0;
+    let range = match figures.non_finite {
+        0 => format!("{:+.1} … {:+.1} · {share:.1} % > 3σ", figures.min, figures.max),
+        bad => format!("{:+.1} … {:+.1} · {bad} NaN or ∞", figures.min, figures.max),
+    };
+    sheet.text(&range, TEXT_PX, [left, top + 2 * line], QUIET);
 }
 
 impl From<&SheetError> for Reason {
@@ -201,14 +131,6 @@ mod tests {
                 at.iter().any(|v| *v > 100)
             });
             assert!(inked.count() > 200, "channel {channel} has a label");
-        }
-    }
-
-    #[test]
-    fn the_font_has_every_letter_a_sheet_writes() {
-        let font = FontRef::try_from_slice(FONT).unwrap();
-        for letter in "a0×·→…−+%>σ언덕é".chars() {
-            assert_ne!(font.glyph_id(letter).0, 0, "{letter}");
         }
     }
 

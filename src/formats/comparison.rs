@@ -1,7 +1,7 @@
 //! How much of a picture is left after encoding and decoding, and where the loss is.
 
-use super::metrics::{JpegOfSize, error_map, jpeg_of_size, psnr, ssim};
-use crate::projection::ColourMap;
+use super::metrics::{JpegOfSize, jpeg_of_size, psnr};
+use super::picture_difference::{PictureDifference, picture_difference};
 use crate::request::Picture;
 
 /// An original picture compared with its decoded latent.
@@ -31,13 +31,7 @@ pub fn compare(
     downscale: usize,
     latent_bytes: usize,
 ) -> Option<Comparison> {
-    let psnr_all = psnr(original, decoded)?;
-    let errors = error_map(original, decoded)?;
-    let mut sorted = errors.clone();
-    let rank = (sorted.len() - 1) * 995 / 1000;
-    let heat_limit = sorted.select_nth_unstable_by(rank, f32::total_cmp).1.max(1.0 / 255.0);
-    let heat: Vec<u8> =
-        errors.iter().flat_map(|&error| ColourMap::Heat.bytes(error, [0.0, heat_limit])).collect();
+    let PictureDifference { psnr: psnr_all, ssim, heat, heat_limit } = picture_difference(original, decoded)?;
     let (worst, worst_error) = worst_patch(original, decoded, downscale);
     let jpeg = jpeg_of_size(original, latent_bytes).and_then(|jpeg| {
         let psnr = psnr(original, &jpeg.picture)?;
@@ -45,8 +39,8 @@ pub fn compare(
     });
     Some(Comparison {
         psnr: psnr_all,
-        ssim: ssim(original, decoded),
-        heat: Picture::new(original.width(), original.height(), heat).ok()?,
+        ssim,
+        heat,
         heat_limit,
         worst,
         worst_psnr: 10.0 * (255.0_f64.powi(2) / worst_error).log10(),

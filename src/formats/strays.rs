@@ -1,4 +1,4 @@
-//! Temporary files left by an earlier run that was killed.
+//! Temporary files and folders left by an earlier run that was killed.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -31,7 +31,7 @@ fn sweep(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let is_ours = entry.file_name().to_str().is_some_and(is_temporary_name);
-        if is_ours && is_stray(&entry) && std::fs::remove_file(entry.path()).is_ok() {
+        if is_ours && is_stray(&entry) && remove(&entry).is_ok() {
             log::info!("removed what an earlier run left behind: {}", entry.path().display());
         }
     }
@@ -42,11 +42,23 @@ fn is_temporary_name(name: &str) -> bool {
     middle.is_some_and(|m| m.len() == RANDOM_LEN && m.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
-/// Whether an entry is an old regular file that no process has locked.
+fn remove(entry: &std::fs::DirEntry) -> std::io::Result<()> {
+    if entry.file_type()?.is_dir() {
+        std::fs::remove_dir_all(entry.path())
+    } else {
+        std::fs::remove_file(entry.path())
+    }
+}
+
+/// Whether an entry is an old regular file that no process has locked, or an old folder.
 fn is_stray(entry: &std::fs::DirEntry) -> bool {
     // Metadata of the entry itself: a link with such a name is not ours.
     let Ok(metadata) = entry.metadata() else { return false };
     let Some(age) = metadata.modified().ok().and_then(|time| time.elapsed().ok()) else { return false };
+    if metadata.is_dir() {
+        // Folders have no locks, and a new file in one makes it young.
+        return age >= UNLOCKABLE_STRAY_AGE;
+    }
     if !metadata.is_file() || age < STRAY_AGE {
         return false;
     }
@@ -86,6 +98,14 @@ mod tests {
         let locked = make(".safelight-locked.tmp", old);
         locked.lock().unwrap();
         std::fs::create_dir(in_folder(".safelight-folder.tmp")).unwrap();
+        #[cfg(unix)]
+        {
+            let stray = in_folder(".safelight-oldDir.tmp");
+            std::fs::create_dir(&stray).unwrap();
+            std::fs::write(stray.join("frame-0001.png"), "").unwrap();
+            let days_ago = std::time::SystemTime::now() - 2 * UNLOCKABLE_STRAY_AGE;
+            File::open(&stray).unwrap().set_modified(days_ago).unwrap();
+        }
         sweep(folder.path());
         let mut left: Vec<_> = std::fs::read_dir(folder.path())
             .unwrap()

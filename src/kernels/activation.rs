@@ -15,6 +15,8 @@ pub enum Activation {
     GeluTanh,
     /// `x · sigmoid(1.702·x)`.
     QuickGelu,
+    /// `max(x, 0)`.
+    Relu,
 }
 
 multiversioned! {
@@ -24,6 +26,7 @@ multiversioned! {
             Activation::GeluErf => for v in values { *v = gelu_erf::<FMA>(*v); },
             Activation::GeluTanh => for v in values { *v = gelu_tanh::<FMA>(*v); },
             Activation::QuickGelu => for v in values { *v /= 1.0 + exp::<FMA>(-1.702 * *v); },
+            Activation::Relu => for v in values { *v = v.max(0.0); },
         }
     }
 }
@@ -68,6 +71,7 @@ multiversioned! {
             Activation::QuickGelu => for (out, (gate, value)) in parts {
                 *out = gate / (1.0 + exp::<FMA>(-1.702 * gate)) * value;
             },
+            Activation::Relu => for (out, (gate, value)) in parts { *out = gate.max(0.0) * value; },
         }
     }
 }

@@ -39,7 +39,10 @@ impl LatentFormat {
     /// FLUX.1: 16 channels, scale 0.3611, shift 0.1159.
     pub const FLUX: Self = Self { channels: 16, downscale: 8, scale: 0.3611, shift: 0.1159 };
 
-    /// The formats above by their families' names.
+    /// FLUX.2 and FLUX.3: 32 channels, which their VAE normalises itself.
+    pub const FLUX_2: Self = Self { channels: 32, downscale: 8, scale: 1.0, shift: 0.0 };
+
+    /// The formats of known scale and shift by their families' names.
     pub const KNOWN: [(&'static str, Self); 4] = [
         ("Stable Diffusion 1, 2", Self::STABLE_DIFFUSION),
         ("Stable Diffusion XL", Self::SDXL),

@@ -3,18 +3,22 @@
 //! A latent here is plain data, never a device tensor: it crosses threads, and files and preview shaders use it.
 
 mod adjustments;
+mod difference;
 mod format;
 mod posterior;
 mod principal;
+mod spectrum;
 mod statistics;
 mod trajectory;
 
 use std::sync::Arc;
 
 pub use adjustments::{Blend, BlendMode, ChannelAdjustment, ChannelAdjustments};
+pub use difference::{LatentDifference, heat_limit};
 pub use format::{Compression, LatentFormat, LatentSpace};
 pub use posterior::{kl_map, posterior_sigma};
 pub use principal::{PrincipalComponents, principal_components};
+pub use spectrum::{Spectrum, spectrum_bands};
 pub use statistics::{
     ChannelStatistics, Histogram, NonFiniteError, channel_statistics, check_finite, first_non_finite,
 };
@@ -133,6 +137,15 @@ impl Latent {
         let values = values.into();
         assert_eq!(values.len(), self.shape.len(), "values fill the shape of the latent they replace");
         Self { shape: self.shape, values }
+    }
+
+    /// How far `self` is from `other`, of the same shape: the norm of the difference over its own norm.
+    pub fn relative_change(&self, other: &Self) -> f32 {
+        let square = |value: f32| f64::from(value).powi(2);
+        let pairs = self.values.iter().zip(other.values.iter());
+        let difference: f64 = pairs.map(|(a, b)| square(a - b)).sum();
+        let own: f64 = self.values.iter().map(|value| square(*value)).sum();
+        if own == 0.0 { 0.0 } else { (difference / own).sqrt() as f32 }
     }
 
     /// Bytes the values take in memory.

@@ -26,6 +26,25 @@ fn available_under(root: &Path) -> Option<u64> {
     Some(allowed.chain(address_space).fold(system, u64::min))
 }
 
+/// Bytes of main memory that this process could have at most: the machine's, or its cgroup's limit; `None` where the
+/// system does not tell (anywhere but on Linux).
+pub fn total_bytes() -> Option<u64> {
+    total_under(Path::new("/"))
+}
+
+/// [`total_bytes`] with the system's files under `root`.
+fn total_under(root: &Path) -> Option<u64> {
+    let text = |path: &str| std::fs::read_to_string(root.join(path)).ok();
+    let machine = kilobytes(&text("proc/meminfo")?, "MemTotal:")?;
+    let groups = text("proc/self/cgroup").unwrap_or_default();
+    let limits = groups.lines().filter_map(|line| {
+        least_of_groups(root, line, |group, controller| {
+            std::fs::read_to_string(group.join(controller.limit)).ok()?.trim().parse().ok()
+        })
+    });
+    Some(limits.fold(machine, u64::min))
+}
+
 /// The value of `key` in a file under `/proc`, which is given in kB, in bytes.
 fn kilobytes(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;
@@ -58,6 +77,15 @@ const VERSION_1: Controller = Controller {
 
 /// Bytes that a cgroup and its ancestors still allow. `line`: of `/proc/self/cgroup`, `ID:CONTROLLERS:PATH`.
 fn group_available(root: &Path, line: &str) -> Option<u64> {
+    least_of_groups(root, line, allowed_by)
+}
+
+/// The least of a figure of a cgroup and its ancestors.
+fn least_of_groups(
+    root: &Path,
+    line: &str,
+    figure: impl Fn(&Path, &Controller) -> Option<u64>,
+) -> Option<u64> {
     let (_, rest) = line.split_once(':')?;
     let (controllers, path) = rest.split_once(':')?;
     let controller = if controllers.is_empty() {
@@ -73,7 +101,7 @@ fn group_available(root: &Path, line: &str) -> Option<u64> {
     let folder = folder.filter(|folder| folder.is_dir() && !path.contains(".."));
     let folder = folder.unwrap_or_else(|| mount.clone());
     let groups = folder.ancestors().take_while(|group| group.starts_with(&mount));
-    groups.filter_map(|group| allowed_by(group, &controller)).min()
+    groups.filter_map(|group| figure(group, &controller)).min()
 }
 
 /// Bytes that one cgroup still allows, if it has a limit.
@@ -110,6 +138,28 @@ mod tests {
             std::fs::write(path, content).unwrap();
         }
         available_under(root.path())
+    }
+
+    #[test]
+    fn the_whole_memory_is_the_machines_or_the_groups() {
+        let total = |files: &[(&str, &str)]| {
+            let root = tempfile::tempdir().unwrap();
+            for (path, content) in files {
+                let path = root.path().join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, content).unwrap();
+            }
+            total_under(root.path())
+        };
+        let machine = ("proc/meminfo", MEMINFO);
+        let group = ("proc/self/cgroup", "0::/user\n");
+        assert_eq!(total(&[machine]), Some(24_684_012 * 1024));
+        assert_eq!(
+            total(&[machine, group, ("sys/fs/cgroup/user/memory.max", "max\n")]),
+            Some(24_684_012 * 1024)
+        );
+        assert_eq!(total(&[machine, group, ("sys/fs/cgroup/user/memory.max", "1048576\n")]), Some(MIB));
+        assert_eq!(total(&[]), None);
     }
 
     #[test]

@@ -3,10 +3,9 @@
 //!
 //! The bounds count only what a forward pass must hold at once, so that work that fits is never refused.
 
-use candle_core::DType;
-
 use crate::latent::LatentShape;
 use crate::networks::Runtime;
+use crate::networks::backend::DType;
 use crate::networks::unet::{PerLevel, UNetConfig};
 use crate::weights::{self, TensorSource};
 
@@ -30,7 +29,7 @@ pub(super) fn picture_bytes(width: usize, height: usize) -> u64 {
 /// Bytes of a network's weights in memory. On the CPU in f32, matrices stored in fewer bits keep their format.
 pub(super) fn weight_bytes(source: &dyn TensorSource, runtime: &Runtime) -> u64 {
     let dtype = runtime.dtype();
-    let keeps = runtime.device().is_cpu() && dtype == DType::F32;
+    let keeps = runtime.is_on_processor() && dtype == DType::F32;
     weights::sum(source, |info| {
         let converted = info.values().saturating_mul(dtype.size_in_bytes() as u64);
         match info.dtype.bytes_of(&info.shape) {

@@ -32,10 +32,7 @@ impl Conditioning {
 
     /// The scale of classifier-free guidance on a model with this kind of guidance; up to 1 is one pass.
     pub fn classifier_free_scale(&self, guidance: GuidanceKind) -> f64 {
-        match guidance {
-            GuidanceKind::ClassifierFree => self.guidance_scale,
-            GuidanceKind::Embedded | GuidanceKind::None => self.options.true_guidance_scale.unwrap_or(1.0),
-        }
+        self.options.classifier_free_scale(guidance, self.guidance_scale)
     }
 
     /// Remarks on fields that have no effect on a model with this kind of guidance, one sentence each.

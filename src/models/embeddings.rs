@@ -5,10 +5,10 @@
 //! text encoders a file has one tensor for each, `clip_l` and `clip_g`. An embedding that cannot be used is left out
 //! with a remark.
 
-use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
 use super::{ModelError, PromptTokenizer};
+use crate::networks::backend::{DType, Tensor};
 use crate::networks::clip::ClipText;
 use crate::store::{ModelFiles, StoreError};
 
@@ -129,7 +129,7 @@ fn rows(tensors: &SafeTensors<'_>, name: &str, width: usize) -> Result<Tensor, S
         safetensors::Dtype::BF16 => DType::BF16,
         _ => return Err("its numbers are neither f32, f16 nor bf16".to_owned()),
     };
-    let rows = Tensor::from_raw_buffer(view.data(), dtype, &[count, width], &Device::Cpu)
+    let rows = Tensor::from_bytes(view.data(), dtype, &[count, width])
         .and_then(|rows| rows.to_dtype(DType::F32))
         .map_err(|error| error.to_string())?;
     let sum: f32 =

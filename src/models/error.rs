@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::devices::DeviceFault;
 use crate::diffusion::{DiffusionError, SchedulerConfigError};
 use crate::networks::NetworkError;
+use crate::networks::backend;
 use crate::reason::{Reason, ReasonKind};
 use crate::store::StoreError;
 use crate::weights::WeightError;
@@ -97,6 +99,22 @@ pub enum ModelError {
     /// The device cannot be used.
     #[error("{0}")]
     Device(String),
+    /// The device's memory is too short for what it was given.
+    #[error("the device's memory is too short{}: {said}", in_place(*part))]
+    DeviceOutOfMemory {
+        /// The part's folder, if it is known.
+        part: Option<&'static str>,
+        /// What its driver said.
+        said: String,
+    },
+    /// The device failed while it computed.
+    #[error("the device has failed{}: {said}", in_place(*part))]
+    DeviceLost {
+        /// The part's folder, if it is known.
+        part: Option<&'static str>,
+        /// What its driver said.
+        said: String,
+    },
     /// A latent or picture that does not fit the model.
     #[error("{0}")]
     Mismatch(String),
@@ -113,7 +131,12 @@ pub enum ModelError {
     },
     /// A tensor operation failed.
     #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
+    Tensor(backend::Error),
+}
+
+/// Where a device failed, for messages.
+fn in_place(part: Option<&str>) -> String {
+    part.map_or_else(String::new, |part| format!(" in the {part}"))
 }
 
 /// A number of bytes for messages, in MiB or GiB.
@@ -129,8 +152,39 @@ impl ModelError {
     pub(super) fn in_part(part: &'static str) -> impl Fn(NetworkError) -> Self {
         move |source| match source {
             NetworkError::Cancelled => Self::Cancelled,
+            NetworkError::Tensor(error) if DeviceFault::of(&error).is_some() => {
+                Self::of_operation(error, Some(part))
+            }
             cause => Self::Part { part, cause },
         }
+    }
+
+    /// The error of a sampling loop: the model's own where there is one.
+    pub(super) fn from_sampling(error: DiffusionError) -> Self {
+        match error {
+            DiffusionError::Cancelled => Self::Cancelled,
+            DiffusionError::Network(cause) => match cause.downcast::<Self>() {
+                Ok(error) => *error,
+                Err(cause) => Self::Mismatch(cause.to_string()),
+            },
+            other => Self::Mismatch(other.to_string()),
+        }
+    }
+
+    /// The error of an operation, which may tell of a fault of the device.
+    fn of_operation(error: backend::Error, part: Option<&'static str>) -> Self {
+        let said = error.words();
+        match DeviceFault::of(&error) {
+            Some(DeviceFault::OutOfMemory) => Self::DeviceOutOfMemory { part, said },
+            Some(DeviceFault::Lost) => Self::DeviceLost { part, said },
+            None => Self::Tensor(error),
+        }
+    }
+}
+
+impl From<backend::Error> for ModelError {
+    fn from(error: backend::Error) -> Self {
+        Self::of_operation(error, None)
     }
 }
 
@@ -172,6 +226,8 @@ impl From<&ModelError> for Reason {
                 new(Kind::TokenWithoutRow).with([word as _, id as _, rows as _])
             }
             ModelError::Device(why) => new(Kind::DeviceUnusable).with([why as _]),
+            ModelError::DeviceOutOfMemory { said, .. } => new(Kind::DeviceOutOfMemory).with([said as _]),
+            ModelError::DeviceLost { said, .. } => new(Kind::DeviceLost).with([said as _]),
             ModelError::Mismatch(why) => new(Kind::DoesNotFit).with([why as _]),
             ModelError::NotANumber => new(Kind::DecodedNonFinite),
             ModelError::NonFinite { part } => new(Kind::PartNonFinite).with([part as _]),

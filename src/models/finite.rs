@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use candle_core::{DType, Tensor};
-
 use super::ModelError;
 use crate::catalog::ModelSource;
+use crate::networks::backend::{DType, Tensor};
 use crate::reason::{Reason, ReasonKind};
 use crate::request::CancelToken;
 use crate::store::ModelFiles;

@@ -1,11 +1,9 @@
 //! Memory checks, and tiling of the VAE where memory is short.
 
-use candle_core::Device;
-
 use super::ModelError;
 use super::available_memory::available_bytes;
-use crate::networks::NetworkError;
 use crate::networks::autoencoder::MemoryLimits;
+use crate::networks::{NetworkError, Runtime};
 use crate::request::TileChoice;
 
 /// The main memory that the program may use.
@@ -41,13 +39,17 @@ impl MemoryBudget {
     }
 
     /// The memory limits of the VAE's encoder and decoder.
-    pub(super) fn limits(self, choice: TileChoice, device: &Device) -> MemoryLimits {
+    pub(super) fn limits(self, choice: TileChoice, runtime: &Runtime) -> MemoryLimits {
         match choice {
             TileChoice::Never => MemoryLimits::UNLIMITED,
             TileChoice::Always => MemoryLimits::TILES,
             // Running out of main memory ends the program, so it is checked beforehand; a GPU reports an error.
-            TileChoice::Auto if device.is_cpu() => {
+            TileChoice::Auto if runtime.is_on_processor() => {
                 self.available().map_or_else(MemoryLimits::default, MemoryLimits::within)
+            }
+            // Convolutions of larger maps were silently wrong on Apple's GPUs, in other programs that candle computes for.
+            TileChoice::Auto if runtime.device().is_apple() => {
+                MemoryLimits::for_values_of(runtime.dtype().size_in_bytes())
             }
             TileChoice::Auto => MemoryLimits::default(),
         }
@@ -106,8 +108,16 @@ pub(super) fn is_out_of_memory(error: &str) -> bool {
 mod tests {
     use super::*;
 
+    #[test]
+    fn limits_of_values_allow_as_many_in_every_format() {
+        let usual = MemoryLimits::default();
+        assert_eq!(MemoryLimits::for_values_of(4), usual);
+        let half = MemoryLimits::for_values_of(2);
+        assert_eq!((2 * half.whole, 2 * half.tile), (usual.whole, usual.tile));
+    }
+
     fn failed(words: &str) -> NetworkError {
-        NetworkError::Tensor(candle_core::Error::Msg(words.to_owned()))
+        NetworkError::Tensor(crate::networks::backend::Error::Msg(words.to_owned()))
     }
 
     #[test]
@@ -131,7 +141,7 @@ mod tests {
         let error = loaded.check("a picture", 2 * MIB).unwrap_err().to_string();
         let said = "a picture needs about 2 MiB of memory, and 1 MiB are left of the 65 MiB that the program may use";
         assert_eq!(error, said);
-        let limits = loaded.limits(TileChoice::Auto, &Device::Cpu);
+        let limits = loaded.limits(TileChoice::Auto, &Runtime::processor(Some(1)));
         assert_eq!((limits.whole, limits.tile), (MIB / 2, MIB / 4));
         assert_eq!(MemoryBudget::new(None).holding(1 << 60).left_of_limit(), None, "only the system limits");
         assert!(MemoryBudget::new(Some(MIB)).holding(2 * MIB).check("a picture", 1).is_err());

@@ -3,18 +3,23 @@
 mod added_tokens;
 mod available_memory;
 mod budget;
+mod checks;
 mod conditioning;
-mod device;
+mod devices;
 mod embeddings;
 mod error;
 mod families;
 mod finite;
 mod freed_pages;
 mod in_turn;
+pub mod meaning;
 mod memory;
 mod prompt;
 mod prompt_syntax;
+mod prompt_tokens;
+mod runtime;
 mod text_tokenizer;
+mod tiny_decoder;
 mod tokenizer;
 mod vae;
 
@@ -22,27 +27,35 @@ use crate::catalog::{ModelProfile, ModelSource};
 use crate::diffusion::{DenoisingNetwork, SchedulerConfig};
 use crate::latent::{Latent, LatentShape};
 use crate::request::{
-    CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, Picture, PromptLength, TileChoice,
+    CancelToken, DecodeChoice, DeviceChoice, DtypeChoice, Picture, PromptLength, PromptOptions, PromptTokens,
+    TileChoice,
 };
 use crate::store::Checkpoint;
 
 pub use crate::networks::{Isa as Instructions, available_threads};
-pub use available_memory::available_bytes;
+pub use available_memory::{available_bytes, total_bytes};
 pub use budget::MemoryNeed;
+pub use checks::{CheckLimits, CheckedDevice, DeviceTiming, Extent, Finding, Verdict, check_device};
 pub use conditioning::Conditioning;
-pub use device::describe_devices;
+pub use devices::{
+    Adapter, BUILD_FEATURES, DeviceFault, DeviceIdentity, DeviceSource, Devices, Library, ThisMachine,
+    adapters, describe_devices, libraries,
+};
 pub use error::ModelError;
 pub use families::{FAMILIES, ModelFamily, Progress, family_of};
 pub use finite::{DamagedWeights, damaged_weights};
 pub use freed_pages::{ReturnedAtOnce, return_freed_pages};
 pub use prompt_syntax::{ParsedPrompt, WeightedText, parse_prompt, parse_weights};
 pub use text_tokenizer::TextTokenizer;
+pub use tiny_decoder::{ConvolutionValues, TinyDecoder};
 pub use tokenizer::PromptTokenizer;
 
 /// Where and how a model runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ModelSettings {
-    /// The device.
+    /// Where the devices come from.
+    pub devices: Devices,
+    /// The device; `auto` is the processor unless the engine has chosen another.
     pub device: DeviceChoice,
     /// The dtype of the networks.
     pub dtype: DtypeChoice,
@@ -101,6 +114,10 @@ pub trait LatentDiffusionModel: Send {
     }
     /// The length of a prompt in tokens; `None` if no tokenizer counts it, or it cannot be tokenized.
     fn prompt_length(&self, _prompt: &str) -> Option<PromptLength> {
+        None
+    }
+    /// The tokens of a prompt that the denoiser attends to; `None` if no tokenizer knows them, or it cannot be tokenized.
+    fn prompt_tokens(&self, _prompt: &str, _options: &PromptOptions) -> Option<PromptTokens> {
         None
     }
     /// Checks that memory suffices to generate a picture: for the activations of `batch` predictions for latents of

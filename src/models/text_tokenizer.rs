@@ -1,11 +1,14 @@
 //! Tokenizers of language models (T5, Qwen), from `tokenizer.json`.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use tokenizers::Tokenizer;
 
 use super::ModelError;
+use super::prompt_tokens::prompt_tokens;
 use super::tokenizer::guarded;
+use crate::request::PromptToken;
 use crate::store::ModelFiles;
 
 /// The file in the tokenizer's folder.
@@ -19,12 +22,12 @@ pub struct TextTokenizer {
 }
 
 impl TextTokenizer {
-    /// Reads `tokenizer.json` in one of a model's folders.
+    /// Reads `tokenizer.json` in one of a model's folders; an empty name is the model's own.
     ///
     /// # Errors
     /// [`ModelError::Tokenizer`] if it is not there or damaged.
     pub fn open(files: &ModelFiles, folder: &str) -> Result<Self, ModelError> {
-        let name = format!("{folder}/{FILE}");
+        let name = if folder.is_empty() { FILE.to_owned() } else { format!("{folder}/{FILE}") };
         let path = files.path(&name);
         let failed = |reason: String| ModelError::Tokenizer { reason, path: path.clone() };
         let Some(bytes) = files.read(&name)? else {
@@ -56,6 +59,41 @@ impl TextTokenizer {
             encoding
                 .map(|encoding| encoding.get_ids().to_vec())
                 .map_err(|error| self.failed(error.to_string()))
+        })
+    }
+
+    /// The parts of a text that its tokens stand for, as in [`Self::ids`].
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`] if the tokenizer fails.
+    pub(super) fn tokens(&self, text: &str) -> Result<Vec<PromptToken>, ModelError> {
+        self.tokens_within(text, 0..text.len())
+    }
+
+    /// The same of a text in which only these bytes are of the prompt.
+    ///
+    /// # Errors
+    /// As [`Self::tokens`].
+    pub(super) fn tokens_within(
+        &self,
+        text: &str,
+        prompt: Range<usize>,
+    ) -> Result<Vec<PromptToken>, ModelError> {
+        guarded(&self.files, || {
+            let encoding = self.tokenizer.encode(text, false);
+            encoding
+                .map(|encoding| prompt_tokens(text, encoding.get_offsets(), &prompt))
+                .map_err(|error| self.failed(error.to_string()))
+        })
+    }
+
+    /// The text of token ids. Special tokens and ids that it does not know are left out.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`] if the tokenizer fails.
+    pub fn text(&self, ids: &[u32]) -> Result<String, ModelError> {
+        guarded(&self.files, || {
+            self.tokenizer.decode(ids, true).map_err(|error| self.failed(error.to_string()))
         })
     }
 

@@ -13,6 +13,8 @@ use tokenizers::{AddedToken, NormalizerWrapper, SplitDelimiterBehavior, Tokenize
 
 use super::ModelError;
 use super::added_tokens::AddedTokens;
+use super::prompt_tokens::prompt_tokens;
+use crate::request::PromptToken;
 use crate::store::ModelFiles;
 
 /// CLIP uses the end token for unknown ones.
@@ -86,16 +88,27 @@ impl PromptTokenizer {
     /// # Errors
     /// [`ModelError::Tokenizer`] if the tokenizer fails.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        Ok(self.tokens(text)?.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// The same with the part of the text that each token stands for.
+    ///
+    /// # Errors
+    /// As [`Self::ids`].
+    pub(super) fn tokens(&self, text: &str) -> Result<Vec<(u32, PromptToken)>, ModelError> {
         let encoding = self
             .tokenizer
             .encode(text, false)
             .map_err(|error| ModelError::Tokenizer { reason: error.to_string(), path: "tokenizer".into() })?;
-        let ids = encoding.get_ids();
-        if self.expansions.is_empty() {
-            return Ok(ids.to_vec());
+        let tokens = prompt_tokens(text, encoding.get_offsets(), &(0..text.len()));
+        let mut all = Vec::with_capacity(tokens.len());
+        for (id, token) in encoding.get_ids().iter().zip(tokens) {
+            match self.expansions.get(id) {
+                Some(rows) => all.extend(rows.iter().map(|row| (*row, token.clone()))),
+                None => all.push((*id, token)),
+            }
         }
-        let expand = |id: &u32| self.expansions.get(id).cloned().unwrap_or_else(|| vec![*id]);
-        Ok(ids.iter().flat_map(expand).collect())
+        Ok(all)
     }
 
     /// The token of an id, for messages.

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
-
 use super::budget::picture_bytes;
 use super::memory::{MemoryBudget, in_tiles_if_short};
 use super::{DecodedPicture, Encoded, ModelError};
 use crate::latent::{Latent, LatentFormat, LatentShape, first_non_finite};
 use crate::networks::autoencoder::{Autoencoder, AutoencoderConfig};
+use crate::networks::backend::{DType, Device, Tensor};
 use crate::networks::{Parameters, Runtime};
 use crate::request::{CancelToken, DecodeChoice, Picture, TileChoice};
 use crate::weights::TensorSource;
@@ -107,11 +106,11 @@ impl Vae {
         }
         self.memory.check(format!("a picture of {width}×{height} pixels"), picture_bytes(width, height))?;
         let values: Vec<f32> = picture.rgb().iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect();
-        let pixels = Tensor::from_vec(values, (1, height, width, 3), &Device::Cpu)?.permute((0, 3, 1, 2))?;
+        let pixels = Tensor::from_vec(values, (1, height, width, 3), &Device::Cpu)?.permute([0, 3, 1, 2])?;
         let pixels = pixels.to_device(self.runtime.device())?.to_dtype(self.runtime.dtype())?;
         let shape = format.latent_shape(width, height);
         let plain = |t: &Tensor| -> Result<Latent, ModelError> {
-            let values: Vec<f32> = t.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+            let values: Vec<f32> = t.to_dtype(DType::F32)?.to_values()?;
             Latent::new(shape, values).map_err(|error| ModelError::Mismatch(error.to_string()))
         };
         let [mut mean, mut log_variance] = self.posterior(&self.network, &pixels, cancel)?;
@@ -144,7 +143,7 @@ impl Vae {
         pixels: &Tensor,
         cancel: &CancelToken,
     ) -> Result<[Tensor; 2], ModelError> {
-        let limits = self.memory.limits(self.tiles, self.runtime.device());
+        let limits = self.memory.limits(self.tiles, &self.runtime);
         let (posterior, _) =
             in_tiles_if_short(limits, |limits| self.runtime.run(|| network.encode(pixels, limits, cancel)))
                 .map_err(ModelError::in_part(PART))?;
@@ -173,17 +172,16 @@ impl Vae {
         tiles: TileChoice,
         cancel: &CancelToken,
     ) -> Result<(Vec<f32>, bool), ModelError> {
-        let (decoded, was_short) =
-            in_tiles_if_short(self.memory.limits(tiles, self.runtime.device()), |limits| {
-                self.runtime.run(|| network.decode(latent, limits, cancel))
-            })
-            .map_err(ModelError::in_part(PART))?;
-        Ok((decoded.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?, was_short))
+        let (decoded, was_short) = in_tiles_if_short(self.memory.limits(tiles, &self.runtime), |limits| {
+            self.runtime.run(|| network.decode(latent, limits, cancel))
+        })
+        .map_err(ModelError::in_part(PART))?;
+        Ok((decoded.flatten_all()?.to_dtype(DType::F32)?.to_values()?, was_short))
     }
 }
 
 /// `[3, H, W]` values of −1..=1 to rows of pixels, as diffusers: halved, shifted, clamped, rounded.
-fn picture_from_values(
+pub(super) fn picture_from_values(
     values: &[f32],
     width: usize,
     height: usize,

@@ -1,9 +1,8 @@
 //! Layers from named weights, and the ResNet block of UNet and autoencoder.
 
-use candle_core::{Result, Tensor};
-
 use super::ops::{Conv2d, Epilogue, GroupNorm, GroupStatistics, LayerNorm, Linear, NormSilu, Padding, silu};
 use super::{Parameters, Runtime};
+use crate::networks::backend::{Result, Tensor};
 
 /// A convolution from `weight` and `bias`.
 pub(super) fn conv(

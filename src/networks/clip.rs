@@ -1,10 +1,9 @@
 //! CLIP's text encoder (Radford et al. 2021, <https://arxiv.org/abs/2103.00020>): transformers' `CLIPTextModel`.
 
-use candle_core::{Result, Tensor};
-
 use super::blocks::{layer_norm, linear, linear_no_bias};
 use super::ops::{Embedding, LayerNorm, Linear, Mask, attention, gelu, quick_gelu};
 use super::{NetworkError, Parameters, Runtime};
+use crate::networks::backend::{Result, Tensor};
 
 /// The keys of `text_encoder/config.json` that this network uses. Missing keys have transformers' defaults.
 #[derive(Clone, Debug, serde::Deserialize)]

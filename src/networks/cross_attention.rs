@@ -1,10 +1,9 @@
 //! Cross-attention to a prompt.
 
-use candle_core::{Result, Tensor};
-
 use super::blocks::{linear, linear_no_bias};
 use super::ops::{LayerNorm, Linear, Mask, attention, normed_linears};
 use super::{Parameters, Runtime};
+use crate::networks::backend::{Result, Tensor};
 
 /// Cross-attention of image tokens to text tokens.
 pub(super) struct CrossAttention {
@@ -55,9 +54,16 @@ impl CrossAttention {
         Ok(ContextKv { keys: self.key.forward(context)?, values: self.value.forward(context)? })
     }
 
-    /// `x + attention(norm(x), context)`, `x`: `[B, N, C]`.
-    pub(super) fn forward_add(&self, x: &Tensor, norm: &LayerNorm, context: &ContextKv) -> Result<Tensor> {
+    /// `x + attention(norm(x), context)`, `x`: `[B, N, C]` of an image of `grid` tokens, rows and columns.
+    pub(super) fn forward_add(
+        &self,
+        x: &Tensor,
+        norm: &LayerNorm,
+        context: &ContextKv,
+        grid: [usize; 2],
+    ) -> Result<Tensor> {
         let [query] = normed_linears(&self.runtime, x, norm, [&self.query])?;
+        self.runtime.token_maps().see_cross_attention(&query, &context.keys, self.heads, grid)?;
         let qkv = [&query, &context.keys, &context.values];
         self.out.forward_add(&attention(&self.runtime, qkv, self.heads, Mask::None)?, x)
     }

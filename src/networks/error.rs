@@ -1,5 +1,6 @@
 //! Errors of networks.
 
+use super::backend::Error;
 use crate::request::CancelToken;
 
 /// Why a network could not be built or run.
@@ -20,7 +21,7 @@ pub enum NetworkError {
     },
     /// A tensor is missing or misshapen, or an operation failed.
     #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
+    Tensor(#[from] Error),
 }
 
 /// The cancellation check between blocks.

@@ -3,8 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use candle_core::{DType, Error, Result, Shape, Tensor};
-
+use super::backend::{DType, Error, Result, Sizes, Tensor};
 use super::{Runtime, ops};
 use crate::weights::{StoredTensor, TensorSource, WeightError};
 
@@ -33,7 +32,7 @@ impl Parameters {
     ///
     /// # Errors
     /// If it is missing, has another shape or cannot be read.
-    pub fn get(&self, shape: impl Into<Shape>, name: &str) -> Result<Tensor> {
+    pub fn get(&self, shape: impl Sizes, name: &str) -> Result<Tensor> {
         ops::tensor(&self.runtime, &self.stored(shape, name)?)
     }
 
@@ -41,8 +40,8 @@ impl Parameters {
     ///
     /// # Errors
     /// As [`Self::get`].
-    pub fn stored(&self, shape: impl Into<Shape>, name: &str) -> Result<StoredTensor> {
-        let (expected, name) = (shape.into().into_dims(), format!("{}{name}", self.prefix));
+    pub fn stored(&self, shape: impl Sizes, name: &str) -> Result<StoredTensor> {
+        let (expected, name) = (shape.closed()?, format!("{}{name}", self.prefix));
         let failed = |error: WeightError| Error::Msg(error.to_string());
         let Some(info) = self.source.info(&name) else {
             let path = self.source.path(&name);

@@ -1,12 +1,11 @@
 //! The language model Qwen3 (Yang et al. 2025, <https://arxiv.org/abs/2505.09388>), whose hidden states condition
 //! diffusion models: transformers' `Qwen3Model`.
 
-use candle_core::{Result, Tensor};
-
 use super::blocks::linear_no_bias;
 use super::error::check_cancelled;
 use super::ops::{Embedding, Linear, Mask, RmsNorm, RotaryEmbedding, RotaryPairs, attention, silu_gated};
 use super::{NetworkError, Parameters, Runtime};
+use crate::networks::backend::{self, Result, Tensor};
 use crate::request::CancelToken;
 
 /// The keys of `config.json` that this network uses. Missing keys have transformers' defaults.
@@ -261,7 +260,7 @@ impl Qwen3Encoder {
         }
         if states.len() != layers.len() {
             let message = format!("the states after layers {layers:?} of {}", self.layers.len());
-            return Err(candle_core::Error::Msg(message).into());
+            return Err(backend::Error::Msg(message).into());
         }
         Ok(Tensor::cat(&states, 2)?)
     }

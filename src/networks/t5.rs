@@ -1,11 +1,10 @@
 //! The encoder of T5 1.1 (Raffel et al. 2020, <https://arxiv.org/abs/1910.10683>): transformers' `T5EncoderModel`.
 
-use candle_core::{Result, Tensor};
-
 use super::blocks::linear_no_bias;
 use super::error::check_cancelled;
 use super::ops::{Embedding, Linear, RelativeBias, RmsNorm, attention_with_relative_bias, gelu_tanh_gated};
 use super::{NetworkError, Parameters, Runtime};
+use crate::networks::backend::{self, Result, Tensor};
 use crate::request::CancelToken;
 
 /// The keys of `config.json` that this network uses. Missing keys have transformers' defaults.
@@ -187,7 +186,7 @@ impl T5Encoder {
             tokens: Embedding::new(vb.runtime(), vb.stored((config.vocab_size, config.d_model), table)?)?,
             layers,
             final_norm: RmsNorm::new(vb.runtime(), &final_norm, config.layer_norm_epsilon)?,
-            biases: biases.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?,
+            biases: biases.to_dtype(backend::DType::F32)?.to_values()?,
             config,
         })
     }

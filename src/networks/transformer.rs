@@ -1,7 +1,5 @@
 //! The UNet's spatial transformer: diffusers' `Transformer2DModel`.
 
-use candle_core::{Error, Result, Tensor};
-
 use super::blocks::{group_norm, layer_norm, linear, linear_no_bias, linear_or_conv1x1};
 use super::cross_attention::{ContextKv, CrossAttention};
 use super::ops::{
@@ -9,6 +7,7 @@ use super::ops::{
     normed_linears, to_tokens,
 };
 use super::{Parameters, Runtime};
+use crate::networks::backend::{Error, Result, Tensor};
 
 struct SelfAttention {
     runtime: Runtime,
@@ -70,11 +69,11 @@ impl Block {
         })
     }
 
-    /// `x`: `[B, N, C]`, or `[1, N, C]` for all B prompts → `[B, N, C]`.
-    fn forward(&self, x: &Tensor, context: &ContextKv) -> Result<Tensor> {
+    /// `x`: `[B, N, C]`, or `[1, N, C]` for all B prompts → `[B, N, C]`; `grid`: its rows and columns.
+    fn forward(&self, x: &Tensor, context: &ContextKv, grid: [usize; 2]) -> Result<Tensor> {
         let x = self.self_attention.forward_add(x, &self.norm1)?;
         let x = expand_batch(&x, context.batch()?)?;
-        let x = self.cross_attention.forward_add(&x, &self.norm2, context)?;
+        let x = self.cross_attention.forward_add(&x, &self.norm2, context, grid)?;
         self.feed_forward.forward_add(&x)
     }
 }
@@ -135,7 +134,7 @@ impl SpatialTransformer {
         let residual = to_tokens(x)?;
         let mut tokens = self.project_in.forward(&to_tokens(&self.norm.forward(x)?)?)?;
         for (block, context) in self.blocks.iter().zip(context) {
-            tokens = block.forward(&tokens, context)?;
+            tokens = block.forward(&tokens, context, [height, width])?;
         }
         let residual = expand_batch(&residual, tokens.dim(0)?)?;
         from_tokens(&self.project_out.forward_add(&tokens, &residual)?, height, width)
@@ -146,7 +145,7 @@ impl SpatialTransformer {
 mod tests {
     use std::sync::Arc;
 
-    use candle_core::Device;
+    use crate::networks::backend::Device;
 
     use super::*;
     use crate::weights::{StoredTensor, TensorMap};
@@ -160,8 +159,7 @@ mod tests {
     fn weights(depth: usize) -> TensorMap {
         let mut weights = TensorMap::default();
         let mut add = |name: String, shape: &[usize]| {
-            let values: Vec<f32> =
-                (synthetic(shape) * 0.3).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            let values: Vec<f32> = (synthetic(shape) * 0.3).unwrap().to_values().unwrap();
             weights.insert(name, StoredTensor::from_f32(shape, &values));
         };
         let mut both = |name: &str, weight: &[usize]| {
@@ -200,7 +198,7 @@ mod tests {
 
     fn distance(a: &Tensor, b: &Tensor) -> f32 {
         assert_eq!(a.dims(), b.dims());
-        (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
+        (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
     }
 
     /// Enough tokens that each image fills bands of rows, and too few in one image for eight threads; each image has

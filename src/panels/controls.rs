@@ -109,6 +109,10 @@ pub(super) enum Icon {
     Undo,
     Redo,
     Frames,
+    Grid,
+    Play,
+    Pause,
+    Halves,
 }
 
 impl Icon {
@@ -169,6 +173,27 @@ impl Icon {
                     let frame = Rect::from_min_max(at(x, y), at(x + 0.38, y + 0.38));
                     painter.rect_stroke(frame, 1.0, stroke, StrokeKind::Inside);
                 }
+            }
+            Self::Grid => {
+                painter.rect_stroke(square.shrink(1.0), 1.0, stroke, StrokeKind::Inside);
+                for share in [0.35, 0.66] {
+                    painter.line_segment([at(share, 0.08), at(share, 0.92)], stroke);
+                    painter.line_segment([at(0.08, share), at(0.92, share)], stroke);
+                }
+            }
+            Self::Play => {
+                let corners = vec![at(0.25, 0.12), at(0.9, 0.5), at(0.25, 0.88)];
+                painter.add(egui::Shape::convex_polygon(corners, colour, Stroke::NONE));
+            }
+            Self::Pause => {
+                for x in [0.2, 0.58] {
+                    painter.rect_filled(Rect::from_min_max(at(x, 0.12), at(x + 0.22, 0.88)), 1.0, colour);
+                }
+            }
+            Self::Halves => {
+                painter.rect_filled(Rect::from_min_max(at(0.05, 0.12), at(0.5, 0.88)), 1.0, colour);
+                let whole = Rect::from_min_max(at(0.05, 0.12), at(0.95, 0.88));
+                painter.rect_stroke(whole, 1.0, stroke, StrokeKind::Inside);
             }
             Self::Check => {
                 painter.line(vec![at(0.15, 0.55), at(0.4, 0.8), at(0.85, 0.2)], stroke);

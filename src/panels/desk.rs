@@ -11,10 +11,14 @@ use crate::engine::EngineSettings;
 use crate::latent::{Latent, LatentFormat, LatentSpace};
 use crate::preview::{LatentTextures, Look};
 use crate::projection::{PreviewFit, RgbProjection};
+use crate::reel::ReelOptions;
 use crate::request::{DeviceChoice, Picture};
-use crate::session::{Autosave, DocumentId, Session, builtin_fit};
+use crate::session::{Autosave, Document, DocumentId, InsideView, ReelOf, Session, builtin_fit};
 
+use super::grid_page::GridPage;
 use super::levels_field::LevelsField;
+use super::pair_view::PairView;
+use super::runs_page::RunsPage;
 use super::skip_field::SkipField;
 use super::text::{Language, Text};
 
@@ -32,6 +36,8 @@ pub struct Desk {
     pub view: View,
     /// The error shown in the view of errors.
     pub(super) error: ErrorView,
+    /// What is looked at of the inside of a step.
+    pub inside: InsideView,
     /// The channel shown in the view of components; `None` for the principal components.
     pub(super) channel: Option<usize>,
     /// The position of the wipe's line, a share of the picture's width.
@@ -59,16 +65,24 @@ pub struct Desk {
     pub(super) scroll_to: Option<DocumentId>,
     /// When each message was first seen, seconds.
     pub(super) seen: HashMap<u64, f64>,
+    /// When the last step was shown while the steps are played, seconds; `None` while they are not.
+    pub(super) played_at: Option<f64>,
     /// The picture that fades in over its preview on the easel, and since when, seconds.
     pub(super) fixing: Option<(usize, f64)>,
     /// The prompt field: unlike in other fields, Escape in it stops the run.
     pub(super) prompt_field: Option<egui::Id>,
     /// The answer so far to the question about a latent: its space, and the index of its family in the list.
     pub(super) latent_kind: (LatentSpace, usize),
-    /// Whether previews use the patch projection where there is one.
-    pub use_patch: bool,
+    /// The finest method of previews that is used where it is possible.
+    pub previews: PreviewMethod,
     /// Whether saved pictures contain their settings.
     pub save_metadata: bool,
+    /// Whether every run is kept.
+    pub keep_runs: bool,
+    /// Whether the pictures of kept runs are compared in idle time, so that they are found by their meaning.
+    pub place_runs: bool,
+    /// The most that kept runs take on the disk, GiB; `None` for no limit.
+    pub runs_limit_gib: Option<u64>,
     /// Which pictures are saved as they are drawn, where, and under which names.
     pub autosave: Autosave,
     /// The folder for that where none is chosen.
@@ -83,6 +97,16 @@ pub struct Desk {
     pub surroundings: Surroundings,
     /// The state of the settings page.
     pub(super) settings: SettingsPage,
+    /// How the development of a run is saved.
+    pub reel_options: ReelOptions,
+    /// The state of the page for it.
+    pub(super) reel: ReelPage,
+    /// How two that are compared are shown.
+    pub(super) compare: PairView,
+    /// The state of the page of grids.
+    pub(super) grid: GridPage,
+    /// The state of the gallery.
+    pub(super) runs: RunsPage,
     /// The state of the page of models.
     pub(super) models: ModelsPage,
     /// The list of noise levels as it is typed.
@@ -116,6 +140,8 @@ pub enum View {
     Error,
     /// The latent's components, or one of its channels.
     Components,
+    /// What happens inside the shown step.
+    Inside,
 }
 
 /// The errors of the VAE that can be shown.
@@ -141,6 +167,7 @@ pub(super) enum Overlay {
     Settings,
     Models,
     Messages,
+    Reel,
     Shortcuts,
     About,
 }
@@ -150,6 +177,7 @@ pub(super) enum Overlay {
 pub(super) enum SettingsSection {
     #[default]
     General,
+    Keeping,
     Saving,
     Folders,
     Drawing,
@@ -166,6 +194,15 @@ pub(super) struct SettingsPage {
     pub(super) engine: Option<EngineSettings>,
 }
 
+/// The state of the page for saving the development of a run.
+#[derive(Debug, Default)]
+pub(super) struct ReelPage {
+    /// Whose development is saved.
+    pub(super) of: Option<ReelOf>,
+    /// Whether it was shown in the last frame.
+    pub(super) is_open: bool,
+}
+
 /// The state of the page of models.
 #[derive(Debug, Default)]
 pub(super) struct ModelsPage {
@@ -177,6 +214,39 @@ pub(super) struct ModelsPage {
     pub(super) search_field: Option<egui::Id>,
     /// The place of the list that is to be scrolled into view.
     pub(super) scroll_to: Option<usize>,
+    /// Whether the page lists models to download in place of those on this computer.
+    pub(super) gets: bool,
+    /// What its right half shows then.
+    pub(super) part: GetPart,
+    /// The chosen item of the catalogue.
+    pub(super) item: Option<String>,
+    /// The address of another model as it is typed, and the place of what was chosen of it.
+    pub(super) address: String,
+    pub(super) choice: Option<usize>,
+    /// An access token as it is typed.
+    pub(super) token: TypedSecret,
+}
+
+/// What the page of models shows of what can be downloaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum GetPart {
+    /// The chosen item of the catalogue.
+    #[default]
+    Model,
+    /// What an address has.
+    Look,
+    /// The downloads.
+    Downloads,
+}
+
+/// What is typed into a field for a secret, which no log shows.
+#[derive(Default)]
+pub(super) struct TypedSecret(pub(super) String);
+
+impl std::fmt::Debug for TypedSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// The machine that the program runs on, and the places of its files.
@@ -188,12 +258,18 @@ pub struct Surroundings {
     pub threads: usize,
     /// Bytes of free memory when the program started, where the system tells.
     pub free_memory: Option<u64>,
+    /// Bytes of main memory, where the system tells.
+    pub total_memory: Option<u64>,
     /// The file of the settings.
     pub settings_file: Option<PathBuf>,
     /// The folder of the latents of pictures that are not saved yet.
     pub unsaved: Option<PathBuf>,
+    /// The folder of kept runs.
+    pub runs: Option<PathBuf>,
     /// The folder of fitted previews.
     pub fits: Option<PathBuf>,
+    /// Whether the program ffmpeg, which makes videos, is there.
+    pub has_ffmpeg: bool,
 }
 
 /// The choice of theme.
@@ -209,6 +285,21 @@ pub enum ThemeChoice {
     Dark,
 }
 
+/// A method of previews, the finest last.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum PreviewMethod {
+    /// One matrix.
+    Linear,
+    /// A linear map from neighbourhoods.
+    Patch,
+    /// The tiny decoder.
+    #[default]
+    Tiny,
+}
+
 /// Most pictures that are kept as textures.
 const MAX_PICTURES: usize = 128;
 
@@ -222,6 +313,7 @@ impl Desk {
             theme: ThemeChoice::System,
             view: View::Picture,
             error: ErrorView::Heat,
+            inside: InsideView::default(),
             channel: None,
             wipe: 0.5,
             probe: None,
@@ -236,11 +328,15 @@ impl Desk {
             search: String::new(),
             scroll_to: None,
             seen: HashMap::new(),
+            played_at: None,
             fixing: None,
             prompt_field: None,
             latent_kind: (LatentSpace::Vae, 0),
-            use_patch: true,
+            previews: PreviewMethod::default(),
             save_metadata: true,
+            keep_runs: true,
+            place_runs: true,
+            runs_limit_gib: None,
             autosave: Autosave::default(),
             pictures_folder: PathBuf::new(),
             dialog_folder: None,
@@ -248,6 +344,11 @@ impl Desk {
             notify: true,
             surroundings: Surroundings::default(),
             settings: SettingsPage::default(),
+            reel_options: ReelOptions::default(),
+            reel: ReelPage::default(),
+            compare: PairView::default(),
+            grid: GridPage::default(),
+            runs: RunsPage::default(),
             models: ModelsPage::default(),
             levels: LevelsField::default(),
             skip: SkipField::default(),
@@ -265,6 +366,7 @@ impl Desk {
     pub fn paint_with(&mut self, latents: Option<LatentTextures>) {
         self.latents = latents;
         self.pictures.clear();
+        self.grid.drop_textures();
     }
 
     /// Whether a picture dropped at this point becomes the source of an image-to-image run.
@@ -295,16 +397,17 @@ impl Desk {
         if session.is_builtin() { self.builtin.as_ref() } else { session.preview_fit() }
     }
 
-    /// How latents of this format are previewed: by fitted maps, a family's table, or plain channels.
+    /// How latents of this format are previewed without the tiny decoder: by fitted maps, a family's table, or plain
+    /// channels.
     pub(super) fn preview_look(&mut self, session: &Session, format: LatentFormat) -> Look {
         if let Some(fit) = self.fit(session).filter(|fit| fit.linear.channels() == format.channels) {
-            return if self.use_patch && fit.patch_is_better() {
+            return if self.previews >= PreviewMethod::Patch && fit.patch_is_better() {
                 Look::Patch { projection: Arc::clone(&fit.patch) }
             } else {
-                Look::Linear { projection: Arc::clone(&fit.linear), smooth: true }
+                Look::Linear { projection: Arc::clone(&fit.linear), smooth: true, scale: Look::FULL_SCALE }
             };
         }
-        Look::Linear { projection: self.table(format), smooth: true }
+        Look::Linear { projection: self.table(format), smooth: true, scale: Look::FULL_SCALE }
     }
 
     /// The best linear map without a fit. The same allocation for the same format, since textures are keyed by it.
@@ -333,9 +436,30 @@ impl Desk {
         self.latents.as_mut()?.texture(latent, look)
     }
 
+    /// The preview of a document's newest latent, and its size in latent pixels.
+    pub(super) fn newest_preview(
+        &mut self,
+        session: &Session,
+        document: &Document,
+    ) -> Option<(TextureId, [usize; 2])> {
+        let newest = document.steps().last().map(|step| step.denoised.clone());
+        let latent = newest.or_else(|| document.inspector().latent.clone())?;
+        let look = self.preview_look(session, document.format()?);
+        let shape = latent.shape();
+        Some((self.texture(&latent, &look)?, [shape.width, shape.height]))
+    }
+
+    /// The linear map for latents of this format: fitted, or a family's table.
+    pub(super) fn table_or_fit(&mut self, session: &Session, format: LatentFormat) -> Arc<RgbProjection> {
+        match self.fit(session).filter(|fit| fit.linear.channels() == format.channels) {
+            Some(fit) => Arc::clone(&fit.linear),
+            None => self.table(format),
+        }
+    }
+
     /// The look that shows three principal components as red, green and blue.
     pub(super) fn components_look(&mut self) -> Look {
-        Look::Linear { projection: Arc::clone(&self.components), smooth: false }
+        Look::Linear { projection: Arc::clone(&self.components), smooth: false, scale: Look::FULL_SCALE }
     }
 
     /// A picture as a texture, which is made when the picture is first drawn.

@@ -7,7 +7,7 @@ use super::desk::Desk;
 use super::words::title_words;
 use super::{Text, theme};
 use crate::engine::Stage;
-use crate::session::{Action, Running, Session};
+use crate::session::{Action, DocumentId, Running, Session};
 
 /// The foot's height, points.
 pub(super) const HEIGHT: f32 = 84.0;
@@ -49,8 +49,13 @@ pub(super) fn foot_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut
         if tip(ui.add_sized(size, stop), text.stop_hint, "Esc").clicked() {
             actions.push(Action::Stop);
         }
-        let finish = Button::new(text.finish).corner_radius(6);
-        if tip(ui.add_sized(size, finish), text.finish_hint, "").clicked() {
+        let mut finish = Button::new(text.finish).corner_radius(6);
+        let rest = session.running().and_then(|running| Rest::of(session, running));
+        if rest.as_ref().is_some_and(Rest::is_settled) {
+            finish = finish.stroke(egui::Stroke::new(1.5, theme::accent(dark)));
+        }
+        let words = rest.map_or_else(|| text.finish_hint.to_owned(), |rest| rest.words(text));
+        if tip(ui.add_sized(size, finish), &words, "").clicked() {
             actions.push(Action::FinishNow);
         }
         let waiting = session.waiting().len();
@@ -62,6 +67,42 @@ pub(super) fn foot_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut
             actions.push(Action::Generate);
         }
     });
+}
+
+/// What finishing now saves.
+struct Rest {
+    steps: usize,
+    secs: Option<f64>,
+    /// How far the last step changed the estimate.
+    change: Option<f32>,
+}
+
+/// A change from step to step that nobody sees.
+const SETTLED: f32 = 0.01;
+
+impl Rest {
+    fn of(session: &Session, running: &Running) -> Option<Self> {
+        let newest = running.newest.as_ref()?;
+        let document = session.document(DocumentId::of_job(running.id))?;
+        let change = document.steps().len().checked_sub(1).and_then(|last| document.change(last));
+        Some(Self { steps: newest.steps - newest.step, secs: running.seconds_left(), change })
+    }
+
+    fn is_settled(&self) -> bool {
+        self.steps > 0 && self.change.is_some_and(|change| change < SETTLED)
+    }
+
+    fn words(&self, text: &Text) -> String {
+        let time = self.secs.map(|secs| format!(" · {}", duration(secs))).unwrap_or_default();
+        let change = self.change.map(|change| format!("\n{} {:.1} %", text.last_change, change * 100.0));
+        format!(
+            "{}\n{}: {}{time}{}",
+            text.finish_hint,
+            text.saves_steps,
+            self.steps,
+            change.unwrap_or_default()
+        )
+    }
 }
 
 fn generate_ui(

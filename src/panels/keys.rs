@@ -3,8 +3,12 @@
 use egui::{Key, Modifiers, Ui};
 
 use super::Language;
-use super::desk::{Desk, Overlay};
-use crate::session::{Action, ExportKind, Lens, Session, Touch};
+use super::desk::{Desk, Overlay, View};
+use super::film_strip::toggle_play;
+use super::grid;
+use super::reel;
+use crate::session::history::HistoryAction;
+use crate::session::{Action, CompareAction, ExportKind, Lens, Session, Touch};
 
 /// Handles the keys of the whole window.
 pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
@@ -27,6 +31,12 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
         if input.consume_key(command, Key::M) {
             desk.toggle(Overlay::Models);
         }
+        if input.consume_key(command, Key::G) {
+            grid::toggle(desk);
+        }
+        if input.consume_key(command, Key::E) {
+            reel::open_shown(session, desk);
+        }
         // A slow frame may hold several presses.
         for _ in 0..input.count_and_consume_key(command, Key::Enter) {
             actions.push(Action::Generate);
@@ -39,16 +49,31 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
         press(command | Modifiers::SHIFT, Key::S, Action::Export(ExportKind::Latent));
         press(command, Key::S, Action::Export(ExportKind::Picture));
         press(command, Key::O, Action::Open);
-        let open = desk.overlay.is_some() || desk.gallery;
+        let compares = session.first_compared().is_some();
+        let open = desk.overlay.is_some() || desk.grid.is_open || desk.gallery || compares;
         if session.unfinished() > 0 && !popup && !editing && !open && !asked {
             press(Modifiers::NONE, Key::Escape, Action::Stop);
         } else if open && !popup && !asked && input.consume_key(Modifiers::NONE, Key::Escape) {
-            desk.gallery &= desk.overlay.take().is_some();
+            if desk.overlay.take().is_some() {
+                // What is below it stays open.
+            } else if desk.grid.is_open {
+                desk.grid.is_open = false;
+            } else if desk.gallery && session.history().family_view().is_some() {
+                actions.push(Action::History(HistoryAction::CloseFamily));
+            } else if desk.gallery {
+                desk.gallery = false;
+            } else {
+                actions.push(Action::Compare(CompareAction::End));
+            }
         }
         // On the page of models, what is typed is searched.
         let searches = desk.overlay == Some(Overlay::Models);
         if typing || popup || asked || searches {
             return;
+        }
+        // Before the arrows: with Shift they move the line of a wipe.
+        if !desk.grid.is_open {
+            super::compare::keys(input, session, desk, actions);
         }
         let mut press = |modifiers, key, action: Action| {
             if input.consume_key(modifiers, key) {
@@ -61,7 +86,9 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
             Some(notice) if !can_undo => press(command, Key::Z, Action::TakeBack(notice)),
             _ => press(command, Key::Z, Action::Touch(Touch::Undo)),
         }
-        if focused.is_none() {
+        // The gallery of kept runs and the grid have keys of their own.
+        let has_own = (desk.gallery && session.history().is_kept()) || desk.grid.is_open;
+        if focused.is_none() && !has_own {
             press(Modifiers::NONE, Key::ArrowRight, Action::ShowNeighbour(1));
             press(Modifiers::NONE, Key::ArrowLeft, Action::ShowNeighbour(-1));
             press(Modifiers::NONE, Key::Num0, Action::SetLens(Lens::default()));
@@ -69,6 +96,17 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
             if let Some(document) = document {
                 press(Modifiers::NONE, Key::Delete, Action::Remove(document.id()));
             }
+        }
+        if session.fork_obstacle().is_none() {
+            press(Modifiers::NONE, Key::B, Action::Fork);
+        }
+        if document.is_some_and(|document| document.steps().len() > 1)
+            && input.consume_key(Modifiers::NONE, Key::P)
+        {
+            toggle_play(desk, input.time);
+        }
+        if input.consume_key(Modifiers::NONE, Key::I) {
+            desk.view = if desk.view == View::Inside { View::Picture } else { View::Inside };
         }
         if input.consume_key(Modifiers::NONE, Key::R) {
             desk.recipe = !desk.recipe;
@@ -78,6 +116,7 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
         }
         if input.consume_key(Modifiers::NONE, Key::G) {
             desk.gallery = !desk.gallery;
+            desk.grid.is_open = false;
         }
         if input.consume_key(Modifiers::NONE, Key::F1)
             || input.consume_key(Modifiers::SHIFT, Key::Slash)
@@ -106,7 +145,7 @@ pub(super) fn keys(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Ve
 }
 
 /// Every key and what it does, in English and Korean.
-const ALL: [(&str, &str, &str); 26] = [
+const ALL: [(&str, &str, &str); 35] = [
     ("Ctrl+Enter", "Generate; while a picture is drawn, one more", "생성 (그리는 중에는 한 장 더)"),
     ("Esc", "Close what is open, then stop", "열린 것을 닫고, 없으면 중지"),
     ("Alt+↑  Alt+↓", "Earlier and later prompts", "이전/다음 프롬프트"),
@@ -121,6 +160,7 @@ const ALL: [(&str, &str, &str); 26] = [
     ("Ctrl+V", "Paste a picture", "그림 붙여넣기"),
     ("Ctrl+S", "Save the picture", "그림 저장"),
     ("Ctrl+Shift+S", "Save the latent", "잠재 저장"),
+    ("Ctrl+E", "Save how the picture developed as an animation", "그려진 과정을 애니메이션으로 저장"),
     ("Ctrl+C", "Copy the picture", "그림 복사"),
     (
         "Ctrl+Z  Ctrl+Shift+Z",
@@ -134,7 +174,23 @@ const ALL: [(&str, &str, &str); 26] = [
     ("Space", "Held: drag the picture, as with the middle button", "누른 채 그림 끌기 (가운데 버튼과 같음)"),
     ("V", "Hold: the original", "누르는 동안 원본"),
     ("Ctrl", "With a click on a frame: compare with it", "프레임을 클릭하면 그것과 비교"),
+    ("C", "Compare what is shown with what is shown next", "보이는 것을 다음에 보는 것과 비교"),
+    (
+        "S  W  K  D",
+        "Compared: side by side, wipe, blink, difference",
+        "비교: 나란히, 와이프, 번갈아 보기, 차이",
+    ),
+    ("T  X", "Compared: picture or latent; swap both", "비교: 그림/잠재, 서로 바꾸기"),
+    ("P", "Play the steps, or pause", "단계 재생/일시 정지"),
+    ("I", "Look inside the shown step", "보이는 단계의 내부 보기"),
+    ("B", "Go on from the shown step with the recipe", "보이는 단계부터 레시피로 이어 그리기"),
     ("G", "The contact sheet in large frames", "밀착지 크게 보기"),
+    ("Ctrl+G", "A grid of pictures that differ in a few settings", "설정 몇 가지만 다른 그림의 그리드"),
+    (
+        "PgUp  PgDn",
+        "Grid: other pages; arrows walk, Enter shows",
+        "그리드: 다른 쪽 (화살표로 이동, Enter로 보기)",
+    ),
     ("R", "Show or hide the recipe", "레시피 패널 보이기/숨기기"),
     ("L", "Show or hide the latent's channels", "잠재 채널 패널 보이기/숨기기"),
     ("M", "Past messages", "지난 메시지"),

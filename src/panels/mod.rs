@@ -3,12 +3,17 @@
 
 mod announcement;
 mod bath;
+mod compare;
 mod controls;
 mod desk;
 mod easel;
 mod enlarger;
+mod film_strip;
 mod foot;
+mod grid;
+mod grid_page;
 mod keys;
+mod lens_input;
 mod levels_field;
 mod library;
 mod messages;
@@ -16,9 +21,15 @@ mod option_rows;
 mod options;
 mod overlay;
 mod page_rows;
+mod pair_view;
+mod preview_choice;
+mod preview_menu;
 mod prompt;
 mod question;
 mod reasons;
+mod reel;
+mod runs;
+mod runs_page;
 mod sampling;
 mod settings;
 mod sheet;
@@ -29,6 +40,7 @@ mod toasts;
 mod top;
 mod waiting;
 mod weight;
+mod wipe_line;
 mod words;
 
 use egui::{Margin, Ui, Vec2};
@@ -37,7 +49,7 @@ use crate::session::{Action, Session};
 
 pub use announcement::announcement;
 pub(crate) use controls::{field_tip, named, tip};
-pub use desk::{Desk, Surroundings, ThemeChoice, View};
+pub use desk::{Desk, PreviewMethod, Surroundings, ThemeChoice, View};
 pub use text::{Language, Text};
 
 use desk::{NarrowTab, Overlay};
@@ -92,7 +104,10 @@ fn panel(ui: &Ui, x: i8, y: i8) -> egui::Frame {
 /// What lies between the bar at the top and the contact sheet: the recipe, the enlarger and the easel over its bath.
 fn middle_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, width: f32, actions: &mut Vec<Action>) {
     let shares = width <= NARROW && desk.recipe && desk.enlarger;
-    let beside = desk.enlarger && !shares;
+    // The figures of a comparison stand in place of the latent's channels.
+    // A grid takes all the room there is.
+    let is_beside = compare::shown_sides(session, desk).is_empty() && !desk.grid.is_open;
+    let beside = desk.enlarger && !shares && is_beside;
     if desk.recipe {
         let other = if beside { desk.enlarger_width.min(WIDEST) } else { 0.0 };
         let side = egui::Panel::left("recipe").default_size(desk.recipe_width);
@@ -112,16 +127,34 @@ fn middle_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, width: f32, action
     let frame = egui::Frame::central_panel(ui.style()).inner_margin(Margin::ZERO);
     egui::CentralPanel::default().frame(frame).show(ui, |ui| {
         let room = ui.available_rect_before_wrap();
-        let easel = Vec2::new(room.width(), room.height() - bath::HEIGHT);
-        let frame = panel(ui, MARGIN, 7);
-        egui::Panel::bottom("bath").resizable(false).exact_size(bath::HEIGHT).frame(frame).show(ui, |ui| {
-            bath::bath_ui(ui, session, desk, easel, actions);
-        });
+        let height = bath::height(ui.ctx());
+        let easel = Vec2::new(room.width(), room.height() - height);
+        let bath = egui::Panel::bottom("bath").resizable(false).exact_size(height);
+        // It is about the picture on the easel, whose place a grid takes.
+        if !desk.grid.is_open {
+            bath.frame(panel(ui, MARGIN, 7)).show(ui, |ui| {
+                bath::bath_ui(ui, session, desk, easel, actions);
+            });
+        }
         let easel = ui.available_rect_before_wrap();
-        if desk.gallery {
+        let sides = compare::shown_sides(session, desk);
+        let is_easel = !desk.gallery && !desk.grid.is_open && sides.is_empty();
+        easel::inside::tell(ui, session, desk, is_easel, actions);
+        if desk.grid.is_open {
+            desk.runs.close(session, actions);
+            grid::grid_ui(ui, session, desk, actions);
+        } else if desk.gallery && session.history().is_kept() {
+            runs::runs_ui(ui, session, desk, actions);
+        } else if desk.gallery {
             sheet::gallery_ui(ui, session, desk, actions);
         } else {
-            easel::easel_ui(ui, session, desk, actions);
+            desk.runs.close(session, actions);
+            if sides.is_empty() {
+                easel::easel_ui(ui, session, desk, actions);
+                compare::choose_ui(ui, session, desk, easel, actions);
+            } else {
+                compare::pair_ui(ui, session, desk, &sides, easel, actions);
+            }
         }
         // Toasts do not cover the list of all messages.
         if desk.overlay != Some(Overlay::Messages) {

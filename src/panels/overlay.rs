@@ -1,9 +1,9 @@
-//! Windows within the window: the settings, the models, past messages, the list of keys, and about the program.
+//! Windows within the window: the settings, the models, saving an animation, past messages, the list of keys, and about the program.
 
 use egui::{RichText, Ui};
 
 use super::desk::{Desk, Overlay};
-use super::{keys, library, messages, settings, theme};
+use super::{keys, library, messages, reel, settings, theme};
 use crate::session::{Action, Session};
 
 pub(super) fn overlay_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
@@ -13,12 +13,16 @@ pub(super) fn overlay_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: &
     if desk.overlay != Some(Overlay::Models) {
         library::close(desk);
     }
+    if desk.overlay != Some(Overlay::Reel) {
+        reel::close(desk);
+    }
     let Some(overlay) = desk.overlay else { return };
     let text = desk.text;
     let title = match overlay {
         Overlay::Settings => text.settings,
         Overlay::Models => text.models,
         Overlay::Messages => text.messages,
+        Overlay::Reel => text.save_reel,
         Overlay::Shortcuts => text.shortcuts,
         Overlay::About => text.about,
     };
@@ -33,6 +37,7 @@ pub(super) fn overlay_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: &
             Overlay::Settings => settings::settings_ui(ui, session, desk, actions),
             Overlay::Models => library::library_ui(ui, session, desk, actions),
             Overlay::Messages => messages::messages_ui(ui, session, desk),
+            Overlay::Reel => reel::reel_ui(ui, session, desk, actions),
             Overlay::Shortcuts => shortcuts_ui(ui, desk),
             Overlay::About => {
                 ui.set_max_width(380.0);
@@ -51,11 +56,17 @@ fn shortcuts_ui(ui: &mut Ui, desk: &Desk) {
     let height = ui.ctx().content_rect().height() - 80.0;
     egui::ScrollArea::vertical().max_height(height).min_scrolled_height(height).show(ui, |ui| {
         ui.spacing_mut().interact_size.y = 20.0;
-        egui::Grid::new("shortcuts").num_columns(2).spacing([20.0, 4.0]).show(ui, |ui| {
-            for (keys, what) in keys::all(desk.language) {
-                ui.label(RichText::new(keys).family(theme::strong()));
-                ui.label(what);
-                ui.end_row();
+        let all = keys::all(desk.language).collect::<Vec<_>>();
+        ui.horizontal_top(|ui| {
+            for (side, keys) in all.chunks(all.len().div_ceil(2)).enumerate() {
+                egui::Grid::new(("shortcuts", side)).num_columns(2).spacing([20.0, 4.0]).show(ui, |ui| {
+                    for (keys, what) in keys {
+                        ui.label(RichText::new(*keys).family(theme::strong()));
+                        ui.label(*what);
+                        ui.end_row();
+                    }
+                });
+                ui.add_space(24.0);
             }
         });
     });

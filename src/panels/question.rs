@@ -6,9 +6,10 @@ use egui::{RichText, Ui};
 
 use super::controls::tip;
 use super::desk::Desk;
-use super::library::size_words;
+use super::library::{amount_words, filled, size_words};
 use super::theme;
 use crate::latent::{LatentFormat, LatentSpace};
+use crate::session::downloads::DownloadAction;
 use crate::session::library::LibraryAction;
 use crate::session::{Action, Question, Session};
 
@@ -23,6 +24,10 @@ pub(super) fn question_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: 
         }
         Question::DeleteModel { path, name, bytes } => {
             delete_ui(ui, desk, path, &format!("{name} · {}", size_words(*bytes)), actions);
+            return;
+        }
+        Question::CancelDownload { name, received } => {
+            cancel_ui(ui, desk, name, *received, actions);
             return;
         }
         Question::StopAll { waiting } => {
@@ -40,7 +45,8 @@ pub(super) fn question_ui(ui: &Ui, session: &Session, desk: &mut Desk, actions: 
             ui.label(RichText::new(format!("{name} · {}", latent.shape())).color(quiet));
             match question {
                 Question::LatentKind { .. } => kind_ui(ui, session, desk, latent.shape().channels, actions),
-                Question::StopAll { .. } | Question::DeleteModel { .. } => {}
+                Question::StopAll { .. } | Question::DeleteModel { .. } | Question::CancelDownload { .. } => {
+                }
                 Question::OtherModel { fitting, .. } => {
                     let found = fitting.as_deref();
                     let own = session.profile().map_or(0, |profile| profile.format.channels);
@@ -97,25 +103,51 @@ fn stop_ui(ui: &Ui, desk: &Desk, waiting: u64, actions: &mut Vec<Action>) {
     }
 }
 
+/// Whether a download is given up.
+fn cancel_ui(ui: &Ui, desk: &Desk, name: &str, received: u64, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let hint = filled(text.cancel_question_hint, &[&amount_words(received)]);
+    let buttons =
+        [(text.cancel_not, text.cancel_not_hint, "Esc"), (text.cancel_yes, text.cancel_download_hint, "")];
+    match lossy_ui(ui, "cancel download", text.cancel_question, [name, &hint], buttons) {
+        Some(0) => actions.push(Action::DropQuestion),
+        Some(_) => actions.push(Action::Downloads(DownloadAction::Cancel(name.to_owned()))),
+        None => {}
+    }
+}
+
 /// Whether the files of a model go to the trash.
 fn delete_ui(ui: &Ui, desk: &Desk, path: &Path, name: &str, actions: &mut Vec<Action>) {
     let text = desk.text;
+    let buttons = [
+        (text.delete_not, text.delete_not_hint, "Esc"),
+        (text.delete_to_trash, text.delete_to_trash_hint, ""),
+    ];
+    let path_words = path.display().to_string();
+    match lossy_ui(ui, "delete model", text.delete_question, [name, &path_words], buttons) {
+        Some(0) => actions.push(Action::DropQuestion),
+        Some(_) => actions.push(Action::Library(LibraryAction::Delete(path.to_owned()))),
+        None => {}
+    }
+}
+
+/// A question whose second answer loses something: the first has the focus. Returns the index of the answer.
+fn lossy_ui(
+    ui: &Ui,
+    id: &str,
+    question: &str,
+    [what, detail]: [&str; 2],
+    buttons: [(&str, &str, &str); 2],
+) -> Option<usize> {
     let frame = egui::Frame::popup(ui.style()).inner_margin(egui::Margin::same(16));
-    let answer = egui::Modal::new(egui::Id::unique("delete model")).frame(frame).show(ui.ctx(), |ui| {
+    let answer = egui::Modal::new(egui::Id::unique(id)).frame(frame).show(ui.ctx(), |ui| {
         ui.set_max_width(400.0);
-        ui.heading(text.delete_question);
-        ui.label(name);
-        ui.label(
-            RichText::new(path.display().to_string()).small().color(theme::quiet(ui.visuals().dark_mode)),
-        );
+        ui.heading(question);
+        ui.label(what);
+        ui.label(RichText::new(detail).small().color(theme::quiet(ui.visuals().dark_mode)));
         ui.add_space(8.0);
         ui.horizontal(|ui| {
-            let buttons = [
-                (text.delete_not, text.delete_not_hint, "Esc"),
-                (text.delete_to_trash, text.delete_to_trash_hint, ""),
-            ]
-            .map(|(words, what, keys)| tip(ui.button(words), what, keys));
-            // The one that loses nothing has the focus.
+            let buttons = buttons.map(|(words, what, keys)| tip(ui.button(words), what, keys));
             if buttons.iter().all(|button| !button.has_focus()) {
                 buttons[0].request_focus();
             }
@@ -123,11 +155,7 @@ fn delete_ui(ui: &Ui, desk: &Desk, path: &Path, name: &str, actions: &mut Vec<Ac
         })
         .inner
     });
-    match answer.inner.or(answer.should_close().then_some(0)) {
-        Some(0) => actions.push(Action::DropQuestion),
-        Some(_) => actions.push(Action::Library(LibraryAction::Delete(path.to_owned()))),
-        None => {}
-    }
+    answer.inner.or(answer.should_close().then_some(0))
 }
 
 fn kind_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, channels: usize, actions: &mut Vec<Action>) {

@@ -8,8 +8,9 @@ use super::controls::{Icon, field_tip, icon_button, quiet, scroll_to_focus, tip}
 use super::desk::Desk;
 use super::theme;
 use super::words::title_words;
-use crate::preview::Look;
-use crate::session::{Action, Document, ExportKind, Origin, Outcome, Queued, Reuse, Session};
+use crate::session::{
+    Action, CompareAction, Document, ExportKind, MeaningAction, Origin, Outcome, Queued, Reuse, Session,
+};
 
 /// Height of the contact sheet, points.
 pub(super) const HEIGHT: f32 = 104.0;
@@ -20,7 +21,9 @@ const BUTTON: f32 = 28.0;
 const LARGE: f32 = 160.0;
 
 pub(super) fn sheet_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
-    if session.documents().next().is_none() && session.waiting().is_empty() {
+    let is_empty = session.documents().next().is_none() && session.waiting().is_empty();
+    // The pictures of earlier sessions are in the gallery.
+    if is_empty && !session.history().is_kept() {
         empty_ui(ui, desk);
         return;
     }
@@ -28,10 +31,22 @@ pub(super) fn sheet_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions:
         let all = ui.available_rect_before_wrap();
         (all.with_max_x(all.right() - BUTTON - 12.0), all.with_min_x(all.right() - BUTTON))
     };
-    frames_ui(&mut ui.new_child(UiBuilder::new().id_salt("frames").max_rect(room)), session, desk, actions);
+    let mut frames = ui.new_child(UiBuilder::new().id_salt("frames").max_rect(room));
+    if is_empty {
+        empty_ui(&mut frames, desk);
+    } else {
+        frames_ui(&mut frames, session, desk, actions);
+    }
     let mut ui = ui.new_child(UiBuilder::new().id_salt("gallery").max_rect(button));
     if icon_button(&mut ui, Icon::Frames, Some(desk.gallery), BUTTON, desk.text.gallery, "G").clicked() {
         desk.gallery = !desk.gallery;
+        desk.grid.is_open = false;
+    }
+    ui.add_space(4.0);
+    if icon_button(&mut ui, Icon::Grid, Some(desk.grid.is_open), BUTTON, desk.text.grid_hint, "Ctrl+G")
+        .clicked()
+    {
+        super::grid::toggle(desk);
     }
 }
 
@@ -125,7 +140,7 @@ fn frame_ui(
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(size), Sense::click());
     let title = title_words(&document.title(), text);
     let is_shown = session.on_easel().is_some_and(|shown| shown.id() == document.id());
-    let is_compared = session.compared().is_some_and(|other| other.id() == document.id());
+    let is_compared = session.first_compared().is_some_and(|first| first.document == Some(document.id()));
     response.widget_info(|| {
         let mut name = format!("{} {title}", text.document);
         if document.is_unsaved() {
@@ -152,7 +167,8 @@ fn frame_ui(
     }
     if response.clicked() {
         if ui.input(|input| input.modifiers.command) && !is_shown {
-            actions.push(Action::CompareWith((!is_compared).then_some(document.id())));
+            let compare = if is_compared { CompareAction::End } else { CompareAction::With(document.id()) };
+            actions.push(Action::Compare(compare));
         } else if document.is_drawing() {
             actions.push(Action::GoLive);
         } else {
@@ -193,18 +209,13 @@ fn frame_keys(ui: &Ui, response: &Response, document: &Document, actions: &mut V
 
 fn thumbnail(ui: &Ui, session: &Session, desk: &mut Desk, document: &Document, rect: Rect) {
     let original = document.file().and_then(|file| file.original.as_ref().or(file.source.as_ref()));
-    let (texture, size) = if let Some(picture) = document.plain_picture().or(original) {
+    let small = document.thumbnail();
+    let (texture, size) = if let Some(picture) = document.plain_picture().or(small).or(original) {
         (Some(desk.picture(ui, picture)), [picture.width(), picture.height()])
     } else {
-        let newest = document.steps().last().map(|step| step.denoised.clone());
-        let latent = newest.or_else(|| document.inspector().latent.clone());
-        match (latent, document.format()) {
-            (Some(latent), Some(format)) => {
-                let seen: Look = desk.preview_look(session, format);
-                let shape = latent.shape();
-                (desk.texture(&latent, &seen), [shape.width, shape.height])
-            }
-            _ => (None, [1, 1]),
+        match desk.newest_preview(session, document) {
+            Some((texture, size)) => (Some(texture), size),
+            None => (None, [1, 1]),
         }
     };
     if let Some(texture) = texture {
@@ -281,6 +292,9 @@ fn frame_menu(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, 
         if ui.button(text.use_as_source).clicked() {
             actions.push(Action::UsePicture(picture.clone()));
         }
+        if ui.button(text.describe).on_hover_text(text.describe_hint).clicked() {
+            actions.push(Action::Meaning(MeaningAction::Describe(picture.clone())));
+        }
         if ui.button(text.save).clicked() {
             show(actions);
             actions.push(Action::Export(ExportKind::Picture));
@@ -291,7 +305,7 @@ fn frame_menu(ui: &mut Ui, session: &Session, desk: &Desk, document: &Document, 
         actions.push(Action::Export(ExportKind::Latent));
     }
     if !is_shown && ui.button(text.compare).on_hover_text("Ctrl+click").clicked() {
-        actions.push(Action::CompareWith(Some(id)));
+        actions.push(Action::Compare(CompareAction::With(id)));
     }
     ui.separator();
     ui.horizontal(|ui| {
@@ -366,7 +380,7 @@ fn waiting_ui(ui: &mut Ui, desk: &Desk, place: usize, queued: &Queued, actions: 
 }
 
 /// The middle square of a picture, in texture coordinates.
-fn square_part([width, height]: [usize; 2]) -> Rect {
+pub(super) fn square_part([width, height]: [usize; 2]) -> Rect {
     let (width, height) = (width as f32, height as f32);
     let edge = width.min(height);
     let half = Vec2::new(edge / width, edge / height) / 2.0;

@@ -4,9 +4,13 @@ use egui::{Align2, Rect, RichText, Ui, Vec2};
 
 use super::controls::{Icon, icon_button, tip};
 use super::desk::{Desk, Overlay};
+use super::library::{amount_words, filled};
 use super::theme;
 use super::words::message_words;
 use crate::engine::{Advice, Failure};
+use crate::session::downloads::DownloadAction;
+use crate::session::history::HistoryAction;
+use crate::session::library::LibraryAction;
 use crate::session::{Action, Message, Notice, Reuse, Session, Severity};
 
 /// Most messages shown at once; older ones wait.
@@ -26,6 +30,8 @@ pub(super) fn toasts_ui(ui: &Ui, session: &Session, desk: &mut Desk, easel: Rect
         let stays = match &notice.message {
             message if message.severity() == Severity::Error => f64::INFINITY,
             Message::HoldsSettings(_) => STAYS_WITH_CHOICE,
+            // Who waited for it may be away.
+            Message::Interrupted(_) | Message::Downloaded(_, Some(_)) => f64::INFINITY,
             _ if can_take_back => STAYS_WITH_CHOICE,
             // Two lines take longer to read.
             message if !message_words(message, desk.language)[1].is_empty() => 2.0 * STAYS,
@@ -101,12 +107,15 @@ fn toast_ui(
                 (Icon::Check, theme::quiet(dark))
             };
             icon.paint(ui.painter(), sign, colour);
-            let choice = choice(session, notice, text);
-            let button = choice.as_ref().map_or(0.0, |(words, ..)| {
-                let words = egui::WidgetText::from(*words);
-                let words = words.into_galley(ui, None, f32::INFINITY, egui::TextStyle::Button);
-                words.size().x + 2.0 * ui.spacing().button_padding.x + ui.spacing().item_spacing.x
-            });
+            let choices = choices(session, desk, notice);
+            let button: f32 = choices
+                .iter()
+                .map(|(words, ..)| {
+                    let words = egui::WidgetText::from(*words);
+                    let words = words.into_galley(ui, None, f32::INFINITY, egui::TextStyle::Button);
+                    words.size().x + 2.0 * ui.spacing().button_padding.x + ui.spacing().item_spacing.x
+                })
+                .sum();
             let room = 34.0 + button;
             let wide = (ui.available_width() - room).max(80.0);
             let what = RichText::new(what).family(theme::strong());
@@ -139,11 +148,11 @@ fn toast_ui(
                     },
                 );
             }
-            if let Some((words, why, action)) = choice
-                && tip(ui.button(words), &why, "").clicked()
-            {
-                actions.push(action);
-                actions.push(Action::Dismiss(notice.id));
+            for (words, why, action) in choices {
+                if tip(ui.button(words), &why, "").clicked() {
+                    actions.push(action);
+                    actions.push(Action::Dismiss(notice.id));
+                }
             }
             if icon_button(ui, Icon::Cross, None, 24.0, text.dismiss, "").clicked() {
                 actions.push(Action::Dismiss(notice.id));
@@ -152,27 +161,44 @@ fn toast_ui(
     });
 }
 
-/// The button of a message: its name, its tooltip and what it does.
-fn choice<'a>(
-    session: &Session,
-    notice: &Notice,
-    text: &'a super::Text,
-) -> Option<(&'a str, String, Action)> {
+/// The buttons of a message: their names, tooltips and what they do.
+fn choices(session: &Session, desk: &Desk, notice: &Notice) -> Vec<(&'static str, String, Action)> {
+    let text = desk.text;
     match &notice.message {
         _ if session.can_take_back(notice.id) => {
-            Some((text.undo, text.take_back_hint.to_owned(), Action::TakeBack(notice.id)))
+            vec![(text.undo, text.take_back_hint.to_owned(), Action::TakeBack(notice.id))]
         }
         Message::HoldsSettings(document) => {
-            Some((text.restore, text.reuse_hint.to_owned(), Action::Reuse(*document, Reuse::All)))
+            vec![(text.restore, text.reuse_hint.to_owned(), Action::Reuse(*document, Reuse::All))]
+        }
+        Message::Interrupted(_) => {
+            let go_on = Action::History(HistoryAction::GoOnWithInterrupted);
+            vec![(text.go_on, text.go_on_with_hint.to_owned(), go_on)]
         }
         Message::Saved(path) => {
-            Some((text.show_in_folder, path.display().to_string(), Action::ShowInFolder(path.clone())))
+            vec![(text.show_in_folder, path.display().to_string(), Action::ShowInFolder(path.clone()))]
+        }
+        Message::Downloaded(_, Some(path)) => {
+            let open = Action::Library(LibraryAction::Open(path.clone()));
+            vec![(text.open_it, text.open_it_hint.to_owned(), open)]
         }
         Message::Failed(Failure { advice: Some(Advice::NamePart(role)), .. })
             if session.lacking_part() == Some(*role) =>
         {
-            Some((text.choose_part, text.choose_part_hint.to_owned(), Action::ChoosePart))
+            let mut choices = vec![(text.choose_part, text.choose_part_hint.to_owned(), Action::ChoosePart)];
+            let memory = desk.surroundings.total_memory;
+            if let Some((model, file)) = session.known_lacking_part(*role, memory) {
+                let size = amount_words(file.bytes());
+                let hint = filled(text.get_part_hint, &[file.path.file_name(), &size]);
+                let file = file.id.clone();
+                choices.push((
+                    text.get_part,
+                    hint,
+                    Action::Downloads(DownloadAction::GetPart { model, file }),
+                ));
+            }
+            choices
         }
-        _ => None,
+        _ => Vec::new(),
     }
 }

@@ -4,11 +4,12 @@ use egui::{Align2, Button, FontId, Rect, RichText, Sense, Ui, Vec2};
 
 use super::controls::{choices, named, opens, quiet, segment, tip, trailing};
 use super::desk::{Desk, Overlay, ThemeChoice};
+use super::library::{percent, show_downloads};
 use super::reasons::reason_words;
 use super::words::title_words;
-use super::{Language, Text, theme};
+use super::{Language, Text, reel, theme};
 use crate::catalog::ModelSource;
-use crate::session::{Action, ExportKind, ModelState, RecentModel, Session};
+use crate::session::{Action, ExportKind, Like, MeaningAction, ModelState, RecentModel, Session};
 
 /// Greatest width of the model's name, points.
 const WIDEST_MODEL: f32 = 268.0;
@@ -57,6 +58,7 @@ fn title_ui(ui: &Ui, session: &Session, desk: &Desk, free: Rect) {
 
 fn buttons_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
+    downloads_ui(ui, session, desk);
     if tip(ui.button(text.open), text.open_hint, "Ctrl+O").clicked() {
         actions.push(Action::Open);
     }
@@ -80,8 +82,36 @@ fn buttons_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec
     more.response.on_hover_text(text.window_menu);
 }
 
+/// A small sign of downloads, which opens their list.
+fn downloads_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) {
+    let downloads = session.downloads();
+    if downloads.is_empty() {
+        return;
+    }
+    let (text, dark) = (desk.text, ui.visuals().dark_mode);
+    let share = downloads.share().map(percent).unwrap_or_default();
+    let (sign, colour) = match (downloads.has_failures(), downloads.is_active()) {
+        (true, _) => ("!", theme::warning(dark)),
+        (false, true) => ("↓", theme::accent(dark)),
+        (false, false) => ("‖", theme::quiet(dark)),
+    };
+    let mut words = egui::text::LayoutJob::default();
+    let format = |colour| egui::TextFormat {
+        font_id: FontId::proportional(14.0),
+        color: colour,
+        ..egui::TextFormat::default()
+    };
+    words.append(sign, 0.0, format(colour));
+    words.append(&share, 5.0, format(ui.visuals().text_color()));
+    let button = ui.button(words);
+    named(&button, format!("{} {share}", text.downloads));
+    if tip(button, text.downloads_sign_hint, "").clicked() {
+        show_downloads(desk);
+    }
+}
+
 /// The menu of exports of the document on the easel.
-pub(super) fn export_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Action>) {
+pub(super) fn export_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
     let text = desk.text;
     for (name, keys, kind) in [
         (text.save, "Ctrl+S", ExportKind::Picture),
@@ -95,6 +125,7 @@ pub(super) fn export_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &m
             actions.push(Action::Export(kind));
         }
     }
+    reel_button_ui(ui, session, desk);
     ui.separator();
     let picture = session.on_easel().and_then(|document| document.picture().cloned());
     let copy = Button::new(text.copy).right_text(RichText::new("Ctrl+C").small().weak());
@@ -106,8 +137,44 @@ pub(super) fn export_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &m
     {
         actions.push(Action::UsePicture(picture));
     }
+    meaning_ui(ui, session, desk, actions);
     if ui.button(text.hold).on_hover_text(text.hold_hint).clicked() {
         actions.push(Action::KeepLatent);
+    }
+}
+
+/// The entry of a menu that saves the development of the document on the easel.
+pub(super) fn reel_button_ui(ui: &mut Ui, session: &Session, desk: &mut Desk) {
+    let has_steps = session.on_easel().is_some_and(|document| session.has_reel(document.id()));
+    let button = Button::new(desk.text.save_reel).right_text(RichText::new("Ctrl+E").small().weak());
+    if tip(ui.add_enabled(has_steps, button), desk.text.save_reel_hint, "Ctrl+E").clicked() {
+        reel::open_shown(session, desk);
+    }
+}
+
+/// Words for the picture on the easel, and pictures like it.
+fn meaning_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Action>) {
+    let text = desk.text;
+    let picture = session.on_easel().and_then(|document| document.picture().cloned());
+    if session.meaning().is_describing() {
+        if ui.button(text.stop_describing).clicked() {
+            actions.push(Action::Meaning(MeaningAction::StopDescribing));
+        }
+    } else if ui
+        .add_enabled(picture.is_some(), Button::new(text.describe))
+        .on_hover_text(text.describe_hint)
+        .clicked()
+        && let Some(picture) = picture.clone()
+    {
+        actions.push(Action::Meaning(MeaningAction::Describe(picture)));
+    }
+    let may = picture.is_some() && session.history().is_kept();
+    let button = ui.add_enabled(may, Button::new(text.more_like_this));
+    if button.on_hover_text(text.more_like_this_hint).clicked()
+        && let Some(picture) = picture
+    {
+        (desk.gallery, desk.runs.by_meaning) = (true, true);
+        actions.push(Action::Meaning(MeaningAction::Find(Like::Picture(picture))));
     }
 }
 
@@ -131,6 +198,9 @@ fn more_ui(ui: &mut Ui, desk: &mut Desk) {
         ui.radio_value(&mut desk.theme, theme, name);
     }
     ui.separator();
+    if ui.add(Button::new(text.grid).right_text(RichText::new("Ctrl+G").small().weak())).clicked() {
+        super::grid::toggle(desk);
+    }
     if ui.add(Button::new(text.settings).right_text(RichText::new("Ctrl+,").small().weak())).clicked() {
         desk.overlay = Some(Overlay::Settings);
     }

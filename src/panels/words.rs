@@ -59,6 +59,54 @@ pub(super) fn message_words(message: &Message, language: Language) -> [String; 2
             ),
             reason_words(why, language),
         ],
+        Message::RunNotKept(why) => {
+            [pick("The run is not kept", "실행을 보관하지 못합니다"), reason_words(why, language)]
+        }
+        Message::Interrupted(count) => [
+            pick("Drawing was interrupted", "그리기가 중단되었습니다"),
+            match language {
+                Language::English => format!("Pictures that can go on from their last step: {count}"),
+                Language::Korean => format!("마지막 단계부터 이어 그릴 수 있는 그림: {count}"),
+            },
+        ],
+        Message::RunsDeleted(count) => [
+            pick("Moved to the trash", "휴지통으로 옮겼습니다"),
+            match language {
+                Language::English => format!("Pictures: {count}"),
+                Language::Korean => format!("그림: {count}"),
+            },
+        ],
+        Message::RunIsEmpty => [
+            pick("There is nothing to show", "보여 줄 것이 없습니다"),
+            pick("It ended before its first step.", "첫 단계 전에 끝났습니다."),
+        ],
+        Message::RunIsThinned => [
+            pick("It cannot go on", "이어 그릴 수 없습니다"),
+            pick(
+                "Its steps were removed to save space. Its settings can be used again.",
+                "공간을 위해 단계를 지웠습니다. 설정은 다시 쓸 수 있습니다.",
+            ),
+        ],
+        Message::Described(words) => [pick("The picture in words", "그림 설명"), words.clone()],
+        Message::NothingDescribed => [
+            pick("The picture in words", "그림 설명"),
+            pick("The model found no words for it.", "모델이 알맞은 말을 찾지 못했습니다."),
+        ],
+        Message::NoPictureSearch => [
+            pick("A model is needed", "모델이 필요합니다"),
+            pick(
+                "A CLIP or SigLIP model finds pictures by their meaning: get openai/clip-vit-large-patch14 or google/siglip-base-patch16-224.",
+                "뜻으로 찾으려면 CLIP이나 SigLIP 모델이 필요합니다. openai/clip-vit-large-patch14나 google/siglip-base-patch16-224를 받으세요.",
+            ),
+        ],
+        Message::NoPictureDescription => [
+            pick("A model is needed", "모델이 필요합니다"),
+            pick(
+                "A BLIP model describes pictures: get Salesforce/blip-image-captioning-base.",
+                "그림을 설명하려면 BLIP 모델이 필요합니다. Salesforce/blip-image-captioning-base를 받으세요.",
+            ),
+        ],
+        Message::HistoryFailed(why) => [pick("Kept pictures", "보관된 그림"), reason_words(why, language)],
         Message::NotRecovered(latent) => [
             pick("A picture could not be restored", "그림을 복원하지 못했습니다"),
             match language {
@@ -98,9 +146,23 @@ pub(super) fn message_words(message: &Message, language: Language) -> [String; 2
         Message::LibraryFailed(why) => {
             [pick("This did not work", "하지 못했습니다"), reason_words(why, language)]
         }
+        Message::Downloaded(name, _) => [pick("Downloaded", "내려받았습니다"), name.clone()],
+        Message::DownloadsFailed(why) => {
+            [pick("Downloading did not work", "내려받기를 하지 못했습니다"), reason_words(why, language)]
+        }
+        Message::TokenForgotten => {
+            [pick("The access token was forgotten", "액세스 토큰을 지웠습니다"), String::new()]
+        }
         Message::HoldsSettings(_) => {
             [pick("This picture holds its settings", "이 그림에는 설정이 들어 있습니다"), String::new()]
         }
+        Message::DeviceRefused(why) => [
+            pick("The GPU is not used", "GPU를 쓰지 않습니다"),
+            match language {
+                Language::English => format!("The processor draws instead: {why}"),
+                Language::Korean => format!("프로세서로 그립니다: {}", reason_words(why, language)),
+            },
+        ],
         Message::Repainted => [
             pick("The graphics device was lost", "그래픽 장치와의 연결이 끊겼습니다"),
             pick("The window is drawn anew; nothing was lost.", "창을 다시 그렸습니다. 잃은 것은 없습니다."),
@@ -222,7 +284,10 @@ fn korean_task(task: Task) -> &'static str {
         Task::EncodeSource => "원본 그림을 인코딩하지 못했습니다",
         Task::Sample => "샘플링에 실패했습니다",
         Task::Decode => "잠재를 디코딩하지 못했습니다",
+        Task::OpenTinyDecoder => "소형 디코더를 쓰지 못했습니다",
         Task::FitPreview => "미리보기를 맞추지 못했습니다",
+        Task::FindRuns => "그림을 찾지 못했습니다",
+        Task::Describe => "그림을 설명하지 못했습니다",
         Task::Run => "엔진이 예기치 않게 멈췄습니다",
     }
 }
@@ -243,6 +308,12 @@ fn korean_advice(advice: Advice) -> &'static str {
         Advice::SmallerPicture => "더 작은 그림으로 시도하세요. 또 실패하면 모델이 손상되었을 수 있습니다.",
         Advice::LessMemory => "다른 프로그램을 닫거나, 더 작은 크기나 모델을 고르세요.",
         Advice::MemoryLimit => "설정에서 메모리 한도를 올리거나, 더 작은 크기나 모델을 고르세요.",
+        Advice::LessDeviceMemory => {
+            "그린 데까지는 남아 있습니다. GPU를 쓰는 다른 프로그램을 닫거나 더 작은 크기를 고르세요. 설정에서 프로세서를 골라 이어 그릴 수도 있습니다."
+        }
+        Advice::GoOnOnProcessor => {
+            "그린 데까지는 남아 있습니다. 설정에서 프로세서를 고르면 이어 그릴 수 있습니다."
+        }
         Advice::Report => "다음 그림은 그대로 그릴 수 있습니다. 프로그램의 오류이니 알려 주세요.",
     }
 }

@@ -1,9 +1,15 @@
 //! The decoding passes: from a latent to a texture.
 
+use std::sync::{Arc, OnceLock};
+
 use crate::latent::Latent;
-use crate::projection::ColourMap;
+use crate::projection::{ColourMap, TinyNetwork};
 
 use super::Look;
+use super::cover;
+use super::picture_texture::{FORMAT, extent};
+use super::tiny_passes::{self, TinyPasses};
+use super::tiny_pipelines;
 
 /// Uniforms of every pass; the layout of `Params` in `shaders/latent.wgsl`.
 #[repr(C)]
@@ -23,21 +29,18 @@ struct Params {
 const SMOOTH: u32 = 1;
 const DIVERGING: u32 = 2;
 const HEAT: u32 = 4;
-/// Texture pixels per latent pixel along one edge, for looks that do not determine it.
-const SCALE: usize = 8;
-/// Format of the decoded texture: display-encoded bytes, as egui expects.
-const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 /// Upper limit of a texture's edge, pixels: the default limit of every backend.
 const MAX_EDGE: usize = 8192;
 
 /// The name and complete WGSL source of each pass.
-pub fn shader_sources() -> [(&'static str, String); 3] {
+pub fn shader_sources() -> [(&'static str, String); 4] {
     let common = include_str!("../../shaders/latent.wgsl");
     let whole = |own: &str| format!("{common}\n{own}");
     [
         ("preview_linear", whole(include_str!("../../shaders/preview_linear.wgsl"))),
         ("preview_patch", whole(include_str!("../../shaders/preview_patch.wgsl"))),
         ("channel_view", whole(include_str!("../../shaders/channel_view.wgsl"))),
+        ("tiny_decoder", tiny_pipelines::SHADER.to_owned()),
     ]
 }
 
@@ -49,79 +52,44 @@ pub struct Decoder {
     linear: wgpu::RenderPipeline,
     patch: wgpu::RenderPipeline,
     channel: wgpu::RenderPipeline,
+    /// Made when it is first used, since few models have a tiny decoder.
+    tiny: OnceLock<Arc<TinyPasses>>,
 }
 
 impl Decoder {
     /// Builds the pipelines.
     pub fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
-        let texture = |binding| wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::FRAGMENT,
-            ty: wgpu::BindingType::Texture {
-                sample_type: wgpu::TextureSampleType::Float { filterable: false },
-                view_dimension: wgpu::TextureViewDimension::D2,
-                multisampled: false,
-            },
-            count: None,
-        };
+        let name = "latent decoder";
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("latent decoder"),
+            label: Some(name),
             entries: &[
-                wgpu::BindGroupLayoutEntry {
-                    binding: 0,
-                    visibility: wgpu::ShaderStages::FRAGMENT,
-                    ty: wgpu::BindingType::Buffer {
-                        ty: wgpu::BufferBindingType::Uniform,
-                        has_dynamic_offset: false,
-                        min_binding_size: None,
-                    },
-                    count: None,
-                },
-                texture(1),
-                texture(2),
+                cover::uniforms(false),
+                cover::texture(1, wgpu::TextureViewDimension::D2),
+                cover::texture(2, wgpu::TextureViewDimension::D2),
             ],
         });
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some("latent decoder"),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let [linear, patch, channel] = shader_sources().map(|(name, source)| {
+        let pipeline_layout = cover::layout(device, name, &layout);
+        let [linear, patch, channel, _] = shader_sources();
+        let [linear, patch, channel] = [linear, patch, channel].map(|(name, source)| {
             let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(name),
                 source: wgpu::ShaderSource::Wgsl(source.into()),
             });
-            device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-                label: Some(name),
-                layout: Some(&pipeline_layout),
-                vertex: wgpu::VertexState {
-                    module: &module,
-                    entry_point: Some("cover"),
-                    compilation_options: wgpu::PipelineCompilationOptions::default(),
-                    buffers: &[],
-                },
-                primitive: wgpu::PrimitiveState::default(),
-                depth_stencil: None,
-                multisample: wgpu::MultisampleState::default(),
-                fragment: Some(wgpu::FragmentState {
-                    module: &module,
-                    entry_point: Some("decode"),
-                    compilation_options: wgpu::PipelineCompilationOptions::default(),
-                    targets: &[Some(FORMAT.into())],
-                }),
-                multiview_mask: None,
-                cache: None,
-            })
+            cover::pipeline(device, name, &pipeline_layout, &module, "decode", &[Some(FORMAT.into())])
         });
-        Self { device: device.clone(), queue: queue.clone(), layout, linear, patch, channel }
+        let (device, queue) = (device.clone(), queue.clone());
+        Self { device, queue, layout, linear, patch, channel, tiny: OnceLock::new() }
     }
 
     /// Decodes a latent into a new texture of `[H · scale, W · scale]` pixels. `None` for an empty latent, one too
     /// large for a texture, or a projection or channel index that does not match the latent's channels.
     pub fn decode(&self, latent: &Latent, look: &Look) -> Option<wgpu::Texture> {
         let shape = latent.shape();
+        if let Look::Tiny { network } = look {
+            return self.decode_tiny(latent, network);
+        }
         let (pipeline, scale, weights) = match look {
-            Look::Linear { projection, .. } => {
+            Look::Linear { projection, scale, .. } => {
                 if projection.channels() != shape.channels {
                     return None;
                 }
@@ -131,7 +99,7 @@ impl Decoder {
                     .chain([&projection.bias])
                     .map(|[r, g, b]| [*r, *g, *b, 0.0])
                     .collect();
-                (&self.linear, SCALE, self.weights(&rows, rows.len(), 1))
+                (&self.linear, *scale, self.weights(&rows, rows.len(), 1))
             }
             Look::Patch { projection } => {
                 if projection.channels != shape.channels
@@ -148,8 +116,9 @@ impl Decoder {
                 if *index >= shape.channels {
                     return None;
                 }
-                (&self.channel, SCALE, self.weights(&[[0.0; 4]], 1, 1))
+                (&self.channel, Look::FULL_SCALE, self.weights(&[[0.0; 4]], 1, 1))
             }
+            Look::Tiny { .. } => return None,
         };
         let (width, height) = (shape.width * scale, shape.height * scale);
         let fits = width <= MAX_EDGE && height <= MAX_EDGE && shape.height * shape.channels <= MAX_EDGE;
@@ -178,18 +147,7 @@ impl Decoder {
                 view_entry(2, &weights.create_view(&wgpu::TextureViewDescriptor::default())),
             ],
         });
-        let target = self.device.create_texture(&wgpu::TextureDescriptor {
-            label: Some("decoded latent"),
-            size: extent([width, height]),
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: wgpu::TextureDimension::D2,
-            format: FORMAT,
-            usage: wgpu::TextureUsages::RENDER_ATTACHMENT
-                | wgpu::TextureUsages::TEXTURE_BINDING
-                | wgpu::TextureUsages::COPY_SRC,
-            view_formats: &[],
-        });
+        let target = self.target([width, height]);
         let view = target.create_view(&wgpu::TextureViewDescriptor::default());
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
@@ -212,6 +170,38 @@ impl Decoder {
         }
         self.queue.submit([encoder.finish()]);
         Some(target)
+    }
+
+    /// The passes of tiny decoders.
+    pub(super) fn tiny(&self) -> &Arc<TinyPasses> {
+        self.tiny.get_or_init(|| Arc::new(TinyPasses::new(&self.device, &self.queue)))
+    }
+
+    fn decode_tiny(&self, latent: &Latent, network: &Arc<TinyNetwork>) -> Option<wgpu::Texture> {
+        let [width, height] =
+            [latent.shape().width, latent.shape().height].map(|edge| edge * TinyNetwork::DOWNSCALE);
+        if !tiny_passes::fits(network, latent) || width > MAX_EDGE || height > MAX_EDGE {
+            return None;
+        }
+        let target = self.target([width, height]);
+        self.tiny().decode(network, latent, &target);
+        Some(target)
+    }
+
+    /// A texture for a picture.
+    pub(super) fn target(&self, size: [usize; 2]) -> wgpu::Texture {
+        self.device.create_texture(&wgpu::TextureDescriptor {
+            label: Some("decoded latent"),
+            size: extent(size),
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: FORMAT,
+            usage: wgpu::TextureUsages::RENDER_ATTACHMENT
+                | wgpu::TextureUsages::TEXTURE_BINDING
+                | wgpu::TextureUsages::COPY_SRC,
+            view_formats: &[],
+        })
     }
 
     fn weights(&self, texels: &[[f32; 4]], width: usize, height: usize) -> wgpu::Texture {
@@ -249,15 +239,11 @@ fn view_entry(binding: u32, view: &wgpu::TextureView) -> wgpu::BindGroupEntry<'_
     wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::TextureView(view) }
 }
 
-fn extent([width, height]: [usize; 2]) -> wgpu::Extent3d {
-    wgpu::Extent3d { width: width as u32, height: height as u32, depth_or_array_layers: 1 }
-}
-
 fn params(shape: crate::latent::LatentShape, look: &Look, scale: usize) -> Params {
     let (mut low, mut high, mut channel, mut flags) = (0.0, 1.0, 0, 0);
     match look {
         Look::Linear { smooth, .. } => flags = if *smooth { SMOOTH } else { 0 },
-        Look::Patch { .. } => {}
+        Look::Patch { .. } | Look::Tiny { .. } => {}
         Look::Channel { index, map, low: from, high: to, smooth } => {
             (low, high, channel) = (*from, *to, *index as u32);
             let colours = match map {
@@ -286,7 +272,7 @@ mod tests {
 
     #[test]
     fn the_uniforms_have_the_shaders_layout() {
-        for (name, source) in shader_sources() {
+        for (name, source) in shader_sources().into_iter().take(3) {
             let module = naga::front::wgsl::parse_str(&source).unwrap_or_else(|error| {
                 panic!("{name}: {}", error.emit_to_string(&source));
             });

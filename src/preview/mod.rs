@@ -5,9 +5,15 @@
 //! Only plain textures, small uniforms and fragment passes are used, which Vulkan, Metal, DX12, GL and software
 //! adapters all support.
 
+mod cover;
 mod decoder;
 mod look;
+mod pace;
+mod picture_texture;
 mod textures;
+mod tiny_passes;
+mod tiny_pipelines;
+mod tiny_run;
 
 pub use decoder::{Decoder, shader_sources};
 pub use look::Look;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{PatchProjection, RgbProjection, RidgeRegression};
+use super::{PatchProjection, Projection, RgbProjection, RidgeRegression};
 use crate::latent::Latent;
 
 /// Quality of a projection against the VAE's decodes, on held-out latents.
@@ -31,6 +31,15 @@ impl PreviewFit {
     /// Whether the patch projection has the higher PSNR; only then is it used.
     pub fn patch_is_better(&self) -> bool {
         self.patch_quality.psnr > self.linear_quality.psnr
+    }
+
+    /// The patch projection, if it is wanted and better, or else the linear one.
+    pub fn projection(&self, patch: bool) -> Projection {
+        if patch && self.patch_is_better() {
+            Projection::Patch(Arc::clone(&self.patch))
+        } else {
+            Projection::Linear(Arc::clone(&self.linear))
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
         /// The kind of a failure. The numbers in the descriptions are places in [`Reason::details`].
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         pub enum ReasonKind {
             $($(#[doc = $doc])+ $name,)*
         }
@@ -50,6 +50,10 @@ kinds! {
     MissingPart,
     /// A file named for a part that does not fit. 0: the part.
     WrongPart,
+    /// A file named for a tiny decoder that is none.
+    NotATinyDecoder,
+    /// The encoder of a tiny autoencoder without its decoder.
+    TinyEncoderAlone,
     /// A file of weights from which no model opens.
     NotAWholeModel,
     /// A family that is not supported. 0: its pipeline's class.
@@ -78,6 +82,12 @@ kinds! {
     AboveMemoryLimit,
     /// The device cannot be used. 0: why.
     DeviceUnusable,
+    /// A device computes wrong results. 0: the device; 1: the operation; 2: the number format.
+    DeviceWrong,
+    /// The device's memory is too short. 0: what its driver said.
+    DeviceOutOfMemory,
+    /// The device has failed while it computed. 0: what its driver said.
+    DeviceLost,
 
     /// The prompt has too many tokens. 0: most chunks; 1: tokens of a chunk.
     PromptTooLong,
@@ -127,8 +137,20 @@ kinds! {
 
     /// Pictures are not written with this extension. 0: the extension.
     UnknownExtension,
+    /// Animations are not written with this extension. 0: the extension.
+    UnknownAnimation,
     /// A picture could not be encoded. 0: the format; 1: why.
     EncodeFailed,
+    /// Frames could not be encoded. 0: the format; 1: why.
+    FramesNotEncoded,
+    /// The program ffmpeg is not there.
+    NoFfmpeg,
+    /// The program ffmpeg failed. 0: what it said.
+    FfmpegFailed,
+    /// A folder for new files has other ones.
+    FolderNotEmpty,
+    /// A file has the folder's name.
+    NameIsFile,
     /// The user may not write there.
     WriteDenied,
     /// The disk or the quota is full.
@@ -149,10 +171,25 @@ kinds! {
     NoNameFree,
     /// What should be written is not there yet.
     NothingToWrite,
+    /// A run that has no steps to show.
+    NoSteps,
+    /// The model of a run is not the loaded one. 0: its name.
+    OtherModelLoaded,
     /// A sheet of a latent without values.
     SheetEmpty,
     /// A sheet that would be too large. 0: width; 1: height, pixels.
     SheetTooLarge,
+
+    /// A kept run that another window or command is writing.
+    RunInUse,
+    /// A run that a newer version of the program kept.
+    RunIsNewer,
+    /// A kept run that cannot be used. 0: why.
+    RunDamaged,
+    /// A step of a run that is not kept. 0: the step; 1: how many are.
+    StepNotKept,
+    /// Something cannot be moved to the trash. 0: what the system said.
+    TrashFailed,
 
     /// The engine has too many commands waiting.
     EngineFull,
@@ -194,6 +231,14 @@ kinds! {
     WeightsEmbedding,
     /// A network that enlarges pictures.
     WeightsUpscaler,
+    /// A run that others are compared with has no picture.
+    RunWithoutPicture,
+    /// A network that finds pictures by words.
+    WeightsPictureSearch,
+    /// SigLIP 2 for pictures of any shape, or with encoders of two widths.
+    WeightsSigLipOther,
+    /// A network that describes pictures.
+    WeightsPictureDescription,
     /// A model of videos.
     WeightsVideo,
     /// The refiner of Stable Diffusion XL.
@@ -202,10 +247,109 @@ kinds! {
     WeightsDenoiser,
     /// Weights with unknown names.
     WeightsUnknown,
+
+    /// The user may not read a file of the library.
+    ReadDenied,
+    /// A number format that is not supported. 0: its name.
+    PrecisionUnsupported,
+    /// Weights in several files, outside of a model's folder.
+    SeveralFiles,
+    /// A part of a model cannot be used; the cause says why. 0: the part.
+    PartUnusable,
+    /// An entry of the library is no model. 0: its kind.
+    NoModelItself,
+    /// The library has no file for what a model lacks. 0: the parts.
+    PartsLacking,
+    /// The file of the library's folders cannot be used. 0: why.
+    LibraryChoices,
+    /// The system names no folder for the library.
+    LibraryNowhere,
+    /// No model, or several, of the library have a name. 0: the name.
+    LibraryName,
+    /// What was being done was stopped.
+    Stopped,
+    /// A link leads out of the library's folders.
+    LinkLeadsOut,
+    /// A link leads to nothing.
+    LinkToNothing,
+    /// A folder of the library is not there.
+    FolderGone,
+    /// A folder that the user may not read.
+    FolderForbidden,
+    /// A folder cannot be read. 0: what the system said.
+    FolderUnread,
+    /// A file in the place of a folder of the library.
+    FolderIsFile,
+    /// More files than are searched. 0: how many are.
+    TooManyFiles,
+    /// A folder in ComfyUI's list is not there.
+    ComfyFolderGone,
+    /// A line of ComfyUI's list is left out. 0: what is the matter with it.
+    ComfyLeftOut,
+    /// ComfyUI's list cannot be read. 0: why.
+    ComfyFoldersUnknown,
+
+    /// What was typed names nothing that can be fetched. 0: what was typed.
+    HubAddress,
+    /// A variable of the environment cannot be used. 0: its name; 1: why.
+    HubVariable,
+    /// The hub may not be asked.
+    HubOffline,
+    /// No connection to a host. 0: the host; 1: why.
+    HubUnreachable,
+    /// No secure connection to a host. 0: the host; 1: why.
+    HubInsecure,
+    /// A connection broke. 0: the host; 1: why.
+    HubBroken,
+    /// A host sends nothing. 0: the host; 1: seconds.
+    HubStalled,
+    /// A server is busy. 0: the host; 1: the HTTP status.
+    HubBusy,
+    /// Another HTTP status. 0: the status; 1: the address.
+    HubStatus,
+    /// There is no such repository, revision or file. 0: the address.
+    HubNotFound,
+    /// The terms of a repository must be accepted first. 0: the repository; 1: its page.
+    HubGated,
+    /// A repository does not exist, or may not be seen. 0: the repository; 1: its page.
+    HubHidden,
+    /// The hub refuses the token.
+    HubBadToken,
+    /// A redirect that leads nowhere or must not be followed. 0: the address.
+    HubRedirect,
+    /// A page came in place of a file. 0: the address.
+    HubPage,
+    /// The answer of a server cannot be used. 0: why; 1: the address.
+    HubBadAnswer,
+    /// A file has another length than is listed. 0: the file; 1: what is sent; 2: what is listed.
+    HubWrongLength,
+    /// A file has another hash than is listed. 0: the file.
+    HubWrongHash,
+    /// A file changes while it is fetched. 0: the file.
+    HubChanging,
+    /// Too little space on the disk. 0: what is needed; 1: what is free.
+    HubSpace,
+    /// Another file has the name.
+    HubOccupied,
+    /// A file or folder of the cache cannot be used. 0: why.
+    HubDisk,
+    /// The token cannot be stored. 0: why.
+    HubToken,
+    /// A repository has no weights that open. 0: the repository.
+    HubNoWeights,
+    /// A repository has no such file or folder. 0: the repository; 1: its path.
+    HubNoSuchFile,
+}
+
+impl ReasonKind {
+    /// Whether the hub wants an account that may have what was asked for, or another token.
+    pub fn is_of_account(self) -> bool {
+        matches!(self, Self::HubGated | Self::HubHidden | Self::HubBadToken)
+    }
 }
 
 /// Why something failed. Displayed, it is the English sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Reason {
     kind: ReasonKind,
     details: Vec<String>,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceChoice {
-    /// The first GPU that this build supports and the machine has, otherwise the CPU.
+    /// The first GPU that this build supports and the machine has, once it has passed a check; otherwise the CPU.
     #[default]
     Auto,
     /// The processor.

@@ -45,6 +45,13 @@ pub struct GenerationDraft {
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerationRequest(GenerationDraft);
 
+impl GenerationRequest {
+    /// The request of a kept run, which was validated when it was made.
+    pub fn of_kept_run(draft: GenerationDraft) -> Self {
+        Self(draft)
+    }
+}
+
 impl std::ops::Deref for GenerationRequest {
     type Target = GenerationDraft;
 

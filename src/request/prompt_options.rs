@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::SkipLayers;
-use crate::catalog::ImageSize;
+use crate::catalog::{GuidanceKind, ImageSize};
 
 /// How a prompt is encoded and how it guides, where not as the model's authors suggest.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,6 +31,15 @@ impl PromptOptions {
     /// Whether a size condition is set.
     pub fn has_size_conditions(&self) -> bool {
         self.original_size.is_some() || self.crop != [0; 2] || self.target_size.is_some()
+    }
+
+    /// The scale of classifier-free guidance on a model with this kind of guidance, whose guidance scale is `scale`; up to
+    /// 1 is one pass.
+    pub fn classifier_free_scale(&self, guidance: GuidanceKind, scale: f64) -> f64 {
+        match guidance {
+            GuidanceKind::ClassifierFree => scale,
+            GuidanceKind::Embedded | GuidanceKind::None => self.true_guidance_scale.unwrap_or(1.0),
+        }
     }
 
     /// A size as it is typed: `1024x1024`.

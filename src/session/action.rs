@@ -2,17 +2,21 @@
 
 use std::path::PathBuf;
 
+use super::downloads::{DownloadAction, DownloadsCommand, DownloadsReport};
+use super::history::{HistoryAction, HistoryCommand, HistoryReport};
 use super::library::{LibraryAction, LibraryCommand, LibraryReport};
 use super::{
-    Document, DocumentId, EndedWork, Export, ExportKind, FileContent, FolderFor, InspectorOptions, Lens,
-    Message, OpenOptions, Recovered, Reuse, Session, Touch,
+    CompareAction, Document, DocumentId, EndedWork, Export, ExportKind, FileContent, FolderFor, GridAction,
+    GridExport, InsideAction, InspectorOptions, Lens, MeaningAction, Message, OpenOptions, PairContent,
+    PairFigures, Recovered, ReelAction, ReelWork, Reuse, Session, Touch,
 };
 use crate::catalog::{ImageSize, ModelSource, PredictionType};
 use crate::engine::{Command, EngineSettings, JobId};
 use crate::formats::Comparison;
 use crate::formats::metadata::{GenerationFacts, Unrestored};
 use crate::latent::{LatentFormat, LatentSpace};
-use crate::request::{DecodeChoice, GenerationDraft, InitImage, Picture, Seed};
+use crate::reel::ReelProgress;
+use crate::request::{DecodeChoice, GenerationDraft, InitImage, Picture, Seed, Watched};
 use crate::store::builtin_vocabulary;
 
 /// A user action, or the result of an effect.
@@ -65,12 +69,20 @@ pub enum Action {
     GoLive,
     /// Selects a step (index) of the document on the easel; `None` for its live or final latent.
     Scrub(Option<usize>),
-    /// Sets the zoom and pan of the document on the easel.
+    /// Queues pictures that go on from the selected step with the recipe's settings.
+    Fork,
+    /// Sets the zoom and pan of the document on the easel, or of the two that are compared.
     SetLens(Lens),
     /// Rates a document, 0..=5 stars.
     SetStars(DocumentId, u8),
-    /// Compares the document on the easel with another one; `None` ends the comparison.
-    CompareWith(Option<DocumentId>),
+    /// Compares two results, files or steps.
+    Compare(CompareAction),
+    /// Draws grids, and uses them.
+    Grid(GridAction),
+    /// The figures of two that are compared were computed.
+    PairMeasured(Box<PairContent>, Box<PairFigures>),
+    /// Looks into the shown step.
+    Inside(InsideAction),
     /// Whether to preview x_t instead of x̂₀.
     ShowNoisy(bool),
     /// Copies settings of a document into the draft.
@@ -109,6 +121,8 @@ pub enum Action {
     Compared(JobId, Box<Comparison>),
     /// Decodes the edited latent on the easel with the VAE.
     Decode(DecodeChoice),
+    /// Decodes it with the tiny decoder.
+    DecodeQuickly,
     /// Dismisses a notice.
     Dismiss(u64),
     /// Shows a file in the system's file manager.
@@ -119,6 +133,8 @@ pub enum Action {
     Copy,
     /// Opens the save dialog for an export of the document on the easel.
     Export(ExportKind),
+    /// Saves the development of a run.
+    Reel(ReelAction),
     /// Opens the file dialog for pictures and latents.
     Open,
     /// Opens the file dialog for the source picture of image-to-image.
@@ -137,6 +153,18 @@ pub enum Action {
     Library(LibraryAction),
     /// The library's thread says something.
     LibrarySays(LibraryReport),
+    /// Uses the kept runs.
+    History(HistoryAction),
+    /// The history's thread says something.
+    HistorySays(HistoryReport),
+    /// Finds and describes pictures.
+    Meaning(MeaningAction),
+    /// Uses the downloads of models.
+    Downloads(DownloadAction),
+    /// The thread of the downloads says something.
+    DownloadsSay(DownloadsReport),
+    /// Opens a page in the system's browser.
+    OpenPage(String),
     /// Opens files or folders that were dropped or chosen.
     OpenPaths(Vec<PathBuf>),
 }
@@ -146,10 +174,25 @@ pub enum Action {
 pub enum Effect {
     /// Sends a command to the engine.
     Send(Command),
+    /// Has the engine watch the running picture.
+    Watch(Watched),
     /// Copies a picture to the clipboard.
     Copy(Picture),
     /// Shows the save dialog for an export.
     AskExport(Box<Export>),
+    /// Shows the save dialog for an animation of a run's development.
+    AskReel(Box<ReelWork>),
+    /// Shows the save dialog for a grid.
+    AskGrid(Box<GridExport>),
+    /// Makes an animation of a run's development, in the background.
+    MakeReel {
+        /// The steps and what it is to be.
+        work: Box<ReelWork>,
+        /// The file or folder.
+        path: PathBuf,
+        /// How far it is.
+        progress: ReelProgress,
+    },
     /// Shows the open dialog for files.
     AskOpen,
     /// Shows the open dialog for a source picture.
@@ -167,6 +210,8 @@ pub enum Effect {
         /// Size of the latent at 16 bits per value, bytes.
         latent_bytes: usize,
     },
+    /// Computes the figures of two that are compared, in the background.
+    MeasurePair(Box<PairContent>),
     /// Looks for known models whose VAE has this number of latent channels.
     FindModels(usize),
     /// Shows the folder dialog for a model.
@@ -185,6 +230,12 @@ pub enum Effect {
     Announce(Box<EndedWork>),
     /// Tells the library's thread what to do.
     Library(LibraryCommand),
+    /// Tells the history's thread what to do.
+    History(HistoryCommand),
+    /// Tells the thread of the downloads what to do.
+    Downloads(DownloadsCommand),
+    /// Opens a page in the system's browser.
+    OpenPage(String),
     /// Writes a result to the recovery folder.
     Keep(JobId),
     /// Registers a recovered result, whose files (path without extension) are in a recovery folder already.
@@ -241,13 +292,20 @@ impl Session {
                 self.with_easel(|document| document.place = place.filter(|p| *p < document.steps().len()));
                 self.documents.refresh();
             }
-            Action::SetLens(lens) => self.with_easel(|document| document.lens = lens),
+            Action::Fork => self.fork(),
+            Action::SetLens(lens) => self.set_lens(lens),
             Action::SetStars(id, stars) => {
                 if let Some(document) = self.documents.get_mut(id) {
                     document.stars = stars.min(5);
+                    if let Some(run) = document.run.clone() {
+                        self.use_history(HistoryAction::SetStars(run, stars));
+                    }
                 }
             }
-            Action::CompareWith(other) => self.compare_with(other),
+            Action::Compare(action) => self.use_comparison(&action),
+            Action::Grid(action) => self.use_grid(action),
+            Action::PairMeasured(content, figures) => self.pair_measured(*content, *figures),
+            Action::Inside(action) => self.use_inside(action),
             Action::ShowNoisy(noisy) => {
                 self.documents.show_noisy = noisy;
                 self.documents.refresh();
@@ -279,6 +337,7 @@ impl Session {
             Action::KeepLatent => self.keep_latent(),
             Action::Compared(job, comparison) => self.take_comparison(job, comparison),
             Action::Decode(how) => self.decode_shown(how),
+            Action::DecodeQuickly => self.decode_quickly(),
             Action::StopWork(id) => self.stop_work(id),
             Action::Dismiss(id) => self.dismiss(id),
             Action::ShowInFolder(path) => self.outbox.effects.push(Effect::ShowInFolder(path)),
@@ -289,6 +348,7 @@ impl Session {
                 }
             }
             Action::Export(kind) => self.ask_export(kind),
+            Action::Reel(action) => self.use_reel(action),
             Action::Open => self.outbox.effects.push(Effect::AskOpen),
             Action::ChooseSource => self.outbox.effects.push(Effect::AskSource),
             Action::ChooseFolder(purpose) => self.outbox.effects.push(Effect::AskFolder(purpose)),
@@ -298,6 +358,12 @@ impl Session {
             Action::OpenModel => self.outbox.effects.push(Effect::AskOpenModel),
             Action::Library(action) => self.use_library(action),
             Action::LibrarySays(report) => self.library_says(report),
+            Action::History(action) => self.use_history(action),
+            Action::HistorySays(report) => self.history_says(report),
+            Action::Meaning(action) => self.use_meaning(action),
+            Action::Downloads(action) => self.use_downloads(action),
+            Action::DownloadsSay(report) => self.downloads_say(report),
+            Action::OpenPage(address) => self.outbox.effects.push(Effect::OpenPage(address)),
             Action::OpenPaths(paths) => self.open_paths(paths),
         }
     }
@@ -308,7 +374,7 @@ impl Session {
         }
     }
 
-    fn restore(&mut self, facts: &GenerationFacts) {
+    pub(super) fn restore(&mut self, facts: &GenerationFacts) {
         let mut missing = facts.apply_to(&mut self.recipe.draft);
         missing.extend(self.take_unfit_options());
         if let Some(profile) = &self.model.profile {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Recovered, Session};
+use super::library::LibraryCommand;
+use super::{Effect, Recovered, Session};
 use crate::catalog::{ModelParts, ModelSource, PartRole, PredictionType};
 
 /// Capacity of the list.
@@ -117,6 +118,7 @@ impl Session {
             self.load_model(ModelSource::Parts(Box::new(whole)));
             return true;
         }
+        self.outbox.effects.push(Effect::Library(LibraryCommand::Survey(lacking.model.clone())));
         self.model.lacking = Some((lacking, role));
         false
     }
@@ -137,8 +139,8 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Action;
     use super::super::tests::{profile, ready};
-    use super::super::{Action, Effect};
     use super::*;
     use crate::catalog::ModelProfile;
     use crate::engine::{Advice, Command, Event, Failure, Job, JobId, JobKind, Task};

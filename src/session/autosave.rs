@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::formats::metadata::GenerationFacts;
+use crate::store::calendar::utc;
 
 /// The default name pattern.
 pub const AUTOSAVE_PATTERN: &str = "{date} {time} {seed} {prompt:40}";
@@ -45,8 +46,7 @@ const MAX_NAME_BYTES: usize = 180;
 /// The file name, without extension, of a picture with these settings, generated at `unix_secs` (seconds since the Unix
 /// epoch). `n` counts the attempts to find an unused name, from 1. Characters that file systems refuse become `_`.
 pub fn autosave_name(pattern: &str, facts: &GenerationFacts, unix_secs: u64, n: usize) -> String {
-    let [year, month, day] = date(unix_secs / 86_400);
-    let (hour, minute, second) = (unix_secs / 3600 % 24, unix_secs / 60 % 60, unix_secs % 60);
+    let [year, month, day, hour, minute, second] = utc(unix_secs);
     let (prompt, model) = (facts.prompt.as_deref().unwrap_or(""), facts.model.as_deref().unwrap_or(""));
     let seed = facts.seed.map_or(String::new(), |seed| seed.to_string());
     let mut name = String::new();
@@ -95,20 +95,6 @@ pub fn autosave_name(pattern: &str, facts: &GenerationFacts, unix_secs: u64, n: 
         name = format!("safelight-{seed}");
     }
     if n > 1 && !pattern.contains("{n}") { format!("{name}-{n}") } else { name }
-}
-
-/// Year, month and day of a number of days after 1970-01-01 in the Gregorian calendar.
-///
-/// Source: Hinnant, `civil_from_days`, <https://howardhinnant.github.io/date_algorithms.html>.
-fn date(days: u64) -> [u64; 3] {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    [era * 400 + year_of_era + u64::from(month <= 2), month, day]
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Inspector, Lens, Outcome, ResultItem};
+use super::{Inspector, Lens, Lineage, Outcome, ResultItem};
 use crate::engine::JobId;
 use crate::formats::Comparison;
 use crate::formats::metadata::GenerationFacts;
 use crate::latent::{ChannelAdjustments, Latent, LatentFormat, TrajectoryStep};
 use crate::request::{CancelToken, GenerationRequest, Picture, Seed};
+use crate::store::history::RunId;
 
 /// The id of a document within the session. A generated picture has the id of its job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +39,8 @@ pub enum Origin {
 pub struct Drawing {
     /// The request.
     pub request: GenerationRequest,
+    /// What it is made from.
+    pub lineage: Lineage,
     /// The model's name.
     pub model_name: String,
     /// The latents' format.
@@ -144,13 +147,17 @@ pub enum WorkKind {
     Encoding,
     /// Latent to picture.
     Decoding,
+    /// Latent to picture by a tiny decoder.
+    DecodingQuickly,
 }
 
-/// The VAE's decode of an edited latent or of a step.
+/// The decode of an edited latent or of a step, or a quick one of any latent.
 struct Edited {
     latent: Latent,
     adjustments: ChannelAdjustments,
     picture: Picture,
+    /// Whether a tiny decoder made it.
+    is_quick: bool,
 }
 
 /// A picture or latent with its own view and edits.
@@ -159,11 +166,19 @@ pub struct Document {
     origin: Origin,
     /// Its latent with statistics and edits.
     pub(super) inspector: Inspector,
+    /// How far each step after the first changed the estimate.
+    pub(super) changes: Vec<f32>,
     /// The selected step, an index into its steps; `None` for the live or final latent.
     pub(super) place: Option<usize>,
     pub(super) lens: Lens,
     pub(super) stars: u8,
     pub(super) is_saved: bool,
+    /// The run of the history that keeps it.
+    pub(super) run: Option<RunId>,
+    /// When it was last shown, counted over all documents.
+    pub(super) shown_at: u64,
+    /// A small picture of it, while only the history has its steps and its picture.
+    pub(super) thumbnail: Option<Picture>,
     pub(super) work: Option<Work>,
     edited: Option<Edited>,
 }
@@ -175,10 +190,14 @@ impl Document {
             id,
             origin,
             inspector: Inspector::default(),
+            changes: Vec::new(),
             place: None,
             lens: Lens::default(),
             stars: 0,
             is_saved,
+            run: None,
+            shown_at: 0,
+            thumbnail: None,
             work: None,
             edited: None,
         }
@@ -259,13 +278,22 @@ impl Document {
     /// The generation settings, if known.
     pub fn facts(&self) -> Option<GenerationFacts> {
         match &self.origin {
-            Origin::Drawing(drawing) => {
-                Some(GenerationFacts::of_request(&drawing.request, &drawing.model_name))
-            }
+            Origin::Drawing(drawing) => Some(drawing.lineage.facts(&drawing.request, &drawing.model_name)),
             Origin::Drawn(item) => Some(item.facts()),
             Origin::Opened(file) => file.facts.as_deref().cloned(),
             Origin::Kept(_) => None,
         }
+    }
+
+    /// The settings with which a step, from 1, was taken.
+    pub fn facts_at(&self, step: usize) -> Option<GenerationFacts> {
+        let (lineage, model_name) = match &self.origin {
+            Origin::Drawing(drawing) => (&drawing.lineage, &drawing.model_name),
+            Origin::Drawn(item) => (&item.lineage, &item.model_name),
+            Origin::Opened(_) | Origin::Kept(_) => return self.facts(),
+        };
+        let part = lineage.parts.iter().rev().find(|part| part.after < step)?;
+        Some(GenerationFacts::of_request(&part.request, model_name))
     }
 
     /// The format of its latent.
@@ -284,6 +312,20 @@ impl Document {
             Origin::Drawing(drawing) => &drawing.steps,
             Origin::Drawn(item) => &item.trajectory.steps,
             Origin::Opened(_) | Origin::Kept(_) => &[],
+        }
+    }
+
+    /// How far a step changed the estimate: the relative norm of its difference from that of the step before.
+    pub fn change(&self, index: usize) -> Option<f32> {
+        self.changes.get(index.checked_sub(1)?).copied()
+    }
+
+    /// Computes the changes of the steps that have none yet.
+    pub(super) fn measure_changes(&mut self) {
+        for index in self.changes.len() + 1..self.steps().len() {
+            let [before, after] = [index - 1, index].map(|index| &self.steps()[index].denoised);
+            let change = after.relative_change(before);
+            self.changes.push(change);
         }
     }
 
@@ -335,19 +377,40 @@ impl Document {
         !self.is_saved
     }
 
+    /// The run of the history that keeps it.
+    pub fn run(&self) -> Option<&RunId> {
+        self.run.as_ref()
+    }
+
+    /// A small picture of it, while only the history has its steps and its picture.
+    pub fn thumbnail(&self) -> Option<&Picture> {
+        self.thumbnail.as_ref()
+    }
+
     /// Its engine job, if one is running.
     pub fn work(&self) -> Option<&Work> {
         self.work.as_ref()
     }
 
-    /// The VAE's decode of what is displayed, selected step and edits included; `None` if it is not decoded.
-    pub fn picture(&self) -> Option<&Picture> {
+    /// The decode of the selected step or the edited latent, if that is what is displayed.
+    fn shown_edited(&self) -> Option<&Edited> {
         let latent = self.inspector.latent.as_ref()?;
         let same = |a: &Latent, b: &Latent| a.values().as_ptr() == b.values().as_ptr();
-        if let Some(edited) = &self.edited
-            && same(&edited.latent, latent)
-            && edited.adjustments == self.inspector.adjustments
-        {
+        self.edited
+            .as_ref()
+            .filter(|edited| same(&edited.latent, latent) && edited.adjustments == self.inspector.adjustments)
+    }
+
+    /// Whether the picture that is displayed is a quick decode, by a tiny decoder.
+    pub fn is_quick(&self) -> bool {
+        self.shown_edited().is_some_and(|edited| edited.is_quick)
+    }
+
+    /// The decode of what is displayed, selected step and edits included, by the VAE or quickly; `None` if it is not
+    /// decoded.
+    pub fn picture(&self) -> Option<&Picture> {
+        self.inspector.latent.as_ref()?;
+        if let Some(edited) = self.shown_edited() {
             return Some(&edited.picture);
         }
         if self.place.is_some() || !self.inspector.adjustments.is_none() {
@@ -381,15 +444,23 @@ impl Document {
         let is_final =
             self.final_latent().is_some_and(|own| own.values().as_ptr() == latent.values().as_ptr());
         if !is_final || !adjustments.is_none() {
-            self.edited = Some(Edited { latent, adjustments, picture });
+            self.edited = Some(Edited { latent, adjustments, picture, is_quick: false });
             return;
         }
+        // A quick decode of it gives way.
+        self.edited = None;
         match &mut self.origin {
             Origin::Drawing(_) => {}
             Origin::Drawn(item) => item.outcome = Outcome::Decoded(picture),
             Origin::Opened(file) => file.decoded = Some(picture),
             Origin::Kept(kept) => kept.decoded = Some(picture),
         }
+    }
+
+    /// Stores a quick decode; `of` as in [`Self::set_decoded`]. It never stands for the VAE's.
+    pub(super) fn set_quickly_decoded(&mut self, of: Option<(Latent, ChannelAdjustments)>, picture: Picture) {
+        let Some((latent, adjustments)) = of else { return };
+        self.edited = Some(Edited { latent, adjustments, picture, is_quick: true });
     }
 
     /// The final latent without edits.

@@ -1,8 +1,8 @@
 //! All documents: which one is on the easel, and their order on the contact sheet.
 
 use super::{
-    Action, Document, DocumentId, Drawing, Effect, InspectorOptions, KeptLatent, Message, Origin, Outcome,
-    ResultItem, Session,
+    Action, Document, DocumentId, Drawing, Effect, Forked, InspectorOptions, KeptLatent, Lineage, Message,
+    Origin, Outcome, ResultItem, Session,
 };
 use crate::engine::JobId;
 use crate::latent::Trajectory;
@@ -16,12 +16,12 @@ pub(super) struct Documents {
     pub(super) easel: Option<DocumentId>,
     /// Whether the easel shows each new picture that is generated.
     pub(super) follows: bool,
-    /// The document that the one on the easel is compared with.
-    pub(super) compared: Option<DocumentId>,
     /// Whether previews show x_t instead of x̂₀.
     pub(super) show_noisy: bool,
     /// How channels are displayed.
     pub(super) options: InspectorOptions,
+    /// Counts the documents that were shown.
+    pub(super) shown: u64,
     /// Removed documents that can be restored: the id of the notice that offers it, their index in `list`, the
     /// document.
     pub(super) removed: Vec<(u64, usize, Document)>,
@@ -62,19 +62,16 @@ impl Documents {
         if self.easel == Some(id) {
             self.easel = self.neighbour(id, 1).or_else(|| self.neighbour(id, -1));
         }
-        self.compared.take_if(|compared| *compared == id);
         Some((at, self.list.remove(at)))
     }
 
-    /// Passes the displayed latents of the document on the easel and of the compared one to their inspectors.
+    /// Passes the displayed latent of the document on the easel to its inspector.
     pub(super) fn refresh(&mut self) {
         let noisy = self.show_noisy;
-        for id in [self.easel, self.compared].into_iter().flatten() {
-            if let Some(document) = self.get_mut(id)
-                && let Some(latent) = document.present_latent(noisy)
-            {
-                document.inspector.lay(latent);
-            }
+        if let Some(document) = self.easel.and_then(|id| self.get_mut(id))
+            && let Some(latent) = document.present_latent(noisy)
+        {
+            document.inspector.lay(latent);
         }
     }
 }
@@ -98,7 +95,12 @@ impl Session {
     /// Shows a document on the easel. A file that has not been read yet is read.
     pub(super) fn put_on_easel(&mut self, id: DocumentId) {
         self.documents.easel = Some(id);
-        self.documents.compared.take_if(|compared| *compared == id);
+        self.documents.shown += 1;
+        let shown = self.documents.shown;
+        if let Some(document) = self.documents.get_mut(id) {
+            document.shown_at = shown;
+        }
+        self.load_again(id);
         if let Some(file) = self.documents.get_mut(id).and_then(Document::file_mut)
             && !file.is_read
             && let Some(path) = file.path.clone()
@@ -121,10 +123,17 @@ impl Session {
     }
 
     /// Creates the document of a job that starts now.
-    pub(super) fn begin_document(&mut self, job: JobId, request: crate::request::GenerationRequest) {
+    pub(super) fn begin_document(
+        &mut self,
+        job: JobId,
+        request: crate::request::GenerationRequest,
+        fork: Option<Forked>,
+    ) {
         let Some(profile) = &self.model.profile else { return };
+        let lineage = Lineage::of_job(&request, fork);
         let drawing = Drawing {
             request,
+            lineage,
             model_name: profile.name.clone(),
             format: profile.format,
             steps: Vec::new(),
@@ -146,6 +155,9 @@ impl Session {
             return;
         };
         drawing.steps.push(step);
+        if let Some(document) = self.documents.get_mut(id) {
+            document.measure_changes();
+        }
         if self.documents.easel == Some(id) {
             self.documents.refresh();
         } else if self.documents.follows {
@@ -170,6 +182,7 @@ impl Session {
         let item = ResultItem {
             job,
             request: drawing.request.clone(),
+            lineage: drawing.lineage.clone(),
             model_name: drawing.model_name.clone(),
             format: drawing.format,
             latent,
@@ -180,9 +193,15 @@ impl Session {
         };
         document.place =
             seen.and_then(|seen| item.trajectory.steps.iter().position(|step| step.step == seen));
-        document.is_saved = false;
+        document.is_saved = document.run.is_some();
+        if item.trajectory.steps.len() != document.steps().len() {
+            document.changes.clear();
+        }
         *document.origin_mut() = Origin::Drawn(Box::new(item));
-        self.outbox.effects.push(Effect::Keep(job));
+        document.measure_changes();
+        if !document.is_saved {
+            self.outbox.effects.push(Effect::Keep(job));
+        }
         let id = DocumentId::of_job(job);
         if self.documents.easel == Some(id) {
             self.documents.refresh();
@@ -198,7 +217,7 @@ impl Session {
         let id = DocumentId::of_job(job);
         let Some(Origin::Drawing(drawing)) = self.documents.get(id).map(Document::origin) else { return };
         if let Some(latent) = drawing.steps.last().map(|step| step.denoised.clone()) {
-            let trajectory = Trajectory { steps: drawing.steps.clone() };
+            let trajectory = Trajectory { source: None, steps: drawing.steps.clone() };
             self.settle(job, latent, trajectory.into(), true, Outcome::Stopped);
         } else {
             self.documents.take(id);
@@ -220,13 +239,6 @@ impl Session {
         let id = DocumentId(self.new_job().0);
         self.documents.list.push(Document::new(id, Origin::Kept(Box::new(kept))));
         self.notify(Message::Kept(title));
-    }
-
-    /// Compares the document on the easel with another one; `None` ends the comparison.
-    pub(super) fn compare_with(&mut self, other: Option<DocumentId>) {
-        self.documents.compared =
-            other.filter(|id| self.documents.easel != Some(*id) && self.documents.get(*id).is_some());
-        self.documents.refresh();
     }
 
     /// Copies settings of a document into the draft.

@@ -9,11 +9,19 @@ use crate::reason::{Reason, ReasonKind};
 impl Session {
     /// Updates the state. Events of unknown or finished jobs are ignored.
     pub(super) fn take_event(&mut self, event: Event) {
+        self.grid_sees(&event);
         match event {
             Event::ModelLoaded { job, profile, device, in_halves, .. } => {
                 self.model_loaded(job, profile, ModelState::Ready { device, in_halves });
             }
             Event::StageChanged { job, stage } => self.stage_changed(job, stage),
+            Event::DeviceRefused { why, .. } => self.notify_once(Message::DeviceRefused(why)),
+            Event::RunKept { job, run } => {
+                if let Some(document) = self.documents.get_mut(DocumentId::of_job(job)) {
+                    document.run = Some(run);
+                }
+            }
+            Event::RunNotKept { job, why } => self.run_not_kept(job, why),
             Event::StepFinished { job, step } => {
                 if let Some(running) = self.queue.running_job(job) {
                     // Exponential moving average.
@@ -31,7 +39,7 @@ impl Session {
                 if let Some(notice) = notice {
                     self.notify(Message::Decoder(notice));
                 }
-                if !self.decoded(job, &picture) {
+                if !self.pair_decoded(job, &picture) && !self.decoded(job, &picture) {
                     let is_recovered = self.recovering.decoding == Some(job);
                     let document = self.documents.get_mut(DocumentId::of_job(job));
                     if let Some(item) = document.and_then(Document::result_mut) {
@@ -39,6 +47,7 @@ impl Session {
                         if !is_recovered {
                             item.elapsed_secs = elapsed_secs;
                             self.outbox.effects.push(Effect::Drawn(DocumentId::of_job(job)));
+                            self.unload_old_documents();
                         }
                     }
                 }
@@ -48,9 +57,15 @@ impl Session {
                 self.encoded(job, mean, &log_variance);
                 self.end_job(job, None);
             }
-            Event::PromptMeasured { job, length } => self.prompt_measured(job, length),
+            Event::PromptMeasured { job, length, tokens } => self.prompt_measured(job, length, tokens),
+            Event::SeenInside { job, step, insight } => self.seen_inside(job, step, &insight),
+            Event::LookedInside { job } => self.inside_ended(job, false),
+            Event::RunsFound { job, found } => self.runs_found(job, found),
+            Event::Described { job, words } => self.described(job, words),
             Event::Failed { job, failure } => {
-                self.prompt_measured(job, None);
+                self.prompt_measured(job, None, None);
+                self.inside_ended(job, true);
+                self.meaning_ended(job);
                 // A generation job may have had to load its model first.
                 let loads = self.queue.runs(job) && failure.task == Task::LoadModel;
                 if self.model.take_load(job).is_some() {
@@ -59,7 +74,9 @@ impl Session {
                     }
                 } else if loads {
                     self.model.state = ModelState::Failed(Some(failure.why.clone()));
-                    self.give_up_recovering(&self.recipe.draft.model.clone());
+                    let model = self.recipe.draft.model.clone();
+                    self.give_up_recovering(&model);
+                    self.give_up_going_on(&model);
                 }
                 self.end_drawing(job);
                 let document = self.documents.get_mut(DocumentId::of_job(job));
@@ -67,9 +84,16 @@ impl Session {
                     item.outcome = Outcome::Failed(failure.why.clone());
                 }
                 self.work_ended(job);
+                self.pair_decode_ended(job);
                 self.fit_ended(job, true);
+                self.tiny_ended(job, true);
                 self.notify(Message::Failed(failure));
                 self.end_job(job, None);
+            }
+            Event::TinyDecoderOpened { job, network } => self.tiny_opened(job, network),
+            Event::TinyDecoderMeasured { job, quality } => {
+                self.tiny_measured(job, quality);
+                self.fit_when_idle();
             }
             Event::PreviewFitted { job, model, fit } => {
                 self.fit_ended(job, true);
@@ -78,13 +102,16 @@ impl Session {
                 }
             }
             Event::Cancelled { job } => {
-                self.prompt_measured(job, None);
+                self.prompt_measured(job, None, None);
+                self.inside_ended(job, false);
+                self.meaning_ended(job);
                 let runs = self.queue.runs(job);
                 if runs && self.model.load.is_none() && matches!(self.model.state, ModelState::Loading(..)) {
                     // The job was stopped while it loaded its model, which is still needed.
                     self.load_model(self.recipe.draft.model.clone());
                 }
                 self.fit_ended(job, false);
+                self.tiny_ended(job, false);
                 self.model.take_load(job);
                 self.end_drawing(job);
                 let document = self.documents.get_mut(DocumentId::of_job(job));
@@ -94,6 +121,7 @@ impl Session {
                     item.outcome = Outcome::Stopped;
                 }
                 self.work_ended(job);
+                self.pair_decode_ended(job);
                 self.end_job(job, None);
             }
             // The engine has dropped the model. If it panicked while loading, loading again would panic, too.
@@ -153,6 +181,8 @@ impl Session {
         }
         self.open_awaited();
         self.recover_with_loaded_model();
+        self.go_on_with_loaded_model();
+        self.queue_cells();
         for Deferred { draft, count } in deferred {
             self.enqueue(&draft, count);
         }
@@ -161,11 +191,13 @@ impl Session {
 
     fn end_job(&mut self, job: JobId, secs: Option<f64>) {
         if self.queue.runs(job) {
-            self.queue.running = None;
-            self.queue.picture_ended(secs);
+            if let Some(ended) = self.queue.running.take() {
+                self.queue.picture_ended(&ended.request, secs);
+            }
             self.start_next();
         }
         self.decode_ended(job);
+        self.go_on_with_grid();
         self.fit_when_idle();
     }
 }

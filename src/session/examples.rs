@@ -2,7 +2,7 @@
 //! are no documents.
 
 use super::{Effect, Session};
-use crate::engine::{Command, Event, Job, JobId, JobKind};
+use crate::engine::{Command, Event, Job, JobId, JobKind, KeepRun};
 use crate::request::{CancelToken, GenerationDraft, Picture, Seed};
 use crate::store::builtin_vocabulary;
 
@@ -76,7 +76,7 @@ impl Session {
         let cancel = CancelToken::new();
         self.examples.drawing = Some(Drawing { job: id, cancel: cancel.clone(), index });
         // Not by `send`, which interrupts it.
-        let kind = JobKind::Generate { request: Box::new(request) };
+        let kind = JobKind::Generate { request: Box::new(request), continues: None, keep: KeepRun::No };
         self.outbox.effects.push(Effect::Send(Command::Run(Job { id, cancel, kind })));
     }
 
@@ -98,7 +98,7 @@ mod tests {
     fn asked(session: &mut Session) -> Option<(JobId, String, CancelToken)> {
         session.draw_example();
         session.take_effects().into_iter().find_map(|effect| match effect {
-            Effect::Send(Command::Run(Job { id, cancel, kind: JobKind::Generate { request } })) => {
+            Effect::Send(Command::Run(Job { id, cancel, kind: JobKind::Generate { request, .. } })) => {
                 assert_eq!(request.seed, SEED);
                 Some((id, request.prompt.clone(), cancel))
             }

@@ -55,8 +55,9 @@ impl Session {
         let as_it_came = document.place.is_none() && document.inspector.adjustments.is_none();
         // The inspector of a document that was never on the easel is empty.
         let latent = document.inspector.adjusted().or_else(|| document.final_latent().cloned());
-        let picture =
-            document.picture().or_else(|| as_it_came.then(|| document.plain_picture()).flatten()).cloned();
+        // A quick decode is a preview, and not the picture.
+        let shown = document.picture().filter(|_| !document.is_quick());
+        let picture = shown.or_else(|| as_it_came.then(|| document.plain_picture()).flatten()).cloned();
         let has_it = if kind == ExportKind::Picture { picture.is_some() } else { latent.is_some() };
         let facts = document.result().filter(|_| as_it_came).map(super::ResultItem::facts);
         let profile = self.model.profile.clone().filter(|profile| profile.format == format);

@@ -21,6 +21,7 @@ impl Session {
     /// Drops the previous model's fit and looks for a cached one of the loaded model.
     pub(super) fn begin_fitting(&mut self) {
         (self.model.fit, self.model.fit_progress, self.model.fitting) = (None, None, Fitting::Done);
+        self.close_tiny_decoder();
         if self.recipe.draft.model != ModelSource::Builtin {
             self.ask_fit(false);
         }
@@ -40,8 +41,11 @@ impl Session {
             && self.queue.waiting.is_empty()
             && self.documents.list.iter().all(|document| document.work().is_none())
             && self.recovering.decoding.is_none()
+            && !self.reels.is_decoding()
             && !self.examples.is_drawing()
             && !matches!(self.model.fitting, Fitting::Requested(..))
+            && !self.model.tiny.is_at_work()
+            && !self.inside.is_at_work()
     }
 
     /// Stops a running fit in favour of a job of the user. It is started again later.

@@ -73,7 +73,14 @@ impl WorkSpan {
 impl Session {
     /// Begins a span of work if the user waits for jobs of this kind.
     pub(super) fn work_begins(&mut self, kind: &JobKind) {
-        if !matches!(kind, JobKind::MeasurePrompt { .. } | JobKind::FitPreview { .. }) {
+        let is_short = matches!(
+            kind,
+            JobKind::MeasurePrompt { .. }
+                | JobKind::FitPreview { .. }
+                | JobKind::FindRuns { .. }
+                | JobKind::Describe { .. }
+        );
+        if !is_short {
             self.work_span.begin(Instant::now());
         }
     }
@@ -81,10 +88,12 @@ impl Session {
     /// Applies an event, and announces the work that it ends.
     pub fn apply_event(&mut self, event: Event) {
         let Some(event) = self.examples.take_event(event) else { return };
-        let ended = self.ended_by(&event);
-        self.take_event(event);
-        if let Some(ended) = ended {
-            self.work_span.add(ended);
+        if let Some(event) = self.take_reel_event(event) {
+            let ended = self.ended_by(&event);
+            self.take_event(event);
+            if let Some(ended) = ended {
+                self.work_span.add(ended);
+            }
         }
         if !self.is_busy()
             && let Some(ended) = self.work_span.end(Instant::now())
@@ -119,6 +128,7 @@ impl Session {
             || !self.queue.waiting.is_empty()
             || self.model.load.is_some()
             || self.recovering.decoding.is_some()
+            || self.reels.is_decoding()
             || self.documents.list.iter().any(|document| document.work().is_some())
     }
 }

@@ -1,18 +1,27 @@
 //! The length of the prompt in tokens, which only the engine's tokenizer knows.
 
+use std::sync::Arc;
+
 use super::{Effect, Session};
 use crate::catalog::ModelSource;
 use crate::engine::{Command, Job, JobId, JobKind};
-use crate::request::{CancelToken, PromptLength};
+use crate::request::{CancelToken, GenerationRequest, PromptLength, PromptTokens};
 
 /// A prompt and the model that reads it.
 type Subject = (ModelSource, String);
+
+/// What the tokenizer says of a prompt.
+#[derive(Default)]
+struct Measured {
+    length: Option<PromptLength>,
+    tokens: Option<Arc<PromptTokens>>,
+}
 
 /// The last known prompt length, and the pending request for the current one.
 #[derive(Default)]
 pub(super) struct Measuring {
     asked: Option<(JobId, Subject)>,
-    known: Option<(Subject, Option<PromptLength>)>,
+    known: Option<(Subject, Measured)>,
 }
 
 impl Session {
@@ -38,16 +47,28 @@ impl Session {
 
     /// The length of the prompt; while the answer is on its way, that of the prompt before.
     pub fn prompt_length(&self) -> Option<&PromptLength> {
-        let ((model, prompt), length) = self.measuring.known.as_ref()?;
+        let ((model, prompt), Measured { length, .. }) = self.measuring.known.as_ref()?;
         let draft = &self.recipe.draft;
         let is_present = *prompt == draft.prompt || self.measuring.asked.is_some();
         length.as_ref().filter(|_| is_present && *model == draft.model)
     }
 
+    /// The tokens of a request's prompt, if that was measured last.
+    pub(super) fn measured_tokens(&self, request: &GenerationRequest) -> Option<&PromptTokens> {
+        let ((model, prompt), measured) = self.measuring.known.as_ref()?;
+        let is_it = (model, prompt) == (&request.model, &request.prompt);
+        measured.tokens.as_deref().filter(|_| is_it)
+    }
+
     /// The engine's answer.
-    pub(super) fn prompt_measured(&mut self, job: JobId, length: Option<PromptLength>) {
+    pub(super) fn prompt_measured(
+        &mut self,
+        job: JobId,
+        length: Option<PromptLength>,
+        tokens: Option<Arc<PromptTokens>>,
+    ) {
         if let Some((_, subject)) = self.measuring.asked.take_if(|(id, _)| *id == job) {
-            self.measuring.known = Some((subject, length));
+            self.measuring.known = Some((subject, Measured { length, tokens }));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Answers, Session, fitting::Fitting};
+use super::{Answers, Session, fitting::Fitting, tiny::Tiny};
 use crate::catalog::{ModelParts, ModelProfile, ModelSource, PartRole};
 use crate::engine::{Advice, Failure, JobId, JobKind};
 use crate::projection::PreviewFit;
@@ -58,6 +58,7 @@ pub(super) struct Model {
     /// The cache folder for fits.
     pub(super) fits_folder: Option<PathBuf>,
     pub(super) fitting: Fitting,
+    pub(super) tiny: Tiny,
     /// What was answered about model files.
     pub(super) answers: Answers,
     /// The last model that lacked a part, and the part.
@@ -86,6 +87,7 @@ impl Model {
             fit_progress: None,
             fits_folder: None,
             fitting: Fitting::Done,
+            tiny: Tiny::default(),
             answers: Answers::default(),
             lacking: None,
         }
@@ -159,6 +161,8 @@ impl Session {
             _ => self.model.state = ModelState::Failed(Some(why.clone())),
         }
         self.give_up_recovering(&failed);
+        self.give_up_going_on(&failed);
+        self.give_up_cells(&failed, why);
         true
     }
 }

@@ -46,6 +46,26 @@ pub enum Message {
     ModelHeldBack(ModelSource),
     /// Crash recovery is not available: the reason.
     NothingKept(Reason),
+    /// A run is not kept in the history: the reason.
+    RunNotKept(Reason),
+    /// An earlier session did not finish this number of runs, which can go on.
+    Interrupted(usize),
+    /// This number of runs was moved to the trash.
+    RunsDeleted(usize),
+    /// A run was interrupted before its first step, so that there is nothing to show.
+    RunIsEmpty,
+    /// The steps of a run were removed to save space, so that it cannot go on.
+    RunIsThinned,
+    /// A picture was described in these words, which are the prompt now. Can be undone.
+    Described(String),
+    /// A description of a picture has no words.
+    NothingDescribed,
+    /// The library has no model that finds pictures.
+    NoPictureSearch,
+    /// The library has no model that describes pictures.
+    NoPictureDescription,
+    /// Something about the kept runs could not be done: the reason.
+    HistoryFailed(Reason),
     /// A result of an earlier session cannot be restored; its latent is still in this file.
     NotRecovered(PathBuf),
     /// A document was removed and can be restored.
@@ -66,10 +86,18 @@ pub enum Message {
     EntryDeleted(String),
     /// Something about the library of models could not be done: the reason.
     LibraryFailed(Reason),
+    /// The model of this name was downloaded; the path of the model that can be opened now, if there is one.
+    Downloaded(String, Option<PathBuf>),
+    /// Something about downloads could not be done: the reason.
+    DownloadsFailed(Reason),
+    /// The stored token was forgotten.
+    TokenForgotten,
     /// An opened picture contains its generation settings.
     HoldsSettings(DocumentId),
     /// The graphics device was lost and recreated.
     Repainted,
+    /// A GPU is not used, and the processor is: the reason.
+    DeviceRefused(Reason),
     /// The draft is invalid.
     NotDrawable(DraftError),
     /// Settings were restored from a file, except these.
@@ -106,7 +134,15 @@ impl Message {
             | Self::PromptsForgotten
             | Self::EntryRemoved(_)
             | Self::EntryDeleted(_)
+            | Self::Downloaded(..)
+            | Self::TokenForgotten
             | Self::HoldsSettings(_)
+            | Self::Interrupted(_)
+            | Self::RunsDeleted(_)
+            | Self::Described(_)
+            | Self::NothingDescribed
+            | Self::NoPictureSearch
+            | Self::NoPictureDescription
             | Self::Repainted
             | Self::ModelRemarks(_)
             | Self::PromptRemarks(_) => Severity::Info,

@@ -85,6 +85,13 @@ pub enum Question {
         /// Known models that fit; `None` until the search has finished.
         fitting: Option<Vec<ModelSource>>,
     },
+    /// Whether a download is given up, of which something is here.
+    CancelDownload {
+        /// Its name.
+        name: String,
+        /// Bytes that are here.
+        received: u64,
+    },
     /// Whether the files of a model of the library go to the trash.
     DeleteModel {
         /// The path of its entry.
@@ -106,8 +113,10 @@ pub enum Question {
 pub(super) struct Opening {
     pub(super) options: OpenOptions,
     pub(super) question: Option<Question>,
-    /// A latent that will be opened once its model is loaded.
-    awaited: Option<(DocumentId, Latent, Option<LatentSpace>)>,
+    /// Latents that will be opened once a model is loaded.
+    awaited: Vec<(DocumentId, Latent, Option<LatentSpace>)>,
+    /// Pictures that will be encoded once a model is loaded.
+    unencoded: Vec<DocumentId>,
 }
 
 impl Session {
@@ -194,7 +203,11 @@ impl Session {
             return;
         };
         let Some(profile) = self.model.profile.clone() else {
-            self.notify(Message::NoModel);
+            if self.model.load.is_none() {
+                self.notify(Message::NoModel);
+            } else if !self.opening.unencoded.contains(&id) {
+                self.opening.unencoded.push(id);
+            }
             return;
         };
         let multiple = profile.format.downscale;
@@ -222,8 +235,12 @@ impl Session {
             return;
         };
         let Some(profile) = self.model.profile.clone() else {
-            self.notify(Message::NoModel);
-            self.forget(id);
+            if self.model.load.is_some() {
+                self.opening.awaited.push((id, latent, space));
+            } else {
+                self.notify(Message::NoModel);
+                self.forget(id);
+            }
             return;
         };
         let channels = latent.shape().channels;
@@ -263,7 +280,7 @@ impl Session {
     /// Loads the chosen model; the latent is opened afterwards.
     pub(super) fn answer_model(&mut self, model: ModelSource) {
         if let Some(Question::OtherModel { document, latent, space, .. }) = self.opening.question.take() {
-            self.opening.awaited = Some((document, latent, space));
+            self.opening.awaited.push((document, latent, space));
             self.open_model(model);
         }
     }
@@ -274,14 +291,20 @@ impl Session {
             Some(Question::LatentKind { document, .. } | Question::OtherModel { document, .. }) => {
                 self.forget(document);
             }
-            Some(Question::StopAll { .. } | Question::DeleteModel { .. }) | None => {}
+            Some(
+                Question::StopAll { .. } | Question::DeleteModel { .. } | Question::CancelDownload { .. },
+            )
+            | None => {}
         }
     }
 
-    /// Opens the latent that was waiting for its model.
+    /// Opens the latents and encodes the pictures that were waiting for a model.
     pub(super) fn open_awaited(&mut self) {
-        if let Some((id, latent, space)) = self.opening.awaited.take() {
+        for (id, latent, space) in std::mem::take(&mut self.opening.awaited) {
             self.open_latent(id, latent, space);
+        }
+        for id in std::mem::take(&mut self.opening.unencoded) {
+            self.encode(id);
         }
     }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Message, Session};
-use crate::engine::{JobId, JobKind, Stage};
+use super::{Forked, Message, Session};
+use crate::engine::{JobId, JobKind, KeepRun, Stage};
 use crate::latent::TrajectoryStep;
 use crate::request::{CancelToken, GenerationDraft, GenerationRequest};
+use crate::store::history::RunGrid;
 
 /// Pictures that were removed from the queue, with the id of the notice that offers to restore them.
 pub(super) struct Dropped {
@@ -29,6 +30,8 @@ pub(super) struct Queue {
     series: [u64; 2],
     /// Duration of the last picture, seconds.
     picture_secs: Option<f64>,
+    /// Seconds that the last picture took for each step and pixel.
+    pace: Option<f64>,
 }
 
 /// A request made while a model was being loaded.
@@ -45,6 +48,16 @@ pub struct Queued {
     pub id: JobId,
     /// The request.
     pub request: GenerationRequest,
+    /// The run it goes on from.
+    pub fork: Option<Forked>,
+    /// The grid of which it is a picture.
+    pub grid: Option<RunGrid>,
+}
+
+/// Steps of a request times its pixels, to which its time is about proportional.
+fn amount(request: &GenerationRequest) -> f64 {
+    let share = request.init_image.as_ref().map_or(1.0, |init| init.strength);
+    request.steps as f64 * share * (request.size.width * request.size.height) as f64
 }
 
 /// The running generation job.
@@ -120,9 +133,15 @@ impl Queue {
     }
 
     /// Counts a finished picture. `secs`: its duration, if it was completed.
-    pub(super) fn picture_ended(&mut self, secs: Option<f64>) {
+    pub(super) fn picture_ended(&mut self, request: &GenerationRequest, secs: Option<f64>) {
         self.series[0] += 1;
         self.picture_secs = secs.or(self.picture_secs);
+        self.pace = secs.map(|secs| secs / amount(request)).or(self.pace);
+    }
+
+    /// Estimated seconds of these pictures one after another; `None` if none was drawn yet.
+    pub(super) fn estimate<'a>(&self, requests: impl Iterator<Item = &'a GenerationRequest>) -> Option<f64> {
+        Some(self.pace? * requests.map(amount).sum::<f64>())
     }
 
     /// The number of the running picture, from 1, and the total, counted since the queue was last empty.
@@ -200,7 +219,7 @@ impl Session {
                 Ok(request) => {
                     let id = self.new_job();
                     self.queue.series_grows(1);
-                    self.queue.waiting.push(Queued { id, request });
+                    self.queue.waiting.push(Queued { id, request, fork: None, grid: None });
                 }
                 Err(error) => {
                     self.notify(Message::NotDrawable(error));
@@ -216,10 +235,13 @@ impl Session {
         if self.queue.running.is_some() || self.queue.waiting.is_empty() {
             return;
         }
-        let Queued { id, request } = self.queue.waiting.remove(0);
-        let cancel = self.send(id, JobKind::Generate { request: Box::new(request.clone()) });
+        let Queued { id, request, fork, grid } = self.queue.waiting.remove(0);
+        let as_new = || grid.map_or_else(KeepRun::default, KeepRun::InGrid);
+        let keep = fork.as_ref().map_or_else(as_new, |fork| fork.keep.clone());
+        let continues = fork.as_ref().map(|fork| Box::new(fork.continues.clone()));
+        let cancel = self.send(id, JobKind::Generate { request: Box::new(request.clone()), continues, keep });
         let since = Instant::now();
-        self.begin_document(id, request.clone());
+        self.begin_document(id, request.clone(), fork);
         self.queue.running =
             Some(Running { id, request, cancel, stage: None, newest: None, step_secs: None, since });
     }

@@ -220,7 +220,8 @@ impl Recipe {
         self.draft.prompt = prompt;
     }
 
-    fn remember_prompt(&mut self) {
+    /// Adds the prompt to the history.
+    pub(super) fn remember_prompt(&mut self) {
         let prompt = self.draft.prompt.clone();
         self.prompts.at = None;
         if !prompt.trim().is_empty() {

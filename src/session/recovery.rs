@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-use super::{Document, DocumentId, Effect, Message, Origin, Outcome, ResultItem, Session};
+use super::{Document, DocumentId, Effect, Lineage, Message, Origin, Outcome, ResultItem, Session};
 use crate::catalog::{ModelProfile, ModelSource};
 use crate::engine::{JobId, JobKind};
 use crate::formats::metadata::GenerationFacts;
@@ -50,6 +50,7 @@ impl Recovered {
         let request = draft.for_run(profile).validate(profile).ok()?;
         Some(ResultItem {
             job,
+            lineage: Lineage::of_job(&request, None),
             request,
             model_name: profile.name.clone(),
             format: profile.format,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Lineage;
 use crate::engine::JobId;
 use crate::formats::metadata::GenerationFacts;
 use crate::latent::{Latent, LatentFormat, Trajectory};
@@ -28,6 +29,8 @@ pub struct ResultItem {
     pub job: JobId,
     /// The request.
     pub request: GenerationRequest,
+    /// What it was made from.
+    pub lineage: Lineage,
     /// The model's name.
     pub model_name: String,
     /// The latent's format.
@@ -55,6 +58,6 @@ impl ResultItem {
 
     /// The metadata for a saved file.
     pub fn facts(&self) -> GenerationFacts {
-        GenerationFacts::of_request(&self.request, &self.model_name)
+        self.lineage.facts(&self.request, &self.model_name)
     }
 }

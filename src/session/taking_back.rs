@@ -1,5 +1,6 @@
 //! Undo of removals: documents, and pictures removed from the queue.
 
+use super::history::HistoryAction;
 use super::queue::{Deferred, Dropped, Queued};
 use super::{Document, DocumentId, Effect, Message, Outcome, Session};
 
@@ -13,13 +14,14 @@ impl Session {
         self.documents.removed.iter().any(|(id, ..)| *id == notice)
             || self.queue.dropped.iter().any(|dropped| dropped.notice == notice)
             || self.removed_entries().any(|id| id == notice)
+            || self.meaning.replaced() == Some(notice)
     }
 
     /// The id of the notice of the last removal that can be undone.
     pub fn last_taken_away(&self) -> Option<u64> {
         let documents = self.documents.removed.iter().map(|(id, ..)| *id);
         let queued = self.queue.dropped.iter().map(|dropped| dropped.notice);
-        documents.chain(queued).chain(self.removed_entries()).max()
+        documents.chain(queued).chain(self.removed_entries()).chain(self.meaning.replaced()).max()
     }
 
     /// Removes a document; a notice offers to restore it. A picture that is being generated is not removed.
@@ -29,13 +31,21 @@ impl Session {
         }
         let Some((at, document)) = self.documents.take(id) else { return };
         self.documents.refresh();
-        if let Some(item) = document.result() {
+        if let Some(item) = document.result().filter(|_| document.run().is_none()) {
             self.outbox.effects.push(Effect::Forget(item.job));
         }
         let notice = self.notify(Message::Removed(document.title()));
         self.documents.removed.push((notice, at, document));
         if self.documents.removed.len() > MAX_REMOVED {
-            self.documents.removed.remove(0);
+            let (.., document) = self.documents.removed.remove(0);
+            self.delete_run_of(&document);
+        }
+    }
+
+    /// Moves the run of a document that was removed for good to the trash.
+    fn delete_run_of(&mut self, document: &Document) {
+        if let Some(run) = document.run() {
+            self.use_history(HistoryAction::Delete(vec![run.clone()]));
         }
     }
 
@@ -81,6 +91,8 @@ impl Session {
         } else if let Some(at) = self.documents.removed.iter().position(|(id, ..)| *id == notice) {
             let (_, at, document) = self.documents.removed.remove(at);
             self.put_back(at, document);
+        } else if self.meaning.replaced() == Some(notice) {
+            self.restore_replaced(notice);
         } else {
             self.restore_entry(notice);
         }
@@ -108,8 +120,12 @@ impl Session {
     /// Dismisses a notice, and drops what it offered to restore.
     pub(super) fn dismiss(&mut self, notice: u64) {
         self.notices.list.retain(|known| known.id != notice);
-        self.documents.removed.retain(|(id, ..)| *id != notice);
+        let is_gone = |(id, ..): &mut (u64, usize, Document)| *id == notice;
+        for (.., document) in self.documents.removed.extract_if(.., is_gone).collect::<Vec<_>>() {
+            self.delete_run_of(&document);
+        }
         self.queue.dropped.retain(|dropped| dropped.notice != notice);
         self.forget_removed_entry(notice);
+        self.meaning.forget_replaced(notice);
     }
 }

@@ -141,11 +141,6 @@ impl Session {
         self.documents.get(self.documents.easel?)
     }
 
-    /// The document that the one on the easel is compared with.
-    pub fn compared(&self) -> Option<&Document> {
-        self.documents.get(self.documents.compared?)
-    }
-
     /// The result of a generation job.
     pub fn result(&self, job: JobId) -> Option<&ResultItem> {
         self.documents.get(DocumentId::of_job(job))?.result()

@@ -32,7 +32,7 @@ impl Session {
     }
 
     /// Sets a document's job and stops its previous one.
-    fn set_work(&mut self, id: DocumentId, work: Work) {
+    pub(super) fn set_work(&mut self, id: DocumentId, work: Work) {
         if let Some(document) = self.documents.get_mut(id)
             && let Some(before) = document.work.replace(work)
         {
@@ -69,6 +69,10 @@ impl Session {
     pub(super) fn decoded(&mut self, job: JobId, picture: &Picture) -> bool {
         let Some(document) = self.documents.with_work(job) else { return false };
         let Some(work) = document.work.take() else { return false };
+        if work.kind == WorkKind::DecodingQuickly {
+            document.set_quickly_decoded(work.decoded, picture.clone());
+            return true;
+        }
         document.set_decoded(work.decoded, picture.clone());
         self.compare(job, picture.clone());
         true

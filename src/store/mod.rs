@@ -1,13 +1,18 @@
-//! The files of models, presented in diffusers' layout: the built-in model, folders, single files, and files per part.
+//! The files of models, presented in diffusers' layout: the built-in model, folders, single files, and files per part;
+//! and the history of all runs ([`history`]).
 
+pub mod calendar;
 mod checkpoint;
+pub mod history;
 pub mod hub;
 mod layout;
 pub mod library;
 mod model_files;
+pub mod model_json;
 mod names;
 pub mod preview_cache;
 mod program_folders;
+mod tiny_decoder;
 mod vocabulary;
 
 use std::path::PathBuf;
@@ -15,6 +20,7 @@ use std::path::PathBuf;
 pub use checkpoint::{Checkpoint, latent_channels};
 pub use layout::{PartKind, PartNeed, PartOffer};
 pub use model_files::ModelFiles;
+pub use tiny_decoder::open_tiny_decoder;
 pub use vocabulary::{Vocabulary, builtin_previews, builtin_vocabulary};
 
 use crate::catalog::PartRole;
@@ -61,6 +67,14 @@ pub enum StoreError {
         what: String,
         /// What the file contains.
         kind: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file named for a tiny decoder that is none.
+    #[error("this is no tiny decoder but {found}: {}", path.display())]
+    NotATinyDecoder {
+        /// What it is.
+        found: Reason,
         /// The file.
         path: PathBuf,
     },
@@ -125,6 +139,9 @@ impl From<&StoreError> for Reason {
                 new(Kind::MissingPart).with([what as _, &role.option() as _]).at(path)
             }
             StoreError::WrongPart { what, path, .. } => new(Kind::WrongPart).with([what as _]).at(path),
+            StoreError::NotATinyDecoder { found, path } => {
+                new(Kind::NotATinyDecoder).because(found.clone()).at(path)
+            }
             StoreError::NotAWholeModel { kind, path } => new(Kind::NotAWholeModel).because(*kind).at(path),
             StoreError::NotAFolder { content, path } => new(Kind::NotAModelFile).because(content).at(path),
             StoreError::UnsupportedFamily { class, path, .. } => {

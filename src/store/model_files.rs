@@ -32,6 +32,12 @@ impl ModelFiles {
         Ok(Self { locations })
     }
 
+    /// The files of a folder as they lie there, such as those of one network in transformers' layout, and CLIP's
+    /// vocabulary in the folder `clip` where it has none.
+    pub fn of_network(folder: &Path) -> Self {
+        Self { locations: vec![Location::Folder(folder.to_owned()), layout::clip_vocabulary()] }
+    }
+
     fn location_with(&self, name: &str) -> Option<&Location> {
         self.locations.iter().find(|location| location.contains(name))
     }

@@ -12,6 +12,11 @@ use crate::projection::{PreviewFitData, RidgeRegression};
 const MAX_CHANNELS: usize = 1024;
 const MAX_DOWNSCALE: usize = 64;
 
+/// The folder of the cache of this user; `None` if the system names none for caches.
+pub fn folder_of_system() -> Option<PathBuf> {
+    Some(directories::ProjectDirs::from("", "", "safelight")?.cache_dir().join("previews"))
+}
+
 /// The path of the cache file of a VAE.
 pub fn path(folder: &Path, vae_hash: &str) -> PathBuf {
     folder.join(format!("preview-{vae_hash}.safetensors"))

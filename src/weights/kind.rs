@@ -38,7 +38,7 @@ pub enum WeightsKind {
     ControlNet,
     /// An autoencoder.
     Vae,
-    /// A small decoder of latents.
+    /// A tiny decoder of latents (TAESD).
     TinyVae,
     /// A CLIP text encoder.
     Clip,
@@ -52,6 +52,14 @@ pub enum WeightsKind {
     Embedding,
     /// A network that enlarges pictures.
     Upscaler,
+    /// CLIP with both encoders, which finds pictures by words.
+    PictureSearch,
+    /// SigLIP, or SigLIP 2 for one size of pictures, which does so, too.
+    SigLip,
+    /// SigLIP 2 for pictures of any shape, or with encoders of two widths.
+    SigLipOther,
+    /// BLIP, which describes pictures.
+    PictureDescription,
     /// None of these.
     Unknown,
 }
@@ -78,7 +86,7 @@ impl fmt::Display for WeightsKind {
             Self::Lora => "a LoRA, which changes another model and draws nothing itself",
             Self::ControlNet => "a ControlNet, which steers another model and draws nothing itself",
             Self::Vae => "a VAE alone, one part of a model",
-            Self::TinyVae => "a small decoder of latents, one part of a model",
+            Self::TinyVae => "a tiny decoder of latents, for quick previews; it draws nothing itself",
             Self::Clip => "a CLIP text encoder alone, one part of a model",
             Self::T5 => "a T5 text encoder alone, one part of a model",
             Self::Qwen3 => "a Qwen3 language model alone, the text encoder of FLUX.2 klein, FLUX.3 Image and Z-Image",
@@ -87,6 +95,13 @@ impl fmt::Display for WeightsKind {
                 "vectors for words (textual inversion); put the file into the folder ‘embeddings’ of a model's folder"
             }
             Self::Upscaler => "a network that enlarges pictures and draws none",
+            Self::PictureSearch => "picture search (CLIP), which finds pictures by words and draws none",
+            Self::SigLip => "picture search (SigLIP), which finds pictures by words and draws none",
+            Self::SigLipOther => {
+                "a SigLIP 2 for pictures of any shape (NaFlex) or with encoders of two widths (giant), which is not \
+                 supported: take one for one size of pictures, as google/siglip2-base-patch16-224"
+            }
+            Self::PictureDescription => "picture description (BLIP), which says what is in a picture and draws none",
             Self::Unknown => "a file of weights with none of the names that this program knows",
         })
     }
@@ -123,7 +138,7 @@ const CONTROL: [&str; 6] = [
 /// The first convolution and the first block of a tiny decoder, or of a tiny encoder alone: in diffusers' layout, in the
 /// original one, and in the original one under a prefix.
 const TINY: [[&str; 2]; 5] = [
-    ["decoder.layers.1.weight", "decoder.layers.3.conv.0.weight"],
+    ["decoder.layers.0.weight", "decoder.layers.2.conv.0.weight"],
     ["decoder.1.weight", "decoder.3.conv.0.weight"],
     ["1.weight", "3.conv.0.weight"],
     ["encoder.layers.0.weight", "encoder.layers.1.conv.0.weight"],
@@ -221,6 +236,18 @@ impl WeightsKind {
         if any("enc.blk.") || any("encoder.block.0.layer.0.SelfAttention") {
             return Self::T5;
         }
+        if is("visual_projection.weight")
+            && is("text_projection.weight")
+            && is("vision_model.embeddings.patch_embedding.weight")
+        {
+            return Self::PictureSearch;
+        }
+        if is("vision_model.head.probe") && is("text_model.head.weight") {
+            return Self::of_siglip(source);
+        }
+        if starts("text_decoder.bert.") && is("vision_model.embeddings.patch_embedding.weight") {
+            return Self::PictureDescription;
+        }
         if any("encoder.layers.0.self_attn.q_proj") || any("resblocks.0.attn.in_proj_weight") {
             return Self::Clip;
         }
@@ -237,6 +264,20 @@ impl WeightsKind {
             return Self::Embedding;
         }
         Self::Unknown
+    }
+
+    /// Patches are taken by a convolution where pictures have one size, and texts and pictures have places of one width.
+    fn of_siglip(source: &dyn TensorSource) -> Self {
+        let dimensions = |name: &str| source.info(name).map_or(0, |info| info.shape.len());
+        let is_square = |name: &str| source.info(name).is_some_and(|info| info.shape[0] == info.shape[1]);
+        if dimensions("vision_model.embeddings.patch_embedding.weight") == 4
+            && dimensions("text_model.head.weight") == 2
+            && is_square("text_model.head.weight")
+        {
+            Self::SigLip
+        } else {
+            Self::SigLipOther
+        }
     }
 
     fn of_unet(is: &impl Fn(&str) -> bool, starts: &impl Fn(&str) -> bool) -> Self {
@@ -261,6 +302,9 @@ impl From<WeightsKind> for Reason {
             WeightsKind::ControlNet => new(Kind::WeightsControlNet),
             WeightsKind::Vae | WeightsKind::TinyVae => new(Kind::WeightsVae),
             WeightsKind::Clip | WeightsKind::T5 | WeightsKind::Qwen3 => new(Kind::WeightsTextEncoder),
+            WeightsKind::PictureSearch | WeightsKind::SigLip => new(Kind::WeightsPictureSearch),
+            WeightsKind::SigLipOther => new(Kind::WeightsSigLipOther),
+            WeightsKind::PictureDescription => new(Kind::WeightsPictureDescription),
             WeightsKind::LanguageModel => new(Kind::WeightsLanguageModel),
             WeightsKind::Embedding => new(Kind::WeightsEmbedding),
             WeightsKind::Upscaler => new(Kind::WeightsUpscaler),
@@ -320,7 +364,7 @@ mod tests {
             (&["lllite_unet_input_blocks_4_1.conditioning1.0.weight"], WeightsKind::ControlNet),
             (&["adapter.body.0.resnets.0.block1.weight"], WeightsKind::ControlNet),
             (&["early_stream_modulations.image.linear.weight"], WeightsKind::Flux3),
-            (&["decoder.layers.1.weight", "decoder.layers.3.conv.0.weight"], WeightsKind::TinyVae),
+            (&["decoder.layers.0.weight", "decoder.layers.2.conv.0.weight"], WeightsKind::TinyVae),
             (&["decoder.1.weight", "decoder.3.conv.0.weight"], WeightsKind::TinyVae),
             (&["1.weight", "3.conv.0.weight"], WeightsKind::TinyVae),
             (&["0.weight", "1.conv.0.weight"], WeightsKind::TinyVae),
@@ -347,11 +391,64 @@ mod tests {
                 WeightsKind::Qwen3,
             ),
             (&["model.diffusion_model.blocks.0.self_attn.q.weight"], WeightsKind::Video),
+            (
+                &[
+                    "text_model.encoder.layers.0.self_attn.q_proj.weight",
+                    "text_projection.weight",
+                    "vision_model.embeddings.patch_embedding.weight",
+                    "visual_projection.weight",
+                ],
+                WeightsKind::PictureSearch,
+            ),
+            (
+                &[
+                    "text_model.encoder.layers.0.self_attn.q_proj.weight",
+                    "vision_model.embeddings.patch_embedding.weight",
+                ],
+                WeightsKind::Clip,
+            ),
+            (
+                &[
+                    "text_decoder.bert.encoder.layer.0.attention.self.query.weight",
+                    "vision_model.embeddings.patch_embedding.weight",
+                ],
+                WeightsKind::PictureDescription,
+            ),
+            (
+                &[
+                    "text_model.encoder.layers.0.self_attn.q_proj.weight",
+                    "text_model.head.weight",
+                    "vision_model.embeddings.patch_embedding.weight",
+                    "vision_model.head.probe",
+                ],
+                WeightsKind::SigLipOther,
+            ),
             (&["emb_params"], WeightsKind::Embedding),
             (&["weight"], WeightsKind::Unknown),
             (&[], WeightsKind::Unknown),
         ] {
             assert_eq!(kind(names), wanted, "{names:?}");
         }
+    }
+
+    #[test]
+    fn siglip_of_one_size_and_width_is_told_from_its_relatives() {
+        let kind = |head: &[usize], patches: &[usize]| {
+            let mut source = TensorMap::default();
+            for (name, shape) in [
+                ("text_model.encoder.layers.0.self_attn.q_proj.weight", &[4, 4][..]),
+                ("text_model.head.weight", head),
+                ("vision_model.embeddings.patch_embedding.weight", patches),
+                ("vision_model.head.probe", &[1, 1, 4]),
+            ] {
+                let values = vec![0.0; shape.iter().product()];
+                source.insert(name, StoredTensor::from_f32(shape, &values));
+            }
+            WeightsKind::of(&source)
+        };
+        assert_eq!(kind(&[4, 4], &[4, 3, 2, 2]), WeightsKind::SigLip);
+        assert_eq!(kind(&[4, 4], &[4, 12]), WeightsKind::SigLipOther, "NaFlex");
+        assert_eq!(kind(&[6, 4], &[4, 3, 2, 2]), WeightsKind::SigLipOther, "giant");
+        assert!(WeightsKind::SigLipOther.to_string().contains("siglip2-base-patch16-224"));
     }
 }

@@ -4,6 +4,7 @@
 //! does not know whether a file of safetensors, a GGUF file, another layout under other names or memory answers.
 
 mod block_format;
+mod buffer;
 mod dtype;
 mod error;
 mod file;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use crate::content::Content;
 
 pub use block_format::BlockFormat;
+pub use buffer::free_spare_buffers;
 pub use dtype::WeightDtype;
 pub use error::WeightError;
 pub use file::WeightFile;
@@ -30,7 +32,7 @@ pub use non_finite::holds_non_finite;
 pub use safetensors::{SafetensorsFiles, header_fault};
 pub use source::{TensorInfo, TensorMap, TensorSource, hash, parameters, stored_bytes, sum};
 pub use stored::{StoredTensor, WeightView};
-pub use vae_models::models_of_vae;
+pub use vae_models::{models_of_tiny_decoder, models_of_vae};
 
 /// Opens a file of weights of any format that is known by its content; only its header is read.
 ///

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::WeightDtype;
+use super::buffer::Buffer;
 
 /// A tensor in the format of its file, in memory of its own.
 #[derive(Clone, Debug)]
@@ -10,7 +11,7 @@ pub struct StoredTensor {
     dtype: WeightDtype,
     shape: Vec<usize>,
     /// Of eight bytes each, so that values of every format are aligned.
-    words: Vec<u64>,
+    words: Buffer,
     len: usize,
     /// See [`WeightView::scales`].
     scales: Vec<f32>,
@@ -40,8 +41,8 @@ impl StoredTensor {
         fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
     ) -> Result<Self, E> {
         let len = dtype.bytes_of(shape).expect("a shape that its file's reader has checked");
-        let mut words = vec![0_u64; len.div_ceil(size_of::<u64>())];
-        fill(&mut bytemuck::cast_slice_mut(&mut words)[..len])?;
+        let mut words = Buffer::of(len.div_ceil(size_of::<u64>()));
+        fill(&mut bytemuck::cast_slice_mut(words.words_mut())[..len])?;
         Ok(Self { dtype, shape: shape.to_vec(), words, len, scales: Vec::new() })
     }
 
@@ -91,7 +92,7 @@ impl StoredTensor {
 
     /// Its values as they are stored.
     pub fn view(&self) -> WeightView<'_> {
-        let bytes = &bytemuck::cast_slice(&self.words)[..self.len];
+        let bytes = &bytemuck::cast_slice(self.words.words())[..self.len];
         WeightView { dtype: self.dtype, shape: &self.shape, bytes, scales: &self.scales }
     }
 

@@ -30,10 +30,42 @@ pub fn models_of_vae(source: &dyn TensorSource) -> Option<&'static str> {
     }
 }
 
+/// The models whose latents a tiny decoder may decode, by the channels of its first convolution; `None` for an encoder
+/// and for latents of no known model.
+pub fn models_of_tiny_decoder(source: &dyn TensorSource) -> Option<&'static str> {
+    let first = ["decoder.layers.0.weight", "decoder.1.weight", "1.weight"];
+    let shape = first.iter().find_map(|name| source.info(name)).map(|info| info.shape)?;
+    match shape[..] {
+        [_, 4, 3, 3] => Some(
+            "Stable Diffusion 1 and 2 (TAESD) or XL (TAESDXL); the shapes are the same, and the name of the file or its \
+             repository says which",
+        ),
+        [_, 16, 3, 3] => Some(
+            "FLUX.1, Chroma and Z-Image (TAEF1) or Stable Diffusion 3 (TAESD3); the shapes are the same, and the name of \
+             the file or its repository says which",
+        ),
+        [_, 32, 3, 3] => Some("FLUX.2 and FLUX.3 (TAEF2)"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{StoredTensor, TensorMap};
     use super::*;
+
+    #[test]
+    fn tiny_decoders_are_told_by_the_channels_of_their_latents() {
+        let of = |name: &str, channels: usize| {
+            let mut source = TensorMap::default();
+            source.insert(name, StoredTensor::from_f32(&[1, channels, 3, 3], &vec![0.0; 9 * channels]));
+            models_of_tiny_decoder(&source)
+        };
+        assert!(of("1.weight", 4).unwrap().starts_with("Stable Diffusion 1 and 2 (TAESD)"));
+        assert!(of("decoder.layers.0.weight", 16).unwrap().contains("TAEF1"));
+        assert!(of("decoder.1.weight", 32).unwrap().contains("TAEF2"));
+        assert_eq!((of("1.weight", 8), of("encoder.layers.0.weight", 3)), (None, None));
+    }
 
     #[test]
     fn autoencoders_are_told_by_the_channels_of_their_latents() {

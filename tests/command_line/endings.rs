@@ -63,7 +63,7 @@ fn standard_output_that_is_full_is_told_in_a_sentence() {
 
 /// The program with the default actions of signals, even if the tests were started by `nohup`.
 #[cfg(unix)]
-fn program_with_default_signals() -> Command {
+pub(crate) fn program_with_default_signals() -> Command {
     if cfg!(target_os = "linux") {
         let mut command = Command::new("env");
         command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_safelight")]);

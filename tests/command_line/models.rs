@@ -15,18 +15,18 @@ use crate::common::model_folders::copy_folder;
 use crate::common::program::text;
 
 /// A home folder.
-struct Home(tempfile::TempDir);
+pub(crate) struct Home(tempfile::TempDir);
 
 impl Home {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn safelight(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn safelight(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_safelight"));
         for name in ["HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "COMFYUI_PATH", "INVOKEAI_ROOT"] {
             command.env_remove(name);
@@ -44,21 +44,21 @@ impl Home {
 
     /// What a command that succeeds prints.
     #[track_caller]
-    fn prints(&self, arguments: &[&str]) -> String {
+    pub(crate) fn prints(&self, arguments: &[&str]) -> String {
         let output = self.safelight(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
     #[track_caller]
-    fn json(&self, arguments: &[&str]) -> Vec<Value> {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Vec<Value> {
         let printed = self.prints(&[arguments, &["--json"]].concat());
         printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The one sentence of a command that fails.
     #[track_caller]
-    fn refuses(&self, arguments: &[&str]) -> String {
+    pub(crate) fn refuses(&self, arguments: &[&str]) -> String {
         let output = self.safelight(arguments);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}: {said}");

@@ -1,7 +1,9 @@
 //! Whole sampling runs of a loaded model, without the engine.
 
 use safelight::catalog::{ImageSize, SamplerKind, ScheduleKind};
-use safelight::diffusion::{GuidedDenoiser, Preconditioning, Run, SampledRun, Schedule, Start, sample};
+use safelight::diffusion::{
+    GuidedDenoiser, Preconditioning, Run, RunPart, SampledRun, Schedule, Start, sample,
+};
 use safelight::latent::{Latent, LatentShape};
 use safelight::models::{Conditioning, LatentDiffusionModel, ModelError};
 use safelight::request::{CancelToken, PromptOptions, Seed};
@@ -73,8 +75,8 @@ impl Drawing<'_> {
         let schedule = Schedule::new(&config, self.sampler, ScheduleKind::Model, self.steps).unwrap();
         let run = Run {
             denoiser: &mut denoiser,
-            config: &config,
-            schedule: &schedule,
+            parts: &[RunPart::whole(&config, &schedule)],
+            recorded: &[],
             start: self.start,
             seed: Seed(self.seed),
             cancel: &cancel,

@@ -6,7 +6,9 @@
 mod allocation;
 #[path = "../common/mod.rs"]
 mod common;
+mod meaning;
 mod memory;
 mod models;
 mod pictures;
 mod random_files;
+mod tiny_decoder;

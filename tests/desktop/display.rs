@@ -120,6 +120,13 @@ impl Desktop {
         self.xdotool(&["key", "--clearmodifiers", keys]).expect("keys are pressed");
     }
 
+    /// Writes settings with which runs are not kept.
+    pub(crate) fn keep_no_runs(&self) {
+        let folder = self.home().join(".config/safelight");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("settings.json"), r#"{"keep_runs": false}"#).expect("the settings");
+    }
+
     /// Asks the window manager to close a window, as its button does. A key that the manager holds for itself is lost now
     /// and then where another program makes it look at the keyboard anew.
     pub(crate) fn close(&self, window: &str) {

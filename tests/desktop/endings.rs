@@ -7,26 +7,30 @@ use std::time::{Duration, Instant};
 use super::display::{Desktop, Program, wait_for};
 use super::{at_rest, changed_pixels, start, start_command};
 
-/// The files of unsaved results that are on the disk.
+/// The final latents on the disk: of kept runs, or of unsaved results where runs are not kept.
 fn kept(desktop: &Desktop) -> Vec<PathBuf> {
-    let root = desktop.home().join(".local/share/safelight/unsaved");
-    let sessions = std::fs::read_dir(root).into_iter().flatten().flatten();
-    let files =
-        sessions.flat_map(|session| std::fs::read_dir(session.path()).into_iter().flatten().flatten());
-    files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "latent")).collect()
+    let root = desktop.home().join(".local/share/safelight");
+    let mut found = Vec::new();
+    collect(&root, "latent", &mut found);
+    found
+}
+
+/// Adds the files below a folder that have this extension.
+fn collect(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, extension, found);
+        } else if path.extension().is_some_and(|e| e == extension) {
+            found.push(path);
+        }
+    }
 }
 
 /// Temporary files anywhere in the home folder.
 fn strays(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(strays(&path));
-        } else if path.extension().is_some_and(|e| e == "tmp") {
-            found.push(path);
-        }
-    }
+    collect(folder, "tmp", &mut found);
     found
 }
 
@@ -88,6 +92,38 @@ fn save_typed(desktop: &Desktop, window: &str, file: &Path) {
     std::thread::sleep(Duration::from_millis(500));
 }
 
+/// What is drawn before the program ends.
+const PROMPT: &str = "green hills at noon";
+
+/// Draws a picture in a window that is killed as soon as the picture is on the disk.
+fn draw_and_kill(desktop: &Desktop) {
+    let (mut program, _) = start(desktop);
+    draw(desktop, PROMPT);
+    let runs = desktop.home().join(".local/share/safelight/runs");
+    let mut thumbnails = Vec::new();
+    if runs.is_dir() {
+        wait_for("the kept picture", || {
+            thumbnails.clear();
+            collect(&runs, "png", &mut thumbnails);
+            (thumbnails.len() >= 2).then_some(())
+        });
+    }
+    program.child.kill().expect("it runs");
+    program.child.wait().expect("it ends");
+}
+
+/// Saves the shown picture; the prompt that its file holds.
+fn saved_prompt(desktop: &Desktop, program: &mut Program, window: &str) -> String {
+    let file = desktop.home().join("again.png");
+    wait_for("the saved file", || {
+        program.must_run();
+        save_typed(desktop, window, &file);
+        image::open(&file).ok()
+    });
+    let facts = safelight::formats::metadata::read_facts(&file).expect("facts are embedded");
+    facts.prompt.expect("a prompt")
+}
+
 /// A start that can show no dialog of the system.
 fn without_dialogs(desktop: &Desktop) -> Command {
     let mut command = desktop.command(env!("CARGO_BIN_EXE_safelight"));
@@ -95,13 +131,40 @@ fn without_dialogs(desktop: &Desktop) -> Command {
     command
 }
 
+/// Every picture is kept with its steps; the gallery has it after the process was killed.
 #[test]
-fn a_killed_window_s_picture_is_offered_restored_and_saved() {
+fn a_killed_window_s_picture_is_in_the_gallery() {
     let desktop = Desktop::start(1280, 800);
-    let (mut program, _) = start(&desktop);
-    draw(&desktop, "green hills at noon");
-    program.child.kill().expect("it runs");
-    program.child.wait().expect("it ends");
+    draw_and_kill(&desktop);
+    assert_eq!(kept(&desktop).len(), 1);
+
+    let (mut program, window) = start_command(&desktop, without_dialogs(&desktop));
+    let empty = at_rest(&desktop, &window);
+    // The key of the gallery, once the prompt has lost the focus, and its first frame.
+    desktop.xdotool(&["mousemove", "--window", &window, "640", "130", "click", "1"]).expect("a click");
+    desktop.press("g");
+    wait_for("the gallery", || (changed_pixels(&empty, &desktop.screenshot(&window)) > 20_000).then_some(()));
+    let gallery = at_rest(&desktop, &window);
+    desktop.keep_picture(&gallery, "gallery");
+    desktop.xdotool(&["mousemove", "--window", &window, "380", "250", "click", "1"]).expect("a click");
+    let chosen = at_rest(&desktop, &window);
+    desktop.keep_picture(&chosen, "gallery_chosen");
+    desktop.press("Return");
+    wait_for("the picture", || {
+        (changed_pixels(&gallery, &desktop.screenshot(&window)) > 20_000).then_some(())
+    });
+    at_rest(&desktop, &window);
+    assert_eq!(saved_prompt(&desktop, &mut program, &window), PROMPT);
+    // What is kept asks nothing when the window closes.
+    desktop.close(&window);
+    wait_for("the program to end", || program.child.try_wait().ok().flatten());
+}
+
+#[test]
+fn without_a_gallery_a_killed_window_s_picture_is_offered_restored_and_saved() {
+    let desktop = Desktop::start(1280, 800);
+    desktop.keep_no_runs();
+    draw_and_kill(&desktop);
     assert_eq!(kept(&desktop).len(), 1);
 
     let (mut program, window) = start_command(&desktop, without_dialogs(&desktop));
@@ -115,14 +178,7 @@ fn a_killed_window_s_picture_is_offered_restored_and_saved() {
     at_rest(&desktop, &window);
     // A restored picture is shown once its thumbnail is clicked.
     desktop.xdotool(&["mousemove", "--window", &window, "52", "748", "click", "1"]).expect("a click");
-    let file = desktop.home().join("restored.png");
-    wait_for("the saved file", || {
-        program.must_run();
-        save_typed(&desktop, &window, &file);
-        image::open(&file).ok()
-    });
-    let facts = safelight::formats::metadata::read_facts(&file).expect("facts are embedded");
-    assert_eq!(facts.prompt.as_deref(), Some("green hills at noon"));
+    assert_eq!(saved_prompt(&desktop, &mut program, &window), PROMPT);
     wait_for("the kept latent to go", || kept(&desktop).is_empty().then_some(()));
 }
 

@@ -2,6 +2,10 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../common/mod.rs"]
+mod common;
+
+mod connections;
 mod display;
 mod drag_and_drop;
 mod endings;
@@ -81,6 +85,7 @@ fn a_typed_prompt_becomes_a_saved_picture() {
 #[test]
 fn without_a_dialog_paths_are_typed_every_format_holds_the_settings_and_closing_saves_the_rest() {
     let desktop = Desktop::start(1280, 800);
+    desktop.keep_no_runs();
     let mut command = desktop.command(env!("CARGO_BIN_EXE_safelight"));
     // No program that could show a dialog, and no bus to ask for one.
     command.env("PATH", desktop.home()).env_remove("DBUS_SESSION_BUS_ADDRESS");
@@ -178,6 +183,26 @@ fn a_dropped_picture_with_an_awkward_name_opens() {
     drag_and_drop::drop_files(desktop.name(), window.parse().expect("a number"), &[&file]);
     wait_for("the window to show the picture", || {
         (changed_pixels(&before, &desktop.screenshot(&window)) > 3_000).then_some(())
+    });
+}
+
+/// As a desktop starts the program for a file, by the desktop entry's `Exec`.
+#[test]
+fn a_picture_named_on_the_command_line_opens() {
+    let desktop = Desktop::start(1280, 800);
+    let file = desktop.home().join("my picture é.png");
+    let colour = image::Rgb([30, 200, 60]);
+    image::RgbImage::from_pixel(160, 128, colour).save(&file).expect("a file");
+    let entry = include_str!("../../packaging/linux/safelight.desktop");
+    let exec = entry.lines().find_map(|line| line.strip_prefix("Exec=safelight ")).expect("an Exec line");
+    let arguments = exec.split(' ').map(|word| if word == "%F" { file.clone() } else { word.into() });
+    let mut command = desktop.command(env!("CARGO_BIN_EXE_safelight"));
+    command.args(arguments);
+    let (_program, window) = start_command(&desktop, command);
+    wait_for("the window to show the picture", || {
+        let is_near = |pixel: &&image::Rgb<u8>| pixel.0.iter().zip(colour.0).all(|(a, b)| a.abs_diff(b) < 40);
+        let green = desktop.screenshot(&window).pixels().filter(is_near).count();
+        (green > 50_000).then_some(())
     });
 }
 

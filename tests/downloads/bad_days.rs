@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use safelight::request::CancelToken;
 use safelight::store::hub::{Destination, Disk, HubError, Source, Step, WebAddress};
 
-use crate::hub::{
+use crate::common::hub::{
     Desk, WEIGHTS, address_of, file_reply, names_in, noise, sha256, start, start_with, weights,
     weights_source,
 };
-use crate::server::{Reply, Sending, Server};
+use crate::common::server::{Reply, Sending, Server};
 
 /// Asserts that the file is complete and correct, and alone in the folder of blobs.
 #[track_caller]
@@ -21,7 +21,7 @@ fn assert_complete(desk: &Desk) {
     assert_eq!(desk.blob_names(), [sha256(&weights())]);
     let file = desk.cache().file(
         &"someone/small-model".to_owned().try_into().unwrap(),
-        crate::hub::COMMIT,
+        crate::common::hub::COMMIT,
         &WEIGHTS.to_owned().try_into().unwrap(),
     );
     assert_eq!(std::fs::read(file).unwrap(), weights());
@@ -29,7 +29,7 @@ fn assert_complete(desk: &Desk) {
 
 /// The first bytes of the ranges that were asked for.
 fn ranges(server: &Server) -> Vec<Option<usize>> {
-    server.requests_for(&address_of(WEIGHTS)).iter().map(crate::server::Seen::range_start).collect()
+    server.requests_for(&address_of(WEIGHTS)).iter().map(crate::common::server::Seen::range_start).collect()
 }
 
 #[test]

@@ -36,12 +36,13 @@ fn every_family_of_the_catalogue_is_one_that_opens() {
     let mut families: BTreeSet<&str> =
         whole.into_iter().map(|name| models::profile(&fixture_model(name)).unwrap().family).collect();
     families.insert(stable_diffusion_2());
+    families.insert(completed("sd3", &[("vae", "vae")]));
     families.insert(completed("z_image", &[("vae", "vae")]));
     families.insert(completed(
         "chroma",
         &[("vae", "vae"), ("text_encoder_2", "text_encoder"), ("tokenizer_2", "tokenizer")],
     ));
-    assert_eq!(families.len(), 7);
+    assert_eq!(families.len(), 8);
     let catalogue = Catalogue::of_program();
     let of_models = catalogue.models.iter().map(|model| &model.family);
     for family in of_models.chain(catalogue.tiny_decoders.iter().flat_map(|decoder| &decoder.families)) {

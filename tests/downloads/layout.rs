@@ -7,7 +7,7 @@ use std::path::Path;
 use safelight::store::hub::Destination;
 use serde_json::{Value, json};
 
-use crate::hub::{COMMIT, Desk, REPOSITORY, WEIGHTS, files, names_in, source_of, start};
+use crate::common::hub::{COMMIT, Desk, REPOSITORY, WEIGHTS, files, names_in, source_of, start};
 
 /// What lies in a folder: the target of a link, the content of a small file, the size of a larger one.
 fn tree(root: &Path) -> BTreeMap<String, Value> {

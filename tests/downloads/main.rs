@@ -7,12 +7,11 @@ mod common;
 
 mod bad_days;
 mod catalogue;
-mod hub;
 mod layout;
+mod offers;
 mod promise;
 mod queue;
 mod redirects;
 mod secure;
-mod server;
 mod several_programs;
 mod speed;

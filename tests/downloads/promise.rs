@@ -2,35 +2,12 @@
 
 #![cfg(target_os = "linux")]
 
-use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Inodes of the process's sockets that are of the Internet: those of its files that stand in the tables of the kernel.
-fn internet_sockets(pid: u32) -> BTreeSet<String> {
-    let mut inodes = BTreeSet::new();
-    for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
-        if let Ok(target) = std::fs::read_link(entry.path())
-            && let Some(inode) = target.to_string_lossy().strip_prefix("socket:[")
-        {
-            inodes.insert(inode.trim_end_matches(']').to_owned());
-        }
-    }
-    let mut found = BTreeSet::new();
-    for table in ["tcp", "tcp6", "udp", "udp6", "raw", "raw6"] {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
-        for line in text.lines().skip(1) {
-            // The tenth column is the inode: proc_pid_net(5).
-            let inode = line.split_whitespace().nth(9).unwrap_or_default();
-            if inodes.contains(inode) {
-                found.insert(format!("{table}: {line}"));
-            }
-        }
-    }
-    found
-}
+use crate::common::sockets::internet_sockets;
 
 /// Runs the program with every address of the environment leading to `trap`, and watches its sockets.
 fn watch(trap: &TcpListener, home: &Path, arguments: &[&str]) -> usize {

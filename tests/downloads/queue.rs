@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
+use safelight::reason::ReasonKind;
 use safelight::store::hub::{
     Destination, Download, DownloadId, DownloadSet, DownloadState, Queue, QueueEvent, Revision, Source,
     SystemDisk, WebAddress,
 };
 
-use crate::hub::{
+use crate::common::hub::{
     COMMIT, Desk, REPOSITORY, WEIGHTS, address_of, file_reply, files, sha256, source_of, start, start_with,
     weights,
 };
-use crate::server::{Reply, Sending, Server};
+use crate::common::server::{Reply, Sending, Server};
 
 const VAE: &str = "vae/diffusion_pytorch_model.fp16.safetensors";
 
@@ -167,6 +168,8 @@ fn a_failure_is_a_sentence_and_can_be_tried_again() {
     let ids = queue.add(set(vec![source_of(WEIGHTS), source_of(VAE)]));
     wait("over", || !queue.is_active());
     let DownloadState::Failed(why) = download(&queue, ids[0]).state else { panic!() };
+    assert_eq!(why.kind(), ReasonKind::HubGated);
+    let why = why.to_string();
     assert!(why.contains(REPOSITORY) && why.contains("accept"), "{why}");
     assert!(
         matches!(download(&queue, ids[1]).state, DownloadState::Done(_)),
@@ -192,7 +195,7 @@ fn a_later_run_knows_the_downloads_and_asks_nobody_before_it_is_told_to() {
     let length = || std::fs::metadata(desk.part()).map_or(0, |data| data.len());
     wait("the thread of the queue ends", || {
         let before = length();
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(500));
         before == length()
     });
     let before = server.requests().len();

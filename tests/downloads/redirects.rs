@@ -2,10 +2,10 @@
 
 use safelight::store::hub::HubError;
 
-use crate::hub::{
+use crate::common::hub::{
     Desk, REPOSITORY, WEIGHTS, address_of, answer, file_reply, files, sha256, start, start_with, weights,
 };
-use crate::server::{Reply, Server};
+use crate::common::server::{Reply, Server};
 
 #[test]
 fn a_token_goes_to_the_hub_and_not_to_where_it_redirects() {
@@ -142,7 +142,7 @@ fn a_listing_that_is_a_page_or_nonsense_is_refused() {
     let files = files();
     let server = Server::start(move |seen| {
         let reply = answer(seen, &files);
-        if seen.before == 0 { reply.sent(crate::server::Sending::Cut(20)) } else { reply }
+        if seen.before == 0 { reply.sent(crate::common::server::Sending::Cut(20)) } else { reply }
     });
     assert_eq!(Desk::new(&server).listing().unwrap().files.len(), 6);
     drop(start());

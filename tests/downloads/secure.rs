@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use safelight::store::hub::{HubError, WebAddress};
 
-use crate::hub::{Desk, WEIGHTS, file_reply, start, weights};
-use crate::server::{Reply, Server, thread};
+use crate::common::hub::{Desk, WEIGHTS, file_reply, start, weights};
+use crate::common::server::{Reply, Server, thread};
 use crate::several_programs::{command, errors};
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -138,7 +138,7 @@ fn the_proxy_of_the_environment_is_used_and_exceptions_are_not() {
         if seen.path.ends_with("taef2.safetensors") {
             file_reply(seen, WEIGHTS, &weights())
         } else if seen.path.starts_with("/api/") {
-            Reply::new(200, crate::hub::listing_of(&[("taef2.safetensors", weights())]))
+            Reply::new(200, crate::common::hub::listing_of(&[("taef2.safetensors", weights())]))
         } else {
             Reply::new(404, "")
         }

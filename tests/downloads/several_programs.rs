@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::hub::{
+use crate::common::hub::{
     Desk, REPOSITORY, WEIGHTS, address_of, answer, file_reply, files, sha256, start, start_with, weights,
 };
-use crate::server::{Reply, Sending, Server};
+use crate::common::server::{Reply, Sending, Server};
 
 /// `safelight models get` with an environment of its own.
 pub(crate) fn command(server: &Server, folder: &Path) -> Command {
@@ -70,7 +70,7 @@ fn end_and_go_on(signal: &str) {
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[1].range_start(), Some(kept));
     assert!(desk.blob_names().contains(&sha256(&weights())) && !desk.part().exists());
-    let snapshot = format!("models--someone--small-model/snapshots/{}/{WEIGHTS}", crate::hub::COMMIT);
+    let snapshot = format!("models--someone--small-model/snapshots/{}/{WEIGHTS}", crate::common::hub::COMMIT);
     assert_eq!(std::fs::read(desk.environment.cache.join(snapshot)).unwrap(), weights());
 }
 
@@ -151,7 +151,10 @@ fn a_list_shows_choices_sizes_and_licence() {
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["choices"].as_array().unwrap().len(), 2);
     assert_eq!(json["choices"][0]["files"][0]["hash"], sha256(&weights()));
-    assert_eq!((&json["licence"]["name"], &json["commit"]), (&"mit".into(), &crate::hub::COMMIT.into()));
+    assert_eq!(
+        (&json["licence"]["name"], &json["commit"]),
+        (&"mit".into(), &crate::common::hub::COMMIT.into())
+    );
 }
 
 #[test]
@@ -265,7 +268,7 @@ fn a_model_of_the_catalogue_is_fetched_from_its_repositories() {
     let server = Server::start(|seen| {
         let path = "taef2.safetensors";
         if seen.path == "/api/models/madebyollin/taef2/revision/main?blobs=true" {
-            return Reply::new(200, crate::hub::listing_of(&[(path, weights())]));
+            return Reply::new(200, crate::common::hub::listing_of(&[(path, weights())]));
         }
         if seen.path.ends_with(path) { file_reply(seen, path, &weights()) } else { Reply::new(404, "") }
     });

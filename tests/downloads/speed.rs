@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use safelight::store::hub::{ContentHash, Destination, RepositoryId, Source};
 
-use crate::hub::{COMMIT, Desk, noise, sha256};
-use crate::server::{Reply, Server, thread};
+use crate::common::hub::{COMMIT, Desk, noise, sha256};
+use crate::common::server::{Reply, Server, thread};
 
 /// Serves one file of any number of repeated pieces.
 fn serve(piece: Vec<u8>, times: usize) -> String {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use safelight::catalog::{ImageSize, ModelSource};
-use safelight::engine::{Advice, Command, Engine, EngineSettings, Event, JobKind};
+use safelight::engine::{Advice, Command, Engine, EngineSettings, Event, JobKind, KeepRun};
 
 use crate::fake::{engine, generate, name, request, run, until_end};
 
@@ -51,7 +51,7 @@ fn values_that_are_no_numbers_fail_with_the_step_and_leave_what_was_reached() {
 fn a_picture_that_memory_cannot_hold_is_refused_before_anything_is_done() {
     let (engine, _) = engine();
     let request = request("a fox", |draft| draft.size = ImageSize::new(64, 1024));
-    run(&engine, 1, JobKind::Generate { request });
+    run(&engine, 1, JobKind::Generate { request, continues: None, keep: KeepRun::default() });
     let names = until_end(&engine);
     assert_eq!(names[..2], ["loading", "loaded"]);
     assert!(names[2].contains("memory") && names[2].contains("choose a smaller picture"), "{names:?}");

@@ -9,7 +9,9 @@ use safelight::catalog::{
     SamplerKind, StepLimits,
 };
 use safelight::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction, SchedulerConfig};
-use safelight::engine::{Command, Engine, EngineSettings, Event, Job, JobId, JobKind, ModelHost, Stage};
+use safelight::engine::{
+    Command, Engine, EngineSettings, Event, Job, JobId, JobKind, KeepRun, ModelHost, Stage,
+};
 use safelight::latent::{Latent, LatentFormat, LatentShape, first_non_finite};
 use safelight::models::{
     Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, ModelError, ModelSettings, Progress,
@@ -183,7 +185,11 @@ pub(crate) fn run_with(engine: &Engine, id: u64, cancel: &CancelToken, kind: Job
 
 /// Generates a picture with this behaviour of the model.
 pub(crate) fn generate(engine: &Engine, id: u64, behaviour: &str) -> CancelToken {
-    run(engine, id, JobKind::Generate { request: request(behaviour, |_| {}) })
+    run(
+        engine,
+        id,
+        JobKind::Generate { request: request(behaviour, |_| {}), continues: None, keep: KeepRun::default() },
+    )
 }
 
 pub(crate) fn name(event: &Event) -> String {
@@ -200,11 +206,24 @@ pub(crate) fn name(event: &Event) -> String {
             format!("decoded {}{}", picture.width(), notice.as_deref().unwrap_or_default())
         }
         Event::Encoded { .. } => "encoded".into(),
+        Event::RunsFound { found, .. } => format!("found {}", found.runs.len()),
+        Event::Described { words, .. } => format!("described {words}"),
         Event::Failed { failure, .. } => format!("failed: {failure}"),
         Event::Cancelled { .. } => "cancelled".into(),
         Event::PreviewFitted { .. } => "fitted".into(),
         Event::PromptMeasured { .. } => "measured".into(),
+        Event::SeenInside { step, .. } => format!("seen inside {step}"),
+        Event::LookedInside { .. } => "looked inside".into(),
+        Event::TinyDecoderOpened { network, .. } => {
+            format!("tiny decoder opened{}", if network.is_some() { "" } else { ", not for the shader" })
+        }
+        Event::TinyDecoderMeasured { quality, .. } => {
+            format!("tiny decoder {}", if quality.is_some() { "measured" } else { "not measured" })
+        }
         Event::Restarted { .. } => "restarted".into(),
+        Event::RunKept { .. } => "kept".into(),
+        Event::DeviceRefused { why, .. } => format!("refused: {why}"),
+        Event::RunNotKept { why, .. } => format!("not kept: {why}"),
     }
 }
 
@@ -216,7 +235,12 @@ pub(crate) fn until_end(engine: &Engine) -> Vec<String> {
         names.push(name(&event));
         if matches!(
             event,
-            Event::Decoded { .. } | Event::Encoded { .. } | Event::Failed { .. } | Event::Cancelled { .. }
+            Event::Decoded { .. }
+                | Event::Encoded { .. }
+                | Event::RunsFound { .. }
+                | Event::Described { .. }
+                | Event::Failed { .. }
+                | Event::Cancelled { .. }
         ) {
             return names;
         }

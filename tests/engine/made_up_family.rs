@@ -6,7 +6,7 @@ use safelight::catalog::{
     SamplerKind, StepLimits,
 };
 use safelight::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction, SchedulerConfig};
-use safelight::engine::{Command, DiskHost, Engine, EngineSettings, Event, Job, JobId, JobKind};
+use safelight::engine::{Command, DiskHost, Engine, EngineSettings, Event, Job, JobId, JobKind, KeepRun};
 use safelight::latent::{Latent, LatentFormat, LatentShape};
 use safelight::models::{
     Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, MemoryNeed, ModelError, ModelFamily,
@@ -158,13 +158,14 @@ fn a_family_of_this_file_draws_through_the_public_seams() {
     let unknown = family_of(safelight::models::FAMILIES, &checkpoint).map(|_| ()).unwrap_err().to_string();
     assert!(unknown.contains("GreyPipeline models are not supported yet"), "{unknown}");
 
-    let engine = Engine::start_with(Box::new(DiskHost(FAMILIES)), EngineSettings::default(), || {}).unwrap();
+    let engine =
+        Engine::start_with(Box::new(DiskHost::new(FAMILIES)), EngineSettings::default(), || {}).unwrap();
     let request = Box::new(GenerationDraft::new(&profile).validate(&profile).unwrap());
     engine
         .send(Command::Run(Job {
             id: JobId(1),
             cancel: CancelToken::new(),
-            kind: JobKind::Generate { request },
+            kind: JobKind::Generate { request, continues: None, keep: KeepRun::default() },
         }))
         .unwrap();
     let (mut steps, mut sampled) = (0, None);

@@ -2,9 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
+#[path = "../common/mod.rs"]
+mod common;
+mod continuation;
+mod devices;
 mod failures;
 mod fake;
+mod inside;
+mod keeping;
 mod made_up_family;
+mod meaning;
 mod measure;
 mod order;
 mod preview_fit;
+mod tiny_decoder;

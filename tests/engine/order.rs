@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use safelight::catalog::ModelSource;
-use safelight::engine::{Event, JobId, JobKind};
+use safelight::engine::{Event, JobId, JobKind, KeepRun};
 use safelight::latent::{Latent, LatentFormat};
 use safelight::request::{CancelToken, DecodeChoice, InitImage, Picture, TileChoice};
 
@@ -36,7 +36,7 @@ fn image_to_image_encodes_first_and_takes_fewer_steps() {
     let (engine, _) = engine();
     let picture = Picture::new(30, 20, vec![9; 1800]).unwrap();
     let request = request("a fox", |draft| draft.init_image = Some(InitImage { picture, strength: 0.6 }));
-    run(&engine, 1, JobKind::Generate { request });
+    run(&engine, 1, JobKind::Generate { request, continues: None, keep: KeepRun::default() });
     let names = until_end(&engine);
     assert_eq!(names[2], "EncodingPicture");
     assert!(names.contains(&"sampled 3".to_owned()), "{names:?}");
@@ -99,7 +99,7 @@ fn a_job_that_was_stopped_before_its_turn_does_nothing() {
         JobKind::LoadModel { model: model.clone() },
         JobKind::Encode { model: model.clone(), picture },
         JobKind::Decode { model, latent, how },
-        JobKind::Generate { request: request("a fox", |_| {}) },
+        JobKind::Generate { request: request("a fox", |_| {}), continues: None, keep: KeepRun::default() },
     ];
     for (id, kind) in (1..).zip(kinds) {
         run_with(&engine, id, &cancel, kind);

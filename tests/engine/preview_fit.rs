@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use safelight::catalog::ModelSource;
-use safelight::engine::{Engine, EngineSettings, Event, JobKind};
+use safelight::engine::{Engine, EngineSettings, Event, JobKind, KeepRun};
 use safelight::projection::PreviewFit;
 use safelight::request::{CancelToken, GenerationDraft};
 
@@ -49,7 +49,7 @@ fn previews_fitted_to_a_vae_beat_its_linear_map_are_kept_and_learn_from_pictures
     let mut draft = GenerationDraft::new(&profile);
     (draft.prompt, draft.steps) = ("green hills".into(), 2);
     let request = Box::new(draft.validate(&profile).unwrap());
-    run(&engine, 3, JobKind::Generate { request });
+    run(&engine, 3, JobKind::Generate { request, continues: None, keep: KeepRun::default() });
     loop {
         if let Event::PreviewFitted { fit: learned, .. } = engine.next_event().expect("the engine lives") {
             assert_ne!(learned.patch, fit.patch, "a picture's rows were added");

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod animations;
 #[path = "../common/mod.rs"]
 mod common;
 mod latents;

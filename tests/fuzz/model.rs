@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use safelight::catalog::{ImageSize, ModelSource};
-use safelight::engine::{Command, Engine, EngineSettings, Event, Job, JobId, JobKind};
+use safelight::engine::{Command, Engine, EngineSettings, Event, Job, JobId, JobKind, KeepRun};
 use safelight::models::profile;
 use safelight::request::{CancelToken, DeviceChoice, GenerationDraft, Picture};
 
@@ -73,7 +73,11 @@ fn draw_with(fixture: &str, file: &str, data: &[u8]) {
     let cancel = CancelToken::new;
     run(
         &engine,
-        Job { id: JobId(1), cancel: cancel(), kind: JobKind::Generate { request: Box::new(request) } },
+        Job {
+            id: JobId(1),
+            cancel: cancel(),
+            kind: JobKind::Generate { request: Box::new(request), continues: None, keep: KeepRun::default() },
+        },
     );
     run(&engine, Job { id: JobId(2), cancel: cancel(), kind: JobKind::Encode { model, picture } });
 }

@@ -1,6 +1,6 @@
 //! The operations of transformers against their definitions in f64, on every instruction set of the machine.
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use safelight::networks::backend::{D, DType, Device, Result, Tensor};
 use safelight::networks::ops::{
     Modulation, RelativeBias, RmsNorm, RotaryEmbedding, RotaryPairs, add_scaled,
     attention_with_relative_bias, gelu_tanh_gated, silu_gated,
@@ -21,7 +21,7 @@ fn agree(expected: &Tensor, run: impl Fn(&Runtime, &dyn Fn(&Tensor) -> Tensor) -
         let cast = |x: &Tensor| x.to_dtype(runtime.dtype()).unwrap();
         let found = run(&runtime, &cast).unwrap();
         assert_eq!(found.dims(), expected.dims());
-        let values = |x: &Tensor| wide(x).flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        let values = |x: &Tensor| wide(x).to_values::<f64>().unwrap();
         let (found, expected) = (values(&found), values(expected));
         let error: f64 = found.iter().zip(&expected).map(|(a, b)| (a - b).powi(2)).sum();
         let size: f64 = expected.iter().map(|b| b * b).sum();
@@ -47,7 +47,7 @@ fn rotations_agree() {
     for (tokens, heads, half) in [(1, 1, 1), (9, 2, 4), (257, 3, 64)] {
         let x = made_up(&[1, tokens, 2 * half * heads], 1);
         let angles: Vec<f64> = (0..tokens * half).map(|i| (i * i % 97) as f64 / 7.0).collect();
-        let values = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let values = x.to_values::<f32>().unwrap();
         for pairs in [RotaryPairs::Neighbours, RotaryPairs::Halves] {
             let mut turned = vec![0.0; values.len()];
             for (token, head, i) in (0..tokens)
@@ -78,8 +78,8 @@ fn positions_on_several_axes_turn_parts_of_a_head() {
     let runtime = &Runtime::processor(Some(1));
     let rotary = RotaryEmbedding::of_axes(runtime, &[[2.0, 3.0]], [2, 4], 100.0).unwrap();
     assert_eq!(rotary.tokens(), 1);
-    let x = Tensor::new(&[[[1_f32, 0.0, 1.0, 0.0, 1.0, 0.0]]], &Device::Cpu).unwrap();
-    let found = rotary.forward(&x).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let x = Tensor::from_vec(vec![1_f32, 0.0, 1.0, 0.0, 1.0, 0.0], (1, 1, 6), &Device::Cpu).unwrap();
+    let found = rotary.forward(&x).unwrap().to_values::<f32>().unwrap();
     let angles = [2.0_f32, 3.0, 0.3];
     for (pair, angle) in found.chunks_exact(2).zip(angles) {
         assert!((pair[0] - angle.cos()).abs() < 1e-6 && (pair[1] - angle.sin()).abs() < 1e-6, "{found:?}");
@@ -153,7 +153,8 @@ fn attention_with_biases_by_distance_agrees() {
             })
             .collect();
         let biases = Tensor::from_vec(biases, (heads, tokens, seen), &Device::Cpu).unwrap();
-        let weights = candle_nn::ops::softmax(&(scores + biases).unwrap(), D::Minus1).unwrap();
+        let logits = (scores + biases).unwrap();
+        let weights = Tensor::from(candle_nn::ops::softmax(logits.candle(), 2).unwrap());
         let out = weights.matmul(&first(&v)).unwrap().transpose(0, 1).unwrap();
         let expected = out.contiguous().unwrap().reshape((1, tokens, heads * head)).unwrap();
         agree(&expected, |runtime, cast| {

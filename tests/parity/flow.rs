@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use safelight::catalog::{GuidanceKind, ImageSize, ModelSource, SamplerKind, ScheduleKind};
-use safelight::diffusion::{Branch, GuidedDenoiser, Run, Schedule, Start, sample};
+use safelight::diffusion::{Branch, GuidedDenoiser, Run, RunPart, Schedule, Start, sample};
 use safelight::latent::{Latent, LatentShape};
 use safelight::models::{Conditioning, LatentDiffusionModel, ModelSettings, TextTokenizer, load};
 use safelight::networks::t5::{T5Config, T5Encoder};
@@ -52,8 +52,8 @@ pub(crate) fn run(
     let schedule = Schedule::new(&config, SamplerKind::Euler, ScheduleKind::Model, steps).unwrap();
     let run = Run {
         denoiser: &mut denoiser,
-        config: &config,
-        schedule: &schedule,
+        parts: &[RunPart::whole(&config, &schedule)],
+        recorded: &[],
         start,
         seed: Seed(7),
         cancel: &cancel,
@@ -244,7 +244,7 @@ fn t5_agrees_with_transformers() {
     let cancel = CancelToken::new();
     let t5 = T5Encoder::new(&parameters, config, &cancel).unwrap();
     let states = t5.forward(&ids_of(&facts, prompt_of(&facts)), 0, &cancel).unwrap();
-    let states: Vec<f32> = states.flatten_all().unwrap().to_vec1().unwrap();
+    let states: Vec<f32> = states.to_values().unwrap();
     close("T5's states", &states, &recorded("flux")["states"].1, NETWORK);
     cancel.stop();
     assert!(t5.forward(&[0], 0, &cancel).is_err(), "it looks at the stop switch");

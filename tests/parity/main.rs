@@ -8,8 +8,11 @@ mod common;
 mod edm;
 mod files;
 mod flow;
+mod inside;
+mod meaning;
 mod qwen3;
 mod stable_diffusion;
+mod tiny_decoder;
 
 use safelight::catalog::SamplerKind;
 use safelight::diffusion::{Branch, DenoisingNetwork, Prediction, Start};

@@ -16,7 +16,7 @@ use super::flow::{
 use super::{NETWORK, close, latent};
 
 /// Z-Image's own parts with FLUX.1's VAE.
-fn z_image() -> tempfile::TempDir {
+pub(crate) fn z_image() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     copy_folder(&fixture("z_image"), folder.path());
     copy_folder(&fixture("flux/vae"), &folder.path().join("vae"));
@@ -41,7 +41,7 @@ fn qwen3_agrees_with_transformers() {
     let qwen3 = Qwen3Encoder::new(&parameters, config, layers, &cancel).unwrap();
     let states =
         qwen3.forward(&ids_of(&facts, prompt_of(&facts)), Padding::default(), &[layers], &cancel).unwrap();
-    let states: Vec<f32> = states.flatten_all().unwrap().to_vec1().unwrap();
+    let states: Vec<f32> = states.to_values().unwrap();
     close("Qwen3's states", &states, &recorded("z_image")["states"].1, NETWORK);
 }
 
@@ -150,7 +150,7 @@ fn padding_of_qwen3_agrees_with_transformers() {
     let count = ids.iter().rev().take_while(|id| **id == pad).count();
     let padding = Padding { count, position: None };
     let states = qwen3.forward(&ids, padding, &[9, 18, 27], &cancel).unwrap();
-    let states: Vec<f32> = states.flatten_all().unwrap().to_vec1().unwrap();
+    let states: Vec<f32> = states.to_values().unwrap();
     // Every 64th token is recorded: two of the prompt or its template, and padding.
     let found: Vec<f32> = states.chunks_exact(width).step_by(64).flatten().copied().collect();
     close("Qwen3's padded states", &found, &recorded("flux2")["states"].1, NETWORK);

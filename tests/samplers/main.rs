@@ -6,11 +6,12 @@
 mod common;
 mod convergence;
 mod diffusers;
+mod parts;
 mod sampling_loop;
 
 use safelight::catalog::{PredictionType, SamplerKind};
 use safelight::diffusion::{
-    Coordinates, Denoiser, DiffusionError, NoiseLevel, Plan, Run, SAMPLERS, SampledRun, SamplerSpec,
+    Coordinates, Denoiser, DiffusionError, NoiseLevel, Plan, Run, RunPart, SAMPLERS, SampledRun, SamplerSpec,
     Schedule, SchedulerConfig, Start, denoised_from_output, sample,
 };
 use safelight::latent::Latent;
@@ -36,7 +37,8 @@ fn run(
     seed: u64,
 ) -> Result<SampledRun, DiffusionError> {
     let cancel = &CancelToken::new();
-    sample(Run { denoiser, config, schedule, start, seed: Seed(seed), cancel }, &mut |_| {})
+    let parts = &[RunPart::whole(config, schedule)];
+    sample(Run { denoiser, parts, recorded: &[], start, seed: Seed(seed), cancel }, &mut |_| {})
 }
 
 /// The configuration the fixtures were made with.
@@ -59,5 +61,5 @@ fn spec(sampler: SamplerKind) -> &'static SamplerSpec {
 }
 
 fn plan(config: &SchedulerConfig, coordinates: Coordinates, steps: usize) -> Plan<'_> {
-    Plan { config, coordinates, planned: steps, taken: steps, eta: None }
+    Plan { config, coordinates, planned: steps, taken: steps, is_whole: true, eta: None }
 }

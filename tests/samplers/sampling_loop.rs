@@ -2,7 +2,7 @@
 
 use safelight::catalog::{PredictionType, SamplerKind, ScheduleKind};
 use safelight::diffusion::{
-    Branch, Denoiser, DenoisingNetwork, DiffusionError, GuidedDenoiser, NoiseLevel, Prediction, Run,
+    Branch, Denoiser, DenoisingNetwork, DiffusionError, GuidedDenoiser, NoiseLevel, Prediction, Run, RunPart,
     Schedule, SchedulerConfig, Start, sample,
 };
 use safelight::latent::{Latent, LatentShape};
@@ -96,7 +96,9 @@ fn run_with(
     let config = &config(SamplerKind::Euler, &serde_json::json!({}));
     let schedule = &Schedule::new(config, SamplerKind::Euler, ScheduleKind::Model, 6).unwrap();
     let start = Start::Noise(LatentShape::new(4, 4, 4));
-    sample(Run { denoiser, config, schedule, start, seed: Seed(1), cancel }, &mut |step| on_step(step.step))
+    let parts = &[RunPart::whole(config, schedule)];
+    let run = Run { denoiser, parts, recorded: &[], start, seed: Seed(1), cancel };
+    sample(run, &mut |step| on_step(step.step))
         .map(|run| (run.trajectory.steps.len(), run.finished_early))
         .map_err(|error| error.to_string())
 }

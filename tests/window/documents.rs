@@ -1,4 +1,4 @@
-//! Documents: the easel, the contact sheet, the gallery, comparisons and dropped files.
+//! Documents: the easel, the contact sheet, the gallery and dropped files.
 
 use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
@@ -8,8 +8,7 @@ use safelight::latent::{Latent, LatentShape};
 use safelight::session::{Action, Document, FileContent};
 
 use super::{
-    draw, harness, harness_of, is_drawn, open_latent, open_picture, picture_file, results, shown, wait,
-    wait_for_examples,
+    draw, harness, is_drawn, open_latent, open_picture, picture_file, results, shown, wait, wait_for_examples,
 };
 
 #[test]
@@ -233,75 +232,6 @@ fn a_picture_is_dropped_on_the_source() {
     harness.hover_at(row.center());
     wait(&mut harness, "the source", |window| window.session.draft().init_image.is_some());
     assert_eq!(opened(harness.state()), 2);
-}
-
-#[test]
-fn two_documents_are_compared() {
-    let mut harness = harness(|_| {});
-    open_picture(&mut harness, 128, 128);
-    let first = shown(&harness).id();
-    harness.state_mut().session.draft_mut().prompt = "a pine forest at dawn, fog, the sun".into();
-    draw(&mut harness);
-    harness.state_mut().session.apply(Action::CompareWith(Some(first)));
-    harness.run_ok();
-    harness.get_by_label("Wipe").click();
-    harness.run_ok();
-    harness.get_by_label("hills.png | a pine forest at dawn, fog, the sun · 4294967295");
-    let counted = |window: &Window| window.session.prompt_length().is_some_and(|length| length.tokens() > 0);
-    wait(&mut harness, "the count", counted);
-    harness.run_ok();
-    let few_pixels = SnapshotOptions::new().max_failed_pixels(64_usize);
-    harness.snapshot_options("compared", &few_pixels);
-    // The line follows the hand.
-    let easel = harness.get_by_label_contains("Easel: ").rect();
-    harness.drag_at(easel.center());
-    harness.run_ok();
-    harness.drop_at(easel.center() + egui::vec2(-120.0, 0.0));
-    harness.run_ok();
-}
-
-/// In a wide window, two documents stand beside each other and share zoom and pan.
-#[test]
-fn two_documents_stand_beside_each_other_in_a_wide_window() {
-    let mut harness = harness_of(egui::vec2(1920.0, 1080.0), 1.0, |_| {});
-    open_picture(&mut harness, 128, 128);
-    let other = shown(&harness).id();
-    harness.state_mut().session.draft_mut().prompt = "a pine forest at dawn, fog, the sun".into();
-    draw(&mut harness);
-    let counted = |window: &Window| window.session.prompt_length().is_some_and(|length| length.tokens() > 0);
-    wait(&mut harness, "the count", counted);
-    harness.state_mut().session.apply(Action::CompareWith(Some(other)));
-    harness.run_ok();
-    harness.get_by_label("Easel: a pine forest at dawn, fog, the sun · 4294967295 | hills.png");
-    // Scrolling over the second zooms both.
-    assert_eq!(shown(&harness).lens().zoom, None);
-    let easel = harness.get_by_role(Role::Image).rect();
-    harness.hover_at(easel.center() + egui::vec2(easel.width() / 4.0, 60.0));
-    harness.run_ok();
-    harness.event(egui::Event::MouseWheel {
-        unit: egui::MouseWheelUnit::Point,
-        delta: egui::vec2(0.0, 160.0),
-        phase: egui::TouchPhase::Move,
-        source: egui::MouseWheelSource::Wheel,
-        modifiers: egui::Modifiers::NONE,
-    });
-    harness.run_ok();
-    harness.run_ok();
-    let fit = (easel.width() / 2.0 * 0.96).min((easel.height() - 32.0) * 0.96) / 128.0;
-    assert!(shown(&harness).lens().zoom.unwrap() > 1.2 * fit, "{:?}", shown(&harness).lens());
-    let few_pixels = SnapshotOptions::new().max_failed_pixels(256_usize);
-    harness.snapshot_options("side_by_side", &few_pixels);
-    // A narrower window shows one of them.
-    let name = "Easel: a pine forest at dawn, fog, the sun · 4294967295";
-    harness.set_size(egui::vec2(1699.0, 1000.0));
-    harness.run_ok();
-    harness.get_by_label(name);
-    harness.set_size(egui::vec2(1700.0, 1000.0));
-    harness.run_ok();
-    harness.get_by_label("End the comparison").click();
-    harness.run_ok();
-    harness.get_by_label(name);
-    assert!(harness.state().session.compared().is_none());
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn a_typed_prompt_becomes_a_picture_with_a_timeline() {
     assert_eq!((shown(&harness).steps().len(), shown(&harness).picture().is_some()), (20, true));
     harness.get_by_label("Final picture");
     // The timeline is a slider for the keyboard.
-    harness.get_by_role_and_label(Role::Slider, "Timeline").focus();
+    harness.get_by_role_and_label(Role::Slider, "Film strip").focus();
     harness.run_ok();
     harness.key_press(egui::Key::ArrowLeft);
     harness.run_ok();
@@ -248,4 +248,40 @@ fn flux_in_files_is_opened_and_draws() {
     assert_eq!((profile.name.as_str(), profile.format.channels), ("flux1-small", 16));
     let picture = results(harness.state())[0].picture().unwrap();
     assert_eq!((picture.width(), picture.height()), (32, 32));
+}
+
+#[test]
+fn the_steps_are_played_and_a_picture_goes_on_from_one_with_other_words() {
+    let mut harness = harness(|_| {});
+    type_prompt(&mut harness, "green hills at noon");
+    harness.state_mut().session.draft_mut().steps = 6;
+    harness.get_by_label("Generate").click();
+    wait(&mut harness, "a picture", is_drawn);
+    harness.run_ok();
+    assert!(harness.query_by_label("Go on from here ▸").is_none(), "no step is chosen");
+    harness.get_by_role_and_label(Role::Button, "Play the steps").click();
+    harness.step();
+    let first = shown(&harness).place();
+    assert_eq!(first, Some(0), "from the first");
+    wait(&mut harness, "the second step", |window| window.session.on_easel().unwrap().place() == Some(1));
+    wait(&mut harness, "the end", |window| window.session.on_easel().unwrap().place().is_none());
+    harness.run_ok();
+    harness.get_by_role_and_label(Role::Button, "Play the steps");
+    harness.get_by_role_and_label(Role::Slider, "Film strip").focus();
+    for key in [egui::Key::Home, egui::Key::ArrowRight, egui::Key::ArrowRight] {
+        harness.run_ok();
+        harness.key_press(key);
+    }
+    harness.run_ok();
+    assert_eq!(shown(&harness).place(), Some(2));
+    harness.state_mut().session.draft_mut().prompt = "a lighthouse at night".into();
+    harness.key_press(egui::Key::B);
+    harness.step();
+    wait(&mut harness, "the fork", |window| results(window).len() == 2 && window.session.running().is_none());
+    let [fork, run] = results(harness.state())[..] else { panic!("two results") };
+    assert_eq!(fork.request.prompt, "a lighthouse at night");
+    assert_eq!(fork.trajectory.steps[..3], run.trajectory.steps[..3], "the steps before it are shared");
+    assert_eq!(fork.trajectory.steps[3].noisy, run.trajectory.steps[3].noisy);
+    assert_ne!(fork.latent, run.latent);
+    assert_eq!(fork.lineage.from.map(|(_, step)| step), Some(3));
 }

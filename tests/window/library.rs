@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotResults};
-use safelight::app::{ThemeChoice, Window};
+use safelight::app::Window;
 use safelight::catalog::PartRole;
+use safelight::content::Content;
 use safelight::panels::{Language, Text};
 use safelight::session::Action;
 use safelight::session::library::{
     Entry, EntryKind, Facts, Family, FileFormat, FolderOwner, LibraryAction, LibraryFolder, LibraryReport,
-    LibrarySnapshot, LibraryWork, MissingPart,
+    LibrarySnapshot, MissingPart, SearchProgress,
 };
 use safelight::store::library::{Environment, LibraryPaths};
 
@@ -82,9 +83,7 @@ fn snapshot() -> LibrarySnapshot {
         4.0,
     );
     pickle.facts.kind = Kind::Checkpoint;
-    pickle.facts.problem = Some(
-        "its weights are a Python pickle, which may run any code when it is opened; convert it to safetensors".into(),
-    );
+    pickle.facts.problem = Some((&Content::Pickle).into());
     pickle.facts.format = FileFormat::Pickle;
     let entries = vec![
         pickle,
@@ -168,12 +167,7 @@ fn the_page_shows_all_of_it() {
         "/home/you/ComfyUI/models/checkpoints/sd_xl_base_1.0.safetensors".into(),
     )));
     let mut all = SnapshotResults::new();
-    for (language, theme, size) in [
-        (Language::English, ThemeChoice::Dark, egui::vec2(1280.0, 800.0)),
-        (Language::Korean, ThemeChoice::Light, egui::vec2(1024.0, 640.0)),
-        (Language::English, ThemeChoice::Light, egui::vec2(1024.0, 640.0)),
-        (Language::Korean, ThemeChoice::Dark, egui::vec2(1280.0, 800.0)),
-    ] {
+    for (language, theme, size) in crate::LOOKS {
         harness.state_mut().desk.speak(language);
         harness.state_mut().desk.theme = theme;
         harness.set_size(size);
@@ -318,9 +312,9 @@ fn long_lists_draw_the_rows_that_are_seen() {
 #[test]
 fn a_search_says_how_far_it_is_and_the_page_is_described() {
     let mut harness = with_library(snapshot());
-    say(&mut harness, LibraryReport::Working(Some(LibraryWork::Searching { read: 40, total: 200 })));
+    say(&mut harness, LibraryReport::Searching(Some(SearchProgress { read: 40, total: 200 })));
     harness.get_by_label("Reading headers 40/200");
-    say(&mut harness, LibraryReport::Working(None));
+    say(&mut harness, LibraryReport::Searching(None));
     for language in [Language::English, Language::Korean] {
         harness.state_mut().desk.speak(language);
         harness.run_ok();

@@ -7,12 +7,20 @@ mod common;
 
 mod access;
 mod closing;
+mod comparing;
 mod controls;
 mod documents;
+mod downloads;
+mod downloads_page;
 mod drawing;
+mod grids;
+mod history;
+mod inside;
 mod library;
 mod looks;
 mod options;
+mod previews;
+mod reels;
 mod settings;
 
 use std::time::{Duration, Instant};
@@ -27,6 +35,14 @@ use safelight::latent::{Latent, LatentFormat, LatentShape, LatentSpace, Trajecto
 use safelight::panels::Language;
 use safelight::request::{InitImage, Picture, Seed};
 use safelight::session::{Action, Document, Effect, FileContent, ResultItem};
+
+/// Languages, themes and sizes in which nothing of a page may be cut off: a small window and a usual one.
+pub(crate) const LOOKS: [(Language, ThemeChoice, egui::Vec2); 4] = [
+    (Language::English, ThemeChoice::Dark, egui::vec2(1280.0, 800.0)),
+    (Language::Korean, ThemeChoice::Light, egui::vec2(1024.0, 640.0)),
+    (Language::English, ThemeChoice::Light, egui::vec2(1024.0, 640.0)),
+    (Language::Korean, ThemeChoice::Dark, egui::vec2(1280.0, 800.0)),
+];
 
 pub(crate) fn harness<'a>(change: impl FnOnce(&mut Settings)) -> Harness<'a, Window> {
     harness_of(egui::vec2(1280.0, 800.0), 1.0, change)
@@ -190,7 +206,9 @@ pub(crate) fn tell_sampling(harness: &mut Harness<'_, Window>) {
     let denoised = Latent::new(shape, denoised).unwrap();
     session.apply_event(Event::StageChanged { job, stage: Stage::Sampling });
     let noisy = denoised.clone();
-    let step = TrajectoryStep { step: 7, steps: 12, sigma: 2.34, noisy, denoised, elapsed_secs: 0.1 };
+    let outputs = vec![denoised.clone()];
+    let step =
+        TrajectoryStep { step: 7, steps: 12, sigma: 2.34, noisy, denoised, outputs, elapsed_secs: 0.1 };
     session.apply_event(Event::StepFinished { job, step: step.into() });
     harness.run_ok();
 }

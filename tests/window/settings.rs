@@ -6,7 +6,7 @@ use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotResults};
 use safelight::app::{ThemeChoice, Window};
-use safelight::panels::{Language, Surroundings, Text};
+use safelight::panels::{Language, PreviewMethod, Surroundings, Text};
 use safelight::request::DeviceChoice;
 use safelight::session::AutosaveKind;
 
@@ -21,9 +21,12 @@ fn on_a_known_machine<'a>() -> Harness<'a, Window> {
         devices: vec![DeviceChoice::Auto, DeviceChoice::Cpu],
         threads: 16,
         free_memory: Some(12 << 30),
+        total_memory: Some(16 << 30),
         settings_file: Some("/home/you/.config/safelight/settings.json".into()),
         unsaved: Some("/home/you/.local/share/safelight/unsaved".into()),
+        runs: Some("/home/you/.local/share/safelight/runs".into()),
         fits: Some("/home/you/.cache/safelight/previews".into()),
+        has_ffmpeg: false,
     };
     harness.ctx.memory_mut(egui::Memory::stop_text_input);
     harness.run_ok();
@@ -35,9 +38,10 @@ fn press_comma(harness: &mut Harness<'_, Window>) {
     harness.run_ok();
 }
 
-fn sections(text: &Text) -> [(&'static str, &'static str); 5] {
+fn sections(text: &Text) -> [(&'static str, &'static str); 6] {
     [
         ("general", text.settings_general),
+        ("keeping", text.settings_keeping),
         ("saving", text.settings_saving),
         ("folders", text.settings_folders),
         ("drawing", text.settings_drawing),
@@ -52,12 +56,7 @@ fn every_section_shows_all_of_it() {
     wait_for_examples(&mut harness);
     press_comma(&mut harness);
     let mut all = SnapshotResults::new();
-    for (language, theme, size) in [
-        (Language::English, ThemeChoice::Dark, egui::vec2(1280.0, 800.0)),
-        (Language::Korean, ThemeChoice::Light, egui::vec2(1024.0, 640.0)),
-        (Language::English, ThemeChoice::Light, egui::vec2(1024.0, 640.0)),
-        (Language::Korean, ThemeChoice::Dark, egui::vec2(1280.0, 800.0)),
-    ] {
+    for (language, theme, size) in crate::LOOKS {
         let desk = &mut harness.state_mut().desk;
         desk.speak(language);
         desk.theme = theme;
@@ -178,7 +177,10 @@ fn the_keys_alone_set_everything() {
     let settings = harness.state().settings_now();
     assert_eq!(settings.theme, ThemeChoice::Light);
     assert!(
-        settings.reduced_motion && !settings.notify && !settings.save_metadata && !settings.patch_previews
+        settings.reduced_motion
+            && !settings.notify
+            && !settings.save_metadata
+            && settings.previews == PreviewMethod::Linear
     );
     assert_eq!(settings.autosave.kind, AutosaveKind::PicturesAndLatents);
     assert_eq!(settings.autosave.pattern, "{seed} {prompt:5}");
@@ -240,5 +242,5 @@ fn each_control_of_the_page_is_described() {
     }
     // A choice says which setting it is of, so that none has the name of another.
     assert!(names.iter().all(|name| name.contains(": ")), "{names:?}");
-    assert_eq!(names.len(), 2 * (2 + 3 + 3 + 2 + 2 + 2 + 2 + 2), "{names:?}");
+    assert_eq!(names.len(), 2 * (2 + 3 + 2 + 3 + 2 + 2 + 2 + 2 + 3), "{names:?}");
 }

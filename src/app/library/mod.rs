@@ -2,6 +2,7 @@
 //!
 //! It is started by the first command, so that it costs nothing before the library is looked at.
 
+mod beside;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -16,7 +17,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::waker::Waker;
 use crate::request::CancelToken;
-use crate::session::library::{LibraryCommand, LibraryReport, LibraryWork};
+use crate::session::library::{LibraryCommand, LibraryReport};
 use crate::store::library::{Environment, LibraryPaths};
 
 use worker::Worker;
@@ -83,9 +84,9 @@ impl Reporter {
     }
 
     /// Says how far the work is; left out where the window has not read the last ones.
-    fn progress(&self, work: LibraryWork) {
+    fn progress(&self, report: LibraryReport) {
         if self.reports.len() < 4 {
-            let _ = self.reports.send(LibraryReport::Working(Some(work)));
+            let _ = self.reports.send(report);
             self.waker.wake_after(PROGRESS);
         }
     }
@@ -97,7 +98,9 @@ pub(super) struct LibraryThread {
     commands: Option<Sender<LibraryCommand>>,
     reports: Receiver<LibraryReport>,
     reporter: Reporter,
+    /// Of the search, and of the computing of a hash.
     stops: Stops,
+    hash_stops: Stops,
 }
 
 impl LibraryThread {
@@ -105,7 +108,14 @@ impl LibraryThread {
     pub(super) fn new(waker: &Waker) -> Self {
         let (sender, reports) = bounded(64);
         let reporter = Reporter { reports: sender, waker: waker.clone() };
-        Self { place: None, commands: None, reports, reporter, stops: Stops::default() }
+        Self {
+            place: None,
+            commands: None,
+            reports,
+            reporter,
+            stops: Stops::default(),
+            hash_stops: Stops::default(),
+        }
     }
 
     /// Sets the library, before the first command.
@@ -117,6 +127,10 @@ impl LibraryThread {
     pub(super) fn send(&mut self, command: LibraryCommand) {
         if command == LibraryCommand::Stop {
             return self.stops.stop();
+        }
+        if command == LibraryCommand::StopHash {
+            self.hash_stops.stop();
+            return self.reporter.say(LibraryReport::Hashing(None));
         }
         if self.commands.is_none() {
             self.commands = self.start();
@@ -131,7 +145,8 @@ impl LibraryThread {
         let place = self.place.clone()?;
         let (sender, commands) = bounded(64);
         let (reporter, stops) = (self.reporter.clone(), self.stops.clone());
-        let run = move || Worker::new(place, commands, reporter, stops).run();
+        let hash_stops = self.hash_stops.clone();
+        let run = move || Worker::new(place, commands, reporter, stops, hash_stops).run();
         let thread = std::thread::Builder::new().name("safelight-library".to_owned()).spawn(run);
         match thread {
             Ok(_) => Some(sender),
@@ -151,8 +166,10 @@ impl LibraryThread {
 impl Drop for LibraryThread {
     /// Ends the thread without waiting for it: it may be blocked by a drive that does not respond.
     fn drop(&mut self) {
-        self.stops.is_over.store(true, Ordering::Release);
-        self.stops.stop();
+        for stops in [&self.stops, &self.hash_stops] {
+            stops.is_over.store(true, Ordering::Release);
+            stops.stop();
+        }
         self.commands = None;
     }
 }

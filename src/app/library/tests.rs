@@ -70,7 +70,7 @@ fn a_file_that_appears_in_a_watched_folder_is_listed_and_one_that_goes_is_not() 
     machine.thread.send(LibraryCommand::Search { anew: false });
     machine.wait_for(&["a"]);
     // The folder is watched once it was searched.
-    machine.thread.send(LibraryCommand::Hash("nothing".into()));
+    machine.thread.send(LibraryCommand::Search { anew: false });
     machine.wait_for(&["a"]);
     let b = machine.write("models/deep/b.safetensors");
     machine.wait_for(&["a", "b"]);

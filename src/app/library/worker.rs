@@ -6,9 +6,12 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, after, never, select};
 
+use super::beside::{Beside, Hashed};
 use super::watch::Watch;
 use super::{LibraryPlace, PROGRESS, Reporter, Stops, ToTrash};
-use crate::session::library::{LibraryCommand, LibraryReport, LibrarySnapshot, LibraryWork};
+use crate::reason::{Reason, ReasonKind};
+use crate::session::downloads::FetchedModel;
+use crate::session::library::{LibraryCommand, LibraryReport, LibrarySnapshot, SearchProgress};
 use crate::store::library::{Entry, Library, LibraryError, ScanProgress};
 
 pub(super) struct Worker {
@@ -18,6 +21,7 @@ pub(super) struct Worker {
     commands: Receiver<LibraryCommand>,
     reporter: Reporter,
     stops: Stops,
+    beside: Beside,
 }
 
 impl Worker {
@@ -26,9 +30,11 @@ impl Worker {
         commands: Receiver<LibraryCommand>,
         reporter: Reporter,
         stops: Stops,
+        hash_stops: Stops,
     ) -> Self {
         let library = Library::new(place.paths, place.environment);
-        Self { library, to_trash: place.to_trash, watch: Watch::new(), commands, reporter, stops }
+        let beside = Beside::new(reporter.clone(), hash_stops);
+        Self { library, to_trash: place.to_trash, watch: Watch::new(), commands, reporter, stops, beside }
     }
 
     /// Works until the window drops its end of the channel.
@@ -46,6 +52,7 @@ impl Worker {
                 },
                 recv(self.watch.changes) -> _ => self.watch.delay(),
                 recv(due) -> _ => self.search_changed(),
+                recv(self.beside.hashes) -> hashed => if let Ok(hashed) = hashed { self.hashed(hashed) },
             }
         }
     }
@@ -56,14 +63,16 @@ impl Worker {
                 self.search(anew);
                 return;
             }
-            LibraryCommand::Stop => return,
+            LibraryCommand::Stop | LibraryCommand::StopHash => return,
             LibraryCommand::Hash(path) => {
-                if let Err(error) = self.hash(&path) {
-                    self.fail(&error);
+                if let Some(entry) = self.library.entries.iter().find(|entry| entry.path == path) {
+                    self.beside.hash(self.library.paths().clone(), entry.clone());
                 }
-                self.list();
                 return;
             }
+            LibraryCommand::Forecast(model) => return self.beside.forecast(*model),
+            LibraryCommand::Survey(path) => return self.beside.survey(&path),
+            LibraryCommand::Fetched(fetched) => return self.fetched(fetched),
             LibraryCommand::Delete(path) => return self.delete(&path),
             LibraryCommand::Remove(path) => self.library.remove(&path),
             LibraryCommand::Restore(path) => self.library.restore(&path),
@@ -81,13 +90,13 @@ impl Worker {
 
     fn fail(&self, error: &LibraryError) {
         if !matches!(error, LibraryError::Stopped) {
-            self.reporter.say(LibraryReport::Failed(error.to_string().into()));
+            self.reporter.say(LibraryReport::Failed(error.into()));
         }
     }
 
     fn list(&self) {
         let library = &self.library;
-        self.reporter.say(LibraryReport::Working(None));
+        self.reporter.say(LibraryReport::Searching(None));
         self.reporter.say(LibraryReport::Listed(LibrarySnapshot {
             entries: library.entries.as_slice().into(),
             folders: library.folders.clone(),
@@ -120,34 +129,47 @@ impl Worker {
     ) {
         let cancel = self.stops.next();
         let reporter = &self.reporter;
-        reporter.progress(LibraryWork::Searching { read: 0, total: 0 });
+        reporter.progress(LibraryReport::Searching(Some(SearchProgress { read: 0, total: 0 })));
         let last = Mutex::new(Instant::now());
         search(&mut self.library, &cancel, &|progress| {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             if last.elapsed() >= PROGRESS {
                 *last = Instant::now();
                 let ScanProgress { read, total } = progress;
-                reporter.progress(LibraryWork::Searching { read, total });
+                reporter.progress(LibraryReport::Searching(Some(SearchProgress { read, total })));
             }
         });
         self.list();
     }
 
-    fn hash(&mut self, path: &Path) -> Result<(), LibraryError> {
-        let Some(at) = self.library.entries.iter().position(|entry| entry.path == path) else {
-            return Ok(());
-        };
-        let cancel = self.stops.next();
-        let reporter = &self.reporter;
-        let last = std::cell::Cell::new(Instant::now());
-        let hash = self.library.hash(&self.library.entries[at], &cancel, &|read| {
-            if last.get().elapsed() >= PROGRESS {
-                last.set(Instant::now());
-                reporter.progress(LibraryWork::Hashing { path: path.to_owned(), read });
+    /// Takes a hash that was computed.
+    fn hashed(&mut self, Hashed { path, hash }: Hashed) {
+        match hash {
+            Ok(hashed) => {
+                self.library.keep_hash(&hashed);
+                if let Some(entry) = self.library.entries.iter_mut().find(|entry| entry.path == path) {
+                    entry.sha256 = Some(hashed.sha256);
+                }
+                self.list();
             }
-        })?;
-        self.library.entries[at].sha256 = Some(hash);
-        Ok(())
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Searches for files that were downloaded. Their folder is one of the library's from now on.
+    fn fetched(&mut self, fetched: FetchedModel) {
+        let FetchedModel { name, folder, files } = fetched;
+        // A folder inside one that is searched is searched, too.
+        let is_searched = self.library.folders.iter().any(|known| folder.starts_with(&known.path));
+        if !is_searched && let Err(error) = self.library.add_folder(&folder) {
+            self.fail(&error);
+        }
+        self.search(false);
+        let is_model =
+            |entry: &&Entry| entry.facts.kind.is_model() && files.iter().any(|file| belongs_to(file, entry));
+        let model = self.library.entries.iter().find(is_model);
+        let model = model.map(|entry| entry.path.clone());
+        self.reporter.say(LibraryReport::Fetched(name, model));
     }
 
     fn delete(&mut self, path: &Path) {
@@ -157,35 +179,53 @@ impl Worker {
         let moved = self.files_to_delete(&entry).and_then(|files| {
             files.iter().try_for_each(|file| {
                 (self.to_trash)(file).map_err(|why| {
-                    format!(
-                        "it cannot be moved to the trash: {why}; delete it with the file manager: {}",
-                        file.display()
-                    )
+                    let file_shown = file.display();
+                    let said = format!("it cannot be moved to the trash: {why}; delete it with the file manager: {file_shown}");
+                    Reason::new(ReasonKind::TrashFailed, said).with([&why as _]).at(file)
                 })
             })
         });
         self.reporter.say(match moved {
             Ok(()) => LibraryReport::Deleted(entry.name),
-            Err(why) => LibraryReport::Failed(why.into()),
+            Err(why) => LibraryReport::Failed(why),
         });
         self.search(false);
     }
 
     /// The files of an entry, or its folder, all of which must lie in a folder of the library, and not behind a link.
-    fn files_to_delete(&self, entry: &Entry) -> Result<Vec<PathBuf>, String> {
+    fn files_to_delete(&self, entry: &Entry) -> Result<Vec<PathBuf>, Reason> {
         let files = if entry.files.is_empty() { vec![entry.path.clone()] } else { entry.files.clone() };
         let folders: Vec<PathBuf> =
             self.library.folders.iter().filter_map(|folder| folder.path.canonicalize().ok()).collect();
         for file in &files {
-            let real = file.canonicalize().map_err(|error| format!("{error}: {}", file.display()))?;
+            let real = file.canonicalize().map_err(|error| {
+                let said = format!("{error}: {}", file.display());
+                Reason::new(ReasonKind::FileUnread, said).with([&error as _]).at(file)
+            })?;
             let lies_in = |folder: &PathBuf| real.starts_with(folder) && real != *folder;
             if !folders.iter().any(lies_in) {
-                return Err(format!(
+                let said = format!(
                     "a link leads out of the library's folders to it; delete it there: {}",
                     real.display()
-                ));
+                );
+                return Err(Reason::new(ReasonKind::LinkLeadsOut, said).at(&real));
             }
         }
         Ok(files)
+    }
+}
+
+/// Whether a file is one of an entry, perhaps by another path.
+fn belongs_to(file: &Path, entry: &Entry) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    if file.starts_with(&entry.path) {
+        return true;
+    }
+    match (entry.files.is_empty(), file.parent()) {
+        (true, Some(folder)) => {
+            real(folder).zip(real(&entry.path)).is_some_and(|(folder, entry)| folder.starts_with(entry))
+        }
+        // Files of the Hugging Face cache are links to their blobs.
+        _ => entry.files.iter().any(|own| own.file_name() == file.file_name() && real(own) == real(file)),
     }
 }

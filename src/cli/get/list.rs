@@ -7,7 +7,8 @@ use super::plan::{self, licence_line, listing, revision};
 use super::{GATED, GetArguments};
 use crate::cli::output::Output;
 use crate::store::hub::{
-    Catalogue, Choice, ChoiceKind, Client, Listing, RemoteFile, Wanted, choices, in_words, matching,
+    Catalogue, CatalogueFile, Choice, ChoiceKind, Client, Listing, RemoteFile, Wanted, choices, in_words,
+    matching,
 };
 
 /// `--list`: what there is to choose from.
@@ -101,6 +102,15 @@ pub(super) fn show_catalogue(as_json: bool, output: &mut Output) {
                 model.memory_gigabytes,
                 model.about.en
             ));
+        }
+    }
+    for model in &catalogue.picture_models {
+        let size = catalogue.file(&model.file).map_or(0, CatalogueFile::bytes);
+        if as_json {
+            output
+                .json(&json!({ "id": model.id, "name": model.name, "size": size, "about": model.about.en }));
+        } else {
+            output.line(&format!("{:<20} {:>8}                {}", model.id, in_words(size), model.about.en));
         }
     }
     for decoder in &catalogue.tiny_decoders {

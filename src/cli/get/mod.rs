@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &GetArguments, output: &mut Output) -> anyhow::Resu
     let files: Vec<(&Source, &Destination)> =
         plan.sets.iter().flat_map(|set| set.files.iter().map(|file| (file, &set.destination))).collect();
     let missing: Option<u64> =
-        files.iter().map(|(file, to)| Some(file.size()? - here(&cache, file, to))).sum();
+        files.iter().map(|(file, to)| Some(file.size()? - cache.bytes_here(file, to))).sum();
     if missing != Some(0) {
         show(&plan, &cache, missing);
         let folder = plan.sets.first().map_or(cache.root(), |set| place(&cache, &set.destination));
@@ -100,27 +100,13 @@ fn place<'a>(cache: &'a HubCache, destination: &'a Destination) -> &'a Path {
     if let Destination::Folder(folder) = destination { folder } else { cache.root() }
 }
 
-/// Bytes of a file that are here already.
-fn here(cache: &HubCache, file: &Source, destination: &Destination) -> u64 {
-    match (file, destination) {
-        (Source::Hub { repository, commit, path, size, hash }, Destination::Cache) => {
-            if cache.has(repository, commit, path) {
-                *size
-            } else {
-                cache.received(repository, hash).min(*size)
-            }
-        }
-        _ => 0,
-    }
-}
-
 /// Shows what will be fetched.
 fn show(plan: &Plan, cache: &HubCache, missing: Option<u64>) {
     output::remark(&plan.title);
     for set in &plan.sets {
         for file in &set.files {
             let size = file.size().map_or_else(|| "unknown".to_owned(), in_words);
-            let state = match (here(cache, file, &set.destination), file.size()) {
+            let state = match (cache.bytes_here(file, &set.destination), file.size()) {
                 (received, Some(size)) if received == size => "  (here already)".to_owned(),
                 (0, _) => String::new(),
                 (received, _) => format!("  ({} here already)", in_words(received)),

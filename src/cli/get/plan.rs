@@ -9,8 +9,9 @@ use super::GetArguments;
 use crate::cli::output;
 use crate::request::CancelToken;
 use crate::store::hub::{
-    Catalogue, Client, Destination, DownloadSet, Licence, Listing, MAIN, RemoteFile, RepositoryId,
-    RepositoryPath, Revision, Source, Wanted, choices, default_choice, in_words, is_revision, matching,
+    Catalogue, Client, Destination, DownloadSet, HubError, Licence, Listing, MAIN, RemoteFile, RepositoryId,
+    RepositoryPath, Source, Wanted, catalogue_sets, choices, default_choice, in_words, inside, is_revision,
+    matching,
 };
 
 /// Choices that an error names.
@@ -37,22 +38,10 @@ pub(super) fn plan(
         if arguments.revision.is_some() || !arguments.files.is_empty() {
             bail!("--file and --revision choose from a repository, and ‘{what}’ is a model of the catalogue");
         }
-        let mut sets: Vec<(Listing, Vec<RemoteFile>)> = Vec::new();
-        for file in entry.files {
-            if sets.iter().all(|(listing, _)| listing.repository != file.repository) {
-                sets.push((listing(client, &file.repository, MAIN)?, Vec::new()));
-            }
-            for (listing, files) in &mut sets {
-                if listing.repository == file.repository {
-                    files.extend(file.listed(listing)?);
-                }
-            }
-        }
         let licence =
             Licence { name: Some(entry.licence.name.clone()), link: Some(entry.licence.link.clone()) };
-        let is_gated = sets.iter().any(|(listing, _)| listing.is_gated);
-        let sets =
-            sets.iter().map(|(listing, files)| set_of(entry.name, listing, files, &destination)).collect();
+        let found = catalogue_sets(entry.name, &entry.files, client, &destination, &CancelToken::new())?;
+        let (sets, is_gated) = found.context("stopped")?;
         return Ok(Plan { title: entry.name.to_owned(), licence, is_gated, sets });
     }
     let wanted = match Wanted::parse(what, &client.environment().endpoint) {
@@ -87,7 +76,7 @@ pub(super) fn plan(
     };
     let listing = listing(client, &repository, &revision(arguments, named)?)?;
     let files = chosen.files(&listing, &arguments.files)?;
-    let sets = vec![set_of(&repository.to_string(), &listing, &files, &destination)];
+    let sets = vec![DownloadSet::of_repository(&repository.to_string(), &listing, &files, &destination)];
     let is_gated = listing.is_gated;
     Ok(Plan { title: repository.to_string(), licence: listing.licence, is_gated, sets })
 }
@@ -103,23 +92,12 @@ impl Chosen {
         let repository = &listing.repository;
         let listing = match self {
             Self::File(path) => {
-                let file = listing.file(path);
-                return Ok(vec![file.with_context(|| format!("{repository} has no file {path}"))?.clone()]);
+                let missing =
+                    || HubError::NoSuchFile { repository: repository.to_string(), path: path.to_string() };
+                return Ok(vec![listing.file(path).ok_or_else(missing)?.clone()]);
             }
             Self::Folder(None) => listing.clone(),
-            Self::Folder(Some(folder)) => {
-                let prefix = format!("{folder}/");
-                let files: Vec<RemoteFile> = listing
-                    .files
-                    .iter()
-                    .filter(|file| file.path.as_str().starts_with(&prefix))
-                    .cloned()
-                    .collect();
-                if files.is_empty() {
-                    bail!("{repository} has no folder {folder}");
-                }
-                Listing { files, ..listing.clone() }
-            }
+            Self::Folder(Some(folder)) => inside(listing, folder)?,
         };
         if !patterns.is_empty() {
             let found = matching(&listing.files, patterns);
@@ -134,9 +112,7 @@ impl Chosen {
         let found = choices(&listing);
         match default_choice(&found) {
             Some(choice) => Ok(choice.files.clone()),
-            None if found.is_empty() => bail!(
-                "{repository} has neither safetensors nor GGUF files, the two kinds of weights that open without running code"
-            ),
+            None if found.is_empty() => Err(HubError::NoWeights(repository.to_string()).into()),
             None => {
                 let named = found.iter().take(NAMED_CHOICES);
                 let mut names: Vec<String> =
@@ -171,27 +147,6 @@ fn absolute(folder: &Path) -> anyhow::Result<PathBuf> {
 pub(super) fn listing(client: &Client, repository: &RepositoryId, revision: &str) -> anyhow::Result<Listing> {
     let listing = client.listing(repository, revision, &CancelToken::new())?;
     listing.context("stopped")
-}
-
-fn set_of(name: &str, listing: &Listing, files: &[RemoteFile], destination: &Destination) -> DownloadSet {
-    let (repository, commit) = (&listing.repository, &listing.commit);
-    let source = |file: &RemoteFile| Source::Hub {
-        repository: repository.clone(),
-        commit: commit.clone(),
-        path: file.path.clone(),
-        size: file.size,
-        hash: file.hash.clone(),
-    };
-    DownloadSet {
-        name: name.to_owned(),
-        revision: (listing.revision != *commit).then(|| Revision {
-            repository: repository.clone(),
-            name: listing.revision.clone(),
-            commit: commit.clone(),
-        }),
-        files: files.iter().map(source).collect(),
-        destination: destination.clone(),
-    }
 }
 
 pub(super) fn licence_line(licence: &Licence) -> Option<String> {

@@ -77,7 +77,7 @@ fn family_ids(entry: &Entry) -> String {
 /// What stands in the way of using an entry, in a few words; empty if nothing does.
 fn state(entry: &Entry) -> String {
     if let Some(problem) = &entry.facts.problem {
-        return problem.clone();
+        return problem.to_string();
     }
     let wanting: Vec<&str> =
         entry.missing.iter().filter(|part| part.is_wanting()).map(|part| part.what.as_str()).collect();
@@ -112,7 +112,7 @@ fn entry_json(entry: &Entry) -> Value {
         "weights with parts": entry.bytes_with_parts,
         "ready": entry.is_ready(),
         "missing": entry.missing.iter().map(part_json).collect::<Vec<_>>(),
-        "problem": facts.problem,
+        "problem": facts.problem.as_ref().map(ToString::to_string),
         "sha256": entry.sha256,
         "AutoV2": entry.auto_v2(),
         "path": output::text(&entry.path),
@@ -156,7 +156,7 @@ fn info_rows(entry: &Entry) -> Vec<(&'static str, String)> {
         ("precision", facts.precision.clone()),
         ("parameters", if facts.parameters > 0 { facts.parameters.to_string() } else { String::new() }),
         ("size", size_text(entry.bytes)),
-        ("problem", facts.problem.clone().unwrap_or_default()),
+        ("problem", facts.problem.as_ref().map(ToString::to_string).unwrap_or_default()),
     ];
     for part in &entry.missing {
         rows.push((if part.is_optional { "optional part" } else { "part" }, part_text(part)));

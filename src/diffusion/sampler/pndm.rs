@@ -65,7 +65,7 @@ impl Pndm {
             of_velocities,
             runge_kutta: !plan.config.skips_runge_kutta()
                 && plan.planned > RUNGE_KUTTA_CALLS
-                && plan.taken == plan.planned,
+                && plan.is_whole,
             calls: 0,
             start: None,
             outputs: Vec::new(),

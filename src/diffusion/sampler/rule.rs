@@ -50,6 +50,8 @@ pub struct Plan<'a> {
     pub planned: usize,
     /// Number of steps that are taken; fewer for an image-to-image run.
     pub taken: usize,
+    /// Whether these are all steps of the schedule, from its first.
+    pub is_whole: bool,
     /// How much of the noise is drawn anew; `None` is the sampler's default.
     pub eta: Option<f64>,
 }

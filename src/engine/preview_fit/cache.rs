@@ -3,16 +3,15 @@
 use std::path::Path;
 
 use crate::formats::atomic::write_atomically;
-use crate::models::LatentDiffusionModel;
+use crate::latent::LatentFormat;
 use crate::projection::PreviewFitData;
 use crate::store::preview_cache;
 
-/// The cached data of the model's VAE; `None` if there is none, or its latent format differs.
-pub(super) fn read(folder: &Path, model: &dyn LatentDiffusionModel) -> Option<PreviewFitData> {
-    let profile = model.profile();
-    let bytes = std::fs::read(preview_cache::path(folder, &profile.vae_hash)).ok()?;
+/// The cached data of a VAE; `None` if there is none, or its latent format differs.
+pub(super) fn read(folder: &Path, vae_hash: &str, format: &LatentFormat) -> Option<PreviewFitData> {
+    let bytes = std::fs::read(preview_cache::path(folder, vae_hash)).ok()?;
     preview_cache::from_bytes(&bytes)
-        .filter(|data| (data.channels, data.downscale) == (profile.format.channels, profile.format.downscale))
+        .filter(|data| (data.channels, data.downscale) == (format.channels, format.downscale))
 }
 
 /// Writes the data of a VAE. A failure is only logged, since it only costs another fit at the next start.

@@ -6,7 +6,7 @@ mod cache;
 mod gather;
 mod samples;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::JobError;
@@ -14,8 +14,8 @@ use super::outbox::Outbox;
 use super::protocol::{Event, JobId};
 use crate::catalog::ModelSource;
 use crate::formats::metrics::{psnr, ssim};
-use crate::latent::Latent;
-use crate::models::LatentDiffusionModel;
+use crate::latent::{Latent, LatentFormat};
+use crate::models::{LatentDiffusionModel, ModelError, TinyDecoder};
 use crate::projection::{PreviewFit, PreviewFitData, ProjectionQuality, render_linear_reference};
 use crate::request::{CancelToken, Picture};
 
@@ -44,7 +44,10 @@ impl PreviewFitter {
         cancel: &CancelToken,
         outbox: &Outbox,
     ) -> Result<Self, JobError> {
-        if let Some(data) = folder.as_deref().and_then(|folder| cache::read(folder, model)) {
+        let profile = model.profile();
+        if let Some(data) =
+            folder.as_deref().and_then(|folder| cache::read(folder, &profile.vae_hash, &profile.format))
+        {
             return Ok(Self { data, folder });
         }
         if !may_compute {
@@ -76,12 +79,35 @@ impl PreviewFitter {
         }
     }
 
+    /// The mean quality of a tiny decoder against the VAE's decodes, over the held-out pictures. `None` if it is of
+    /// another format, or there are no such pictures.
+    ///
+    /// # Errors
+    /// As [`TinyDecoder::decode`].
+    pub(super) fn quality_of(
+        &self,
+        decoder: &TinyDecoder,
+        cancel: &CancelToken,
+    ) -> Result<Option<ProjectionQuality>, ModelError> {
+        if decoder.channels() != self.data.channels {
+            return Ok(None);
+        }
+        let decodes = self.data.held_out.iter().map(|(latent, _)| decoder.decode(latent, cancel));
+        let decodes = decodes.collect::<Result<Vec<_>, _>>()?;
+        Ok(mean_quality(&self.data, decodes))
+    }
+
     /// Solves the regressions and sends the fit to the client.
     pub(super) fn send(&self, job: JobId, model: &ModelSource, outbox: &Outbox) {
         if let Some(fit) = solve(&self.data) {
             outbox.send(Event::PreviewFitted { job, model: model.clone(), fit: Arc::new(fit) });
         }
     }
+}
+
+/// The fit that is cached in `folder` for the VAE with this hash and format.
+pub fn cached_fit(folder: &Path, vae_hash: &str, format: &LatentFormat) -> Option<PreviewFit> {
+    solve(&cache::read(folder, vae_hash, format)?)
 }
 
 /// Adds a latent and its decode, unless there are enough rows or the latent is of another VAE. Returns whether the data
@@ -110,13 +136,19 @@ fn solve(data: &PreviewFitData) -> Option<PreviewFit> {
 /// Mean quality of previews against the VAE's decodes, over the held-out pictures. `draw` returns `[H·P, W·P, 3]` RGB
 /// in 0..=1.
 fn quality(data: &PreviewFitData, draw: impl Fn(&Latent) -> Vec<[f32; 3]>) -> Option<ProjectionQuality> {
-    let mut sum = ProjectionQuality { psnr: 0.0, ssim: 0.0 };
-    for (latent, decoded) in &data.held_out {
+    let drawn = data.held_out.iter().map(|(latent, _)| {
         let bytes: Vec<u8> = draw(latent).into_iter().flatten().map(|v| (v * 255.0).round() as u8).collect();
         let shape = latent.shape();
-        let (width, height) = (shape.width * data.downscale, shape.height * data.downscale);
-        let decoded = Picture::new(width, height, decoded.clone()).ok()?;
-        let drawn = Picture::new(width, height, bytes).ok()?;
+        Picture::new(shape.width * data.downscale, shape.height * data.downscale, bytes).ok()
+    });
+    mean_quality(data, drawn.collect::<Option<Vec<_>>>()?)
+}
+
+/// Mean quality of pictures drawn from the held-out latents against the VAE's decodes.
+fn mean_quality(data: &PreviewFitData, drawn: Vec<Picture>) -> Option<ProjectionQuality> {
+    let mut sum = ProjectionQuality { psnr: 0.0, ssim: 0.0 };
+    for ((_, decoded), drawn) in data.held_out.iter().zip(drawn) {
+        let decoded = Picture::new(drawn.width(), drawn.height(), decoded.clone()).ok()?;
         sum.psnr += psnr(&decoded, &drawn)?;
         sum.ssim += ssim(&decoded, &drawn)?;
     }

@@ -43,6 +43,30 @@ pub fn write_latent(path: &Path, latent: &Latent, facts: &LatentFacts) -> Result
     write_atomically(path, |writer| writer.write_all(&file))
 }
 
+/// Writes a latent in **model space** bit for bit, completely or not at all: the file's only tensor, `latent`.
+///
+/// # Errors
+/// [`WriteFileError`] with the path.
+pub fn write_model_latent(path: &Path, latent: &Latent) -> Result<(), WriteFileError> {
+    let shape = latent.shape();
+    let bytes: Vec<u8> = latent.values().iter().flat_map(|v| v.to_le_bytes()).collect();
+    let view = TensorView::new(Dtype::F32, vec![shape.channels, shape.height, shape.width], &bytes)
+        .expect("the bytes fill the shape");
+    let metadata = [("safelight.version", env!("CARGO_PKG_VERSION")), ("safelight.space", "model")];
+    let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let file = serialize([("latent", view)], Some(metadata)).expect("one named tensor can be laid out");
+    write_atomically(path, |writer| writer.write_all(&file))
+}
+
+/// The latent in a tensor of 3 dimensions, or the first one of 4; values of f16, bf16, f32 or f64.
+///
+/// # Errors
+/// [`LatentFileError`] if the tensor is not a latent.
+pub fn latent_from_tensor(tensor: &TensorView<'_>) -> Result<Latent, LatentFileError> {
+    let mut latents = latents_in(tensor, 1.0)?.into_iter();
+    latents.next().ok_or_else(|| damaged("it has no values".to_owned()))
+}
+
 /// The metadata strings of a file.
 fn metadata_of(facts: &LatentFacts) -> HashMap<String, String> {
     let pairs = [

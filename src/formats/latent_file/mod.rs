@@ -12,7 +12,7 @@ use crate::formats::metadata::GenerationFacts;
 use crate::latent::{Latent, LatentShape, LatentSpace};
 use crate::reason::{Reason, ReasonKind};
 
-pub use comfy::{latent_from_safetensors, write_latent};
+pub use comfy::{latent_from_safetensors, latent_from_tensor, write_latent, write_model_latent};
 pub use npy::{latent_from_npy, write_channel_npy, write_npy};
 
 /// The most channels: packed FLUX.2 latents have 128.

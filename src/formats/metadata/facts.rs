@@ -1,12 +1,13 @@
 //! The settings a picture was generated with, and back in a draft.
 
-use super::names;
 use super::options::{is_option, pairs_of, restore_option};
-use crate::catalog::{ImageSize, SamplerKind, ScheduleKind};
-use crate::request::{GenerationDraft, PromptOptions, SamplingOptions, Seed};
+use super::{exact_number, names};
+use crate::catalog::{ImageSize, ModelSource, SamplerKind, ScheduleKind};
+use crate::request::{FinishedPart, GenerationDraft, InitImage, PromptOptions, SamplingOptions, Seed};
 
 /// The settings in a picture's file. Everything is optional, since files contain different parts.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct GenerationFacts {
     /// The prompt.
     pub prompt: Option<String>,
@@ -19,6 +20,7 @@ pub struct GenerationFacts {
     /// The schedule's name as the program wrote it; see [`Self::schedule_kind`].
     pub schedule: Option<String>,
     /// Classifier-free guidance scale.
+    #[serde(with = "exact_number")]
     pub guidance_scale: Option<f64>,
     /// The seed.
     pub seed: Option<Seed>,
@@ -27,6 +29,7 @@ pub struct GenerationFacts {
     /// The model's name, never its path.
     pub model: Option<String>,
     /// Strength of an image-to-image run; `None` for a run from noise.
+    #[serde(with = "exact_number")]
     pub denoising_strength: Option<f64>,
     /// Number of skipped layers at the end of the text encoder plus one: 1 skips none.
     pub clip_skip: Option<u32>,
@@ -89,6 +92,15 @@ impl GenerationFacts {
         }
     }
 
+    /// The settings of a run with these parts, the last of which has this request. They name the steps after which later
+    /// parts took over.
+    pub fn of_parts(request: &GenerationDraft, parts: &[FinishedPart], model_name: &str) -> Self {
+        let mut facts = Self::of_request(request, model_name);
+        let forks = parts.iter().skip(1).map(|part| ("Forked after step".to_owned(), part.after.to_string()));
+        facts.other.extend(forks);
+        facts
+    }
+
     /// The classes of the nodes whose effect the prompts do not show.
     pub(super) fn left_out_nodes(&self) -> impl Iterator<Item = String> {
         self.other.iter().filter(|(key, _)| key == LEFT_OUT_NODE).map(|(_, class)| class.clone())
@@ -125,6 +137,26 @@ impl GenerationFacts {
     /// Whether this program wrote them.
     pub fn is_ours(&self) -> bool {
         self.version.as_deref().is_some_and(|v| v.starts_with("Safelight"))
+    }
+
+    /// The draft of a run with these settings, which this program wrote.
+    pub fn draft_of_run(&self, model: ModelSource, init_image: Option<InitImage>) -> GenerationDraft {
+        let mut draft = GenerationDraft {
+            model,
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            size: ImageSize::new(0, 0),
+            steps: 0,
+            guidance_scale: 1.0,
+            seed: Seed(0),
+            sampler: SamplerKind::default(),
+            schedule: ScheduleKind::default(),
+            options: SamplingOptions::default(),
+            prompt_options: PromptOptions::default(),
+            init_image,
+        };
+        self.apply_to(&mut draft);
+        draft
     }
 
     /// Restores the settings in a draft, which keeps its model and everything the facts do not contain. Returns what

@@ -4,11 +4,14 @@ pub mod a1111;
 pub mod comfyui;
 
 mod container;
+mod exact_number;
 mod exif;
 mod facts;
+mod grid;
 mod names;
 mod object;
 mod options;
+mod settings;
 mod xmp;
 
 use std::path::Path;
@@ -20,6 +23,7 @@ pub use container::{MAX_TEXT_LEN, embedded_texts};
 pub(in crate::formats) use container::{is_unambiguous_latin1, webp_chunk};
 pub(in crate::formats) use exif::{lists_fit, tiff_parts};
 pub use facts::{GenerationFacts, Unrestored};
+pub use settings::{SettingDifference, SettingName};
 pub(in crate::formats) use xmp::{EXTENSION_SEGMENT, IDENTITY_LEN, XMP_SEGMENT, escaped};
 
 /// The settings in a picture file; `None` if there are none or it cannot be read.

@@ -21,7 +21,7 @@ fn narrow_comment(text: &str) -> Vec<u8> {
 }
 
 /// An EXIF block (TIFF structure, big-endian) that holds a text as `UserComment`.
-pub(super) fn exif_with_user_comment(text: &str) -> Vec<u8> {
+pub(in crate::formats) fn exif_with_user_comment(text: &str) -> Vec<u8> {
     exif_with(&unicode_comment(text))
 }
 
@@ -48,7 +48,7 @@ fn exif_with(comment: &[u8]) -> Vec<u8> {
 ///
 /// Source: IPTC Photo Metadata Standard 2025.1 and its vocabulary
 /// <http://cv.iptc.org/newscodes/digitalsourcetype/>.
-pub(super) fn xmp_packet(facts: &GenerationFacts) -> String {
+pub(in crate::formats) fn xmp_packet(facts: &GenerationFacts) -> String {
     xmp_packet_with(facts, "")
 }
 

@@ -65,6 +65,25 @@ pub fn shrink_to_pixels(picture: &Picture, max_pixels: usize) -> Option<Picture>
     Some(scale(picture, width, fitting(height, width)))
 }
 
+/// The picture scaled down so that its longer edge has at most `max_edge` pixels, its aspect ratio kept; `None` if it is
+/// no larger.
+pub fn shrink_to_edge(picture: &Picture, max_edge: usize) -> Option<Picture> {
+    let (width, height) = (picture.width(), picture.height());
+    let longer = width.max(height);
+    let edge = |length: usize| ((length * max_edge + longer / 2) / longer).max(1);
+    (longer > max_edge).then(|| scale(picture, edge(width), edge(height)))
+}
+
+/// The picture with each pixel as a square of `factor` × `factor`.
+pub fn enlarged(picture: &Picture, factor: usize) -> Picture {
+    let (width, height) = (picture.width(), picture.height());
+    let mut rgb = Vec::with_capacity(width * height * 3 * factor * factor);
+    for y in 0..height * factor {
+        rgb.extend((0..width * factor).flat_map(|x| picture.pixel(x / factor, y / factor)));
+    }
+    from_rgb(width * factor, height * factor, rgb)
+}
+
 /// The picture scaled to exactly this size.
 pub(in crate::formats) fn scale(picture: &Picture, width: usize, height: usize) -> Picture {
     if (width, height) == (picture.width(), picture.height()) {
@@ -127,6 +146,17 @@ mod tests {
         assert_eq!(padded.pixel(23, 15), source.pixel(20, 12));
         assert_eq!(padded.pixel(1, 1), source.pixel(0, 0));
         assert!(crop_to_multiple(&source, 16).is_none());
+    }
+
+    #[test]
+    fn the_longer_edge_is_scaled_to_a_limit() {
+        assert!(shrink_to_edge(&ramp(256, 100), 256).is_none());
+        let edges = |picture: &Picture| (picture.width(), picture.height());
+        assert_eq!(edges(&shrink_to_edge(&ramp(90, 60), 30).unwrap()), (30, 20));
+        assert_eq!(edges(&shrink_to_edge(&ramp(60, 90), 30).unwrap()), (20, 30));
+        assert_eq!(edges(&shrink_to_edge(&ramp(1000, 1), 30).unwrap()), (30, 1));
+        // A pixel of the result lies over three of the source.
+        assert_eq!(shrink_to_edge(&ramp(90, 60), 30).unwrap().pixel(10, 10), [31, 31, 7]);
     }
 
     #[test]

@@ -176,20 +176,28 @@ fn encode_png(
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
     if let Some(facts) = facts {
-        // Pillow's rule, which AUTOMATIC1111's pictures follow: tEXt if the text is Latin-1, else iTXt.
-        let (keyword, text) = ("parameters".to_owned(), a1111::write(facts));
-        // Latin-1 that readers would take for UTF-8 is written as UTF-8.
-        if is_unambiguous_latin1(&text) {
-            encoder.add_text_chunk(keyword, text)?;
-        } else {
-            encoder.add_itxt_chunk(keyword, text)?;
-        }
-        encoder.add_text_chunk("Software".to_owned(), CREATOR_TOOL.to_owned())?;
-        encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), xmp_packet(facts))?;
+        add_png_facts(&mut encoder, facts)?;
     }
     let mut writer = encoder.write_header()?;
     writer.write_image_data(picture.rgb())?;
     writer.finish()
+}
+
+/// Adds the text chunks of the settings, which come before the pixels.
+pub(in crate::formats) fn add_png_facts<W: Write>(
+    encoder: &mut png::Encoder<'_, W>,
+    facts: &GenerationFacts,
+) -> Result<(), png::EncodingError> {
+    // Pillow's rule, which AUTOMATIC1111's pictures follow: tEXt if the text is Latin-1, else iTXt.
+    let (keyword, text) = ("parameters".to_owned(), a1111::write(facts));
+    // Latin-1 that readers would take for UTF-8 is written as UTF-8.
+    if is_unambiguous_latin1(&text) {
+        encoder.add_text_chunk(keyword, text)?;
+    } else {
+        encoder.add_itxt_chunk(keyword, text)?;
+    }
+    encoder.add_text_chunk("Software".to_owned(), CREATOR_TOOL.to_owned())?;
+    encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), xmp_packet(facts))
 }
 
 impl From<&WritePictureError> for Reason {

@@ -1,7 +1,5 @@
 //! The traits that define a family of flow-matching transformers, and the profiles of its models.
 
-use candle_core::DType;
-
 use super::flow_profile::{Special, VAE, image_tokens, read_part, read_scheduler};
 use super::token_denoiser::TokenDenoiser;
 use crate::catalog::{ImageSize, ModelDefaults, ModelProfile, PromptFeatures};
@@ -9,8 +7,9 @@ use crate::diffusion::SchedulerConfig;
 use crate::latent::{LatentFormat, LatentShape};
 use crate::models::{Conditioning, ModelError};
 use crate::networks::autoencoder::AutoencoderConfig;
+use crate::networks::backend::DType;
 use crate::networks::{NetworkError, Parameters, Runtime};
-use crate::request::CancelToken;
+use crate::request::{CancelToken, PromptTokens};
 use crate::store::{Checkpoint, ModelFiles};
 use crate::weights;
 
@@ -128,6 +127,9 @@ pub(super) trait FlowFamily: Send + Sync + Sized + 'static {
         conditioning: &Conditioning,
         cancel: &CancelToken,
     ) -> Result<<Self::Denoiser as TokenDenoiser>::Context, NetworkError>;
+
+    /// The tokens of a prompt, in the order in which the transformer has them.
+    fn tokens(&self, prompt: &str, max_tokens: Option<usize>) -> Result<PromptTokens, ModelError>;
 
     /// The tokens of a prompt, and how many of them are used; 0 and 0 where no tokenizer counts them.
     fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2];

@@ -4,8 +4,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use candle_core::DType;
-
 use super::flow_family::{FlowConfigs, FlowFamily, ModelConfigs};
 use super::flow_profile::{VAE, image_tokens};
 use super::plain_prompt;
@@ -14,16 +12,17 @@ use super::{ModelFamily, Progress};
 use crate::catalog::ModelProfile;
 use crate::diffusion::{DenoisingNetwork, SchedulerConfig};
 use crate::latent::{Latent, LatentShape};
-use crate::models::device::{device_name, open_runtime_of_wide_range};
 use crate::models::in_turn::{InTurn, Loader};
 use crate::models::memory::MemoryBudget;
+use crate::models::runtime::{device_name, open_runtime_of_wide_range};
 use crate::models::vae::Vae;
 use crate::models::{
     Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, MemoryNeed, ModelError, ModelSettings,
     ReturnedAtOnce, budget, freed_pages,
 };
+use crate::networks::backend::DType;
 use crate::networks::{NetworkError, Parameters, Runtime};
-use crate::request::{CancelToken, DecodeChoice, Picture, PromptLength};
+use crate::request::{CancelToken, DecodeChoice, Picture, PromptLength, PromptOptions, PromptTokens};
 use crate::store::{Checkpoint, ModelFiles};
 use crate::weights::{self, TensorMap, TensorSource};
 
@@ -131,12 +130,12 @@ impl<F: FlowFamily> FlowModel<F> {
         let sources = Sources::open::<F>(files, &configs)?;
         let need = sources.need(&*configs, &profile, &runtime);
         let mut memory = MemoryBudget::new(settings.memory);
-        let is_short = runtime.device().is_cpu() && memory.check("the model", need.together).is_err();
+        let is_short = runtime.is_on_processor() && memory.check("the model", need.together).is_err();
         if is_short {
             memory.check("the model", need.in_turn.unwrap_or(need.together))?;
             profile.remarks.push(TAKES_TURNS.to_owned());
         }
-        if runtime.device().is_cpu() {
+        if runtime.is_on_processor() {
             memory = memory.holding(sources.held(is_short, &runtime));
         }
         let mut names = configs.parts();
@@ -235,11 +234,15 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
         (room > 0).then(|| PromptLength { chunks: vec![tokens], room })
     }
 
+    fn prompt_tokens(&self, prompt: &str, options: &PromptOptions) -> Option<PromptTokens> {
+        self.family.tokens(prompt, options.max_tokens).ok()
+    }
+
     fn check_memory(&self, latent: LatentShape, _: usize) -> Result<(), ModelError> {
         let (width, height) = self.profile.format.image_size_px(latent);
         let what = format!("a picture of {width}×{height} pixels");
         self.memory.check(&what, budget::picture_bytes(width, height))?;
-        if self.runtime.device().is_cpu() {
+        if self.runtime.is_on_processor() {
             // Prompt and negative prompt are evaluated one after the other.
             self.memory.check(&what, self.configs.work_bytes(latent, self.runtime.dtype()))?;
         }
@@ -253,6 +256,7 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
     ) -> Result<Box<dyn DenoisingNetwork + 'a>, ModelError> {
         let Conditioning { prompt, negative_prompt, options, .. } = conditioning;
         let is_guided = conditioning.classifier_free_scale(self.profile.guidance) > 1.0;
+        let tokens = self.prompt_tokens(prompt, options).unwrap_or_default();
         let prompt = self.embed(prompt, options.max_tokens, cancel)?;
         let negative =
             is_guided.then(|| self.embed(negative_prompt, options.max_tokens, cancel)).transpose()?;
@@ -266,7 +270,7 @@ impl<F: FlowFamily> LatentDiffusionModel for FlowModel<F> {
         let contexts = (context(&prompt)?, negative.as_ref().map(context).transpose()?);
         let train = self.scheduler.num_train_timesteps;
         let skipped = options.skip_layers.map(|skip| skip.layers).unwrap_or_default();
-        Ok(Box::new(Conditioned::new(&self.runtime, denoiser, contexts, train, skipped, cancel)))
+        Ok(Box::new(Conditioned::new(&self.runtime, denoiser, contexts, tokens, train, skipped, cancel)))
     }
 
     fn decode(

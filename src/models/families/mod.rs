@@ -17,9 +17,11 @@ mod stable_diffusion_3;
 mod t5_reader;
 mod token_denoiser;
 mod unsupported;
+mod word_watch;
 mod z_image;
 
 use self::flow_model::FlowModels;
+pub(super) use self::stable_diffusion::{Probe, ProbedText};
 use super::{LatentDiffusionModel, MemoryNeed, ModelError, ModelSettings};
 use crate::catalog::ModelProfile;
 use crate::request::CancelToken;

@@ -3,6 +3,7 @@
 
 use crate::models::text_tokenizer::check_rows;
 use crate::models::{ModelError, TextTokenizer};
+use crate::request::PromptToken;
 use crate::store::ModelFiles;
 
 /// The part of Qwen3's chat template before the user message.
@@ -92,6 +93,18 @@ impl Qwen3Reader {
         let whole = ids.len().next_multiple_of(multiple).min(length.unwrap_or(self.length));
         let count = whole.saturating_sub(ids.len());
         Ok((ids, pad, count))
+    }
+
+    /// What the ids of a prompt in the template stand for.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`].
+    pub(super) fn tokens(&self, prompt: &str, length: Option<usize>) -> Result<Vec<PromptToken>, ModelError> {
+        let message = self.message(prompt);
+        let of_prompt = BEFORE.len()..BEFORE.len() + prompt.len();
+        let mut tokens = self.tokenizer.tokens_within(&message, of_prompt)?;
+        tokens.truncate(length.unwrap_or(self.length));
+        Ok(tokens)
     }
 
     /// The tokens that a prompt has, and the most that are used. A prompt that cannot be tokenized counts as 0 here and

@@ -3,6 +3,7 @@
 
 use crate::models::text_tokenizer::check_rows;
 use crate::models::{ModelError, TextTokenizer};
+use crate::request::PromptToken;
 use crate::store::ModelFiles;
 
 /// The end token and the padding token.
@@ -60,6 +61,17 @@ impl T5Reader {
         let padding = usize::from(used < ids.len());
         ids.truncate(used + padding);
         Ok((ids, padding))
+    }
+
+    /// What the ids of a prompt stand for, up to the end token.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`].
+    pub(super) fn tokens(&self, prompt: &str, length: Option<usize>) -> Result<Vec<PromptToken>, ModelError> {
+        let mut tokens = self.tokenizer.tokens(prompt)?;
+        tokens.truncate(length.unwrap_or(self.length).saturating_sub(1));
+        tokens.push(PromptToken::added());
+        Ok(tokens)
     }
 
     /// The tokens that a prompt has, and the most that are used. A prompt that cannot be tokenized counts as 0 here and

@@ -1,13 +1,13 @@
 //! Transformers over latent patches as the [`DenoisingNetwork`] of a sampler.
 
-use candle_core::{DType, Device, Tensor};
-
-use crate::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction};
+use super::word_watch::WordWatch;
+use crate::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction, TokenActivity};
 use crate::latent::{Latent, LatentShape};
 use crate::models::ModelError;
+use crate::networks::backend::{DType, Device, Tensor};
 use crate::networks::mmdit::{PatchOrder, latent_from_patches, patches};
-use crate::networks::{NetworkError, Runtime};
-use crate::request::{CancelToken, LayerSet};
+use crate::networks::{JointTokens, NetworkError, Runtime};
+use crate::request::{CancelToken, LayerSet, PromptTokens};
 
 /// The transformer's name in diffusers' layout.
 pub(super) const TRANSFORMER: &str = "transformer";
@@ -34,6 +34,15 @@ pub(super) trait TokenDenoiser: Send + Sync {
 
     /// The position embeddings for an image of `grid` tokens, rows and columns.
     fn positions(&self, context: &Self::Context, grid: [usize; 2]) -> Result<Self::Positions, NetworkError>;
+
+    /// The text tokens as the network takes them, `[1, M, C]`.
+    fn text_tokens(context: &Self::Context) -> &Tensor;
+
+    /// Where text and image tokens stand in joint attention to an image of `grid` tokens.
+    fn joint_tokens(context: &Self::Context, grid: [usize; 2]) -> Result<JointTokens, NetworkError> {
+        let text = Self::text_tokens(context).dim(1)?;
+        Ok(JointTokens { all: text + grid[0] * grid[1], text: 0, image: text })
+    }
 
     /// The flow, noise − data, for the image tokens `[1, L, 4·C]`: `[1, L, 4·C]`.
     fn flow(
@@ -66,6 +75,7 @@ pub(super) struct Conditioned<'a, D: TokenDenoiser> {
     target: f64,
     /// Layers that skip-layer guidance skips.
     skipped: LayerSet,
+    words: WordWatch,
     cancel: &'a CancelToken,
 }
 
@@ -97,24 +107,26 @@ impl<D: TokenDenoiser> Prompted<D> {
         let tokens = tokens.to_device(runtime.device())?.to_dtype(runtime.dtype())?;
         let context = &self.context;
         let flow = runtime.run(|| denoiser.flow(&tokens, at, context, positions, cancel)).map_err(&of)?;
-        let flow: Vec<f32> = flow.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let flow: Vec<f32> = flow.to_dtype(DType::F32)?.to_values()?;
         Ok(noisy.with_values(latent_from_patches(&flow, sizes, D::ORDERS[1])))
     }
 }
 
 impl<'a, D: TokenDenoiser> Conditioned<'a, D> {
-    /// `negative`: with classifier-free guidance only. `train`: number of training timesteps.
+    /// `negative`: with classifier-free guidance only. `tokens`: the prompt's. `train`: number of training timesteps.
     pub(super) fn new(
         runtime: &'a Runtime,
         denoiser: &'a D,
         (prompt, negative): (D::Context, Option<D::Context>),
+        tokens: PromptTokens,
         train: usize,
         skipped: LayerSet,
         cancel: &'a CancelToken,
     ) -> Self {
         let prompted = |context| Prompted { context, positions: None };
         let (prompt, negative) = (prompted(prompt), negative.map(prompted));
-        Self { runtime, denoiser, prompt, negative, train: train as f64, target: 0.0, skipped, cancel }
+        let (words, train) = (WordWatch::new(tokens), train as f64);
+        Self { runtime, denoiser, prompt, negative, train, target: 0.0, skipped, words, cancel }
     }
 }
 
@@ -125,6 +137,14 @@ impl<D: TokenDenoiser> Conditioned<'_, D> {
 }
 
 impl<D: TokenDenoiser> DenoisingNetwork for Conditioned<'_, D> {
+    fn watch_words(&mut self) {
+        self.words.ask();
+    }
+
+    fn take_words(&mut self) -> Option<TokenActivity> {
+        self.words.take()
+    }
+
     fn predict_skipping(&mut self, noisy: &Latent, timestep: f64) -> Result<Latent, DiffusionError> {
         let at = self.at(timestep, self.skipped);
         Ok(self.prompt.flow(self.runtime, self.denoiser, noisy, at, self.cancel)?)
@@ -143,7 +163,17 @@ impl<D: TokenDenoiser> DenoisingNetwork for Conditioned<'_, D> {
         let (runtime, denoiser, cancel) = (self.runtime, self.denoiser, self.cancel);
         let at = self.at(timestep, LayerSet::default());
         let flow = |of: &mut Prompted<D>| of.flow(runtime, denoiser, noisy, at, cancel);
-        let conditional = flow(&mut self.prompt)?;
+        let watched = self.words.is_asked() && {
+            let grid = [noisy.shape().height / 2, noisy.shape().width / 2];
+            let joint =
+                D::joint_tokens(&self.prompt.context, grid).map_err(ModelError::in_part(TRANSFORMER))?;
+            self.words.begin(runtime, noisy.shape(), Some(joint))
+        };
+        let conditional = flow(&mut self.prompt);
+        if watched {
+            self.words.finish(runtime, noisy.shape(), D::text_tokens(&self.prompt.context));
+        }
+        let conditional = conditional?;
         let negative = match (branch, &mut self.negative) {
             (Branch::Both, Some(negative)) => Some(flow(negative)?),
             _ => None,

@@ -4,10 +4,9 @@
 //! Source: diffusers' `StableDiffusionXLPipeline`; `AutoencoderKLFlux2` and `Flux2KleinPipeline`, where a patch's 4·C
 //! values are channels.
 
-use candle_core::{DType, Result, Tensor};
-
 use super::AutoencoderConfig;
 use crate::networks::Parameters;
+use crate::networks::backend::{DType, Result, Tensor};
 
 /// Statistics, `[1, C, P, P]` each for patches of P×P.
 pub(super) struct LatentNorm {
@@ -75,7 +74,7 @@ impl LatentNorm {
 mod tests {
     use std::sync::Arc;
 
-    use candle_core::{DType, Device};
+    use crate::networks::backend::{DType, Device};
 
     use super::*;
     use crate::networks::Runtime;
@@ -91,7 +90,7 @@ mod tests {
             AutoencoderConfig { latent_channels: 1, batch_norm_eps: 0.0, ..AutoencoderConfig::default() };
         let norm = LatentNorm::of_patches(&parameters, &config).unwrap();
         let zeros = Tensor::zeros((1, 1, 3, 3), DType::F32, &Device::Cpu).unwrap();
-        let values = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let values = |x: &Tensor| x.to_values::<f32>().unwrap();
         let [mean, log_variance] = norm.normalise([zeros.clone(), zeros.clone()]).unwrap();
         let [a, b, c, d] = [0.0, -0.5, -2.0 / 3.0, -0.75];
         assert_eq!(values(&mean), [a, b, a, c, d, c, a, b, a]);

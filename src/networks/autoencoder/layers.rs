@@ -4,10 +4,9 @@
 //! picture's edge, which the layers consume. The rest equals the result of the whole pass, provided that the norms use
 //! the same statistics.
 
-use candle_core::Tensor;
-
 use super::region::Region;
 use crate::networks::NetworkError;
+use crate::networks::backend::{self, Tensor};
 use crate::networks::blocks::ResnetBlock;
 use crate::networks::error::check_cancelled;
 use crate::networks::ops::{Conv2d, Epilogue, GroupNorm, GroupStatistics, NormSilu, crop};
@@ -45,7 +44,7 @@ impl NormStatistics<'_> {
         norm: &GroupNorm,
         parts: &[Tensor],
         cores: &[Region],
-    ) -> candle_core::Result<Option<&GroupStatistics>> {
+    ) -> backend::Result<Option<&GroupStatistics>> {
         let statistics = match self {
             Self::Own => return Ok(None),
             Self::Gathered(all) => {
@@ -62,7 +61,7 @@ impl NormStatistics<'_> {
             }
             Self::Given(rest) => rest.next(),
         };
-        let missing = || candle_core::Error::Msg("fewer statistics than norms".to_owned());
+        let missing = || backend::Error::Msg("fewer statistics than norms".to_owned());
         statistics.map(Some).ok_or_else(missing)
     }
 }
@@ -121,7 +120,7 @@ impl Layer {
         parts: Vec<Tensor>,
         cores: &[Region],
         norms: &mut NormStatistics<'_>,
-    ) -> candle_core::Result<Vec<Tensor>> {
+    ) -> backend::Result<Vec<Tensor>> {
         match self {
             Self::Conv(conv) | Self::Down(conv) => parts.iter().map(|part| conv.forward(part)).collect(),
             Self::Up(conv) => parts.iter().map(|part| conv.forward_upsampled(part)).collect(),
@@ -133,7 +132,7 @@ impl Layer {
                 let [first, second] = resnet.norms();
                 let statistics = norms.next(first, &parts, cores)?;
                 let hidden = parts.iter().map(|part| resnet.first(part, statistics, None));
-                let hidden = hidden.collect::<candle_core::Result<Vec<_>>>()?;
+                let hidden = hidden.collect::<backend::Result<Vec<_>>>()?;
                 let statistics = norms.next(second, &hidden, cores)?;
                 let hidden = hidden.into_iter().zip(parts);
                 hidden.map(|(hidden, part)| resnet.second(&hidden, statistics, part)).collect()
@@ -191,7 +190,7 @@ pub(super) fn run(
     };
     let whole = Region::whole(sizes[0]);
     let parts = places.iter().map(|places| cut(input, whole, places[0]));
-    let mut parts = parts.collect::<candle_core::Result<Vec<_>>>()?;
+    let mut parts = parts.collect::<backend::Result<Vec<_>>>()?;
     for (i, layer) in layers.iter().enumerate() {
         check_cancelled(cancel)?;
         let cores: Vec<_> = cores.iter().zip(&places).map(|(core, place)| core[i].within(place[i])).collect();

@@ -1,8 +1,7 @@
 //! The mid block of encoder and decoder, at the latent's resolution.
 
-use candle_core::Tensor;
-
 use super::{AutoencoderConfig, NORM_EPS};
+use crate::networks::backend::{self, Tensor};
 use crate::networks::blocks::{NormConfig, ResnetBlock, group_norm, linear_or_conv1x1};
 use crate::networks::error::check_cancelled;
 use crate::networks::ops::{GroupNorm, Linear, Mask, attention, from_tokens, to_tokens};
@@ -36,7 +35,7 @@ impl SelfAttention2d {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+    fn forward(&self, x: &Tensor) -> backend::Result<Tensor> {
         let (_, _, height, width) = x.dims4()?;
         // Scoped, so that queries, keys and values are freed before the output projection.
         let attended = {

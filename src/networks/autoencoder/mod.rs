@@ -9,12 +9,11 @@ mod region;
 mod tests;
 mod tiles;
 
-use candle_core::Tensor;
-
 use super::blocks::{NormConfig, ResnetBlock, conv, conv3x3, group_norm};
 use super::error::check_cancelled;
 use super::ops::{Conv2d, Epilogue, GroupNorm, NormSilu, Padding};
 use super::{NetworkError, Parameters};
+use crate::networks::backend::{self, Tensor};
 use crate::request::CancelToken;
 use latent_norm::LatentNorm;
 use layers::Layer;
@@ -68,7 +67,7 @@ fn push_resnets(
     Ok(())
 }
 
-fn conv1x1(vb: &Parameters, channels: usize) -> candle_core::Result<Conv2d> {
+fn conv1x1(vb: &Parameters, channels: usize) -> backend::Result<Conv2d> {
     conv(vb, [channels, channels, 1], 1, Padding::Same(0))
 }
 

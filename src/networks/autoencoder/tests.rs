@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
 use std::sync::Arc;
 
 use super::layers::{NormStatistics, run, sizes};
@@ -10,6 +9,7 @@ use super::region::{Region, grid, spread};
 use super::tiles::assemble;
 use super::*;
 use crate::networks::Runtime;
+use crate::networks::backend::{Device, Tensor};
 use crate::networks::ops::crop;
 use crate::weights::{SafetensorsFiles, WeightFile};
 
@@ -36,7 +36,7 @@ fn waves(channels: usize, height: usize, width: usize) -> Tensor {
 }
 
 fn values(x: &Tensor) -> Vec<f32> {
-    x.contiguous().unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    x.contiguous().unwrap().to_values().unwrap()
 }
 
 /// Relative L2 error of what `layers` give in tiles of `edge` pixels, with the statistics of the whole.

@@ -4,11 +4,10 @@
 //! and, for every norm, one set of statistics. The statistics are gathered beforehand from a sample of the map; they
 //! are the only approximation.
 
-use candle_core::{DType, Device, Tensor};
-
 use super::layers::{Layer, NormStatistics, peak_values, run, sizes};
 use super::region::{Region, grid, spread};
 use crate::networks::NetworkError;
+use crate::networks::backend::{DType, Device, Tensor};
 use crate::networks::error::check_cancelled;
 use crate::networks::ops::GroupStatistics;
 use crate::request::CancelToken;
@@ -35,6 +34,14 @@ impl MemoryLimits {
 
     /// Tiles for every picture that is larger than one.
     pub const TILES: Self = Self { whole: 0, tile: 512 << 20 };
+
+    /// The default limits for values of f32, and as many values in a format of `bytes` each: no map is larger than that of
+    /// a picture of 768² pixels, 96² of its latent.
+    pub fn for_values_of(bytes: usize) -> Self {
+        let usual = Self::default();
+        let scaled = |limit: u64| limit * bytes as u64 / 4;
+        Self { whole: scaled(usual.whole), tile: scaled(usual.tile) }
+    }
 
     /// The default limits, or lower ones where less memory is available.
     pub fn within(available_bytes: u64) -> Self {
@@ -158,7 +165,7 @@ fn every_nth_pixel(
     if n == 1 {
         return Ok((x.clone(), at(1)));
     }
-    Ok((x.contiguous()?.interpolate2d(size[0] / n, size[1] / n)?, at(n)))
+    Ok((x.contiguous()?.resized(size[0] / n, size[1] / n)?, at(n)))
 }
 
 /// Runs the tiles one after another and writes each into the result.
@@ -179,7 +186,7 @@ pub(super) fn assemble(
         let part = run(layers, x, sizes, &[*tile], &mut norms, cancel)?.swap_remove(0);
         channels = part.dim(1)?;
         let batch = part.dim(0)?;
-        let values: Vec<f32> = part.permute((0, 2, 3, 1))?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let values: Vec<f32> = part.permute([0, 2, 3, 1])?.to_dtype(DType::F32)?.to_values()?;
         result.resize(batch * height * width * channels, 0.0);
         let line = tile.size()[1] * channels;
         for (row, values) in values.chunks_exact(line).enumerate() {
@@ -189,5 +196,5 @@ pub(super) fn assemble(
         }
     }
     let result = Tensor::from_vec(result, ((), height, width, channels), &Device::Cpu)?;
-    Ok(result.permute((0, 3, 1, 2))?.to_device(x.device())?.to_dtype(x.dtype())?)
+    Ok(result.permute([0, 3, 1, 2])?.to_device(x.device())?.to_dtype(x.dtype())?)
 }

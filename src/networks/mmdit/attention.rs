@@ -1,7 +1,6 @@
 //! Joint attention over the tokens of several streams.
 
-use candle_core::{Result, Tensor};
-
+use crate::networks::backend::{Error, Result, Tensor};
 use crate::networks::blocks::{linear, linear_no_bias};
 use crate::networks::ops::{LayerNorm, Linear, Mask, RmsNorm, RotaryEmbedding, attention, normed_linears};
 use crate::networks::{Parameters, Runtime};
@@ -27,9 +26,12 @@ impl Qkv {
         rotary: Option<&RotaryEmbedding>,
     ) -> Result<Tensor> {
         let Self([query, key, value]) = self;
-        let Some(rotary) = rotary else { return attention(runtime, [query, key, value], heads, Mask::None) };
-        let (query, key) = (rotary.forward(query)?, rotary.forward(key)?);
-        attention(runtime, [&query, &key, value], heads, Mask::None)
+        let turned = rotary
+            .map(|rotary| Ok::<_, Error>([rotary.forward(query)?, rotary.forward(key)?]))
+            .transpose()?;
+        let [query, key] = turned.as_ref().map_or([query, key], <[Tensor; 2]>::each_ref);
+        runtime.token_maps().see_joint_attention(query, key, heads)?;
+        attention(runtime, [query, key, value], heads, Mask::None)
     }
 }
 

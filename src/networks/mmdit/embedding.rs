@@ -1,7 +1,6 @@
 //! Embeddings of timestep, guidance scale and pooled text, from which the modulation is computed.
 
-use candle_core::{Device, Result, Tensor};
-
+use crate::networks::backend::{Device, Result, Tensor};
 use crate::networks::blocks::{linear, linear_no_bias};
 use crate::networks::ops::{Linear, silu};
 use crate::networks::{Parameters, Runtime};

@@ -1,9 +1,8 @@
 //! The MMDiT block, with separate weights for the text and image streams and joint attention: the block of Stable
 //! Diffusion 3 and the double-stream block of FLUX.1, diffusers' `JointTransformerBlock` and `FluxTransformerBlock`.
 
-use candle_core::{Error, Result, Tensor};
-
 use super::attention::QkvMaps;
+use crate::networks::backend::{Error, Result, Tensor};
 use crate::networks::blocks::linear;
 use crate::networks::ops::{Linear, Modulation, RotaryEmbedding, add_scaled, gelu_tanh};
 use crate::networks::{Parameters, Runtime};

@@ -1,12 +1,11 @@
 //! Two-dimensional convolution.
 
-use candle_core::{Result, Tensor};
-
 use super::super::Runtime;
 use super::weights::{f32_values, packs, tensor, with_values_of};
-use super::{NormSilu, channels_last, feature_map, plain_values, with_values};
+use super::{NormSilu, Operation, channels_last, feature_map, plain_values, with_values};
 use crate::kernels::convolution::{self as kernels, Convolution, FeatureMap, Geometry};
 use crate::kernels::gemm::WeightData;
+use crate::networks::backend::{self, Result, Tensor};
 use crate::weights::StoredTensor;
 
 /// Zero padding.
@@ -29,7 +28,7 @@ impl Padding {
 
 enum Backend {
     Native(Convolution),
-    Candle { weight: Tensor, bias: Option<Tensor> },
+    Other { weight: Tensor, bias: Option<Tensor> },
 }
 
 /// Operation on the input of a convolution; fused on the CPU.
@@ -77,7 +76,7 @@ impl Conv2d {
     ) -> Result<Self> {
         let &[channels_out, channels_in, size, _] = weight.shape() else {
             let found = weight.shape();
-            return Err(candle_core::Error::Msg(format!(
+            return Err(backend::Error::Msg(format!(
                 "a convolution's weight cannot have the shape {found:?}"
             )));
         };
@@ -90,7 +89,7 @@ impl Conv2d {
             Backend::Native(with_values_of(weight.view(), pack))
         } else {
             let bias = bias.map(|bias| tensor(runtime, bias)).transpose()?;
-            Backend::Candle { weight: tensor(runtime, weight)?, bias }
+            Backend::Other { weight: tensor(runtime, weight)?, bias }
         };
         Ok(Self { runtime: runtime.clone(), backend, channels_in, channels_out, stride, padding })
     }
@@ -127,7 +126,7 @@ impl Conv2d {
         let (batch, channels, height, width) = x.dims4()?;
         if channels != self.channels_in {
             let message = format!("a convolution of {} channels got {channels}", self.channels_in);
-            return Err(candle_core::Error::Msg(message));
+            return Err(backend::Error::Msg(message));
         }
         if let Epilogue::Channels(vector) = epilogue
             && !matches!(vector.dims(), &[rows, width] if width == self.channels_out && (rows == 1 || rows == batch))
@@ -135,13 +134,13 @@ impl Conv2d {
             let (found, channels) = (vector.dims(), self.channels_out);
             let message =
                 format!("a vector of {found:?} does not go with {channels} channels of {batch} images");
-            return Err(candle_core::Error::Msg(message));
+            return Err(backend::Error::Msg(message));
         }
         match &self.backend {
             Backend::Native(convolution) => {
                 let x = channels_last(x)?;
                 let norm = match prologue {
-                    Prologue::Norm(norm) => norm.affine(&x.permute((0, 3, 1, 2))?)?,
+                    Prologue::Norm(norm) => norm.affine(&x.permute([0, 3, 1, 2])?)?,
                     _ => None,
                 };
                 let prologue = match (prologue, &norm) {
@@ -150,7 +149,7 @@ impl Conv2d {
                     (Prologue::Norm(_), Some(norm)) => kernels::Prologue::Norm(norm),
                     (Prologue::Norm(_), None) => {
                         let message = format!("a native convolution's norm does not take {:?}", x.dtype());
-                        return Err(candle_core::Error::Msg(message));
+                        return Err(backend::Error::Msg(message));
                     }
                 };
                 let empty = FeatureMap { values: &[], images: batch, height, width, prologue };
@@ -160,7 +159,7 @@ impl Conv2d {
                     && residual.dims() != result
                 {
                     let message = format!("a residual of {:?} does not fit a convolution", residual.dims());
-                    return Err(candle_core::Error::Msg(message));
+                    return Err(backend::Error::Msg(message));
                 }
                 let run = |epilogue: kernels::Epilogue<'_>| {
                     with_values(&x, |values| {
@@ -176,13 +175,13 @@ impl Conv2d {
                 };
                 feature_map(out, result, &x)
             }
-            Backend::Candle { weight, bias } => {
+            Backend::Other { weight, bias } => {
                 let mut x = match prologue {
                     Prologue::Norm(norm) => norm.forward(x)?,
                     _ => x.contiguous()?,
                 };
                 if matches!(prologue, Prologue::Doubling) {
-                    x = x.upsample_nearest2d(2 * height, 2 * width)?;
+                    x = x.resized(2 * height, 2 * width)?;
                 }
                 let padding = match self.padding {
                     Padding::Same(pixels) => pixels,
@@ -191,17 +190,18 @@ impl Conv2d {
                         0
                     }
                 };
-                let mut out = x.conv2d(weight, padding, self.stride, 1, 1)?;
+                let mut out = x.conv2d(weight, padding, self.stride)?;
                 if let Some(bias) = bias {
                     out = out.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
                 }
-                match epilogue {
-                    Epilogue::Residual(residual) => out + residual,
+                let out = match epilogue {
+                    Epilogue::Residual(residual) => (out + residual)?,
                     Epilogue::Channels(vector) => {
-                        out.broadcast_add(&vector.reshape(((), self.channels_out, 1, 1))?)
+                        out.broadcast_add(&vector.reshape(((), self.channels_out, 1, 1))?)?
                     }
-                    Epilogue::None => Ok(out),
-                }
+                    Epilogue::None => out,
+                };
+                self.runtime.computed(Operation::Convolution, out)
             }
         }
     }

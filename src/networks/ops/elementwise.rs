@@ -1,10 +1,9 @@
 //! Activations, cropping, concatenation, and conversion between feature maps and tokens.
 
-use candle_core::{D, Error, Result, Tensor};
-
 use super::super::Runtime;
-use super::{channels_last, feature_map, is_native, with_values};
+use super::{Operation, channels_last, feature_map, is_native, is_plain, with_values};
 use crate::kernels::activation::{self, Activation};
+use crate::networks::backend::{D, Error, Result, Tensor};
 
 fn apply(runtime: &Runtime, x: &Tensor, kind: Activation) -> Result<Tensor> {
     let mut values = with_values(x, <[f32]>::to_vec)?;
@@ -14,33 +13,53 @@ fn apply(runtime: &Runtime, x: &Tensor, kind: Activation) -> Result<Tensor> {
 
 /// `x · sigmoid(x)`.
 pub fn silu(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
-    if is_native(x) { apply(runtime, x, Activation::Silu) } else { x.silu() }
+    if is_native(runtime, x) {
+        return apply(runtime, x, Activation::Silu);
+    }
+    runtime.computed(Operation::Activation, x.silu()?)
 }
 
 /// `x · Φ(x)` with the exact normal distribution function, as PyTorch's default.
 pub fn gelu(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
-    if is_native(x) { apply(runtime, x, Activation::GeluErf) } else { x.gelu_erf() }
+    if is_native(runtime, x) {
+        return apply(runtime, x, Activation::GeluErf);
+    }
+    runtime.computed(Operation::Activation, x.gelu_erf()?)
 }
 
 /// The approximation of [`gelu`] with tanh (`gelu_new` in transformers).
 pub fn gelu_tanh(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
-    if is_native(x) { apply(runtime, x, Activation::GeluTanh) } else { x.gelu() }
+    if is_native(runtime, x) {
+        return apply(runtime, x, Activation::GeluTanh);
+    }
+    runtime.computed(Operation::Activation, x.gelu()?)
 }
 
 /// `x · sigmoid(1.702·x)` (OpenAI's CLIP).
 pub fn quick_gelu(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
-    if is_native(x) {
+    if is_native(runtime, x) {
         return apply(runtime, x, Activation::QuickGelu);
     }
     let denominator = ((x * -1.702)?.exp()? + 1.0)?;
-    x / denominator
+    runtime.computed(Operation::Activation, (x / denominator)?)
+}
+
+/// `max(x, 0)` of a feature map `[B, C, H, W]`.
+pub fn relu(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
+    if !is_native(runtime, x) {
+        return runtime.computed(Operation::Activation, x.relu()?);
+    }
+    let (b, c, h, w) = x.dims4()?;
+    let mut values = with_values(&channels_last(x)?, <[f32]>::to_vec)?;
+    activation::apply(runtime.kernels(), Activation::Relu, &mut values);
+    feature_map(values, [b, c, h, w], x)
 }
 
 /// GEGLU (Shazeer 2020): `value · gelu(gate)` with values and gates in the first and second half of `[.., 2C]`: `[..,
 /// C]`.
 pub fn geglu(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
     let half = x.dim(D::Minus1)? / 2;
-    if is_native(x) {
+    if is_native(runtime, x) {
         let out = with_values(x, |values| activation::geglu(runtime.kernels(), values, half))?;
         let mut shape = x.dims().to_vec();
         if let Some(last) = shape.last_mut() {
@@ -48,7 +67,8 @@ pub fn geglu(runtime: &Runtime, x: &Tensor) -> Result<Tensor> {
         }
         return Tensor::from_vec(out, shape, x.device());
     }
-    x.narrow(D::Minus1, 0, half)? * x.narrow(D::Minus1, half, half)?.gelu_erf()?
+    let out = (x.narrow(D::Minus1, 0, half)? * x.narrow(D::Minus1, half, half)?.gelu_erf()?)?;
+    runtime.computed(Operation::Activation, out)
 }
 
 /// Crops `[B, C, H, W]` to the rows and columns `from..to`: a copy, or `x` itself if nothing is cropped.
@@ -58,7 +78,7 @@ pub fn crop(x: &Tensor, from: [usize; 2], to: [usize; 2]) -> Result<Tensor> {
         return Ok(x.clone());
     }
     let part = x.narrow(2, from[0], to[0] - from[0])?.narrow(3, from[1], to[1] - from[1])?;
-    if is_native(x) { channels_last(&part)?.permute((0, 3, 1, 2)) } else { part.contiguous() }
+    if is_plain(x) { channels_last(&part)?.permute([0, 3, 1, 2]) } else { part.contiguous() }
 }
 
 /// Repeats feature maps or tokens of a batch of 1 to `batch`; a batch of that size is returned as it is.
@@ -68,8 +88,8 @@ pub fn crop(x: &Tensor, from: [usize; 2], to: [usize; 2]) -> Result<Tensor> {
 pub fn expand_batch(x: &Tensor, batch: usize) -> Result<Tensor> {
     match x.dim(0)? {
         images if images == batch => Ok(x.clone()),
-        1 if is_native(x) && x.rank() == 4 => {
-            Tensor::cat(&vec![channels_last(x)?; batch], 0)?.permute((0, 3, 1, 2))
+        1 if is_plain(x) && x.rank() == 4 => {
+            Tensor::cat(&vec![channels_last(x)?; batch], 0)?.permute([0, 3, 1, 2])
         }
         1 => Tensor::cat(&vec![x; batch], 0),
         images => Err(Error::Msg(format!("a batch of {images} cannot stand for one of {batch}"))),
@@ -81,7 +101,7 @@ pub fn expand_batch(x: &Tensor, batch: usize) -> Result<Tensor> {
 /// # Errors
 /// If their other dimensions differ.
 pub fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if !is_native(a) {
+    if !is_plain(a) {
         return Tensor::cat(&[a, b], 1);
     }
     let ((batch, ca, h, w), (_, cb, ..)) = (a.dims4()?, b.dims4()?);
@@ -109,5 +129,5 @@ pub fn to_tokens(x: &Tensor) -> Result<Tensor> {
 /// `[B, H·W, C] → [B, C, H, W]`.
 pub fn from_tokens(tokens: &Tensor, height: usize, width: usize) -> Result<Tensor> {
     let (b, _, c) = tokens.dims3()?;
-    tokens.reshape((b, height, width, c))?.permute((0, 3, 1, 2))
+    tokens.reshape((b, height, width, c))?.permute([0, 3, 1, 2])
 }

@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use candle_core::{Device, Error, Result, Tensor};
-
 use super::super::Runtime;
 use super::weights::f32_values;
+use crate::networks::backend::{Device, Error, Result, Tensor};
 use crate::weights::StoredTensor;
 
 /// An embedding table, `[rows, C]`. It stays in main memory in its stored format, whatever the device, as few rows are
@@ -49,7 +48,7 @@ impl Embedding {
             return Err(Error::Msg(format!("vectors of {width} values do not fit {}", self.width())));
         }
         let first = self.rows() as u32;
-        self.added.extend(rows.flatten_all()?.to_vec1::<f32>()?);
+        self.added.extend(rows.to_values::<f32>()?);
         Ok(first..self.rows() as u32)
     }
 
@@ -89,12 +88,12 @@ mod tests {
         let bits: Vec<u16> = [1.0, 2.0, 3.0, 4.0].map(|v| f16::from_f32(v).to_bits()).to_vec();
         let table = StoredTensor::copied(WeightDtype::F16, &[2, 2], bytemuck::cast_slice(&bits));
         let mut embedding = Embedding::new(&Runtime::processor(Some(1)), table).unwrap();
-        let added = Tensor::new(&[[5_f32, 6.0]], &Device::Cpu).unwrap();
+        let added = Tensor::from_vec(vec![5_f32, 6.0], (1, 2), &Device::Cpu).unwrap();
         assert_eq!(embedding.add_rows(&added).unwrap(), 2..3);
-        let found = embedding.forward(&[2, 0, 1]).unwrap().to_vec2::<f32>().unwrap();
-        assert_eq!(found, [[5.0, 6.0], [1.0, 2.0], [3.0, 4.0]]);
+        let found = embedding.forward(&[2, 0, 1]).unwrap().to_values::<f32>().unwrap();
+        assert_eq!(found, [5.0, 6.0, 1.0, 2.0, 3.0, 4.0]);
         let error = embedding.forward(&[3]).unwrap_err().to_string();
         assert!(error.contains("there are 3 vectors and none of the number 3"), "{error}");
-        assert!(embedding.add_rows(&Tensor::new(&[[1_f32]], &Device::Cpu).unwrap()).is_err());
+        assert!(embedding.add_rows(&Tensor::from_vec(vec![1_f32], (1, 1), &Device::Cpu).unwrap()).is_err());
     }
 }

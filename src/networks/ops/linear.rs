@@ -1,16 +1,15 @@
 //! Linear layers.
 
-use candle_core::{D, Result, Tensor};
-
 use super::super::Runtime;
-use super::weights::{f32_values, packs, tensor, with_matrix};
-use super::with_values;
+use super::weights::{f32_values, matrix, packs, tensor, with_matrix};
+use super::{Operation, with_values};
 use crate::kernels::gemm::{LhsView, MatrixLayout, PackedWeights, WeightData};
+use crate::networks::backend::{self, D, Matrix, Result, Tensor};
 use crate::weights::StoredTensor;
 
 enum Backend {
     Native(PackedWeights),
-    Candle { weight: Tensor, bias: Option<Tensor> },
+    Other { weight: Matrix, bias: Option<Tensor> },
 }
 
 /// A linear layer, `x·Wᵀ + b`, over the last dimension.
@@ -22,15 +21,15 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// `weight`: `[O, I]`, `bias`: `[O]`. On the CPU block-quantised and 16-bit weights keep their format, for products
-    /// in f32.
+    /// `weight`: `[O, I]`, `bias`: `[O]`. Block-quantised weights keep their format where the backend has kernels for it,
+    /// as 16-bit ones do on the CPU, for products in f32.
     ///
     /// # Errors
     /// If the weight is not a matrix.
     pub fn new(runtime: &Runtime, weight: &StoredTensor, bias: Option<&StoredTensor>) -> Result<Self> {
         let &[outputs, inputs] = weight.shape() else {
             let found = weight.shape();
-            return Err(candle_core::Error::Msg(format!(
+            return Err(backend::Error::Msg(format!(
                 "a linear map's weight cannot have the shape {found:?}"
             )));
         };
@@ -43,7 +42,7 @@ impl Linear {
             Backend::Native(with_matrix(weight.view(), pack))
         } else {
             let bias = bias.map(|bias| tensor(runtime, bias)).transpose()?;
-            Backend::Candle { weight: tensor(runtime, weight)?, bias }
+            Backend::Other { weight: matrix(runtime, weight)?, bias }
         };
         Ok(Self { runtime: runtime.clone(), backend, inputs, outputs })
     }
@@ -78,17 +77,14 @@ impl Linear {
     pub(super) fn packed(&self) -> Option<&PackedWeights> {
         match &self.backend {
             Backend::Native(weights) => Some(weights),
-            Backend::Candle { .. } => None,
+            Backend::Other { .. } => None,
         }
     }
 
     fn run(&self, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
         if x.dim(D::Minus1)? != self.inputs {
             let found = x.dim(D::Minus1)?;
-            return Err(candle_core::Error::Msg(format!(
-                "a linear map of {} inputs got {found}",
-                self.inputs
-            )));
+            return Err(backend::Error::Msg(format!("a linear map of {} inputs got {found}", self.inputs)));
         }
         let mut shape = x.dims().to_vec();
         if let Some(last) = shape.last_mut() {
@@ -98,7 +94,7 @@ impl Linear {
             && residual.dims() != shape
         {
             let found = residual.dims();
-            return Err(candle_core::Error::Msg(format!("a residual of {found:?} does not fit {shape:?}")));
+            return Err(backend::Error::Msg(format!("a residual of {found:?} does not fit {shape:?}")));
         }
         match &self.backend {
             Backend::Native(weights) => {
@@ -112,17 +108,18 @@ impl Linear {
                 })??;
                 Tensor::from_vec(out, shape, x.device())
             }
-            Backend::Candle { weight, bias } => {
+            Backend::Other { weight, bias } => {
                 let rows = x.elem_count() / self.inputs;
-                let mut out = x.reshape((rows, self.inputs))?.matmul(&weight.t()?)?;
+                let mut out = weight.multiply(&x.reshape((rows, self.inputs))?)?;
                 if let Some(bias) = bias {
                     out = out.broadcast_add(bias)?;
                 }
                 let out = out.reshape(shape)?;
-                match residual {
-                    Some(residual) => out + residual,
-                    None => Ok(out),
-                }
+                let out = match residual {
+                    Some(residual) => (out + residual)?,
+                    None => out,
+                };
+                self.runtime.computed(Operation::Linear, out)
             }
         }
     }

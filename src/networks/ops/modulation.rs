@@ -1,10 +1,9 @@
 //! Adaptive layer norm and gated residuals (adaLN; Peebles & Xie 2023, <https://arxiv.org/abs/2212.09748>).
 
-use candle_core::{D, DType, Error, Result, Tensor};
-
 use super::super::Runtime;
-use super::{LayerNorm, is_native, plain_values, with_values};
+use super::{LayerNorm, Operation, is_native, plain_values, with_values};
 use crate::kernels::activation::scaled_sum;
+use crate::networks::backend::{D, DType, Error, Result, Tensor};
 
 /// Modulation vectors (shift, scale, gate) of C values each, which a network computes from the timestep and the prompt.
 pub struct Modulation {
@@ -52,10 +51,10 @@ pub fn add_scaled(runtime: &Runtime, x: &Tensor, factors: &Tensor, y: &Tensor) -
         let shapes = format!("{:?} times {:?} does not add to {:?}", factors.dims(), y.dims(), x.dims());
         return Err(Error::Msg(shapes));
     }
-    if is_native(x) && is_native(y) && factors.dtype() == DType::F32 {
+    if is_native(runtime, x) && is_native(runtime, y) && factors.dtype() == DType::F32 {
         let factors = plain_values(factors)?;
         let sum = |x: &[f32]| with_values(y, |y| scaled_sum(runtime.kernels(), x, &factors, y));
         return Tensor::from_vec(with_values(x, sum)??, x.dims(), x.device());
     }
-    x + y.broadcast_mul(factors)?
+    runtime.computed(Operation::ScaledSum, (x + y.broadcast_mul(factors)?)?)
 }

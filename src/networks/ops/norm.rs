@@ -1,10 +1,9 @@
 //! Group and layer normalisation.
 
-use candle_core::{D, DType, Result, Tensor};
-
 use super::super::Runtime;
-use super::{channels_last, feature_map, is_native, plain_values, with_values};
+use super::{Operation, channels_last, feature_map, is_native, plain_values, with_values};
 use crate::kernels::norm::{self as kernels, Affine, group_sums};
+use crate::networks::backend::{self, D, Error, Result, Tensor};
 
 /// The sums over each group of a group norm, from which its mean and variance follow. Those of several parts of an
 /// image can be merged.
@@ -57,8 +56,8 @@ pub struct GroupNorm {
     eps: f64,
 }
 
-fn native_values(weight: &Tensor, bias: &Tensor) -> Result<Option<[Vec<f32>; 2]>> {
-    Ok(if is_native(weight) { Some([plain_values(weight)?, plain_values(bias)?]) } else { None })
+fn native_values(runtime: &Runtime, weight: &Tensor, bias: &Tensor) -> Result<Option<[Vec<f32>; 2]>> {
+    Ok(if is_native(runtime, weight) { Some([plain_values(weight)?, plain_values(bias)?]) } else { None })
 }
 
 impl GroupNorm {
@@ -69,11 +68,9 @@ impl GroupNorm {
     pub fn new(runtime: &Runtime, weight: &Tensor, bias: &Tensor, groups: usize, eps: f64) -> Result<Self> {
         let channels = weight.elem_count();
         if groups == 0 || !channels.is_multiple_of(groups) {
-            return Err(candle_core::Error::Msg(format!(
-                "{channels} channels do not make {groups} norm groups"
-            )));
+            return Err(Error::Msg(format!("{channels} channels do not make {groups} norm groups")));
         }
-        let values = native_values(weight, bias)?;
+        let values = native_values(runtime, weight, bias)?;
         let runtime = runtime.clone();
         Ok(Self { runtime, weight: weight.clone(), bias: bias.clone(), values, groups, eps })
     }
@@ -86,15 +83,14 @@ impl GroupNorm {
     /// The statistics of a feature map `[B, C, H, W]`, for its groups G.
     pub fn statistics(&self, x: &Tensor) -> Result<GroupStatistics> {
         let (b, c, h, w) = self.dims(x)?;
-        if self.values.is_some() && is_native(x) {
+        if self.values.is_some() && is_native(&self.runtime, x) {
             let sums = with_values(&channels_last(x)?, |values| {
                 group_sums(self.runtime.kernels(), values, b, self.groups, c)
             })?;
             return Ok(GroupStatistics { count: (c / self.groups * h * w) as f64, sums });
         }
-        let [mean, variance] = moments(&self.grouped(x)?)?;
-        let (mean, variance): (Vec<f32>, Vec<f32>) =
-            (mean.flatten_all()?.to_vec1()?, variance.flatten_all()?.to_vec1()?);
+        let [mean, variance] = x.moments(self.groups)?;
+        let (mean, variance): (Vec<f32>, Vec<f32>) = (mean.to_values()?, variance.to_values()?);
         let moments = mean.iter().zip(&variance).map(|(m, v)| [f64::from(*m), f64::from(*v)]);
         Ok(GroupStatistics::from_moments(c / self.groups * h * w, moments))
     }
@@ -103,25 +99,22 @@ impl GroupNorm {
         let dims = x.dims4()?;
         if dims.1 != self.weight.elem_count() {
             let message = format!("a norm of {} channels got {}", self.weight.elem_count(), dims.1);
-            return Err(candle_core::Error::Msg(message));
+            return Err(Error::Msg(message));
         }
         Ok(dims)
     }
 
-    /// `[B, G, C/G·H·W]` in f32, whatever the dtype of the weights.
-    fn grouped(&self, x: &Tensor) -> Result<Tensor> {
-        x.contiguous()?.to_dtype(DType::F32)?.reshape((x.dim(0)?, self.groups, ()))
-    }
-
-    /// The norm of `x` for the native backend; `None` where candle computes.
+    /// The norm of `x` for the native backend; `None` where a backend computes.
     fn affine(&self, x: &Tensor, given: Option<&GroupStatistics>, with_silu: bool) -> Result<Option<Affine>> {
         let (b, ..) = self.dims(x)?;
         if let Some(given) = given.filter(|given| given.moments().len() != b * self.groups) {
             let found = given.moments().len();
             let message = format!("a norm of {b} × {} groups got {found} statistics", self.groups);
-            return Err(candle_core::Error::Msg(message));
+            return Err(Error::Msg(message));
         }
-        let Some([weight, bias]) = self.values.as_ref().filter(|_| is_native(x)) else { return Ok(None) };
+        let Some([weight, bias]) = self.values.as_ref().filter(|_| is_native(&self.runtime, x)) else {
+            return Ok(None);
+        };
         let affine = |statistics: &GroupStatistics| {
             Affine::new(statistics.moments(), self.groups, self.eps, [weight, bias], with_silu)
         };
@@ -137,23 +130,20 @@ impl GroupNorm {
             let out = with_values(&channels_last(x)?, |values| affine.norm(self.runtime.kernels(), values))?;
             return feature_map(out, [b, c, h, w], x);
         }
-        let grouped = self.grouped(x)?;
         // Statistics of `x` itself stay on the device.
-        let [mean, variance] = match given {
+        let given = match given {
             Some(given) => {
                 let (means, variances): (Vec<f32>, Vec<f32>) =
                     given.moments().map(|[mean, variance]| (mean as f32, variance as f32)).unzip();
                 let each_group = |values| Tensor::from_vec(values, (b, self.groups, 1), x.device());
-                [each_group(means)?, each_group(variances)?]
+                Some([each_group(means)?, each_group(variances)?])
             }
-            None => moments(&grouped)?,
+            None => None,
         };
-        let deviation = (variance + self.eps)?.sqrt()?;
-        let normed = grouped.broadcast_sub(&mean)?.broadcast_div(&deviation)?;
-        let normed = normed.reshape((b, c, h, w))?.to_dtype(x.dtype())?;
-        let channel = |t: &Tensor| t.reshape((1, c, 1, 1));
-        let out = normed.broadcast_mul(&channel(&self.weight)?)?.broadcast_add(&channel(&self.bias)?)?;
-        if with_silu { out.silu() } else { Ok(out) }
+        let given = given.as_ref().map(|[mean, variance]| [mean, variance]);
+        let affine = [&self.weight, &self.bias];
+        let out = backend::group_norm(x, affine, self.groups, self.eps, given, with_silu)?;
+        self.runtime.computed(Operation::GroupNorm, out)
     }
 }
 
@@ -176,17 +166,10 @@ impl<'a> NormSilu<'a> {
         self.norm.run(x, self.statistics, true)
     }
 
-    /// Norm and SiLU for the native backend; `None` where candle computes.
+    /// Norm and SiLU for the native backend; `None` where a backend computes.
     pub(super) fn affine(&self, x: &Tensor) -> Result<Option<Affine>> {
         self.norm.affine(x, self.statistics, true)
     }
-}
-
-/// Mean and variance of each row of `[B, G, N]`, each `[B, G, 1]`.
-fn moments(grouped: &Tensor) -> Result<[Tensor; 2]> {
-    let mean = grouped.mean_keepdim(2)?;
-    let variance = grouped.broadcast_sub(&mean)?.sqr()?.mean_keepdim(2)?;
-    Ok([mean, variance])
 }
 
 /// Layer normalisation of the last dimension (Ba et al. 2016, <https://arxiv.org/abs/1607.06450>).
@@ -202,7 +185,7 @@ pub struct LayerNorm {
 impl LayerNorm {
     /// `weight`, `bias`: `[C]`.
     pub fn new(runtime: &Runtime, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Self> {
-        let values = native_values(weight, bias)?;
+        let values = native_values(runtime, weight, bias)?;
         let runtime = runtime.clone();
         Ok(Self { runtime, weight: weight.clone(), bias: bias.clone(), values, eps })
     }
@@ -212,9 +195,9 @@ impl LayerNorm {
         self.weight.elem_count()
     }
 
-    /// The norm for the native backend; `None` where candle computes.
+    /// The norm for the native backend; `None` where a backend computes.
     pub(super) fn native(&self, x: &Tensor) -> Option<kernels::LayerNorm<'_>> {
-        let fits = is_native(x) && x.dims().last() == Some(&self.channels());
+        let fits = is_native(&self.runtime, x) && x.dims().last() == Some(&self.channels());
         let [weight, bias] = self.values.as_ref().filter(|_| fits)?;
         Some(kernels::LayerNorm { eps: self.eps, weight, bias })
     }
@@ -223,16 +206,13 @@ impl LayerNorm {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if x.dim(D::Minus1)? != self.channels() {
             let message = format!("a norm of {} channels got {:?}", self.channels(), x.dims());
-            return Err(candle_core::Error::Msg(message));
+            return Err(Error::Msg(message));
         }
         if let Some(norm) = self.native(x) {
             let out = with_values(x, |values| norm.norm(self.runtime.kernels(), values))?;
             return Tensor::from_vec(out, x.dims(), x.device());
         }
-        let wide = x.to_dtype(DType::F32)?;
-        let centred = wide.broadcast_sub(&wide.mean_keepdim(D::Minus1)?)?;
-        let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?;
-        let normed = centred.broadcast_div(&deviation)?.to_dtype(x.dtype())?;
-        normed.broadcast_mul(&self.weight)?.broadcast_add(&self.bias)
+        let out = x.layer_normed([&self.weight, &self.bias], self.eps)?;
+        self.runtime.computed(Operation::LayerNorm, out)
     }
 }

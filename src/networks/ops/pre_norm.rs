@@ -1,12 +1,11 @@
 //! Layer norms with the linear layers or feed-forward after them. On the CPU they are fused: neither the normalised
 //! rows nor the hidden activations of a feed-forward are stored.
 
-use candle_core::{Error, Result, Tensor};
-
 use super::super::Runtime;
 use super::{LayerNorm, Linear, geglu, with_values};
 use crate::kernels::gemm::PackedWeights;
 use crate::kernels::pre_norm::{gated_feed_forward, normed_products};
+use crate::networks::backend::{Error, Result, Tensor};
 
 /// `linear(norm(x))` for each of several linear layers: `[.., C] → [.., O]` each.
 ///
@@ -27,7 +26,7 @@ pub fn normed_linears<const N: usize>(
     all.try_into().map_err(|_| Error::Msg("as many results as maps".into()))
 }
 
-/// The results of the kernels; `None` where candle computes.
+/// The results of the kernels; `None` where a backend computes.
 fn native_normed_linears(
     runtime: &Runtime,
     x: &Tensor,

@@ -1,12 +1,10 @@
 //! Attention with relative position biases (Raffel et al. 2020, <https://arxiv.org/abs/1910.10683>).
 
-use candle_core::{D, DType, Device, Error, Result, Tensor};
-
 use super::super::Runtime;
-use super::attention::split_heads;
 use super::weights::packs;
-use super::{is_native, with_values};
+use super::{Operation, is_native, with_values};
 use crate::kernels::attention as kernels;
+use crate::networks::backend::{self, Device, Error, Result, Tensor};
 
 /// Relative position biases of the attention logits of N queries and M keys in H heads. The keys after the first M are
 /// masked.
@@ -16,7 +14,7 @@ pub struct RelativeBias {
     heads: usize,
     tokens: usize,
     keys: usize,
-    /// The biases of all logits on the device, `[1, H, N, M]`, where candle computes.
+    /// The biases of all logits on the device, `[1, H, N, M]`, where a backend computes.
     tensor: Option<Tensor>,
 }
 
@@ -79,7 +77,7 @@ pub fn attention_with_relative_bias(
         )));
     }
     let (k, v) = (&k.narrow(1, 0, bias.keys)?, &v.narrow(1, 0, bias.keys)?);
-    if is_native(q) {
+    if is_native(runtime, q) {
         let shape = kernels::AttentionShape {
             batch,
             queries: tokens,
@@ -100,10 +98,6 @@ pub fn attention_with_relative_bias(
     let Some(biases) = &bias.tensor else {
         return Err(Error::Msg("biases for the kernels do not go to values elsewhere".to_owned()));
     };
-    // Dot products of long rows overflow f16: the logits are computed in f32.
-    let [queries, keys] = [q, k].map(|x| split_heads(x, heads)?.to_dtype(DType::F32));
-    let scores = queries?.matmul(&keys?.transpose(2, 3)?.contiguous()?)?;
-    let weights = candle_nn::ops::softmax(&scores.broadcast_add(biases)?, D::Minus1)?;
-    let out = weights.to_dtype(v.dtype())?.matmul(&split_heads(v, heads)?)?;
-    out.transpose(1, 2)?.reshape((1, tokens, width))
+    let out = backend::relative_attention([q, k, v], heads, biases)?;
+    runtime.computed(Operation::RelativeAttention, out)
 }

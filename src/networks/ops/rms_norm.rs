@@ -1,10 +1,9 @@
 //! Root-mean-square normalisation of the last dimension (Zhang & Sennrich 2019).
 
-use candle_core::{D, Error, Result, Tensor};
-
 use super::super::Runtime;
-use super::{is_native, plain_values, with_values};
+use super::{Operation, is_native, plain_values, with_values};
 use crate::kernels::norm::rms_norm;
+use crate::networks::backend::{D, Error, Result, Tensor};
 
 /// `x / √(mean(x²) + eps) · weight`.
 pub struct RmsNorm {
@@ -21,7 +20,7 @@ impl RmsNorm {
     /// # Errors
     /// The tensor library's.
     pub fn new(runtime: &Runtime, weight: &Tensor, eps: f64) -> Result<Self> {
-        let values = is_native(weight).then(|| plain_values(weight)).transpose()?;
+        let values = is_native(runtime, weight).then(|| plain_values(weight)).transpose()?;
         Ok(Self { runtime: runtime.clone(), weight: weight.contiguous()?, values, eps })
     }
 
@@ -34,11 +33,12 @@ impl RmsNorm {
         if channels == 0 || !width.is_multiple_of(channels) {
             return Err(Error::Msg(format!("a norm of {channels} channels got {:?}", x.dims())));
         }
-        if let Some(weight) = self.values.as_ref().filter(|_| is_native(x)) {
+        if let Some(weight) = self.values.as_ref().filter(|_| is_native(&self.runtime, x)) {
             let out = with_values(x, |x| rms_norm(self.runtime.kernels(), x, self.eps, weight))?;
             return Tensor::from_vec(out, x.dims(), x.device());
         }
         let rows = x.contiguous()?.reshape((x.elem_count() / channels, channels))?;
-        candle_nn::ops::rms_norm(&rows, &self.weight, self.eps as f32)?.reshape(x.dims())
+        let out = rows.rms_normed(&self.weight, self.eps)?.reshape(x.dims())?;
+        self.runtime.computed(Operation::RmsNorm, out)
     }
 }

@@ -1,13 +1,10 @@
 //! Rotary position embedding (Su et al. 2021, <https://arxiv.org/abs/2104.09864>).
 
-use candle_core::{DType, Device, Error, Result, Tensor};
-use candle_nn::rotary_emb::{rope, rope_i};
-
 use super::super::Runtime;
-use super::attention::split_heads;
 use super::weights::packs;
-use super::{is_native, with_values};
+use super::{Operation, is_native, with_values};
 use crate::kernels::rotary;
+use crate::networks::backend::{DType, Device, Error, Result, Tensor};
 
 pub use crate::kernels::rotary::RotaryPairs;
 
@@ -16,7 +13,7 @@ pub struct RotaryEmbedding {
     runtime: Runtime,
     cos: Vec<f32>,
     sin: Vec<f32>,
-    /// Both on the device, `[N, D/2]`, where candle computes.
+    /// Both on the device, `[N, D/2]`, where a backend computes.
     tensors: Option<[Tensor; 2]>,
     /// Pairs of values in a head, D/2.
     half: usize,
@@ -88,7 +85,7 @@ impl RotaryEmbedding {
                 x.dims()
             )));
         }
-        if is_native(x) {
+        if is_native(&self.runtime, x) {
             let turn = |x: &[f32]| {
                 rotary::rotate(self.runtime.kernels(), x, [&self.cos, &self.sin], self.half, self.pairs)
             };
@@ -97,9 +94,9 @@ impl RotaryEmbedding {
         let Some([cos, sin]) = &self.tensors else {
             return Err(Error::Msg("angles for the kernels do not turn values elsewhere".to_owned()));
         };
-        let heads = split_heads(x, width / (2 * self.half))?.to_dtype(DType::F32)?;
-        let rotate = if self.pairs == RotaryPairs::Neighbours { rope_i } else { rope };
-        let rotated = rotate(&heads, cos, sin)?;
-        rotated.transpose(1, 2)?.reshape((1, tokens, width))?.to_dtype(x.dtype())
+        let heads = x.split_heads(width / (2 * self.half))?.to_dtype(DType::F32)?;
+        let rotated = heads.rotated([cos, sin], self.pairs == RotaryPairs::Neighbours)?;
+        let rotated = rotated.transpose(1, 2)?.reshape((1, tokens, width))?.to_dtype(x.dtype())?;
+        self.runtime.computed(Operation::Rotation, rotated)
     }
 }

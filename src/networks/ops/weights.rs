@@ -1,16 +1,16 @@
-//! Stored weights in the formats that the kernels and candle take.
+//! Stored weights in the formats that the kernels and the backends take.
 
-use candle_core::{DType, Device, Result, Tensor};
 use half::{bf16, f16};
 
 use crate::kernels::dequantise::decode_blocks;
 use crate::kernels::gemm::WeightData;
 use crate::networks::Runtime;
+use crate::networks::backend::{DType, Device, Matrix, Result, Tensor};
 use crate::weights::{StoredTensor, WeightDtype, WeightView};
 
 /// Whether operations with weights use the native backend on this runtime.
 pub(super) fn packs(runtime: &Runtime) -> bool {
-    runtime.device().is_cpu() && runtime.dtype() == DType::F32
+    runtime.is_on_processor() && runtime.dtype() == DType::F32
 }
 
 /// Runs `f` on a matrix in its stored format; a block-quantised one whose rows are not whole blocks is converted as by
@@ -89,6 +89,18 @@ pub(in crate::networks) fn tensor(runtime: &Runtime, stored: &StoredTensor) -> R
         _ => Tensor::from_vec(f32_values(view), view.shape, &Device::Cpu)?,
     };
     tensor.to_dtype(runtime.dtype())?.to_device(runtime.device())
+}
+
+/// A stored matrix `[O, I]` on a runtime's device: in its blocks where the device computes with them, and otherwise in
+/// the runtime's dtype.
+pub(super) fn matrix(runtime: &Runtime, stored: &StoredTensor) -> Result<Matrix> {
+    let view = stored.view();
+    if let (WeightDtype::Block(format), &[outputs, inputs], []) = (view.dtype, view.shape, view.scales)
+        && let Some(kept) = Matrix::quantised(format, view.bytes, [outputs, inputs], runtime.device())?
+    {
+        return Ok(kept);
+    }
+    Ok(Matrix::plain(tensor(runtime, stored)?))
 }
 
 #[cfg(test)]

@@ -4,8 +4,6 @@
 
 mod config;
 
-use candle_core::{DType, Device, Tensor};
-
 use super::blocks::{NormConfig, ResnetBlock, conv, conv3x3, group_norm, linear};
 use super::cross_attention::ContextKv;
 use super::error::check_cancelled;
@@ -14,6 +12,7 @@ use super::ops::{
 };
 use super::transformer::{SpatialTransformer, TransformerConfig};
 use super::{NetworkError, Parameters, Runtime};
+use crate::networks::backend::{self, DType, Device, Tensor};
 use crate::request::CancelToken;
 
 pub use config::{PerLevel, UNetConfig};
@@ -49,7 +48,7 @@ impl ContextCache {
     /// If there are fewer prompts.
     pub fn one(&self, index: usize) -> Result<Self, NetworkError> {
         let of_blocks = |blocks: &Vec<ContextKv>| blocks.iter().map(|kv| kv.one(index)).collect();
-        let transformers = self.transformers.iter().map(of_blocks).collect::<candle_core::Result<_>>()?;
+        let transformers = self.transformers.iter().map(of_blocks).collect::<backend::Result<_>>()?;
         let added = self.added.as_ref().map(|added| added.narrow(0, index, 1)).transpose()?;
         Ok(Self { transformers, added })
     }
@@ -57,11 +56,11 @@ impl ContextCache {
 
 /// The convolution of `x` `[B, C, H, W]` after nearest-neighbour upsampling to `size`, height and width (diffusers'
 /// `forward_upsample_size`), or by 2 without one.
-fn upsampled(conv: &Conv2d, x: &Tensor, size: Option<[usize; 2]>) -> candle_core::Result<Tensor> {
+fn upsampled(conv: &Conv2d, x: &Tensor, size: Option<[usize; 2]>) -> backend::Result<Tensor> {
     let (_, _, height, width) = x.dims4()?;
     match size {
         Some([to_height, to_width]) if [to_height, to_width] != [2 * height, 2 * width] => {
-            conv.forward(&x.contiguous()?.upsample_nearest2d(to_height, to_width)?)
+            conv.forward(&x.contiguous()?.resized(to_height, to_width)?)
         }
         _ => conv.forward_upsampled(x),
     }
@@ -207,19 +206,19 @@ impl UNet {
     }
 
     /// The sinusoidal embedding of a timestep, before its two linear layers, `[1, C]`.
-    fn time_embedding(&self, timestep: f64, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
+    fn time_embedding(&self, timestep: f64, dtype: DType, device: &Device) -> backend::Result<Tensor> {
         let width = self.config.block_out_channels[0];
         Tensor::from_vec(self.sinusoids(timestep, width), (1, width), device)?.to_dtype(dtype)
     }
 
     /// The embedding of SDXL's added conditioning, `[B, T]`, from pooled embeddings `[B, P]` and `sizes` in pixels;
     /// `None` in networks without it. Source: Podell et al. 2023, <https://arxiv.org/abs/2307.01952>.
-    fn added(&self, pooled: Option<&Tensor>, sizes: &[f64]) -> candle_core::Result<Option<Tensor>> {
+    fn added(&self, pooled: Option<&Tensor>, sizes: &[f64]) -> backend::Result<Option<Tensor>> {
         let (Some([first, second]), Some([_, each])) = (&self.addition, self.config.addition_widths()) else {
             return Ok(None);
         };
         let Some(pooled) = pooled else {
-            return Err(candle_core::Error::Msg("the UNet takes a pooled embedding and got none".to_owned()));
+            return Err(backend::Error::Msg("the UNet takes a pooled embedding and got none".to_owned()));
         };
         let row: Vec<f32> = sizes.iter().flat_map(|size| self.sinusoids(*size, each)).collect();
         let row =
@@ -245,7 +244,7 @@ impl UNet {
             .chain(self.mid_block.iter().map(|mid_block| &mid_block.attention))
             .chain(up)
             .map(|transformer| transformer.context_kv(context))
-            .collect::<candle_core::Result<_>>()?;
+            .collect::<backend::Result<_>>()?;
         Ok(ContextCache { transformers, added: self.added(pooled, sizes)? })
     }
 
@@ -270,7 +269,7 @@ impl UNet {
         let mut attend = |transformer: &SpatialTransformer, x: &Tensor| {
             transformer.forward(x, context.next().map_or(&[], Vec::as_slice))
         };
-        let time = self.time_embedding(timestep, sample.dtype(), sample.device())?;
+        let time = self.time_embedding(timestep, sample.dtype(), &sample.device())?;
         let mut time =
             self.time_linear2.forward(&silu(&self.runtime, &self.time_linear1.forward(&time)?)?)?;
         let mut x = self.conv_in.forward(sample)?;

@@ -1,22 +1,23 @@
-//! The easel: one large picture, in one of five views, with zoom and pan; in a wide window two that are compared.
+//! The easel: one large picture, in one of five views, with zoom and pan.
 
-mod panes;
+pub(super) mod inside;
+mod offers;
 mod probe;
 mod welcome;
 
-use egui::{Color32, Key, Pos2, Rect, Response, Sense, Stroke, StrokeKind, TextureId, Ui, Vec2};
+use egui::{Color32, Key, Pos2, Rect, Sense, Stroke, StrokeKind, TextureId, Ui, Vec2};
 
 use super::desk::{Desk, ErrorView, View};
+use super::lens_input;
 use super::theme;
 use super::waiting::waiting_ui;
+use super::wipe_line;
 use super::words::title_words;
 use crate::latent::LatentShape;
 use crate::preview::Look;
 use crate::projection::ColourMap;
 use crate::request::Picture;
 use crate::session::{Action, Document, Session};
-
-pub(super) use panes::first_room;
 
 const WHOLE: Rect = Rect { min: Pos2::ZERO, max: Pos2 { x: 1.0, y: 1.0 } };
 /// How long a picture fades in over its preview, seconds.
@@ -33,52 +34,47 @@ pub(super) fn easel_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions:
         return;
     };
     let title = title_words(&document.title(), desk.text);
-    let mut panes = panes::panes(ui.ctx(), session, desk, document, easel);
-    let mut name = format!("{}: {title}", desk.text.easel);
-    for pane in panes.iter().skip(1) {
-        name = format!("{name} | {}", title_words(&pane.document.title(), desk.text));
-    }
+    let name = format!("{}: {title}", desk.text.easel);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
-    if panes.is_empty() {
+    let Some(size) = picture_size(document) else {
         working_ui(ui, desk, easel);
         return;
+    };
+    let view = if has_view(document, desk.view) { desk.view } else { View::Picture };
+    let divided = inside::divided(easel, desk.inside);
+    let easel = if view == View::Inside { divided[0] } else { easel };
+    let before = document.lens();
+    let lens = lens_input::followed(ui, &response, before, size, easel, view != View::Wipe);
+    if lens != before {
+        actions.push(Action::SetLens(lens));
     }
-    panes::follow(ui, desk, &response, &mut panes, actions);
-    let pixels_per_point = ui.pixels_per_point();
-    let places: Vec<Rect> = panes.iter().map(|pane| pane.place(pixels_per_point)).collect();
-    for (index, (pane, place)) in panes.iter().zip(&places).enumerate() {
-        let view = if has_view(session, pane.document, desk.view) { desk.view } else { View::Picture };
-        let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(pane.rect));
-        ui.set_clip_rect(pane.rect);
-        draw(&ui, session, desk, pane.document, view, *place, index == 0);
-        if view == View::Wipe {
-            drag_wipe(&ui, desk, &response, *place);
+    let place = lens_input::place(lens, size, easel, ui.pixels_per_point());
+    let mut inner = ui.new_child(egui::UiBuilder::new().max_rect(easel));
+    inner.set_clip_rect(easel);
+    if view == View::Inside {
+        inside::inside_ui(ui, session, desk, document, divided, place, actions);
+    } else {
+        draw(&inner, session, desk, document, view, place);
+    }
+    if view == View::Wipe {
+        wipe_line::drag(ui, &response, place, &mut desk.wipe);
+    }
+    if let Some(pointer) = response.hover_pos().filter(|pointer| easel.intersect(place).contains(*pointer)) {
+        desk.probed = Some(((pointer - place.min) / place.size()).clamp(Vec2::ZERO, Vec2::splat(0.9999)));
+        if desk.enlarger {
+            probe::probe_ui(ui, session, desk, document, easel, pointer);
         }
     }
-    let pointer = response.hover_pos();
-    let pointed = panes.iter().zip(&places).find_map(|(pane, place)| {
-        let pointer = pointer.filter(|pointer| pane.rect.intersect(*place).contains(*pointer))?;
-        Some((pointer - place.min) / place.size())
+    if desk.enlarger
+        && let Some(latent) = &document.inspector().latent
+    {
+        frame_probed(&inner, desk, place, WHOLE, latent.shape());
+    }
+    response.context_menu(|ui| {
+        super::compare::start_ui(ui, session, desk, actions);
+        ui.separator();
+        super::top::export_ui(ui, session, desk, actions);
     });
-    if let Some(share) = pointed {
-        desk.probed = Some(share.clamp(Vec2::ZERO, Vec2::splat(0.9999)));
-    }
-    for (pane, place) in panes.iter().zip(&places).filter(|_| desk.enlarger) {
-        if let Some(share) = pointed {
-            // The same place in both documents.
-            let at = place.min + share * place.size();
-            if pane.rect.contains(at) {
-                probe::probe_ui(ui, session, desk, pane.document, pane.rect, at);
-            }
-        }
-        if let Some(latent) = &pane.document.inspector().latent {
-            let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(pane.rect));
-            ui.set_clip_rect(pane.rect);
-            frame_probed(&ui, desk, *place, WHOLE, latent.shape());
-        }
-    }
-    panes::titles_ui(ui, desk, &panes, actions);
-    response.context_menu(|ui| super::top::export_ui(ui, session, desk, actions));
 }
 
 /// The size of a document's picture, pixels; `None` before there is anything to show.
@@ -92,13 +88,14 @@ pub(super) fn picture_size(document: &Document) -> Option<Vec2> {
 }
 
 /// Whether a document has this view.
-pub(super) fn has_view(session: &Session, document: &Document, view: View) -> bool {
+pub(super) fn has_view(document: &Document, view: View) -> bool {
     match view {
         View::Picture => true,
         View::Preview => document.inspector().latent.is_some(),
-        View::Wipe => session.compared().is_some() || document.original().is_some(),
+        View::Wipe => document.original().is_some(),
         View::Error => document.file().is_some_and(|f| f.comparison.is_some() || f.divergence.is_some()),
         View::Components => document.inspector().components.is_some(),
+        View::Inside => document.request().is_some(),
     }
 }
 
@@ -110,16 +107,8 @@ fn working_ui(ui: &mut Ui, desk: &Desk, easel: Rect) {
     waiting_ui(&mut ui, desk);
 }
 
-/// Draws a document. `fades`: whether its picture fades in over its preview.
-fn draw(
-    ui: &Ui,
-    session: &Session,
-    desk: &mut Desk,
-    document: &Document,
-    view: View,
-    place: Rect,
-    fades: bool,
-) {
+/// Draws a document.
+fn draw(ui: &Ui, session: &Session, desk: &mut Desk, document: &Document, view: View, place: Rect) {
     let painter = ui.painter();
     let holds = ui.input(|input| input.key_down(Key::V)) && !ui.ctx().text_edit_focused();
     if holds && let Some(original) = document.original() {
@@ -128,7 +117,7 @@ fn draw(
     }
     let texture = match view {
         View::Picture => {
-            picture_ui(ui, session, desk, document, place, fades);
+            picture_ui(ui, session, desk, document, place);
             return;
         }
         View::Wipe => {
@@ -138,6 +127,7 @@ fn draw(
         View::Preview => preview(session, desk, document),
         View::Error => error(ui, desk, document),
         View::Components => components(session, desk, document),
+        View::Inside => None,
     };
     if let Some(texture) = texture {
         painter.image(texture, place, WHOLE, Color32::WHITE);
@@ -145,7 +135,7 @@ fn draw(
 }
 
 /// Draws the true decode, or before there is one, the preview or the original.
-fn picture_ui(ui: &Ui, session: &Session, desk: &mut Desk, document: &Document, place: Rect, fades: bool) {
+fn picture_ui(ui: &Ui, session: &Session, desk: &mut Desk, document: &Document, place: Rect) {
     let painter = ui.painter();
     let original = document.file().and_then(|file| file.original.as_ref().or(file.source.as_ref()));
     let before = if document.inspector().latent.is_some() {
@@ -154,9 +144,7 @@ fn picture_ui(ui: &Ui, session: &Session, desk: &mut Desk, document: &Document, 
         original.map(|original| desk.picture(ui, original))
     };
     let Some(picture) = document.picture() else {
-        if fades {
-            desk.fixing = None;
-        }
+        desk.fixing = None;
         match before {
             Some(before) => {
                 painter.image(before, place, WHOLE, Color32::WHITE);
@@ -172,7 +160,7 @@ fn picture_ui(ui: &Ui, session: &Session, desk: &mut Desk, document: &Document, 
     };
     let key = picture.rgb().as_ptr() as usize;
     let texture = desk.picture(ui, picture);
-    let shown = if fades { fixed(ui, desk, key) } else { 1.0 };
+    let shown = fixed(ui, desk, key);
     if let Some(before) = before.filter(|_| shown < 1.0) {
         painter.image(before, place, WHOLE, Color32::WHITE);
     }
@@ -205,8 +193,8 @@ fn fixed(ui: &Ui, desk: &mut Desk, picture: usize) -> f32 {
 }
 
 pub(super) fn preview(session: &Session, desk: &mut Desk, document: &Document) -> Option<TextureId> {
-    let (latent, format) = (document.inspector().adjusted()?, document.format()?);
-    let seen = desk.preview_look(session, format);
+    let latent = document.inspector().adjusted()?;
+    let seen = desk.document_look(session, document)?;
     desk.texture(&latent, &seen)
 }
 
@@ -249,55 +237,24 @@ pub(super) fn channel_texture(
     desk.texture(&inspector.adjusted()?, &look)
 }
 
-/// The original, or the compared document, left of the line, and the picture right of it.
+/// The original left of the line, and the picture right of it.
 fn wipe_ui(ui: &Ui, session: &Session, desk: &mut Desk, document: &Document, place: Rect) {
     let painter = ui.painter();
     let right = match document.picture() {
         Some(picture) => Some(desk.picture(ui, picture)),
         None => preview(session, desk, document),
     };
-    let left = match (session.compared(), document.original()) {
-        (Some(other), _) => match other.picture().or_else(|| other.plain_picture()) {
-            Some(picture) => Some(desk.picture(ui, picture)),
-            None => preview(session, desk, other),
-        },
-        (None, Some(original)) => Some(desk.picture(ui, original)),
-        (None, None) => None,
-    };
+    let left = document.original().map(|original| desk.picture(ui, original));
     if let Some(right) = right {
         painter.image(right, place, WHOLE, Color32::WHITE);
     }
-    let x = place.left() + place.width() * desk.wipe;
     if let Some(left) = left {
+        let x = place.left() + place.width() * desk.wipe;
         let part = Rect::from_min_max(place.min, Pos2::new(x, place.bottom()));
         let uv = Rect::from_min_max(Pos2::ZERO, Pos2::new(desk.wipe, 1.0));
         painter.image(left, part, uv, Color32::WHITE);
     }
-    painter.vline(x, place.y_range(), Stroke::new(3.0, theme::chip()));
-    painter.vline(x, place.y_range(), Stroke::new(1.0, theme::on_chip()));
-    let handle = Pos2::new(x, place.center().y);
-    painter.circle(handle, 9.0, theme::chip(), Stroke::new(1.0, theme::on_chip()));
-    for way in [-1.0, 1.0] {
-        let tip = handle + Vec2::new(way * 5.0, 0.0);
-        for up in [-1.0, 1.0] {
-            painter.line_segment(
-                [tip, tip + Vec2::new(-way * 3.0, up * 3.0)],
-                Stroke::new(1.0, theme::on_chip()),
-            );
-        }
-    }
-}
-
-/// Moves the line of the wipe to the pointer while it is dragged.
-fn drag_wipe(ui: &Ui, desk: &mut Desk, response: &Response, place: Rect) {
-    let space = ui.input(|input| input.key_down(Key::Space));
-    let by_hand = response.dragged_by(egui::PointerButton::Primary) || response.clicked();
-    if let Some(pointer) = response.interact_pointer_pos()
-        && by_hand
-        && !space
-    {
-        desk.wipe = ((pointer.x - place.left()) / place.width()).clamp(0.0, 1.0);
-    }
+    wipe_line::paint(painter, place, desk.wipe);
 }
 
 /// Frames the latent pixel under the pointer, on `place` that shows `part` of the picture.

@@ -4,7 +4,7 @@ use egui::emath::GuiRounding as _;
 use egui::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{FontId, Pos2, Rect, RichText, Sense, Stroke, StrokeKind, Ui, Vec2};
 
-use super::WHOLE;
+use super::{WHOLE, offers};
 use crate::panels::controls::tip;
 use crate::panels::desk::Desk;
 use crate::panels::reasons::reason_words;
@@ -15,6 +15,8 @@ use crate::session::{Action, ModelState, Session};
 /// Edge of an example's picture, points. The built-in model's pictures have this many pixels, so that each pixel is
 /// a whole number of the screen's. In a large easel it is twice as much, in a small one it is what there is room for.
 const EDGE: f32 = 128.0;
+/// The least edge of examples above offers of models, points.
+const LEAST_EDGE: f32 = 96.0;
 /// Distance between examples, points.
 const GAP: f32 = 16.0;
 /// Height of the title and the hint with the space below them, points.
@@ -38,9 +40,15 @@ pub(super) fn welcome_ui(
     let examples: Vec<_> = session.examples().collect();
     let has_failed = matches!(session.model_state(), ModelState::Failed(_));
     let shows_examples = session.is_builtin() && !has_failed;
-    let edge = edge_for(easel.size(), examples.len());
+    let offered = offers::offers(session, desk);
+    let room_left = easel.size() - Vec2::new(0.0, offers::HEIGHT);
+    // In a low window the examples are what counts.
+    let offers = shows_examples && !offered.is_empty() && edge_for(room_left, examples.len()) >= LEAST_EDGE;
+    let edge = edge_for(if offers { room_left } else { easel.size() }, examples.len());
     let width = examples.len() as f32 * (edge + GAP) - GAP;
-    let height = HEAD + if shows_examples { edge + CAPTION + LINES as f32 * LINE } else { 0.0 };
+    let height = HEAD
+        + if shows_examples { edge + CAPTION + LINES as f32 * LINE } else { 0.0 }
+        + if offers { offers::HEIGHT } else { 0.0 };
     let size = Vec2::new((easel.width() - 2.0 * GAP).min(width.max(480.0)), height.min(easel.height() - GAP));
     let column = Rect::from_center_size(easel.center(), size).round_to_pixels(ui.pixels_per_point());
     let layout = egui::Layout::top_down(egui::Align::Center);
@@ -60,9 +68,9 @@ pub(super) fn welcome_ui(
     }
     let able = session.takes_jobs();
     let left = column.center().x - width / 2.0;
-    let row =
-        Rect::from_min_max(Pos2::new(left, column.top() + HEAD), Pos2::new(left + width, column.bottom()))
-            .round_to_pixels(ui.pixels_per_point());
+    let bottom = column.bottom() - if offers { offers::HEIGHT } else { 0.0 };
+    let row = Rect::from_min_max(Pos2::new(left, column.top() + HEAD), Pos2::new(left + width, bottom))
+        .round_to_pixels(ui.pixels_per_point());
     for (index, (prompt, picture)) in examples.into_iter().enumerate() {
         let corner = row.min + Vec2::new(index as f32 * (edge + GAP), 0.0);
         let card = Rect::from_min_size(corner, Vec2::new(edge, row.height()));
@@ -72,6 +80,13 @@ pub(super) fn welcome_ui(
             actions.push(Action::Edit(Box::new(draft)));
             actions.push(Action::Generate);
         }
+    }
+    if offers {
+        let place = Rect::from_min_max(
+            Pos2::new(easel.left() + GAP, bottom),
+            Pos2::new(easel.right() - GAP, column.bottom()),
+        );
+        offers::offers_ui(&mut ui, session, desk, place, &offered, actions);
     }
 }
 

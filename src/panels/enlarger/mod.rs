@@ -156,6 +156,11 @@ fn decode_ui(ui: &mut Ui, session: &Session, desk: &Desk, actions: &mut Vec<Acti
             actions.push(Action::Decode(how));
         }
     }
+    if session.can_decode_quickly()
+        && tip(ui.button(text.decode_quickly), text.decode_quickly_hint, "").clicked()
+    {
+        actions.push(Action::DecodeQuickly);
+    }
 }
 
 /// How an opened picture was fitted to latent pixels, and the colour behind transparency.

@@ -2,12 +2,18 @@
 
 use egui::{Label, RichText, Ui, Vec2};
 
+use super::amounts::{amount_words, filled};
+use super::catalogue::percent;
+use super::get::link_row;
 use super::words::{State, count_words, kind_words, part_words, size_words};
 use super::{Desk, open};
+use crate::engine::MemoryNeed;
 use crate::panels::controls::{named, quiet, scroll_to_focus, tip};
 use crate::panels::page_rows::{note, row, tight_row};
+use crate::panels::reasons::reason_words;
 use crate::panels::{Text, theme};
-use crate::session::library::{Deletion, Entry, LibraryAction, MissingPart};
+use crate::session::downloads::DownloadAction;
+use crate::session::library::{Deletion, Entry, Forecast, LibraryAction, MissingPart, ModelLibrary};
 use crate::session::{Action, Session};
 
 /// Height of the buttons below the card, points.
@@ -42,6 +48,7 @@ fn facts_ui(ui: &mut Ui, session: &Session, desk: &Desk, entry: &Entry, actions:
     ui.add(Label::new(RichText::new(&entry.name).family(theme::strong()).size(17.0)).wrap());
     match State::of(session, entry, text) {
         State::Problem(why) => {
+            let why = reason_words(&why, desk.language);
             let words = RichText::new(text.cannot_open_why.replace("{}", &why)).color(theme::warning(dark));
             ui.add(Label::new(words).wrap());
         }
@@ -64,14 +71,17 @@ fn facts_ui(ui: &mut Ui, session: &Session, desk: &Desk, entry: &Entry, actions:
         (text.format_of_file, format),
         (text.parameters, parameters),
         (text.file_size, size_words(entry.bytes)),
-        (text.repository, entry.repository.clone().unwrap_or_default()),
     ] {
         if !value.is_empty() {
             fact_ui(ui, name, RichText::new(value));
         }
     }
+    source_ui(ui, text, entry, actions);
     if facts.kind.is_model() && facts.weight_bytes > 0 {
-        fact_ui(ui, text.memory, memory_words(ui, desk, entry));
+        if session.forecast(entry) == Forecast::Unknown && session.model_of(entry).is_some() {
+            actions.push(Action::Library(LibraryAction::Forecast(entry.path.clone())));
+        }
+        fact_ui(ui, text.memory, memory_words(ui, session, desk, entry));
     }
     for part in &entry.missing {
         tight_row(ui, &part_words(part, text), |ui| part_ui(ui, session, desk, entry, part, actions));
@@ -102,15 +112,41 @@ fn fact_ui(ui: &mut Ui, name: &str, value: RichText) {
     });
 }
 
-/// The memory that the weights need, beside what was free when the program started.
-fn memory_words(ui: &Ui, desk: &Desk, entry: &Entry) -> RichText {
-    let (text, needed) = (desk.text, size_words(entry.bytes_with_parts));
-    let Some(free) = desk.surroundings.free_memory else {
-        return RichText::new(text.memory_needed_alone.replace("{}", &needed));
+/// Licence and page, as far as the catalogue or the place of the files tells.
+fn source_ui(ui: &mut Ui, text: &Text, entry: &Entry, actions: &mut Vec<Action>) {
+    let known = ModelLibrary::catalogue_file(entry);
+    if let Some(file) = known {
+        let licence = &file.licence;
+        link_row(ui, text.licence, &licence.name, &licence.link, text.licence_hint, actions);
+    }
+    let repository = entry.repository.clone().or_else(|| Some(known?.repository.to_string()));
+    if let Some(repository) = repository {
+        let page = format!("https://huggingface.co/{repository}");
+        link_row(ui, text.source_page, &repository, &page, text.source_page_hint, actions);
+    }
+}
+
+/// The memory that the model needs, beside what was free when the program started; until that is known, and for one that
+/// lacks a part, what its weights need.
+fn memory_words(ui: &Ui, session: &Session, desk: &Desk, entry: &Entry) -> RichText {
+    let (text, free) = (desk.text, desk.surroundings.free_memory);
+    let in_turn = |need: &MemoryNeed| need.in_turn.filter(|_| free.is_some_and(|free| need.together > free));
+    let (sentence, needed) = match session.forecast(entry) {
+        Forecast::Known(Some(need)) => match in_turn(&need) {
+            Some(least) => (text.memory_in_turn, least),
+            None => (text.memory_needed_now, need.together),
+        },
+        Forecast::Asked => return RichText::new(text.memory_computing),
+        Forecast::Unknown | Forecast::Known(None) => (text.memory_weights, entry.bytes_with_parts),
     };
-    let words = text.memory_needed.replacen("{}", &needed, 1).replacen("{}", &size_words(free), 1);
-    let words = RichText::new(words);
-    if entry.bytes_with_parts > free { words.color(theme::warning(ui.visuals().dark_mode)) } else { words }
+    let Some(free) = free else {
+        return RichText::new(match session.forecast(entry) {
+            Forecast::Known(Some(_)) => filled(text.memory_about, &[&size_words(needed)]),
+            _ => filled(text.memory_weights_alone, &[&size_words(needed)]),
+        });
+    };
+    let words = RichText::new(filled(sentence, &[&size_words(needed), &size_words(free)]));
+    if needed > free { words.color(theme::warning(ui.visuals().dark_mode)) } else { words }
 }
 
 /// A part that the file does not have: the file that completes it, or a button that asks for one.
@@ -134,6 +170,7 @@ fn part_ui(
         });
         if part.lacks_tokenizer {
             note(ui, text.part_no_tokenizer);
+            ui.horizontal(|ui| get_part_ui(ui, session, desk, entry, part, actions));
         }
         return;
     }
@@ -151,7 +188,33 @@ fn part_ui(
                 actions.push(Action::Library(LibraryAction::FindPart(entry.path.clone(), role)));
             }
         }
+        get_part_ui(ui, session, desk, entry, part, actions);
     });
+}
+
+/// A button that downloads a part, where a known file completes the model.
+fn get_part_ui(
+    ui: &mut Ui,
+    session: &Session,
+    desk: &Desk,
+    entry: &Entry,
+    part: &MissingPart,
+    actions: &mut Vec<Action>,
+) {
+    let text = desk.text;
+    let Some(file) = session.known_part(entry, part, desk.surroundings.total_memory) else { return };
+    if let Some(group) = session.downloads().group(file.path.file_name()) {
+        quiet(ui, group.share().map(percent).unwrap_or_default());
+        return;
+    }
+    let is_asked = session.downloads().knows(file.path.file_name());
+    let button = ui.add_enabled(!is_asked, egui::Button::new(text.get_part));
+    named(&button, format!("{}: {}", part.what, text.get_part));
+    let hint = filled(text.get_part_hint, &[file.path.file_name(), &amount_words(file.bytes())]);
+    if tip(button, &hint, "").clicked() {
+        let (model, file) = (entry.path.clone(), file.id.clone());
+        actions.push(Action::Downloads(DownloadAction::GetPart { model, file }));
+    }
 }
 
 fn hash_ui(ui: &mut Ui, session: &Session, text: &Text, entry: &Entry, actions: &mut Vec<Action>) {
@@ -163,7 +226,15 @@ fn hash_ui(ui: &mut Ui, session: &Session, text: &Text, entry: &Entry, actions: 
             ui.add(Label::new(RichText::new(hash).small()).truncate()).on_hover_text(hash);
         }
         (None, Some(share)) => {
-            ui.add(egui::ProgressBar::new(share.clamp(0.0, 1.0)).show_percentage().desired_height(16.0));
+            ui.horizontal(|ui| {
+                let bar = egui::ProgressBar::new(share.clamp(0.0, 1.0));
+                ui.add(bar.show_percentage().desired_height(16.0).desired_width(140.0));
+                let stop = ui.button(text.stop);
+                named(&stop, format!("sha256: {}", text.stop));
+                if tip(stop, text.stop_hash_hint, "").clicked() {
+                    actions.push(Action::Library(LibraryAction::StopHash));
+                }
+            });
         }
         (None, None) => {
             let button = ui.button(text.compute);

@@ -5,6 +5,7 @@ use egui::{Label, RichText, Ui};
 use super::Desk;
 use crate::panels::controls::{named, scroll_to_focus, tip};
 use crate::panels::page_rows::{heading, note, path_label};
+use crate::panels::reasons::reason_words;
 use crate::panels::{Text, theme};
 use crate::session::library::{FolderOwner, LibraryAction, LibraryFolder, ModelLibrary};
 use crate::session::{Action, FolderFor};
@@ -45,7 +46,8 @@ pub(super) fn folders_ui(ui: &mut Ui, library: &ModelLibrary, desk: &Desk, actio
             ui.add_space(10.0);
             heading(ui, text.library_notes);
             for passed in snapshot.notes.iter().take(MOST_NOTES) {
-                let words = RichText::new(passed.to_string()).small();
+                let why = reason_words(&passed.why, desk.language);
+                let words = RichText::new(format!("{why}: {}", passed.path.display())).small();
                 ui.add(Label::new(words.color(theme::quiet(ui.visuals().dark_mode))).wrap());
             }
             if snapshot.notes.len() > MOST_NOTES {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use egui::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{Color32, FontId, Galley, Label, Rect, RichText, Sense, Ui, Vec2};
 
+use super::amounts::filled;
 use super::words::{State, group_words, size_words, summary_words};
 use super::{Desk, LibraryFilter, open};
 use crate::panels::controls::{named, narrow_segment, quiet, tip};
 use crate::panels::{Text, theme};
-use crate::session::library::{Entry, EntryGroup, LibraryAction, LibraryWork, ModelLibrary};
+use crate::session::library::{Entry, EntryGroup, LibraryAction, ModelLibrary, SearchProgress};
 use crate::session::{Action, Session};
 
 /// Height of an entry, and of the line below the list, points.
@@ -89,7 +90,7 @@ fn rows_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Ac
         ui.set_width(ui.available_width());
         for place in places {
             if let Some(entry) = library.at(place) {
-                row_ui(ui, session, desk, entry, library.place() == Some(place), actions);
+                entry_ui(ui, session, desk, entry, library.place() == Some(place), actions);
             }
         }
     });
@@ -97,8 +98,8 @@ fn rows_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actions: &mut Vec<Ac
     ui.data_mut(|data| data.insert_temp(id, seen));
 }
 
-/// One entry: name and size over kind, family, precision and state.
-fn row_ui(
+/// One entry of the library.
+fn entry_ui(
     ui: &mut Ui,
     session: &Session,
     desk: &mut Desk,
@@ -106,21 +107,60 @@ fn row_ui(
     is_selected: bool,
     actions: &mut Vec<Action>,
 ) {
-    let (text, dark) = (desk.text, ui.visuals().dark_mode);
+    let text = desk.text;
+    let (state, is_warning) = State::of(session, entry, text).short(text);
+    let response = row_ui(
+        ui,
+        &entry.path,
+        &Row {
+            name: &entry.name,
+            amount: &size_words(entry.bytes),
+            about: &summary_words(entry, text),
+            state: &state,
+            is_warning,
+            is_starred: Some(session.library().has_star(entry)),
+            is_selected,
+        },
+    );
+    if response.clicked() {
+        desk.models.shows_folders = false;
+        actions.push(Action::Library(LibraryAction::Select(entry.path.clone())));
+    }
+    if response.double_clicked() && session.model_of(entry).is_some() {
+        open(&entry.path, desk, actions);
+    }
+}
+
+/// A row of a list.
+pub(super) struct Row<'a> {
+    pub(super) name: &'a str,
+    pub(super) amount: &'a str,
+    pub(super) about: &'a str,
+    pub(super) state: &'a str,
+    pub(super) is_warning: bool,
+    /// Whether a star stands before it; `None` in a list without stars.
+    pub(super) is_starred: Option<bool>,
+    pub(super) is_selected: bool,
+}
+
+/// A row: name and amount over what it is about and its state.
+pub(super) fn row_ui(
+    ui: &mut Ui,
+    salt: impl std::hash::Hash + std::fmt::Debug,
+    row: &Row<'_>,
+) -> egui::Response {
+    let dark = ui.visuals().dark_mode;
     let size = Vec2::new(ui.available_width() - 12.0, ROW);
     let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
     // The field of the search keeps the focus.
-    let response = ui.interact(rect, ui.scope_id().with(&entry.path), Sense::CLICK);
-    let (state, is_warning) = State::of(session, entry, text).short(text);
-    let summary = summary_words(entry, text);
-    let bytes = size_words(entry.bytes);
-    let said = [entry.name.as_str(), &summary, &bytes, &state];
+    let response = ui.interact(rect, ui.scope_id().with(salt), Sense::CLICK);
+    let said = [row.name, row.about, row.amount, row.state];
     let said = said.iter().filter(|word| !word.is_empty()).copied().collect::<Vec<_>>().join(", ");
     response.widget_info(|| {
-        egui::WidgetInfo::selected(egui::Role::ListBoxOption, ui.is_enabled(), is_selected, &said)
+        egui::WidgetInfo::selected(egui::Role::ListBoxOption, ui.is_enabled(), row.is_selected, &said)
     });
     let ground = rect.shrink2(Vec2::new(0.0, 1.0));
-    if is_selected {
+    if row.is_selected {
         ui.painter().rect_filled(ground, 6.0, theme::raised(dark));
         let line = Rect::from_min_max(ground.min, ground.left_bottom() + Vec2::new(2.0, 0.0));
         ui.painter().rect_filled(line.shrink2(Vec2::new(0.0, 8.0)), 1.0, theme::accent(dark));
@@ -129,12 +169,12 @@ fn row_ui(
     }
     let (ink, low) = (ui.visuals().text_color(), theme::quiet(dark));
     let inner = rect.shrink2(Vec2::new(MARGIN, 4.0));
-    if session.library().has_star(entry) {
+    if row.is_starred == Some(true) {
         let star = line(ui, "★", FontId::proportional(13.0), theme::accent(dark), STAR);
         let at = inner.left_top() + Vec2::new(0.0, 2.0);
         ui.painter().galley(at, star, ink);
     }
-    let left = inner.left() + STAR;
+    let left = inner.left() + if row.is_starred.is_some() { STAR } else { 0.0 };
     let pair = |first: (&str, FontId, Color32), second: (&str, Color32), y: f32| {
         let small = FontId::proportional(12.0);
         let end = line(ui, second.0, small, second.1, inner.width() * 0.5);
@@ -145,16 +185,10 @@ fn row_ui(
         ui.painter().galley(start_at, start, ink);
         ui.painter().galley(end_at, end, ink);
     };
-    let colour = if is_warning { theme::warning(dark) } else { low };
-    pair((&entry.name, FontId::new(14.0, theme::strong()), ink), (&bytes, low), inner.top());
-    pair((&summary, FontId::proportional(12.0), low), (&state, colour), inner.top() + 19.0);
-    if response.clicked() {
-        desk.models.shows_folders = false;
-        actions.push(Action::Library(LibraryAction::Select(entry.path.clone())));
-    }
-    if response.double_clicked() && session.model_of(entry).is_some() {
-        open(&entry.path, desk, actions);
-    }
+    let colour = if row.is_warning { theme::warning(dark) } else { low };
+    pair((row.name, FontId::new(14.0, theme::strong()), ink), (row.amount, low), inner.top());
+    pair((row.about, FontId::proportional(12.0), low), (row.state, colour), inner.top() + 19.0);
+    response
 }
 
 /// Words in one line of at most this width.
@@ -166,37 +200,37 @@ fn line(ui: &Ui, words: &str, font: FontId, colour: Color32, width: f32) -> Arc<
 }
 
 /// What to do where nothing is listed.
-fn empty_ui(ui: &mut Ui, library: &ModelLibrary, desk: &Desk, filter: &mut LibraryFilter) {
+fn empty_ui(ui: &mut Ui, library: &ModelLibrary, desk: &mut Desk, filter: &mut LibraryFilter) {
     let text = desk.text;
     ui.spacing_mut().item_spacing.y = 8.0;
     ui.add_space(28.0);
-    let is_searching = matches!(library.work(), Some(LibraryWork::Searching { .. }));
     if !library.snapshot().entries.is_empty() {
         ui.label(text.no_files_found);
         if tip(ui.button(text.clear_filter), text.clear_filter_hint, "").clicked() {
             *filter = LibraryFilter { group: None, ..LibraryFilter::default() };
         }
-    } else if !is_searching {
+    } else if library.search().is_none() {
         ui.label(RichText::new(text.library_empty).family(theme::strong()));
         let hint = RichText::new(text.library_empty_hint).color(theme::quiet(ui.visuals().dark_mode));
         ui.add(Label::new(hint).wrap());
+        if tip(ui.button(text.library_empty_get), text.models_get_hint, "").clicked() {
+            desk.models.gets = true;
+        }
     }
 }
 
 /// How many are listed, and how far the search is, with a button that stops it or begins anew.
 fn status_ui(ui: &mut Ui, library: &ModelLibrary, text: &Text, actions: &mut Vec<Action>) {
-    let fill = |pattern: &str, values: [usize; 2]| {
-        values.iter().fold(pattern.to_owned(), |words, value| words.replacen("{}", &value.to_string(), 1))
-    };
     ui.spacing_mut().item_spacing.x = 8.0;
     ui.horizontal_centered(|ui| {
         let all = library.snapshot().entries.len();
-        quiet(ui, fill(text.library_count, [library.len(), all]));
-        if let Some(work) = library.work() {
-            let words = match work {
-                LibraryWork::Searching { total: 0, .. } => text.searching.to_owned(),
-                LibraryWork::Searching { read, total } => fill(text.searching_files, [*read, *total]),
-                LibraryWork::Hashing { .. } => text.computing_hash.to_owned(),
+        quiet(ui, filled(text.library_count, &[&library.len().to_string(), &all.to_string()]));
+        if let Some(progress) = library.search() {
+            let words = match progress {
+                SearchProgress { total: 0, .. } => text.searching.to_owned(),
+                SearchProgress { read, total } => {
+                    filled(text.searching_files, &[&read.to_string(), &total.to_string()])
+                }
             };
             ui.add(egui::Spinner::new().size(14.0));
             quiet(ui, words);

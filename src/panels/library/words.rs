@@ -2,6 +2,7 @@
 
 use crate::catalog::PartRole;
 use crate::panels::Text;
+use crate::reason::Reason;
 use crate::session::Session;
 use crate::session::library::{Entry, EntryGroup, EntryKind, MissingPart};
 
@@ -35,6 +36,8 @@ pub(super) fn kind_words(kind: EntryKind, text: &Text) -> &'static str {
         EntryKind::Lora => text.kind_lora,
         EntryKind::ControlNet => text.kind_controlnet,
         EntryKind::Upscaler => text.kind_upscaler,
+        EntryKind::PictureSearch => text.kind_picture_search,
+        EntryKind::PictureDescription => text.kind_picture_description,
         EntryKind::Embedding => text.kind_embedding,
         EntryKind::Unknown => text.kind_unknown,
     }
@@ -75,7 +78,7 @@ pub(super) enum State {
     /// It can be opened, or belongs to others.
     Usable,
     /// This is wrong with it.
-    Problem(String),
+    Problem(Reason),
     /// It lacks these parts.
     Lacks(Vec<String>),
 }

@@ -3,7 +3,7 @@
 use egui::{DragValue, Ui};
 
 use crate::panels::controls::{named, tip};
-use crate::panels::desk::Desk;
+use crate::panels::desk::{Desk, PreviewMethod};
 use crate::panels::page_rows::{note, radios, row};
 use crate::panels::{Text, top};
 use crate::request::DeviceChoice;
@@ -67,8 +67,12 @@ pub(super) fn drawing_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, action
         note(ui, text.engine_note);
     });
     row(ui, text.previews, |ui| {
-        let all = [(true, text.previews_fine), (false, text.previews_linear)];
-        radios(ui, text.previews, text.previews_hint, &mut desk.use_patch, &all);
+        let all = [
+            (PreviewMethod::Tiny, text.previews_tiny),
+            (PreviewMethod::Patch, text.previews_fine),
+            (PreviewMethod::Linear, text.previews_linear),
+        ];
+        radios(ui, text.previews, text.previews_hint, &mut desk.previews, &all);
         note(ui, text.previews_hint);
     });
     // Each change loads the model again, so a figure is taken once it is no longer edited.

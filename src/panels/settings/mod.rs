@@ -3,6 +3,7 @@
 mod drawing;
 mod folders;
 mod general;
+mod keeping;
 mod privacy;
 mod saving;
 
@@ -14,7 +15,7 @@ use super::{Text, theme};
 use crate::session::{Action, Session};
 
 /// Greatest width and height of the page, points.
-const SIZE: Vec2 = Vec2::new(720.0, 392.0);
+const SIZE: Vec2 = Vec2::new(720.0, 420.0);
 /// What the window around it takes, and the least distance to the edges of the program's window, points.
 const AROUND: Vec2 = Vec2::new(80.0, 120.0);
 /// Width of the list of sections, and its distance to the settings, points.
@@ -37,10 +38,11 @@ pub(super) fn settings_ui(ui: &mut Ui, session: &Session, desk: &mut Desk, actio
         ui.set_width(ui.available_width() - 12.0);
         match section {
             SettingsSection::General => general::general_ui(ui, desk),
+            SettingsSection::Keeping => keeping::keeping_ui(ui, desk, actions),
             SettingsSection::Saving => saving::saving_ui(ui, desk, actions),
             SettingsSection::Folders => folders::folders_ui(ui, desk, actions),
             SettingsSection::Drawing => drawing::drawing_ui(ui, session, desk, actions),
-            SettingsSection::Privacy => privacy::privacy_ui(ui, desk.text, actions),
+            SettingsSection::Privacy => privacy::privacy_ui(ui, session, desk.text, actions),
         }
     });
 }
@@ -90,9 +92,10 @@ fn section_ui(ui: &mut Ui, is_chosen: bool, name: &str) -> egui::Response {
 }
 
 /// The sections with their names, and what each is about.
-fn sections(text: &Text) -> [(SettingsSection, &'static str, &'static str); 5] {
+fn sections(text: &Text) -> [(SettingsSection, &'static str, &'static str); 6] {
     [
         (SettingsSection::General, text.settings_general, text.settings_general_hint),
+        (SettingsSection::Keeping, text.settings_keeping, text.settings_keeping_hint),
         (SettingsSection::Saving, text.settings_saving, text.settings_saving_hint),
         (SettingsSection::Folders, text.settings_folders, text.settings_folders_hint),
         (SettingsSection::Drawing, text.settings_drawing, text.settings_drawing_hint),

@@ -5,9 +5,10 @@ use egui::{Label, Ui};
 use crate::panels::Text;
 use crate::panels::controls::tip;
 use crate::panels::page_rows::{heading, note, row};
-use crate::session::Action;
+use crate::session::downloads::DownloadAction;
+use crate::session::{Action, Session};
 
-pub(super) fn privacy_ui(ui: &mut Ui, text: &Text, actions: &mut Vec<Action>) {
+pub(super) fn privacy_ui(ui: &mut Ui, session: &Session, text: &Text, actions: &mut Vec<Action>) {
     for (name, words) in [
         (text.privacy_network, text.privacy_network_words),
         (text.privacy_written, text.privacy_written_words),
@@ -28,4 +29,10 @@ pub(super) fn privacy_ui(ui: &mut Ui, text: &Text, actions: &mut Vec<Action>) {
             note(ui, hint);
         });
     }
+    row(ui, text.forget_token_name, |ui| {
+        let button = ui.add_enabled(session.downloads().has_token(), egui::Button::new(text.forget_token));
+        if tip(button, text.forget_token_hint, "").clicked() {
+            actions.push(Action::Downloads(DownloadAction::ForgetToken));
+        }
+    });
 }

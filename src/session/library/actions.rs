@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Deletion, Entry, LibraryCommand, LibraryFilter, LibraryReport, LibraryWork};
+use super::{Deletion, Entry, Forecast, LibraryCommand, LibraryFilter, LibraryReport, ModelLibrary};
 use crate::catalog::{ModelParts, ModelSource, PartRole};
 use crate::session::{Effect, Message, Question, Session};
 use crate::store::library::source_of;
@@ -15,8 +15,12 @@ pub enum LibraryAction {
         /// Whether headers are read anew.
         anew: bool,
     },
-    /// Stops the search, or the computing of a hash.
+    /// Stops the search.
     Stop,
+    /// Stops the computing of a hash.
+    StopHash,
+    /// Computes the memory that the model of this path needs.
+    Forecast(PathBuf),
     /// Changes what is listed.
     Filter(LibraryFilter),
     /// Selects the entry of this path.
@@ -48,6 +52,16 @@ impl Session {
         match action {
             LibraryAction::Search { anew } => self.command(LibraryCommand::Search { anew }),
             LibraryAction::Stop => self.command(LibraryCommand::Stop),
+            LibraryAction::StopHash => self.command(LibraryCommand::StopHash),
+            LibraryAction::Forecast(path) => {
+                let Some(model) = self.library.entry(&path).and_then(|entry| self.model_of(entry)) else {
+                    return;
+                };
+                if !self.library.forecasts.contains_key(&model) {
+                    self.library.forecasts.insert(model.clone(), Forecast::Asked);
+                    self.command(LibraryCommand::Forecast(Box::new(model)));
+                }
+            }
             LibraryAction::Filter(filter) => {
                 self.library.filter = filter;
                 // The best match is at the top.
@@ -73,8 +87,8 @@ impl Session {
                 if let Some(model) = self.model_of(entry) {
                     self.open_model(model);
                 } else {
-                    let why = source_of(entry).err().map(|error| error.to_string()).unwrap_or_default();
-                    self.notify(Message::NotOpened(why.into()));
+                    let why = source_of(entry).err().map_or_else(|| "".into(), |error| (&error).into());
+                    self.notify(Message::NotOpened(why));
                 }
             }
             LibraryAction::FindPart(path, role) => {
@@ -111,9 +125,22 @@ impl Session {
         match report {
             LibraryReport::Listed(snapshot) => {
                 self.library.snapshot = snapshot;
+                let entries = self.library.snapshot.entries.iter();
+                let catalogued =
+                    entries.filter_map(ModelLibrary::catalogue_file).map(|file| file.id.as_str());
+                self.library.catalogued = catalogued.collect();
+                // A file may have been replaced by another of its name.
+                self.library.forecasts.retain(|_, forecast| *forecast == Forecast::Asked);
                 self.list_models();
+                self.tell_what_places();
             }
-            LibraryReport::Working(work) => self.library.work = work,
+            LibraryReport::Searching(progress) => self.library.search = progress,
+            LibraryReport::Hashing(progress) => self.library.hashing = progress,
+            LibraryReport::Forecast(model, need) => {
+                self.library.forecasts.insert(*model, Forecast::Known(need));
+            }
+            LibraryReport::Surveyed(path, facts) => self.library.lacking = Some((path, facts)),
+            LibraryReport::Fetched(name, model) => self.model_fetched(name, model),
             LibraryReport::Deleted(name) => {
                 self.notify(Message::EntryDeleted(name));
             }
@@ -176,12 +203,14 @@ impl Session {
 
     /// Whether the library's thread computes the hash of this entry; the share that is done.
     pub fn hashing(&self, entry: &Entry) -> Option<f32> {
-        match &self.library.work {
-            Some(LibraryWork::Hashing { path, read }) if *path == entry.path => {
-                Some(*read as f32 / entry.bytes.max(1) as f32)
-            }
-            _ => None,
-        }
+        let progress = self.library.hashing.as_ref().filter(|progress| progress.path == entry.path)?;
+        Some(progress.read as f32 / entry.bytes.max(1) as f32)
+    }
+
+    /// What is known of the memory that the model of an entry needs.
+    pub fn forecast(&self, entry: &Entry) -> Forecast {
+        let known = self.model_of(entry).and_then(|model| self.library.forecasts.get(&model).copied());
+        known.unwrap_or(Forecast::Unknown)
     }
 
     fn command(&mut self, command: LibraryCommand) {

@@ -14,7 +14,7 @@ pub enum EntryGroup {
     Parts,
     /// What changes or steers a model.
     Adapters,
-    /// Upscalers, and what is not known.
+    /// What enlarges, finds or describes pictures, and what is not known.
     Others,
 }
 
@@ -28,7 +28,10 @@ impl EntryGroup {
             EntryKind::Checkpoint | EntryKind::Folder | EntryKind::DiffusionModel => Self::Models,
             EntryKind::TextEncoder | EntryKind::Vae | EntryKind::TinyDecoder => Self::Parts,
             EntryKind::Lora | EntryKind::ControlNet | EntryKind::Embedding => Self::Adapters,
-            EntryKind::Upscaler | EntryKind::Unknown => Self::Others,
+            EntryKind::Upscaler
+            | EntryKind::PictureSearch
+            | EntryKind::PictureDescription
+            | EntryKind::Unknown => Self::Others,
         }
     }
 }

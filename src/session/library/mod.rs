@@ -6,10 +6,14 @@ mod listing;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Session;
+use super::downloads::{Catalogue, CatalogueFile, FetchedModel};
+use crate::catalog::ModelSource;
+use crate::engine::MemoryNeed;
 use crate::reason::Reason;
 
 pub use crate::store::library::{
@@ -26,8 +30,10 @@ pub enum LibraryCommand {
         /// Whether headers are read anew.
         anew: bool,
     },
-    /// Stop what it is doing.
+    /// Stop searching.
     Stop,
+    /// Stop computing a hash.
+    StopHash,
     /// Take the entry of this path off the list.
     Remove(PathBuf),
     /// Put the entry of this path back onto the list.
@@ -40,6 +46,12 @@ pub enum LibraryCommand {
     Hash(PathBuf),
     /// Move the files of the entry of this path to the trash.
     Delete(PathBuf),
+    /// Search for files that were downloaded, in a folder that is searched from now on.
+    Fetched(FetchedModel),
+    /// Compute the memory that this model needs.
+    Forecast(Box<ModelSource>),
+    /// Read what the headers of this file say, which may lie outside the library's folders.
+    Survey(PathBuf),
 }
 
 /// What the library's thread says.
@@ -47,31 +59,49 @@ pub enum LibraryCommand {
 pub enum LibraryReport {
     /// The library as it is now.
     Listed(LibrarySnapshot),
-    /// What it is doing; `None` for nothing.
-    Working(Option<LibraryWork>),
+    /// How far the search is; `None` for no search.
+    Searching(Option<SearchProgress>),
+    /// How far the computing of a hash is; `None` for none.
+    Hashing(Option<HashProgress>),
+    /// The memory that a model needs; `None` if it cannot be told.
+    Forecast(Box<ModelSource>, Option<MemoryNeed>),
+    /// What the headers of a file say.
+    Surveyed(PathBuf, Box<Facts>),
+    /// The files of this name were downloaded; the model among them.
+    Fetched(String, Option<PathBuf>),
     /// The files of the entry of this name are in the trash.
     Deleted(String),
     /// Something could not be done.
     Failed(Reason),
 }
 
-/// What the library's thread is doing, and how far it is.
+/// How far a search is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchProgress {
+    /// Headers that were read.
+    pub read: usize,
+    /// Headers to read; 0 while folders are listed.
+    pub total: usize,
+}
+
+/// How far the computing of a hash is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LibraryWork {
-    /// Searching folders.
-    Searching {
-        /// Headers that were read.
-        read: usize,
-        /// Headers to read; 0 while folders are listed.
-        total: usize,
-    },
-    /// Computing the sha256 of the entry of this path.
-    Hashing {
-        /// The entry.
-        path: PathBuf,
-        /// Bytes that were read.
-        read: u64,
-    },
+pub struct HashProgress {
+    /// The path of the entry.
+    pub path: PathBuf,
+    /// Bytes that were read.
+    pub read: u64,
+}
+
+/// What is known of the memory that a model needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forecast {
+    /// Nobody asked yet.
+    Unknown,
+    /// It is being computed.
+    Asked,
+    /// This much; `None` if it cannot be told.
+    Known(Option<MemoryNeed>),
 }
 
 /// The library at one time.
@@ -104,7 +134,14 @@ pub enum Deletion {
 #[derive(Debug, Default)]
 pub struct ModelLibrary {
     snapshot: LibrarySnapshot,
-    work: Option<LibraryWork>,
+    /// Names of the files of the catalogue that are among the entries.
+    catalogued: HashSet<&'static str>,
+    search: Option<SearchProgress>,
+    hashing: Option<HashProgress>,
+    /// The memory that models need, of those that were asked for.
+    forecasts: HashMap<ModelSource, Forecast>,
+    /// What the headers say of the last model that lacked a part when it was opened.
+    pub(in crate::session) lacking: Option<(PathBuf, Box<Facts>)>,
     filter: LibraryFilter,
     stars: Vec<PathBuf>,
     selected: Option<PathBuf>,
@@ -120,9 +157,9 @@ impl ModelLibrary {
         &self.snapshot
     }
 
-    /// What its thread is doing.
-    pub fn work(&self) -> Option<&LibraryWork> {
-        self.work.as_ref()
+    /// How far a search is, if there is one.
+    pub fn search(&self) -> Option<SearchProgress> {
+        self.search
     }
 
     /// What is listed.
@@ -199,6 +236,17 @@ impl ModelLibrary {
         } else {
             Deletion::Possible
         }
+    }
+
+    /// Whether a file of the catalogue is among the entries.
+    pub fn has_file(&self, file: &CatalogueFile) -> bool {
+        self.catalogued.contains(file.id.as_str())
+    }
+
+    /// The file of the catalogue that an entry is.
+    pub fn catalogue_file(entry: &Entry) -> Option<&'static CatalogueFile> {
+        let name = entry.path.file_name()?.to_str()?;
+        Catalogue::of_program().file_named(entry.repository.as_deref(), name)
     }
 
     fn entry(&self, path: &Path) -> Option<&Entry> {

@@ -229,15 +229,44 @@ fn only_files_in_plain_folders_are_deleted_and_only_after_a_question() {
 }
 
 #[test]
+fn the_memory_of_a_model_is_asked_for_once_and_again_after_a_change() {
+    use crate::engine::MemoryNeed;
+    let mut session = session();
+    let asked = |session: &mut Session| -> Vec<ModelSource> {
+        let effects = session.take_effects().into_iter();
+        effects
+            .filter_map(|effect| match effect {
+                Effect::Library(LibraryCommand::Forecast(model)) => Some(*model),
+                _ => None,
+            })
+            .collect()
+    };
+    let whole = session.library().entry(&path("a")).unwrap().clone();
+    let lacking = session.library().entry(&path("d")).unwrap().clone();
+    assert_eq!(session.forecast(&whole), Forecast::Unknown);
+    for _ in 0..2 {
+        act(&mut session, LibraryAction::Forecast(path("a")));
+        act(&mut session, LibraryAction::Forecast(path("d")));
+    }
+    let model = ModelSource::Folder(path("a"));
+    assert_eq!(asked(&mut session), std::slice::from_ref(&model), "once, and not for one that lacks a part");
+    assert_eq!((session.forecast(&whole), session.forecast(&lacking)), (Forecast::Asked, Forecast::Unknown));
+    let need = MemoryNeed { together: 3 << 30, in_turn: None };
+    session.apply(Action::LibrarySays(LibraryReport::Forecast(Box::new(model), Some(need))));
+    assert_eq!(session.forecast(&whole), Forecast::Known(Some(need)));
+    let snapshot = session.library().snapshot().clone();
+    session.apply(Action::LibrarySays(LibraryReport::Listed(snapshot)));
+    assert_eq!(session.forecast(&whole), Forecast::Unknown);
+}
+
+#[test]
 fn the_thread_s_words_reach_the_user() {
     let mut session = session();
-    session.apply(Action::LibrarySays(LibraryReport::Working(Some(LibraryWork::Hashing {
-        path: path("a"),
-        read: 1 << 29,
-    }))));
+    let progress = HashProgress { path: path("a"), read: 1 << 29 };
+    session.apply(Action::LibrarySays(LibraryReport::Hashing(Some(progress))));
     let hashed = session.library().entry(&path("a")).unwrap().clone();
     assert_eq!(session.hashing(&hashed), Some(0.5));
-    session.apply(Action::LibrarySays(LibraryReport::Working(None)));
+    session.apply(Action::LibrarySays(LibraryReport::Hashing(None)));
     assert_eq!(session.hashing(&hashed), None);
     session.apply(Action::LibrarySays(LibraryReport::Deleted("a".into())));
     session.apply(Action::LibrarySays(LibraryReport::Failed("no".into())));

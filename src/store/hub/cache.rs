@@ -11,6 +11,7 @@ use super::HubError;
 use super::address::{RepositoryId, RepositoryPath};
 use super::environment::HubEnvironment;
 use super::hash::ContentHash;
+use super::source::{Destination, Source};
 
 /// The content of `CACHEDIR.TAG`, by which backups know a folder to leave out: the signature of
 /// <https://bford.info/cachedir/> and a remark.
@@ -64,6 +65,20 @@ impl HubCache {
     /// Whether a file of a commit is here.
     pub fn has(&self, repository: &RepositoryId, commit: &str, path: &RepositoryPath) -> bool {
         self.file(repository, commit, path).is_file()
+    }
+
+    /// Bytes of a file that are here: all of them, or what came of it.
+    pub fn bytes_here(&self, source: &Source, destination: &Destination) -> u64 {
+        match (source, destination) {
+            (Source::Hub { repository, commit, path, size, hash }, Destination::Cache) => {
+                if self.has(repository, commit, path) {
+                    *size
+                } else {
+                    self.received(repository, hash).min(*size)
+                }
+            }
+            _ => 0,
+        }
     }
 
     /// Bytes of a file that have come so far.

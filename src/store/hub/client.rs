@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, header};
@@ -45,11 +45,21 @@ impl Default for ClientSettings {
     }
 }
 
+/// What is known of the token.
+#[derive(Default)]
+enum KnownToken {
+    #[default]
+    NotLookedFor,
+    Found(Token),
+    None,
+}
+
 /// A client of one hub.
 pub struct Client {
     agent: ureq::Agent,
     environment: HubEnvironment,
-    token: Option<Token>,
+    /// Looked for with the first request: the system's keyring may ask for its password.
+    token: Mutex<KnownToken>,
     settings: ClientSettings,
 }
 
@@ -82,7 +92,6 @@ pub(super) struct Answer {
 impl Client {
     /// A client for the hub of an environment. Opens no connection.
     pub fn new(environment: HubEnvironment, settings: ClientSettings) -> Self {
-        let token = environment.tokens.find().map(|(token, _)| token);
         let tls = TlsConfig::builder()
             // The system's certificates: a company's own are among them.
             .root_certs(RootCerts::PlatformVerifier)
@@ -102,12 +111,27 @@ impl Client {
         if !environment.uses_proxies {
             config = config.proxy(None);
         }
-        Self { agent: config.build().new_agent(), environment, token, settings }
+        Self { agent: config.build().new_agent(), environment, token: Mutex::default(), settings }
     }
 
     /// The environment.
     pub fn environment(&self) -> &HubEnvironment {
         &self.environment
+    }
+
+    /// The token, if there is one.
+    fn token(&self) -> Option<Token> {
+        let mut known = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        if let KnownToken::NotLookedFor = *known {
+            let found = self.environment.tokens.find();
+            *known = found.map_or(KnownToken::None, |(token, _)| KnownToken::Found(token));
+        }
+        if let KnownToken::Found(token) = &*known { Some(token.clone()) } else { None }
+    }
+
+    /// Looks for the token again with the next request, as after another one was stored.
+    pub fn token_changed(&self) {
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = KnownToken::NotLookedFor;
     }
 
     pub(super) fn retries(&self) -> Retries {
@@ -156,8 +180,8 @@ impl Client {
         let mut may_have_token = true;
         loop {
             may_have_token &= address.has_origin_of(&self.environment.endpoint);
-            let token = self.token.as_ref().filter(|_| may_have_token);
-            let response = self.send(&address, rest, token)?;
+            let token = if may_have_token { self.token() } else { None };
+            let response = self.send(&address, rest, token.as_ref())?;
             let status = response.status().as_u16();
             circle.push(address.to_string());
             if !matches!(status, 301 | 302 | 303 | 307 | 308) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::queue_file::Revision;
 use super::source::{Destination, Fetched, Source};
 use super::speed::time_left;
+use crate::reason::Reason;
 
 /// The number of a download in its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -36,8 +37,8 @@ pub enum DownloadState {
     Paused,
     /// The file is here.
     Done(Fetched),
-    /// It failed; the sentence says why and what to try.
-    Failed(String),
+    /// It failed; the reason says why and what to try.
+    Failed(Reason),
 }
 
 /// A download as a client sees it.

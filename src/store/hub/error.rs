@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::sizes::in_words;
+use crate::reason::{Reason, ReasonKind};
 
 /// Why something could not be fetched. Each message says what to try.
 #[derive(Debug, thiserror::Error)]
@@ -199,6 +200,19 @@ pub enum HubError {
         /// The file or folder.
         path: PathBuf,
     },
+    /// A repository has no weights that can be opened.
+    #[error(
+        "{0} has neither safetensors nor GGUF files, the two kinds of weights that open without running code"
+    )]
+    NoWeights(String),
+    /// A repository has no such file or folder.
+    #[error("{repository} has no file or folder {path}")]
+    NoSuchFile {
+        /// The repository.
+        repository: String,
+        /// The path.
+        path: String,
+    },
     /// The keyring or the file for the token cannot be used.
     #[error("the token cannot be stored: {0}")]
     Token(String),
@@ -234,5 +248,56 @@ impl HubError {
     /// How long the server asks to wait.
     pub(super) fn asked_wait(&self) -> Option<Duration> {
         if let Self::Busy { wait, .. } = self { *wait } else { None }
+    }
+}
+
+impl From<&HubError> for Reason {
+    fn from(error: &HubError) -> Self {
+        use ReasonKind as Kind;
+        let new = |kind| Self::new(kind, error);
+        match error {
+            HubError::Address { typed, .. } => new(Kind::HubAddress).with([typed as _]),
+            HubError::Variable { name, reason } => new(Kind::HubVariable).with([name as _, reason as _]),
+            HubError::Offline => new(Kind::HubOffline),
+            HubError::Unreachable { host, reason } => {
+                new(Kind::HubUnreachable).with([host as _, reason as _])
+            }
+            HubError::Insecure { host, reason } => new(Kind::HubInsecure).with([host as _, reason as _]),
+            HubError::Broken { host, reason } => new(Kind::HubBroken).with([host as _, reason as _]),
+            HubError::Stalled { host, after } => {
+                new(Kind::HubStalled).with([host as _, &after.as_secs_f32() as _])
+            }
+            HubError::Busy { host, status, .. } => new(Kind::HubBusy).with([host as _, status as _]),
+            HubError::Status { status, address } => new(Kind::HubStatus).with([status as _, address as _]),
+            HubError::NotFound { address } => new(Kind::HubNotFound).with([address as _]),
+            HubError::Gated { repository, page, .. } => {
+                new(Kind::HubGated).with([repository as _, page as _])
+            }
+            HubError::Hidden { repository, page, .. } => {
+                new(Kind::HubHidden).with([repository as _, page as _])
+            }
+            HubError::BadToken => new(Kind::HubBadToken),
+            HubError::RedirectCircle(all) => new(Kind::HubRedirect).with([&all.join(" → ") as _]),
+            HubError::BadRedirect { from, .. } => new(Kind::HubRedirect).with([from as _]),
+            HubError::NotAFile { address } => new(Kind::HubPage).with([address as _]),
+            HubError::BadAnswer { reason, address } => {
+                new(Kind::HubBadAnswer).with([reason as _, address as _])
+            }
+            HubError::WrongLength { sent, listed, file } => {
+                new(Kind::HubWrongLength).with([file as _, &in_words(*sent) as _, &in_words(*listed) as _])
+            }
+            HubError::WrongHash { file, .. } => new(Kind::HubWrongHash).with([file as _]),
+            HubError::Changing { file, .. } => new(Kind::HubChanging).with([file as _]),
+            HubError::Space { needed, free, folder } => {
+                new(Kind::HubSpace).with([&in_words(*needed) as _, &in_words(*free) as _]).at(folder)
+            }
+            HubError::Occupied(path) => new(Kind::HubOccupied).at(path),
+            HubError::Disk { reason, path, .. } => new(Kind::HubDisk).with([reason as _]).at(path),
+            HubError::NoWeights(repository) => new(Kind::HubNoWeights).with([repository as _]),
+            HubError::NoSuchFile { repository, path } => {
+                new(Kind::HubNoSuchFile).with([repository as _, path as _])
+            }
+            HubError::Token(reason) => new(Kind::HubToken).with([reason as _]),
+        }
     }
 }

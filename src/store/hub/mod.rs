@@ -13,6 +13,7 @@
 //! | `client`, `retry` | requests, redirects, waiting |
 //! | `source` | a file to fetch and where it goes |
 //! | `cache`, `lock`, `part`, `receive`, `transfer` | one file: where it lies, whose turn it is, the part that came, the requests, the whole way |
+//! | `sets` | what is asked for, as files |
 //! | `queue`, `queue_file`, `download`, `speed` | several files |
 //! | `catalogue` | models that run well here |
 
@@ -33,6 +34,7 @@ mod queue;
 mod queue_file;
 mod receive;
 mod retry;
+mod sets;
 mod sizes;
 mod source;
 mod speed;
@@ -44,7 +46,7 @@ pub use address::{MAIN, RepositoryId, RepositoryPath, Wanted, is_revision};
 pub use cache::HubCache;
 pub use catalogue::{
     Catalogue, CatalogueDefaults, CatalogueEntry, CatalogueFile, CatalogueLicence, CatalogueModel, FileUse,
-    PartKind, Sentences, TinyDecoder,
+    PartKind, PictureModel, Sentences, TinyDecoder,
 };
 pub use choices::{Choice, ChoiceKind, choices, default_choice, matching};
 pub use client::{Client, ClientSettings};
@@ -57,6 +59,7 @@ pub use listing::{Licence, Listing, RemoteFile};
 pub use queue::Queue;
 pub use queue_file::Revision;
 pub use retry::RetrySettings;
+pub use sets::{Offer, catalogue_sets, inside};
 pub use sizes::in_words;
 pub use source::{Destination, Fetched, Source, Step};
 pub use speed::time_left;

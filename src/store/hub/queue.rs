@@ -248,6 +248,13 @@ impl Queue {
         std::mem::take(&mut self.0.state().done)
     }
 
+    /// Ends the runs; what came is kept, and the queue's file says what is left.
+    pub fn stop(&self) {
+        for item in &self.0.state().items {
+            item.cancel.stop();
+        }
+    }
+
     /// Threads that fetch.
     pub fn threads(&self) -> usize {
         self.0.state().running
@@ -281,9 +288,7 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        for item in &self.0.state().items {
-            item.cancel.stop();
-        }
+        self.stop();
     }
 }
 
@@ -414,7 +419,7 @@ impl Shared {
             Err(error) => {
                 // A pause while it failed stays a pause.
                 if item.state != DownloadState::Paused {
-                    item.state = DownloadState::Failed(error.to_string());
+                    item.state = DownloadState::Failed((&error).into());
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::address::RepositoryId;
 use super::source::{Destination, Source};
+use crate::reason::Reason;
 
 /// The version of the file.
 const VERSION: u32 = 1;
@@ -41,7 +42,7 @@ pub(super) struct SavedSet {
 pub(super) struct SavedItem {
     pub(super) source: Source,
     /// Why it failed, if it did.
-    pub(super) failure: Option<String>,
+    pub(super) failure: Option<Reason>,
 }
 
 impl SavedQueue {

@@ -95,6 +95,13 @@ impl Assembled {
     }
 }
 
+/// CLIP's vocabulary, which ships with the program, in the folder `clip`.
+pub(super) fn clip_vocabulary() -> Location {
+    let mut words = Assembled::new(PathBuf::from("CLIP's vocabulary"));
+    stable_diffusion::add_tokenizer(&mut words, "clip", false);
+    Location::Assembled(Arc::new(words))
+}
+
 fn in_bytes(value: &Value) -> Cow<'static, [u8]> {
     value.to_string().into_bytes().into()
 }

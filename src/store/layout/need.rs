@@ -60,7 +60,7 @@ pub struct PartOffer {
 
 impl PartNeed {
     /// A part of one size.
-    pub(super) fn of_size(role: PartRole, what: &str, kind: PartKind, size: usize) -> Self {
+    pub(in super::super) fn of_size(role: PartRole, what: &str, kind: PartKind, size: usize) -> Self {
         Self::of_sizes(role, what, kind, [size, size])
     }
 

@@ -150,7 +150,11 @@ fn open_siblings(origin: &Path) -> Siblings {
     let is_part = |source: &dyn TensorSource| {
         matches!(
             WeightsKind::of(source),
-            WeightsKind::Clip | WeightsKind::T5 | WeightsKind::Qwen3 | WeightsKind::Vae
+            WeightsKind::Clip
+                | WeightsKind::PictureSearch
+                | WeightsKind::T5
+                | WeightsKind::Qwen3
+                | WeightsKind::Vae
         )
     };
     let mut beside = Siblings::default();

@@ -40,7 +40,8 @@ fn found(kind: PartKind, source: &dyn TensorSource) -> Option<Part> {
 /// The part that a file of one part offers; `None` if it is none that a model of this program has.
 pub(in super::super) fn offers(kind: WeightsKind, source: &dyn TensorSource) -> Option<PartOffer> {
     let kind = match kind {
-        WeightsKind::Clip => {
+        // Both halves of CLIP: its text encoder is one that a model may have.
+        WeightsKind::Clip | WeightsKind::PictureSearch => {
             let is_large = |part: &Part| size_of(&part.config) >= SMALLEST_OPEN_CLIP;
             // In transformers' layout both kinds have the same names.
             if found(PartKind::Clip, source).is_some_and(|part| !is_large(&part)) {

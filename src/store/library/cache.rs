@@ -12,7 +12,7 @@ use super::walk::Fingerprint;
 use crate::formats::atomic::{WriteFileError, write_atomically};
 
 /// Raised when the fields change; a new version of the program may know more of the same files.
-const VERSION: &str = concat!("1 ", env!("CARGO_PKG_VERSION"));
+const VERSION: &str = concat!("3 ", env!("CARGO_PKG_VERSION"));
 /// More bytes than the cache of the largest library has.
 const MAX_BYTES: u64 = 256 << 20;
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::layout::{PartNeed, PartOffer};
 use super::family::Family;
 use crate::catalog::PartRole;
+use crate::reason::Reason;
 use crate::weights::WeightsKind;
 
 /// What an entry is.
@@ -30,6 +31,10 @@ pub enum EntryKind {
     ControlNet,
     /// A network that enlarges pictures.
     Upscaler,
+    /// CLIP or SigLIP, which finds pictures by words.
+    PictureSearch,
+    /// BLIP, which describes pictures.
+    PictureDescription,
     /// Vectors for words.
     Embedding,
     /// None of these; [`Facts::problem`] says why.
@@ -38,7 +43,7 @@ pub enum EntryKind {
 
 impl EntryKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Checkpoint,
         Self::Folder,
         Self::DiffusionModel,
@@ -48,6 +53,8 @@ impl EntryKind {
         Self::Lora,
         Self::ControlNet,
         Self::Upscaler,
+        Self::PictureSearch,
+        Self::PictureDescription,
         Self::Embedding,
         Self::Unknown,
     ];
@@ -64,6 +71,8 @@ impl EntryKind {
             Self::Lora => "lora",
             Self::ControlNet => "controlnet",
             Self::Upscaler => "upscaler",
+            Self::PictureSearch => "picture-search",
+            Self::PictureDescription => "picture-description",
             Self::Embedding => "embedding",
             Self::Unknown => "unknown",
         }
@@ -104,6 +113,10 @@ impl EntryKind {
             WeightsKind::Clip | WeightsKind::T5 | WeightsKind::Qwen3 | WeightsKind::LanguageModel => {
                 Self::TextEncoder
             }
+            WeightsKind::PictureSearch | WeightsKind::SigLip | WeightsKind::SigLipOther => {
+                Self::PictureSearch
+            }
+            WeightsKind::PictureDescription => Self::PictureDescription,
             WeightsKind::Embedding => Self::Embedding,
             WeightsKind::Upscaler => Self::Upscaler,
             WeightsKind::Unknown => Self::Unknown,
@@ -158,7 +171,7 @@ pub struct Facts {
     /// The parts that a folder's index lists and that the folder lacks, by their names.
     pub absent: Vec<String>,
     /// Why it cannot be used, as one clause: what it is, what is wrong with it and what to try.
-    pub problem: Option<String>,
+    pub problem: Option<Reason>,
     /// The name that its files give it, where its place gives none.
     pub title: Option<String>,
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::formats::atomic::WriteFileError;
+use crate::reason::{Reason, ReasonKind};
 
 /// Why something of a library cannot be done. Each message says what to try.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +47,7 @@ pub enum LibraryError {
         /// Its name.
         name: String,
         /// Why, and what to try.
-        why: String,
+        why: Box<Reason>,
         /// Its path.
         path: PathBuf,
     },
@@ -64,6 +65,25 @@ pub enum LibraryError {
     /// Stopped by the user.
     #[error("stopped")]
     Stopped,
+}
+
+impl From<&LibraryError> for Reason {
+    fn from(error: &LibraryError) -> Self {
+        use ReasonKind as Kind;
+        let new = |kind| Self::new(kind, error);
+        match error {
+            LibraryError::NoPlace => new(Kind::LibraryNowhere),
+            LibraryError::Config { reason, path } => new(Kind::LibraryChoices).with([reason as _]).at(path),
+            LibraryError::Write(error) => error.into(),
+            LibraryError::NotFound { name, .. } | LibraryError::Ambiguous { name, .. } => {
+                new(Kind::LibraryName).with([name as _])
+            }
+            LibraryError::NotReady { why, path, .. } => (**why).clone().said(error).at(path),
+            LibraryError::Read { reason, path } => new(Kind::FileUnread).with([reason as _]).at(path),
+            LibraryError::SeveralFiles(path) => new(Kind::SeveralFiles).at(path),
+            LibraryError::Stopped => new(Kind::Stopped),
+        }
+    }
 }
 
 fn similar(close: &[String]) -> String {

@@ -11,6 +11,7 @@ use super::entry::{EntryKind, Facts, FileFormat};
 use super::family::Family;
 use crate::catalog::ModelSource;
 use crate::content::Content;
+use crate::reason::{Reason, ReasonKind};
 use crate::weights::{
     self, SafetensorsFiles, TensorSource, WeightError, WeightFile, WeightsKind, open_weights,
 };
@@ -20,7 +21,7 @@ const PARTS: [&str; 6] = ["transformer", "unet", "text_encoder", "text_encoder_2
 
 impl Facts {
     /// Nothing but why nothing is known.
-    pub(super) fn of_problem(format: FileFormat, problem: String) -> Self {
+    pub(super) fn of_problem(format: FileFormat, problem: Reason) -> Self {
         Self {
             kind: EntryKind::Unknown,
             families: Vec::new(),
@@ -37,12 +38,12 @@ impl Facts {
     }
 
     /// What one file says.
-    pub(super) fn of_file(path: &Path) -> Self {
+    pub fn of_file(path: &Path) -> Self {
         let format = match Content::of_file(path) {
             Ok(Content::Safetensors) => FileFormat::Safetensors,
             Ok(Content::Gguf) => FileFormat::Gguf,
-            Ok(Content::Pickle) => return Self::of_problem(FileFormat::Pickle, Content::Pickle.to_string()),
-            Ok(content) => return Self::of_problem(FileFormat::Other, content.to_string()),
+            Ok(Content::Pickle) => return Self::of_problem(FileFormat::Pickle, (&Content::Pickle).into()),
+            Ok(content) => return Self::of_problem(FileFormat::Other, (&content).into()),
             Err(error) => return Self::of_problem(FileFormat::Other, unreadable(&error)),
         };
         match open_weights(path) {
@@ -67,8 +68,9 @@ impl Facts {
         facts.needs.clear();
         facts.offer = None;
         facts.problem.get_or_insert_with(|| {
-            "it is in several files, and these open only inside a model's folder in diffusers' layout"
-                .to_owned()
+            let why =
+                "it is in several files, and these open only inside a model's folder in diffusers' layout";
+            Reason::new(ReasonKind::SeveralFiles, why)
         });
         facts
     }
@@ -77,7 +79,7 @@ impl Facts {
     fn of_source(
         source: &dyn TensorSource,
         format: FileFormat,
-        unopened: impl FnOnce() -> Option<String>,
+        unopened: impl FnOnce() -> Option<Reason>,
     ) -> Self {
         let kind = WeightsKind::of(source);
         let needs = missing_parts(kind, source);
@@ -91,13 +93,20 @@ impl Facts {
             | WeightsKind::Lumina
             | WeightsKind::QwenImage
             | WeightsKind::Video
-            | WeightsKind::Unknown => Some(format!("it is {kind}")),
+            | WeightsKind::SigLipOther
+            | WeightsKind::Unknown => Some(it_is(kind)),
             WeightsKind::LanguageModel | WeightsKind::Qwen3 if offer.is_none() => {
                 entry_kind = EntryKind::Unknown;
-                Some(format!("it is {kind}"))
+                Some(it_is(kind))
             }
             _ if kind.is_denoiser() && needs.is_none() => unopened(),
-            _ if !is_read => Some(format!("its number format {precision} is not supported")),
+            _ if !is_read => Some(
+                Reason::new(
+                    ReasonKind::PrecisionUnsupported,
+                    format!("its number format {precision} is not supported"),
+                )
+                .with([&precision as _]),
+            ),
             _ => None,
         };
         Self {
@@ -137,9 +146,11 @@ impl Facts {
         if let Some(kind) = kind.filter(|kind| !kind.is_denoiser()) {
             problem.get_or_insert_with(|| match kind {
                 WeightsKind::Unknown => {
-                    format!("its pipeline ‘{}’ is not one that this program knows", checkpoint.class_name())
+                    let class = checkpoint.class_name();
+                    let why = format!("its pipeline ‘{class}’ is not one that this program knows");
+                    Reason::new(ReasonKind::UnsupportedFamily, why).with([&class as _])
                 }
-                kind => format!("it is {kind}"),
+                kind => it_is(kind),
             });
         }
         let sum = |of: fn(&dyn TensorSource) -> u64| {
@@ -166,7 +177,7 @@ impl Facts {
 struct FolderParts {
     sources: Vec<(&'static str, Arc<dyn TensorSource>)>,
     absent: Vec<String>,
-    problem: Option<String>,
+    problem: Option<Reason>,
 }
 
 impl FolderParts {
@@ -175,39 +186,56 @@ impl FolderParts {
             Ok(source) => self.sources.push((part, source)),
             Err(StoreError::NotAModel { .. }) => self.absent.push(part.to_owned()),
             Err(error) => {
-                self.problem.get_or_insert_with(|| format!("its part ‘{part}’: {}", problem_of(error)));
+                self.problem.get_or_insert_with(|| {
+                    let why = problem_of(error);
+                    Reason::new(ReasonKind::PartUnusable, format!("its part ‘{part}’: {why}"))
+                        .with([&part as _])
+                        .because(why)
+                });
             }
         }
     }
 }
 
 /// Why the denoiser in a file does not open: what opening it says before any other part is searched.
-fn unopened(path: &Path) -> Option<String> {
+fn unopened(path: &Path) -> Option<Reason> {
     let opened = ModelFiles::open(&ModelSource::Folder(path.to_owned()));
     opened.err().map(problem_of)
 }
 
 /// An error without the path, which the entry has.
-fn problem_of(error: StoreError) -> String {
+fn problem_of(error: StoreError) -> Reason {
     match error {
         StoreError::Weights(error) => reason(error),
-        StoreError::Damaged { reason, .. } | StoreError::Read { reason, .. } => reason,
-        StoreError::Pickled(_) => Content::Pickle.to_string(),
-        error => error.to_string(),
+        StoreError::Damaged { reason, .. } => {
+            Reason::new(ReasonKind::ModelFileDamaged, &reason).with([&reason as _])
+        }
+        StoreError::Read { reason, .. } => Reason::new(ReasonKind::FileUnread, &reason).with([&reason as _]),
+        StoreError::Pickled(_) => (&Content::Pickle).into(),
+        error => (&error).into(),
     }
 }
 
-fn reason(error: WeightError) -> String {
+fn reason(error: WeightError) -> Reason {
     match error {
-        WeightError::Damaged { reason, .. } => reason,
-        error => error.to_string(),
+        WeightError::Damaged { reason, .. } => {
+            Reason::new(ReasonKind::WeightsDamaged, &reason).with([&reason as _])
+        }
+        error => (&error).into(),
     }
 }
 
-fn unreadable(error: &std::io::Error) -> String {
+/// That a file is of a kind that does not draw.
+fn it_is(kind: WeightsKind) -> Reason {
+    Reason::from(kind).said(format!("it is {kind}"))
+}
+
+fn unreadable(error: &std::io::Error) -> Reason {
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
-        _ => format!("it cannot be read: {error}"),
+        std::io::ErrorKind::PermissionDenied => {
+            Reason::new(ReasonKind::ReadDenied, "this user may not read it")
+        }
+        _ => Reason::new(ReasonKind::FileUnread, format!("it cannot be read: {error}")).with([error as _]),
     }
 }
 
@@ -249,6 +277,24 @@ mod tests {
     }
 
     #[test]
+    fn networks_that_find_and_describe_pictures_are_kinds_of_their_own() {
+        for (file, kind) in [
+            ("clip/model.safetensors", EntryKind::PictureSearch),
+            ("siglip/model.safetensors", EntryKind::PictureSearch),
+            ("siglip2/model.safetensors", EntryKind::PictureSearch),
+            ("blip/model.safetensors", EntryKind::PictureDescription),
+        ] {
+            let facts = Facts::of_file(&fixture(file));
+            assert_eq!((facts.kind, facts.problem), (kind, None), "{file}");
+        }
+        // The text encoder of a whole CLIP model is one that a model may have.
+        assert!(Facts::of_file(&fixture("clip/model.safetensors")).offer.is_some());
+        for other in ["siglip", "blip"] {
+            assert!(Facts::of_file(&fixture(other).join("model.safetensors")).offer.is_none(), "{other}");
+        }
+    }
+
+    #[test]
     fn a_folder_says_what_it_is_and_lacks() {
         for (folder, family) in [
             ("sd1", Family::StableDiffusion1),
@@ -270,7 +316,7 @@ mod tests {
         let facts = Facts::of_folder(folder.path());
         assert_eq!((facts.absent, facts.title), (vec!["unet".to_owned()], Some("dream".to_owned())));
         std::fs::write(folder.path().join(weights), b"<html>").unwrap();
-        let problem = Facts::of_folder(folder.path()).problem.unwrap();
+        let problem = Facts::of_folder(folder.path()).problem.unwrap().to_string();
         assert!(problem.starts_with("its part ‘vae’: ") && problem.contains("a web page"), "{problem}");
         std::fs::write(folder.path().join("model_index.json"), b"{").unwrap();
         let facts = Facts::of_folder(folder.path());
@@ -286,7 +332,7 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             let facts = Facts::of_file(&path);
             assert_eq!(facts.kind, EntryKind::Unknown);
-            facts.problem.unwrap()
+            facts.problem.unwrap().to_string()
         };
         assert!(said("a.ckpt", b"\x80\x02}q\0.").contains("pickle"));
         assert!(said("b.safetensors", b"<!DOCTYPE html>").contains("a web page"));
@@ -294,6 +340,7 @@ mod tests {
         let whole = std::fs::read(fixture("single/sd1.safetensors")).unwrap();
         assert!(said("d.safetensors", &whole[..whole.len() - 1]).contains("the file ends too early"));
         assert!(said("e.safetensors", b"\x02\0\0\0\0\0\0\0{}").contains("none of the names"));
-        assert!(Facts::of_file(&folder.path().join("gone")).problem.unwrap().contains("cannot be read"));
+        let problem = Facts::of_file(&folder.path().join("gone")).problem.unwrap();
+        assert!(problem.english().contains("cannot be read"));
     }
 }

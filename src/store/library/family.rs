@@ -118,11 +118,17 @@ impl Family {
             WeightsKind::TinyVae => of_tiny(source),
             WeightsKind::Embedding => of_embedding(source).into_iter().collect(),
             WeightsKind::Clip
+            | WeightsKind::PictureSearch
             | WeightsKind::T5
             | WeightsKind::Qwen3
             | WeightsKind::LanguageModel
             | WeightsKind::Vae => offer.map(of_part).unwrap_or_default(),
-            WeightsKind::Video | WeightsKind::Upscaler | WeightsKind::Unknown => Vec::new(),
+            WeightsKind::SigLip
+            | WeightsKind::SigLipOther
+            | WeightsKind::PictureDescription
+            | WeightsKind::Video
+            | WeightsKind::Upscaler
+            | WeightsKind::Unknown => Vec::new(),
         }
     }
 }
@@ -226,7 +232,7 @@ fn of_control(source: &dyn TensorSource) -> Option<Family> {
 }
 
 fn of_tiny(source: &dyn TensorSource) -> Vec<Family> {
-    let first = ["decoder.layers.1.weight", "decoder.1.weight", "1.weight"];
+    let first = ["decoder.layers.0.weight", "decoder.1.weight", "1.weight"];
     let channels = first.iter().find_map(|name| source.info(name)?.shape.get(1).copied());
     channels.map(of_latent_channels).unwrap_or_default()
 }
@@ -284,6 +290,10 @@ mod tests {
             (&[("controlnet_x_embedder.weight", &[1])], &[Flux1]),
             (&[("1.weight", &[64, 4, 3, 3]), ("3.conv.0.weight", &[1])], &FOUR_CHANNELS),
             (&[("decoder.1.weight", &[64, 16, 3, 3]), ("decoder.3.conv.0.weight", &[1])], &SIXTEEN_CHANNELS),
+            (
+                &[("decoder.layers.0.weight", &[64, 4, 3, 3]), ("decoder.layers.2.conv.0.weight", &[1])],
+                &FOUR_CHANNELS,
+            ),
             (&[("emb_params", &[2, 768])], &[StableDiffusion1]),
             (&[("clip_g", &[2, 1280]), ("clip_l", &[2, 768])], &[StableDiffusionXl]),
         ] {

@@ -6,6 +6,7 @@ use super::super::program_folders::{AUTOMATIC1111, COMFYUI, ModelFolder};
 use super::comfy_paths;
 use super::environment::Environment;
 use super::note::Note;
+use crate::reason::ReasonKind;
 
 /// Folders inside a folder that a person chose, and inside one for a kind of model, that are searched.
 const ADDED_DEPTH: usize = 6;
@@ -115,6 +116,7 @@ impl LibraryFolder {
                         trees.push(tree(folder, KIND_DEPTH));
                     } else {
                         notes.push(Note::new(
+                            ReasonKind::ComfyFolderGone,
                             "ComfyUI's list names this folder, and it is not there",
                             &folder,
                         ));
@@ -139,14 +141,16 @@ impl LibraryFolder {
         match comfy_paths::read(&file, environment) {
             Ok(found) => {
                 let not_understood = found.not_understood.into_iter();
-                notes.extend(not_understood.map(|what| Note::new(format!("{what}, and is left out"), &file)));
+                let left_out = |what: String| {
+                    let clause = format!("{what}, and is left out");
+                    Note::new(ReasonKind::ComfyLeftOut, clause, &file).with(what)
+                };
+                notes.extend(not_understood.map(left_out));
                 found.folders
             }
             Err(why) => {
-                notes.push(Note::new(
-                    format!("the folders that ComfyUI also searches are not known: {why}"),
-                    &file,
-                ));
+                let clause = format!("the folders that ComfyUI also searches are not known: {why}");
+                notes.push(Note::new(ReasonKind::ComfyFoldersUnknown, clause, &file).with(why));
                 Vec::new()
             }
         }

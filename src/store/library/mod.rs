@@ -22,6 +22,7 @@ mod resolve;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod tiny;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -33,13 +34,15 @@ pub use environment::Environment;
 pub use error::LibraryError;
 pub use family::Family;
 pub use folders::{FolderOwner, LibraryFolder, offered};
-pub use names::source_of;
+pub use names::{source_of, weights_of_kind};
 pub use note::Note;
 pub use scan::ScanProgress;
+pub use tiny::{TinyCandidate, tiny_decoder_of, tiny_decoders};
 
 use self::cache::Cache;
 use self::scan::Found;
 use self::walk::{Fingerprint, Walk};
+use crate::reason::ReasonKind;
 use crate::request::CancelToken;
 
 /// Where a library keeps what it knows.
@@ -116,13 +119,15 @@ impl Library {
     fn read_config(&mut self) -> LibraryConfig {
         self.notes.clear();
         let config = LibraryConfig::load(&self.paths.config).unwrap_or_else(|error| {
-            let what = match error {
-                LibraryError::Config { reason, .. } => {
-                    format!("the folders that were added are not known: {reason}; repair or remove the file")
-                }
-                error => error.to_string(),
+            let (what, reason) = match error {
+                LibraryError::Config { reason, .. } => (
+                    format!("the folders that were added are not known: {reason}; repair or remove the file"),
+                    reason,
+                ),
+                error => (error.to_string(), error.to_string()),
             };
-            self.notes.push(Note::new(what, &self.paths.config));
+            let note = Note::new(ReasonKind::LibraryChoices, what, &self.paths.config);
+            self.notes.push(note.with(reason));
             LibraryConfig::default()
         });
         self.folders = vec![LibraryFolder::own(&self.paths.models)];
@@ -271,21 +276,52 @@ impl Library {
         cancel: &CancelToken,
         progress: &dyn Fn(u64),
     ) -> Result<String, LibraryError> {
+        let hashed = HashedFile::compute(&self.paths, entry, cancel, progress)?;
+        self.keep_hash(&hashed);
+        Ok(hashed.sha256)
+    }
+
+    /// Keeps a hash that was computed elsewhere.
+    pub fn keep_hash(&self, hashed: &HashedFile) {
+        let Some(fingerprint) = hashed.fingerprint else { return };
+        let mut cache = Cache::load(&self.paths.cache);
+        cache.put_hash(&hashed.file, fingerprint, &hashed.sha256);
+        if let Err(error) = cache.save(&self.paths.cache) {
+            log::warn!("the library's cache: {error}");
+        }
+    }
+}
+
+/// The sha256 of a file of the library, computed apart from it: another thread may search meanwhile.
+#[derive(Clone, Debug)]
+pub struct HashedFile {
+    file: PathBuf,
+    /// The sha256, hexadecimal.
+    pub sha256: String,
+    /// Of the file with this hash; `None` if the hash is in the cache, or if the file was replaced meanwhile.
+    fingerprint: Option<Fingerprint>,
+}
+
+impl HashedFile {
+    /// As [`Library::hash`], without keeping it. `paths`: of the library.
+    ///
+    /// # Errors
+    /// As [`Library::hash`].
+    pub fn compute(
+        paths: &LibraryPaths,
+        entry: &Entry,
+        cancel: &CancelToken,
+        progress: &dyn Fn(u64),
+    ) -> Result<Self, LibraryError> {
         let [file] = &entry.files[..] else { return Err(LibraryError::SeveralFiles(entry.path.clone())) };
         let before = Fingerprint::of_file(file);
-        let mut cache = Cache::load(&self.paths.cache);
-        let known = before.and_then(|fingerprint| cache.get(file, fingerprint)?.1);
-        if let Some(hash) = known {
-            return Ok(hash);
+        let known = before.and_then(|fingerprint| Cache::load(&paths.cache).get(file, fingerprint)?.1);
+        if let Some(sha256) = known {
+            return Ok(Self { file: file.clone(), sha256, fingerprint: None });
         }
-        let hash = hash::sha256(file, cancel, progress)?;
+        let sha256 = hash::sha256(file, cancel, progress)?;
         // A file that was replaced in the meantime has another hash.
-        if let Some(fingerprint) = before.filter(|before| Fingerprint::of_file(file) == Some(*before)) {
-            cache.put_hash(file, fingerprint, &hash);
-            if let Err(error) = cache.save(&self.paths.cache) {
-                log::warn!("the library's cache: {error}");
-            }
-        }
-        Ok(hash)
+        let fingerprint = before.filter(|before| Fingerprint::of_file(file) == Some(*before));
+        Ok(Self { file: file.clone(), sha256, fingerprint })
     }
 }

@@ -2,12 +2,18 @@
 
 use std::path::Path;
 
-use super::{Entry, Library, LibraryError};
-use crate::catalog::PartRole;
-use crate::catalog::{ModelParts, ModelSource};
+use super::{Entry, EntryKind, Library, LibraryError};
+use crate::catalog::{ModelParts, ModelSource, PartRole};
+use crate::reason::{Reason, ReasonKind};
 
 /// Candidates that a message names at most.
 const MAX_CANDIDATES: usize = 8;
+
+/// The weights of the first entry of a kind with which nothing is wrong.
+pub fn weights_of_kind(entries: &[Entry], kind: EntryKind) -> Option<&Path> {
+    let is_it = |entry: &&Entry| entry.facts.kind == kind && entry.facts.problem.is_none();
+    entries.iter().find(is_it).map(|entry| entry.path.as_path())
+}
 
 impl Library {
     /// The entry of a name: its own, that of its repository or its path; else one that is the same in other case; else
@@ -79,13 +85,16 @@ fn candidates(entries: &[&Entry]) -> Vec<String> {
 /// # Errors
 /// [`LibraryError::NotReady`] if it does not draw, if something is wrong with it, or if a part is wanting.
 pub fn source_of(entry: &Entry) -> Result<ModelSource, LibraryError> {
-    let refused =
-        |why: String| Err(LibraryError::NotReady { name: entry.name.clone(), why, path: entry.path.clone() });
+    let refused = |why: Reason| {
+        Err(LibraryError::NotReady { name: entry.name.clone(), why: why.into(), path: entry.path.clone() })
+    };
     if let Some(problem) = &entry.facts.problem {
         return refused(problem.clone());
     }
     if !entry.facts.kind.is_model() {
-        return refused(format!("it is no model but of the kind {}", entry.facts.kind.id()));
+        let kind = entry.facts.kind.id();
+        let why = format!("it is no model but of the kind {kind}");
+        return refused(Reason::new(ReasonKind::NoModelItself, why).with([&kind as _]));
     }
     let wanting: Vec<String> = entry
         .missing
@@ -97,7 +106,9 @@ pub fn source_of(entry: &Entry) -> Result<ModelSource, LibraryError> {
         })
         .collect();
     if !wanting.is_empty() {
-        return refused(format!("the library has no file for what it lacks: {}", wanting.join(", ")));
+        let wanting = wanting.join(", ");
+        let why = format!("the library has no file for what it lacks: {wanting}");
+        return refused(Reason::new(ReasonKind::PartsLacking, why).with([&wanting as _]));
     }
     let mut parts = ModelParts { model: entry.path.clone(), ..ModelParts::default() };
     for part in &entry.missing {

@@ -3,23 +3,31 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::reason::{Reason, ReasonKind};
+
 /// A problem with a file or folder that a scan passed by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// What happened and what to try, as one clause.
-    pub what: String,
+    pub why: Reason,
     /// The file or folder.
     pub path: PathBuf,
 }
 
 impl Note {
-    pub(super) fn new(what: impl Into<String>, path: &Path) -> Self {
-        Self { what: what.into(), path: path.to_owned() }
+    /// A note of this kind. `what`: the English clause.
+    pub(super) fn new(kind: ReasonKind, what: impl fmt::Display, path: &Path) -> Self {
+        Self { why: Reason::new(kind, what), path: path.to_owned() }
+    }
+
+    /// The same with what the kind's words name.
+    pub(super) fn with(self, detail: impl fmt::Display) -> Self {
+        Self { why: self.why.with([&detail as _]), ..self }
     }
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.path.display())
+        write!(f, "{}: {}", self.why, self.path.display())
     }
 }

@@ -38,15 +38,24 @@ struct Candidate<'a> {
 
 fn entry(found: &Found) -> Entry {
     let Found { item, facts, sha256 } = found;
+    let mut facts = facts.clone();
+    // Without its configuration it cannot search, and its text encoder still belongs to models. Not cached: the
+    // configuration may come after the weights.
+    if facts.kind == EntryKind::PictureSearch
+        && facts.offer.is_some()
+        && !item.path.with_file_name("config.json").is_file()
+    {
+        facts.kind = EntryKind::TextEncoder;
+    }
     Entry {
         name: name_of(found),
         repository: item.repository.clone(),
         path: item.path.clone(),
         files: item.files.clone(),
         bytes: item.fingerprint.bytes,
-        facts: facts.clone(),
         missing: Vec::new(),
         bytes_with_parts: facts.weight_bytes,
+        facts,
         sha256: sha256.clone(),
     }
 }

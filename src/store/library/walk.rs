@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::super::model_files::{has_index, snapshot_in};
 use super::folders::Tree;
 use super::note::Note;
+use crate::reason::ReasonKind;
 use crate::request::CancelToken;
 
 /// The endings of files of weights.
@@ -86,22 +87,29 @@ impl Walk {
     pub(super) fn tree(&mut self, tree: &Tree, cancel: &CancelToken) {
         match std::fs::metadata(&tree.path) {
             Ok(data) if data.is_dir() => self.folder(&tree.path, tree.depth, None, cancel),
-            Ok(_) => self.notes.push(Note::new("this is a file, and a library has folders", &tree.path)),
+            Ok(_) => self.notes.push(Note::new(
+                ReasonKind::FolderIsFile,
+                "this is a file, and a library has folders",
+                &tree.path,
+            )),
             Err(error) => self.note_folder(&tree.path, &error),
         }
     }
 
     fn note_folder(&mut self, path: &Path, error: &std::io::Error) {
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|data| data.is_symlink());
-        let what = match error.kind() {
-            ErrorKind::NotFound if is_link => "the link leads to nothing".to_owned(),
-            ErrorKind::NotFound => {
-                "the folder is not there; connect its drive, or take it off with ‘safelight models drop-folder’".to_owned()
+        let note = |kind, what: &str| Note::new(kind, what, path);
+        self.notes.push(match error.kind() {
+            ErrorKind::NotFound if is_link => note(ReasonKind::LinkToNothing, "the link leads to nothing"),
+            ErrorKind::NotFound => note(
+                ReasonKind::FolderGone,
+                "the folder is not there; connect its drive, or take it off with ‘safelight models drop-folder’",
+            ),
+            ErrorKind::PermissionDenied => {
+                note(ReasonKind::FolderForbidden, "this user may not read the folder")
             }
-            ErrorKind::PermissionDenied => "this user may not read the folder".to_owned(),
-            _ => format!("the folder cannot be read: {error}"),
-        };
-        self.notes.push(Note::new(what, path));
+            _ => note(ReasonKind::FolderUnread, &format!("the folder cannot be read: {error}")).with(error),
+        });
     }
 
     fn folder(&mut self, path: &Path, depth: usize, repository: Option<&str>, cancel: &CancelToken) {
@@ -174,7 +182,8 @@ impl Walk {
                 let what = format!(
                     "there are more than {MAX_FILES} files, and the others are left out; add folders of models instead"
                 );
-                self.notes.push(Note::new(what, &path_of_parent(&files)));
+                let note = Note::new(ReasonKind::TooManyFiles, what, &path_of_parent(&files));
+                self.notes.push(note.with(MAX_FILES));
             }
         }
         files.sort_by(|a, b| a.name.cmp(&b.name));
@@ -185,10 +194,15 @@ impl Walk {
     fn note_file(&mut self, path: &Path, error: &std::io::Error) {
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|data| data.is_symlink());
         match error.kind() {
-            ErrorKind::NotFound if is_link => self.notes.push(Note::new("the link leads to nothing", path)),
+            ErrorKind::NotFound if is_link => {
+                self.notes.push(Note::new(ReasonKind::LinkToNothing, "the link leads to nothing", path));
+            }
             // It was removed in the meantime.
             ErrorKind::NotFound => {}
-            _ => self.notes.push(Note::new(format!("the file cannot be read: {error}"), path)),
+            _ => {
+                let what = format!("the file cannot be read: {error}");
+                self.notes.push(Note::new(ReasonKind::FileUnread, what, path).with(error));
+            }
         }
     }
 

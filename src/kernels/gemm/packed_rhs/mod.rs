@@ -83,36 +83,78 @@ enum PackedValues {
     Blocks(PackedBlocks),
 }
 
-/// Copies a matrix into `packed`, `[depth, width]` for each panel.
-fn pack_into<From: Copy + Sync, To: Copy + Default + Send>(
-    ctx: &KernelContext,
+/// Copies rows of the columns from `first` on into `packed`, `[rows, width]`, with zeros beyond the last of `columns`.
+fn copy_rows<From: Copy, To: Copy + Default>(
     packed: &mut [To],
+    (first, columns): (usize, usize),
+    values: &[From],
+    (rows, column_stride): (&[usize], usize),
+    convert: impl Fn(From) -> To,
+) {
+    let width = packed.len() / rows.len();
+    let inside = width.min(columns - first);
+    // Column by column, along which the source usually lies.
+    for n in 0..inside {
+        let from = &values[(first + n) * column_stride..];
+        for (k, row) in rows.iter().zip(packed.chunks_exact_mut(width)) {
+            row[n] = convert(from[*k]);
+        }
+    }
+    for row in packed.chunks_exact_mut(width) {
+        row[inside..].fill(To::default());
+    }
+}
+
+/// A matrix `[depth, columns]` as `[depth, width]` for each panel.
+fn packed<From: Copy + Sync, To: Copy + Default + Send>(
+    ctx: &KernelContext,
     [depth, columns]: [usize; 2],
     values: &[From],
     layout: &MatrixLayout<impl Fn(usize) -> usize + Sync>,
     convert: impl Fn(From) -> To + Sync,
-) {
-    assert_eq!(packed.len(), depth * packed_columns(columns), "the size of a packed matrix");
+) -> Vec<To> {
     let rows: Vec<usize> = (0..depth).map(&layout.row).collect();
+    // Zeros from the system cost nothing before they are written.
+    let mut packed = vec![To::default(); depth * packed_columns(columns)];
     let fill = |(panel, packed): (usize, &mut [To])| {
-        let first = panel * PANEL;
         let width = packed.len() / depth;
-        let inside = width.min(columns - first);
         for (rows, packed) in rows.chunks(CHUNK_ROWS).zip(packed.chunks_mut(CHUNK_ROWS * width)) {
-            // Column by column, along which the source usually lies.
-            for n in 0..inside {
-                let from = &values[(first + n) * layout.column_stride..];
-                for (k, row) in rows.iter().zip(packed.chunks_exact_mut(width)) {
-                    row[n] = convert(from[*k]);
-                }
-            }
-            for row in packed.chunks_exact_mut(width) {
-                row[inside..].fill(To::default());
-            }
+            copy_rows(packed, (panel * PANEL, columns), values, (rows, layout.column_stride), &convert);
         }
     };
     let share = packed.len() >= PARALLEL_VALUES;
     ctx.threads().for_each(share, packed.chunks_mut((depth * PANEL).max(1)).enumerate(), fill);
+    packed
+}
+
+/// A matrix `[depth, columns]` of an even depth as pairs, `[depth / 2, width]` for each panel. `decode` gives the f32
+/// values of stored ones.
+///
+/// A chunk of rows becomes pairs in the cache: a whole panel in between would be written to memory and read again.
+fn packed_pairs<From: Copy + Default + Sync>(
+    ctx: &KernelContext,
+    [depth, columns]: [usize; 2],
+    values: &[From],
+    layout: &MatrixLayout<impl Fn(usize) -> usize + Sync>,
+    decode: impl Fn(&[From], &mut [f32]) + Sync,
+) -> Vec<f32> {
+    assert!(depth.is_multiple_of(2), "pairs of an even depth");
+    let rows: Vec<usize> = (0..depth).map(&layout.row).collect();
+    let mut pairs = vec![0.0; depth / 2 * packed_columns(columns)];
+    let fill = |(panel, pairs): (usize, &mut [f32])| {
+        let width = pairs.len() / (depth / 2);
+        let mut stored = vec![From::default(); CHUNK_ROWS.min(depth) * width];
+        let mut decoded = ctx.scratch(stored.len());
+        for (rows, pairs) in rows.chunks(CHUNK_ROWS).zip(pairs.chunks_mut(CHUNK_ROWS / 2 * width)) {
+            let (stored, decoded) = (&mut stored[..2 * pairs.len()], &mut decoded[..2 * pairs.len()]);
+            copy_rows(stored, (panel * PANEL, columns), values, (rows, layout.column_stride), |value| value);
+            decode(stored, decoded);
+            pair_rows(ctx.isa(), decoded, width, pairs);
+        }
+    };
+    let panels = pairs.chunks_mut((depth / 2 * PANEL).max(1)).enumerate();
+    ctx.threads().for_each(depth * columns >= PARALLEL_VALUES, panels, fill);
+    pairs
 }
 
 impl PackedRhs {
@@ -127,51 +169,39 @@ impl PackedRhs {
         layout: &MatrixLayout<impl Fn(usize) -> usize + Sync>,
         format: PackedFormat,
     ) -> Self {
-        let [depth, columns] = size;
-        // Zeros from the system cost nothing before they are written.
-        let len = depth * packed_columns(columns);
-        let bits_of = |bits: &[u16]| {
-            let mut packed = vec![0_u16; len];
-            pack_into(ctx, &mut packed, size, bits, layout, |bits| bits);
-            packed
-        };
+        let ([depth, columns], isa) = (size, ctx.isa());
+        let bits_of = |bits| packed(ctx, size, bits, layout, |bits: u16| bits);
+        let pairs = format == PackedFormat::Bf16Pairs;
         let panels = match data {
+            WeightData::F32(values) if pairs => PackedValues::Bf16Pairs(packed_pairs(
+                ctx,
+                size,
+                values,
+                layout,
+                |stored: &[f32], decoded: &mut [f32]| decoded.copy_from_slice(stored),
+            )),
+            WeightData::F16(bits) if pairs => {
+                PackedValues::Bf16Pairs(packed_pairs(ctx, size, bits, layout, |stored, decoded| {
+                    decode_f16(isa, stored, decoded)
+                }))
+            }
+            WeightData::Bf16(bits) if pairs => {
+                PackedValues::Bf16Pairs(packed_pairs(ctx, size, bits, layout, |stored, decoded| {
+                    decode_bf16(isa, stored, decoded)
+                }))
+            }
             WeightData::F32(values) if format == PackedFormat::TwoBytes => {
-                let mut packed = vec![0_u16; len];
-                pack_into(ctx, &mut packed, size, values, layout, |value| bf16_bits(value) as u16);
-                PackedValues::Bf16(packed)
+                PackedValues::Bf16(packed(ctx, size, values, layout, |value| bf16_bits(value) as u16))
             }
-            WeightData::F32(values) => {
-                let mut packed = vec![0.0_f32; len];
-                pack_into(ctx, &mut packed, size, values, layout, |value| value);
-                PackedValues::F32(packed)
-            }
+            WeightData::F32(values) => PackedValues::F32(packed(ctx, size, values, layout, |value| value)),
             WeightData::F16(bits) => PackedValues::F16(bits_of(bits)),
             WeightData::Bf16(bits) => PackedValues::Bf16(bits_of(bits)),
             WeightData::Blocks { format: blocks, bytes, scales } => {
-                let operand = match format {
-                    PackedFormat::AsStored | PackedFormat::TwoBytes => OperandFormat::F32,
-                    PackedFormat::Bf16Pairs => OperandFormat::Bf16Pairs,
-                };
-                let packed = PackedBlocks::new(ctx, size, (blocks, operand), (bytes, scales), layout);
-                return Self { panels: PackedValues::Blocks(packed), depth, columns };
+                let operand = if pairs { OperandFormat::Bf16Pairs } else { OperandFormat::F32 };
+                PackedValues::Blocks(PackedBlocks::new(ctx, size, (blocks, operand), (bytes, scales), layout))
             }
         };
-        let stored = Self { panels, depth, columns };
-        if format == PackedFormat::Bf16Pairs { stored.into_pairs(ctx) } else { stored }
-    }
-
-    fn into_pairs(self, ctx: &KernelContext) -> Self {
-        let Self { depth, columns, .. } = self;
-        assert!(depth.is_multiple_of(2), "pairs of an even depth");
-        let mut pairs = vec![0.0; depth / 2 * packed_columns(columns)];
-        let panels = pairs.chunks_mut((depth / 2 * PANEL).max(1)).enumerate();
-        ctx.threads().for_each(depth * columns >= PARALLEL_VALUES, panels, |(panel, pairs)| {
-            let (mut buffer, rhs) = (ctx.scratch(depth * PANEL), self.view());
-            let width = rhs.width(panel);
-            pair_rows(ctx.isa(), rhs.rows(ctx.isa(), panel, 0..depth, &mut buffer), width, pairs);
-        });
-        Self { panels: PackedValues::Bf16Pairs(pairs), depth, columns }
+        Self { panels, depth, columns }
     }
 
     /// Rows: values along which products are summed.

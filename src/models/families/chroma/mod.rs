@@ -2,20 +2,19 @@
 
 mod profile;
 
-use candle_core::Tensor;
-
 use self::profile::{Configs, MAX_TOKENS, TEXT, TOKENIZER};
 use super::flow_family::FlowFamily;
 use super::t5_reader::T5Reader;
 use super::token_denoiser::{At, TokenDenoiser};
 use crate::models::finite::finite;
 use crate::models::{Conditioning, ModelError};
+use crate::networks::backend::Tensor;
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::chroma::{ChromaContext, ChromaTransformer};
 use crate::networks::ops::RotaryEmbedding;
 use crate::networks::t5::T5Encoder;
 use crate::networks::{NetworkError, Parameters, Runtime};
-use crate::request::CancelToken;
+use crate::request::{CancelToken, PromptTokens};
 use crate::store::ModelFiles;
 
 /// Chroma.
@@ -75,6 +74,10 @@ impl FlowFamily for Chroma {
         transformer.context(states)
     }
 
+    fn tokens(&self, prompt: &str, max_tokens: Option<usize>) -> Result<PromptTokens, ModelError> {
+        Ok(PromptTokens { chunks: vec![self.0.tokens(prompt, max_tokens)?] })
+    }
+
     fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2] {
         self.0.count(prompt, max_tokens)
     }
@@ -87,6 +90,10 @@ impl TokenDenoiser for ChromaTransformer {
 
     fn positions(&self, context: &ChromaContext, grid: [usize; 2]) -> Result<RotaryEmbedding, NetworkError> {
         self.positions(context, grid)
+    }
+
+    fn text_tokens(context: &ChromaContext) -> &Tensor {
+        context.text_tokens()
     }
 
     fn flow(

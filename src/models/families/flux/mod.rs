@@ -3,20 +3,19 @@
 mod profile;
 mod text;
 
-use candle_core::Tensor;
-
 use self::profile::{Configs, TEXT_PARTS};
 use self::text::{Embedded, TextEncoders};
 use super::flow_family::FlowFamily;
 use super::token_denoiser::{At, TokenDenoiser};
 use crate::models::finite::finite;
 use crate::models::{Conditioning, ModelError};
+use crate::networks::backend::Tensor;
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::flux::{FluxContext, FluxTransformer};
 use crate::networks::ops::RotaryEmbedding;
 use crate::networks::t5::T5Encoder;
 use crate::networks::{NetworkError, Parameters, Runtime};
-use crate::request::CancelToken;
+use crate::request::{CancelToken, PromptTokens};
 use crate::store::ModelFiles;
 
 /// FLUX.1.
@@ -76,6 +75,10 @@ impl FlowFamily for Flux {
         transformer.context(states, pooled, conditioning.guidance_scale)
     }
 
+    fn tokens(&self, prompt: &str, max_tokens: Option<usize>) -> Result<PromptTokens, ModelError> {
+        Ok(PromptTokens { chunks: vec![self.0.t5.tokens(prompt, max_tokens)?] })
+    }
+
     fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2] {
         self.0.count(prompt, max_tokens)
     }
@@ -87,7 +90,11 @@ impl TokenDenoiser for FluxTransformer {
     const ORDERS: [PatchOrder; 2] = [PatchOrder::ChannelsFirst; 2];
 
     fn positions(&self, context: &FluxContext, grid: [usize; 2]) -> Result<RotaryEmbedding, NetworkError> {
-        self.positions(context.text_tokens()?, grid)
+        self.positions(context.text_tokens().dim(1)?, grid)
+    }
+
+    fn text_tokens(context: &FluxContext) -> &Tensor {
+        context.text_tokens()
     }
 
     fn flow(

@@ -1,13 +1,12 @@
 //! Prompt encoding: CLIP's pooled embedding and T5's hidden states.
 
-use candle_core::Tensor;
-
 use super::super::clip_reader::ClipReader;
 use super::super::flow_family::FlowConfigs as _;
 use super::super::t5_reader::T5Reader;
 use super::profile::{Configs, TEXT_PARTS, TOKENIZERS};
 use crate::models::ModelError;
 use crate::networks::Runtime;
+use crate::networks::backend::Tensor;
 use crate::store::ModelFiles;
 
 /// The text encoders' output for a prompt.

@@ -2,20 +2,19 @@
 
 mod profile;
 
-use candle_core::Tensor;
-
 use self::profile::{Configs, TEXT, TEXT_LAYERS, TOKENIZER, TOKENS};
 use super::flow_family::FlowFamily;
 use super::qwen3_reader::{DOES_NOT_THINK, Qwen3Reader};
 use super::token_denoiser::{At, TokenDenoiser};
 use crate::models::finite::finite;
 use crate::models::{Conditioning, ModelError};
+use crate::networks::backend::Tensor;
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::flux2::{Flux2Context, Flux2Transformer};
 use crate::networks::ops::RotaryEmbedding;
 use crate::networks::qwen3::{Padding, Qwen3Encoder};
 use crate::networks::{NetworkError, Parameters, Runtime};
-use crate::request::CancelToken;
+use crate::request::{CancelToken, PromptTokens};
 use crate::store::ModelFiles;
 
 /// FLUX.2 klein.
@@ -75,6 +74,10 @@ impl FlowFamily for Flux2 {
         transformer.context(states, conditioning.guidance_scale)
     }
 
+    fn tokens(&self, prompt: &str, max_tokens: Option<usize>) -> Result<PromptTokens, ModelError> {
+        Ok(PromptTokens { chunks: vec![self.0.tokens(prompt, max_tokens)?] })
+    }
+
     fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2] {
         self.0.count(prompt, max_tokens)
     }
@@ -87,6 +90,10 @@ impl TokenDenoiser for Flux2Transformer {
 
     fn positions(&self, context: &Flux2Context, grid: [usize; 2]) -> Result<RotaryEmbedding, NetworkError> {
         self.positions(context, grid)
+    }
+
+    fn text_tokens(context: &Flux2Context) -> &Tensor {
+        context.text_tokens()
     }
 
     fn flow(

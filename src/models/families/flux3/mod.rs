@@ -2,19 +2,18 @@
 
 mod profile;
 
-use candle_core::Tensor;
-
 use self::profile::{Configs, MAX_TOKENS, TEXT, TEXT_LAYERS, TOKENIZER, WINDOW};
 use super::flow_family::FlowFamily;
 use super::qwen3_reader::{MAY_THINK, Qwen3Reader};
 use super::token_denoiser::{At, TokenDenoiser};
 use crate::models::finite::finite;
 use crate::models::{Conditioning, ModelError};
+use crate::networks::backend::Tensor;
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::flux3::{Flux3Context, Flux3Positions, Flux3Transformer};
 use crate::networks::qwen3::{Padding, Qwen3Encoder};
 use crate::networks::{NetworkError, Parameters, Runtime};
-use crate::request::CancelToken;
+use crate::request::{CancelToken, PromptTokens};
 use crate::store::ModelFiles;
 
 /// The position of every padding token, as in the version of transformers that the model was trained with.
@@ -87,6 +86,10 @@ impl FlowFamily for Flux3 {
         transformer.context(states)
     }
 
+    fn tokens(&self, prompt: &str, max_tokens: Option<usize>) -> Result<PromptTokens, ModelError> {
+        Ok(PromptTokens { chunks: vec![self.0.tokens(prompt, max_tokens)?] })
+    }
+
     fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2] {
         self.0.count(prompt, max_tokens)
     }
@@ -99,6 +102,10 @@ impl TokenDenoiser for Flux3Transformer {
 
     fn positions(&self, context: &Flux3Context, grid: [usize; 2]) -> Result<Flux3Positions, NetworkError> {
         self.positions(context, grid)
+    }
+
+    fn text_tokens(context: &Flux3Context) -> &Tensor {
+        context.text_tokens()
     }
 
     fn flow(

@@ -1,12 +1,12 @@
 //! Stable Diffusion's UNet as the [`DenoisingNetwork`] of a sampler.
 
-use candle_core::{DType, Device, Tensor};
-
+use super::super::word_watch::WordWatch;
 use super::StableDiffusion;
 use super::text::Embedded;
-use crate::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction};
+use crate::diffusion::{Branch, DenoisingNetwork, DiffusionError, Prediction, TokenActivity};
 use crate::latent::{Latent, LatentShape};
 use crate::models::ModelError;
+use crate::networks::backend::{DType, Device, Tensor};
 use crate::networks::unet::ContextCache;
 use crate::request::CancelToken;
 
@@ -23,6 +23,7 @@ pub(super) struct Conditioned<'a> {
     /// The additional input channels of an inpainting UNet, mask and masked-image latent, `[1, 1 + C, H, W]`; computed
     /// at the first step.
     pub(super) inpainting: Option<Tensor>,
+    pub(super) words: WordWatch,
     pub(super) cancel: &'a CancelToken,
 }
 
@@ -75,7 +76,7 @@ impl Conditioned<'_> {
             unet.forward(&input, timestep, context, self.cancel)
         };
         let output = runtime.run(|| predict(&mut self.cache)).map_err(ModelError::in_part("unet"))?;
-        let values: Vec<f32> = output.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let values: Vec<f32> = output.to_dtype(DType::F32)?.to_values()?;
         let prompts = if branch == Branch::Both { 2 } else { 1 };
         if values.len() != prompts * noisy.shape().len() {
             return Err(ModelError::Mismatch(format!(
@@ -89,13 +90,27 @@ impl Conditioned<'_> {
 }
 
 impl DenoisingNetwork for Conditioned<'_> {
+    fn watch_words(&mut self) {
+        self.words.ask();
+    }
+
+    fn take_words(&mut self) -> Option<TokenActivity> {
+        self.words.take()
+    }
+
     fn predict(
         &mut self,
         noisy: &Latent,
         timestep: f64,
         branch: Branch,
     ) -> Result<Prediction, DiffusionError> {
-        let mut outputs = self.outputs(noisy, timestep, branch)?;
+        let runtime = &self.model.runtime;
+        let watched = self.words.begin(runtime, noisy.shape(), None);
+        let outputs = self.outputs(noisy, timestep, branch);
+        if watched {
+            self.words.finish(runtime, noisy.shape(), &self.embedded.context);
+        }
+        let mut outputs = outputs?;
         let conditional = outputs.swap_remove(outputs.len() - 1);
         Ok(Prediction { conditional, negative: outputs.pop() })
     }

@@ -2,36 +2,38 @@
 
 mod denoiser;
 mod pipelines;
+mod probe;
 mod profile;
 mod text;
 
 use std::sync::Arc;
 
-use candle_core::DType;
-
 use self::denoiser::Conditioned;
 use self::profile::{Configs, ENCODERS, profile_of};
 use self::text::{TextEncoders, added_words};
+use super::word_watch::WordWatch;
 use super::{ModelFamily, Progress};
 use crate::catalog::{ImageSize, ModelProfile};
 use crate::diffusion::{DenoisingNetwork, SchedulerConfig};
 use crate::latent::{Latent, LatentShape};
-use crate::models::device::{device_name, open_runtime};
 use crate::models::embeddings;
 use crate::models::memory::MemoryBudget;
+use crate::models::runtime::{device_name, open_runtime};
 use crate::models::vae::Vae;
 use crate::models::{
     Conditioning, DecodedPicture, Encoded, LatentDiffusionModel, MemoryNeed, ModelError, ModelSettings,
     budget, freed_pages,
 };
+use crate::networks::backend::DType;
 use crate::networks::unet::UNet;
 use crate::networks::{Parameters, Runtime};
-use crate::request::{CancelToken, DecodeChoice, Picture, PromptLength};
+use crate::request::{CancelToken, DecodeChoice, Picture, PromptLength, PromptOptions, PromptTokens};
 use crate::store::{Checkpoint, ModelFiles};
 use crate::weights::{self, TensorSource};
 
 #[cfg(test)]
 pub(in crate::models) use self::pipelines::remarks;
+pub(in crate::models) use self::probe::{Probe, ProbedText};
 
 const UNET: &str = "unet";
 const VAE: &str = "vae";
@@ -139,7 +141,7 @@ impl StableDiffusion {
         let parameters = sources.iter().map(|source| weights::parameters(&**source)).sum();
         let mut profile = profile_of(checkpoint, &configs, parameters);
         let mut memory = MemoryBudget::new(settings.memory);
-        if runtime.device().is_cpu() {
+        if runtime.is_on_processor() {
             memory.check("the model", need(&sources, &configs, &profile, &runtime).together)?;
             memory = memory.holding(held(&sources, &runtime));
         }
@@ -194,11 +196,15 @@ impl LatentDiffusionModel for StableDiffusion {
         self.text.prompt_length(prompt)
     }
 
+    fn prompt_tokens(&self, prompt: &str, _: &PromptOptions) -> Option<PromptTokens> {
+        self.text.prompt_tokens(prompt)
+    }
+
     fn check_memory(&self, latent: LatentShape, batch: usize) -> Result<(), ModelError> {
         let (width, height) = self.profile.format.image_size_px(latent);
         let what = format!("a picture of {width}×{height} pixels");
         self.memory.check(&what, budget::picture_bytes(width, height))?;
-        if self.runtime.device().is_cpu() {
+        if self.runtime.is_on_processor() {
             // A GPU reports an error when it runs out of memory.
             self.memory
                 .check(&what, budget::skip_bytes(&self.configs.unet, latent, batch, self.runtime.dtype()))?;
@@ -218,7 +224,16 @@ impl LatentDiffusionModel for StableDiffusion {
         let [left, top] = options.crop;
         let sizes = [original.height, original.width, top, left, target.height, target.width];
         let sizes = sizes.map(|edge| edge as f64);
-        Ok(Box::new(Conditioned { model: self, embedded, sizes, cache: None, inpainting: None, cancel }))
+        let words = WordWatch::new(self.text.prompt_tokens(prompt).unwrap_or_default());
+        Ok(Box::new(Conditioned {
+            model: self,
+            embedded,
+            sizes,
+            cache: None,
+            inpainting: None,
+            words,
+            cancel,
+        }))
     }
 
     fn decode(

@@ -1,7 +1,5 @@
 //! Configurations and profile of Stable Diffusion 1.x, 2.x and XL.
 
-use candle_core::DType;
-
 use super::pipelines;
 use crate::catalog::{
     GuidanceKind, ImageSize, ModelDefaults, ModelProfile, ModelSource, PredictionType, PromptFeatures,
@@ -12,6 +10,7 @@ use crate::diffusion::SchedulerConfig;
 use crate::latent::{LatentFormat, LatentShape};
 use crate::models::ModelError;
 use crate::networks::autoencoder::AutoencoderConfig;
+use crate::networks::backend::DType;
 use crate::networks::clip::ClipTextConfig;
 use crate::networks::unet::UNetConfig;
 use crate::request::GenerationDraft;

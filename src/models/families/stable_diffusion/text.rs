@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use candle_core::{D, Tensor};
-
 use super::profile::{Configs, ENCODERS};
 use crate::models::added_tokens::AddedTokens;
 use crate::models::embeddings::{self, LearnedWord};
@@ -13,9 +11,10 @@ use crate::models::finite::finite;
 use crate::models::prompt::{Chunk, chunks, empty_chunk, prompt_length, weighted};
 use crate::models::tokenizer::guarded;
 use crate::models::{ModelError, PromptTokenizer};
+use crate::networks::backend::{self, D, Tensor};
 use crate::networks::clip::{ClipText, ClipTextConfig};
 use crate::networks::{Parameters, Runtime};
-use crate::request::{CancelToken, PromptLength};
+use crate::request::{CancelToken, PromptLength, PromptTokens};
 use crate::store::ModelFiles;
 use crate::weights::TensorSource;
 
@@ -83,6 +82,14 @@ impl TextEncoders {
         guarded(&self.files, || prompt_length(prompt, tokenizer, length)).ok()
     }
 
+    /// The tokens of a prompt in its chunks; those of the first encoder, which the other one shares.
+    pub(super) fn prompt_tokens(&self, prompt: &str) -> Option<PromptTokens> {
+        let Encoder { tokenizer, config, .. } = self.encoders.first()?;
+        let read = || chunks(prompt, tokenizer, config.max_position_embeddings);
+        let chunks = guarded(&self.files, read).ok()?.into_iter().map(|chunk| chunk.tokens).collect();
+        Some(PromptTokens { chunks })
+    }
+
     /// Encodes a negative prompt and a prompt, in this order. `clip_skip`: [`PromptOptions::clip_skip`]; without it the
     /// last layer of a single encoder is used, and the penultimate one of two.
     ///
@@ -120,7 +127,7 @@ impl TextEncoders {
         }
         let mut context = Tensor::cat(&states, D::Minus1)?;
         if self.zeros_for_empty && negative.trim().is_empty() {
-            let keep = Tensor::new(&[0.0_f32, 1.0], context.device())?.to_dtype(context.dtype())?;
+            let keep = Tensor::from_slice(&[0.0_f32, 1.0], 2, context.device())?.to_dtype(context.dtype())?;
             context = context.broadcast_mul(&keep.reshape((2, 1, 1))?)?;
             pooled = pooled.map(|pooled| pooled.broadcast_mul(&keep.reshape((2, 1))?)).transpose()?;
         }
@@ -159,7 +166,7 @@ impl Encoder {
         prompts: &[Vec<Chunk>],
         skipped: usize,
         is_normed: bool,
-    ) -> candle_core::Result<(Tensor, Tensor)> {
+    ) -> backend::Result<(Tensor, Tensor)> {
         let chunks: Vec<&Chunk> = prompts.iter().flatten().collect();
         let ids: Vec<u32> = chunks.iter().flat_map(|chunk| chunk.ids.iter().copied()).collect();
         let states = self.network.forward(&ids, self.config.max_position_embeddings, skipped)?;
@@ -169,7 +176,6 @@ impl Encoder {
         let pooled = self.network.pooled(&states.last, &ends)?;
         let first_chunks: Vec<u32> =
             (0..prompts.len()).map(|prompt| (prompt * chunks.len() / prompts.len()) as u32).collect();
-        let first_chunks = Tensor::new(first_chunks, pooled.device())?;
         let hidden = match (skipped, is_normed) {
             (0, true) => states.last,
             (_, true) => self.network.final_norm(&states.hidden)?,
@@ -177,6 +183,6 @@ impl Encoder {
         };
         let hidden = weighted(hidden, &chunks)?;
         let hidden = hidden.reshape((prompts.len(), (), self.config.hidden_size))?;
-        Ok((hidden, pooled.index_select(&first_chunks, 0)?))
+        Ok((hidden, pooled.rows(&first_chunks)?))
     }
 }

@@ -3,18 +3,17 @@
 mod profile;
 mod text;
 
-use candle_core::Tensor;
-
 use self::profile::{Configs, T5};
 use self::text::{Embedded, TextEncoders};
 use super::flow_family::FlowFamily;
 use super::token_denoiser::{At, TokenDenoiser};
 use crate::models::{Conditioning, ModelError};
+use crate::networks::backend::Tensor;
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::sd3::{Sd3Context, Sd3Transformer};
 use crate::networks::t5::T5Encoder;
 use crate::networks::{NetworkError, Parameters, Runtime};
-use crate::request::CancelToken;
+use crate::request::{CancelToken, PromptTokens};
 use crate::store::ModelFiles;
 
 /// Stable Diffusion 3 and 3.5.
@@ -69,6 +68,10 @@ impl FlowFamily for StableDiffusion3 {
         transformer.context(states, pooled)
     }
 
+    fn tokens(&self, prompt: &str, max_tokens: Option<usize>) -> Result<PromptTokens, ModelError> {
+        self.0.tokens(prompt, max_tokens)
+    }
+
     fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2] {
         self.0.count(prompt, max_tokens)
     }
@@ -81,6 +84,10 @@ impl TokenDenoiser for Sd3Transformer {
 
     fn positions(&self, _: &Sd3Context, grid: [usize; 2]) -> Result<Tensor, NetworkError> {
         self.positions(grid)
+    }
+
+    fn text_tokens(context: &Sd3Context) -> &Tensor {
+        context.text_tokens()
     }
 
     fn flow(

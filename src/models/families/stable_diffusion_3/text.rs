@@ -3,16 +3,15 @@
 //!
 //! Source: Esser et al. 2024, section 4.1, and diffusers' pipeline.
 
-use candle_core::{D, Tensor};
-
 use super::super::clip_reader::ClipReader;
 use super::super::t5_reader::T5Reader;
 use super::profile::{CLIP_PARTS, Configs, T5, T5_LENGTH, TOKENIZERS};
 use crate::models::ModelError;
 use crate::models::finite::finite;
 use crate::networks::Runtime;
+use crate::networks::backend::{D, Tensor};
 use crate::networks::t5::T5Encoder;
-use crate::request::CancelToken;
+use crate::request::{CancelToken, PromptTokens};
 use crate::store::ModelFiles;
 
 /// The text encoders' output for a prompt.
@@ -73,6 +72,15 @@ impl TextEncoders {
         };
         let pooled = Tensor::cat(&[first_pooled, second_pooled], D::Minus1)?;
         Ok(Embedded { states: Tensor::cat(&[clip_states, t5_states], 1)?, pooled })
+    }
+
+    /// The tokens of CLIP and after them those of T5.
+    pub(super) fn tokens(&self, prompt: &str, max_tokens: Option<usize>) -> Result<PromptTokens, ModelError> {
+        let mut chunks = vec![self.clips[0].tokens(prompt)?];
+        if let Some(t5) = &self.t5 {
+            chunks.push(t5.tokens(prompt, max_tokens)?);
+        }
+        Ok(PromptTokens { chunks })
     }
 
     /// The tokens of a prompt, and how many of them T5 uses; 0 and 0 without T5.

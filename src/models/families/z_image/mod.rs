@@ -2,19 +2,18 @@
 
 mod profile;
 
-use candle_core::Tensor;
-
 use self::profile::{Configs, MAX_TOKENS, TEXT, TOKENIZER};
 use super::flow_family::FlowFamily;
 use super::qwen3_reader::{MAY_THINK, Qwen3Reader};
 use super::token_denoiser::{At, TokenDenoiser};
 use crate::models::finite::finite;
 use crate::models::{Conditioning, ModelError};
+use crate::networks::backend::Tensor;
 use crate::networks::mmdit::PatchOrder;
 use crate::networks::mmdit::z_image::{ZImageContext, ZImagePositions, ZImageTransformer};
 use crate::networks::qwen3::{Padding, Qwen3Encoder};
-use crate::networks::{NetworkError, Parameters, Runtime};
-use crate::request::CancelToken;
+use crate::networks::{JointTokens, NetworkError, Parameters, Runtime};
+use crate::request::{CancelToken, PromptTokens};
 use crate::store::ModelFiles;
 
 /// Z-Image.
@@ -78,6 +77,10 @@ impl FlowFamily for ZImage {
         transformer.context(states, cancel)
     }
 
+    fn tokens(&self, prompt: &str, max_tokens: Option<usize>) -> Result<PromptTokens, ModelError> {
+        Ok(PromptTokens { chunks: vec![self.reader.tokens(prompt, max_tokens)?] })
+    }
+
     fn count(&self, prompt: &str, max_tokens: Option<usize>) -> [usize; 2] {
         self.reader.count(prompt, max_tokens)
     }
@@ -92,6 +95,16 @@ impl TokenDenoiser for ZImageTransformer {
         self.positions(context, grid)
     }
 
+    fn text_tokens(context: &ZImageContext) -> &Tensor {
+        context.text_tokens()
+    }
+
+    /// The image tokens are padded, and the text follows them.
+    fn joint_tokens(context: &ZImageContext, grid: [usize; 2]) -> Result<JointTokens, NetworkError> {
+        let text = ZImageTransformer::padded_tokens(grid[0] * grid[1]);
+        Ok(JointTokens { all: text + context.text_tokens().dim(1)?, text, image: 0 })
+    }
+
     /// The network's time goes from 0 (noise) to 1 (data), and its flow is data − noise.
     fn flow(
         &self,
@@ -101,6 +114,6 @@ impl TokenDenoiser for ZImageTransformer {
         positions: &ZImagePositions,
         cancel: &CancelToken,
     ) -> Result<Tensor, NetworkError> {
-        Ok(self.forward(tokens, 1.0 - at.time, context, positions, cancel)?.neg()?)
+        Ok(self.forward(tokens, 1.0 - at.time, context, positions, cancel)?.affine(-1.0, 0.0)?)
     }
 }

@@ -7,11 +7,10 @@
 
 mod config;
 
-use candle_core::{Result, Tensor};
-
 use super::embedding::{EmbeddingMlp, sinusoids};
 use super::flux::{SingleBlock, THETA};
 use super::joint_block::{EPS, JointBlock, JointBlockConfig};
+use crate::networks::backend::{Result, Tensor};
 use crate::networks::blocks::linear;
 use crate::networks::error::check_cancelled;
 use crate::networks::ops::{Linear, Modulation, RmsNorm, RotaryEmbedding};
@@ -92,6 +91,13 @@ pub struct ChromaTransformer {
 pub struct ChromaContext {
     /// Text tokens, `[1, M, C]`.
     tokens: Tensor,
+}
+
+impl ChromaContext {
+    /// The text tokens, `[1, M, C]`.
+    pub fn text_tokens(&self) -> &Tensor {
+        &self.tokens
+    }
 }
 
 impl ChromaTransformer {

@@ -5,11 +5,10 @@
 mod config;
 mod single_block;
 
-use candle_core::Tensor;
-
 pub(super) use self::single_block::SingleBlock;
 use super::embedding::{EmbeddingMlp, SINUSOIDS};
 use super::joint_block::{EPS, JointBlock, JointBlockConfig};
+use crate::networks::backend::{self, Tensor};
 use crate::networks::blocks::linear;
 use crate::networks::error::check_cancelled;
 use crate::networks::ops::{Linear, Modulation, RotaryEmbedding, silu};
@@ -47,12 +46,9 @@ pub struct FluxContext {
 }
 
 impl FluxContext {
-    /// The number of text tokens M.
-    ///
-    /// # Errors
-    /// The tensor library's.
-    pub fn text_tokens(&self) -> Result<usize, NetworkError> {
-        Ok(self.tokens.dim(1)?)
+    /// The text tokens, `[1, M, C]`.
+    pub fn text_tokens(&self) -> &Tensor {
+        &self.tokens
     }
 }
 
@@ -64,7 +60,7 @@ pub(super) fn positions(
     [rows, columns]: [usize; 2],
     axes: [usize; 3],
     theta: f64,
-) -> candle_core::Result<RotaryEmbedding> {
+) -> backend::Result<RotaryEmbedding> {
     let image = (0..rows).flat_map(|row| (0..columns).map(move |column| [0.0, row as f64, column as f64]));
     let all: Vec<[f64; 3]> = std::iter::repeat_n([0.0; 3], text_tokens).chain(image).collect();
     RotaryEmbedding::of_axes(runtime, &all, axes, theta)

@@ -1,7 +1,6 @@
 //! FLUX.1's single-stream block.
 
-use candle_core::{Error, Result, Tensor};
-
+use crate::networks::backend::{Error, Result, Tensor};
 use crate::networks::blocks::linear;
 use crate::networks::mmdit::attention::QkvMaps;
 use crate::networks::mmdit::joint_block::{EPS, MLP_RATIO};

@@ -1,9 +1,8 @@
 //! The blocks of FLUX.2's transformer, without biases and without modulation layers: all blocks of a kind share one
 //! modulation.
 
-use candle_core::{Result, Tensor};
-
 use super::Flux2Config;
+use crate::networks::backend::{Result, Tensor};
 use crate::networks::blocks::linear_no_bias;
 use crate::networks::mmdit::attention::{HeadNorms, QkvMaps};
 use crate::networks::ops::{Linear, Modulation, RotaryEmbedding, add_scaled, normed_linears, silu_gated};

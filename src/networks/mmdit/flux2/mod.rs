@@ -5,10 +5,9 @@
 mod blocks;
 mod config;
 
-use candle_core::Tensor;
-
 use self::blocks::{DoubleBlock, SingleBlock};
 use super::embedding::{EmbeddingMlp, SINUSOIDS};
+use crate::networks::backend::Tensor;
 use crate::networks::blocks::linear_no_bias;
 use crate::networks::error::check_cancelled;
 use crate::networks::ops::{Linear, Modulation, RotaryEmbedding, silu};
@@ -42,6 +41,13 @@ pub struct Flux2Context {
     tokens: Tensor,
     /// Embedded guidance scale, `[1, C]`, in networks that take one.
     guidance: Option<Tensor>,
+}
+
+impl Flux2Context {
+    /// The text tokens, `[1, M, C]`.
+    pub fn text_tokens(&self) -> &Tensor {
+        &self.tokens
+    }
 }
 
 impl Flux2Transformer {

@@ -1,9 +1,8 @@
 //! The block of FLUX.3's transformer, of one stream or of several with the same weights: attention and feed-forward run
 //! in parallel on one norm. diffusers' `Flux3ModeTransformerBlock` and `Flux3SingleTransformerBlock`.
 
-use candle_core::{Result, Tensor};
-
 use super::Flux3Config;
+use crate::networks::backend::{Result, Tensor};
 use crate::networks::blocks::linear_no_bias;
 use crate::networks::mmdit::attention::QkvMaps;
 use crate::networks::ops::{Linear, Modulation, RotaryEmbedding, add_scaled, silu_gated};

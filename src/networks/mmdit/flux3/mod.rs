@@ -5,10 +5,9 @@
 mod block;
 mod config;
 
-use candle_core::Tensor;
-
 use self::block::Block;
 use super::embedding::{EmbeddingMlp, SINUSOIDS};
+use crate::networks::backend::Tensor;
 use crate::networks::blocks::linear_no_bias;
 use crate::networks::error::check_cancelled;
 use crate::networks::ops::{Linear, Modulation, RotaryEmbedding, silu};
@@ -46,6 +45,13 @@ pub struct Flux3Transformer {
 
 /// The prompt's tokens before their own blocks, `[1, M, C]`, the same at every step.
 pub struct Flux3Context(Tensor);
+
+impl Flux3Context {
+    /// The text tokens, `[1, M, C]`.
+    pub fn text_tokens(&self) -> &Tensor {
+        &self.0
+    }
+}
 
 /// The rotary embeddings of a prompt, of a picture, and of both.
 pub struct Flux3Positions {

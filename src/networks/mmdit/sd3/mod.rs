@@ -4,10 +4,9 @@
 
 mod config;
 
-use candle_core::{Error, Tensor};
-
 use super::embedding::{EmbeddingMlp, SINUSOIDS};
 use super::joint_block::{EPS, JointBlock, JointBlockConfig};
+use crate::networks::backend::{Error, Tensor};
 use crate::networks::blocks::linear;
 use crate::networks::error::check_cancelled;
 use crate::networks::ops::{Linear, Modulation, silu};
@@ -40,6 +39,13 @@ pub struct Sd3Context {
     tokens: Tensor,
     /// Embedding of the pooled text, `[1, C]`.
     vector: Tensor,
+}
+
+impl Sd3Context {
+    /// The text tokens, `[1, M, C]`.
+    pub fn text_tokens(&self) -> &Tensor {
+        &self.tokens
+    }
 }
 
 impl Sd3Transformer {

@@ -1,8 +1,7 @@
 //! The block of Z-Image's transformer: diffusers' `ZImageTransformerBlock`.
 
-use candle_core::{Result, Tensor};
-
 use super::ZImageConfig;
+use crate::networks::backend::{Result, Tensor};
 use crate::networks::blocks::{linear, linear_no_bias};
 use crate::networks::mmdit::attention::QkvMaps;
 use crate::networks::ops::{Linear, Modulation, RmsNorm, RotaryEmbedding, add_scaled, silu_gated};

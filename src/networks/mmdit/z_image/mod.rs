@@ -5,10 +5,9 @@
 mod block;
 mod config;
 
-use candle_core::{Result, Tensor};
-
 use self::block::Block;
 use super::embedding::{SINUSOIDS, sinusoids};
+use crate::networks::backend::{Result, Tensor};
 use crate::networks::blocks::linear;
 use crate::networks::error::check_cancelled;
 use crate::networks::ops::{LayerNorm, Linear, RmsNorm, RotaryEmbedding, silu};
@@ -45,6 +44,13 @@ pub struct ZImageTransformer {
 pub struct ZImageContext {
     /// Text tokens, `[1, M, C]`, M a multiple of 32.
     tokens: Tensor,
+}
+
+impl ZImageContext {
+    /// The text tokens, `[1, M, C]`.
+    pub fn text_tokens(&self) -> &Tensor {
+        &self.tokens
+    }
 }
 
 /// The rotary embeddings of the image tokens, and of the image tokens with the text tokens after them.
@@ -105,6 +111,11 @@ impl ZImageTransformer {
             out: linear(&last.pp("linear"), width, patch)?,
             config,
         })
+    }
+
+    /// The number of image tokens with padding, for `tokens` of them.
+    pub fn padded_tokens(tokens: usize) -> usize {
+        tokens.next_multiple_of(PAD_MULTIPLE)
     }
 
     fn rotary(&self, positions: &[[f64; 3]]) -> Result<RotaryEmbedding> {
@@ -176,7 +187,7 @@ impl ZImageTransformer {
             x = block.forward(&x, Some(&time), &positions.all)?;
         }
         let scale = (self.modulation_out.forward(&silu(&self.runtime, &time)?)?.flatten_all()? + 1.0)?;
-        let norm = LayerNorm::new(&self.runtime, &scale, &scale.zeros_like()?, FINAL_EPS)?;
+        let norm = LayerNorm::new(&self.runtime, &scale, &scale.affine(0.0, 0.0)?, FINAL_EPS)?;
         Ok(self.out.forward(&norm.forward(&x.narrow(1, 0, image_tokens)?)?)?)
     }
 }

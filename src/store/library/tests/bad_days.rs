@@ -24,7 +24,9 @@ fn what_is_wrong_with_files_is_said_and_the_others_are_found() {
     )
     .unwrap();
     let library = machine.scanned();
-    let problem = |name: &str| library.find(name).unwrap().facts.problem.clone().unwrap_or_default();
+    let problem = |name: &str| {
+        library.find(name).unwrap().facts.problem.clone().map_or_else(String::new, |why| why.to_string())
+    };
     assert_eq!(library.entries.len(), 5);
     assert!(problem("page").contains("a web page"));
     assert!(problem("empty").contains("an empty file"));
@@ -95,7 +97,7 @@ fn what_may_not_be_read_is_named_and_read_once_it_may() {
             note.starts_with("this user may not read the folder: ") && note.ends_with("closed"),
             "{note}"
         );
-        let problem = library.find("a").unwrap().facts.problem.clone();
+        let problem = library.find("a").unwrap().facts.problem.clone().map(|why| why.to_string());
         assert_eq!(problem.as_deref(), Some("this user may not read it"));
     }
     let library = machine.scanned();

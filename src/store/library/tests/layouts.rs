@@ -94,8 +94,8 @@ fn the_folders_of_all_programs_are_read() {
     assert!(entry("sd-turbo").path.ends_with("snapshots/a1"));
     assert_eq!(entry("stabilityai/SD-turbo").name, "sd-turbo");
     assert_eq!(entry("qwen").files.len(), 2);
-    assert!(entry("qwen").facts.problem.as_ref().unwrap().contains("it is a language model"));
-    assert!(entry("old").facts.problem.as_ref().unwrap().contains("pickle"));
+    assert!(entry("qwen").facts.problem.as_ref().unwrap().english().contains("it is a language model"));
+    assert!(entry("old").facts.problem.as_ref().unwrap().english().contains("pickle"));
     assert_eq!(entry("detail").facts.precision, "f16");
     assert_eq!(entry("detail").bytes, std::fs::metadata(&entry("detail").path).unwrap().len());
     assert_eq!(library.notes, []);

@@ -1,0 +1,6 @@
+//! What takes several of candle's operations, or choices between them.
+
+pub(super) mod attention;
+pub(super) mod convolution;
+pub(super) mod norm;
+pub(super) mod quantised;
