@@ -111,7 +111,11 @@ fn agree_on(
 ) {
     let f64_result = f64_result.unwrap();
     let expected = values(&f64_result);
-    let size: f64 = expected.iter().map(|b| b * b).sum();
+    let mut size: f64 = expected.iter().map(|b| b * b).sum();
+    if expected.len() < 16 {
+        // All of a few sums may come out next to zero: rounding is then measured against inputs of unit size.
+        size = size.max(expected.len() as f64);
+    }
     for runtime in runtimes {
         let f32_result = native(runtime).unwrap();
         assert_eq!(f32_result.dims(), f64_result.dims());
@@ -235,9 +239,12 @@ proptest! {
         let (weight, bias, x) = (made_up(&[c], 1), made_up(&[c], 2), made_up(&[b, c, h, w], 3));
         let native = |runtime: &Runtime| GroupNorm::new(runtime, &weight, &bias, groups, 1e-5);
         let plain = GroupNorm::new(&CANDLE, &wide(&weight), &wide(&bias), groups, 1e-5).unwrap();
-        agree(1e-5, |runtime| native(runtime)?.forward(&x), plain.forward(&wide(&x)));
+        // A handful of values may have hardly any variance: rounding is then multiplied by up to 1/√1e-5.
+        let few = |values: usize| values <= 8;
+        let tolerance = if few(each * h * w) { 3e-3 } else { 1e-5 };
+        agree(tolerance, |runtime| native(runtime)?.forward(&x), plain.forward(&wide(&x)));
         let silu_of = |norm: &GroupNorm, x: &Tensor| NormSilu::new(norm, None).forward(x);
-        agree(1e-5, |runtime| silu_of(&native(runtime)?, &x), silu_of(&plain, &wide(&x)));
+        agree(tolerance, |runtime| silu_of(&native(runtime)?, &x), silu_of(&plain, &wide(&x)));
         // Statistics from two parts, of the map itself and of another one.
         let rows = h.div_ceil(2);
         let gathered = |norm: &GroupNorm, x: &Tensor| {
@@ -251,17 +258,16 @@ proptest! {
             let norm = native(runtime)?;
             NormSilu::new(&norm, Some(&gathered(&norm, of)?)).forward(&x)
         };
-        agree(1e-5, |runtime| given(runtime, &x), silu_of(&plain, &wide(&x)));
+        agree(tolerance, |runtime| given(runtime, &x), silu_of(&plain, &wide(&x)));
         let other = (made_up(&[b, c, h, w], 4) * 3.0).unwrap();
-        // A handful of values may have hardly any variance, which makes rounding large.
-        if each * h * w > 8 {
+        if !few(each * h * w) {
             let wanted = gathered(&plain, &wide(&other));
             let wanted = wanted.and_then(|s| NormSilu::new(&plain, Some(&s)).forward(&wide(&x)));
             agree(1e-5, |runtime| given(runtime, &other), wanted);
         }
         let tokens = to_tokens(&x).unwrap();
         let plain = LayerNorm::new(&CANDLE, &wide(&weight), &wide(&bias), 1e-5).unwrap();
-        if c > 1 {
+        if !few(c) {
             let native = |runtime: &Runtime| LayerNorm::new(runtime, &weight, &bias, 1e-5)?.forward(&tokens);
             agree(1e-5, native, plain.forward(&wide(&tokens)));
         }
