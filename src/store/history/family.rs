@@ -160,11 +160,13 @@ impl<'a> Relations<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::record::{RunOrigin, RunStatus};
     use super::*;
 
     fn id(number: u32) -> RunId {
-        RunId::new(1_800_000_000, number)
+        RunId::new(Duration::from_secs(1_800_000_000), number)
     }
 
     fn run(number: u32, from: Option<(u32, usize)>) -> RunSummary {

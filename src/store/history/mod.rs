@@ -189,7 +189,7 @@ impl History {
     fn make_folder(&self) -> Result<(RunId, u64, RunFolder), HistoryError> {
         loop {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let id = RunId::new(now.as_secs(), Seed::random().0 as u32);
+            let id = RunId::new(now, Seed::random().0 as u32);
             let folder = self.run(&id);
             match folder.make() {
                 Ok(()) => return Ok((id, now.as_millis() as u64, folder)),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,7 +15,8 @@ use crate::request::Seed;
 use crate::store::calendar::utc;
 use crate::store::model_json;
 
-/// Names a run, and its folder: `YYYYMMDD-HHMMSS-xxxxxxxx`, the time in UTC and eight hexadecimal digits.
+/// Names a run, and its folder: `YYYYMMDD-HHMMSS-xxxxxxxx`, the time in UTC and eight hexadecimal digits: three for the
+/// part of the second that is over, so that ids are in the order of their runs, and five at random.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(String);
@@ -25,10 +27,12 @@ pub struct RunId(String);
 pub struct RunIdError(pub String);
 
 impl RunId {
-    /// The id of a run that began at this time, in seconds after the beginning of 1970.
-    pub(super) fn new(unix_secs: u64, random: u32) -> Self {
-        let [year, month, day, hour, minute, second] = utc(unix_secs);
-        Self(format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{random:08x}"))
+    /// The id of a run that began so long after the beginning of 1970. The lower 20 bits of `random` are taken.
+    pub(super) fn new(since_1970: Duration, random: u32) -> Self {
+        let [year, month, day, hour, minute, second] = utc(since_1970.as_secs());
+        let part = (u64::from(since_1970.subsec_nanos()) << 12) / 1_000_000_000;
+        let random = random & 0xf_ffff;
+        Self(format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{part:03x}{random:05x}"))
     }
 
     /// The text of the id.
@@ -308,9 +312,16 @@ mod tests {
 
     #[test]
     fn an_id_names_a_time_and_is_read_back() {
-        let id = RunId::new(1_709_210_096, 0x0a1b_2c3d);
-        assert_eq!((id.as_str(), id.month().as_str()), ("20240229-123456-0a1b2c3d", "2024-02"));
+        let id = RunId::new(Duration::from_millis(1_709_210_096_500), 0x0a1b_2c3d);
+        assert_eq!((id.as_str(), id.month().as_str()), ("20240229-123456-800b2c3d", "2024-02"));
         assert_eq!(id.as_str().parse(), Ok(id));
+    }
+
+    #[test]
+    fn ids_are_in_the_order_of_their_runs() {
+        let at =
+            |millis| RunId::new(Duration::from_millis(1_709_210_096_000 + millis), 0xf_ffff - millis as u32);
+        assert!((0_u64..2000).is_sorted_by(|a, b| at(*a) < at(*b)));
     }
 
     #[test]

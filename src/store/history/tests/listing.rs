@@ -12,7 +12,7 @@ fn made_up(history: &History, count: usize) {
     let minute_ago = SystemTime::now() - Duration::from_mins(1);
     for number in 0..count {
         let secs = 1_700_000_000 + number as u64 * 3600;
-        let id = RunId::new(secs, number as u32);
+        let id = RunId::new(Duration::from_secs(secs), number as u32);
         let folder = history.run(&id);
         folder.make().unwrap();
         let mut record = RunRecord { id, created_ms: secs * 1000, ..record.clone() };
