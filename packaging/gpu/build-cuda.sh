@@ -17,7 +17,7 @@ eval "$(packaging/gpu/cuda-toolchain.sh target/cuda)"
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="--cfg feature=\"dynamic-loading\" -L native=$SAFELIGHT_CUDART \
 -C link-arg=-lrt -C link-arg=-ldl -C link-arg=-lpthread ${RUSTFLAGS:-}"
 unset RUSTFLAGS
-cargo build --locked --profile "$profile" --features cuda --target "$target" --target-dir target/cuda-build
+cargo build --locked --profile "$profile" --features cudnn --target "$target" --target-dir target/cuda-build
 program=target/cuda-build/$target/$profile/safelight
 if needed=$(objdump -p "$program" | grep -E 'NEEDED +lib(cuda|cublas|curand|cudnn|nvrtc)'); then
     printf 'build-cuda: the program would not start without these:\n%s\n' "$needed" >&2

@@ -44,6 +44,9 @@ mkdir -p "$folder/cudart"
 ln -sf "$home/lib/libcudart_static.a" "$folder/cudart/libcudart.a"
 ln -sf libcudart_static.a "$home/lib/libcudart.a"
 
+# A program that loads cuDNN when it runs takes nothing of it when it is linked, but the linker is asked for it.
+[ -e "$folder/cudart/libcudnn.so" ] || gcc -shared -o "$folder/cudart/libcudnn.so" -xc /dev/null
+
 # The driver's library is on machines with its GPU only. This one has its name and its functions, for the linker.
 stub=$home/lib/stubs/libcuda.so
 if [ ! -e "$stub" ]; then

@@ -12,7 +12,7 @@
 //! Everything that steers the arithmetic and is not an operand is a [`KernelContext`]: instruction set, threads, scratch
 //! memory, precision. There are no switches for the whole process.
 //!
-//! `unsafe` stands in this module only, for three reasons: instructions that were detected at run time, pointers in the
+//! `unsafe` stands in this module for three reasons: instructions that were detected at run time, pointers in the
 //! micro-kernels, and results that several threads write, each its own part.
 
 #![allow(unsafe_code, reason = "see above")]

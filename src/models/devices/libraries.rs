@@ -28,12 +28,7 @@ const WANTED: &[Wanted] = &[
     ("cuBLAS", "libcublas.so", true, "the CUDA toolkit, or NVIDIA's Python packages"),
     ("cuRAND", "libcurand.so", true, "the CUDA toolkit, or NVIDIA's Python packages"),
     ("CUDA runtime", "libcudart.so", false, "the CUDA toolkit, but the program holds its own"),
-    (
-        "cuDNN",
-        "libcudnn.so",
-        cfg!(feature = "cudnn"),
-        "NVIDIA's cuDNN package, and makes convolutions faster",
-    ),
+    ("cuDNN", "libcudnn.so", false, "NVIDIA's cuDNN package, and makes convolutions faster"),
 ];
 
 #[cfg(windows)]
@@ -42,7 +37,7 @@ const WANTED: &[Wanted] = &[
     ("cuBLAS", "cublas64_", true, "the CUDA toolkit, or NVIDIA's Python packages"),
     ("cuRAND", "curand64_", true, "the CUDA toolkit, or NVIDIA's Python packages"),
     ("CUDA runtime", "cudart64_", false, "the CUDA toolkit, but the program holds its own"),
-    ("cuDNN", "cudnn64_", cfg!(feature = "cudnn"), "NVIDIA's cuDNN package, and makes convolutions faster"),
+    ("cuDNN", "cudnn64_", false, "NVIDIA's cuDNN package, and makes convolutions faster"),
 ];
 
 /// The libraries of NVIDIA's GPUs; none on macOS, whose Metal is a part of the system.

@@ -1,4 +1,5 @@
-//! Attention on candle's devices: its fused kernel where it has one, and otherwise tiles of queries.
+//! Attention on candle's devices: a kernel that does it in one pass where there is one, candle's on Apple's GPUs and our own
+//! on NVIDIA's, and otherwise tiles of queries.
 //!
 //! Logits are in f32 always, as dot products of long rows overflow f16. A tile's are the only ones there are: the whole
 //! matrix of a picture, gigabytes at 1024² pixels, is never made.
@@ -22,6 +23,10 @@ pub(in crate::networks::backend) fn attention(
     heads: usize,
     causal: bool,
 ) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if !causal && let Some(out) = super::cuda::attention([q, k, v], heads)? {
+        return Ok(out);
+    }
     let (batch, queries, width) = q.dims3()?;
     let keys = k.dim(1)?;
     let [q, k, v] = [split_heads(q, heads)?, split_heads(k, heads)?, split_heads(v, heads)?];

@@ -8,14 +8,18 @@ use candle_core::{Result, Tensor};
 /// 1024² pixels that is more than 2³¹ values, and on Apple's GPUs the result was silently wrong from there on.
 const MAX_UNFOLDED: usize = 1 << 28;
 
-/// The convolution of `x` `[B, I, H, W]` with `weight` `[O, I, k, k]`: `[B, O, H', W']`; in bands of rows where the
-/// unfolded input would be too large.
+/// The convolution of `x` `[B, I, H, W]` with `weight` `[O, I, k, k]`: `[B, O, H', W']`; by cuDNN where it is found, and
+/// otherwise in bands of rows where the unfolded input would be too large.
 pub(in crate::networks::backend) fn conv2d(
     x: &Tensor,
     weight: &Tensor,
     padding: usize,
     stride: usize,
 ) -> Result<Tensor> {
+    #[cfg(feature = "cudnn")]
+    if let Some(out) = super::cuda::conv2d(x, weight, padding, stride)? {
+        return Ok(out);
+    }
     in_bands(x, weight, padding, stride, MAX_UNFOLDED)
 }
 

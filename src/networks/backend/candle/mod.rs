@@ -2,5 +2,7 @@
 
 pub(super) mod attention;
 pub(super) mod convolution;
+#[cfg(feature = "cuda")]
+mod cuda;
 pub(super) mod norm;
 pub(super) mod quantised;
