@@ -17,8 +17,9 @@ trap 'rm -f "$configuration"' EXIT
     cat packaging/about.toml
 } >"$configuration"
 
-# Once the crates are here, their own files alone say how they are licensed: no service is asked.
-cargo fetch --locked "${targets[@]}"
+# Once the crates are here, their own files alone say how they are licensed: no service is asked. The list of crates is read
+# for all systems before those of others are left out.
+cargo fetch --locked
 cargo about generate --frozen --fail "${targets[@]}" --config "$configuration" packaging/about.hbs --output-file "$file"
 {
     for part in assets/fonts/*-LICENSE.txt assets/*/LICENSE; do

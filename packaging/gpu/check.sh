@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 
 check_cuda() {
     eval "$(packaging/gpu/cuda-toolchain.sh target/cuda)"
-    cargo check --locked --features cuda --target-dir target/check-cuda
+    cargo check --locked --features cudnn --target-dir target/check-cuda
 }
 
 # From elsewhere than macOS the crates with C in them get no compiler: a check reads nothing of what it would write.
