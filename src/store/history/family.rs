@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     fn id(number: u32) -> RunId {
-        RunId::new(Duration::from_secs(1_800_000_000), number)
+        RunId::new(Duration::from_hours(500_000), number)
     }
 
     fn run(number: u32, from: Option<(u32, usize)>) -> RunSummary {
