@@ -10,7 +10,9 @@ use safelight::app::{ThemeChoice, Window};
 use safelight::request::Seed;
 use safelight::session::{Action, CompareAction, Document, DocumentId, PairDecode};
 
-use crate::{LOOKS, draw, harness, harness_of, keep_page, open_picture, results, shown, wait};
+use crate::{
+    LOOKS, draw, harness, harness_of, keep_page, open_picture, results, shown, wait, wait_for_count,
+};
 
 fn press(harness: &mut Harness<'_, Window>, key: Key) {
     harness.key_press(key);
@@ -43,9 +45,7 @@ fn is_measured(window: &Window) -> bool {
 
 fn measured(harness: &mut Harness<'_, Window>) {
     wait(harness, "the figures", is_measured);
-    let counted = |window: &Window| window.session.prompt_length().is_some();
-    wait(harness, "the count", counted);
-    harness.run_ok();
+    wait_for_count(harness);
 }
 
 /// Whether a button is that of the chosen one of several.

@@ -15,7 +15,7 @@ use safelight::request::grid::Grid;
 use safelight::request::{Picture, Seed};
 use safelight::session::{Action, CellState, GridAction};
 
-use crate::{harness, keep_page, shown, type_into, type_prompt, wait};
+use crate::{harness, keep_page, shown, type_into, type_prompt, wait, wait_for_count};
 
 fn press(harness: &mut Harness<'_, Window>, key: Key) {
     harness.key_press(key);
@@ -170,6 +170,7 @@ fn the_page_shows_all_of_it() {
     vary(&mut empty, "Columns", "Steps");
     vary(&mut empty, "Rows", "Sampler");
     type_into(&mut empty, Role::TextInput, "Rows: values", "euler,heun,euler");
+    wait_for_count(&mut empty);
     look(&mut empty, "grid_axes");
 
     let mut half = harness(|_| {});
@@ -191,6 +192,7 @@ fn the_page_shows_all_of_it() {
     pages.state_mut().session.apply(Action::Dismiss(notice));
     pages.run_ok();
     press(&mut pages, Key::ArrowRight);
+    wait_for_count(&mut pages);
     look(&mut pages, "grid_pages");
     press(&mut pages, Key::PageDown);
     pages.get_by_label("Seed 42 · Steps 4 · Heun: Not drawn");

@@ -103,6 +103,12 @@ pub(crate) fn wait(harness: &mut Harness<'_, Window>, what: &str, done: impl Fn(
     }
 }
 
+/// Waits for the number of the prompt's tokens, which comes when the engine has nothing else to do.
+pub(crate) fn wait_for_count(harness: &mut Harness<'_, Window>) {
+    wait(harness, "the count", |window| window.session.prompt_length().is_some());
+    harness.run_ok();
+}
+
 /// Waits for the pictures on the empty easel.
 pub(crate) fn wait_for_examples(harness: &mut Harness<'_, Window>) {
     let drawn = |window: &Window| window.session.examples().all(|(_, picture)| picture.is_some());
