@@ -100,6 +100,7 @@ impl Session {
     pub(in crate::session) fn history_says(&mut self, report: HistoryReport) {
         match report {
             HistoryReport::Listed(runs) => {
+                self.history.forget_missing_thumbnails();
                 (self.history.runs, self.history.is_listed) = (runs, true);
                 self.history.revision += 1;
                 self.family_may_have_changed();

@@ -136,6 +136,13 @@ impl RunHistory {
         self.thumbnails.contains_key(run) || self.wanted.contains(run)
     }
 
+    /// Runs that were being written when they were listed may have a thumbnail now: it is asked for again.
+    fn forget_missing_thumbnails(&mut self) {
+        let is_open = |run: &&RunSummary| matches!(run.status, RunStatus::Running | RunStatus::Sampled);
+        let open: HashSet<&RunId> = self.runs.iter().filter(is_open).map(|run| &run.id).collect();
+        self.thumbnails.retain(|run, picture| picture.is_some() || !open.contains(run));
+    }
+
     /// The family that is walked through.
     pub fn family_view(&self) -> Option<&FamilyView> {
         self.family.as_ref()

@@ -273,6 +273,28 @@ fn thumbnails_are_asked_for_once_and_deleted_runs_leave() {
 }
 
 #[test]
+fn the_thumbnail_of_a_run_that_was_being_written_is_asked_for_again() {
+    let mut session = ready();
+    session.runs_are_kept(true);
+    let listed = |status| {
+        let record = opened(1, 8, status, ModelSource::Builtin).record;
+        HistoryReport::Listed(vec![(&record).into()])
+    };
+    let want = |session: &mut Session| {
+        session.apply(Action::History(HistoryAction::WantThumbnails(vec![run_id(1)])));
+        commands(session).len()
+    };
+    say(&mut session, listed(RunStatus::Running));
+    assert_eq!(want(&mut session), 1);
+    say(&mut session, HistoryReport::Thumbnail(run_id(1), None));
+    say(&mut session, listed(RunStatus::Finished));
+    assert_eq!(want(&mut session), 1, "it may have one now");
+    say(&mut session, HistoryReport::Thumbnail(run_id(1), None));
+    say(&mut session, listed(RunStatus::Finished));
+    assert_eq!(want(&mut session), 0, "it has none");
+}
+
+#[test]
 fn found_runs_are_listed_by_similarity_and_filtered_by_all_but_the_words() {
     use super::RunFilter;
     let mut session = ready();
