@@ -102,7 +102,8 @@ fn block(@builtin(position) position: vec4<f32>) -> Block {
     var s10 = bias;
     var s11 = bias;
     for (var i = 0; i < i32(params.fours); i++) {
-        // The 4x4 pixels around the block, rows and columns -1 to 2.
+        // The 4x4 pixels around the block, rows and columns -1 to 2: each is read once for up to nine products. They are
+        // named, as drivers may keep an array that is indexed by a variable in memory.
         let a00 = value(x - 1, y - 1, i);
         let a01 = value(x, y - 1, i);
         let a02 = value(x + 1, y - 1, i);

@@ -8,8 +8,8 @@
 namespace {
 
 constexpr int THREADS = 128;
-// Of a block; 16 for each of its warps.
-constexpr int QUERIES = 64;
+// Of a block: the 16 rows of a product for each of its warps.
+constexpr int QUERIES = THREADS / 32 * 16;
 // Of a tile.
 constexpr int KEYS = 64;
 
@@ -22,7 +22,7 @@ template <int WIDTH> __device__ void begin_tile(Bits *tile, const Bits *head, si
     for (int i = threadIdx.x; i < KEYS * PIECES; i += THREADS) {
         int row = i / PIECES, column = i % PIECES * 8;
         bool there = first + row < rows && column < width;
-        begin_copy(tile + row * ROW<WIDTH> + column, there ? head + (first + row) * stride + column : head, there);
+        copy_async_16(tile + row * ROW<WIDTH> + column, there ? head + (first + row) * stride + column : head, there);
     }
 }
 
@@ -43,64 +43,64 @@ __device__ void attention(const Bits *q, const Bits *k, const Bits *v, Bits *out
     // This lane's rows are this one and the eighth after it.
     const int row = blockIdx.x * QUERIES + warp * 16 + lane / 4;
 
-    Pair own[WIDTH / 16][4];
+    Pair q_fragment[WIDTH / 16][4];
     for (int step = 0; step < WIDTH / 16; ++step)
         for (int i = 0; i < 4; ++i) {
             int r = row + i % 2 * 8, column = step * 16 + i / 2 * 8 + lane % 4 * 2;
-            own[step][i] = r < queries && column < width ? *reinterpret_cast<const Pair *>(q + r * stride + column) : 0;
+            q_fragment[step][i] = r < queries && column < width ? *reinterpret_cast<const Pair *>(q + r * stride + column) : 0;
         }
-    float sums[WIDTH / 8][4] = {};
-    float largest[2] = {-INFINITY, -INFINITY}, weight[2] = {};
+    float accumulator[WIDTH / 8][4] = {};
+    float row_max[2] = {-INFINITY, -INFINITY}, row_sum[2] = {};
 
     begin_tile<WIDTH>(key_tile, k, stride, 0, keys, width);
-    end_group();
+    commit_group();
     begin_tile<WIDTH>(value_tile, v, stride, 0, keys, width);
-    end_group();
+    commit_group();
     for (int first = 0; first < keys; first += KEYS) {
         const bool is_last = first + KEYS >= keys;
-        wait_for_all_but_last_group();
-        wait_for_block();
+        wait_group_1();
+        sync_block();
         float logits[KEYS / 8][4] = {};
         for (int step = 0; step < WIDTH / 16; ++step)
             for (int n = 0; n < KEYS / 16; ++n) {
                 // Two matrices of eight keys, two of the next eight.
                 Pair pairs[4];
                 int key = n * 16 + lane / 16 * 8 + lane % 8;
-                load_matrices<false>(pairs, key_tile + key * ROW<WIDTH> + step * 16 + lane / 8 % 2 * 8);
-                multiply_add<BF16>(logits[2 * n], own[step], pairs);
-                multiply_add<BF16>(logits[2 * n + 1], own[step], pairs + 2);
+                load_matrices_8x8<false>(pairs, key_tile + key * ROW<WIDTH> + step * 16 + lane / 8 % 2 * 8);
+                mma_16816<BF16>(logits[2 * n], q_fragment[step], pairs);
+                mma_16816<BF16>(logits[2 * n + 1], q_fragment[step], pairs + 2);
             }
         // The next keys come while the values are weighted.
-        wait_for_block();
+        sync_block();
         if (!is_last) begin_tile<WIDTH>(key_tile, k, stride, first + KEYS, keys, width);
-        end_group();
+        commit_group();
 
         if (is_last)
             for (int n = 0; n < KEYS / 8; ++n)
                 for (int i = 0; i < 4; ++i)
                     if (first + n * 8 + lane % 4 * 2 + i % 2 >= keys) logits[n][i] = -INFINITY;
         for (int half = 0; half < 2; ++half) {
-            float top = largest[half];
+            float top = row_max[half];
             for (int n = 0; n < KEYS / 8; ++n) top = fmaxf(top, fmaxf(logits[n][2 * half], logits[n][2 * half + 1]));
-            top = fmaxf(top, of_other_lane(top, 1));
-            top = fmaxf(top, of_other_lane(top, 2));
-            // What was weighted by the exponential of a logit less a smaller one.
-            float shrunk = power_of_two((largest[half] - top) * scale);
-            largest[half] = top;
-            weight[half] *= shrunk;
+            top = fmaxf(top, shuffle_xor(top, 1));
+            top = fmaxf(top, shuffle_xor(top, 2));
+            // What was added up so far was relative to the maximum before.
+            float rescale = exp2_approx((row_max[half] - top) * scale);
+            row_max[half] = top;
+            row_sum[half] *= rescale;
             for (int n = 0; n < WIDTH / 8; ++n) {
-                sums[n][2 * half] *= shrunk;
-                sums[n][2 * half + 1] *= shrunk;
+                accumulator[n][2 * half] *= rescale;
+                accumulator[n][2 * half + 1] *= rescale;
             }
             for (int n = 0; n < KEYS / 8; ++n)
                 for (int i = 2 * half; i < 2 * half + 2; ++i) {
-                    logits[n][i] = power_of_two((logits[n][i] - top) * scale);
-                    weight[half] += logits[n][i];
+                    logits[n][i] = exp2_approx((logits[n][i] - top) * scale);
+                    row_sum[half] += logits[n][i];
                 }
         }
 
-        wait_for_all_but_last_group();
-        wait_for_block();
+        wait_group_1();
+        sync_block();
         for (int j = 0; j < KEYS / 16; ++j) {
             // The sums of one product lie as the factor of the next.
             const float(&low)[4] = logits[2 * j], (&high)[4] = logits[2 * j + 1];
@@ -109,25 +109,25 @@ __device__ void attention(const Bits *q, const Bits *k, const Bits *v, Bits *out
             for (int n = 0; n < WIDTH / 16; ++n) {
                 Pair pairs[4];
                 int key = j * 16 + lane / 8 % 2 * 8 + lane % 8;
-                load_matrices<true>(pairs, value_tile + key * ROW<WIDTH> + n * 16 + lane / 16 * 8);
-                multiply_add<BF16>(sums[2 * n], weights, pairs);
-                multiply_add<BF16>(sums[2 * n + 1], weights, pairs + 2);
+                load_matrices_8x8<true>(pairs, value_tile + key * ROW<WIDTH> + n * 16 + lane / 16 * 8);
+                mma_16816<BF16>(accumulator[2 * n], weights, pairs);
+                mma_16816<BF16>(accumulator[2 * n + 1], weights, pairs + 2);
             }
         }
-        wait_for_block();
+        sync_block();
         if (!is_last) begin_tile<WIDTH>(value_tile, v, stride, first + KEYS, keys, width);
-        end_group();
+        commit_group();
     }
 
     for (int half = 0; half < 2; ++half) {
-        float all = weight[half] + of_other_lane(weight[half], 1);
-        all += of_other_lane(all, 2);
+        float all = row_sum[half] + shuffle_xor(row_sum[half], 1);
+        all += shuffle_xor(all, 2);
         int r = row + half * 8;
         for (int n = 0; n < WIDTH / 8; ++n) {
             int column = n * 8 + lane % 4 * 2;
             if (r < queries && column < width)
                 *reinterpret_cast<Pair *>(out + r * stride + column) =
-                    packed<BF16>(sums[n][2 * half] / all, sums[n][2 * half + 1] / all);
+                    packed<BF16>(accumulator[n][2 * half] / all, accumulator[n][2 * half + 1] / all);
         }
     }
 }

@@ -44,39 +44,39 @@ struct Fiber {
 };
 
 // What the threads of a warp or a block wait for each other with.
-struct Meeting {
+struct Barrier {
     int arrived = 0, held = 0;
 };
 
 static ucontext_t scheduler;
 static std::vector<std::unique_ptr<Fiber>> fibers;
 static Fiber *running;
-static std::vector<Meeting> warps;
-static Meeting block;
-// What each lane has brought to the meeting of its warp.
-static std::vector<void *> brought;
+static std::vector<Barrier> warps;
+static Barrier block;
+// The operands of each lane in a collective operation of its warp.
+static std::vector<void *> operands;
 // Counts what lets others go on.
 static int progress;
 
 inline void pause() { swapcontext(&running->context, &scheduler); }
 
 // Waits until `size` fibers are here; the last one does `work` for all.
-template <typename Work> void meet(Meeting &meeting, int size, Work work) {
-    int number = meeting.held;
+template <typename Work> void arrive_and_wait(Barrier &barrier, int size, Work work) {
+    int number = barrier.held;
     ++progress;
-    if (++meeting.arrived == size) {
+    if (++barrier.arrived == size) {
         work();
-        meeting.arrived = 0;
-        ++meeting.held;
+        barrier.arrived = 0;
+        ++barrier.held;
     }
-    while (meeting.held == number) pause();
+    while (barrier.held == number) pause();
 }
 
-// A meeting of the warp: `work` gets what its 32 lanes have brought.
-template <typename Brought, typename Work> void meet_warp(Brought &own, Work work) {
+// A collective operation of the warp: `work` gets the operands of its 32 lanes.
+template <typename Operands, typename Work> void warp_collective(Operands &own, Work work) {
     int warp = running->number / 32;
-    brought[running->number] = &own;
-    meet(warps[warp], 32, [&] { work(reinterpret_cast<Brought **>(&brought[warp * 32])); });
+    operands[running->number] = &own;
+    arrive_and_wait(warps[warp], 32, [&] { work(reinterpret_cast<Operands **>(&operands[warp * 32])); });
 }
 
 // Runs the lanes of a warp as far as they come without the others. Whether any are left.
@@ -104,7 +104,7 @@ template <typename Kernel> void run(Place blocks, int threads, bool backwards, c
             fibers.clear();
             warps.assign(threads / 32, {});
             block = {};
-            brought.assign(threads, nullptr);
+            operands.assign(threads, nullptr);
             for (int i = 0; i < threads; ++i) {
                 auto fiber = std::make_unique<Fiber>();
                 fiber->number = i;
@@ -167,12 +167,12 @@ template <bool BF16> Pair packed(float first, float second) {
     return BF16 ? to_bf16(first) | to_bf16(second) << 16 : to_f16(first) | to_f16(second) << 16;
 }
 
-template <bool BF16> void multiply_add(float (&sums)[4], const Pair (&a)[4], const Pair *b) {
+template <bool BF16> void mma_16816(float (&sums)[4], const Pair (&a)[4], const Pair *b) {
     struct Factors {
         float *sums;
         const Pair *a, *b;
     } own{sums, a, b};
-    processor::meet_warp(own, [](Factors **lanes) {
+    processor::warp_collective(own, [](Factors **lanes) {
         float left[16][16], right[16][8];
         for (int lane = 0; lane < 32; ++lane)
             for (int i = 0; i < 2; ++i) {
@@ -188,13 +188,13 @@ template <bool BF16> void multiply_add(float (&sums)[4], const Pair (&a)[4], con
     });
 }
 
-template <bool TRANSPOSED> void load_matrices(Pair (&pairs)[4], const Bits *row) {
+template <bool TRANSPOSED> void load_matrices_8x8(Pair (&pairs)[4], const Bits *row) {
     struct Rows {
         Pair *pairs;
         const Bits *row;
     } own{pairs, row};
     if (reinterpret_cast<uintptr_t>(row) % 16 != 0) std::abort();
-    processor::meet_warp(own, [](Rows **lanes) {
+    processor::warp_collective(own, [](Rows **lanes) {
         for (int lane = 0; lane < 32; ++lane)
             for (int matrix = 0; matrix < 4; ++matrix) {
                 Bits two[2];
@@ -207,16 +207,16 @@ template <bool TRANSPOSED> void load_matrices(Pair (&pairs)[4], const Bits *row)
     });
 }
 
-inline void begin_copy(Bits *to, const Bits *from, bool there) {
+inline void copy_async_16(Bits *to, const Bits *from, bool there) {
     if (reinterpret_cast<uintptr_t>(to) % 16 != 0 || reinterpret_cast<uintptr_t>(from) % 16 != 0) std::abort();
     // What the copy will replace is not to be read any more.
     std::memset(to, 0x7f, 16);
     processor::running->copies.back().push_back({to, from, there});
 }
 
-inline void end_group() { processor::running->copies.emplace_back(); }
+inline void commit_group() { processor::running->copies.emplace_back(); }
 
-inline void wait_for_all_but_last_group() {
+inline void wait_group_1() {
     auto &copies = processor::running->copies;
     // The last one of the queue is open.
     for (; copies.size() > 2; copies.pop_front())
@@ -228,19 +228,19 @@ inline void wait_for_all_but_last_group() {
         }
 }
 
-inline float of_other_lane(float value, int bits) {
+inline float shuffle_xor(float value, int bits) {
     struct Exchange {
         float own, other;
         int bits;
     } own{value, 0, bits};
-    processor::meet_warp(own, [](Exchange **lanes) {
+    processor::warp_collective(own, [](Exchange **lanes) {
         for (int lane = 0; lane < 32; ++lane) lanes[lane]->other = lanes[lane ^ lanes[lane]->bits]->own;
     });
     return own.other;
 }
 
-inline float power_of_two(float exponent) { return std::exp2(exponent); }
+inline float exp2_approx(float exponent) { return std::exp2(exponent); }
 
-inline void wait_for_block() {
-    processor::meet(processor::block, static_cast<int>(processor::fibers.size()), [] {});
+inline void sync_block() {
+    processor::arrive_and_wait(processor::block, static_cast<int>(processor::fibers.size()), [] {});
 }

@@ -26,7 +26,7 @@ fn request(change: impl FnOnce(&mut GenerationDraft)) -> GenerationRequest {
 
 type Seen = BTreeMap<usize, Arc<Insight>>;
 
-/// Draws a picture: its latent, its steps, and what was seen inside.
+/// Draws a picture: its latent, its steps, and their insights.
 fn draw(
     engine: &Engine,
     request: &GenerationRequest,

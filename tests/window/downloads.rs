@@ -16,7 +16,7 @@ use safelight::store::library::{Environment, LibraryPaths};
 use super::common::fixtures::fixture;
 use super::common::hub::{self, Desk, REPOSITORY, WEIGHTS, address_of, answer, file_reply, files_in};
 use super::common::server::{Reply, Sending, Server};
-use super::{harness, wait};
+use super::{focused, harness, tab_to, wait};
 
 /// Where a window keeps what it downloads.
 struct Places {
@@ -109,24 +109,6 @@ fn click_start(harness: &mut Harness<'_, Window>, start: &str) {
         .click();
     harness.step();
     harness.step();
-}
-
-fn focused(harness: &Harness<'_, Window>) -> String {
-    let all = harness.root().children_recursive();
-    let node = all.into_iter().find(|node| node.accesskit_node().is_focused());
-    node.and_then(|node| node.accesskit_node().label()).unwrap_or_default()
-}
-
-/// Presses Tab until this has the focus.
-fn tab_to(harness: &mut Harness<'_, Window>, name: &str) {
-    let mut passed = Vec::new();
-    while focused(harness) != name {
-        assert!(passed.len() < 80, "{name} is not reached: {passed:?}");
-        passed.push(focused(harness));
-        harness.key_press(egui::Key::Tab);
-        harness.step();
-        harness.step();
-    }
 }
 
 /// Opens the page, and looks what the repository has.

@@ -17,7 +17,7 @@ use safelight::store::hub::{
     ContentHash, HubError, Licence, Listing, RemoteFile, RepositoryId, RepositoryPath, WebAddress, choices,
 };
 
-use super::{harness, keep_page, wait_for_examples};
+use super::{assert_fits_sides, harness, keep_page, wait_for_examples};
 
 fn download(id: u64, set: &str, file: &str, state: DownloadState, received: u64, size: u64) -> Download {
     let bytes_per_sec = if state == DownloadState::Running { 23_400_000.0 } else { 0.0 };
@@ -166,15 +166,7 @@ fn every_part_shows_all_of_it() {
             }
             let page = harness.get_by_role_and_label(Role::Window, text.models);
             let rect = page.rect();
-            for node in page.children_recursive() {
-                let node = node.accesskit_node();
-                let Some(place) = node.bounding_box() else { continue };
-                assert!(
-                    place.x0 as f32 >= rect.left() - 0.5 && place.x1 as f32 <= rect.right() + 0.5,
-                    "{name}: {place:?} {:?}",
-                    node.label()
-                );
-            }
+            assert_fits_sides(&page, name);
             if name != "none" {
                 keep_page(&mut harness, rect, &format!("models_get_{name}"), (language, theme), &mut all);
             }

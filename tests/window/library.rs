@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use egui::accesskit::Role;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::kittest::Queryable as _;
 use egui_kittest::{Harness, SnapshotResults};
 use safelight::app::Window;
 use safelight::catalog::PartRole;
@@ -16,7 +16,7 @@ use safelight::session::library::{
 };
 use safelight::store::library::{Environment, LibraryPaths};
 
-use super::{harness, keep_page, wait, wait_for_examples};
+use super::{assert_fits_sides, harness, keep_page, wait, wait_for_examples};
 
 fn entry(name: &str, kind: EntryKind, families: &[Family], precision: &str, gib: f64) -> Entry {
     let bytes = (gib * f64::from(1 << 30)) as u64;
@@ -198,15 +198,7 @@ fn the_page_shows_all_of_it() {
             harness.run_ok();
             let page = harness.get_by_role_and_label(Role::Window, text.models);
             let rect = page.rect();
-            for node in page.children_recursive() {
-                let node = node.accesskit_node();
-                let Some(place) = node.bounding_box() else { continue };
-                assert!(
-                    place.x0 as f32 >= rect.left() - 0.5 && place.x1 as f32 <= rect.right() + 0.5,
-                    "{name}: {place:?} {:?}",
-                    node.label()
-                );
-            }
+            assert_fits_sides(&page, name);
             keep_page(&mut harness, rect, &format!("models_{name}"), (language, theme), &mut all);
             if name == "empty" {
                 harness

@@ -26,7 +26,7 @@ mod settings;
 use std::time::{Duration, Instant};
 
 use egui::accesskit::Role;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotResults};
 use safelight::app::{Settings, ThemeChoice, Window};
 use safelight::catalog::{ModelProfile, ModelSource};
@@ -100,6 +100,39 @@ pub(crate) fn wait(harness: &mut Harness<'_, Window>, what: &str, done: impl Fn(
         assert!(start.elapsed() < Duration::from_mins(2), "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(10));
         harness.step();
+    }
+}
+
+/// The name of what has the focus.
+pub(crate) fn focused(harness: &Harness<'_, Window>) -> String {
+    let all = harness.root().children_recursive();
+    let node = all.into_iter().find(|node| node.accesskit_node().is_focused());
+    node.and_then(|node| node.accesskit_node().label()).unwrap_or_default()
+}
+
+/// Presses Tab until this has the focus. Two frames each: a page that moves all the time never comes to rest.
+pub(crate) fn tab_to(harness: &mut Harness<'_, Window>, name: &str) {
+    let mut passed = Vec::new();
+    while focused(harness) != name {
+        assert!(passed.len() < 80, "{name} is not reached: {passed:?}");
+        passed.push(focused(harness));
+        harness.key_press(egui::Key::Tab);
+        harness.step();
+        harness.step();
+    }
+}
+
+/// Asserts that nothing on a page reaches beyond its sides.
+pub(crate) fn assert_fits_sides(page: &egui_kittest::Node<'_>, name: &str) {
+    let rect = page.rect();
+    for node in page.children_recursive() {
+        let node = node.accesskit_node();
+        let Some(place) = node.bounding_box() else { continue };
+        assert!(
+            place.x0 as f32 >= rect.left() - 0.5 && place.x1 as f32 <= rect.right() + 0.5,
+            "{name}: {place:?} {:?}",
+            node.label()
+        );
     }
 }
 

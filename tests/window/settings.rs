@@ -10,7 +10,7 @@ use safelight::panels::{Language, PreviewMethod, Surroundings, Text};
 use safelight::request::DeviceChoice;
 use safelight::session::AutosaveKind;
 
-use super::{harness, keep_page, wait, wait_for_examples};
+use super::{focused, harness, keep_page, tab_to, wait, wait_for_examples};
 
 /// A window on a machine that is the same in every test.
 fn on_a_known_machine<'a>() -> Harness<'a, Window> {
@@ -84,24 +84,6 @@ fn every_section_shows_all_of_it() {
             }
             keep_page(&mut harness, rect, &format!("settings_{name}"), (language, theme), &mut all);
         }
-    }
-}
-
-/// The name of what has the focus.
-fn focused(harness: &Harness<'_, Window>) -> String {
-    let all = harness.root().children_recursive();
-    let node = all.into_iter().find(|node| node.accesskit_node().is_focused());
-    node.and_then(|node| node.accesskit_node().label()).unwrap_or_default()
-}
-
-/// Presses Tab until this has the focus.
-fn tab_to(harness: &mut Harness<'_, Window>, name: &str) {
-    let mut passed = Vec::new();
-    while focused(harness) != name {
-        assert!(passed.len() < 30, "{name} is not reached: {passed:?}");
-        passed.push(focused(harness));
-        harness.key_press(egui::Key::Tab);
-        harness.run_ok();
     }
 }
 

@@ -134,7 +134,7 @@ impl Inside {
         looked.guidance >= watched.guidance && looked.words >= watched.words
     }
 
-    /// Adds what was seen in a step. The steps that are farthest from it give way.
+    /// Caches the insight of a step; the steps farthest from it are evicted when the cache is full.
     fn add(&mut self, step: usize, insight: &Insight, watched: Watched) {
         let own = self.seen.entry(step).or_default();
         if watched.guidance {
@@ -306,7 +306,7 @@ impl Session {
         Some([shape.height, shape.width])
     }
 
-    /// Something was seen inside a step.
+    /// The engine's insight of a step; of another document than the shown one it is dropped.
     pub(super) fn seen_inside(&mut self, job: JobId, step: usize, insight: &Insight) {
         let asked = self.inside.asked.as_ref().filter(|asked| asked.job == job);
         let asked = asked.map(|asked| (asked.document, asked.watched));

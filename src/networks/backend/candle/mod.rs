@@ -5,4 +5,6 @@ pub(super) mod convolution;
 #[cfg(feature = "cuda")]
 mod cuda;
 pub(super) mod norm;
+#[cfg(any(feature = "cuda", test))]
+mod one_pass;
 pub(super) mod quantised;

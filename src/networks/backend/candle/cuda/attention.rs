@@ -1,23 +1,20 @@
 //! Attention in one pass, by a kernel of our own: `shaders/cuda/attention.cu`.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::backend::BackendStorage;
-use candle_core::cuda_backend::CudaDType;
 use candle_core::cuda_backend::cudarc::driver::{CudaView, DeviceRepr, LaunchConfig, PushKernelArg};
+use candle_core::cuda_backend::{CudaDType, DeviceId};
 use candle_core::{
     CpuStorage, CudaDevice, CudaStorage, CustomOp3, DType, Device, Layout, Result, Shape, Tensor,
 };
 
+use super::super::one_pass::{AttentionShape, THREADS};
+
 /// What the build script compiled.
 const KERNELS: &str = include_str!(concat!(env!("OUT_DIR"), "/attention.ptx"));
-/// The widths of heads that kernels are compiled for; narrower ones are filled up with zeros in the kernel.
-const WIDTHS: [usize; 5] = [48, 64, 80, 96, 128];
-/// Threads of a block, and queries that it takes.
-const THREADS: u32 = 128;
-const QUERIES: usize = 64;
-/// Most blocks along the second axis of a launch.
-const MAX_HEADS: usize = 65_535;
+/// The name of their module among those of candle.
+const MODULE: &str = "safelight_attention";
 
 /// `softmax(q·kᵀ / √D)·v` in `heads` heads. `q`: `[B, N, H·D]`, `k`, `v`: `[B, M, H·D]` → `[B, N, H·D]`; `None` where the
 /// kernel is not for these.
@@ -40,46 +37,20 @@ pub(in crate::networks::backend::candle) fn attention(
     q.apply_op3_no_bwd(&k, &v, &OnePass { kernel, shape }).map(Some)
 }
 
-/// Whether this GPU's driver takes the kernels; asked once.
+/// Whether the driver of this GPU takes the kernels; one that refuses them is not asked again.
 fn has_kernels(device: &CudaDevice, kernel: &str) -> bool {
-    static TAKEN: OnceLock<bool> = OnceLock::new();
-    *TAKEN.get_or_init(|| match device.get_or_load_custom_func(kernel, MODULE, KERNELS) {
-        Ok(_) => true,
-        Err(error) => {
-            log::warn!("attention runs in tiles, as the GPU's driver does not take its kernel: {error}");
-            false
-        }
-    })
-}
-
-const MODULE: &str = "safelight_attention";
-
-#[derive(Clone, Copy)]
-struct AttentionShape {
-    batch: usize,
-    queries: usize,
-    keys: usize,
-    heads: usize,
-    /// Of a head.
-    width: usize,
-}
-
-impl AttentionShape {
-    /// The name of the kernel for these, if there is one.
-    fn kernel(self, dtype: DType) -> Option<String> {
-        let format = match dtype {
-            DType::F16 => "f16",
-            DType::BF16 => "bf16",
-            _ => return None,
-        };
-        let width = WIDTHS.into_iter().find(|width| self.width <= *width)?;
-        let fits = self.width.is_multiple_of(8)
-            && self.batch * self.heads <= MAX_HEADS
-            && self.queries > 0
-            && self.keys > 0
-            && [self.queries, self.keys].into_iter().all(|count| i32::try_from(count).is_ok());
-        fits.then(|| format!("attention_{format}_{width}"))
+    static REFUSED: Mutex<Vec<DeviceId>> = Mutex::new(Vec::new());
+    let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if refused.contains(&device.id()) {
+        return false;
     }
+    // Loaded once; from then on it is looked up.
+    let loaded = device.get_or_load_custom_func(kernel, MODULE, KERNELS);
+    if let Err(error) = &loaded {
+        log::warn!("attention runs in tiles, as the GPU's driver does not take its kernel: {error}");
+        refused.push(device.id());
+    }
+    loaded.is_ok()
 }
 
 /// The values of a tensor from its first one on.
@@ -100,8 +71,8 @@ impl OnePass {
         // SAFETY: the kernel writes every value: of each row that is a query's, each column of each head.
         let mut out = unsafe { device.alloc::<T>(batch * queries * heads * width) }?;
         let function = device.get_or_load_custom_func(&self.kernel, MODULE, KERNELS)?;
-        let blocks = (queries.div_ceil(QUERIES) as u32, (batch * heads) as u32, 1);
-        let launch = LaunchConfig { grid_dim: blocks, block_dim: (THREADS, 1, 1), shared_mem_bytes: 0 };
+        let launch =
+            LaunchConfig { grid_dim: self.shape.blocks(), block_dim: (THREADS, 1, 1), shared_mem_bytes: 0 };
         let [rows, columns, heads, width] = [queries, keys, heads, width].map(|count| count as i32);
         // The kernel's exponentials are powers of two.
         let scale = std::f32::consts::LOG2_E / (width as f32).sqrt();
@@ -149,20 +120,5 @@ impl CustomOp3 for OnePass {
         };
         let AttentionShape { batch, queries, heads, width, .. } = self.shape;
         Ok((out, Shape::from((batch, queries, heads * width))))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn heads_get_the_narrowest_kernel_that_holds_them() {
-        let of = |width: usize| AttentionShape { batch: 2, queries: 9, keys: 7, heads: 4, width };
-        let name = |width: usize| of(width).kernel(DType::F16);
-        assert_eq!(name(40).as_deref(), Some("attention_f16_48"));
-        assert_eq!(of(128).kernel(DType::BF16).as_deref(), Some("attention_bf16_128"));
-        assert_eq!([name(160), name(44), of(64).kernel(DType::F32)], [None, None, None]);
-        assert!(WIDTHS.iter().all(|width| KERNELS.contains(&format!("attention_bf16_{width}("))));
     }
 }
