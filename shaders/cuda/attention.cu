@@ -1,7 +1,7 @@
 // softmax(q·kᵀ / √D)·v of heads whose values have 16 bits, in one pass over the keys: no logit leaves the multiprocessor
 // (FlashAttention-2, Dao 2023, https://arxiv.org/abs/2307.08691). Logits, weights' sums and the result are added up in f32.
 //
-// packaging/gpu/kernels.sh makes attention.ptx of it, which the program carries.
+// packaging/gpu/kernels.rs makes attention.ptx of it, which the program carries.
 
 #include <warp.cuh>
 
