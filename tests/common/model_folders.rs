@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use safelight::catalog::ModelSource;
-use safelight::models::{LatentDiffusionModel, ModelSettings, load};
+use safelight::latent::LatentShape;
+use safelight::models::{LatentDiffusionModel, ModelSettings, load, profile};
 use safelight::networks::autoencoder::{Autoencoder, AutoencoderConfig};
 use safelight::networks::{Parameters, Runtime};
 use safelight::request::{CancelToken, DeviceChoice};
@@ -45,6 +46,18 @@ pub(crate) fn model_in(folder: &tempfile::TempDir) -> ModelSource {
 pub(crate) fn loaded(source: &ModelSource) -> Box<dyn LatentDiffusionModel> {
     let settings = ModelSettings { device: DeviceChoice::Cpu, ..ModelSettings::default() };
     load(source, settings, &mut |_, _, _| {}, &CancelToken::new()).unwrap()
+}
+
+/// Width and height of the pictures that the built-in model draws unless it is told, pixels.
+pub(crate) fn builtin_size() -> (u32, u32) {
+    let size = profile(&ModelSource::Builtin).unwrap().defaults.size;
+    (size.width as u32, size.height as u32)
+}
+
+/// The shape of the built-in model's latents of that size.
+pub(crate) fn builtin_latent() -> LatentShape {
+    let (width, height) = builtin_size();
+    LatentShape::new(4, height as usize / 8, width as usize / 8)
 }
 
 /// The autoencoder of the built-in model.

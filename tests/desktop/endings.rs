@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::common::model_folders::builtin_size;
 use super::display::{Desktop, Program, wait_for};
 use super::{at_rest, changed_pixels, start, start_command};
 
@@ -275,7 +276,7 @@ fn survives(losses: usize) {
         save_typed(&desktop, &window, &file);
         image::open(&file).ok()
     });
-    assert_eq!((picture.width(), picture.height()), (128, 128));
+    assert_eq!((picture.width(), picture.height()), builtin_size());
     assert!(!program.complaints().contains("panicked"), "{}", program.complaints());
 }
 

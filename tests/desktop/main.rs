@@ -12,6 +12,7 @@ mod endings;
 mod session_bus;
 mod walk;
 
+use common::model_folders::builtin_size;
 use display::{Desktop, Program, wait_for};
 
 fn start(desktop: &Desktop) -> (Program, String) {
@@ -76,7 +77,7 @@ fn a_typed_prompt_becomes_a_saved_picture() {
 
     let saved = file.with_extension("png");
     let picture = wait_for("the saved file", || image::open(&saved).ok());
-    assert_eq!((picture.width(), picture.height()), (128, 128));
+    assert_eq!((picture.width(), picture.height()), builtin_size());
     let facts = safelight::formats::metadata::read_facts(&saved).expect("facts are embedded");
     assert_eq!(facts.prompt.as_deref(), Some("snowy mountains over a lake at night, two moons"));
     assert!(facts.seed.is_some() && facts.steps.is_some(), "{facts:?}");
@@ -111,7 +112,7 @@ fn without_a_dialog_paths_are_typed_every_format_holds_the_settings_and_closing_
             std::thread::sleep(std::time::Duration::from_millis(500));
             image::open(&file).ok()
         });
-        assert_eq!((picture.width(), picture.height()), (128, 128));
+        assert_eq!((picture.width(), picture.height()), builtin_size());
         let facts = safelight::formats::metadata::read_facts(&file).expect("facts are embedded");
         assert_eq!(facts.prompt.as_deref(), Some("green hills at noon"));
         let bytes = std::fs::read(&file).expect("a file");
@@ -161,7 +162,7 @@ fn text_and_pictures_go_through_the_clipboard_both_ways() {
         std::thread::sleep(std::time::Duration::from_millis(500));
         image::load_from_memory(&desktop.clipboard("image/png")?).ok()
     });
-    assert_eq!((picture.width(), picture.height()), (128, 128));
+    assert_eq!((picture.width(), picture.height()), builtin_size());
 
     let before = at_rest(&desktop, &window);
     desktop.press("ctrl+v");

@@ -18,7 +18,8 @@ const FIRST_STEP: [u32; 2] = [362, 626];
 /// The end of the timeline.
 const LAST_STEP: [u32; 2] = [763, 626];
 
-/// Steps of a picture.
+/// Edge of a picture, pixels, and its steps.
+const EDGE: u32 = 128;
 const STEPS: u32 = 200;
 
 /// What the easel shows.
@@ -124,7 +125,7 @@ fn slow_recipe(desktop: &Desktop) {
     let settings = serde_json::json!({ "recipe": {
         "prompt": "", "negative_prompt": "", "seed": 1, "seed_locked": false, "batch": 1,
         "settings": {
-            "width": 128, "height": 128, "steps": STEPS, "guidance_scale": 3.0, "sampler": "DDIM", "schedule": "Automatic",
+            "width": EDGE, "height": EDGE, "steps": STEPS, "guidance_scale": 3.0, "sampler": "DDIM", "schedule": "Automatic",
         },
     } });
     let folder = desktop.home().join(".config/safelight");
@@ -256,7 +257,7 @@ fn a_walk_through_everything() {
     answer(&desktop, &window, "Save the picture", "ctrl+a", "hills");
     let saved = out.join("hills.png");
     let picture = wait_for("the picture's file", || image::open(&saved).ok());
-    assert_eq!((picture.width(), picture.height()), (128, 128));
+    assert_eq!((picture.width(), picture.height()), (EDGE, EDGE));
     let facts = safelight::formats::metadata::read_facts(&saved).expect("facts are embedded");
     assert_eq!(facts.prompt.as_deref(), Some(PROMPT));
 

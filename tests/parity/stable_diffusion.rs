@@ -9,7 +9,9 @@ use safelight::request::{CancelToken, DecodeChoice, Picture, PromptOptions, Seed
 use safelight::store::ModelFiles;
 
 use super::common::fixtures::{Tensors, fixture, json, root, tensors, token_ids};
-use super::common::model_folders::{copied_model, copy_folder, fixture_model, loaded, model_in};
+use super::common::model_folders::{
+    builtin_latent, copied_model, copy_folder, fixture_model, loaded, model_in,
+};
 use super::common::sampling::Drawing;
 use super::{NETWORK, both_outputs, close, guided_run, latent, prompts, worst_difference};
 
@@ -259,7 +261,7 @@ fn builtin_record() -> Tensors {
 #[test]
 fn every_call_sees_the_prompts_of_its_branch() {
     let mut model = loaded(&ModelSource::Builtin);
-    let noisy = NoiseSource::new(Seed(0)).latent(LatentShape::new(4, 16, 16));
+    let noisy = NoiseSource::new(Seed(0)).latent(builtin_latent());
     let cancel = CancelToken::new();
     let mut network =
         model.condition(&prompts("a red sunset over the sea", "snowy mountains"), &cancel).unwrap();
@@ -280,14 +282,14 @@ fn the_builtin_model_agrees_with_diffusers() {
     let expected = builtin_record();
     let facts = json(&root().join("assets/builtin-model/parity.json"));
     let prompt = facts["prompt"].as_str().unwrap();
-    let noise = NoiseSource::new(Seed(0)).normal(4 * 16 * 16);
+    let noise = NoiseSource::new(Seed(0)).normal(expected["noise"].1.len());
     close("noise", &noise, &expected["noise"].1, 1e-6);
     let cancel = CancelToken::new();
     let start = &expected["noise"];
     let output =
         both_outputs(&mut *model.condition(&prompts(prompt, ""), &cancel).unwrap(), &latent(start), 999.0);
     close("built-in UNet", &output, &expected["unet_output"].1, NETWORK);
-    let shape = LatentShape::new(4, 16, 16);
+    let shape = builtin_latent();
     let steps = facts["steps"].as_u64().unwrap() as usize;
     let run = guided_run(&mut *model, [prompt, ""], SamplerKind::Ddim, steps, 0, &Start::Noise(shape));
     // Ten guided steps amplify the rounding of each.
@@ -316,7 +318,7 @@ fn the_builtin_tokenizer_agrees_on_500_captions() {
 fn night_is_darker_than_noon() {
     let mut model = loaded(&ModelSource::Builtin);
     let mut light = |prompt: &str| {
-        let start = Start::Noise(LatentShape::new(4, 16, 16));
+        let start = Start::Noise(builtin_latent());
         let run = guided_run(&mut *model, [prompt, ""], SamplerKind::Ddim, 10, 3, &start);
         let picture = model.decode(&run, DecodeChoice::default(), &CancelToken::new()).unwrap().picture;
         picture.rgb().iter().map(|v| f64::from(*v)).sum::<f64>() / picture.rgb().len() as f64
