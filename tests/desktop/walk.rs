@@ -18,8 +18,9 @@ const FIRST_STEP: [u32; 2] = [362, 626];
 /// The end of the timeline.
 const LAST_STEP: [u32; 2] = [763, 626];
 
-/// Edge of a picture, pixels, and its steps.
+/// Edge of a picture, pixels; with it and the steps below sampling takes seconds, whatever the model's own size.
 const EDGE: u32 = 128;
+/// Steps of a picture.
 const STEPS: u32 = 200;
 
 /// What the easel shows.
